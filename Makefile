@@ -1,0 +1,40 @@
+# `make help` lists every target. Set-up is done once: a stamp under .venv remembers it.
+SHELL := bash
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help setup demo test lint gen lock format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Environment, kernels, Kafka's jars: everything the other targets need
+
+$(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" bash scripts/setup.sh
+
+demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it running
+	@$(BIN)/riskstream demo $(ARGS)
+
+test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff, mypy strict, import-linter, generated files, contracts
+	@bash scripts/lint.sh
+
+gen: $(READY) ## Write what is generated: records, docs pages
+	@$(BIN)/python -m riskstream.contracts.generate
+	@$(BIN)/ruff format -q services/riskstream/contracts/records.py
+	@$(BIN)/python scripts/docs.py
+
+lock: $(READY) ## Write requirements/*.txt anew, hashed, from pyproject.toml
+	@bash scripts/lock.sh
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check -q --fix services tests examples scripts; $(BIN)/ruff format services tests examples scripts
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) build

@@ -1,0 +1,1 @@
+"""riskstream: event-streaming inference microservices for transaction risk."""

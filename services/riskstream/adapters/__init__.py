@@ -1,0 +1,1 @@
+"""One file an outside thing: the model runtime, the state store."""

@@ -1,0 +1,38 @@
+"""`riskstream contracts check|release`."""
+
+from pathlib import Path
+
+import click
+
+from riskstream.contracts.catalog import shipped
+from riskstream.contracts.compatibility import check as find_breaks
+from riskstream.contracts.compatibility import release as write_released
+
+
+@click.group()
+def command() -> None:
+    """The schemas against every released version."""
+
+
+@command.command()
+@click.option(
+    "--schemas", type=click.Path(path_type=Path, exists=True, file_okay=False), help="folder [default: as shipped]"
+)
+def check(schemas: Path | None) -> int:
+    """Name the field of every breaking change; exit code 1 where there is one."""
+    findings, compared = find_breaks(schemas or shipped("schemas"))
+    for each in findings:
+        click.echo(f"{each.contract} breaks version {each.version} at {each.path}: {each.problem}", err=True)
+    if findings:
+        click.echo("add a field with a default, or make a new major version: <record>.v2", err=True)
+        return 1
+    click.echo(f"compatible with {compared} released schemas")
+    return 0
+
+
+@command.command()
+def release() -> None:
+    """Keep the present schemas, with golden bytes of their examples, as released (part of a release)."""
+    written = write_released(shipped("schemas"))
+    for line in written or ["nothing new"]:
+        click.echo(line)

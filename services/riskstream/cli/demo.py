@@ -1,0 +1,26 @@
+"""`riskstream demo`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from riskstream.demo.run import run_demo
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("build/demo"), show_default=True)
+@click.option("--serve", is_flag=True, help="keep everything running and print the addresses")
+@click.option(
+    "--each",
+    type=click.IntRange(100, 20_000),
+    default=20_000,
+    show_default=True,
+    help="transactions by HTTP, and again by Kafka",
+)
+def command(out: Path, serve: bool, each: int) -> int:
+    """The whole chain on this machine: 20,000 transactions by HTTP, 20,000 by Kafka, a summary and a report."""
+    summary = run_demo(out, serve=serve, each=each)
+    click.echo(json.dumps(summary, indent=2))
+    click.echo(f"summary {out / 'summary.json'}\nreport  {summary['report_html']}")
+    return 0 if summary["lost"] == 0 and summary["duplicates"] == 0 else 1

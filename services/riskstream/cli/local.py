@@ -1,0 +1,74 @@
+"""`riskstream local up|status|down`."""
+
+from pathlib import Path
+
+import click
+
+from riskstream.cli.options import LOCAL_DIR
+from riskstream.local import supervisor
+
+dir_option = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=LOCAL_DIR,
+    show_default=True,
+    help="data, logs and state",
+)
+
+
+@click.group()
+def command() -> None:
+    """A real Kafka and a real Redis on this machine, without root and without Docker."""
+
+
+@command.command()
+@dir_option
+@click.option("--brokers", type=click.IntRange(1, 3), default=1, show_default=True, help="Kafka nodes")
+@click.option("--kafka-port", type=click.IntRange(1, 65535), help="port of the first broker [default: a free one]")
+@click.option("--redis-port", type=click.IntRange(1, 65535), help="port of Redis [default: a free one]")
+@click.option("--kafka", metavar="ADDR", help="use this Kafka instead of starting one")
+@click.option("--redis", metavar="URL", help="use this Redis instead of starting one")
+@click.option("--min-free-mib", type=int, default=1024, show_default=True, help="free disk needed, MiB")
+def up(
+    folder: Path,
+    brokers: int,
+    kafka_port: int | None,
+    redis_port: int | None,
+    kafka: str | None,
+    redis: str | None,
+    min_free_mib: int,
+) -> None:
+    """Start the stack and return when it is healthy; a second `up` finds the first."""
+    wanted = {
+        "brokers": brokers, "kafka_port": kafka_port, "redis_port": redis_port, "kafka": kafka, "redis": redis,
+        "min_free_mib": min_free_mib,
+    }  # fmt: skip
+    state, was_running = supervisor.up(folder, wanted, click.echo)
+    click.echo("already running" if was_running else "running")
+    _show(state)
+
+
+@command.command()
+@dir_option
+def status(folder: Path) -> int:
+    """Show the addresses; exit code 3 when nothing runs."""
+    state = supervisor.running(folder)
+    if state is None:
+        click.echo("not running")
+        return 3
+    _show(state)
+    return 0
+
+
+@command.command()
+@dir_option
+@click.option("--wipe", is_flag=True, help="remove data and logs too")
+def down(folder: Path, wipe: bool) -> None:
+    """End the stack; return when every process is gone."""
+    click.echo("ended" if supervisor.down(folder, wipe=wipe) else "was not running")
+
+
+def _show(state: dict[str, object]) -> None:
+    for name in ("kafka", "redis", "folder", "pid"):
+        click.echo(f"  {name:7} {state[name]}")

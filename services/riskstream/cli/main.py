@@ -1,0 +1,63 @@
+"""`riskstream …`: finds the command's file and turns errors into one sentence and an exit code."""
+
+import importlib
+from typing import Any
+
+import click
+
+from riskstream.runtime.run import run_main
+
+COMMANDS = {
+    "local": ("local", "start, show and end a local Kafka and Redis"),
+    "topics": ("topics", "plan and apply the topics of topics/"),
+    "contracts": ("contracts", "check the schemas against every released version"),
+    "simulate": ("simulate", "write simulated transactions with attacks and late labels"),
+    "replay": ("replay", "send your own Parquet or CSV as transactions and labels"),
+    "train": ("train", "train a model on a file with labels"),
+    "tail": ("tail", "print a topic's records as JSON"),
+    "lag": ("lag", "show how far consumer groups are behind"),
+    "report": ("report", "write and list risk reports"),
+    "demo": ("demo", "the whole chain on this machine, with figures"),
+    "compile": ("kernels", "compile the numeric kernels into the cache"),
+}
+"""Command to (module of cli/, one line of help); the module's function `command` is the command."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is used, so that `riskstream --help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"riskstream.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="riskstream")
+def root() -> None:
+    """Event-streaming inference microservices for transaction risk."""
+
+
+def main() -> None:
+    """Entry point of the command."""
+
+    def run() -> int:
+        try:
+            code: Any = root.main(standalone_mode=False)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        return code if isinstance(code, int) else 0
+
+    run_main(run)

@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+LOCAL_DIR = Path("build/local")
+
+
+def default_kafka() -> str:
+    """RISKSTREAM_KAFKA, else the local stack's address, else 127.0.0.1:9092."""
+    if given := os.environ.get("RISKSTREAM_KAFKA"):
+        return given
+    try:
+        return str(json.loads((LOCAL_DIR / "state.json").read_text())["kafka"])
+    except (OSError, ValueError, KeyError):
+        return "127.0.0.1:9092"
+
+
+def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--kafka ADDR."""
+    return click.option(
+        "--kafka", default=default_kafka, metavar="ADDR",
+        help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else 127.0.0.1:9092]",
+    )(function)  # fmt: skip

@@ -1,0 +1,75 @@
+"""`riskstream report run|list|show`."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from riskstream.cli.options import kafka_option
+from riskstream.reporter.app import Reporter
+from riskstream.reporter.core import WIDTH_MS
+from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.metrics import ReporterMetrics
+
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/reports"),
+    show_default=True,
+    help="reports folder",
+)
+
+
+@click.group()
+def command() -> None:
+    """Risk reports from the customers' risk state."""
+
+
+@command.command()
+@kafka_option
+@out_option
+@click.option("--grain", type=click.Choice(["hourly", "daily", "both"]), default="both", show_default=True)
+@click.option("--so-far", is_flag=True, help="report open windows too")
+@click.option(
+    "--grace-s",
+    type=click.IntRange(0),
+    default=900,
+    show_default=True,
+    help="event time a window waits for late events",
+)
+def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int) -> int:
+    """Write reports now; exit code 1 where one does not reconcile."""
+    grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
+    records = Reporter(kafka, out, ReporterMetrics(), grace_s=grace_s, so_far=so_far).run_once(grains)
+    for record in records:
+        state = "reconciled" if record["is_reconciled"] else "NOT RECONCILED"
+        click.echo(
+            f"{record['report_id']}: {record['transactions']:,} transactions, {record['alerts']:,} alerts, {state}"
+        )
+        click.echo(f"  {out / record['html_path']}")
+    if not records:
+        click.echo("no window is complete yet; --so-far reports open ones")
+    return 0 if all(record["is_reconciled"] for record in records) else 1
+
+
+@command.command("list")
+@out_option
+def list_reports(out: Path) -> None:
+    """List the reports of a folder, oldest first."""
+    for path in sorted(out.glob("*.json"), key=lambda each: json.loads(each.read_text())["as_of"]):
+        report = json.loads(path.read_text())
+        made = datetime.fromtimestamp(report["as_of"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        state = "reconciled" if report["is_reconciled"] else "NOT RECONCILED"
+        click.echo(f"{report['report_id']:28} {made}  {report['totals']['transactions']:>12,} transactions  {state}")
+
+
+@command.command()
+@click.argument("report_id")
+@out_option
+def show(report_id: str, out: Path) -> None:
+    """Print a report's JSON."""
+    path = out / f"{report_id}.json"
+    if not path.is_file():
+        raise Fatal(what=f"no report {report_id}", where=str(out), do="see `riskstream report list`", exit_code=2)
+    click.echo(path.read_text())

@@ -1,0 +1,95 @@
+"""`riskstream tail TOPIC`."""
+
+import base64
+import json
+import math
+from typing import Any
+
+import click
+
+from riskstream.cli.options import kafka_option
+from riskstream.contracts.catalog import topics
+from riskstream.contracts.codec import decode_any
+from riskstream.kafka.ports import Record
+from riskstream.kafka.read import TopicReader
+from riskstream.runtime.errors import Fatal, Rejected
+
+
+@click.command()
+@click.argument("topic")
+@kafka_option
+@click.option("--follow", "-f", is_flag=True, help="go on with new records until interrupted")
+@click.option(
+    "--from",
+    "start",
+    default="beginning",
+    show_default=True,
+    help="beginning, end, an offset, or -N for the last N of each partition",
+)
+@click.option("--key", help="only records with this key")
+@click.option("--limit", "-n", type=click.IntRange(1), help="stop after so many")
+def command(topic: str, kafka: str, follow: bool, start: str, key: str | None, limit: int | None) -> None:
+    """Print a topic's records as JSON, one a line: position, append time, key, decoded value."""
+    if topic not in topics():
+        raise Fatal(what=f"no topic {topic}", where="topics/", do=f"use one of {', '.join(topics())}", exit_code=2)
+    with _reader(kafka, topic, start) as reader:
+        printed = 0
+        records = _follow(reader) if follow else reader.until_end()
+        try:
+            for record in records:
+                if key is not None and record.key != key.encode():
+                    continue
+                click.echo(json.dumps(shown(record)))
+                printed += 1
+                if printed == limit:
+                    return
+        except KeyboardInterrupt:
+            return
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """A record as JSON values; bytes that are no record of ours are shown as base64 with the reason."""
+    out: dict[str, Any] = {
+        "partition": record.partition,
+        "offset": record.offset,
+        "appended_at": record.appended_at,
+        "key": record.key.decode(errors="replace") if record.key is not None else None,
+    }
+    if record.headers:
+        out["headers"] = {name: value.decode(errors="replace") if value else None for name, value in record.headers}
+    try:
+        out["contract"], value = decode_any(record.value)
+        out["value"] = _plain(value)
+    except Rejected as error:
+        out["not_a_record"] = str(error)
+        out["base64"] = base64.b64encode(record.value or b"").decode()
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _reader(kafka: str, topic: str, start: str) -> TopicReader:
+    if start in ("beginning", "end"):
+        return TopicReader(kafka, [topic], start=start)
+    try:
+        number = int(start)
+    except ValueError:
+        raise click.BadParameter(f"{start} is neither beginning, end nor a number", param_hint="--from") from None
+    if number >= 0:
+        with TopicReader(kafka, [topic]) as probe:
+            return TopicReader(kafka, [topic], offsets=dict.fromkeys(probe.ends, number))
+    with TopicReader(kafka, [topic]) as probe:
+        return TopicReader(kafka, [topic], offsets={place: max(end + number, 0) for place, end in probe.ends.items()})
+
+
+def _follow(reader: TopicReader) -> Any:
+    while True:
+        yield from reader.poll(0.5)

@@ -1,0 +1,1 @@
+"""The contracts: generated records, the catalog of schemas and topics, and the codecs."""

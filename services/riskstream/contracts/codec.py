@@ -1,0 +1,118 @@
+"""The per-record codec: one record to and from Avro in Confluent framing, by fastavro.
+
+Frame: a zero byte, the schema id as 4 bytes big endian, the Avro body. The columnar codec is `columns.py`.
+"""
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+import fastavro
+
+from riskstream.contracts.catalog import Contract, contract, contract_by_id, schema_id
+from riskstream.runtime.errors import Rejected
+
+HEADER_SIZE = 5
+_HEADER = struct.Struct(">bI")
+
+
+class Codec:
+    """Encodes and decodes the records of one contract. Instants stay integers (ms since 1970 UTC)."""
+
+    def __init__(self, name: str | Contract) -> None:
+        self.contract: Contract = contract(name) if isinstance(name, str) else name
+        self._header = _HEADER.pack(0, self.contract.id)
+        self._readers = {known: _parsed(schema) for known, schema in self._plain_versions().items()}
+        self._schema = self._readers[self.contract.id]
+
+    @classmethod
+    def of(cls, name: str, schema: dict[str, Any], versions: list[dict[str, Any]]) -> "Codec":
+        """A codec of schemas that are not in the catalog."""
+        known = {schema_id(each): each for each in versions}
+        return cls(Contract(name=name, schema=schema, id=schema_id(schema), versions=known))
+
+    def _plain_versions(self) -> dict[int, Any]:
+        return {known: without_logical_types(schema) for known, schema in self.contract.versions.items()}
+
+    def encode(self, record: Mapping[str, Any] | object) -> bytes:
+        """Bytes of one record: a mapping, or a generated record. ValueError or TypeError where it does not fit."""
+        out = io.BytesIO()
+        out.write(self._header)
+        fastavro.schemaless_writer(out, self._schema, as_mapping(record), strict_allow_default=True)
+        return out.getvalue()
+
+    def decode(self, frame: bytes | None) -> dict[str, Any]:
+        """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not one of ours."""
+        known = frame_schema_id(frame)
+        assert frame is not None
+        writer = self._readers.get(known)
+        if writer is None:
+            raise Rejected(reason="unknown_schema", detail=f"schema id {known} is not a {self.contract.name}")
+        body = io.BytesIO(frame[HEADER_SIZE:])
+        try:
+            record = fastavro.schemaless_reader(body, writer, self._schema)
+        except UnicodeDecodeError as error:
+            raise Rejected(reason="bad_text", detail=str(error)) from error
+        except (EOFError, IndexError, ValueError, struct.error, OverflowError, TypeError, MemoryError) as error:
+            raise Rejected(reason="truncated", detail=f"the body ends early or is not Avro: {error}") from error
+        if body.read(1):
+            raise Rejected(reason="trailing_bytes", detail="bytes follow the record")
+        assert isinstance(record, dict)
+        return record
+
+
+def as_mapping(record: Mapping[str, Any] | object) -> Mapping[str, Any]:
+    """A generated record as a dict one level deep; a mapping as it is."""
+    if is_dataclass(record) and not isinstance(record, type):
+        return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+    assert isinstance(record, Mapping)
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [as_mapping(item) if is_dataclass(item) else item for item in value]
+    return value
+
+
+def frame_schema_id(frame: bytes | None) -> int:
+    """Schema id of a frame; Rejected where it has none."""
+    if not frame:
+        raise Rejected(reason="empty", detail="the value is empty")
+    if len(frame) < HEADER_SIZE:
+        raise Rejected(reason="short", detail=f"{len(frame)} bytes, a frame has at least {HEADER_SIZE}")
+    magic, known = _HEADER.unpack_from(frame)
+    if magic != 0:
+        raise Rejected(reason="bad_magic", detail=f"first byte {frame[0]}, a frame begins with 0")
+    return int(known)
+
+
+@cache
+def codec(name: str) -> Codec:
+    """The codec of a contract, made once."""
+    return Codec(name)
+
+
+def decode_any(frame: bytes | None) -> tuple[str, dict[str, Any]]:
+    """Contract name and record of a frame of any contract; Rejected where the id is unknown."""
+    known = frame_schema_id(frame)
+    found = contract_by_id().get(known)
+    if found is None:
+        raise Rejected(reason="unknown_schema", detail=f"no contract has schema id {known}")
+    return found.name, codec(found.name).decode(frame)
+
+
+def without_logical_types(schema: Any) -> Any:
+    """The schema with its logical types taken off, so that instants are read and written as integers."""
+    if isinstance(schema, dict):
+        return {key: without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
+    if isinstance(schema, list):
+        return [without_logical_types(item) for item in schema]
+    return schema
+
+
+def _parsed(schema: Any) -> Any:
+    return fastavro.parse_schema(schema)

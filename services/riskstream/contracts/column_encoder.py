@@ -1,0 +1,116 @@
+"""Encodes a micro-batch of records from columns: the writing half of the columnar codec."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts import plan as p
+from riskstream.contracts.catalog import contract
+from riskstream.contracts.columns_kernel import encode_kernel
+
+MAX_WORDS = 8
+"""Most items of an array of texts."""
+
+
+class ColumnEncoder:
+    """Encodes up to `capacity` records of a flat contract a call.
+
+    The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `codes`) for rows 0..n-1, then calls `encode`.
+    Texts come either from the input's joined bytes (`from_input`) or from the dictionary of `word`s.
+    """
+
+    def __init__(self, name: str, *, capacity: int, vector_width: int = 0, from_input: tuple[str, ...] = ()) -> None:
+        self.contract = contract(name)
+        self.layout = p.layout_of(self.contract.schema)
+        self.capacity = capacity
+        a, b, c, d, e = (max(rows, 1) for rows in self.layout.bank_rows)
+        self._ints = np.zeros((a, capacity), np.int64)
+        self._floats = np.zeros((b, capacity), np.float32)
+        self._doubles = np.zeros((c, capacity), np.float64)
+        self._starts = np.zeros((d, capacity), np.int32)
+        self._lengths = np.zeros((d, capacity), np.int32)
+        self._nulls = np.zeros((e, capacity), np.uint8)
+        self.vectors = np.zeros((capacity, max(vector_width, 1)), np.float32)
+        self.vector_lengths = np.zeros(capacity, np.int32)
+        self._ops = p.plan_of(self.contract.schema, self.layout).ops
+        self._text_arrays: dict[str, int] = {}
+        for op, field in zip(self._ops, self.layout.fields, strict=True):
+            if field.kind == p.TEXT:
+                op[3] = 0 if field.name in from_input else 1
+            elif field.kind == p.TEXTS:
+                op[3] = self._text_arrays.setdefault(field.name, len(self._text_arrays))
+        rows = max(len(self._text_arrays), 1)
+        self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int16)
+        self._code_counts = np.zeros((rows, capacity), np.uint8)
+        self._words: dict[str, int] = {}
+        self._word_bytes = np.zeros(0, np.uint8)
+        self._word_ends = np.zeros(0, np.int32)
+        self._header = np.frombuffer(b"\0" + self.contract.id.to_bytes(4, "big"), np.uint8).copy()
+        self._out = np.zeros(0, np.uint8)
+        self._ends = np.zeros(capacity, np.int64)
+        self.word("")
+
+    def word(self, text: str) -> int:
+        """Code of a text in the dictionary, added when new."""
+        if text not in self._words:
+            raw = np.frombuffer(text.encode(), np.uint8)
+            self._words[text] = len(self._words)
+            self._word_bytes = np.concatenate([self._word_bytes, raw])
+            self._word_ends = np.append(self._word_ends, np.int32(len(self._word_bytes))).astype(np.int32)
+        return self._words[text]
+
+    def numbers(self, name: str) -> NDArray[np.int64]:
+        """Row of an integer, enum, instant or boolean field."""
+        row: NDArray[np.int64] = self._ints[self.layout.field(name).bank_row]
+        return row
+
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """Row of a float field."""
+        row: NDArray[np.float32] = self._floats[self.layout.field(name).bank_row]
+        return row
+
+    def nulls(self, name: str) -> NDArray[np.uint8]:
+        """Row of 1 = null of a nullable field."""
+        row: NDArray[np.uint8] = self._nulls[self.layout.field(name).null_row]
+        return row
+
+    def spans(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(start, length) rows of a text field."""
+        row = self.layout.field(name).bank_row
+        return self._starts[row], self._lengths[row]
+
+    def set_word(self, name: str, rows: slice | NDArray[np.bool_], text: str) -> None:
+        """Give a dictionary text field one value for some rows."""
+        code = self.word(text)
+        end = int(self._word_ends[code])
+        length = len(text.encode())
+        starts, lengths = self.spans(name)
+        starts[rows] = end - length
+        lengths[rows] = length
+
+    def codes(self, name: str) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+        """(codes [capacity, 8], how many of them count) of an array of texts."""
+        row = self._text_arrays[name]
+        return self._codes[row], self._code_counts[row]
+
+    def encode(self, n: int, data: NDArray[np.uint8]) -> list[bytes]:
+        """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
+        bound = n * (5 + 11 * len(self._ops) + 4 * self.vectors.shape[1])
+        bound += int(self._lengths[:, :n].sum()) + int(self._code_counts[:, :n].sum()) * (5 + self._longest_word())
+        if len(self._out) < bound:
+            self._out = np.zeros(max(bound, 2 * len(self._out)), np.uint8)
+        total = encode_kernel(
+            n, self._header, self._out, self._ops, self._ints, self._floats.view(np.uint8),
+            self._doubles.view(np.uint8), self._starts, self._lengths, self._nulls,
+            self.vectors.view(np.uint8), self.vector_lengths, self._codes, self._code_counts,
+            data, self._word_bytes, self._word_ends, self._ends,
+        )  # fmt: skip
+        joined = self._out[:total].tobytes()
+        frames = []
+        start = 0
+        for end in self._ends[:n].tolist():
+            frames.append(joined[start:end])
+            start = end
+        return frames
+
+    def _longest_word(self) -> int:
+        return int(np.diff(self._word_ends, prepend=0).max())

@@ -1,0 +1,236 @@
+"""The columnar codec: a micro-batch of frames to and from columns, equal to `codec.py` record by record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts import plan as p
+from riskstream.contracts.catalog import contract
+from riskstream.contracts.codec import HEADER_SIZE
+from riskstream.contracts.columns_kernel import (
+    BAD_MAGIC,
+    BAD_TEXT,
+    EMPTY,
+    OK,
+    SHORT,
+    TRAILING,
+    TRUNCATED,
+    UNKNOWN_SCHEMA,
+    decode_kernel,
+)
+
+REASONS = {
+    EMPTY: "empty",
+    SHORT: "short",
+    BAD_MAGIC: "bad_magic",
+    UNKNOWN_SCHEMA: "unknown_schema",
+    TRUNCATED: "truncated",
+    TRAILING: "trailing_bytes",
+    BAD_TEXT: "bad_text",
+}
+"""Reject reason of each status but OK; the same words as Codec.decode's."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """A micro-batch of n records. `status` uint8[n] (OK = 0); the banks are [rows, n] and undefined where not OK.
+
+    `data` are the joined frames; spans are (start, length) in it. `nulls` is 1 where a nullable field is null.
+    """
+
+    layout: p.Layout
+    status: NDArray[np.uint8]
+    data: NDArray[np.uint8]
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float32]
+    doubles: NDArray[np.float64]
+    starts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    nulls: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Values of an integer, enum, boolean or float field, one a record."""
+        field = self.layout.field(name)
+        banks: dict[int, NDArray[Any]] = {p.FLOAT: self.floats, p.DOUBLE: self.doubles}
+        row: NDArray[Any] = banks.get(field.kind, self.ints)[field.bank_row]
+        return row
+
+    def span(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(start, length) in `data` of a text field, one a record; length 0 where it is null."""
+        row = self.layout.field(name).bank_row
+        return self.starts[row], self.lengths[row]
+
+    def is_null(self, name: str) -> NDArray[np.uint8]:
+        """1 where a nullable field is null."""
+        row = self.layout.field(name).null_row
+        return self.nulls[row] if row >= 0 else np.zeros(len(self), np.uint8)
+
+    def text(self, name: str, index: int) -> str:
+        """One text value."""
+        row = self.layout.field(name).bank_row
+        start = self.starts[row, index]
+        return self.data[start : start + self.lengths[row, index]].tobytes().decode()
+
+    def record(self, index: int) -> dict[str, Any]:
+        """One record as a dict, as `Codec.decode` gives it; for tests and rare paths."""
+        return {field.name: self._value(field, index) for field in self.layout.fields}
+
+    def _value(self, field: p.Field, index: int) -> Any:
+        if field.null_row >= 0 and self.nulls[field.null_row, index]:
+            return None
+        if field.kind in (p.FLOAT, p.DOUBLE):
+            return float((self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index])
+        if field.kind in (p.TEXT, p.FLOATS, p.TEXTS):
+            start = int(self.starts[field.bank_row, index])
+            raw = self.data[start : start + int(self.lengths[field.bank_row, index])].tobytes()
+            if field.kind == p.TEXT:
+                return raw.decode()
+            return _floats(raw) if field.kind == p.FLOATS else _texts(raw)
+        value = int(self.ints[field.bank_row, index])
+        if field.kind == p.ENUM:
+            return field.symbols[value]
+        return bool(value) if field.kind == p.BOOL else value
+
+
+class ColumnDecoder:
+    """Decodes frames of one contract, of any released version, into columns of its newest."""
+
+    def __init__(self, name: str) -> None:
+        self.contract = contract(name)
+        self.layout = p.layout_of(self.contract.schema)
+        self._plans = {known: p.plan_of(schema, self.layout) for known, schema in self.contract.versions.items()}
+
+    def decode(self, frames: Sequence[bytes | None]) -> Columns:
+        """Columns of the frames, in their order. Never raises on bad bytes: their status says what is wrong."""
+        n = len(frames)
+        try:
+            joined = b"".join(frames)  # type: ignore[arg-type]  # None is rare and handled below
+        except TypeError:
+            frames = [frame or b"" for frame in frames]
+            joined = b"".join(frames)  # type: ignore[arg-type]
+        ends = np.cumsum(np.fromiter(map(len, frames), np.int64, n))  # type: ignore[arg-type]
+        data = np.frombuffer(joined, np.uint8) if joined else np.zeros(1, np.uint8)
+        a, b, c, d, e = self.layout.bank_rows
+        columns = Columns(
+            layout=self.layout,
+            status=np.full(n, UNKNOWN_SCHEMA, np.uint8),
+            data=data,
+            ints=np.zeros((max(a, 1), n), np.int64),
+            floats=np.zeros((max(b, 1), n), np.float32),
+            doubles=np.zeros((max(c, 1), n), np.float64),
+            starts=np.zeros((max(d, 1), n), np.int32),
+            lengths=np.zeros((max(d, 1), n), np.int32),
+            nulls=np.zeros((max(e, 1), n), np.uint8),
+        )
+        for known, plan in self._plans.items():
+            self._run(columns, ends, known, plan)
+            if not (columns.status == UNKNOWN_SCHEMA).any():
+                break
+        return columns
+
+    def _run(self, columns: Columns, ends: NDArray[np.int64], known: int, plan: p.Plan) -> None:
+        before = columns.status == UNKNOWN_SCHEMA if plan.missing else None
+        non_ascii = decode_kernel(
+            columns.data,
+            ends,
+            plan.ops,
+            plan.symbol_map,
+            known,
+            columns.status,
+            columns.ints,
+            columns.floats.view(np.uint8),
+            columns.doubles.view(np.uint8),
+            columns.starts,
+            columns.lengths,
+            columns.nulls,
+        )
+        if non_ascii:
+            self._check_texts(columns)
+        if before is not None:
+            self._fill_missing(columns, plan, before & (columns.status == OK))
+
+    def _check_texts(self, columns: Columns) -> None:
+        """The kernel saw bytes above 127: let Python judge the UTF-8 of every good record (rare)."""
+        rows = [field.bank_row for field in self.layout.fields if field.kind in (p.TEXT, p.TEXTS)]
+        for index in np.flatnonzero(columns.status == OK):
+            for row in rows:
+                start = columns.starts[row, index]
+                raw = columns.data[start : start + columns.lengths[row, index]].tobytes()
+                try:
+                    raw.decode()
+                except UnicodeDecodeError:
+                    columns.status[index] = BAD_TEXT
+
+    def _fill_missing(self, columns: Columns, plan: p.Plan, rows: NDArray[np.bool_]) -> None:
+        for field in plan.missing:
+            if field.default is None:
+                columns.nulls[field.null_row, rows] = 1
+            elif field.kind == p.ENUM:
+                columns.ints[field.bank_row, rows] = field.symbols.index(field.default)
+            elif field.kind in (p.FLOAT, p.DOUBLE):
+                (columns.floats if field.kind == p.FLOAT else columns.doubles)[field.bank_row, rows] = field.default
+            elif field.kind in (p.BOOL, p.INT):
+                columns.ints[field.bank_row, rows] = int(field.default)
+            elif field.default:
+                raw = np.frombuffer(field.default.encode(), np.uint8)
+                columns.starts[field.bank_row, rows] = len(columns.data)
+                columns.lengths[field.bank_row, rows] = len(raw)
+                columns.data = np.concatenate([columns.data, raw])
+
+
+def _floats(raw: bytes) -> list[float]:
+    out: list[float] = []
+    for count, position in _blocks(raw):
+        out += np.frombuffer(raw, "<f4", count, position).tolist()
+    return out
+
+
+def _texts(raw: bytes) -> list[str]:
+    out = []
+    for count, start in _blocks(raw, texts=True):
+        position = start
+        for _ in range(count):
+            length, position = _varint(raw, position)
+            out.append(raw[position : position + length].decode())
+            position += length
+    return out
+
+
+def _blocks(raw: bytes, texts: bool = False) -> list[tuple[int, int]]:
+    """(count, start of the items) of each block of an Avro array."""
+    position = 0
+    out: list[tuple[int, int]] = []
+    while True:
+        count, position = _varint(raw, position)
+        if count == 0:
+            return out
+        if count < 0:
+            _, position = _varint(raw, position)
+            count = -count
+        out.append((count, position))
+        for _ in range(count):
+            if texts:
+                length, position = _varint(raw, position)
+                position += length
+            else:
+                position += 4
+
+
+def _varint(raw: bytes, position: int) -> tuple[int, int]:
+    shift = value = 0
+    while True:
+        byte = raw[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return (value >> 1) ^ -(value & 1), position
+        shift += 7
+
+
+__all__ = ["HEADER_SIZE", "REASONS", "ColumnDecoder", "Columns"]

@@ -1,0 +1,257 @@
+"""The kernels of the columnar codec. Plans are explained in `plan.py`; helpers stand here for numba's cache."""
+
+import numpy as np
+from numba import njit
+
+from riskstream.runtime.kernel import kernel
+
+OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT = range(8)
+BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS = range(8)
+
+
+@njit(inline="always")
+def _zigzag(data, position, end):  # type: ignore[no-untyped-def]
+    """(value, next position); next position -1 where the bytes end early or the number is over 64 bits."""
+    value = np.uint64(0)
+    shift = np.uint64(0)
+    while position < end and shift < np.uint64(70):
+        byte = data[position]
+        position += 1
+        if shift == np.uint64(63) and byte > 1:
+            return np.int64(0), np.int64(-1)
+        value |= np.uint64(byte & 127) << shift
+        if byte < 128:
+            half = np.int64(value >> np.uint64(1))
+            return half ^ -np.int64(value & np.uint64(1)), position
+        shift += np.uint64(7)
+    return np.int64(0), np.int64(-1)
+
+
+@njit
+def _skip_array(data, position, end, is_text):  # type: ignore[no-untyped-def]
+    """(position behind the array, whether a text of it has a byte above 127); position -1 where it is broken."""
+    high = False
+    while True:
+        count, position = _zigzag(data, position, end)
+        if position < 0:
+            return np.int64(-1), high
+        if count == 0:
+            return position, high
+        if count < 0:
+            count = -count
+            _, position = _zigzag(data, position, end)
+            if position < 0 or count < 0:
+                return np.int64(-1), high
+        if not is_text:
+            if count > (end - position) // 4:
+                return np.int64(-1), high
+            position += 4 * count
+            continue
+        for _ in range(count):
+            length, position = _zigzag(data, position, end)
+            if position < 0 or length < 0 or length > end - position:
+                return np.int64(-1), high
+            for at in range(position, position + length):
+                if data[at] > 127:
+                    high = True
+            position += length
+
+
+@kernel(
+    "boolean(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[:, ::1], int32[::1], int64, uint8[::1],"
+    "int64[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[:, ::1], int32[:, ::1], uint8[:, ::1])"
+)
+def decode_kernel(  # type: ignore[no-untyped-def]
+    data, ends, ops, symbol_map, known, status, ints, floats, doubles, starts, lengths, nulls
+):
+    """Decode the frames whose status is UNKNOWN_SCHEMA and whose id is `known`; True where a text is not ASCII."""
+    any_high = False
+    for i in range(len(ends)):
+        if status[i] != UNKNOWN_SCHEMA:
+            continue
+        begin = ends[i - 1] if i > 0 else 0
+        end = ends[i]
+        size = end - begin
+        if size == 0:
+            status[i] = EMPTY
+            continue
+        if size < 5:
+            status[i] = SHORT
+            continue
+        if data[begin] != 0:
+            status[i] = BAD_MAGIC
+            continue
+        found = (
+            (np.int64(data[begin + 1]) << 24)
+            | (np.int64(data[begin + 2]) << 16)
+            | (np.int64(data[begin + 3]) << 8)
+            | np.int64(data[begin + 4])
+        )
+        if found != known:
+            continue
+        position = begin + 5
+        ok = True
+        for op in range(ops.shape[0]):
+            kind = ops[op, 0]
+            row = ops[op, 2]
+            if ops[op, 1] >= 0:
+                branch, position = _zigzag(data, position, end)
+                if position < 0 or branch < 0 or branch > 1:
+                    ok = False
+                    break
+                is_null = branch == ops[op, 1]
+                if ops[op, 4] >= 0:
+                    nulls[ops[op, 4], i] = is_null
+                if is_null:
+                    continue
+            if kind == INT:
+                value, position = _zigzag(data, position, end)
+                if position < 0:
+                    ok = False
+                    break
+                if row >= 0:
+                    ints[row, i] = value
+            elif kind == TEXT:
+                length, position = _zigzag(data, position, end)
+                if position < 0 or length < 0 or length > end - position:
+                    ok = False
+                    break
+                if row >= 0:
+                    starts[row, i] = position
+                    lengths[row, i] = length
+                for at in range(position, position + length):
+                    if data[at] > 127:
+                        any_high = True
+                position += length
+            elif kind == ENUM:
+                value, position = _zigzag(data, position, end)
+                base = ops[op, 3]
+                if position < 0 or value < 0 or value >= symbol_map[base]:
+                    ok = False
+                    break
+                if row >= 0:
+                    if symbol_map[base + 1 + value] < 0:
+                        ok = False
+                        break
+                    ints[row, i] = symbol_map[base + 1 + value]
+            elif kind == BOOL:
+                if position >= end:
+                    ok = False
+                    break
+                if row >= 0:
+                    ints[row, i] = data[position] != 0
+                position += 1
+            elif kind == FLOAT or kind == DOUBLE:
+                width = 4 if kind == FLOAT else 8
+                if end - position < width:
+                    ok = False
+                    break
+                if row >= 0:
+                    for at in range(width):
+                        if kind == FLOAT:
+                            floats[row, i * 4 + at] = data[position + at]
+                        else:
+                            doubles[row, i * 8 + at] = data[position + at]
+                position += width
+            else:
+                after, high = _skip_array(data, position, end, kind == TEXTS)
+                if after < 0:
+                    ok = False
+                    break
+                any_high = any_high or high
+                if row >= 0:
+                    starts[row, i] = position
+                    lengths[row, i] = after - position
+                position = after
+        if not ok:
+            status[i] = TRUNCATED
+        elif position != end:
+            status[i] = TRAILING
+        else:
+            status[i] = OK
+    return any_high
+
+
+@njit(inline="always")
+def _put_long(out, position, value):  # type: ignore[no-untyped-def]
+    """Write a zigzag varint; the next position."""
+    rest = np.uint64((value << 1) ^ (value >> 63))
+    while rest > np.uint64(127):
+        out[position] = np.uint8((rest & np.uint64(127)) | np.uint64(128))
+        rest >>= np.uint64(7)
+        position += 1
+    out[position] = np.uint8(rest)
+    return position + 1
+
+
+@njit(inline="always")
+def _put_text(out, position, source, start, length):  # type: ignore[no-untyped-def]
+    """Write a length and its bytes; the next position."""
+    position = _put_long(out, position, np.int64(length))
+    for at in range(length):
+        out[position + at] = source[start + at]
+    return position + length
+
+
+@kernel(
+    "int64(int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], uint8[:, ::1],"
+    "int32[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int16[:, :, ::1], uint8[:, ::1],"
+    "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], int64[::1])"
+)
+def encode_kernel(  # type: ignore[no-untyped-def]
+    n, header, out, ops, ints, floats, doubles, starts, lengths, nulls,
+    vectors, vector_lengths, codes, code_counts, data, words, word_ends, ends,
+):  # fmt: skip
+    """Encode n records into `out`; `ends` get the end of each. The caller has made `out` large enough."""
+    position = 0
+    for i in range(n):
+        for at in range(5):
+            out[position + at] = header[at]
+        position += 5
+        for op in range(ops.shape[0]):
+            kind = ops[op, 0]
+            row = ops[op, 2]
+            if ops[op, 1] >= 0:
+                if nulls[ops[op, 4], i]:
+                    position = _put_long(out, position, np.int64(ops[op, 1]))
+                    continue
+                position = _put_long(out, position, np.int64(1 - ops[op, 1]))
+            if kind == INT or kind == ENUM:
+                position = _put_long(out, position, ints[row, i])
+            elif kind == TEXT:
+                if ops[op, 3] == 0:
+                    position = _put_text(out, position, data, starts[row, i], lengths[row, i])
+                else:
+                    position = _put_text(out, position, words, starts[row, i], lengths[row, i])
+            elif kind == BOOL:
+                out[position] = np.uint8(ints[row, i])
+                position += 1
+            elif kind == FLOAT:
+                for at in range(4):
+                    out[position + at] = floats[row, i * 4 + at]
+                position += 4
+            elif kind == DOUBLE:
+                for at in range(8):
+                    out[position + at] = doubles[row, i * 8 + at]
+                position += 8
+            elif kind == FLOATS:
+                count = np.int64(vector_lengths[i])
+                if count > 0:
+                    position = _put_long(out, position, count)
+                    for at in range(4 * count):
+                        out[position + at] = vectors[i, at]
+                    position += 4 * count
+                out[position] = 0
+                position += 1
+            else:
+                count = np.int64(code_counts[ops[op, 3], i])
+                if count > 0:
+                    position = _put_long(out, position, count)
+                    for at in range(count):
+                        code = codes[ops[op, 3], i, at]
+                        start = word_ends[code - 1] if code > 0 else 0
+                        position = _put_text(out, position, words, start, word_ends[code] - start)
+                out[position] = 0
+                position += 1
+        ends[i] = position
+    return position

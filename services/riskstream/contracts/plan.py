@@ -1,0 +1,129 @@
+"""Plans of the columnar codec: a flat Avro record as rows of small integers that a kernel walks.
+
+A plan row is (kind, null_branch, bank_row, aux, null_row). Banks: integers, 4-byte floats, 8-byte floats, spans
+(texts and arrays, as offset and length in the joined bytes). `bank_row` -1 means: read past it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS = range(8)
+_KINDS = {"boolean": BOOL, "int": INT, "long": INT, "float": FLOAT, "double": DOUBLE, "string": TEXT, "bytes": TEXT}
+_BANKS = {BOOL: 0, INT: 0, ENUM: 0, FLOAT: 1, DOUBLE: 2, TEXT: 3, FLOATS: 3, TEXTS: 3}
+UNKNOWN_SYMBOL = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of the reader's record: where its values stand, and how to show them."""
+
+    name: str
+    kind: int
+    bank_row: int
+    null_row: int
+    symbols: tuple[str, ...]
+    default: Any
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The reader's columns: its fields, and rows of each bank (integers, floats, doubles, spans, nulls)."""
+
+    fields: tuple[Field, ...]
+    bank_rows: tuple[int, int, int, int, int]
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one writer's schema fills a layout. `ops` int32[fields, 5]; `symbol_map` int32: writer's symbol to reader's.
+
+    `missing` are the layout's fields that the writer lacks.
+    """
+
+    ops: NDArray[np.int32]
+    symbol_map: NDArray[np.int32]
+    missing: tuple[Field, ...]
+
+
+def layout_of(schema: dict[str, Any]) -> Layout:
+    """Layout of a record schema; TypeError where a field is not flat (the per-record codec reads those)."""
+    used = [0, 0, 0, 0, 0]
+    fields = []
+    for field in schema["fields"]:
+        kind, null_branch, symbols = _field_type(field["name"], field["type"])
+        bank = _BANKS[kind]
+        null_row = -1
+        if null_branch >= 0:
+            null_row, used[4] = used[4], used[4] + 1
+        fields.append(
+            Field(
+                name=field["name"],
+                kind=kind,
+                bank_row=used[bank],
+                null_row=null_row,
+                symbols=symbols,
+                default=field.get("default"),
+                has_default="default" in field,
+            )
+        )
+        used[bank] += 1
+    a, b, c, d, e = used
+    return Layout(fields=tuple(fields), bank_rows=(a, b, c, d, e))
+
+
+def plan_of(writer: dict[str, Any], layout: Layout) -> Plan:
+    """Plan that reads a writer's records into a layout, by Avro's rules of resolution for flat records."""
+    by_name = {field.name: field for field in layout.fields}
+    ops = []
+    symbol_map: list[int] = []
+    for field in writer["fields"]:
+        kind, null_branch, symbols = _field_type(field["name"], field["type"])
+        target = by_name.pop(field["name"], None)
+        aux = 0
+        if kind == ENUM:
+            aux = len(symbol_map)
+            symbol_map.append(len(symbols))
+            symbol_map += [_reader_symbol(symbol, target) for symbol in symbols]
+        row = target.bank_row if target else -1
+        ops.append((kind, null_branch, row, aux, target.null_row if target else -1))
+    return Plan(
+        ops=np.array(ops, np.int32).reshape(len(ops), 5),
+        symbol_map=np.array(symbol_map or [0], np.int32),
+        missing=tuple(by_name.values()),
+    )
+
+
+def _reader_symbol(symbol: str, target: Field | None) -> int:
+    if target is None:
+        return 0
+    if symbol in target.symbols:
+        return target.symbols.index(symbol)
+    return target.symbols.index("UNKNOWN") if "UNKNOWN" in target.symbols else UNKNOWN_SYMBOL
+
+
+def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
+    """(kind, index of the null branch or -1, enum symbols)."""
+    null_branch = -1
+    if isinstance(schema, list):
+        if len(schema) != 2 or "null" not in schema:
+            raise TypeError(f"field {name}: the columnar codec takes unions of null and one type")
+        null_branch = schema.index("null")
+        schema = schema[1 - null_branch]
+    symbols: tuple[str, ...] = ()
+    if isinstance(schema, dict) and schema["type"] == "enum":
+        return ENUM, null_branch, tuple(schema["symbols"])
+    if isinstance(schema, dict) and schema["type"] == "array":
+        if null_branch < 0 and schema["items"] in ("float", "string"):
+            return (FLOATS if schema["items"] == "float" else TEXTS), -1, symbols
+    else:
+        base = schema["type"] if isinstance(schema, dict) else schema
+        if base in _KINDS:
+            return _KINDS[base], null_branch, symbols
+    raise TypeError(f"field {name}: the columnar codec takes flat fields and arrays of float or string")

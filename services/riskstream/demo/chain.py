@@ -1,0 +1,71 @@
+"""The chain as processes of their own, on a local stack with the product's topics."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.local.server import free_port
+from riskstream.local.services import Service, rss_mib, start_service, wait_ready
+from riskstream.local.stack import Stack
+
+
+class Chain:
+    """Stack, topics and services; `gateway` is the gateway's URL. Ends all of it, in order, however it is left."""
+
+    def __init__(
+        self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
+        reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
+    ) -> None:  # fmt: skip
+        self._folder, self._model, self._say, self._names = folder, model, say, names
+        self._reports, self._every_s = reports or folder / "reports", reporter_every_s
+        self._exits = ExitStack()
+        self.stack = Stack(folder / "stack", progress=say)
+        self.services: dict[str, Service] = {}
+        self.gateway = f"http://127.0.0.1:{free_port()}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._exits.enter_context(self.stack)
+            self._say("applying topics")
+            TopicAdmin(self.stack.kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
+            self._say(f"starting {', '.join(self._names)}")
+            for name in self._names:
+                self.start(name)
+            wait_ready(list(self.services.values()))
+            self._say("all services are ready")
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exits.close()
+
+    def start(self, name: str) -> Service:
+        """Start one service, named as its module with an optional suffix (`scorer-2`)."""
+        kafka = ("--kafka", self.stack.kafka)
+        extra = {
+            "scorer": ("--redis", self.stack.redis, "--model", str(self._model)),
+            "tracker": ("--instance", name),
+            "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
+            "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
+        }[name.split("-")[0]]
+        service = start_service(name, self._folder / "logs", *kafka, *extra)
+        self._exits.callback(service.server.stop)
+        self.services[name] = service
+        return service
+
+    def rss_mib(self) -> float:
+        """Resident memory of all its processes, MiB."""
+        total = sum(service.rss_mib() for service in self.services.values())
+        if self.stack.cluster is not None:
+            total += sum(rss_mib(server.pid) for server in self.stack.cluster.servers)
+        if self.stack.redis_server is not None and self.stack.redis_server.server is not None:
+            total += rss_mib(self.stack.redis_server.server.pid)
+        return total

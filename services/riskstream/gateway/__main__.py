@@ -1,0 +1,41 @@
+"""Starts the gateway: `python -m riskstream.gateway`."""
+
+import uvicorn
+
+from riskstream.gateway.app import Gateway
+from riskstream.gateway.rates import read_rates
+from riskstream.gateway.settings import GatewaySettings
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.runtime.clock import SystemClock
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.run import freeze_garbage_collector, run_main
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import GatewayMetrics
+
+
+def main() -> int:
+    settings = GatewaySettings.load()
+    set_up_logs("gateway", settings.log_level)
+    if "scores.v1" not in TopicAdmin(settings.kafka).partitions():
+        raise Fatal(what="no topic scores.v1", where=settings.kafka, do="run `riskstream topics apply`")
+    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics())
+    compile_all()
+    health = TelemetryServer(
+        settings.telemetry_host, settings.telemetry_port, is_alive=lambda: True, is_ready=lambda: gateway.is_ready
+    )
+    freeze_garbage_collector()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gateway.app(), host=settings.host, port=settings.port, loop="uvloop", http="httptools", access_log=False,
+            log_level="error", timeout_graceful_shutdown=15, lifespan="on",
+        )
+    )  # fmt: skip
+    server.run()
+    health.stop()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    run_main(main)

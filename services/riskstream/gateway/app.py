@@ -1,0 +1,228 @@
+"""The gateway's HTTP shell: routes, deadlines, problems; the numbered steps of a decision."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from riskstream.contracts.codec import codec
+from riskstream.contracts.records import Transaction
+from riskstream.gateway import registry
+from riskstream.gateway.core import read_transaction
+from riskstream.gateway.problem import Problem
+from riskstream.gateway.rates import Rates
+from riskstream.gateway.settings import GatewaySettings
+from riskstream.gateway.waiting import ScoreWaiters
+from riskstream.kafka.produce import AwaitedProducer
+from riskstream.runtime.clock import Clock
+from riskstream.runtime.errors import Retryable
+from riskstream.telemetry.metrics import GatewayMetrics
+
+log = structlog.get_logger("gateway")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Gateway:
+    """State of a running gateway: producer, waiters, metrics."""
+
+    def __init__(self, settings: GatewaySettings, rates: Rates, clock: Clock, metrics: GatewayMetrics) -> None:
+        self._settings, self._rates, self._clock, self._metrics = settings, rates, clock, metrics
+        self._transactions, self._answers = codec("transaction.v1"), codec("answer.v1")
+        self._producer: AwaitedProducer | None = None
+        self._waiters: ScoreWaiters | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self._waiters is not None and self._waiters.is_reading
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/v1/transactions", self._measured("transactions", self._accept), methods=["POST"]),
+                Route("/v1/decisions", self._measured("decisions", self._decide), methods=["POST"]),
+                *registry.routes(),
+            ],
+            lifespan=self._lifespan,
+            exception_handlers={HTTPException: _on_http_exception},
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        self._producer = AwaitedProducer(self._settings.kafka, "gateway", loop)
+        self._waiters = await asyncio.to_thread(ScoreWaiters, self._settings.kafka, loop)
+        log.info("serving", host=self._settings.host, port=self._settings.port)
+        yield
+        await asyncio.to_thread(self._waiters.close)
+        await asyncio.to_thread(self._producer.close)
+
+    async def _accept(self, request: Request) -> Response:
+        """POST /v1/transactions: 202 once the broker has the record."""
+        transaction = read_transaction(await self._body(request), self._rates, self._clock.now_ms())
+        partition, offset = await self._send(transaction)
+        return _json(202, {"transaction_id": transaction.transaction_id, "partition": partition, "offset": offset})
+
+    async def _decide(self, request: Request) -> Response:
+        """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4 record the answer."""
+        started = self._clock.monotonic()
+        deadline_ms = self._deadline_ms(request)
+        transaction = read_transaction(await self._body(request), self._rates, self._clock.now_ms())
+        assert self._waiters is not None
+        if len(self._waiters) >= self._settings.max_waiting:
+            raise _busy(f"{len(self._waiters)} callers wait already")
+        ids = (transaction.customer_id, transaction.transaction_id)
+        future = self._waiters.wait_for(*ids)
+        self._metrics.waiting.set(len(self._waiters))
+        place: tuple[int, int] | None = None
+        score: dict[str, Any] | None = None
+        try:
+            async with asyncio.timeout(max(deadline_ms / 1000 - (self._clock.monotonic() - started), 0)):
+                place = await self._send(transaction)
+                score = await future
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.forget(*ids, future)
+            self._metrics.waiting.set(len(self._waiters))
+        elapsed_ms = (self._clock.monotonic() - started) * 1000
+        self._record(transaction, score, place, deadline_ms, elapsed_ms)
+        if score is None:
+            raise Problem(
+                status=504, code="deadline", title="No decision within the deadline",
+                detail=f"{deadline_ms} ms have passed; the decision may still come: read scores.v1, or ask again with the same id",
+                more=(("transaction_id", transaction.transaction_id),),
+            )  # fmt: skip
+        return _json(200, _answer(transaction, score, elapsed_ms))
+
+    async def _send(self, transaction: Transaction) -> tuple[int, int]:
+        assert self._producer is not None
+        frame = self._transactions.encode(transaction)
+        try:
+            return await self._producer.send("transactions.v1", transaction.customer_id.encode(), frame)
+        except Retryable as error:
+            raise _busy(str(error)) from error
+
+    def _record(
+        self,
+        transaction: Transaction,
+        score: dict[str, Any] | None,
+        place: tuple[int, int] | None,
+        deadline_ms: int,
+        elapsed_ms: float,
+    ) -> None:
+        """What was answered, to answers.v1."""
+        assert self._producer is not None
+        answer = {
+            "transaction_id": transaction.transaction_id,
+            "customer_id": transaction.customer_id,
+            "outcome": "DECIDED" if score else "TIMED_OUT",
+            "decision": score["decision"] if score else None,
+            "score": score["score"] if score else None,
+            "src_partition": place[0] if place else None,
+            "src": place[1] if place else None,
+            "deadline_ms": deadline_ms,
+            "elapsed_ms": elapsed_ms,
+            "answered_at": self._clock.now_ms(),
+        }
+        self._producer.post(
+            "answers.v1",
+            transaction.customer_id.encode(),
+            self._answers.encode(answer),
+            lambda why: log.error("answer not recorded", transaction_id=transaction.transaction_id, why=why),
+        )
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, if it is small enough; nothing more is read of one that is not."""
+        most = self._settings.max_body_bytes
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            raise _too_large(most)
+        parts = []
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _deadline_ms(self, request: Request) -> int:
+        given = request.headers.get("x-deadline-ms") or request.query_params.get("deadline_ms")
+        if given is None:
+            return self._settings.deadline_ms
+        most = self._settings.max_deadline_ms
+        if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= most:
+            raise Problem(
+                status=400, code="bad-deadline", title="The deadline is wrong",
+                detail=f"deadline_ms is {given[:32]}; give whole ms, 1 to {most}",
+            )  # fmt: skip
+        return int(given)
+
+    def _measured(self, route: str, handler: Handler) -> Handler:
+        async def measured(request: Request) -> Response:
+            started = time.perf_counter()
+            try:
+                response = await handler(request)
+            except Problem as problem:
+                self._metrics.problems.labels(problem=problem.code).inc()
+                response = _problem(problem)
+            except ClientDisconnect:
+                response = Response(status_code=499)
+            self._metrics.requests.labels(route=route, status=str(response.status_code)).inc()
+            self._metrics.request_seconds.labels(route=route).observe(time.perf_counter() - started)
+            return response
+
+        return measured
+
+
+def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction.transaction_id,
+        "decision": score["decision"],
+        "score": score["score"],
+        "reasons": score["reasons"],
+        "flags": score["flags"],
+        "verdict": score["verdict"],
+        "model_version": score["model_version"],
+        "partition": score["partition"],
+        "offset": score["src"],
+        "elapsed_ms": round(elapsed_ms, 3),
+    }
+
+
+def _busy(detail: str) -> Problem:
+    return Problem(status=503, code="unavailable", title="The transaction was not taken", detail=f"{detail}; try again")
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        status=413, code="body-too-large", title="The body is too large", detail=f"{most} bytes at most; send one transaction",
+        path="$",
+    )  # fmt: skip
+
+
+def _json(status: int, value: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _problem(problem: Problem) -> Response:
+    headers = {"Retry-After": "1"} if problem.status == 503 else {}
+    body = msgspec.json.encode(problem.body())
+    return Response(body, problem.status, headers, media_type="application/problem+json")
+
+
+def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _problem(
+        Problem(status=error.status_code, code="http", title=str(error.detail), detail="see the README for the routes")
+    )

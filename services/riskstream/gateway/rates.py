@@ -1,0 +1,44 @@
+"""Exchange rates: an amount in its currency to minor units of the base currency, exactly, half to even."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from pathlib import Path
+
+import yaml
+
+from riskstream.runtime.errors import Fatal
+
+_CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """`factors`: minor units of the base for one minor unit of each currency."""
+
+    version: str
+    base: str
+    factors: dict[str, Decimal]
+
+    def to_base(self, amount_minor: int, currency: str) -> int:
+        """Amount in minor units of the base currency; KeyError for a currency without a rate."""
+        return int(_CONTEXT.multiply(amount_minor, self.factors[currency]).to_integral_value(context=_CONTEXT))
+
+
+def read_rates(path: Path | None) -> Rates:
+    """Rates of a file, or the reference rates that ship."""
+    path = path or Path(__file__).with_name("rates.yaml")
+    try:
+        data = yaml.safe_load(path.read_text())
+        base_digits = int(data["rates"][data["base"]]["digits"])
+        factors = {
+            code: _CONTEXT.divide(Decimal(1).scaleb(base_digits - int(rate["digits"])), Decimal(str(rate["per_base"])))
+            for code, rate in data["rates"].items()
+        }
+        return Rates(version=str(data["version"]), base=str(data["base"]), factors=factors)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise Fatal(
+            what=f"the rates cannot be read: {error!r}",
+            where=str(path),
+            do="write them like gateway/rates.yaml",
+            exit_code=2,
+        ) from error

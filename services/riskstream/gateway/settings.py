@@ -1,0 +1,28 @@
+"""Settings of the gateway."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from riskstream.runtime.settings import ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """See `python -m riskstream.gateway --help`."""
+
+    model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")
+    service: ClassVar[str] = "gateway"
+
+    host: str = Field(default="127.0.0.1", description="address to serve HTTP on")
+    port: int = Field(default=8080, ge=1, le=65535, description="port to serve HTTP on")
+    max_body_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="largest body taken, bytes")
+    deadline_ms: int = Field(
+        default=500, ge=1, le=30_000, description="deadline of a decision, where the caller gives none, ms"
+    )
+    max_deadline_ms: int = Field(default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms")
+    max_waiting: int = Field(default=2000, ge=1, le=100_000, description="most callers that wait for a decision")
+    rates: Path | None = Field(
+        default=None, description="YAML file of exchange rates; the reference rates where not given"
+    )

@@ -1,0 +1,85 @@
+"""Callers that wait for their score: one thread reads accepted scores and wakes them."""
+
+import asyncio
+import threading
+from typing import Any
+
+import structlog
+
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.ports import Record
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.read import TopicReader
+from riskstream.runtime.errors import Fatal, Retryable
+
+log = structlog.get_logger("gateway")
+
+
+class ScoreWaiters:
+    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions."""
+
+    def __init__(self, bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiters: dict[tuple[str, str], list[asyncio.Future[dict[str, Any]]]] = {}
+        self._decoder = ColumnDecoder("score.v1")
+        self._accepted = AcceptedReader()
+        self._reader = TopicReader(bootstrap, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500)
+        self._done = threading.Event()
+        self.is_reading = True
+        self._thread = threading.Thread(target=self._read, name="scores", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    def wait_for(self, customer_id: str, transaction_id: str) -> "asyncio.Future[dict[str, Any]]":
+        """A future of the score; call it before the transaction is sent."""
+        future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self._waiters.setdefault((customer_id, transaction_id), []).append(future)
+        return future
+
+    def forget(self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]") -> None:
+        """The caller is gone."""
+        waiting = self._waiters.get((customer_id, transaction_id), [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._waiters.pop((customer_id, transaction_id), None)
+
+    def close(self) -> None:
+        self._done.set()
+        self._thread.join()
+        self._reader.close()
+
+    def _read(self) -> None:
+        try:
+            while not self._done.is_set():
+                try:
+                    records = self._reader.poll(0.1, 2000)
+                except Retryable as error:
+                    log.warning("scores cannot be read now", error=str(error))
+                    continue
+                if records and self._waiters:
+                    self._wake(records)
+        except Fatal as error:
+            log.error("scores cannot be read", error=str(error))
+            self.is_reading = False
+
+    def _wake(self, records: list[Record]) -> None:
+        columns = self._decoder.decode([record.value for record in records])
+        sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
+        nulls = columns.is_null("transaction_id")
+        for index, record in enumerate(records):
+            if columns.status[index] or not self._accepted.accept(record.partition, sources[index], prevs[index]):
+                continue
+            if nulls[index]:
+                continue
+            key = (columns.text("customer_id", index), columns.text("transaction_id", index))
+            if key in self._waiters:
+                score = {**columns.record(index), "partition": record.partition}
+                self._loop.call_soon_threadsafe(self._settle, key, score)
+
+    def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
+        for future in self._waiters.pop(key, []):
+            if not future.done():
+                future.set_result(score)

@@ -1,0 +1,169 @@
+"""Topics as code: what a cluster has, what `topics/` declares, and the safe steps from one to the other."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from riskstream.contracts.catalog import Topic
+from riskstream.kafka.client import client_log, translated
+from riskstream.runtime.errors import Fatal, Retryable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One difference: `create`, `alter` (done by apply), or `differs` (shown, never done)."""
+
+    action: str
+    topic: str
+    detail: str
+    key: str = ""
+    value: str = ""
+
+
+class TopicAdmin:
+    """Plans and applies topics on one cluster. Never deletes a topic, never changes a partition count."""
+
+    def __init__(self, bootstrap: str, *, timeout_s: float = 10.0) -> None:
+        self._bootstrap = bootstrap
+        self._timeout_s = timeout_s
+        self._admin = AdminClient(
+            {"bootstrap.servers": bootstrap, "socket.connection.setup.timeout.ms": 5000}, logger=client_log()
+        )
+
+    def wait_until_ready(self, brokers: int, deadline_s: float) -> None:
+        """Return when the cluster shows that many brokers; Retryable after the deadline."""
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            try:
+                if len(self._admin.list_topics(timeout=1).brokers) >= brokers:
+                    return
+            except KafkaException:
+                time.sleep(0.1)
+        raise Retryable(what=f"Kafka did not answer within {deadline_s:.0f} s", where=self._bootstrap)
+
+    def partitions(self) -> dict[str, int]:
+        """Partition count of every topic of the cluster."""
+        try:
+            found = self._admin.list_topics(timeout=self._timeout_s).topics
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+        return {name: len(meta.partitions) for name, meta in found.items()}
+
+    def broker_count(self) -> int:
+        """Number of brokers of the cluster."""
+        try:
+            return len(self._admin.list_topics(timeout=self._timeout_s).brokers)
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+
+    def plan(self, topics: list[Topic], partitions: int) -> list[Step]:
+        """Steps from the cluster as it is to the topics as declared, with that partition count for new ones."""
+        existing = self.partitions()
+        counts = {existing[topic.name] for topic in topics if topic.name in existing}
+        if len(counts) == 1 and partitions not in counts:
+            raise Fatal(
+                what=f"the cluster's topics have {counts.pop()} partitions, {partitions} were asked for",
+                where=self._bootstrap,
+                do="ask for the number they have: all keyed topics share it, and it never changes",
+                exit_code=2,
+            )
+        steps = []
+        for topic in topics:
+            if topic.name not in existing:
+                steps.append(Step(action="create", topic=topic.name, detail=f"{partitions} partitions"))
+                continue
+            if existing[topic.name] != partitions:
+                detail = f"{existing[topic.name]} partitions, declared {partitions}: never changed on a keyed topic"
+                steps.append(Step(action="differs", topic=topic.name, detail=detail))
+            steps += self._config_steps(topic)
+        return steps
+
+    def apply(self, topics: list[Topic], partitions: int) -> list[Step]:
+        """Do the `create` and `alter` steps; all steps of the plan come back."""
+        steps = self.plan(topics, partitions)
+        replication = min(3, self.broker_count())
+        by_name = {topic.name: topic for topic in topics}
+        new = []
+        for step in steps:
+            if step.action == "create":
+                config = dict(by_name[step.topic].config)
+                if replication == 3:
+                    config["min.insync.replicas"] = "2"
+                new.append(NewTopic(step.topic, partitions, replication, config=config))
+        try:
+            if new:
+                for future in self._admin.create_topics(new).values():
+                    future.result(self._timeout_s)
+            self._alter([step for step in steps if step.action == "alter"])
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+        return steps
+
+    def end_offsets(self, topic: str, partitions: int, *, first: bool = False) -> list[int]:
+        """End (or first) offset of each partition of a topic."""
+        spec: Any = getattr(OffsetSpec, "earliest" if first else "latest")()
+        asked = {TopicPartition(topic, number): spec for number in range(partitions)}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
+            return [answers[key].result(self._timeout_s).offset for key in asked]
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+
+    def group_offsets(self, group: str) -> dict[tuple[str, int], int]:
+        """Committed offset of each partition that a group has committed."""
+        try:
+            future = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
+            )[group]
+            found = future.result(self._timeout_s).topic_partitions
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+    def groups(self) -> list[str]:
+        """Ids of the consumer groups that the cluster knows."""
+        try:
+            found = self._admin.list_consumer_groups(request_timeout=self._timeout_s).result(self._timeout_s)
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+        return sorted(each.group_id for each in found.valid)
+
+    def _config_steps(self, topic: Topic) -> list[Step]:
+        resource = ConfigResource(ResourceType.TOPIC, topic.name)
+        try:
+            found = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
+        steps = []
+        for key, value in topic.config.items():
+            now = found[key].value if key in found else None
+            if str(now) != value:
+                steps.append(
+                    Step(action="alter", topic=topic.name, detail=f"{key}: {now} -> {value}", key=key, value=value)
+                )
+        return steps
+
+    def _alter(self, steps: list[Step]) -> None:
+        by_topic: dict[str, list[Step]] = {}
+        for step in steps:
+            by_topic.setdefault(step.topic, []).append(step)
+        resources = []
+        for name, changes in by_topic.items():
+            entries = [
+                ConfigEntry(change.key, change.value, incremental_operation=AlterConfigOpType.SET) for change in changes
+            ]
+            resources.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries))
+        if resources:
+            for future in self._admin.incremental_alter_configs(resources).values():
+                future.result(self._timeout_s)

@@ -1,0 +1,266 @@
+"""A derived lane: reads accepted scores, writes outputs and offsets in one Kafka transaction each commit interval.
+
+Not latency-critical, and its outputs are compacted topics where a zombie's late write could not be undone: hence
+transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds the
+offset up to which all changed state was written, and the reader's `last` there: a new owner goes on from that place.
+"""
+
+import time
+from dataclasses import dataclass, field
+from threading import Event
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from riskstream.kafka.client import client_log, consumer, group_settings, translated
+from riskstream.kafka.ports import DerivedWork, Output, Record
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.read import TopicReader
+from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.telemetry.metrics import TrackerMetrics
+
+log = structlog.get_logger("derived")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedSettings:
+    """What a derived lane is told. State is written at most each `flush_ms`, everything else each `commit_ms`."""
+
+    kafka: str
+    group: str
+    source: str
+    state: str
+    instance: str
+    commit_ms: int = 200
+    flush_ms: int = 1000
+    group_protocol: str = "consumer"
+    session_timeout_ms: int = 6000
+
+
+@dataclass(slots=True)
+class _Part:
+    position: int
+    committed: int
+    flushed: int
+    flushed_last: str
+    outputs: list[Output] = field(default_factory=list)
+    is_dirty: bool = False
+
+
+class DerivedLane:
+    """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's transaction is fenced."""
+
+    def __init__(self, settings: DerivedSettings, work: DerivedWork, metrics: TrackerMetrics, stop: Event) -> None:
+        self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
+        self._reader = AcceptedReader()
+        self._parts: dict[int, _Part] = {}
+        self._failure: Fatal | None = None
+        self.loop_seen = time.monotonic()
+        self._consumer: Consumer = consumer(
+            settings.kafka,
+            settings.group,
+            **{"isolation.level": "read_uncommitted"},
+            **group_settings(settings.group_protocol, settings.session_timeout_ms),
+        )
+        self._producer = self._transactional()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._failure is None
+
+    def run(self) -> None:
+        """Poll, apply, commit; drain on stop."""
+        self._consumer.subscribe(
+            [self._settings.source], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        committed_at = flushed_at = time.monotonic()
+        try:
+            while not self._stop.is_set() and self._failure is None:
+                self._poll()
+                now = self.loop_seen = time.monotonic()
+                if now - committed_at >= self._settings.commit_ms / 1000:
+                    flush = now - flushed_at >= self._settings.flush_ms / 1000
+                    self._commit(flush=flush)
+                    committed_at = now
+                    flushed_at = now if flush else flushed_at
+            if self._failure is None:
+                self._commit(flush=True)
+        finally:
+            self._consumer.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _transactional(self) -> Producer:
+        producer = Producer(
+            {
+                "bootstrap.servers": self._settings.kafka,
+                "client.id": self._settings.group,
+                "transactional.id": f"{self._settings.group}-{self._settings.instance}",
+                "transaction.timeout.ms": 10_000,
+                "retry.backoff.ms": 5,  # else each transaction waits about 100 ms on CONCURRENT_TRANSACTIONS
+                "linger.ms": 0,
+                "partitioner": "murmur2_random",
+                "error_cb": self._on_client_error,
+            },
+            logger=client_log(),
+        )
+        try:
+            producer.init_transactions(30)
+        except KafkaException as error:
+            raise translated(error, self._settings.kafka) from error
+        return producer
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.group, do="restart")
+
+    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        """Take up state and positions: the state topic is read to its end, scores are replayed from the last flush."""
+        found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=10)
+        metadata = {each.partition: each.metadata for each in found}
+        offsets = {each.partition: max(each.offset, 0) for each in found}
+        numbers = [each.partition for each in partitions]
+        self._restore(numbers)
+        for each in partitions:
+            number = each.partition
+            flushed = _flushed(metadata[number], offsets[number])
+            each.offset = flushed
+            self._reader.resume(number, metadata[number])
+            self._parts[number] = _Part(
+                position=flushed,
+                committed=offsets[number],
+                flushed=flushed,
+                flushed_last=self._reader.metadata(number),
+            )
+        client.incremental_assign(partitions)
+        log.info("assigned", partitions=numbers)
+
+    def _restore(self, partitions: list[int]) -> None:
+        with TopicReader(self._settings.kafka, [self._settings.state]) as reader:
+            by_partition: dict[int, list[Record]] = {number: [] for number in partitions}
+            for record in reader.until_end():
+                if record.partition in by_partition:
+                    by_partition[record.partition].append(record)
+        for number, records in by_partition.items():
+            self._work.drop(number)
+            self._work.restore(number, records)
+
+    def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._failure is None:
+            self._commit(flush=True)
+        self._on_lost(client, partitions)
+
+    def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._parts.pop(each.partition, None)
+            self._work.drop(each.partition)
+        client.incremental_unassign(partitions)
+        log.info("gave up", partitions=[each.partition for each in partitions])
+
+    def _poll(self) -> None:
+        first = self._consumer.poll(0.02)
+        if first is None:
+            return
+        for message in [first, *self._consumer.consume(4095, 0)]:
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                return
+            problem = translated(error, self._settings.source)
+            if isinstance(problem, Fatal):
+                raise problem
+            log.warning("consumer error", error=str(problem))
+            return
+        number, offset = message.partition(), message.offset()
+        assert number is not None
+        assert offset is not None
+        part = self._parts.get(number)
+        if part is None or offset < part.position:
+            return
+        record = Record(
+            topic=self._settings.source,
+            partition=number,
+            offset=offset,
+            appended_at=message.timestamp()[1],
+            key=message.key(),
+            value=message.value(),
+            headers=[],
+        )
+        part.position = offset + 1
+        part.is_dirty = True
+        score = self._work.decode(record)
+        src, prev = int(score["src"]), int(score["prev"])
+        gaps = self._reader.gaps
+        if not self._reader.accept(number, src, prev):
+            self._metrics.dropped.inc()
+            return
+        if self._reader.gaps > gaps:
+            self._metrics.gaps.inc()
+            log.error("hole in the series", partition=number, src=src, prev=prev)
+        self._metrics.scores.inc()
+        part.outputs += self._work.apply(record, score, is_replay=offset < part.committed)
+
+    def _commit(self, *, flush: bool) -> None:
+        """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
+        dirty = {number: part for number, part in self._parts.items() if part.is_dirty}
+        if not dirty:
+            return
+        started = time.perf_counter()
+        positions = {number: part.position for number, part in dirty.items()}
+        outputs = [output for part in dirty.values() for output in part.outputs]
+        # A state that was written early must not stand alone: readers reconcile at flush points.
+        flush = flush or any(output.topic == self._settings.state for output in outputs)
+        if flush:
+            outputs += [output for number in dirty for output in self._work.flush(number)]
+        try:
+            self._producer.begin_transaction()
+            for output in outputs:
+                self._produce(output)
+            offsets = []
+            for number, part in dirty.items():
+                if flush:
+                    part.flushed, part.flushed_last = positions[number], self._reader.metadata(number)
+                metadata = f"flushed={part.flushed};{part.flushed_last}"
+                at = max(positions[number], part.committed)
+                offsets.append(TopicPartition(self._settings.source, number, at, metadata))
+            self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10)
+            self._producer.commit_transaction(15)
+        except KafkaException as error:
+            self._abort(error)
+            return
+        for number, part in dirty.items():
+            part.outputs = []
+            part.committed = max(positions[number], part.committed)
+            part.is_dirty = not flush
+        self._metrics.commit_seconds.observe(time.perf_counter() - started)
+
+    def _produce(self, output: Output) -> None:
+        while True:
+            try:
+                self._producer.produce(output.topic, output.value, output.key, output.partition)
+                return
+            except BufferError:
+                self._producer.poll(0.02)
+
+    def _abort(self, error: KafkaException) -> None:
+        """A transaction failed: whatever the cause, memory may be ahead of the log, so the process starts again."""
+        self._metrics.aborts.inc()
+        inner = error.args[0]
+        log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
+        if not inner.fatal():
+            try:
+                self._producer.abort_transaction(10)
+            except KafkaException as second:
+                log.error("abort failed", error=str(second))
+        raise Retryable(what=f"a Kafka transaction failed: {inner.str()}", where=self._settings.group) from error
+
+
+def _flushed(metadata: str | None, default: int) -> int:
+    for part in (metadata or "").split(";"):
+        key, _, value = part.partition("=")
+        if key == "flushed":
+            return int(value)
+    return default

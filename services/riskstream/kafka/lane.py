@@ -1,0 +1,527 @@
+"""The lane: scores each record of a source partition once by position, at the latency of at-least-once.
+
+Numbered as in the design (A: assignment, B: batch, C: checkpoint, W: store away). One polling thread owns the
+consumer and the producer; a background thread reads for recovery and writes checkpoints.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import Any
+
+import numpy as np
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, translated
+from riskstream.kafka.owned import Owned, PendingCheckpoint, Phase
+from riskstream.kafka.ports import (
+    LIVE,
+    REPLAY,
+    REPLAY_DUPLICATE,
+    SKIP,
+    Batch,
+    LaneWork,
+    ReadResult,
+    StateStore,
+)
+from riskstream.kafka.recovery import Hold, Recovered, Recovery
+from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.telemetry.metrics import LaneMetrics
+
+log = structlog.get_logger("lane")
+
+_DECISIONS = ("unknown", "approve", "review", "block")
+_REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSettings:
+    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once."""
+
+    kafka: str
+    group: str
+    source: str
+    output: str
+    dead_letters: str
+    max_batch: int = 2048
+    poll_ms: int = 50
+    checkpoint_every_ms: int = 1000
+    checkpoint_rows: int = 20_000
+    drain_ms: int = 2000
+    group_protocol: str = "consumer"
+    session_timeout_ms: int = 6000
+    producer_overrides: dict[str, Any] = field(default_factory=dict)
+
+
+class Lane:
+    """Runs a LaneWork over the partitions that the group gives it, until `stop` is set."""
+
+    def __init__(
+        self, settings: LaneSettings, work: LaneWork, store: StateStore, metrics: LaneMetrics, stop: Event
+    ) -> None:
+        self._settings, self._work, self._store, self._metrics, self._stop = settings, work, store, metrics, stop
+        self._owned: dict[int, Owned] = {}
+        self._next_number = 0
+        self._failure: Fatal | None = None
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
+        self._recovering: dict[int, tuple[int, Future[Recovered]]] = {}
+        self._writing: dict[int, tuple[int, PendingCheckpoint, Future[int | None]]] = {}
+        self._retry_at: dict[int, float] = {}
+        self._store_away_until = 0.0
+        self._probe: Future[Any] | None = None
+        self._recovery = Recovery(settings.kafka, settings.group, settings.source, settings.output, store)
+        self._consumer: Consumer = consumer(
+            settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
+        )
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "client.id": settings.group,
+                "error_cb": self._on_client_error,
+                **GAPLESS,
+                **settings.producer_overrides,
+            },
+            logger=client_log(),
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """True when every partition given to us is running; a member without partitions is ready."""
+        return self._failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
+
+    def run(self) -> None:
+        """Poll, process, checkpoint until stopped; then drain. Fatal where the lane must not go on."""
+        self._consumer.subscribe(
+            [self._settings.source], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        last_checkpoint = time.monotonic()
+        try:
+            while not self._stop.is_set() and self._failure is None:
+                self._take_up_recovered()
+                self._poll_batch()
+                self._producer.poll(0)
+                now = time.monotonic()
+                rows = max((each.changed_rows for each in self._owned.values()), default=0)
+                if now - last_checkpoint >= self._settings.checkpoint_every_ms / 1000 or (
+                    rows >= self._settings.checkpoint_rows
+                ):
+                    last_checkpoint = now
+                    self._begin_checkpoints()
+                    self._probe_store()
+                    self._commit()
+                self._advance_checkpoints()
+                self._metrics.loop_seen.set(time.time())
+            if self._failure is None:
+                self._drain(list(self._owned))
+        finally:
+            self._producer.flush(5)
+            self._consumer.close()
+            self._background.shutdown(wait=True, cancel_futures=True)
+        if self._failure is not None:
+            raise self._failure
+
+    # Assignment ------------------------------------------------------------------------------------------------
+
+    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        """A1: assign paused, with a new ownership number; A2-A4 begin in the background."""
+        for each in partitions:
+            each.offset = 0  # any explicit offset: the partition is paused, and A5 seeks
+        client.incremental_assign(partitions)
+        client.pause(partitions)
+        for each in partitions:
+            self._open(each.partition)
+        log.info("assigned", partitions=[each.partition for each in partitions])
+
+    def _open(self, partition: int) -> None:
+        self._next_number += 1
+        self._work.drop(partition)
+        self._owned[partition] = Owned(partition=partition, number=self._next_number)
+        self._retry_at.pop(partition, None)
+        self._submit_recovery(partition)
+
+    def _submit_recovery(self, partition: int) -> None:
+        number = self._owned[partition].number
+        self._recovering[partition] = (number, self._background.submit(self._recovery.recover, partition))
+
+    def _take_up_recovered(self) -> None:
+        """A5 for partitions whose A2-A4 are done: seek to s + 1 and resume. The polling thread alone does this."""
+        for partition in [each for each, at in self._retry_at.items() if time.monotonic() >= at]:
+            self._retry_at.pop(partition)
+            if partition in self._owned:
+                self._submit_recovery(partition)
+        for partition, (number, future) in list(self._recovering.items()):
+            if not future.done():
+                continue
+            del self._recovering[partition]
+            owned = self._owned.get(partition)
+            if owned is None or owned.number != number:
+                continue
+            try:
+                found = future.result()
+            except Hold as hold:
+                if owned.held_because != hold.why:
+                    log.error("partition held", partition=partition, why=hold.why)
+                owned.phase, owned.held_because = Phase.HELD, hold.why
+                self._metrics.held.labels(partition=str(partition)).set(1)
+                self._retry_at[partition] = time.monotonic() + 1.0
+            except Retryable as error:
+                log.warning("recovery waits", partition=partition, why=str(error))
+                self._retry_at[partition] = time.monotonic() + 0.5
+            else:
+                self._resume(owned, found)
+
+    def _resume(self, owned: Owned, found: Recovered) -> None:
+        where = TopicPartition(self._settings.source, owned.partition, found.s + 1)
+        try:
+            self._consumer.seek(where)
+        except KafkaException:  # _STATE until the partition has started: try again
+            self._retry_at[owned.partition] = time.monotonic() + 0.05
+            return
+        owned.s = owned.high = owned.position = found.s
+        owned.e, owned.o, owned.a, owned.identity = found.e, found.o, found.o, found.identity
+        owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""
+        self._consumer.resume([where])
+        self._metrics.held.labels(partition=str(owned.partition)).set(0)
+        log.info("running", partition=owned.partition, s=found.s, o=found.o, replay=found.o - found.s)
+
+    def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drain([each.partition for each in partitions])
+        for each in partitions:
+            self._forget(each.partition)
+        client.incremental_unassign(partitions)
+        log.info("revoked", partitions=[each.partition for each in partitions])
+
+    def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._forget(each.partition)
+        client.incremental_unassign(partitions)
+        log.warning("lost", partitions=[each.partition for each in partitions])
+
+    def _forget(self, partition: int) -> None:
+        self._owned.pop(partition, None)
+        self._recovering.pop(partition, None)
+        self._retry_at.pop(partition, None)
+        self._work.drop(partition)
+
+    def _reopen(self, partition: int, why: str) -> None:
+        """W3, and B3 when another owner is ahead: drop the partition's memory and run A2-A5 again."""
+        log.warning("taking up anew", partition=partition, why=why)
+        self._metrics.reopened.inc()
+        self._consumer.pause([TopicPartition(self._settings.source, partition)])
+        self._open(partition)
+
+    # Batch -----------------------------------------------------------------------------------------------------
+
+    def _poll_batch(self) -> None:
+        """B1-B4 for one micro-batch."""
+        numbers = {p: each.number for p, each in self._owned.items() if each.phase is Phase.RUNNING}
+        first = self._consumer.poll(self._settings.poll_ms / 1000)
+        if first is None:
+            return
+        started = time.perf_counter()
+        messages = [first, *self._consumer.consume(self._settings.max_batch - 1, 0)]
+        batch = self._batch_of(messages, numbers)
+        if batch is None:
+            return
+        outcome = self._work.process(batch)
+        self._produce(batch, outcome.frames)
+        self._dead_letters(batch, outcome.rejected)
+        self._after(batch, outcome.abandoned)
+        for partition in outcome.abandoned:
+            self._reopen(partition, "another owner is ahead, or the store went back")
+        self._metrics.batch_seconds.observe(time.perf_counter() - started)
+        self._metrics.batch_records.observe(len(batch.values))
+        self._metrics.event_age_seconds.observe(max(time.time() - float(batch.appended_at[0]) / 1000, 0.0))
+        for name, count in zip(_DECISIONS, outcome.decisions, strict=False):
+            self._metrics.decisions.labels(decision=name).inc(count)
+        if outcome.degraded:
+            self._metrics.degraded.labels(flag="cold").inc(outcome.degraded)
+
+    def _batch_of(self, messages: list[Message], numbers: dict[int, int]) -> Batch | None:
+        """The records of partitions that ran before the poll and still do; recorded ones get their mode."""
+        running = {p for p, number in numbers.items() if p in self._owned and self._owned[p].number == number}
+        good = [each for each in messages if each.error() is None and each.partition() in running]
+        if len(good) < len(messages):
+            self._see_errors(messages)
+        if not good:
+            return None
+        n = len(good)
+        partitions = np.fromiter(map(Message.partition, good), np.int32, n)
+        offsets = np.fromiter(map(Message.offset, good), np.int64, n)
+        prevs = np.empty(n, np.int64)
+        modes = np.zeros(n, np.uint8)
+        for partition in running:
+            rows = np.flatnonzero(partitions == partition)
+            if not len(rows):
+                continue
+            owned = self._owned[partition]
+            prevs[rows[0]] = owned.position
+            prevs[rows[1:]] = offsets[rows[:-1]]
+            if offsets[rows[0]] <= owned.o:
+                self._replay_modes(owned, rows, offsets, modes)
+        return Batch(
+            values=list(map(Message.value, good)),
+            keys=list(map(Message.key, good)),
+            partitions=partitions,
+            offsets=offsets,
+            prevs=prevs,
+            appended_at=np.fromiter((each.timestamp()[1] for each in good), np.int64, n),
+            modes=modes,
+            read_rows=self._read_rows,
+        )
+
+    def _replay_modes(self, owned: Owned, rows: Any, offsets: Any, modes: Any) -> None:
+        """B3 for recorded records: their verdict decides; an offset that no verdict covers holds the partition."""
+        for row in rows:
+            offset = int(offsets[row])
+            if offset > owned.o:
+                return
+            recorded = owned.recorded.get(offset)
+            if recorded is None:
+                raise Fatal(
+                    what=f"source offset {offset} was answered before, but {self._settings.output} does not say how",
+                    where=f"{self._settings.source}[{owned.partition}]",
+                    do="the output has lost records: see the runbook on holds",
+                )
+            modes[row] = _REPLAY_MODES[recorded.verdict]
+            if recorded.verdict == "REJECTED":
+                modes[row] = SKIP
+
+    def _see_errors(self, messages: list[Message]) -> None:
+        for each in messages:
+            error = each.error()
+            if error is None:
+                continue
+            if error.code() == KafkaError._PARTITION_EOF:
+                if (owned := self._owned.get(each.partition() or 0)) is not None:
+                    owned.at_end = True
+                continue
+            if error.fatal():
+                raise Fatal(what=f"consumer failed: {error.str()}", where=self._settings.source, do="restart")
+            problem = translated(error, f"{self._settings.source}[{each.partition()}]")
+            if isinstance(problem, Fatal):
+                raise problem
+            log.warning("consumer error", error=str(problem))
+
+    def _read_rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
+        """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that the store went back."""
+        answers = None
+        if time.monotonic() >= self._store_away_until:  # W1: while it is away, do not wait for it at every batch
+            try:
+                answers = self._store.read(keys)
+            except Retryable as error:
+                self._store_away_until = time.monotonic() + 0.2
+                self._metrics.store_errors.inc()
+                log.warning("state store does not answer", error=str(error))
+        if answers is None:
+            for partition in keys:
+                self._owned[partition].touched_unreadable = True
+            return ReadResult(rows={}, unreadable=frozenset(keys), abandoned=frozenset())
+        rows = {}
+        abandoned = set()
+        for partition, (s, found) in answers.items():
+            owned = self._owned[partition]
+            went_back = (s if s is not None else -1) < owned.high
+            if went_back or owned.touched_unreadable:  # I6 and W3
+                abandoned.add(partition)
+                continue
+            owned.high = max(owned.high, s if s is not None else -1)
+            rows[partition] = found
+        return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
+
+    def _produce(self, batch: Batch, frames: list[bytes | None]) -> None:
+        """B4: in source order, to the same partition number; only a partition's last record carries a callback."""
+        parts = batch.partitions.tolist()
+        last = {}
+        for index, frame in enumerate(frames):
+            if frame is not None:
+                last[parts[index]] = index
+        callbacks: list[Callable[..., None] | None] = [None] * len(frames)
+        for partition, index in last.items():
+            owned = self._owned[partition]
+            callbacks[index] = partial(self._on_delivered, owned, int(batch.offsets[index]))
+        produce, topic = self._producer.produce, self._settings.output
+        for frame, key, partition, callback in zip(frames, batch.keys, parts, callbacks, strict=True):
+            if frame is None:
+                continue
+            try:
+                if callback is None:
+                    produce(topic, frame, key, partition)
+                else:
+                    produce(topic, frame, key, partition, callback)
+            except BufferError:
+                self._produce_when_room(topic, frame, key, partition, callback)
+
+    def _produce_when_room(
+        self, topic: str, frame: bytes | None, key: bytes | None, partition: int, callback: Any, headers: Any = None
+    ) -> None:
+        """The queue is full: hold everything and offer the same record again, for a hole may never be left (I3)."""
+        extra = {"headers": headers} if headers is not None else {}
+        while self._failure is None:
+            self._producer.poll(0.05)
+            self._metrics.loop_seen.set(time.time())
+            try:
+                self._producer.produce(topic, frame, key, partition, callback, **extra)
+                return
+            except BufferError:
+                continue
+        raise self._failure
+
+    def _on_delivered(self, owned: Owned, src: int, error: KafkaError | None, message: Message) -> None:
+        """I3: one callback moves a; a failed delivery ends the process."""
+        if error is not None:
+            self._failure = Fatal(
+                what=f"a score was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
+            )
+            return
+        if src > owned.a:
+            owned.a, owned.a_output = src, message.offset() or 0
+
+    def _dead_letters(self, batch: Batch, rejected: list[tuple[int, str]]) -> None:
+        """Rejected records go to the dead letters; those rejected before, and replayed now, once more (A5)."""
+        for index in np.flatnonzero(batch.modes == SKIP).tolist():
+            owned = self._owned[int(batch.partitions[index])]
+            found = owned.recorded.get(int(batch.offsets[index]))
+            if found is not None and found.verdict == "REJECTED":
+                self._dead_letter(batch, index, found.reason or "")
+        for index, reason in rejected:
+            self._dead_letter(batch, index, reason)
+
+    def _dead_letter(self, batch: Batch, index: int, reason: str) -> None:
+        partition, offset = int(batch.partitions[index]), int(batch.offsets[index])
+        owned = self._owned[partition]
+        owned.dead_letters_out.add(offset)
+        headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason)
+        self._metrics.rejected.labels(reason=reason).inc()
+
+        def on_delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self._failure = Fatal(
+                    what=f"a dead letter was not delivered: {error.str()}",
+                    where=self._settings.dead_letters,
+                    do="restart the process",
+                )
+            owned.dead_letters_out.discard(offset)
+
+        args = (self._settings.dead_letters, batch.values[index], batch.keys[index], partition, on_delivered)
+        try:
+            self._producer.produce(*args, headers=headers)
+        except BufferError:
+            self._produce_when_room(*args, headers=headers)
+
+    def _after(self, batch: Batch, abandoned: frozenset[int]) -> None:
+        for partition in np.unique(batch.partitions).tolist():
+            if partition in abandoned or partition not in self._owned:
+                continue
+            rows = np.flatnonzero(batch.partitions == partition)
+            owned = self._owned[partition]
+            owned.position = int(batch.offsets[rows[-1]])
+            owned.at_end = False
+            owned.changed_rows += len(rows)
+        live = int(np.count_nonzero(batch.modes == LIVE))
+        self._metrics.records.labels(mode="live").inc(live)
+        self._metrics.records.labels(mode="replay").inc(len(batch.modes) - live)
+
+    # Checkpoint ------------------------------------------------------------------------------------------------
+
+    def _begin_checkpoints(self) -> None:
+        """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under way."""
+        for owned in self._owned.values():
+            if owned.phase is not Phase.RUNNING or owned.pending or owned.is_writing or owned.touched_unreadable:
+                continue
+            if owned.position <= owned.s:
+                continue
+            t = owned.position
+            recorded = owned.recorded.get(t) if t <= owned.o else None
+            recorded_e = recorded.output_offset if recorded else None
+            rows = self._work.take_changed(owned.partition)
+            owned.changed_rows = 0
+            owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
+
+    def _advance_checkpoints(self) -> None:
+        """C2 in the background for copies whose t is acked; then take its answer."""
+        for owned in self._owned.values():
+            pending = owned.pending
+            if pending is None or owned.is_writing or not owned.is_acked_to(pending.t):
+                continue
+            owned.is_writing = True
+            mark = owned.mark_for(pending)
+            future = self._background.submit(self._store.checkpoint, owned.partition, owned.high, mark, pending.rows)
+            self._writing[owned.partition] = (owned.number, pending, future)
+        for partition, (number, pending, future) in list(self._writing.items()):
+            if not future.done():
+                continue
+            del self._writing[partition]
+            current = self._owned.get(partition)
+            if current is None or current.number != number:
+                continue
+            self._take_checkpoint(current, pending, future)
+
+    def _take_checkpoint(self, owned: Owned, pending: PendingCheckpoint, future: "Future[int | None]") -> None:
+        owned.is_writing = False
+        try:
+            s = future.result()
+        except Retryable as error:  # W2: keep the copy and write it again
+            self._metrics.store_errors.inc()
+            log.warning("checkpoint waits", partition=owned.partition, error=str(error))
+            return
+        if s is None:  # I6: the store went back
+            self._reopen(owned.partition, "the store's watermark is lower than one seen before")
+            return
+        owned.pending = None
+        owned.high = max(owned.high, s)
+        owned.s = max(owned.s, pending.t)
+        for src in [src for src in owned.recorded if src <= owned.s]:
+            del owned.recorded[src]
+        self._metrics.checkpoints.inc()
+
+    def _probe_store(self) -> None:
+        """W3: rows were unknown; when the store answers again, take those partitions up anew."""
+        touched = [each.partition for each in self._owned.values() if each.touched_unreadable]
+        if self._probe is not None and self._probe.done():
+            is_back = self._probe.exception() is None
+            self._probe = None
+            for partition in touched if is_back else []:
+                self._reopen(partition, "the state store is back")
+        elif self._probe is None and touched:
+            self._probe = self._background.submit(self._store.mark, touched[0])
+
+    def _commit(self) -> None:
+        """Commit a + 1, for lag tools and as a floor of o; a failed commit is ignored."""
+        offsets = []
+        for owned in self._owned.values():
+            if owned.phase is Phase.RUNNING and owned.a > owned.committed:
+                owned.committed = owned.a
+                offsets.append(TopicPartition(self._settings.source, owned.partition, owned.a + 1))
+        if offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                log.debug("commit failed", error=str(error))
+
+    def _drain(self, partitions: list[int]) -> None:
+        """Revocation and shutdown: wait a little for acks, write a last checkpoint, commit."""
+        end = time.monotonic() + self._settings.drain_ms / 1000
+        mine = [self._owned[each] for each in partitions if each in self._owned]
+        asked = False
+        while time.monotonic() < end and self._failure is None:
+            self._producer.poll(0.005)
+            self._advance_checkpoints()
+            if not asked and all(each.pending is None and not each.is_writing for each in mine):
+                self._begin_checkpoints()
+                asked = True
+            done = all(each.pending is None and not each.is_writing for each in mine)
+            if asked and done:
+                break
+        self._commit()
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")
+        else:
+            log.debug("client error", error=error.str())

@@ -1,0 +1,70 @@
+"""One owned partition of a lane: where it stands. The letters are those of the protocol (design section 4)."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from riskstream.kafka.ports import Mark
+
+
+class Phase(Enum):
+    """OPENING: A1-A4 run in the background; RUNNING: records are taken; HELD: waits for a person."""
+
+    OPENING = "opening"
+    RUNNING = "running"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the output says of a source offset: verdict, reason, and where in the output it stands."""
+
+    verdict: str
+    reason: str | None
+    output_offset: int
+
+
+@dataclass(slots=True)
+class PendingCheckpoint:
+    """Rows copied at a batch edge (C1), written once everything up to `t` is acked (C2)."""
+
+    t: int
+    rows: list[tuple[bytes, bytes]]
+    recorded_e: int | None
+
+
+@dataclass(slots=True)
+class Owned:
+    """`position`: last source offset processed; `o`: outputs are known up to here; `a`: everything up to here is acked;
+    `a_output`: where in the output the record of `a` stands; `high`: highest store watermark seen (h of I6)."""
+
+    partition: int
+    number: int
+    phase: Phase = Phase.OPENING
+    held_because: str = ""
+    identity: str = ""
+    s: int = -1
+    e: int = 0
+    position: int = -1
+    o: int = -1
+    a: int = -1
+    a_output: int = -1
+    high: int = -1
+    recorded: dict[int, Recorded] = field(default_factory=dict)
+    pending: PendingCheckpoint | None = None
+    is_writing: bool = False
+    changed_rows: int = 0
+    dead_letters_out: set[int] = field(default_factory=set)
+    touched_unreadable: bool = False
+    at_end: bool = False
+    committed: int = -1
+
+    def is_acked_to(self, t: int) -> bool:
+        """True when every output and dead letter up to source offset t is with the broker."""
+        return self.a >= t and not any(src <= t for src in self.dead_letters_out)
+
+    def e_for(self, pending: PendingCheckpoint) -> int:
+        """Where in the output the record of the checkpoint's t stands."""
+        return self.a_output if pending.recorded_e is None else pending.recorded_e
+
+    def mark_for(self, pending: PendingCheckpoint) -> Mark:
+        return Mark(s=pending.t, e=self.e_for(pending), identity=self.identity)

@@ -1,0 +1,124 @@
+"""What a lane needs from others: the work done on records, the store of its rows; and a record as a plain value."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
+"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate."""
+
+ReadRows = Callable[[dict[int, list[bytes]]], "ReadResult"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadResult:
+    """Rows of the asked keys by partition, in their order (None: the store has none).
+
+    Of partitions in `unreadable` the store did not answer in time; those in `abandoned` are taken up anew.
+    """
+
+    rows: dict[int, list[bytes | None]]
+    unreadable: frozenset[int]
+    abandoned: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A micro-batch of n records in the order they were read. Partitions are mixed; each partition is in order."""
+
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    prevs: NDArray[np.int64]
+    appended_at: NDArray[np.int64]
+    modes: NDArray[np.uint8]
+    read_rows: ReadRows
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the work made of a batch: a frame for each live record, in order; who was rejected and why.
+
+    `decisions` counts scores by index of the enum Decision, `degraded` those with a flag, for the metrics.
+    Partitions in `abandoned` were not applied: their frames are None and the lane takes them up anew.
+    """
+
+    frames: list[bytes | None]
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+    decisions: tuple[int, ...] = ()
+    degraded: int = 0
+    abandoned: frozenset[int] = frozenset()
+
+
+class LaneWork(Protocol):
+    """The pure part of a lane: holds the rows of owned keys and turns micro-batches into outputs."""
+
+    def process(self, batch: Batch) -> Outcome: ...
+
+    def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]: ...
+
+    def drop(self, partition: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The store's watermark of a partition: `s`, and `e`, where in the output to look from there."""
+
+    s: int
+    e: int
+    identity: str
+
+
+class StateStore(Protocol):
+    """Rows and watermarks, one namespace a feature layout. Raises Retryable when it does not answer in time."""
+
+    def mark(self, partition: int) -> Mark | None: ...
+
+    def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]: ...
+
+    def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record as it stands in its topic; `appended_at` in ms since 1970 UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    appended_at: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One record to write: to the same partition number as its source."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class DerivedWork(Protocol):
+    """The pure part of a derived lane.
+
+    `decode` gives a score with `src` and `prev`; `restore` gets the state topic's records of a partition; `apply` one
+    accepted source record; `flush` gives the states that changed.
+    """
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None: ...
+
+    def decode(self, record: Record) -> dict[str, Any]: ...
+
+    def apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]: ...
+
+    def flush(self, partition: int) -> list[Output]: ...
+
+    def drop(self, partition: int) -> None: ...

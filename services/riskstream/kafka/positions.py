@@ -1,0 +1,41 @@
+"""The reader's rule (I4): of the records of a series accept the first of each source position, for ever.
+
+A scorer that was killed may append a score again; readers that use this class see each once. Keep `last` with
+your own position: `metadata()` is what our readers write beside their committed offset.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class AcceptedReader:
+    """Decides for each record of one topic, by its partition, `src` and `prev`, whether it is accepted."""
+
+    last: dict[int, int] = field(default_factory=dict)
+    dropped: int = 0
+    gaps: int = 0
+
+    def accept(self, partition: int, src: int, prev: int) -> bool:
+        """True where the record is new; counts a repeat in `dropped`, a hole in the series in `gaps`."""
+        last = self.last.get(partition)
+        if last is not None:
+            if src <= last:
+                self.dropped += 1
+                return False
+            if prev != last:
+                self.gaps += 1
+        self.last[partition] = src
+        return True
+
+    def metadata(self, partition: int) -> str:
+        """What to commit beside the offset of a partition."""
+        last = self.last.get(partition)
+        return "" if last is None else f"last={last}"
+
+    def resume(self, partition: int, metadata: str | None) -> None:
+        """Take up `last` from committed metadata; without it the next record is accepted as the first."""
+        self.last.pop(partition, None)
+        for part in (metadata or "").split(";"):
+            key, _, value = part.partition("=")
+            if key == "last":
+                self.last[partition] = int(value)

@@ -1,0 +1,106 @@
+"""Readers without a group: all partitions of some topics from given places, records as plain values."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.client import consumer, raise_if_error, translated
+from riskstream.kafka.ports import Record
+from riskstream.runtime.errors import Fatal
+
+
+class TopicReader:
+    """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given offsets."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: list[str],
+        *,
+        start: str = "beginning",
+        offsets: dict[tuple[str, int], int] | None = None,
+        committed_only: bool = True,
+        fetch_wait_ms: int = 20,
+    ) -> None:
+        self._admin = TopicAdmin(bootstrap)
+        counts = self._admin.partitions()
+        for topic in topics:
+            if topic not in counts:
+                raise Fatal(what=f"no topic {topic}", where=bootstrap, do="run `riskstream topics apply`", exit_code=2)
+        isolation = "read_committed" if committed_only else "read_uncommitted"
+        self._consumer = consumer(
+            bootstrap, "riskstream-reader", **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms}
+        )
+        self.counts = {topic: counts[topic] for topic in topics}
+        self.ends = {
+            (topic, number): end
+            for topic in topics
+            for number, end in enumerate(self._admin.end_offsets(topic, counts[topic]))
+        }
+        firsts = {
+            (topic, number): first
+            for topic in topics
+            for number, first in enumerate(self._admin.end_offsets(topic, counts[topic], first=True))
+        }
+        origin = self.ends if start == "end" else firsts
+        self.positions = {place: max((offsets or {}).get(place, at), firsts[place]) for place, at in origin.items()}
+        try:
+            self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self.positions.items()])
+        except KafkaException as error:
+            raise translated(error, bootstrap) from error
+
+    def poll(self, timeout_s: float, most: int = 1000) -> list[Record]:
+        """What is there, waiting for the first record only."""
+        first = self._consumer.poll(timeout_s)
+        if first is None:
+            return []
+        out = []
+        for message in [first, *self._consumer.consume(most - 1, 0)]:
+            error = message.error()
+            place = (message.topic() or "", message.partition() or 0)
+            if error is not None:
+                raise_if_error(error, f"{place[0]}[{place[1]}]")
+                self.positions[place] = max(self.positions[place], message.offset() or 0)
+                continue
+            offset = message.offset()
+            assert offset is not None
+            self.positions[place] = offset + 1
+            out.append(
+                Record(
+                    topic=place[0],
+                    partition=place[1],
+                    offset=offset,
+                    appended_at=message.timestamp()[1],
+                    key=message.key(),
+                    value=message.value(),
+                    headers=list(message.headers() or []),  # type: ignore[arg-type]
+                )
+            )
+        return out
+
+    def until_end(self, deadline_s: float = 600.0) -> Iterator[Record]:
+        """Everything up to the ends as they were when the reader was made; Fatal where that takes too long."""
+        end = time.monotonic() + deadline_s
+        while any(self.positions[place] < at for place, at in self.ends.items()):
+            if time.monotonic() > end:
+                raise Fatal(
+                    what=f"the end was not reached in {deadline_s:.0f} s", where=str(list(self.counts)), do="try again"
+                )
+            for record in self.poll(0.2):
+                if record.offset < self.ends[record.topic, record.partition]:
+                    yield record
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

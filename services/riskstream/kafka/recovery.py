@@ -1,0 +1,140 @@
+"""A2-A4 of the protocol: find where a partition stands from the store and the output's tail. Reads only."""
+
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.client import client_log, consumer, raise_if_error, translated
+from riskstream.kafka.owned import Recorded
+from riskstream.kafka.ports import StateStore
+from riskstream.runtime.errors import Fatal, Retryable
+
+_TAIL_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """Where to go on: read from s + 1; up to `o` apply silently by `recorded`, from there live."""
+
+    s: int
+    e: int
+    o: int
+    identity: str
+    recorded: dict[int, Recorded]
+
+
+@dataclass(eq=False, kw_only=True)
+class Hold(Exception):
+    """The partition cannot be taken up without guessing: a person decides."""
+
+    why: str
+
+
+class Recovery:
+    """Recovers partitions of one lane. Safe to use from one background thread beside the polling thread."""
+
+    def __init__(self, bootstrap: str, group: str, source: str, output: str, store: StateStore) -> None:
+        self._bootstrap, self._group = bootstrap, group
+        self._source, self._output = source, output
+        self._store = store
+        self._decoder = ColumnDecoder("score.v1")
+        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log())
+
+    def recover(self, partition: int) -> Recovered:
+        """Numbered as in the design; Hold where it must not go on, Retryable where the world is away."""
+        tail = consumer(
+            self._bootstrap, self._group, **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10}
+        )
+        try:
+            # A2: watermark, identity of the topics, ends.
+            identity = self._identity()
+            mark = self._store.mark(partition)
+            source_low, source_high = self._ends(tail, self._source, partition)
+            output_low, output_high = self._ends(tail, self._output, partition)
+            committed = self._committed(tail, partition)
+            if mark is None and source_low > 0 and (output_high > 0 or committed > 0):
+                raise Hold(why="the store has no watermark and the source begins later: run `riskstream rebuild`")
+            s, e = (mark.s, mark.e) if mark else (-1, 0)
+            # A3: never guess.
+            if mark and mark.identity != identity:
+                raise Hold(why=f"topics were made again or repartitioned: {mark.identity} before, {identity} now")
+            if mark and source_low > s + 1:
+                raise Hold(why=f"the source begins at {source_low}, {s + 1} is needed")
+            if source_high < s + 1 or output_high < e:
+                raise Hold(why=f"source ends at {source_high}, output at {output_high}: behind the store ({s}, {e})")
+            # A4: read the output's tail.
+            recorded = self._tail(tail, partition, max(e, output_low), output_high, s)
+            if e < output_low and s < source_high - 1 and output_low > 0 and mark is not None:
+                raise Hold(why=f"the output begins at {output_low}, its records from {e} are needed")
+            o = max([s, committed - 1, *recorded])
+            return Recovered(s=s, e=e, o=o, identity=identity, recorded=recorded)
+        except KafkaException as error:
+            raise translated(error, f"{self._source}[{partition}]") from error
+        finally:
+            tail.close()
+
+    def _identity(self) -> str:
+        from confluent_kafka import TopicCollection
+
+        parts = []
+        found = self._admin.describe_topics(TopicCollection([self._source, self._output]), request_timeout=10)
+        for name in (self._source, self._output):
+            description = found[name].result(10)
+            parts.append(f"{name}={description.topic_id}/{len(description.partitions)}")
+        return ";".join(parts)
+
+    def _ends(self, tail: object, topic: str, partition: int) -> tuple[int, int]:
+        low, high = tail.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)  # type: ignore[attr-defined]
+        return int(low), int(high)
+
+    def _committed(self, tail: object, partition: int) -> int:
+        found = tail.committed([TopicPartition(self._source, partition)], timeout=10)  # type: ignore[attr-defined]
+        return max(int(found[0].offset), 0)
+
+    def _tail(self, tail: object, partition: int, start: int, end: int, s: int) -> dict[int, Recorded]:
+        """What the output records of source offsets after s, between output offsets start and end; the first counts."""
+        recorded: dict[int, Recorded] = {}
+        if start >= end:
+            return recorded
+        tail.assign([TopicPartition(self._output, partition, start)])  # type: ignore[attr-defined]
+        position = start
+        quiet_s = 0.0
+        while position < end:
+            messages = tail.consume(10_000, 0.2)  # type: ignore[attr-defined]
+            frames = []
+            offsets = []
+            for message in messages:
+                if message.error() is not None:
+                    raise_if_error(message.error(), f"{self._output}[{partition}]")
+                    position = max(position, message.offset())
+                    continue
+                position = message.offset() + 1
+                if message.offset() < end:
+                    frames.append(message.value())
+                    offsets.append(message.offset())
+            quiet_s = 0.0 if messages else quiet_s + 0.2
+            if quiet_s > _TAIL_TIMEOUT_S:
+                raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
+            self._collect(frames, offsets, s, recorded)
+        return recorded
+
+    def _collect(self, frames: list[bytes], offsets: list[int], s: int, recorded: dict[int, Recorded]) -> None:
+        if not frames:
+            return
+        columns = self._decoder.decode(frames)
+        if columns.status.any():
+            raise Fatal(
+                what="a record of the output is not a score",
+                where=f"{self._output} offset {offsets[int(columns.status.argmax())]}",
+                do="find who else writes there; only the scorer may",
+            )
+        symbols = columns.layout.field("verdict").symbols
+        reason_nulls = columns.is_null("reason")
+        sources = columns.numbers("src").tolist()
+        verdicts = columns.numbers("verdict").tolist()
+        for index, src in enumerate(sources):
+            if src > s and src not in recorded:
+                reason = None if reason_nulls[index] else columns.text("reason", index)
+                recorded[src] = Recorded(verdict=symbols[verdicts[index]], reason=reason, output_offset=offsets[index])

@@ -1,0 +1,73 @@
+"""One guarded child server: started, watched, stopped; with the tail of its log in every error."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from riskstream.runtime.errors import Fatal
+
+PORT_IN_USE, NO_DISK, NO_NETWORK, NO_START = 3, 4, 5, 6
+"""Exit codes of `riskstream local up`."""
+
+
+class Server:
+    """A process behind `guard.py`. `pid` is the server's own."""
+
+    def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.log = log
+        guard = Path(__file__).with_name("guard.py")
+        self._guard = subprocess.Popen(
+            [sys.executable, "-S", "-E", str(guard), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(env or {}), "RISKSTREAM_GUARD_LOG": str(log)},
+            start_new_session=True,
+        )
+        assert self._guard.stdout is not None
+        line = self._guard.stdout.readline()
+        if not line:
+            raise Fatal(what=f"{name} did not start", where=str(log), do="read that log", exit_code=NO_START)
+        self.pid = int(line)
+
+    @property
+    def is_running(self) -> bool:
+        return self._guard.poll() is None
+
+    def stop(self) -> None:
+        """End the server: SIGTERM, after 10 s SIGKILL; returns when it is gone."""
+        if self._guard.stdin is not None and not self._guard.stdin.closed:
+            self._guard.stdin.close()
+        self._guard.wait()
+        if self._guard.stdout is not None:
+            self._guard.stdout.close()
+
+    def failure(self) -> Fatal:
+        """What to raise when it ended by itself: its last words are in it."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        last = lines[-1][:200] if lines else "no output"
+        return Fatal(what=f"{self.name} ended: {last}", where=str(self.log), do="read that log", exit_code=NO_START)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def check_port(port: int, what: str) -> None:
+    """Fatal where something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Fatal(
+                what=f"port {port} for {what} is in use",
+                where="127.0.0.1",
+                do="give another port, or none to take a free one",
+                exit_code=PORT_IN_USE,
+            ) from error

@@ -1,0 +1,1 @@
+"""Replay of a file: its rows become transactions and labels, interleaved by the time each becomes known."""

@@ -1,0 +1,43 @@
+"""Starts the reporter: `python -m riskstream.reporter`."""
+
+import time
+
+from riskstream.reporter.app import Reporter, log
+from riskstream.reporter.settings import ReporterSettings
+from riskstream.runtime.errors import Retryable
+from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.run import run_main, stop_event
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import ReporterMetrics
+
+
+def main() -> None:
+    settings = ReporterSettings.load()
+    set_up_logs("reporter", settings.log_level)
+    stop = stop_event()
+    compile_all()
+    reporter = Reporter(
+        settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far
+    )
+    seen = time.monotonic()
+    health = TelemetryServer(
+        settings.telemetry_host,
+        settings.telemetry_port,
+        is_alive=lambda: time.monotonic() - seen < settings.every_s + 900,
+        is_ready=lambda: True,
+    )
+    try:
+        while not stop.wait(settings.every_s):
+            seen = time.monotonic()
+            try:
+                for record in reporter.run_once():
+                    log.info("report written", report_id=record["report_id"], reconciled=record["is_reconciled"])
+            except Retryable as error:
+                log.warning("report put off", error=str(error))
+    finally:
+        health.stop()
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,131 @@
+"""The reporter's core: customers' tiles and control totals in, the report's numbers out. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from riskstream.risk.windows import DAY_MS, HOUR_MS
+
+SUMS = ("transactions", "amount_minor", "alerts", "blocked")
+WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
+TILES = {"HOURLY": "hourly", "DAILY": "daily"}
+TOP_CUSTOMERS = 20
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What was read of customer-risk.v1: per customer and grain the sums of each tile, newest record first.
+
+    `position`: by partition the last source offset in any state. `event_time`: by partition the latest event time.
+    """
+
+    tiles: dict[str, dict[str, dict[int, dict[str, int]]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    position: dict[int, int] = field(default_factory=dict)
+    event_time: dict[int, int] = field(default_factory=dict)
+    as_of_ms: int = 0
+    base_currency: str = "EUR"
+
+    def add(self, state: dict[str, Any]) -> None:
+        """Take one record, in the order of the topic; tiles that left the newest record stay from an older one."""
+        for grain, name in TILES.items():
+            mine = self.tiles[grain].setdefault(state["customer_id"], {})
+            for tile in state[name]:
+                mine[tile["start_at"]] = tile
+        partition = state["src_partition"]
+        self.position[partition] = max(self.position.get(partition, -1), state["src"])
+        self.event_time[partition] = max(self.event_time.get(partition, 0), state["last_occurred_at"])
+        self.as_of_ms = max(self.as_of_ms, state["updated_at"])
+        self.base_currency = state["base_currency"]
+
+
+@dataclass(slots=True)
+class Control:
+    """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and window start."""
+
+    sums: dict[str, dict[int, list[int]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+
+    def add_score(self, occurred_at: int, amount_minor: int) -> None:
+        self._add(occurred_at, (1, amount_minor, 0, 0))
+
+    def add_alert(self, occurred_at: int, is_block: bool) -> None:
+        self._add(occurred_at, (0, 0, 1, int(is_block)))
+
+    def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:
+        for grain, width in WIDTH_MS.items():
+            row = self.sums[grain].setdefault(at_ms - at_ms % width, [0] * len(SUMS))
+            for index, value in enumerate(sums):
+                row[index] += value
+
+
+def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool) -> dict[str, Any] | None:
+    """The numbers of one report, all JSON values; None where there is no window to report."""
+    width = WIDTH_MS[grain]
+    passed = min(snapshot.event_time.values(), default=0) - grace_ms
+    by_window: dict[int, dict[str, int]] = {}
+    customers: dict[str, dict[str, int]] = {}
+    for customer_id, tiles in snapshot.tiles[grain].items():
+        for start, tile in tiles.items():
+            if start + width > passed and not so_far:
+                continue
+            window = by_window.setdefault(start, dict.fromkeys(("customers", *SUMS, "alert_amount_minor"), 0))
+            window["customers"] += 1
+            total = customers.setdefault(customer_id, dict.fromkeys((*SUMS, "alert_amount_minor"), 0))
+            for name in (*SUMS, "alert_amount_minor"):
+                window[name] += tile[name]
+                total[name] += tile[name]
+    if not by_window:
+        return None
+    windows = [_window(start, width, passed, by_window[start], control.sums[grain]) for start in sorted(by_window)]
+    counted = [row for start, row in control.sums[grain].items() if start + width <= passed or so_far]
+    totals = {name: sum(window[name] for window in windows) for name in (*SUMS, "alert_amount_minor")}
+    control_totals = {name: sum(row[index] for row in counted) for index, name in enumerate(SUMS)}
+    return {
+        "report_id": f"{grain.lower()}-{_stamp(snapshot.as_of_ms)}",
+        "grain": grain,
+        "as_of": snapshot.as_of_ms,
+        "window_start_at": windows[0]["start_at"],
+        "window_end_at": windows[-1]["end_at"],
+        "is_complete": all(window["is_complete"] for window in windows),
+        "base_currency": snapshot.base_currency,
+        "customers": len(customers),
+        "totals": totals,
+        "control": control_totals,
+        "is_reconciled": all(totals[name] == control_totals[name] for name in SUMS)
+        and all(window["is_reconciled"] for window in windows),
+        "position": {str(partition): src for partition, src in sorted(snapshot.position.items())},
+        "windows": windows,
+        "top_customers": _top(customers),
+    }
+
+
+def rows(grain: str, snapshot: Snapshot, windows: Iterable[int]) -> list[dict[str, Any]]:
+    """One row a customer and window, in order: what goes into the Parquet file."""
+    wanted = set(windows)
+    return [
+        {"customer_id": customer_id, **{name: tile[name] for name in ("start_at", *SUMS, "alert_amount_minor")}}
+        for customer_id in sorted(snapshot.tiles[grain])
+        for start, tile in sorted(snapshot.tiles[grain][customer_id].items())
+        if start in wanted
+    ]
+
+
+def _window(start: int, width: int, passed: int, sums: dict[str, int], control: dict[int, list[int]]) -> dict[str, Any]:
+    expected = control.get(start, [0] * len(SUMS))
+    return {
+        "start_at": start,
+        "end_at": start + width,
+        **sums,
+        "is_complete": start + width <= passed,
+        "is_reconciled": [sums[name] for name in SUMS] == expected,
+    }
+
+
+def _top(customers: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    alerted = [(customer_id, sums) for customer_id, sums in customers.items() if sums["alerts"]]
+    alerted.sort(key=lambda item: (-item[1]["alert_amount_minor"], item[0]))
+    return [{"customer_id": customer_id, **sums} for customer_id, sums in alerted[:TOP_CUSTOMERS]]
+
+
+def _stamp(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")

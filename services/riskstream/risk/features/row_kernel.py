@@ -1,0 +1,111 @@
+"""Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64 values, little endian:
+
+layout, at, newest, events, ids, tiles (0 or 1), then the times, the amounts, the ids, and per window and tile the
+number, count and sum. Left edges and sums are made again from the events.
+"""
+
+import numpy as np
+
+from riskstream.risk.features.kernel import LAST_IDS, TILES
+from riskstream.runtime.kernel import kernel
+
+HEAD = 6
+
+
+@kernel(
+    "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], uint64[:, ::1],"
+    "int32[::1], int64[::1], int64[::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
+    "int64[::1], int64[::1])"
+)
+def pack_kernel(  # type: ignore[no-untyped-def]
+    slots, layout, ats, offs, caps, firsts, sizes, newests, last_ids, id_counts,
+    ring_times, ring_amounts, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
+):  # fmt: skip
+    """Pack the slots one behind another into `out`; `ends` get the end of each, in values. The values used."""
+    at = 0
+    for i in range(len(slots)):
+        s = slots[i]
+        ids = min(id_counts[s], LAST_IDS)
+        out[at] = layout
+        out[at + 1] = ats[s]
+        out[at + 2] = newests[s]
+        out[at + 3] = sizes[s]
+        out[at + 4] = id_counts[s]
+        out[at + 5] = 1 if blocks[s] >= 0 else 0
+        at += HEAD
+        for k in range(sizes[s]):
+            place = offs[s] + (firsts[s] + k) % caps[s]
+            out[at + k] = ring_times[place]
+            out[at + sizes[s] + k] = ring_amounts[place]
+        at += 2 * sizes[s]
+        for k in range(ids):
+            out[at + k] = np.int64(last_ids[s, k])
+        at += ids
+        if blocks[s] >= 0:
+            for w in range(tile_numbers.shape[1]):
+                for k in range(TILES):
+                    out[at] = tile_numbers[blocks[s], w, k]
+                    out[at + 1] = tile_counts[blocks[s], w, k]
+                    out[at + 2] = tile_sums[blocks[s], w, k]
+                    at += 3
+        ends[i] = at
+    return at
+
+
+@kernel(
+    "boolean(int32, Array(int64, 1, 'C', readonly=True), int64, int64[::1], int64[::1], int64[::1], int32[::1],"
+    "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], uint64[:, ::1], int32[::1],"
+    "int64[::1], int64[::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
+)
+def unpack_kernel(  # type: ignore[no-untyped-def]
+    s, row, layout, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
+    ring_times, ring_amounts, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
+):  # fmt: skip
+    """Fill a slot from a row; False where the row is of another layout or broken. Room has been made."""
+    if len(row) < HEAD or row[0] != layout:
+        return False
+    size = row[3]
+    ids = min(row[4], LAST_IDS)
+    tiles = 3 * TILES * len(windows) if row[5] else 0
+    if len(row) != HEAD + 2 * size + ids + tiles:
+        return False
+    ats[s] = row[1]
+    newests[s] = row[2]
+    sizes[s] = size
+    firsts[s] = 0
+    id_counts[s] = row[4]
+    cap = 0
+    while cap < size:
+        cap = 8 if cap == 0 else min(cap * 4, 256)
+    caps[s] = cap
+    offs[s] = arena_used[0]
+    arena_used[0] += cap
+    at = HEAD
+    for w in range(len(windows)):
+        lefts[s, w] = 0
+        sums[s, w] = 0
+    for k in range(size):
+        time = row[at + k]
+        amount = row[at + size + k]
+        ring_times[offs[s] + k] = time
+        ring_amounts[offs[s] + k] = amount
+        for w in range(len(windows)):
+            if time > row[2] - windows[w]:
+                sums[s, w] += amount
+            else:
+                lefts[s, w] += 1
+    at += 2 * size
+    for k in range(ids):
+        last_ids[s, k] = np.uint64(row[at + k])
+    at += ids
+    blocks[s] = -1
+    if row[5]:
+        blocks[s] = blocks_used[0]
+        blocks_used[0] += 1
+        for w in range(len(windows)):
+            for k in range(TILES):
+                tile_numbers[blocks[s], w, k] = row[at]
+                tile_counts[blocks[s], w, k] = row[at + 1]
+                tile_sums[blocks[s], w, k] = row[at + 2]
+                at += 3
+    return True

@@ -1,0 +1,241 @@
+"""The state of owned keys as flat arrays: what the kernel updates. It grows here, so that the kernel never allocates."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.risk.features import kernel as k
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.row_kernel import HEAD, pack_kernel, unpack_kernel
+
+_PER_SLOT: dict[str, tuple[Any, int]] = {
+    "hashes": (np.uint64, 0),
+    "key_starts": (np.int64, 0),
+    "key_lengths": (np.int32, 0),
+    "partitions": (np.int32, -1),
+    "statuses": (np.uint8, k.KNOWN),
+    "ats": (np.int64, -1),
+    "offs": (np.int64, 0),
+    "caps": (np.int32, 0),
+    "firsts": (np.int32, 0),
+    "sizes": (np.int32, 0),
+    "newests": (np.int64, np.iinfo(np.int64).min // 2),
+    "id_counts": (np.int32, 0),
+    "changed": (np.uint8, 0),
+    "blocks": (np.int32, -1),
+}
+
+
+class KeyTable:
+    """State of the keys of one feature set, of every partition this process owns.
+
+    A key has a slot: `ats` last applied offset, a ring (`offs`, `caps`, `firsts`, `sizes` in the arena `ring_times`,
+    `ring_amounts`), per window `lefts` and `sums`, its `last_ids`, and for a key past 256 events a tile block.
+    """
+
+    def __init__(self, features: FeatureSet, slots: int = 1024) -> None:
+        self.windows = np.array(features.windows_ms, np.int64)
+        index = {window: at for at, window in enumerate(features.windows_ms)}
+        rows = [(int(each.aggregate), index.get(each.window_ms, 0)) for each in features.features]
+        self.program = np.array(rows, np.int32).reshape(len(rows), 2)
+        self.base = len(features.inputs)
+        self.layout = features.version
+        self._start(slots)
+
+    def _start(self, slots: int) -> None:
+        wide = len(self.windows)
+        self.used = 0
+        self.key_used = 0
+        self.capacity = slots
+        for name, (kind, fill) in _PER_SLOT.items():
+            setattr(self, name, np.full(slots, fill, kind))
+        self.lefts = np.zeros((slots, wide), np.int32)
+        self.sums = np.zeros((slots, wide), np.int64)
+        self.last_ids = np.zeros((slots, k.LAST_IDS), np.uint64)
+        self.key_bytes = np.zeros(slots * 16, np.uint8)
+        self.buckets = np.full(_power_of_two(2 * slots), -1, np.int32)
+        self.ring_times = np.zeros(0, np.int64)
+        self.ring_amounts = np.zeros(0, np.int64)
+        self.arena_used = np.zeros(1, np.int64)
+        self.tile_numbers = np.full((0, wide, k.TILES), -1, np.int64)
+        self.tile_counts = np.zeros((0, wide, k.TILES), np.int64)
+        self.tile_sums = np.zeros((0, wide, k.TILES), np.int64)
+        self.blocks_used = np.zeros(1, np.int64)
+
+    # The arrays of _PER_SLOT, for readers and for mypy.
+    hashes: NDArray[np.uint64]
+    key_starts: NDArray[np.int64]
+    key_lengths: NDArray[np.int32]
+    partitions: NDArray[np.int32]
+    statuses: NDArray[np.uint8]
+    ats: NDArray[np.int64]
+    offs: NDArray[np.int64]
+    caps: NDArray[np.int32]
+    firsts: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    newests: NDArray[np.int64]
+    id_counts: NDArray[np.int32]
+    changed: NDArray[np.uint8]
+    blocks: NDArray[np.int32]
+
+    def resolve(
+        self,
+        data: NDArray[np.uint8],
+        starts: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+        partitions: NDArray[np.int32],
+        wanted: NDArray[np.uint8],
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(slot of each record or -1, slots made by this call with status FRESH: their rows are to be loaded)."""
+        n = len(starts)
+        self._reserve_slots(n)
+        self._reserve_keys(int(lengths.sum()))
+        slots = np.empty(n, np.int32)
+        before = self.used
+        self.used = k.resolve_kernel(
+            data, starts, lengths, partitions, wanted, slots, self.buckets, self.hashes, self.key_starts,
+            self.key_lengths, self.key_bytes, self.used, self.key_used, self.partitions, self.statuses,
+        )  # fmt: skip
+        self.key_used += int(self.key_lengths[before : self.used].sum())
+        return slots, np.arange(before, self.used, dtype=np.int32)
+
+    def apply(
+        self,
+        slots: NDArray[np.int32],
+        times: NDArray[np.int64],
+        amounts: NDArray[np.int64],
+        ids: NDArray[np.uint64],
+        offsets: NDArray[np.int64],
+        modes: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8],
+        out: NDArray[np.float32],
+    ) -> int:
+        """Apply a micro-batch in order (kernel.apply_kernel): features into `out`, verdicts into `verdicts`."""
+        n = len(slots)
+        self._reserve_arena(n)
+        return int(
+            k.apply_kernel(
+                n, slots, times, amounts, ids, offsets, modes, verdicts, out, self.base, self.program, self.windows,
+                self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.lefts,
+                self.sums, self.last_ids, self.id_counts, self.changed, self.ring_times, self.ring_amounts, self.blocks,
+                self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
+            )
+        )  # fmt: skip
+
+    def key(self, slot: int) -> bytes:
+        """The key of a slot."""
+        start = int(self.key_starts[slot])
+        return self.key_bytes[start : start + int(self.key_lengths[slot])].tobytes()
+
+    def changed_slots(self, partition: int) -> NDArray[np.int32]:
+        """Slots of a partition that changed since they were last packed, but for those that could not be read."""
+        used = self.used
+        mine = (self.changed[:used] != 0) & (self.partitions[:used] == partition) & (self.statuses[:used] != k.UNKNOWN)
+        return np.flatnonzero(mine).astype(np.int32)
+
+    def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
+        """A row of bytes for each slot."""
+        wide = 3 * k.TILES * len(self.windows)
+        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + k.LAST_IDS).sum())
+        bound += int((self.blocks[slots] >= 0).sum()) * wide
+        out = np.empty(max(bound, 1), np.int64)
+        ends = np.empty(len(slots), np.int64)
+        used = pack_kernel(
+            slots, self.layout, self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.last_ids,
+            self.id_counts, self.ring_times, self.ring_amounts, self.blocks, self.tile_numbers, self.tile_counts,
+            self.tile_sums, out, ends,
+        )  # fmt: skip
+        joined = out[:used].tobytes()
+        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+        return [joined[a * 8 : b * 8] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def load(self, slot: int, row: bytes | None) -> bool:
+        """Fill a FRESH slot from its row; None is a key never seen. False where the row cannot be read: UNKNOWN."""
+        self.statuses[slot] = k.KNOWN
+        if row is None:
+            return True
+        self._reserve_arena(1)
+        self._reserve_blocks(1)
+        values = np.frombuffer(row, np.int64) if len(row) % 8 == 0 else np.zeros(0, np.int64)
+        ok = bool(
+            unpack_kernel(
+                slot, values, self.layout, self.windows, self.ats, self.offs, self.caps, self.firsts, self.sizes,
+                self.newests, self.arena_used, self.lefts, self.sums, self.last_ids, self.id_counts, self.ring_times,
+                self.ring_amounts, self.blocks, self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
+            )
+        )  # fmt: skip
+        if not ok:
+            self.statuses[slot] = k.UNKNOWN
+        return ok
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition's keys."""
+        rows_kept = np.flatnonzero(
+            (self.partitions[: self.used] != partition) & (self.statuses[: self.used] != k.FRESH)
+        )
+        kept: NDArray[np.int32] = rows_kept.astype(np.int32)
+        rows = self.pack(kept)
+        keys = [self.key(int(slot)) for slot in kept]
+        partitions = self.partitions[kept].copy()
+        changed, statuses = self.changed[kept].copy(), self.statuses[kept].copy()
+        self._start(max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity))
+        if not keys:
+            return
+        data = np.frombuffer(b"".join(keys), np.uint8)
+        lengths = np.fromiter(map(len, keys), np.int32, len(keys))
+        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
+        slots, _ = self.resolve(data, starts, lengths, partitions, np.ones(len(keys), np.uint8))
+        for slot, row in zip(slots.tolist(), rows, strict=True):
+            self.load(slot, row)
+        self.changed[slots], self.statuses[slots] = changed, statuses
+
+    def _reserve_slots(self, more: int) -> None:
+        if self.used + more <= self.capacity:
+            return
+        new = max(2 * self.capacity, self.used + more)
+        for name, (_, fill) in _PER_SLOT.items():
+            setattr(self, name, _grown(getattr(self, name), new, fill))
+        self.lefts = _grown(self.lefts, new, 0)
+        self.sums = _grown(self.sums, new, 0)
+        self.last_ids = _grown(self.last_ids, new, 0)
+        self.capacity = new
+        size = _power_of_two(2 * new)
+        if size > len(self.buckets):
+            self.buckets = np.full(size, -1, np.int32)
+            for slot in range(self.used):
+                bucket = int(self.hashes[slot]) & (size - 1)
+                while self.buckets[bucket] >= 0:
+                    bucket = (bucket + 1) & (size - 1)
+                self.buckets[bucket] = slot
+
+    def _reserve_keys(self, more: int) -> None:
+        if self.key_used + more > len(self.key_bytes):
+            self.key_bytes = _grown(self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0)
+
+    def _reserve_arena(self, records: int) -> None:
+        needed = int(self.arena_used[0]) + records * k.RING_CAP
+        if needed > len(self.ring_times):
+            self.ring_times = _grown(self.ring_times, max(needed, 2 * len(self.ring_times)), 0)
+            self.ring_amounts = _grown(self.ring_amounts, len(self.ring_times), 0)
+        if int(self.blocks_used[0]) + min(records, self.used) > len(self.tile_numbers):
+            hot = int(np.count_nonzero(self.sizes[: self.used] + records > k.RING_CAP))
+            self._reserve_blocks(min(records, hot))
+
+    def _reserve_blocks(self, more: int) -> None:
+        blocks = int(self.blocks_used[0]) + more
+        if blocks > len(self.tile_numbers):
+            size = max(blocks, 2 * len(self.tile_numbers))
+            self.tile_numbers = _grown(self.tile_numbers, size, -1)
+            self.tile_counts = _grown(self.tile_counts, size, 0)
+            self.tile_sums = _grown(self.tile_sums, size, 0)
+
+
+def _grown(array: NDArray[Any], size: int, fill: Any) -> NDArray[Any]:
+    new = np.full((size, *array.shape[1:]), fill, array.dtype)
+    new[: len(array)] = array
+    return new
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << (at_least - 1).bit_length()

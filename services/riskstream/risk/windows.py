@@ -1,0 +1,105 @@
+"""Risk state of one customer: tiles of an hour and of a day of event time, the newest 48 and 35 that are not empty."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+HOURLY_KEPT, DAILY_KEPT = 48, 35
+FIELDS = ("transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor")
+
+
+@dataclass(slots=True)
+class History:
+    """Tiles of one width by start, each a list of int sums in the order of FIELDS; at most `kept`, oldest go first."""
+
+    width_ms: int
+    kept: int
+    tiles: dict[int, list[int]] = field(default_factory=dict)
+
+    def evicts(self, at_ms: int) -> bool:
+        """True where an event at that time would push a tile out."""
+        return len(self.tiles) >= self.kept and at_ms - at_ms % self.width_ms not in self.tiles
+
+    def add(self, at_ms: int, amounts: tuple[int, ...]) -> None:
+        """Add one event's sums; an event older than all kept tiles of a full history is left out."""
+        start = at_ms - at_ms % self.width_ms
+        tile = self.tiles.get(start)
+        if tile is None:
+            if len(self.tiles) >= self.kept:
+                oldest = min(self.tiles)
+                if start < oldest:
+                    return
+                del self.tiles[oldest]
+            tile = self.tiles[start] = [0] * len(FIELDS)
+        for index, amount in enumerate(amounts):
+            tile[index] += amount
+
+    def records(self) -> list[dict[str, int]]:
+        """The tiles as the contract's records, oldest first."""
+        return [
+            {"start_at": start, **dict(zip(FIELDS, self.tiles[start], strict=True))} for start in sorted(self.tiles)
+        ]
+
+    def load(self, records: list[dict[str, Any]]) -> None:
+        self.tiles = {record["start_at"]: [record[name] for name in FIELDS] for record in records}
+
+
+@dataclass(slots=True)
+class CustomerState:
+    """What customer-risk.v1 holds of one customer, as values to be changed."""
+
+    customer_id: str
+    src: int = -1
+    updated_at: int = 0
+    last_score: float = 0.0
+    last_decision: str = "UNKNOWN"
+    last_occurred_at: int = 0
+    base_currency: str = "EUR"
+    hourly: History = field(default_factory=lambda: History(HOUR_MS, HOURLY_KEPT))
+    daily: History = field(default_factory=lambda: History(DAY_MS, DAILY_KEPT))
+
+    def evicts(self, at_ms: int) -> bool:
+        return self.hourly.evicts(at_ms) or self.daily.evicts(at_ms)
+
+    def add(self, score: dict[str, Any], appended_at: int) -> None:
+        """Fold in one accepted, good score."""
+        is_alert = score["decision"] != "APPROVE"
+        amount = score["base_amount_minor"]
+        sums = (1, amount, int(is_alert), int(score["decision"] == "BLOCK"), amount if is_alert else 0, 0)
+        self.hourly.add(score["occurred_at"], sums)
+        self.daily.add(score["occurred_at"], sums)
+        self.src, self.updated_at = score["src"], appended_at
+        self.last_score, self.last_decision = score["score"], score["decision"]
+        self.last_occurred_at = max(self.last_occurred_at, score["occurred_at"])
+        self.base_currency = score["base_currency"]
+
+    def record(self, partition: int) -> dict[str, Any]:
+        """As a record of customer-risk.v1."""
+        return {
+            "customer_id": self.customer_id,
+            "src_partition": partition,
+            "src": self.src,
+            "updated_at": self.updated_at,
+            "last_score": self.last_score,
+            "last_decision": self.last_decision,
+            "last_occurred_at": self.last_occurred_at,
+            "base_currency": self.base_currency,
+            "hourly": self.hourly.records(),
+            "daily": self.daily.records(),
+        }
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "CustomerState":
+        """From a record of customer-risk.v1."""
+        state = cls(
+            customer_id=record["customer_id"],
+            src=record["src"],
+            updated_at=record["updated_at"],
+            last_score=record["last_score"],
+            last_decision=record["last_decision"],
+            last_occurred_at=record["last_occurred_at"],
+            base_currency=record["base_currency"],
+        )
+        state.hourly.load(record["hourly"])
+        state.daily.load(record["daily"])
+        return state

@@ -1,0 +1,1 @@
+"""What every process needs before it does anything: settings, errors, the clock, start and stop."""

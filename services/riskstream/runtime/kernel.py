@@ -1,0 +1,39 @@
+"""Compiled kernels: explicit signatures, kept in numba's cache, compiled in set-up and never at import."""
+
+from collections.abc import Callable
+from typing import Any
+
+_KERNELS: list["Kernel"] = []
+
+
+class Kernel:
+    """A function that numba compiles for one signature on its first call, or when `compile_all` runs."""
+
+    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+        self.function = function
+        self.signature = signature
+        self._compiled: Callable[..., Any] | None = None
+        _KERNELS.append(self)
+
+    def __call__(self, *args: Any) -> Any:
+        return (self._compiled or self.compile())(*args)
+
+    def compile(self) -> Callable[..., Any]:
+        """Compile, or load from the cache."""
+        if self._compiled is None:
+            import numba  # here, so that importing a kernel's module stays cheap
+
+            self._compiled = numba.njit(self.signature, cache=True, boundscheck=False)(self.function)
+        return self._compiled
+
+
+def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel with its numba signature. Its helpers must stand in the same file: numba's cache looks there."""
+    return lambda function: Kernel(function, signature)
+
+
+def compile_all() -> int:
+    """Compile every kernel of the modules imported so far; how many there are."""
+    for each in _KERNELS:
+        each.compile()
+    return len(_KERNELS)

@@ -1,0 +1,59 @@
+"""Starts the scorer: `python -m riskstream.scorer`."""
+
+import time
+
+from riskstream.adapters.onnx_model import OnnxModel
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.kafka.lane import Lane, LaneSettings
+from riskstream.risk.features.standard import STANDARD
+from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.settings import ScorerSettings
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import LaneMetrics
+
+
+def main() -> None:
+    settings = ScorerSettings.load()
+    set_up_logs("scorer", settings.log_level)
+    stop = stop_event()
+    model = OnnxModel(settings.model, STANDARD)
+    card = model.card
+    policy = Policy(
+        model_version=card.version, review_from=card.review_from, block_from=card.block_from, medians=card.medians
+    )
+    core = ScorerCore(STANDARD, model, policy, settings.max_batch)
+    store = RedisStateStore(
+        settings.redis.get_secret_value(),
+        f"{settings.group}.{STANDARD.label}",
+        read_timeout_ms=settings.store_read_timeout_ms,
+    )
+    compile_all()
+    metrics = LaneMetrics()
+    lane = Lane(
+        LaneSettings(
+            kafka=settings.kafka, group=settings.group, source="transactions.v1", output="scores.v1",
+            dead_letters="transactions.v1.dlq", max_batch=settings.max_batch,
+            checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
+            session_timeout_ms=settings.session_timeout_ms,
+        ),
+        core, store, metrics, stop,
+    )  # fmt: skip
+    health = TelemetryServer(
+        settings.telemetry_host,
+        settings.telemetry_port,
+        is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
+        is_ready=lambda: lane.is_ready,
+    )
+    freeze_garbage_collector()
+    try:
+        lane.run()
+    finally:
+        health.stop()
+        store.close()
+
+
+if __name__ == "__main__":
+    run_main(main)

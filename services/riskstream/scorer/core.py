@@ -1,0 +1,225 @@
+"""The scorer's core: a micro-batch of transactions in, scores out. Pure but for the rows it asks for.
+
+This is where a transaction becomes a score; `process` reads top to bottom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.column_encoder import ColumnEncoder
+from riskstream.contracts.columns import REASONS as FRAME_REASONS
+from riskstream.contracts.columns import ColumnDecoder, Columns
+from riskstream.kafka.ports import LIVE, SKIP, Batch, Outcome
+from riskstream.risk import validity
+from riskstream.risk.decision import APPROVE, decide
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.kernel import UNKNOWN, hash_kernel, input_kernel
+from riskstream.risk.features.table import KeyTable
+from riskstream.risk.reasons import Reasons
+from riskstream.scorer.ports import Model
+
+VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
+FLAG_COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What turns scores into decisions, and its versions."""
+
+    model_version: str
+    review_from: float
+    block_from: float
+    medians: tuple[float, ...]
+
+
+class ScorerCore:
+    """The lane's work: holds the rows of owned customers (`table`) and scores micro-batches."""
+
+    def __init__(self, features: FeatureSet, model: Model, policy: Policy, max_batch: int) -> None:
+        self.table = KeyTable(features)
+        self._features, self._model, self._policy = features, model, policy
+        self._reasons = Reasons(features.reasons, policy.medians, model.predict)
+        self._decoder = ColumnDecoder("transaction.v1")
+        self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)
+        self._encoder = ColumnEncoder(
+            "score.v1",
+            capacity=max_batch,
+            vector_width=len(features.names),
+            from_input=("transaction_id", "customer_id", "base_currency"),
+        )
+        self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
+        self._encoder.set_word("model_version", slice(None), policy.model_version)
+        self._encoder.set_word("feature_set", slice(None), features.label)
+        self._reason_words = [self._encoder.word(code) for code in self._reasons.codes]
+        self._cold_word = self._encoder.word(FLAG_COLD)
+
+    def process(self, batch: Batch) -> Outcome:
+        """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
+        columns = self._decoder.decode(batch.values)
+        reject = self._judge(batch, columns)
+        good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
+        slots, abandoned = self._rows_for(batch, columns, good)
+        modes = np.where(good, batch.modes, SKIP).astype(np.uint8)
+        modes[np.isin(batch.partitions, list(abandoned))] = SKIP
+        verdicts = np.full(len(modes), VERDICT_REJECTED, np.uint8)
+        vectors = self._encoder.vectors[: len(modes)]
+        self._apply(batch, columns, slots, modes, verdicts, vectors)
+
+        live = batch.modes == LIVE
+        if abandoned:
+            live &= ~np.isin(batch.partitions, list(abandoned))
+        scored = live & (modes == LIVE)
+        self._fill(batch, columns, live, scored, reject, verdicts)
+        decisions, cold = self._score(np.flatnonzero(scored), len(modes), slots)
+        frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
+        for index in np.flatnonzero(~live):
+            frames[int(index)] = None
+        rejected = [(int(i), self._reason(columns, reject, int(i))) for i in np.flatnonzero(live & ~scored)]
+        return Outcome(frames=frames, rejected=rejected, decisions=decisions, degraded=cold, abandoned=abandoned)
+
+    def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
+        """(key, row) of each customer that changed since the last call."""
+        slots = self.table.changed_slots(partition)
+        self.table.changed[slots] = 0
+        return list(zip(map(self.table.key, slots.tolist()), self.table.pack(slots), strict=True))
+
+    def drop(self, partition: int) -> None:
+        self.table.drop(partition)
+
+    def _judge(self, batch: Batch, columns: Columns) -> NDArray[np.uint8]:
+        """Why each decoded record is rejected (validity.REASONS), 0 where it is good."""
+        n = len(columns)
+        nulls = np.fromiter((key is None for key in batch.keys), np.uint8, n)
+        keys = [key or b"" for key in batch.keys]
+        joined = b"".join(keys)
+        out = np.empty(n, np.uint8)
+        layout = columns.layout
+        texts = [layout.field(f).bank_row for f in ("transaction_id", "customer_id", "currency", "base_currency")]
+        numbers = [layout.field(f).bank_row for f in ("amount_minor", "base_amount_minor", "mcc", "occurred_at")]
+        validity.validity_kernel(
+            columns.status,
+            columns.data,
+            np.frombuffer(joined, np.uint8) if joined else np.zeros(1, np.uint8),
+            np.cumsum(np.fromiter(map(len, keys), np.int64, n)),
+            nulls,
+            columns.starts[texts],
+            columns.lengths[texts],
+            columns.ints[numbers],
+            columns.is_null("mcc"),
+            batch.appended_at,
+            out,
+        )
+        return out
+
+    def _reason(self, columns: Columns, reject: NDArray[np.uint8], index: int) -> str:
+        status = int(columns.status[index])
+        return FRAME_REASONS[status] if status else validity.REASONS[int(reject[index])]
+
+    def _rows_for(
+        self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], frozenset[int]]:
+        """Slot of each good record; rows of customers not yet in memory are read in one round trip (B2)."""
+        starts, lengths = columns.span("customer_id")
+        slots, fresh = self.table.resolve(columns.data, starts, lengths, batch.partitions, good.astype(np.uint8))
+        abandoned: frozenset[int] = frozenset()
+        if len(fresh):
+            wanted: dict[int, list[int]] = {}
+            for slot in fresh.tolist():
+                wanted.setdefault(int(self.table.partitions[slot]), []).append(slot)
+            found = batch.read_rows({p: [self.table.key(slot) for slot in mine] for p, mine in wanted.items()})
+            abandoned = found.abandoned
+            for partition, mine in wanted.items():
+                rows = found.rows.get(partition)
+                for at, slot in enumerate(mine):
+                    if rows is None:
+                        self.table.statuses[slot] = UNKNOWN
+                    else:
+                        self.table.load(slot, rows[at])
+        ahead = good & (batch.modes == LIVE) & (self.table.ats[slots] >= batch.offsets)
+        if ahead.any():  # B3: another owner is ahead
+            abandoned |= frozenset(np.unique(batch.partitions[ahead]).tolist())
+        return slots, abandoned
+
+    def _apply(
+        self,
+        batch: Batch,
+        columns: Columns,
+        slots: NDArray[np.int32],
+        modes: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the good ones (B3)."""
+        n = len(modes)
+        ids = np.empty(n, np.uint64)
+        starts, lengths = columns.span("transaction_id")
+        hash_kernel(columns.data, starts, lengths, ids)
+        amounts, times = columns.numbers("base_amount_minor"), columns.numbers("occurred_at")
+        input_kernel(
+            n, amounts, times, columns.numbers("kind"), columns.numbers("channel"), columns.numbers("mcc"),
+            columns.is_null("mcc"), self._input_program, vectors,
+        )  # fmt: skip
+        self.table.apply(slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors)
+
+    def _fill(
+        self,
+        batch: Batch,
+        columns: Columns,
+        live: NDArray[np.bool_],
+        scored: NDArray[np.bool_],
+        reject: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8],
+    ) -> None:
+        """Everything of the scores but the scoring, into the encoder's banks."""
+        n = len(live)
+        out = self._encoder
+        out.numbers("src")[:n] = batch.offsets
+        out.numbers("prev")[:n] = batch.prevs
+        out.numbers("src_appended_at")[:n] = batch.appended_at
+        out.numbers("verdict")[:n] = verdicts
+        out.numbers("occurred_at")[:n] = columns.numbers("occurred_at")
+        out.numbers("base_amount_minor")[:n] = columns.numbers("base_amount_minor")
+        for name in ("transaction_id", "customer_id", "base_currency"):
+            (starts, lengths), (to_starts, to_lengths) = columns.span(name), out.spans(name)
+            to_starts[:n], to_lengths[:n] = starts, lengths
+        not_scored = ~scored
+        for name in _NULL_WHEN_REJECTED:
+            out.nulls(name)[:n] = not_scored
+        out.nulls("reason")[:n] = scored
+        for index in np.flatnonzero(live & not_scored):
+            out.set_word("reason", slice(int(index), int(index) + 1), self._reason(columns, reject, int(index)))
+        out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
+
+    def _score(self, rows: NDArray[np.int64], n: int, slots: NDArray[np.int32]) -> tuple[tuple[int, ...], int]:
+        """Model, decision, reasons and flags of the scored rows, into the banks; counts of decisions and of cold ones."""
+        out = self._encoder
+        (reason_codes, reason_counts), (flag_codes, flag_counts) = out.codes("reasons"), out.codes("flags")
+        reason_counts[:n] = 0
+        flag_counts[:n] = 0
+        if not len(rows):
+            return (), 0
+        vectors = out.vectors[:n] if len(rows) == n else out.vectors[rows]
+        scores = self._model.predict(vectors)
+        decisions = decide(scores, self._policy.review_from, self._policy.block_from)
+        out.floats("score")[rows] = scores
+        out.numbers("decision")[rows] = decisions
+        flagged = np.flatnonzero(decisions != APPROVE)
+        if len(flagged):
+            for row, groups in zip(
+                rows[flagged].tolist(), self._reasons.explain(vectors[flagged], scores[flagged]), strict=True
+            ):
+                reason_counts[row] = len(groups)
+                reason_codes[row, : len(groups)] = [self._reason_words[group] for group in groups]
+        cold = rows[self.table.statuses[slots[rows]] == UNKNOWN]
+        if len(cold):
+            flag_codes[cold, 0] = self._cold_word
+            flag_counts[cold] = 1
+        return tuple(np.bincount(decisions, minlength=4).tolist()), len(cold)
+
+
+_NULL_WHEN_REJECTED = (
+    "transaction_id", "customer_id", "occurred_at", "base_amount_minor", "base_currency", "score", "decision",
+    "model_version", "feature_set",
+)  # fmt: skip

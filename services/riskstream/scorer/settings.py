@@ -1,0 +1,27 @@
+"""Settings of the scorer."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from riskstream.runtime.settings import ServiceSettings
+
+
+class ScorerSettings(ServiceSettings):
+    """See `python -m riskstream.scorer --help`."""
+
+    model_config = SettingsConfigDict(env_prefix="riskstream_scorer_")
+    service: ClassVar[str] = "scorer"
+
+    redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
+    model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
+    group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
+    max_batch: int = Field(default=2048, ge=1, le=8192, description="most records of a micro-batch")
+    checkpoint_every_ms: int = Field(default=1000, ge=50, le=60_000, description="time between checkpoints, ms")
+    group_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
+    )
+    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
+    store_read_timeout_ms: int = Field(default=100, ge=1, le=10_000, description="deadline of a read of rows, ms")

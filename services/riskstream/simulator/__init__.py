@@ -1,0 +1,1 @@
+"""The simulator: customers and terminals with habits, six kinds of attack, labels that arrive late. Pure numpy, seeded."""

@@ -1,0 +1,56 @@
+"""The telemetry port of a process: /metrics, /livez (its own loop), /readyz (what it needs)."""
+
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from riskstream.runtime.errors import Fatal
+
+Check = Callable[[], bool]
+
+
+class TelemetryServer:
+    """Serves the three paths on a thread of its own. `port` is the one it got."""
+
+    def __init__(self, host: str, port: int, *, is_alive: Check, is_ready: Check) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+                elif self.path in ("/livez", "/readyz"):
+                    ok = is_alive() if self.path == "/livez" else is_ready()
+                    body = json.dumps({"ok": ok}).encode()
+                    self._answer(200 if ok else 503, "application/json", body)
+                else:
+                    self._answer(404, "application/json", b'{"ok": false}')
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass  # a probe is no event
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise Fatal(
+                what=f"telemetry port {port} cannot be used: {error.strerror}",
+                where=host,
+                do="give another --telemetry-port, or 0 for a free one",
+                exit_code=3,
+            ) from error
+        self.port = int(self._server.server_address[1])
+        self._thread = Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

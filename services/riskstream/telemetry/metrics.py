@@ -1,0 +1,91 @@
+"""Every metric of the product, typed. Names are riskstream_<service>_<thing>_<unit>; labels are bounded, never an id."""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SIZES = (1, 4, 16, 64, 256, 1024, 4096)
+
+
+class LaneMetrics:
+    """Metrics of the scorer's lane."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.records = Counter("riskstream_scorer_records_total", "Source records taken", ["mode"], registry=registry)
+        self.rejected = Counter(
+            "riskstream_scorer_rejected_total", "Records sent to the dead letters", ["reason"], registry=registry
+        )
+        self.decisions = Counter(
+            "riskstream_scorer_decisions_total", "Scores by decision", ["decision"], registry=registry
+        )
+        self.degraded = Counter("riskstream_scorer_degraded_total", "Scores with a flag", ["flag"], registry=registry)
+        self.batch_seconds = Histogram(
+            "riskstream_scorer_batch_seconds", "Time to process a micro-batch", buckets=_LATENCY_S, registry=registry
+        )
+        self.batch_records = Histogram(
+            "riskstream_scorer_batch_records", "Records of a micro-batch", buckets=_SIZES, registry=registry
+        )
+        self.event_age_seconds = Histogram(
+            "riskstream_scorer_event_age_seconds",
+            "Time from the append of a transaction to its score, of a batch's first record",
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        self.checkpoints = Counter("riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry)
+        self.store_errors = Counter(
+            "riskstream_scorer_store_errors_total", "Reads and writes the state store did not answer", registry=registry
+        )
+        self.reopened = Counter(
+            "riskstream_scorer_reopened_total", "Partitions taken up anew while owned", registry=registry
+        )
+        self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
+        self.loop_seen = Gauge(
+            "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry
+        )
+
+
+class TrackerMetrics:
+    """Metrics of the tracker."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.scores = Counter("riskstream_tracker_scores_total", "Accepted scores", registry=registry)
+        self.dropped = Counter(
+            "riskstream_tracker_repeats_total", "Repeats dropped by the reader's rule", registry=registry
+        )
+        self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
+        self.alerts = Counter("riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry)
+        self.customers = Gauge("riskstream_tracker_customers", "Customers held in memory", registry=registry)
+        self.commit_seconds = Histogram(
+            "riskstream_tracker_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
+        )
+        self.aborts = Counter("riskstream_tracker_aborts_total", "Kafka transactions aborted", registry=registry)
+
+
+class GatewayMetrics:
+    """Metrics of the gateway."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.requests = Counter(
+            "riskstream_gateway_requests_total", "Requests by route and status", ["route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "riskstream_gateway_request_seconds", "Time to answer", ["route"], buckets=_LATENCY_S, registry=registry
+        )
+        self.waiting = Gauge("riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry)
+        self.problems = Counter(
+            "riskstream_gateway_problems_total", "Requests refused, by problem", ["problem"], registry=registry
+        )
+
+
+class ReporterMetrics:
+    """Metrics of the reporter."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.reports = Counter("riskstream_reporter_reports_total", "Reports written", ["grain"], registry=registry)
+        self.unreconciled = Counter(
+            "riskstream_reporter_unreconciled_total",
+            "Reports whose totals differ from the control totals",
+            registry=registry,
+        )
+        self.snapshot_seconds = Histogram(
+            "riskstream_reporter_snapshot_seconds", "Time to read a snapshot", buckets=_LATENCY_S, registry=registry
+        )

@@ -1,0 +1,41 @@
+"""Starts the tracker: `python -m riskstream.tracker`."""
+
+import time
+
+from riskstream.kafka.derived import DerivedLane, DerivedSettings
+from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.tracker.core import STATE, TrackerCore
+from riskstream.tracker.settings import TrackerSettings
+
+
+def main() -> None:
+    settings = TrackerSettings.load()
+    set_up_logs("tracker", settings.log_level)
+    stop = stop_event()
+    metrics = TrackerMetrics()
+    lane = DerivedLane(
+        DerivedSettings(
+            kafka=settings.kafka, group=settings.group, source="scores.v1", state=STATE, instance=settings.instance,
+            commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
+            session_timeout_ms=settings.session_timeout_ms,
+        ),
+        TrackerCore(metrics), metrics, stop,
+    )  # fmt: skip
+    health = TelemetryServer(
+        settings.telemetry_host,
+        settings.telemetry_port,
+        is_alive=lambda: time.monotonic() - lane.loop_seen < 30,
+        is_ready=lambda: lane.is_ready,
+    )
+    freeze_garbage_collector()
+    try:
+        lane.run()
+    finally:
+        health.stop()
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,94 @@
+"""The tracker's core: accepted scores in, alerts and customer states out. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from riskstream.contracts.codec import codec
+from riskstream.kafka.ports import Output, Record
+from riskstream.risk.windows import CustomerState
+from riskstream.telemetry.metrics import TrackerMetrics
+
+ALERTS, STATE = "alerts.v1", "customer-risk.v1"
+
+
+class TrackerCore:
+    """The derived lane's work: states of the customers of owned partitions, in memory."""
+
+    def __init__(self, metrics: TrackerMetrics) -> None:
+        self._scores, self._alerts, self._states = codec("score.v1"), codec("alert.v1"), codec("customer-risk.v1")
+        self._metrics = metrics
+        self._customers: dict[int, dict[str, CustomerState]] = {}
+        self._changed: dict[int, set[str]] = {}
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        """Load the partition's newest states."""
+        customers = self._customers.setdefault(partition, {})
+        self._changed[partition] = set()
+        for record in records:
+            if record.value is not None:
+                state = CustomerState.of(self._states.decode(record.value))
+                customers[state.customer_id] = state
+        self._count()
+
+    def decode(self, record: Record) -> dict[str, Any]:
+        return self._scores.decode(record.value)
+
+    def apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]:
+        """Fold one accepted score in; its alert, unless it was written before."""
+        if score["verdict"] != "GOOD":
+            return []
+        partition = record.partition
+        customers, changed = self._customers[partition], self._changed[partition]
+        customer_id = score["customer_id"]
+        state = customers.get(customer_id)
+        if state is None:
+            state = customers[customer_id] = CustomerState(customer_id=customer_id)
+        out = []
+        if customer_id in changed and state.evicts(score["occurred_at"]):
+            out.append(self._state_output(partition, state))  # written before a tile leaves its history
+        state.add(score, record.appended_at)
+        changed.add(customer_id)
+        if score["decision"] != "APPROVE" and not is_replay:
+            self._metrics.alerts.labels(decision=score["decision"].lower()).inc()
+            out.append(self._alert_output(record, score))
+        return out
+
+    def flush(self, partition: int) -> list[Output]:
+        """The states that changed since the last flush."""
+        changed, customers = self._changed[partition], self._customers[partition]
+        out = [self._state_output(partition, customers[customer_id]) for customer_id in sorted(changed)]
+        changed.clear()
+        self._count()
+        return out
+
+    def drop(self, partition: int) -> None:
+        self._customers.pop(partition, None)
+        self._changed.pop(partition, None)
+        self._count()
+
+    def _count(self) -> None:
+        self._metrics.customers.set(sum(map(len, self._customers.values())))
+
+    def _state_output(self, partition: int, state: CustomerState) -> Output:
+        value = self._states.encode(state.record(partition))
+        return Output(topic=STATE, partition=partition, key=state.customer_id.encode(), value=value)
+
+    def _alert_output(self, record: Record, score: dict[str, Any]) -> Output:
+        alert = {
+            "alert_id": f"transactions.v1-{record.partition}-{score['src']}",
+            "kind": "score",
+            "transaction_id": score["transaction_id"],
+            "customer_id": score["customer_id"],
+            "score": score["score"],
+            "decision": score["decision"],
+            "reasons": score["reasons"],
+            "base_amount_minor": score["base_amount_minor"],
+            "base_currency": score["base_currency"],
+            "occurred_at": score["occurred_at"],
+            "src_partition": record.partition,
+            "src": score["src"],
+            "model_version": score["model_version"],
+            "raised_at": record.appended_at,
+        }
+        key = score["customer_id"].encode()
+        return Output(topic=ALERTS, partition=record.partition, key=key, value=self._alerts.encode(alert))

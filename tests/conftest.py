@@ -1,0 +1,39 @@
+"""One chain for the whole run: a real Kafka, a real Redis, the services as processes, a small model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from riskstream.demo.chain import Chain
+from riskstream.risk.features.standard import STANDARD
+from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.trainer.dataset import read_dataset
+from riskstream.trainer.fit import FitSettings, train
+from tests.support.world import World
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder, trained on simulated history."""
+    folder = tmp_path_factory.mktemp("model")
+    data = folder / "history.parquet"
+    pq.write_table(simulate(Simulation(seed=1, customers=1500, days=45)), data)
+    train(read_dataset(data, STANDARD), STANDARD, FitSettings(trees=60), folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def chain(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The running chain. Tests share it: each uses customers of its own and looks at what is new."""
+    with Chain(tmp_path_factory.mktemp("chain"), model) as running:
+        yield running
+
+
+@pytest.fixture
+def world(chain: Chain) -> Iterator[World]:
+    """A view of the chain from now on: send, read what comes after."""
+    view = World(chain)
+    yield view
+    view.close()

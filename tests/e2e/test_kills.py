@@ -1,0 +1,74 @@
+"""The promises of the services under kill -9 and SIGTERM, on the running chain."""
+
+import os
+import signal
+
+from tests.support.builders import NOW_MS, frame
+from tests.support.world import World
+
+from riskstream.contracts.codec import codec
+from riskstream.local.services import wait_ready
+
+
+def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    return [
+        (
+            f"k-{tag}-{n % 40}".encode(),
+            frame(customer_id=f"k-{tag}-{n % 40}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * 1000),
+        )
+        for n in range(first, first + count)
+    ]
+
+
+def _kill(world: World, name: str, number: signal.Signals) -> None:
+    service = world.chain.services[name]
+    os.kill(service.server.pid, number)
+    service.server._guard.wait(30)
+    service.server.stop()
+    world.chain.start(name)
+
+
+def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_on(world: World) -> None:
+    total = 0
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        world.send(_rows(world.tag, total, 1500))
+        total += 1500
+        world.scores(total - 700)
+        _kill(world, "scorer", number)
+    world.send(_rows(world.tag, total, 500))
+    total += 500
+    wait_ready(list(world.chain.services.values()))
+    scores = world.scores(total)
+    assert len(scores) == total
+    assert {score["verdict"] for score in scores} == {"GOOD"}
+    assert sorted(score["transaction_id"] for score in scores) == sorted(f"{world.tag}-{n}" for n in range(total))
+    seen: dict[str, int] = {}
+    for score in sorted(scores, key=lambda each: (each["partition"], each["src"])):
+        customer = score["customer_id"]
+        seen[customer] = seen.get(customer, 0) + 1
+        assert score["features"][10] == seen[customer], "the count of 30 days is exact through every kill"
+        assert score["flags"] == []
+
+
+def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
+    burst = [
+        (
+            f"b-{world.tag}-{n // 30}".encode(),
+            frame(
+                customer_id=f"b-{world.tag}-{n // 30}", transaction_id=f"{world.tag}-{n}", channel="ECOM", amount_minor=90,
+                base_amount_minor=90, occurred_at=NOW_MS + n * 1000,
+            ),
+        )
+        for n in range(600)
+    ]  # fmt: skip
+    for part in (burst[:300], burst[300:]):
+        world.send([(key, value) for key, value in part])
+        world.new("scores.v1", 100)
+        _kill(world, "tracker", signal.SIGKILL)
+    wait_ready(list(world.chain.services.values()))
+    expected = {score["transaction_id"] for score in world.scores(600) if score["decision"] != "APPROVE"}
+    assert expected
+    world.wait_for_tracker()
+    alerts = [codec("alert.v1").decode(record.value)["transaction_id"] for record in world.all_new("alerts.v1")]
+    mine = [transaction_id for transaction_id in alerts if transaction_id.startswith(world.tag)]
+    assert sorted(mine) == sorted(expected)

@@ -1,0 +1,120 @@
+"""The gateway on the running chain."""
+
+import json
+import time
+
+import pytest
+from tests.support.bodies import BAD_BODIES
+from tests.support.builders import request
+from tests.support.world import World
+
+from riskstream.contracts.catalog import contracts, topics
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def test_a_transaction_is_accepted_and_scored(world: World) -> None:
+    body = request(transaction_id=world.tag, customer_id=f"c-{world.tag}", occurred_at=_now_ms())
+    status, _, answer = world.post("/v1/transactions", json.dumps(body).encode())
+    assert status == 202
+    assert answer["transaction_id"] == world.tag
+    scores = [score for score in world.scores(1) if score["transaction_id"] == world.tag]
+    assert (scores[0]["partition"], scores[0]["src"]) == (answer["partition"], answer["offset"])
+    assert scores[0]["verdict"] == "GOOD"
+    assert len(scores[0]["features"]) == 23
+
+
+def test_a_decision_comes_back_and_is_recorded(world: World) -> None:
+    body = request(transaction_id=world.tag, customer_id=f"c-{world.tag}", occurred_at=_now_ms())
+    status, _, answer = world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
+    assert status == 200
+    assert answer["decision"] in ("APPROVE", "REVIEW", "BLOCK")
+    assert 0 <= answer["score"] <= 1
+    assert answer["verdict"] == "GOOD"
+    status, _, again = world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
+    assert (status, again["verdict"], again["decision"]) == (200, "DUPLICATE", answer["decision"])
+
+
+def test_past_the_deadline_comes_504_with_the_transaction_id(world: World) -> None:
+    body = request(transaction_id=world.tag, customer_id=f"c-{world.tag}", occurred_at=_now_ms())
+    statuses = set()
+    for number in range(20):
+        body["transaction_id"] = f"{world.tag}-{number}"
+        status, kind, answer = world.post("/v1/decisions", json.dumps(body).encode(), **{"X-Deadline-Ms": "1"})
+        statuses.add(status)
+        if status == 504:
+            assert kind == "application/problem+json"
+            assert answer["transaction_id"] == body["transaction_id"]
+            break
+    assert 504 in statuses
+
+
+@pytest.mark.parametrize("given", ["0", "-5", "soon", "1e3", "99999999", "٣"])
+def test_a_wrong_deadline_is_a_problem(world: World, given: str) -> None:
+    import urllib.parse
+
+    status, kind, answer = world.post(
+        f"/v1/decisions?deadline_ms={urllib.parse.quote(given)}", json.dumps(request()).encode()
+    )
+    assert (status, kind, answer["type"]) == (400, "application/problem+json", "urn:riskstream:problem:bad-deadline")
+
+
+def test_no_bad_body_reaches_kafka(world: World) -> None:
+    before = world.ends("transactions.v1")
+    for route in ("/v1/transactions", "/v1/decisions"):
+        ahead = json.dumps(request(occurred_at=_now_ms() + 400_000)).encode()
+        cases = [(body, path) for body, path, words in BAD_BODIES if words != "5 minutes"]  # its clock is the builder's
+        for body, path in [*cases, (ahead, "$.occurred_at")]:
+            status, kind, answer = world.post(route, body)
+            assert (status, kind) == (413 if len(body) > 65_536 else 400, "application/problem+json"), body[:80]
+            assert answer["status"] == status
+            assert answer["errors"][0]["path"] == path
+    assert world.ends("transactions.v1") == before
+
+
+def test_a_body_of_1_mib_is_413_whether_its_length_is_told_or_not(world: World) -> None:
+    before = world.ends("transactions.v1")
+    body = json.dumps(request(account_token="x" * 2**20)).encode()
+    assert world.post("/v1/transactions", body)[0] == 413
+    import http.client
+    import urllib.parse
+
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(world.chain.gateway).netloc, timeout=30)
+    connection.request("POST", "/v1/transactions", iter([body[:500_000], body[500_000:]]), encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert world.ends("transactions.v1") == before
+
+
+def test_an_unknown_route_or_method_is_a_problem_too(world: World) -> None:
+    assert world.get("/nope")[:2] == (404, "application/problem+json")
+    assert world.get("/v1/transactions")[:2] == (405, "application/problem+json")
+
+
+def test_the_registrys_read_api(world: World) -> None:
+    status, _, subjects = world.get("/subjects")
+    assert status == 200
+    assert set(subjects) == {topic.subject for topic in topics().values() if topic.contract}
+    for each in contracts().values():
+        found = world.get(f"/schemas/ids/{each.id}")[2]
+        assert json.loads(found["schema"]) == each.schema
+    latest = world.get("/subjects/scores.v1-value/versions/latest")[2]
+    assert (latest["id"], latest["version"]) == (contracts()["score.v1"].id, 1)
+    assert world.get("/subjects/scores.v1-value/versions")[2] == [1]
+    assert world.get("/schemas/ids/7")[2]["error_code"] == 40403
+    assert world.get("/subjects/nope/versions")[2]["error_code"] == 40401
+    assert world.get("/subjects/scores.v1-value/versions/9")[2]["error_code"] == 40402
+    assert world.get("/schemas/types")[2] == ["AVRO"]
+
+
+def test_every_service_serves_metrics_and_health(world: World) -> None:
+    import urllib.request
+
+    for service in world.chain.services.values():
+        for path in ("/livez", "/readyz"):
+            with urllib.request.urlopen(service.telemetry + path, timeout=5) as answer:
+                assert json.loads(answer.read()) == {"ok": True}
+        with urllib.request.urlopen(service.telemetry + "/metrics", timeout=5) as answer:
+            assert f"riskstream_{service.name}_" in answer.read().decode()

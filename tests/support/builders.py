@@ -1,0 +1,41 @@
+"""Builders: a valid record; a test states only what matters."""
+
+from typing import Any
+
+from riskstream.contracts.codec import codec
+
+NOW_MS = 1_717_236_000_000
+
+
+def transaction(**changes: Any) -> dict[str, Any]:
+    """A valid transaction of the contract."""
+    return {
+        "transaction_id": "t-1", "customer_id": "c-1", "account_token": "tok-1", "terminal_id": "term-1",
+        "merchant_id": "m-1", "mcc": 5411, "country": "BE", "channel": "POS", "kind": "PURCHASE", "amount_minor": 1000,
+        "currency": "EUR", "base_amount_minor": 1000, "base_currency": "EUR", "rates_version": "", "device_id": "d-1",
+        "counterparty_id": None, "occurred_at": NOW_MS, "corrects": None, **changes,
+    }  # fmt: skip
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """A valid body of POST /v1/transactions; a value of ... leaves the field out."""
+    body = {
+        "transaction_id": "t-1", "customer_id": "c-1", "account_token": "tok-1", "channel": "ECOM", "kind": "PURCHASE",
+        "amount_minor": 1000, "currency": "EUR", "occurred_at": NOW_MS, **changes,
+    }  # fmt: skip
+    return {name: value for name, value in body.items() if value is not ...}
+
+
+def frame(**changes: Any) -> bytes:
+    """A valid frame of transactions.v1."""
+    return codec("transaction.v1").encode(transaction(**changes))
+
+
+def score(**changes: Any) -> dict[str, Any]:
+    """A valid accepted, good score."""
+    return {
+        "src": 0, "prev": -1, "src_appended_at": NOW_MS, "verdict": "GOOD", "reason": None, "reject_rules_version": 1,
+        "transaction_id": "t-1", "customer_id": "c-1", "occurred_at": NOW_MS, "base_amount_minor": 1000,
+        "base_currency": "EUR", "score": 0.25, "decision": "APPROVE", "reasons": [], "flags": [], "model_version": "m",
+        "feature_set": "standard.v1", "features": [], **changes,
+    }  # fmt: skip

@@ -1,0 +1,106 @@
+"""The chain as a test sees it: send to it, and read what is new since the test began."""
+
+import http.client
+import json
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from riskstream.contracts.codec import codec
+from riskstream.demo.chain import Chain
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.ports import Record
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.read import TopicReader
+
+PARTITIONS = 4
+DEADLINE_S = 40.0
+
+
+class World:
+    """`tag` makes ids of this test its own."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.kafka = chain.stack.kafka
+        self.tag = uuid.uuid4().hex[:8]
+        self.admin = TopicAdmin(self.kafka)
+        self._starts = {
+            topic: self.ends(topic) for topic in ("transactions.v1", "scores.v1", "alerts.v1", "transactions.v1.dlq")
+        }
+        self._producer = BulkProducer(self.kafka, "test")
+
+    def close(self) -> None:
+        self._producer.flush()
+
+    def ends(self, topic: str) -> list[int]:
+        return self.admin.end_offsets(topic, PARTITIONS)
+
+    def send(self, rows: list[tuple[bytes | None, bytes | None]]) -> None:
+        """(key, value) rows to transactions.v1; returns when the broker has them."""
+        self._producer.send("transactions.v1", [key for key, _ in rows], [value for _, value in rows])
+        self._producer.flush()
+
+    def new(self, topic: str, count: int, wanted: Callable[[Record], bool] = lambda _: True) -> list[Record]:
+        """The first `count` new records of a topic that are wanted; AssertionError where they do not come in time."""
+        out: list[Record] = []
+        offsets = {(topic, number): at for number, at in enumerate(self._starts[topic])}
+        end = time.monotonic() + DEADLINE_S
+        with TopicReader(self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1") as reader:
+            while len(out) < count:
+                assert time.monotonic() < end, f"{len(out)} of {count} records of {topic} within {DEADLINE_S} s"
+                out += [record for record in reader.poll(0.1) if wanted(record)]
+        return out
+
+    def all_new(self, topic: str) -> list[Record]:
+        """Everything new in a topic up to now."""
+        offsets = {(topic, number): at for number, at in enumerate(self._starts[topic])}
+        with TopicReader(self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1") as reader:
+            return list(reader.until_end())
+
+    def scores(self, count: int) -> list[dict[str, Any]]:
+        """The first `count` accepted new scores, by the reader's rule, with their partition."""
+        accepted = AcceptedReader()
+        out: list[dict[str, Any]] = []
+        offsets = {("scores.v1", number): at for number, at in enumerate(self._starts["scores.v1"])}
+        end = time.monotonic() + DEADLINE_S
+        with TopicReader(self.kafka, ["scores.v1"], offsets=offsets, committed_only=False) as reader:
+            while len(out) < count:
+                assert time.monotonic() < end, f"{len(out)} of {count} scores within {DEADLINE_S} s"
+                for record in reader.poll(0.1):
+                    score = codec("score.v1").decode(record.value)
+                    if accepted.accept(record.partition, score["src"], score["prev"]):
+                        out.append({**score, "partition": record.partition})
+        assert accepted.gaps == 0
+        return out
+
+    def wait_for_tracker(self) -> None:
+        """Return when the tracker has committed every score, and flushed."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            done = self.admin.group_offsets("tracker")
+            if all(done.get(("scores.v1", number), 0) >= at for number, at in enumerate(self.ends("scores.v1"))):
+                break
+            assert time.monotonic() < end, f"the tracker is at {done}"
+            time.sleep(0.1)
+        time.sleep(1.5)  # its flush interval and a commit
+
+    def post(self, path: str, body: bytes, **headers: str) -> tuple[int, str, dict[str, Any]]:
+        """(status, content type, JSON) of a POST to the gateway."""
+        return self._ask("POST", path, body, {"Content-Type": "application/json", **headers})
+
+    def get(self, path: str) -> tuple[int, str, Any]:
+        return self._ask("GET", path, None, {})
+
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str, Any]:
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.chain.gateway).netloc, timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+            return answer.status, answer.headers.get("Content-Type", ""), json.loads(raw) if raw else None
+        finally:
+            connection.close()

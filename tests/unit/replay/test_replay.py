@@ -1,0 +1,186 @@
+"""Replay without a broker: mapping, conversion, order, bad rows."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from riskstream.replay.convert import Converter
+from riskstream.replay.labels import WaitingLabels
+from riskstream.replay.mapping import default_mapping, read_mapping
+from riskstream.replay.merge import HOUR_MS, Slice, merged
+from riskstream.replay.send import Progress, ResumeFile
+from riskstream.replay.source import FileSource
+from riskstream.runtime.errors import Fatal
+from riskstream.simulator.simulate import Simulation, simulate
+
+MAPPING = """
+transaction:
+  transaction_id: {column: id, prefix: "x-"}
+  customer_id: client
+  account_token: client
+  channel: {value: ECOM}
+  kind: kind
+  amount_minor: {column: amount, scale: 100}
+  currency: {value: EUR}
+  occurred_at: {column: at, unit: s}
+  mcc: mcc
+label:
+  is_fraud: bad
+  delay_days: 7
+"""
+
+
+def _mapping(tmp_path: Path, text: str = MAPPING) -> Path:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    return path
+
+
+def _slices(path: Path, mapping: Path | None, tmp_path: Path) -> tuple[list[Slice], list[tuple[int, str]]]:
+    found = read_mapping(mapping) if mapping else default_mapping()
+    bad: list[tuple[int, str]] = []
+    waiting = WaitingLabels(tmp_path / "labels")
+    out = list(merged(FileSource(path, found), Converter(found), waiting, lambda line, why: bad.append((line, why))))
+    waiting.close()
+    return out, bad
+
+
+def _write_csv(path: Path, rows: list[list[Any]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "client", "kind", "amount", "at", "mcc", "bad"], *rows])
+
+
+GOOD = ["1", "c", "PURCHASE", "10.50", "1717236000", "5411", "0"]
+
+
+def test_a_csv_row_becomes_a_transaction_and_a_label(tmp_path: Path) -> None:
+    _write_csv(tmp_path / "in.csv", [GOOD, ["2", "d", "CASH", "3", "1717236001", "", "true"]])
+    slices, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path), tmp_path)
+    assert bad == []
+    first = slices[0].transactions
+    assert first is not None
+    rows = first.to_pylist()
+    assert rows[0]["transaction_id"] == "x-1"
+    assert (rows[0]["amount_minor"], rows[0]["base_amount_minor"], rows[0]["occurred_at"]) == (
+        1050,
+        1050,
+        1_717_236_000_000,
+    )
+    assert rows[1]["mcc"] is None
+    labels = slices[-1].labels
+    assert labels is not None
+    assert [(row["transaction_id"], row["outcome"], row["loss_minor"]) for row in labels.to_pylist()] == [
+        ("x-1", "GENUINE", 0), ("x-2", "FRAUD", 300),
+    ]  # fmt: skip
+    assert labels["known_at"][0].as_py() == 1_717_236_000_000 + 7 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (0, "", "transaction_id"), (1, "", "customer_id"), (2, "GIFT", "kind: not one of"), (3, "abc", "amount_minor"),
+        (3, "", "amount_minor"), (3, "-5", "amount_minor"), (3, "nan", "amount_minor"), (3, "inf", "amount_minor"),
+        (3, "1e14", "amount_minor"), (4, "yesterday", "occurred_at"), (4, "", "occurred_at"), (4, "-1", "occurred_at"),
+        (6, "7", "is_fraud"), (6, "", "is_fraud"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_left_out_with_its_line_and_the_others_are_not(
+    tmp_path: Path, place: int, value: str, words: str
+) -> None:
+    broken = [*GOOD]
+    broken[place] = value
+    _write_csv(tmp_path / "in.csv", [GOOD, broken, ["3", *GOOD[1:]]])
+    slices, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path), tmp_path)
+    assert len(bad) == 1
+    assert bad[0][0] == 3
+    assert words in bad[0][1]
+    assert sum(part.transactions.num_rows for part in slices if part.transactions is not None) == 2
+
+
+def test_a_line_with_too_few_columns_is_left_out(tmp_path: Path) -> None:
+    _write_csv(tmp_path / "in.csv", [GOOD, ["2", "c"], ["3", *GOOD[1:]]])
+    slices, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path), tmp_path)
+    assert bad[0][1] == "2 columns, 7 expected"
+    assert sum(part.transactions.num_rows for part in slices if part.transactions is not None) == 2
+
+
+@pytest.mark.parametrize("text", ["2024-06-01T10:00:00Z", "2024-06-01 10:00:00", "2024-06-01T10:00:00.000+00:00"])
+def test_instants_may_be_iso_8601(tmp_path: Path, text: str) -> None:
+    _write_csv(tmp_path / "in.csv", [[*GOOD[:4], text, *GOOD[5:]]])
+    slices, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path), tmp_path)
+    assert bad == []
+    assert slices[0].start_ms == 1_717_236_000_000
+
+
+def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_longer_than_an_hour(
+    tmp_path: Path,
+) -> None:
+    table = simulate(Simulation(seed=5, customers=300, days=20))
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=1000)
+    slices, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
+    assert bad == []
+    transactions = pa.concat_tables([part.transactions for part in slices if part.transactions is not None])
+    labels = pa.concat_tables([part.labels for part in slices if part.labels is not None])
+    assert transactions["transaction_id"].to_pylist() == table["transaction_id"].to_pylist()
+    assert sorted(labels["transaction_id"].to_pylist()) == sorted(table["transaction_id"].to_pylist())
+    assert (np.diff(labels["known_at"].to_numpy()) >= 0).all()
+    clock = 0
+    for part in slices:
+        assert part.end_ms - part.start_ms <= HOUR_MS
+        assert part.start_ms >= clock
+        clock = part.start_ms
+        if part.labels is not None:
+            assert part.labels["known_at"].to_numpy().max() < part.end_ms
+    total = {row["transaction_id"]: row["outcome"] for row in labels.to_pylist()}
+    truth = zip(table["transaction_id"].to_pylist(), table["is_fraud"].to_pylist(), strict=True)
+    assert all(total[name] == ("FRAUD" if fraud else "GENUINE") for name, fraud in truth)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no section"),
+        ("transaction: [1]", "no section"),
+        (MAPPING + "more: {}", "unknown section more"),
+        (MAPPING.replace("currency: {value: EUR}", ""), "transaction.currency is missing"),
+        (MAPPING.replace("mcc: mcc", "mmc: mcc"), "transaction.mmc is no field"),
+        (MAPPING.replace("unit: s", "unit: minutes"), "unit is minutes"),
+        (MAPPING.replace("scale: 100", "sale: 100"), "transaction.amount_minor.sale is unknown"),
+        (MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"), "either column or value"),
+        (MAPPING.replace("delay_days", "delay"), "label.delay is unknown"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_a_wrong_mapping_names_the_key(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        read_mapping(_mapping(tmp_path, text))
+    assert words in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_column_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    mapping = read_mapping(_mapping(tmp_path))
+    with pytest.raises(Fatal, match="no such file"):
+        FileSource(tmp_path / "none.csv", mapping)
+    (tmp_path / "in.csv").write_text("id,client\n1,2\n")
+    with pytest.raises(Fatal, match="column kind is not in the file"):
+        FileSource(tmp_path / "in.csv", mapping)
+    (tmp_path / "in.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(Fatal, match="the file cannot be read"):
+        FileSource(tmp_path / "in.parquet", mapping)
+
+
+def test_the_resume_file_belongs_to_one_file_and_mapping(tmp_path: Path) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("x")
+    os.utime(data, (1, 1))
+    ResumeFile(tmp_path / "state", data, "m").write(Progress(events=7, transactions=4, labels=3), force=True)
+    assert ResumeFile(tmp_path / "state", data, "m").read().events == 7
+    with pytest.raises(Fatal, match="another file or mapping"):
+        ResumeFile(tmp_path / "state", data, "other").read()

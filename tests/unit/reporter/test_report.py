@@ -1,0 +1,90 @@
+"""The report's numbers, and the same bytes for the same snapshot."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.builders import score
+
+from riskstream.reporter.core import Control, Snapshot, report
+from riskstream.reporter.page import page
+from riskstream.reporter.write import write_report
+from riskstream.risk.windows import DAY_MS, HOUR_MS, CustomerState
+
+START = 1_717_200_000_000 // DAY_MS * DAY_MS
+
+
+def _world(days: int = 3) -> tuple[Snapshot, Control]:
+    snapshot, control = Snapshot(), Control()
+    for customer in ("a", "b"):
+        state = CustomerState(customer_id=customer)
+        for index in range(days * 4):
+            at = START + index * 6 * HOUR_MS
+            decision = "BLOCK" if index % 5 == 0 else "APPROVE"
+            state.add(score(src=index, customer_id=customer, occurred_at=at, decision=decision), START + index)
+            control.add_score(at, 1000)
+            if decision == "BLOCK":
+                control.add_alert(at, True)
+            snapshot.add(state.record(0))
+    return snapshot, control
+
+
+def _report(snapshot: Snapshot, control: Control, **changes: Any) -> dict[str, Any]:
+    found = report("DAILY", snapshot, control, **{"grace_ms": 0, "so_far": True, **changes})
+    assert found is not None
+    return found
+
+
+def test_totals_equal_the_control_and_the_sum_of_windows() -> None:
+    found = _report(*_world())
+    assert found["is_reconciled"]
+    assert found["totals"] == {
+        "transactions": 24, "amount_minor": 24_000, "alerts": 6, "blocked": 6, "alert_amount_minor": 6000,
+    }  # fmt: skip
+    assert len(found["windows"]) == 3
+    assert found["customers"] == 2
+    assert found["top_customers"][0]["alert_amount_minor"] == 3000
+
+
+def test_a_score_that_no_state_holds_shows_as_a_difference_in_its_window() -> None:
+    snapshot, control = _world()
+    control.add_score(START + 5, 70)
+    found = _report(snapshot, control)
+    assert not found["is_reconciled"]
+    assert [window["is_reconciled"] for window in found["windows"]] == [False, True, True]
+    assert "Not reconciled" in page(found)
+
+
+def test_open_windows_are_left_out_unless_asked_for() -> None:
+    snapshot, control = _world()
+    found = _report(snapshot, control, so_far=False)
+    assert len(found["windows"]) == 2
+    assert found["is_complete"]
+    assert not _report(snapshot, control)["is_complete"]
+    assert report("DAILY", Snapshot(), Control(), grace_ms=0, so_far=True) is None
+
+
+def test_tiles_that_left_the_newest_record_are_kept_from_an_older_one() -> None:
+    snapshot, control = _world(days=20)  # 80 hours that are not empty, 48 are kept
+    found = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
+    assert found is not None
+    assert found["is_reconciled"]
+    assert len(found["windows"]) == 80
+
+
+def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        snapshot, control = _world()
+        write_report(tmp_path / name, _report(snapshot, control), snapshot)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert sorted(path.suffix for path in (tmp_path / "one").iterdir()) == [".html", ".json", ".parquet"]
+
+
+def test_the_page_stands_alone_and_escapes_names() -> None:
+    snapshot, control = _world()
+    snapshot.tiles["DAILY"]["<script>x"] = snapshot.tiles["DAILY"].pop("a")
+    text = page(_report(snapshot, control))
+    assert "<script" not in text
+    assert "&lt;script&gt;x" in text
+    assert "http" not in text
+    assert text.count("<rect") == 9
