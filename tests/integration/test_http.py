@@ -34,7 +34,7 @@ def test_a_decision_comes_back_and_is_recorded(world: World) -> None:
     assert 0 <= answer["score"] <= 1
     assert answer["verdict"] == "GOOD"
     status, _, again = world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
-    assert (status, again["verdict"], again["decision"]) == (200, "DUPLICATE", answer["decision"])
+    assert (status, again["verdict"], again["score"]) == (200, "DUPLICATE", answer["score"])
 
 
 def test_past_the_deadline_comes_504_with_the_transaction_id(world: World) -> None:

@@ -49,7 +49,7 @@ def bar(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
             said = now
             rate = done / (now - started)
             left = f", {(total - done) / rate:,.0f} s left" if total else ""
-            print(f"{name}: {done:,} rows, {rate:,.0f}/s{left}", file=sys.stderr)
+            print(f"{name}: {done:,} done, {rate:,.0f}/s{left}", file=sys.stderr)
 
     yield advance
-    print(f"{name}: {done:,} rows in {time.monotonic() - started:.1f} s", file=sys.stderr)
+    print(f"{name}: {done:,} done in {time.monotonic() - started:.1f} s", file=sys.stderr)

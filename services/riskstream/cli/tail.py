@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections import deque
 from typing import Any
 
 import click
@@ -86,8 +87,23 @@ def _reader(kafka: str, topic: str, start: str) -> TopicReader:
     if number >= 0:
         with TopicReader(kafka, [topic]) as probe:
             return TopicReader(kafka, [topic], offsets=dict.fromkeys(probe.ends, number))
-    with TopicReader(kafka, [topic]) as probe:
-        return TopicReader(kafka, [topic], offsets={place: max(end + number, 0) for place, end in probe.ends.items()})
+    return TopicReader(kafka, [topic], offsets=_last(kafka, topic, -number))
+
+
+def _last(kafka: str, topic: str, wanted: int) -> dict[tuple[str, int], int]:
+    """Where the last `wanted` records of each partition begin; offsets hold transaction markers and compacted gaps too."""
+    back = wanted
+    while True:
+        with TopicReader(kafka, [topic]) as probe:
+            starts, ends = dict(probe.positions), probe.ends
+        offsets = {place: max(end - back, starts[place]) for place, end in ends.items()}
+        found: dict[tuple[str, int], deque[int]] = {place: deque(maxlen=wanted) for place in ends}
+        with TopicReader(kafka, [topic], offsets=offsets) as reader:
+            for record in reader.until_end():
+                found[record.topic, record.partition].append(record.offset)
+        if all(len(found[place]) == wanted or offsets[place] == starts[place] for place in ends):
+            return {place: offsets_of[0] if offsets_of else ends[place] for place, offsets_of in found.items()}
+        back *= 4
 
 
 def _follow(reader: TopicReader) -> Any:

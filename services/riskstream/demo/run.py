@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from riskstream.contracts.arrow import ArrowEncoder
+from riskstream.contracts.catalog import DEFAULT_PARTITIONS
 from riskstream.demo.chain import Chain
 from riskstream.demo.data import TRANSACTIONS, prepare
 from riskstream.demo.observe import Observer, quantile
@@ -63,6 +64,8 @@ class _Demo:
         self._http_latencies: list[float] = []
         self._peak_mib = 0.0
         self._looked = 0.0
+        self._admin = TopicAdmin(chain.stack.kafka)
+        self._recent: list[tuple[float, int]] = []
 
     def by_http(self) -> None:
         """`each` transactions by POST /v1/transactions at 500/s, from a process of its own."""
@@ -123,7 +126,7 @@ class _Demo:
             "duplicates_raw": self._observer.dropped,
             "alerts": _count(kafka, "alerts.v1"),
             "not_approved": seen.not_approved,
-            "dlq": sum(TopicAdmin(kafka).end_offsets("transactions.v1.dlq", self._partitions())),
+            "dlq": sum(self._admin.end_offsets("transactions.v1.dlq", DEFAULT_PARTITIONS)),
             "p50_ms": round(quantile(self._http_latencies, 0.5), 2),
             "p99_ms": round(quantile(self._http_latencies, 0.99), 2),
             "answer_p50_ms": round(self._http["answer_p50_ms"], 2),
@@ -144,9 +147,6 @@ class _Demo:
             "rss_mib_peak": round(self._peak_mib),
         }
 
-    def _partitions(self) -> int:
-        return TopicAdmin(self._chain.stack.kafka).partitions()["transactions.v1"]
-
     def _settle(self, phase: str, expected: int) -> None:
         end = time.monotonic() + SETTLE_DEADLINE_S
         while self._observer.seen.accepted < expected:
@@ -157,11 +157,10 @@ class _Demo:
             self._show(phase, expected)
 
     def _wait_for_tracker(self) -> None:
-        admin = TopicAdmin(self._chain.stack.kafka)
         end = time.monotonic() + SETTLE_DEADLINE_S
         while time.monotonic() < end:
-            ends = admin.end_offsets("scores.v1", self._partitions())
-            done = admin.group_offsets("tracker")
+            ends = self._admin.end_offsets("scores.v1", DEFAULT_PARTITIONS)
+            done = self._admin.group_offsets("tracker")
             if all(done.get(("scores.v1", number), 0) >= at for number, at in enumerate(ends)):
                 time.sleep(1.5)  # its next flush
                 return
@@ -182,17 +181,27 @@ class _Demo:
         self._looked = now
         seen = self._observer.seen
         self._peak_mib = max(self._peak_mib, self._chain.rss_mib())
-        recent = seen.latencies_ms[-2500:]
+        self._recent.append((now, seen.accepted))
+        self._recent = [each for each in self._recent if now - each[0] <= 5]
+        (then, before), recent = self._recent[0], seen.latencies_ms[-2500:]
         self._view.show(
             phase,
             {
                 "scored": f"{seen.accepted:,} of {total:,}",
-                "p50": f"{quantile(recent, 0.5):.1f} ms",
-                "p99": f"{quantile(recent, 0.99):.1f} ms",
-                "not approved": f"{seen.not_approved:,}",
+                "rate": f"{(seen.accepted - before) / (now - then):,.0f}/s" if now > then else "-",
+                "p50": f"{quantile(recent, 0.5):.1f} ms" if recent else "-",
+                "p99": f"{quantile(recent, 0.99):.1f} ms" if recent else "-",
+                "alerts": f"{seen.not_approved:,}",
+                "scorer lag": f"{self._lag():,}",
                 "rejected": f"{seen.rejected:,}",
                 "memory": f"{self._chain.rss_mib():,.0f} MiB",
             },
+        )
+
+    def _lag(self) -> int:
+        """Transactions that the broker has and whose score was not read here yet."""
+        return max(
+            sum(self._admin.end_offsets("transactions.v1", DEFAULT_PARTITIONS)) - self._observer.seen.accepted, 0
         )
 
 

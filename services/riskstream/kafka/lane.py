@@ -5,19 +5,19 @@ consumer and the producer; a background thread reads for recovery and writes che
 """
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, translated
-from riskstream.kafka.owned import Owned, PendingCheckpoint, Phase
+from riskstream.kafka.checkpoints import Checkpoints
+from riskstream.kafka.client import consumer, group_settings, translated
+from riskstream.kafka.lane_outputs import LaneOutputs
+from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import (
     LIVE,
     REPLAY,
@@ -29,7 +29,6 @@ from riskstream.kafka.ports import (
     StateStore,
 )
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
-from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.metrics import LaneMetrics
 
@@ -37,25 +36,6 @@ log = structlog.get_logger("lane")
 
 _DECISIONS = ("unknown", "approve", "review", "block")
 _REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneSettings:
-    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once."""
-
-    kafka: str
-    group: str
-    source: str
-    output: str
-    dead_letters: str
-    max_batch: int = 2048
-    poll_ms: int = 50
-    checkpoint_every_ms: int = 1000
-    checkpoint_rows: int = 20_000
-    drain_ms: int = 2000
-    group_protocol: str = "consumer"
-    session_timeout_ms: int = 6000
-    producer_overrides: dict[str, Any] = field(default_factory=dict)
 
 
 class Lane:
@@ -67,10 +47,8 @@ class Lane:
         self._settings, self._work, self._store, self._metrics, self._stop = settings, work, store, metrics, stop
         self._owned: dict[int, Owned] = {}
         self._next_number = 0
-        self._failure: Fatal | None = None
         self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
         self._recovering: dict[int, tuple[int, Future[Recovered]]] = {}
-        self._writing: dict[int, tuple[int, PendingCheckpoint, Future[int | None]]] = {}
         self._retry_at: dict[int, float] = {}
         self._store_away_until = 0.0
         self._probe: Future[Any] | None = None
@@ -78,21 +56,13 @@ class Lane:
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka,
-                "client.id": settings.group,
-                "error_cb": self._on_client_error,
-                **GAPLESS,
-                **settings.producer_overrides,
-            },
-            logger=client_log(),
-        )
+        self._outputs = LaneOutputs(settings, metrics)
+        self._checkpoints = Checkpoints(work, store, self._background, metrics)
 
     @property
     def is_ready(self) -> bool:
         """True when every partition given to us is running; a member without partitions is ready."""
-        return self._failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
+        return self._outputs.failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
 
     def run(self) -> None:
         """Poll, process, checkpoint until stopped; then drain. Fatal where the lane must not go on."""
@@ -101,29 +71,30 @@ class Lane:
         )
         last_checkpoint = time.monotonic()
         try:
-            while not self._stop.is_set() and self._failure is None:
+            while not self._stop.is_set() and self._outputs.failure is None:
                 self._take_up_recovered()
                 self._poll_batch()
-                self._producer.poll(0)
+                self._outputs.poll()
                 now = time.monotonic()
                 rows = max((each.changed_rows for each in self._owned.values()), default=0)
                 if now - last_checkpoint >= self._settings.checkpoint_every_ms / 1000 or (
                     rows >= self._settings.checkpoint_rows
                 ):
                     last_checkpoint = now
-                    self._begin_checkpoints()
+                    self._checkpoints.begin(self._owned)
                     self._probe_store()
                     self._commit()
-                self._advance_checkpoints()
+                for partition in self._checkpoints.advance(self._owned):
+                    self._reopen(partition, "the store's watermark is lower than one seen before")
                 self._metrics.loop_seen.set(time.time())
-            if self._failure is None:
+            if self._outputs.failure is None:
                 self._drain(list(self._owned))
         finally:
-            self._producer.flush(5)
+            self._outputs.flush(5)
             self._consumer.close()
             self._background.shutdown(wait=True, cancel_futures=True)
-        if self._failure is not None:
-            raise self._failure
+        if self._outputs.failure is not None:
+            raise self._outputs.failure
 
     # Assignment ------------------------------------------------------------------------------------------------
 
@@ -229,8 +200,8 @@ class Lane:
         if batch is None:
             return
         outcome = self._work.process(batch)
-        self._produce(batch, outcome.frames)
-        self._dead_letters(batch, outcome.rejected)
+        self._outputs.send(batch, outcome.frames, self._owned)
+        self._outputs.send_dead_letters(batch, outcome.rejected, self._owned)
         self._after(batch, outcome.abandoned)
         for partition in outcome.abandoned:
             self._reopen(partition, "another owner is ahead, or the store went back")
@@ -334,86 +305,6 @@ class Lane:
             rows[partition] = found
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
 
-    def _produce(self, batch: Batch, frames: list[bytes | None]) -> None:
-        """B4: in source order, to the same partition number; only a partition's last record carries a callback."""
-        parts = batch.partitions.tolist()
-        last = {}
-        for index, frame in enumerate(frames):
-            if frame is not None:
-                last[parts[index]] = index
-        callbacks: list[Callable[..., None] | None] = [None] * len(frames)
-        for partition, index in last.items():
-            owned = self._owned[partition]
-            callbacks[index] = partial(self._on_delivered, owned, int(batch.offsets[index]))
-        produce, topic = self._producer.produce, self._settings.output
-        for frame, key, partition, callback in zip(frames, batch.keys, parts, callbacks, strict=True):
-            if frame is None:
-                continue
-            try:
-                if callback is None:
-                    produce(topic, frame, key, partition)
-                else:
-                    produce(topic, frame, key, partition, callback)
-            except BufferError:
-                self._produce_when_room(topic, frame, key, partition, callback)
-
-    def _produce_when_room(
-        self, topic: str, frame: bytes | None, key: bytes | None, partition: int, callback: Any, headers: Any = None
-    ) -> None:
-        """The queue is full: hold everything and offer the same record again, for a hole may never be left (I3)."""
-        extra = {"headers": headers} if headers is not None else {}
-        while self._failure is None:
-            self._producer.poll(0.05)
-            self._metrics.loop_seen.set(time.time())
-            try:
-                self._producer.produce(topic, frame, key, partition, callback, **extra)
-                return
-            except BufferError:
-                continue
-        raise self._failure
-
-    def _on_delivered(self, owned: Owned, src: int, error: KafkaError | None, message: Message) -> None:
-        """I3: one callback moves a; a failed delivery ends the process."""
-        if error is not None:
-            self._failure = Fatal(
-                what=f"a score was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
-            )
-            return
-        if src > owned.a:
-            owned.a, owned.a_output = src, message.offset() or 0
-
-    def _dead_letters(self, batch: Batch, rejected: list[tuple[int, str]]) -> None:
-        """Rejected records go to the dead letters; those rejected before, and replayed now, once more (A5)."""
-        for index in np.flatnonzero(batch.modes == SKIP).tolist():
-            owned = self._owned[int(batch.partitions[index])]
-            found = owned.recorded.get(int(batch.offsets[index]))
-            if found is not None and found.verdict == "REJECTED":
-                self._dead_letter(batch, index, found.reason or "")
-        for index, reason in rejected:
-            self._dead_letter(batch, index, reason)
-
-    def _dead_letter(self, batch: Batch, index: int, reason: str) -> None:
-        partition, offset = int(batch.partitions[index]), int(batch.offsets[index])
-        owned = self._owned[partition]
-        owned.dead_letters_out.add(offset)
-        headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason)
-        self._metrics.rejected.labels(reason=reason).inc()
-
-        def on_delivered(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                self._failure = Fatal(
-                    what=f"a dead letter was not delivered: {error.str()}",
-                    where=self._settings.dead_letters,
-                    do="restart the process",
-                )
-            owned.dead_letters_out.discard(offset)
-
-        args = (self._settings.dead_letters, batch.values[index], batch.keys[index], partition, on_delivered)
-        try:
-            self._producer.produce(*args, headers=headers)
-        except BufferError:
-            self._produce_when_room(*args, headers=headers)
-
     def _after(self, batch: Batch, abandoned: frozenset[int]) -> None:
         for partition in np.unique(batch.partitions).tolist():
             if partition in abandoned or partition not in self._owned:
@@ -427,58 +318,7 @@ class Lane:
         self._metrics.records.labels(mode="live").inc(live)
         self._metrics.records.labels(mode="replay").inc(len(batch.modes) - live)
 
-    # Checkpoint ------------------------------------------------------------------------------------------------
-
-    def _begin_checkpoints(self) -> None:
-        """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under way."""
-        for owned in self._owned.values():
-            if owned.phase is not Phase.RUNNING or owned.pending or owned.is_writing or owned.touched_unreadable:
-                continue
-            if owned.position <= owned.s:
-                continue
-            t = owned.position
-            recorded = owned.recorded.get(t) if t <= owned.o else None
-            recorded_e = recorded.output_offset if recorded else None
-            rows = self._work.take_changed(owned.partition)
-            owned.changed_rows = 0
-            owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
-
-    def _advance_checkpoints(self) -> None:
-        """C2 in the background for copies whose t is acked; then take its answer."""
-        for owned in self._owned.values():
-            pending = owned.pending
-            if pending is None or owned.is_writing or not owned.is_acked_to(pending.t):
-                continue
-            owned.is_writing = True
-            mark = owned.mark_for(pending)
-            future = self._background.submit(self._store.checkpoint, owned.partition, owned.high, mark, pending.rows)
-            self._writing[owned.partition] = (owned.number, pending, future)
-        for partition, (number, pending, future) in list(self._writing.items()):
-            if not future.done():
-                continue
-            del self._writing[partition]
-            current = self._owned.get(partition)
-            if current is None or current.number != number:
-                continue
-            self._take_checkpoint(current, pending, future)
-
-    def _take_checkpoint(self, owned: Owned, pending: PendingCheckpoint, future: "Future[int | None]") -> None:
-        owned.is_writing = False
-        try:
-            s = future.result()
-        except Retryable as error:  # W2: keep the copy and write it again
-            self._metrics.store_errors.inc()
-            log.warning("checkpoint waits", partition=owned.partition, error=str(error))
-            return
-        if s is None:  # I6: the store went back
-            self._reopen(owned.partition, "the store's watermark is lower than one seen before")
-            return
-        owned.pending = None
-        owned.high = max(owned.high, s)
-        owned.s = max(owned.s, pending.t)
-        for src in [src for src in owned.recorded if src <= owned.s]:
-            del owned.recorded[src]
-        self._metrics.checkpoints.inc()
+    # Once a second -------------------------------------------------------------------------------------------
 
     def _probe_store(self) -> None:
         """W3: rows were unknown; when the store answers again, take those partitions up anew."""
@@ -509,19 +349,13 @@ class Lane:
         end = time.monotonic() + self._settings.drain_ms / 1000
         mine = [self._owned[each] for each in partitions if each in self._owned]
         asked = False
-        while time.monotonic() < end and self._failure is None:
-            self._producer.poll(0.005)
-            self._advance_checkpoints()
+        while time.monotonic() < end and self._outputs.failure is None:
+            self._outputs.poll(0.005)
+            self._checkpoints.advance(self._owned)  # a store that went back is the next owner's to see
             if not asked and all(each.pending is None and not each.is_writing for each in mine):
-                self._begin_checkpoints()
+                self._checkpoints.begin(self._owned)
                 asked = True
             done = all(each.pending is None and not each.is_writing for each in mine)
             if asked and done:
                 break
         self._commit()
-
-    def _on_client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")
-        else:
-            log.debug("client error", error=error.str())

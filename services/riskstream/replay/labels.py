@@ -1,6 +1,7 @@
 """Labels that wait until they are known, on disk: one file a day of known_at, so memory holds one day at most."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,27 +33,25 @@ class WaitingLabels:
                 self._writers[day] = pa.ipc.new_stream(str(self._folder / f"{day}.arrows"), labels.schema)
             self._writers[day].write_table(mine)
 
-    def known_until(self, until_ms: int | None) -> pa.Table | None:
-        """Labels known before until_ms (all that wait, where it is None), oldest first; None where there are none."""
-        out = []
+    def known_until(self, until_ms: int | None) -> Iterator[pa.Table]:
+        """Labels known before until_ms (all that wait, where it is None), oldest first, a day at most a table."""
         while True:
             if self._rows is None:
                 if not self._writers:
-                    break
+                    return
                 day = min(self._writers)
                 if until_ms is not None and day * DAY_MS >= until_ms:
-                    break
+                    return
                 self._load(day)
             assert self._rows is not None
-            known = self._rows["known_at"].to_numpy()
+            rows = self._rows
+            known = rows["known_at"].to_numpy()
             count = len(known) if until_ms is None else int(np.searchsorted(known, until_ms))
+            self._rows = rows.slice(count) if count < len(known) else None
             if count:
-                out.append(self._rows.slice(0, count))
-            self._rows = self._rows.slice(count)
-            if self._rows.num_rows:
-                break
-            self._rows = None
-        return pa.concat_tables(out) if out else None
+                yield rows.slice(0, count)
+            if self._rows is not None:
+                return
 
     def close(self) -> None:
         for writer in self._writers.values():

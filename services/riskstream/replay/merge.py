@@ -1,6 +1,6 @@
 """Merges a file's transactions and their labels by the time each becomes known, in slices of at most an hour."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,7 @@ def merged(
                 start_ms=int(running[start]),
                 end_ms=int(running[stop - 1]) + 1,
                 transactions=found.transactions.slice(start, stop - start),
-                labels=waiting.known_until(int(running[stop - 1]) + 1),
+                labels=_one(waiting.known_until(int(running[stop - 1]) + 1)),
                 file_rows=rows + stop,
             )
             clock = int(running[stop - 1])
@@ -64,15 +64,23 @@ def merged(
 
 def _labels_before(waiting: WaitingLabels, until_ms: int | None, rows: int) -> Iterator[Slice]:
     """Labels that became known in hours without a transaction."""
-    found = waiting.known_until(until_ms)
-    if found is None:
-        return
-    known = found["known_at"].to_numpy()
-    edges = np.append(np.flatnonzero(np.diff(known // HOUR_MS)) + 1, len(known))
-    start = 0
-    for stop in edges.tolist():
-        part = found.slice(start, stop - start)
-        yield Slice(
-            start_ms=int(known[start]), end_ms=int(known[stop - 1]) + 1, transactions=None, labels=part, file_rows=rows
-        )
-        start = stop
+    for found in waiting.known_until(until_ms):
+        known = found["known_at"].to_numpy()
+        edges = np.append(np.flatnonzero(np.diff(known // HOUR_MS)) + 1, len(known))
+        start = 0
+        for stop in edges.tolist():
+            part = found.slice(start, stop - start)
+            yield Slice(
+                start_ms=int(known[start]),
+                end_ms=int(known[stop - 1]) + 1,
+                transactions=None,
+                labels=part,
+                file_rows=rows,
+            )
+            start = stop
+
+
+def _one(tables: Iterable[pa.Table]) -> pa.Table | None:
+    """All tables as one, None of none."""
+    found = list(tables)
+    return pa.concat_tables(found) if found else None

@@ -6,6 +6,7 @@ from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.reporter.core import Control, Snapshot
+from riskstream.runtime.errors import Fatal
 
 _BATCH = 4000
 
@@ -48,6 +49,13 @@ def _add_scores(
     if not batch:
         return
     columns = decoder.decode([record.value for record in batch])
+    if columns.status.any():
+        place = batch[int(columns.status.argmax())]
+        raise Fatal(
+            what="a record of scores.v1 is not a score",
+            where=f"partition {place.partition} offset {place.offset}",
+            do="find who else writes there; only the scorer may",
+        )
     rows = zip(
         batch, columns.numbers("src").tolist(), columns.numbers("prev").tolist(), columns.numbers("verdict").tolist(),
         columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,

@@ -4,7 +4,8 @@ import time
 
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.kafka.lane import Lane, LaneSettings
+from riskstream.kafka.lane import Lane
+from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event

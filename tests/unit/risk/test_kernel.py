@@ -45,11 +45,11 @@ class Oracle:
             seen.append(name)
             mine.append((at, amount))
             newest = max(t for t, _ in mine)
-            kept = [(t, a) for t, a in mine if t > newest - WINDOWS[-1]]
+            kept = sorted(((t, a) for t, a in mine if t > newest - WINDOWS[-1]), key=lambda event: event[0])
             self.events[key] = kept
             own = [] if (at, amount) in kept else [(at, amount)]
         else:
-            own = []
+            own = [] if (at, amount) in mine else [(at, amount)]
         inside = [(t, a) for t, a in self.events[key] + own if t <= at]
         out = []
         for window in WINDOWS:
@@ -60,10 +60,10 @@ class Oracle:
                 float(count), float(total), total / count if count else np.nan,
                 amount * (count - 1) / others if count > 1 and others > 0 else np.nan,
             ]  # fmt: skip
-        times = [t for t, _ in self.events[key] if t <= at]
-        if not is_duplicate and (at, amount) in self.events[key]:
-            times.remove(at)
-        out.append((at - max(times)) / 1000 if times else np.nan)
+        before = [event for event in self.events[key] if event[0] <= at]
+        if (at, amount) in before:  # the event itself, or the original that it repeats: the last one that is equal
+            before = before[: len(before) - 1 - before[::-1].index((at, amount))]
+        out.append((at - before[-1][0]) / 1000 if before else np.nan)
         return is_duplicate, out
 
 
@@ -243,3 +243,12 @@ def test_a_transaction_id_is_remembered_for_sixteen(ids: int) -> None:
     stream.apply([("a", 1, 1, "first"), *(("a", 1, 1, str(index)) for index in range(ids - 1))])
     verdicts, _ = stream.apply([("a", 1, 1, "first")])
     assert verdicts[0] == (GOOD if ids == 17 else DUPLICATE)
+
+
+def test_a_repeat_gets_the_features_of_its_original() -> None:
+    stream = Stream()
+    stream.apply([("a", 1000, 50, "before")])
+    _, original = stream.apply([("a", 2000, 70, "x")])
+    verdicts, repeat = stream.apply([("a", 2000, 70, "x")])
+    assert verdicts[0] == DUPLICATE
+    np.testing.assert_array_equal(repeat, original)

@@ -235,18 +235,24 @@ def apply_kernel(  # type: ignore[no-untyped-def]
             for w in range(wide):
                 count_w[w] = 0
                 sum_w[w] = 0
+            if is_duplicate:  # a repeat is read as its original: find it, so that a retry gets the same answer
+                for k in range(sizes[s] - 1, -1, -1):
+                    place = off + (firsts[s] + k) % cap
+                    if ring_times[place] == t and ring_amounts[place] == amount:
+                        position = np.int64(k)
+                        break
             for k in range(sizes[s]):
                 at = ring_times[off + (firsts[s] + k) % cap]
                 if at > t:
                     break
-                if k != position:
+                if k < position or position < 0:
                     previous = at
                 for w in range(wide):
                     if at > t - windows[w]:
                         count_w[w] += 1
                         sum_w[w] += ring_amounts[off + (firsts[s] + k) % cap]
-            if position < 0 and not is_duplicate and blocks[s] < 0:
-                for w in range(wide):  # too old to be kept: it still counts for itself
+            if position < 0 and blocks[s] < 0:
+                for w in range(wide):  # too old to be kept, or a repeat that differs: it still counts for itself
                     count_w[w] += 1
                     sum_w[w] += amount
         if blocks[s] >= 0:

@@ -1,0 +1,75 @@
+"""Checkpoints of a lane's rows (C1-C2): copied at a batch edge, written once everything up to there is acked."""
+
+from concurrent.futures import Executor, Future
+
+import structlog
+
+from riskstream.kafka.owned import Owned, PendingCheckpoint, Phase
+from riskstream.kafka.ports import LaneWork, StateStore
+from riskstream.runtime.errors import Retryable
+from riskstream.telemetry.metrics import LaneMetrics
+
+log = structlog.get_logger("lane")
+
+
+class Checkpoints:
+    """At most one checkpoint a partition is under way. Called by the polling thread; writes in the background."""
+
+    def __init__(self, work: LaneWork, store: StateStore, background: Executor, metrics: LaneMetrics) -> None:
+        self._work, self._store, self._background, self._metrics = work, store, background, metrics
+        self._writing: dict[int, tuple[int, PendingCheckpoint, Future[int | None]]] = {}
+
+    def begin(self, owned_by: dict[int, Owned]) -> None:
+        """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under way."""
+        for owned in owned_by.values():
+            if owned.phase is not Phase.RUNNING or owned.pending or owned.is_writing or owned.touched_unreadable:
+                continue
+            if owned.position <= owned.s:
+                continue
+            t = owned.position
+            recorded = owned.recorded.get(t) if t <= owned.o else None
+            recorded_e = recorded.output_offset if recorded else None
+            rows = self._work.take_changed(owned.partition)
+            owned.changed_rows = 0
+            owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
+
+    def advance(self, owned_by: dict[int, Owned]) -> list[int]:
+        """C2 in the background for copies whose t is acked; partitions whose store went back (I6) are returned."""
+        went_back = []
+        for owned in owned_by.values():
+            pending = owned.pending
+            if pending is None or owned.is_writing or not owned.is_acked_to(pending.t):
+                continue
+            owned.is_writing = True
+            mark = owned.mark_for(pending)
+            future = self._background.submit(self._store.checkpoint, owned.partition, owned.high, mark, pending.rows)
+            self._writing[owned.partition] = (owned.number, pending, future)
+        for partition, (number, pending, future) in list(self._writing.items()):
+            if not future.done():
+                continue
+            del self._writing[partition]
+            current = owned_by.get(partition)
+            if current is None or current.number != number:
+                continue
+            if not self._take(current, pending, future):
+                went_back.append(partition)
+        return went_back
+
+    def _take(self, owned: Owned, pending: PendingCheckpoint, future: "Future[int | None]") -> bool:
+        """Take the answer of a checkpoint; False where the store went back."""
+        owned.is_writing = False
+        try:
+            s = future.result()
+        except Retryable as error:  # W2: keep the copy and write it again
+            self._metrics.store_errors.inc()
+            log.warning("checkpoint waits", partition=owned.partition, error=str(error))
+            return True
+        if s is None:  # I6: the store went back
+            return False
+        owned.pending = None
+        owned.high = max(owned.high, s)
+        owned.s = max(owned.s, pending.t)
+        for src in [src for src in owned.recorded if src <= owned.s]:
+            del owned.recorded[src]
+        self._metrics.checkpoints.inc()
+        return True

@@ -1,0 +1,131 @@
+"""What a lane writes: scores in source order, dead letters, and what the broker says of them (I3, B4)."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import structlog
+from confluent_kafka import KafkaError, Message, Producer
+
+from riskstream.kafka.client import GAPLESS, client_log
+from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.owned import Owned
+from riskstream.kafka.ports import SKIP, Batch
+from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.metrics import LaneMetrics
+
+log = structlog.get_logger("lane")
+
+
+class LaneOutputs:
+    """The lane's producer. `failure` is set when the process must end: a delivery failed, or the client is broken."""
+
+    def __init__(self, settings: LaneSettings, metrics: LaneMetrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self.failure: Fatal | None = None
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "client.id": settings.group,
+                "error_cb": self._on_client_error,
+                **GAPLESS,
+                **settings.producer_overrides,
+            },
+            logger=client_log(),
+        )
+
+    def poll(self, timeout_s: float = 0) -> None:
+        """Take delivery reports."""
+        self._producer.poll(timeout_s)
+
+    def flush(self, deadline_s: float) -> None:
+        """Wait until the broker has everything, no longer than the deadline."""
+        self._producer.flush(deadline_s)
+
+    def send(self, batch: Batch, frames: list[bytes | None], owned_by: dict[int, Owned]) -> None:
+        """B4: in source order, to the same partition number; only a partition's last record carries a callback."""
+        parts = batch.partitions.tolist()
+        last = {}
+        for index, frame in enumerate(frames):
+            if frame is not None:
+                last[parts[index]] = index
+        callbacks: list[Callable[..., None] | None] = [None] * len(frames)
+        for partition, index in last.items():
+            owned = owned_by[partition]
+            callbacks[index] = partial(self._on_delivered, owned, int(batch.offsets[index]))
+        produce, topic = self._producer.produce, self._settings.output
+        for frame, key, partition, callback in zip(frames, batch.keys, parts, callbacks, strict=True):
+            if frame is None:
+                continue
+            try:
+                if callback is None:
+                    produce(topic, frame, key, partition)
+                else:
+                    produce(topic, frame, key, partition, callback)
+            except BufferError:
+                self._produce_when_room(topic, frame, key, partition, callback)
+
+    def _produce_when_room(
+        self, topic: str, frame: bytes | None, key: bytes | None, partition: int, callback: Any, headers: Any = None
+    ) -> None:
+        """The queue is full: hold everything and offer the same record again, for a hole may never be left (I3)."""
+        extra = {"headers": headers} if headers is not None else {}
+        while self.failure is None:
+            self._producer.poll(0.05)
+            self._metrics.loop_seen.set(time.time())
+            try:
+                self._producer.produce(topic, frame, key, partition, callback, **extra)
+                return
+            except BufferError:
+                continue
+        raise self.failure
+
+    def _on_delivered(self, owned: Owned, src: int, error: KafkaError | None, message: Message) -> None:
+        """I3: one callback moves a; a failed delivery ends the process."""
+        if error is not None:
+            self.failure = Fatal(
+                what=f"a score was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
+            )
+            return
+        if src > owned.a:
+            owned.a, owned.a_output = src, message.offset() or 0
+
+    def send_dead_letters(self, batch: Batch, rejected: list[tuple[int, str]], owned_by: dict[int, Owned]) -> None:
+        """Rejected records go to the dead letters; those rejected before, and replayed now, once more (A5)."""
+        for index in np.flatnonzero(batch.modes == SKIP).tolist():
+            owned = owned_by[int(batch.partitions[index])]
+            found = owned.recorded.get(int(batch.offsets[index]))
+            if found is not None and found.verdict == "REJECTED":
+                self._dead_letter(batch, index, found.reason or "", owned)
+        for index, reason in rejected:
+            self._dead_letter(batch, index, reason, owned_by[int(batch.partitions[index])])
+
+    def _dead_letter(self, batch: Batch, index: int, reason: str, owned: Owned) -> None:
+        partition, offset = int(batch.partitions[index]), int(batch.offsets[index])
+        owned.dead_letters_out.add(offset)
+        headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason)
+        self._metrics.rejected.labels(reason=reason).inc()
+
+        def on_delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self.failure = Fatal(
+                    what=f"a dead letter was not delivered: {error.str()}",
+                    where=self._settings.dead_letters,
+                    do="restart the process",
+                )
+            owned.dead_letters_out.discard(offset)
+
+        args = (self._settings.dead_letters, batch.values[index], batch.keys[index], partition, on_delivered)
+        try:
+            self._producer.produce(*args, headers=headers)
+        except BufferError:
+            self._produce_when_room(*args, headers=headers)
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")
+        else:
+            log.debug("client error", error=error.str())

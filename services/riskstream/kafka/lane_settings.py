@@ -1,0 +1,23 @@
+"""What a lane is told."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSettings:
+    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once."""
+
+    kafka: str
+    group: str
+    source: str
+    output: str
+    dead_letters: str
+    max_batch: int = 2048
+    poll_ms: int = 50
+    checkpoint_every_ms: int = 1000
+    checkpoint_rows: int = 20_000
+    drain_ms: int = 2000
+    group_protocol: str = "consumer"
+    session_timeout_ms: int = 6000
+    producer_overrides: dict[str, Any] = field(default_factory=dict)
