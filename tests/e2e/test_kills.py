@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from tests.support.builders import NOW_MS, frame
 from tests.support.world import World
 
@@ -72,3 +73,15 @@ def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
     alerts = [codec("alert.v1").decode(record.value)["transaction_id"] for record in world.all_new("alerts.v1")]
     mine = [transaction_id for transaction_id in alerts if transaction_id.startswith(world.tag)]
     assert sorted(mine) == sorted(expected)
+
+
+@pytest.mark.parametrize("name", ["gateway", "reporter", "scorer", "tracker"])
+def test_every_service_drains_on_sigterm_and_exits_0(world: World, name: str) -> None:
+    world.send(_rows(f"{world.tag}{name}", 0, 300))
+    service = world.chain.services[name]
+    os.kill(service.server.pid, signal.SIGTERM)
+    assert service.server._guard.wait(20) == 0, service.server.log.read_text()[-500:]
+    service.server.stop()
+    world.chain.start(name)
+    wait_ready(list(world.chain.services.values()))
+    assert len(world.scores(300)) == 300

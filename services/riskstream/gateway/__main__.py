@@ -9,7 +9,7 @@ from riskstream.kafka.admin import TopicAdmin
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
-from riskstream.runtime.run import freeze_garbage_collector, run_main
+from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import GatewayMetrics
@@ -26,6 +26,7 @@ def main() -> int:
         settings.telemetry_host, settings.telemetry_port, is_alive=lambda: True, is_ready=lambda: gateway.is_ready
     )
     freeze_garbage_collector()
+    stop_event()  # uvicorn drains on a signal, then raises it again: that must not end us before our own end
     server = uvicorn.Server(
         uvicorn.Config(
             gateway.app(), host=settings.host, port=settings.port, loop="uvloop", http="httptools", access_log=False,
