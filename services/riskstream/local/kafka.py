@@ -34,7 +34,8 @@ class KafkaCluster:
             check_port(port, "Kafka")
         self._controller_ports = [free_port() for _ in self.ports]
         self.servers: list[Server] = []
-        self._cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # As Kafka's own Uuid: url-safe base64; it must not begin with a dash, which the tool takes for an option.
+        self._cluster_id = "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
     @property
     def bootstrap(self) -> str:

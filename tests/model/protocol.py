@@ -1,0 +1,283 @@
+"""The lane's protocol as an explicit-state model: every interleaving of two owners of one partition is walked.
+
+The letters are those of the protocol (docs/decisions/0001, kafka/lane.py): s the store's watermark, e where in the
+output to look, o outputs known up to here, h the highest watermark seen. A record's features are modelled as the set
+of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign, read the tail, take
+a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+
+class Rule(Enum):
+    """A rule of the protocol that a test takes away; the value says what it is."""
+
+    COMPARE = "C2: a stored watermark at or past t is left alone"
+    HIGH = "I6: the owner keeps the highest watermark it saw in any answer"
+    REFUSE_WRITE = "I6: a checkpoint is refused by a store that went back"
+    REFUSE_READ = "I6: a row from a store that went back is not taken"
+    ROW_AT = "B3: a row's own offset tells whether a record is in it"
+    ACKED = "I5: nothing is written past what is acked"
+    EVICT_CLEAN = "C3: only unchanged rows are evicted"
+
+
+class Row(NamedTuple):
+    """A key's state: the records folded in (a bit each, a second bit when doubled) and the last offset applied."""
+
+    records: int
+    at: int
+
+
+class Store(NamedTuple):
+    """The store of one partition: watermark, where in the output to look, a row a key."""
+
+    s: int
+    e: int
+    rows: tuple[Row, ...]
+
+
+class Output(NamedTuple):
+    """One record of the output: its source offset and the features it was scored with."""
+
+    src: int
+    features: int
+
+
+class Copied(NamedTuple):
+    """Rows copied at a batch edge (C1)."""
+
+    t: int
+    e: int
+    rows: tuple[tuple[int, Row], ...]
+
+
+class Owner(NamedTuple):
+    """An owner; `phase` 0 is not assigned, 1 reads the tail, 2 takes records. `in_flight`: produced, not delivered."""
+
+    phase: int = 0
+    high: int = -1
+    e: int = 0
+    o: int = -1
+    position: int = 0
+    rows: tuple[Row | None, ...] = ()
+    changed: int = 0
+    in_flight: tuple[Output, ...] = ()
+    acked: int = -1
+    copied: Copied | None = None
+
+
+class State(NamedTuple):
+    """Everything: two owners, the store and its replica, what already happened to it, and the output."""
+
+    owners: tuple[Owner, Owner]
+    store: Store
+    replica: Store
+    failovers: int
+    replications: int
+    output: tuple[Output, ...]
+
+
+class Broken(Exception):
+    """An invariant does not hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a walk ended: states seen, and where one is broken what broke and the shortest schedule to it."""
+
+    states: int
+    broken: str = ""
+    schedule: tuple[str, ...] = ()
+
+
+class Protocol:
+    """The model for some source records, whose keys are given, without the rules in `without`."""
+
+    def __init__(
+        self, keys: tuple[int, ...], without: frozenset[Rule] = frozenset(), *, fails_over: bool = True
+    ) -> None:
+        self.keys, self.without, self.fails_over = keys, without, fails_over
+        self.n = len(keys)
+        self.key_count = max(keys) + 1
+
+    def has(self, rule: Rule) -> bool:
+        return rule not in self.without
+
+    def before(self, key: int, offset: int) -> int:
+        """F: the records of a key up to and with an offset, a bit each."""
+        return sum(1 << i for i in range(self.n) if self.keys[i] == key and i <= offset)
+
+    def start(self) -> State:
+        store = Store(-1, 0, (Row(0, -1),) * self.key_count)
+        owner = Owner(rows=(None,) * self.key_count)
+        return State((owner, owner), store, store, 0, 0, ())
+
+    def walk(self, most: int = 2_000_000) -> Result:
+        """Every reachable state, breadth first, so that a schedule that breaks one is the shortest."""
+        first = self.start()
+        came: dict[State, tuple[State, str] | None] = {first: None}
+        queue = deque([first])
+        while queue:
+            state = queue.popleft()
+            try:
+                for name, after in self.steps(state):
+                    if after in came:
+                        continue
+                    came[after] = (state, name)
+                    self.check(after)
+                    queue.append(after)
+            except Broken as broken:
+                last = state if "ahead" in str(broken) else after
+                return Result(states=len(came), broken=str(broken), schedule=_schedule(came, last))
+            assert len(came) <= most, f"more than {most} states"
+        return Result(states=len(came))
+
+    # Invariants ------------------------------------------------------------------------------------------------
+
+    def check(self, state: State) -> None:
+        """What readers accept has the features of exactly the records before; the store never misses or doubles one."""
+        last = -1
+        for src, features in state.output:
+            if src > last:  # the reader's rule (I4)
+                if src != last + 1:
+                    raise Broken(f"lost: a reader goes from {last} to {src}")
+                if features != self.before(self.keys[src], src - 1):
+                    raise Broken(f"features of accepted {src} are {features:b}")
+                last = src
+        for key, row in enumerate(state.store.rows):
+            if row.records != self.before(key, row.at):
+                raise Broken(f"store: key {key} holds {row.records:b} at {row.at}")
+            needed = self.before(key, state.store.s)
+            if row.records & needed != needed:
+                raise Broken(f"store: key {key} misses records up to s={state.store.s}")
+
+    # Steps -----------------------------------------------------------------------------------------------------
+
+    def steps(self, state: State) -> Iterator[tuple[str, State]]:
+        """Every step that may come next."""
+        for index in (0, 1):
+            for name, owner, changes in self.owner_steps(state, index):
+                owners = (owner, state.owners[1]) if index == 0 else (state.owners[0], owner)
+                yield f"{name} {index}", state._replace(owners=owners, **changes)
+        if self.fails_over:
+            if state.replications < 1 and state.replica != state.store:
+                yield "replicate", state._replace(replica=state.store, replications=1)
+            if state.failovers < 1 and state.replica != state.store:
+                yield "fail over", state._replace(store=state.replica, failovers=1)
+
+    def owner_steps(self, state: State, index: int) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
+        """(name, the owner after it, what else changes) of each step of one owner."""
+        me = state.owners[index]
+        if me.in_flight:
+            first = me.in_flight[0]
+            after = me._replace(in_flight=me.in_flight[1:], acked=max(me.acked, first.src))
+            yield "deliver", after, {"output": (*state.output, first)}
+        if me.phase == 0:
+            if index == 0 or state.owners[0].phase != 0:
+                yield "assign", self.opened(state.store, me.in_flight), {}
+            return
+        if me.phase == 1:
+            yield "read tail", self.tail_read(state, me), {}
+            return
+        if me.position < self.n:
+            yield from self.take(state, me)
+        is_acked = me.acked >= me.position - 1 or not self.has(Rule.ACKED)
+        if me.copied is None and me.changed and is_acked:
+            yield "copy", self.copy(state, me), {}
+        if me.copied is not None:
+            yield self.write(state, me)
+        yield from self.evict(state, me)
+
+    def opened(self, store: Store, in_flight: tuple[Output, ...]) -> Owner:
+        """A1-A2: what was in flight of a former life still is; memory is empty."""
+        rows: tuple[Row | None, ...] = (None,) * self.key_count
+        return Owner(phase=1, high=store.s, e=store.e, position=store.s + 1, rows=rows, in_flight=in_flight)
+
+    def tail_read(self, state: State, me: Owner) -> Owner:
+        """A4-A5: outputs are known up to the highest source offset in the tail."""
+        o = max([me.high, *(out.src for out in state.output[me.e :])])
+        return me._replace(phase=2, o=o, acked=o, position=me.high + 1)
+
+    def take(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
+        """B2-B3 for the next record: read its row if it is not in memory, then apply it silently or live."""
+        offset = me.position
+        key = self.keys[offset]
+        row = me.rows[key]
+        high = me.high
+        if row is None:
+            if state.store.s < high and self.has(Rule.REFUSE_READ):
+                yield "store went back at read", self.opened(state.store, me.in_flight), {}
+                return
+            row = state.store.rows[key]
+            if self.has(Rule.HIGH):
+                high = max(high, state.store.s)
+        me = me._replace(high=high)
+        if row.at >= offset and offset > me.o and self.has(Rule.ROW_AT):
+            o = max(me.o, high)
+            if o < offset:
+                raise Broken("the store is ahead of the output")
+            yield "another owner is ahead", me._replace(o=o, acked=max(me.acked, o), rows=_set(me.rows, key, row)), {}
+            return
+        me = me._replace(position=offset + 1)
+        if offset <= me.o and row.at >= offset and self.has(Rule.ROW_AT):
+            yield "skip", me._replace(rows=_set(me.rows, key, row)), {}
+            return
+        doubled = (row.records >> offset) & 1
+        applied = Row(row.records | 1 << (offset + self.n if doubled else offset), offset)
+        after = me._replace(rows=_set(me.rows, key, applied), changed=me.changed | 1 << key)
+        if offset <= me.o:
+            yield "replay", after, {}
+        else:
+            yield "live", after._replace(in_flight=(*me.in_flight, Output(offset, row.records))), {}
+
+    def copy(self, state: State, me: Owner) -> Owner:
+        """C1: the changed rows at a batch edge; e is behind every output delivered so far."""
+        rows = tuple((key, row) for key, row in enumerate(me.rows) if me.changed >> key & 1 and row is not None)
+        return me._replace(changed=0, copied=Copied(me.position - 1, len(state.output), rows))
+
+    def write(self, state: State, me: Owner) -> tuple[str, Owner, dict[str, Any]]:
+        """C2: one script compares, then writes rows and watermark."""
+        assert me.copied is not None
+        t, e, copied = me.copied
+        if state.store.s < me.high and self.has(Rule.REFUSE_WRITE):
+            return "store went back at write", self.opened(state.store, me.in_flight), {}
+        if state.store.s >= t and self.has(Rule.COMPARE):
+            return "already written", me._replace(copied=None, high=max(me.high, state.store.s)), {}
+        rows = state.store.rows
+        for key, row in copied:
+            rows = (*rows[:key], row, *rows[key + 1 :])
+        return "write", me._replace(copied=None, high=max(t, me.high)), {"store": Store(t, e, rows)}
+
+    def evict(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
+        """C3: forget a row; without the rule a changed one is written by itself first."""
+        busy = {key for key, _ in me.copied.rows} if me.copied else set()
+        for key, row in enumerate(me.rows):
+            if row is None or key in busy:
+                continue
+            gone = me._replace(rows=_set(me.rows, key, None))
+            if not me.changed >> key & 1:
+                yield f"evict {key}", gone, {}
+            elif not self.has(Rule.EVICT_CLEAN):
+                stored = (*state.store.rows[:key], row, *state.store.rows[key + 1 :])
+                yield (
+                    f"evict changed {key}",
+                    gone._replace(changed=me.changed & ~(1 << key)),
+                    {"store": state.store._replace(rows=stored)},
+                )
+
+
+def _set(rows: tuple[Row | None, ...], key: int, row: Row | None) -> tuple[Row | None, ...]:
+    return (*rows[:key], row, *rows[key + 1 :])
+
+
+def _schedule(came: dict[State, tuple[State, str] | None], last: State) -> tuple[str, ...]:
+    names = []
+    at = came[last]
+    while at is not None:
+        names.append(at[1])
+        at = came[at[0]]
+    return tuple(reversed(names))

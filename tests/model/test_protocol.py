@@ -1,0 +1,35 @@
+"""The protocol holds in every interleaving, and each of its store rules is needed."""
+
+import pytest
+from tests.model.protocol import Protocol, Rule
+
+
+def test_two_records_two_owners_and_a_failover_are_walked_whole() -> None:
+    result = Protocol((0, 1)).walk()
+    assert result.broken == "", result.schedule
+    assert result.states > 200_000
+
+
+def test_three_records_without_a_failover_are_walked_whole() -> None:
+    result = Protocol((0, 1, 0), fails_over=False).walk()
+    assert result.broken == "", result.schedule
+    assert result.states > 80_000
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        (Rule.COMPARE, (0, 1)),
+        (Rule.HIGH, (0, 1)),
+        (Rule.REFUSE_WRITE, (0, 1)),
+        (Rule.REFUSE_READ, (0, 0, 0)),
+        (Rule.ROW_AT, (0, 1, 0)),
+        (Rule.ACKED, (0, 1)),
+        (Rule.EVICT_CLEAN, (0, 1)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_without_a_rule_a_schedule_breaks_it(rule: Rule, keys: tuple[int, ...]) -> None:
+    result = Protocol(keys, frozenset({rule})).walk()
+    assert result.broken, f"{result.states} states hold without the rule: {rule.value}"
+    assert result.schedule
