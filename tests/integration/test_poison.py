@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.support.builders import frame
-from tests.support.world import World
+from tests.support.world import PARTITIONS, World
 
 from riskstream.contracts.codec import codec
 
@@ -96,3 +96,13 @@ def test_a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(world: Wor
     scores = world.scores(count + 1)
     assert [score["verdict"] for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + ["GOOD"]
     assert scores[-1]["features"][6] == 2  # two transactions within 10 minutes, not four
+
+
+def test_a_record_in_another_partition_than_its_keys_is_scored_and_flagged(world: World) -> None:
+    customer = f"mis-{world.tag}"
+    frames = [frame(customer_id=customer, transaction_id=f"{world.tag}-{number}") for number in range(PARTITIONS)]
+    for number, value in enumerate(frames):
+        world.send_to(number, customer.encode(), value)
+    scores = world.scores(PARTITIONS)
+    assert {score["verdict"] for score in scores} == {"GOOD"}
+    assert sorted(score["flags"] for score in scores) == [[]] + [["misplaced"]] * (PARTITIONS - 1)

@@ -11,6 +11,7 @@ from typing import Any
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.client import producer
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.produce import BulkProducer
@@ -43,6 +44,12 @@ class World:
         """(key, value) rows to transactions.v1; returns when the broker has them."""
         self._producer.send("transactions.v1", [key for key, _ in rows], [value for _, value in rows])
         self._producer.flush()
+
+    def send_to(self, partition: int, key: bytes, value: bytes) -> None:
+        """One record to a partition of the caller's choice, whatever its key hashes to."""
+        plain = producer(self.kafka, "test")
+        plain.produce("transactions.v1", value, key, partition)
+        assert plain.flush(10) == 0
 
     def new(self, topic: str, count: int, wanted: Callable[[Record], bool] = lambda _: True) -> list[Record]:
         """The first `count` new records of a topic that are wanted; AssertionError where they do not come in time."""

@@ -64,6 +64,25 @@ class Lane:
         """True when every partition given to us is running; a member without partitions is ready."""
         return self._outputs.failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
 
+    def progress(self) -> tuple[int, ...]:
+        """Changes whenever the lane moves; for the watchdog, from its thread. A held partition counts as moving."""
+        owned = list(self._owned.values())
+        if any(each.phase is not Phase.RUNNING for each in owned):
+            return (time.monotonic_ns(),)
+        return tuple(value for each in owned for value in (each.number, each.position, each.a))
+
+    def is_behind(self) -> bool:
+        """True where a running partition has records that were not taken, by what the last fetch told."""
+        for each in list(self._owned.values()):
+            where = TopicPartition(self._settings.source, each.partition)
+            try:
+                marks = self._consumer.get_watermark_offsets(where, cached=True)
+            except (KafkaException, RuntimeError):  # RuntimeError: the consumer is closed
+                return False
+            if marks is not None and each.phase is Phase.RUNNING and marks[1] > each.position + 1:
+                return not each.at_end
+        return False
+
     def run(self) -> None:
         """Poll, process, checkpoint until stopped; then drain. Fatal where the lane must not go on."""
         self._consumer.subscribe(
@@ -155,6 +174,7 @@ class Lane:
             return
         owned.s = owned.high = owned.position = found.s
         owned.e, owned.o, owned.a, owned.identity = found.e, found.o, found.o, found.identity
+        owned.partition_count = found.partition_count
         owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""
         self._consumer.resume([where])
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
@@ -210,8 +230,8 @@ class Lane:
         self._metrics.event_age_seconds.observe(max(time.time() - float(batch.appended_at[0]) / 1000, 0.0))
         for name, count in zip(_DECISIONS, outcome.decisions, strict=False):
             self._metrics.decisions.labels(decision=name).inc(count)
-        if outcome.degraded:
-            self._metrics.degraded.labels(flag="cold").inc(outcome.degraded)
+        for flag, count in outcome.flags.items():
+            self._metrics.flagged.labels(flag=flag).inc(count)
 
     def _batch_of(self, messages: list[Message], numbers: dict[int, int]) -> Batch | None:
         """The records of partitions that ran before the poll and still do; recorded ones get their mode."""
@@ -243,11 +263,12 @@ class Lane:
             prevs=prevs,
             appended_at=np.fromiter((each.timestamp()[1] for each in good), np.int64, n),
             modes=modes,
+            partition_count=self._owned[int(partitions[0])].partition_count,
             read_rows=self._read_rows,
         )
 
     def _replay_modes(self, owned: Owned, rows: Any, offsets: Any, modes: Any) -> None:
-        """B3 for recorded records: their verdict decides; an offset that no verdict covers holds the partition."""
+        """B3 for recorded records: their verdict decides; an offset that no verdict covers ends the process."""
         for row in rows:
             offset = int(offsets[row])
             if offset > owned.o:
@@ -260,8 +281,6 @@ class Lane:
                     do="the output has lost records: see the runbook on holds",
                 )
             modes[row] = _REPLAY_MODES[recorded.verdict]
-            if recorded.verdict == "REJECTED":
-                modes[row] = SKIP
 
     def _see_errors(self, messages: list[Message]) -> None:
         for each in messages:

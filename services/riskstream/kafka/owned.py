@@ -42,6 +42,7 @@ class Owned:
     phase: Phase = Phase.OPENING
     held_because: str = ""
     identity: str = ""
+    partition_count: int = 1
     s: int = -1
     e: int = 0
     position: int = -1

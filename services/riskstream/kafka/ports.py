@@ -36,6 +36,7 @@ class Batch:
     prevs: NDArray[np.int64]
     appended_at: NDArray[np.int64]
     modes: NDArray[np.uint8]
+    partition_count: int
     read_rows: ReadRows
 
 
@@ -43,14 +44,14 @@ class Batch:
 class Outcome:
     """What the work made of a batch: a frame for each live record, in order; who was rejected and why.
 
-    `decisions` counts scores by index of the enum Decision, `degraded` those with a flag, for the metrics.
+    `decisions` counts scores by index of the enum Decision, `flags` those with each flag, for the metrics.
     Partitions in `abandoned` were not applied: their frames are None and the lane takes them up anew.
     """
 
     frames: list[bytes | None]
     rejected: list[tuple[int, str]] = field(default_factory=list)
     decisions: tuple[int, ...] = ()
-    degraded: int = 0
+    flags: dict[str, int] = field(default_factory=dict)
     abandoned: frozenset[int] = frozenset()
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from riskstream.contracts.columns import ColumnDecoder
@@ -22,6 +22,7 @@ class Recovered:
     e: int
     o: int
     identity: str
+    partition_count: int
     recorded: dict[int, Recorded]
 
 
@@ -49,7 +50,7 @@ class Recovery:
         )
         try:
             # A2: watermark, identity of the topics, ends.
-            identity = self._identity()
+            identity, partition_count = self._identity()
             mark = self._store.mark(partition)
             source_low, source_high = self._ends(tail, self._source, partition)
             output_low, output_high = self._ends(tail, self._output, partition)
@@ -69,21 +70,20 @@ class Recovery:
             if e < output_low and s < source_high - 1 and output_low > 0 and mark is not None:
                 raise Hold(why=f"the output begins at {output_low}, its records from {e} are needed")
             o = max([s, committed - 1, *recorded])
-            return Recovered(s=s, e=e, o=o, identity=identity, recorded=recorded)
+            return Recovered(s=s, e=e, o=o, identity=identity, partition_count=partition_count, recorded=recorded)
         except KafkaException as error:
             raise translated(error, f"{self._source}[{partition}]") from error
         finally:
             tail.close()
 
-    def _identity(self) -> str:
-        from confluent_kafka import TopicCollection
-
+    def _identity(self) -> tuple[str, int]:
+        """(ids and partition counts of both topics as one text, the source's partition count)."""
         parts = []
         found = self._admin.describe_topics(TopicCollection([self._source, self._output]), request_timeout=10)
         for name in (self._source, self._output):
             description = found[name].result(10)
             parts.append(f"{name}={description.topic_id}/{len(description.partitions)}")
-        return ";".join(parts)
+        return ";".join(parts), len(found[self._source].result(10).partitions)
 
     def _ends(self, tail: object, topic: str, partition: int) -> tuple[int, int]:
         low, high = tail.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -48,10 +49,13 @@ def main() -> None:
         is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
         is_ready=lambda: lane.is_ready,
     )
+    watchdog = Watchdog(lane.progress, lane.is_behind)
     freeze_garbage_collector()
+    watchdog.start()
     try:
         lane.run()
     finally:
+        watchdog.stop()
         health.stop()
         store.close()
 

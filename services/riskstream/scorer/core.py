@@ -17,11 +17,13 @@ from riskstream.risk.decision import APPROVE, decide
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.kernel import UNKNOWN, hash_kernel, input_kernel
 from riskstream.risk.features.table import KeyTable
+from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import Reasons
 from riskstream.scorer.ports import Model
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
-FLAG_COLD = "cold"
+FLAG_COLD, FLAG_MISPLACED = "cold", "misplaced"
+"""The customer's row could not be read; the key does not hash to the partition it stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,13 @@ class ScorerCore:
         self._encoder.set_word("model_version", slice(None), policy.model_version)
         self._encoder.set_word("feature_set", slice(None), features.label)
         self._reason_words = [self._encoder.word(code) for code in self._reasons.codes]
-        self._cold_word = self._encoder.word(FLAG_COLD)
+        self._flag_words = {flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED)}
 
     def process(self, batch: Batch) -> Outcome:
         """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
         columns = self._decoder.decode(batch.values)
-        reject = self._judge(batch, columns)
+        keys = _Keys.of(batch.keys)
+        reject = self._judge(batch, columns, keys)
         good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
         slots, abandoned = self._rows_for(batch, columns, good)
         modes = np.where(good, batch.modes, SKIP).astype(np.uint8)
@@ -72,12 +75,13 @@ class ScorerCore:
             live &= ~np.isin(batch.partitions, list(abandoned))
         scored = live & (modes == LIVE)
         self._fill(batch, columns, live, scored, reject, verdicts)
-        decisions, cold = self._score(np.flatnonzero(scored), len(modes), slots)
+        decisions = self._score(np.flatnonzero(scored), len(modes))
+        flags = self._flag(batch, keys, np.flatnonzero(scored), slots)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         for index in np.flatnonzero(~live):
             frames[int(index)] = None
         rejected = [(int(i), self._reason(columns, reject, int(i))) for i in np.flatnonzero(live & ~scored)]
-        return Outcome(frames=frames, rejected=rejected, decisions=decisions, degraded=cold, abandoned=abandoned)
+        return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
         """(key, row) of each customer that changed since the last call."""
@@ -88,12 +92,9 @@ class ScorerCore:
     def drop(self, partition: int) -> None:
         self.table.drop(partition)
 
-    def _judge(self, batch: Batch, columns: Columns) -> NDArray[np.uint8]:
+    def _judge(self, batch: Batch, columns: Columns, keys: "_Keys") -> NDArray[np.uint8]:
         """Why each decoded record is rejected (validity.REASONS), 0 where it is good."""
         n = len(columns)
-        nulls = np.fromiter((key is None for key in batch.keys), np.uint8, n)
-        keys = [key or b"" for key in batch.keys]
-        joined = b"".join(keys)
         out = np.empty(n, np.uint8)
         layout = columns.layout
         texts = [layout.field(f).bank_row for f in ("transaction_id", "customer_id", "currency", "base_currency")]
@@ -101,9 +102,9 @@ class ScorerCore:
         validity.validity_kernel(
             columns.status,
             columns.data,
-            np.frombuffer(joined, np.uint8) if joined else np.zeros(1, np.uint8),
-            np.cumsum(np.fromiter(map(len, keys), np.int64, n)),
-            nulls,
+            keys.data,
+            keys.ends,
+            keys.nulls,
             columns.starts[texts],
             columns.lengths[texts],
             columns.ints[numbers],
@@ -192,14 +193,13 @@ class ScorerCore:
             out.set_word("reason", slice(int(index), int(index) + 1), self._reason(columns, reject, int(index)))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
-    def _score(self, rows: NDArray[np.int64], n: int, slots: NDArray[np.int32]) -> tuple[tuple[int, ...], int]:
-        """Model, decision, reasons and flags of the scored rows, into the banks; counts of decisions and of cold ones."""
+    def _score(self, rows: NDArray[np.int64], n: int) -> tuple[int, ...]:
+        """Model, decision and reasons of the scored rows, into the banks; how many of each decision."""
         out = self._encoder
-        (reason_codes, reason_counts), (flag_codes, flag_counts) = out.codes("reasons"), out.codes("flags")
-        reason_counts[:n] = 0
-        flag_counts[:n] = 0
+        codes, counts = out.codes("reasons")
+        counts[:n] = 0
         if not len(rows):
-            return (), 0
+            return ()
         vectors = out.vectors[:n] if len(rows) == n else out.vectors[rows]
         scores = self._model.predict(vectors)
         decisions = decide(scores, self._policy.review_from, self._policy.block_from)
@@ -207,16 +207,46 @@ class ScorerCore:
         out.numbers("decision")[rows] = decisions
         flagged = np.flatnonzero(decisions != APPROVE)
         if len(flagged):
-            for row, groups in zip(
-                rows[flagged].tolist(), self._reasons.explain(vectors[flagged], scores[flagged]), strict=True
-            ):
-                reason_counts[row] = len(groups)
-                reason_codes[row, : len(groups)] = [self._reason_words[group] for group in groups]
-        cold = rows[self.table.statuses[slots[rows]] == UNKNOWN]
-        if len(cold):
-            flag_codes[cold, 0] = self._cold_word
-            flag_counts[cold] = 1
-        return tuple(np.bincount(decisions, minlength=4).tolist()), len(cold)
+            explained = self._reasons.explain(vectors[flagged], scores[flagged])
+            for row, groups in zip(rows[flagged].tolist(), explained, strict=True):
+                counts[row] = len(groups)
+                codes[row, : len(groups)] = [self._reason_words[group] for group in groups]
+        return tuple(np.bincount(decisions, minlength=4).tolist())
+
+    def _flag(self, batch: Batch, keys: "_Keys", rows: NDArray[np.int64], slots: NDArray[np.int32]) -> dict[str, int]:
+        """What was degraded or odd of the scored rows, into the banks; how many of each flag."""
+        codes, counts = self._encoder.codes("flags")
+        counts[: len(batch.keys)] = 0
+        misplaced = np.zeros(len(batch.keys), np.uint8)
+        misplaced_kernel(keys.data, keys.ends, batch.partition_count, batch.partitions, misplaced)
+        found = {
+            FLAG_COLD: rows[self.table.statuses[slots[rows]] == UNKNOWN],
+            FLAG_MISPLACED: rows[misplaced[rows] != 0],
+        }
+        for flag, mine in found.items():
+            if len(mine):
+                codes[mine, counts[mine]] = self._flag_words[flag]
+                counts[mine] += 1
+        return {flag: len(mine) for flag, mine in found.items() if len(mine)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """The keys of a batch in one buffer: key i is data[ends[i-1]:ends[i]]; nulls is 1 where there is none."""
+
+    data: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    nulls: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, keys: list[bytes | None]) -> "_Keys":
+        present = [key or b"" for key in keys]
+        joined = b"".join(present)
+        return cls(
+            data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
+            ends=np.cumsum(np.fromiter(map(len, present), np.int64, len(keys))),
+            nulls=np.fromiter((key is None for key in keys), np.uint8, len(keys)),
+        )
 
 
 _NULL_WHEN_REJECTED = (

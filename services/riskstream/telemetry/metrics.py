@@ -17,7 +17,7 @@ class LaneMetrics:
         self.decisions = Counter(
             "riskstream_scorer_decisions_total", "Scores by decision", ["decision"], registry=registry
         )
-        self.degraded = Counter("riskstream_scorer_degraded_total", "Scores with a flag", ["flag"], registry=registry)
+        self.flagged = Counter("riskstream_scorer_flagged_total", "Scores with a flag", ["flag"], registry=registry)
         self.batch_seconds = Histogram(
             "riskstream_scorer_batch_seconds", "Time to process a micro-batch", buckets=_LATENCY_S, registry=registry
         )
