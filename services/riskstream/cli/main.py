@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("train", "train a model on a file with labels"),
     "tail": ("tail", "print a topic's records as JSON"),
     "lag": ("lag", "show how far consumer groups are behind"),
+    "dlq": ("dlq", "list, show and redrive dead letters"),
     "report": ("report", "write and list risk reports"),
     "demo": ("demo", "the whole chain on this machine, with figures"),
     "compile": ("kernels", "compile the numeric kernels into the cache"),

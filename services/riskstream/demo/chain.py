@@ -19,11 +19,12 @@ class Chain:
     def __init__(
         self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
         reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
+        session_timeout_ms: int = 6000,
     ) -> None:  # fmt: skip
         self._folder, self._model, self._say, self._names = folder, model, say, names
         self._reports, self._every_s = reports or folder / "reports", reporter_every_s
         self._exits = ExitStack()
-        self.stack = Stack(folder / "stack", progress=say)
+        self.stack = Stack(folder / "stack", progress=say, session_timeout_ms=session_timeout_ms)
         self.services: dict[str, Service] = {}
         self.gateway = f"http://127.0.0.1:{free_port()}"
 
@@ -47,7 +48,7 @@ class Chain:
     ) -> None:
         self._exits.close()
 
-    def start(self, name: str) -> Service:
+    def start(self, name: str, env: dict[str, str] | None = None) -> Service:
         """Start one service, named as its module with an optional suffix (`scorer-2`)."""
         kafka = ("--kafka", self.stack.kafka)
         extra = {
@@ -56,7 +57,7 @@ class Chain:
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
         }[name.split("-")[0]]
-        service = start_service(name, self._folder / "logs", *kafka, *extra)
+        service = start_service(name, self._folder / "logs", *kafka, *extra, env=env)
         self._exits.callback(service.server.stop)
         self.services[name] = service
         return service

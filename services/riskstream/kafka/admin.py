@@ -114,11 +114,16 @@ class TopicAdmin:
         """End (or first) offset of each partition of a topic."""
         spec: Any = getattr(OffsetSpec, "earliest" if first else "latest")()
         asked = {TopicPartition(topic, number): spec for number in range(partitions)}
-        try:
-            answers = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
-            return [answers[key].result(self._timeout_s).offset for key in asked]
-        except (KafkaException, TimeoutError) as error:
-            raise translated(error, self._bootstrap) from error
+        end = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                answers = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
+                return [answers[key].result(self._timeout_s).offset for key in asked]
+            except (KafkaException, TimeoutError) as error:
+                problem = translated(error, self._bootstrap)
+                if isinstance(problem, Fatal) or time.monotonic() >= end:
+                    raise problem from error
+                time.sleep(0.05)  # a topic that was just made has no leader yet
 
     def group_offsets(self, group: str) -> dict[tuple[str, int], int]:
         """Committed offset of each partition that a group has committed."""

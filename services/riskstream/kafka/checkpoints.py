@@ -7,6 +7,7 @@ import structlog
 from riskstream.kafka.owned import Owned, PendingCheckpoint, Phase
 from riskstream.kafka.ports import LaneWork, StateStore
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("lane")
@@ -32,6 +33,7 @@ class Checkpoints:
             rows = self._work.take_changed(owned.partition)
             owned.changed_rows = 0
             owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
+            fault_point("copied")
 
     def advance(self, owned_by: dict[int, Owned]) -> list[int]:
         """C2 in the background for copies whose t is acked; partitions whose store went back (I6) are returned."""
@@ -42,6 +44,7 @@ class Checkpoints:
                 continue
             owned.is_writing = True
             mark = owned.mark_for(pending)
+            fault_point("writing")
             future = self._background.submit(self._store.checkpoint, owned.partition, owned.high, mark, pending.rows)
             self._writing[owned.partition] = (owned.number, pending, future)
         for partition, (number, pending, future) in list(self._writing.items()):
@@ -58,6 +61,7 @@ class Checkpoints:
     def _take(self, owned: Owned, pending: PendingCheckpoint, future: "Future[int | None]") -> bool:
         """Take the answer of a checkpoint; False where the store went back."""
         owned.is_writing = False
+        fault_point("written")
         try:
             s = future.result()
         except Retryable as error:  # W2: keep the copy and write it again

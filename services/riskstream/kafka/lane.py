@@ -30,6 +30,7 @@ from riskstream.kafka.ports import (
 )
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("lane")
@@ -126,6 +127,7 @@ class Lane:
         for each in partitions:
             self._open(each.partition)
         log.info("assigned", partitions=[each.partition for each in partitions])
+        fault_point("assigned")
 
     def _open(self, partition: int) -> None:
         self._next_number += 1
@@ -166,6 +168,7 @@ class Lane:
                 self._resume(owned, found)
 
     def _resume(self, owned: Owned, found: Recovered) -> None:
+        fault_point("recovered")
         where = TopicPartition(self._settings.source, owned.partition, found.s + 1)
         try:
             self._consumer.seek(where)
@@ -179,6 +182,7 @@ class Lane:
         self._consumer.resume([where])
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
         log.info("running", partition=owned.partition, s=found.s, o=found.o, replay=found.o - found.s)
+        fault_point("resumed")
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._drain([each.partition for each in partitions])
@@ -219,9 +223,13 @@ class Lane:
         batch = self._batch_of(messages, numbers)
         if batch is None:
             return
+        fault_point("polled")
         outcome = self._work.process(batch)
+        fault_point("processed")
         self._outputs.send(batch, outcome.frames, self._owned)
+        fault_point("produced")
         self._outputs.send_dead_letters(batch, outcome.rejected, self._owned)
+        fault_point("dead_lettered")
         self._after(batch, outcome.abandoned)
         for partition in outcome.abandoned:
             self._reopen(partition, "another owner is ahead, or the store went back")
@@ -322,6 +330,7 @@ class Lane:
                 continue
             owned.high = max(owned.high, s if s is not None else -1)
             rows[partition] = found
+        fault_point("rows_read")
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
 
     def _after(self, batch: Batch, abandoned: frozenset[int]) -> None:
@@ -362,6 +371,7 @@ class Lane:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
                 log.debug("commit failed", error=str(error))
+            fault_point("committed")
 
     def _drain(self, partitions: list[int]) -> None:
         """Revocation and shutdown: wait a little for acks, write a last checkpoint, commit."""

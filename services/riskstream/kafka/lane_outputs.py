@@ -15,6 +15,7 @@ from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import SKIP, Batch
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("lane")
@@ -57,7 +58,13 @@ class LaneOutputs:
             owned = owned_by[partition]
             callbacks[index] = partial(self._on_delivered, owned, int(batch.offsets[index]))
         produce, topic = self._producer.produce, self._settings.output
-        for frame, key, partition, callback in zip(frames, batch.keys, parts, callbacks, strict=True):
+        half = len(frames) // 2
+        for index, (frame, key, partition, callback) in enumerate(
+            zip(frames, batch.keys, parts, callbacks, strict=True)
+        ):
+            if index == half:
+                self._producer.poll(0)  # what was produced so far may be on its way
+                fault_point("half_produced")
             if frame is None:
                 continue
             try:

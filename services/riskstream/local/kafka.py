@@ -26,8 +26,11 @@ rootLogger.appenderRef.console.ref = console
 class KafkaCluster:
     """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of them."""
 
-    def __init__(self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None, session_timeout_ms: int = 6000
+    ) -> None:
         self.folder = folder
+        self._session_timeout_ms = session_timeout_ms
         self._class_path = kafka_class_path()
         self.ports = ports or [free_port() for _ in range(brokers)]
         for port in self.ports:
@@ -124,9 +127,9 @@ class KafkaCluster:
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
             "group.consumer.min.session.timeout.ms": 1000,
-            "group.consumer.session.timeout.ms": 6000,
+            "group.consumer.session.timeout.ms": self._session_timeout_ms,
             "group.consumer.min.heartbeat.interval.ms": 300,
-            "group.consumer.heartbeat.interval.ms": 1000,
+            "group.consumer.heartbeat.interval.ms": min(1000, self._session_timeout_ms // 4),
             "group.min.session.timeout.ms": 1000,
             "unclean.leader.election.enable": "false",
             "auto.create.topics.enable": "false",

@@ -43,14 +43,14 @@ def rss_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def start_service(name: str, folder: Path, *arguments: str) -> Service:
+def start_service(name: str, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Service:
     """Start `python -m riskstream.<name>`; its log is `<folder>/<name>.log`. Ready later: see wait_ready."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     module = name.split("-")[0]
     command = [sys.executable, "-m", f"riskstream.{module}", *arguments, "--telemetry-port", str(port)]
     return Service(
-        name=name, server=Server(name, command, folder / f"{name}.log"), telemetry=f"http://127.0.0.1:{port}"
+        name=name, server=Server(name, command, folder / f"{name}.log", env), telemetry=f"http://127.0.0.1:{port}"
     )
 
 

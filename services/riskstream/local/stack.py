@@ -27,12 +27,13 @@ class Stack:
         kafka: str | None = None,
         redis: str | None = None,
         min_free_mib: int = MIN_FREE_MIB,
+        session_timeout_ms: int = 6000,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self._brokers, self._kafka_ports, self._redis_port = brokers, kafka_ports, redis_port
         self._given_kafka, self._given_redis = kafka, redis
-        self._min_free_mib = min_free_mib
+        self._min_free_mib, self._session_timeout_ms = min_free_mib, session_timeout_ms
         self._progress = progress
         self.cluster: KafkaCluster | None = None
         self.redis_server: RedisServer | None = None
@@ -63,7 +64,12 @@ class Stack:
                 self.redis_server.start()
             if not self._given_kafka:
                 self._progress("starting Kafka (its jars are downloaded the first time)")
-                self.cluster = KafkaCluster(self.folder / "kafka", brokers=self._brokers, ports=self._kafka_ports)
+                self.cluster = KafkaCluster(
+                    self.folder / "kafka",
+                    brokers=self._brokers,
+                    ports=self._kafka_ports,
+                    session_timeout_ms=self._session_timeout_ms,
+                )
                 self.cluster.start()
         except BaseException:
             self.stop()

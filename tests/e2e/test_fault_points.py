@@ -1,0 +1,70 @@
+"""The scorer killed between every two steps of the lane, once each: nothing lost, doubled, reordered or wrong."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.builders import NOW_MS, frame
+from tests.support.world import World
+
+from riskstream.demo.chain import Chain
+from riskstream.kafka.dead_letters import read_dead_letters
+from riskstream.local.services import wait_ready
+from riskstream.runtime.faults import POINTS
+
+CUSTOMERS = 24
+
+
+@pytest.fixture(scope="module")
+def bare(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A stack without services, whose group sessions end after 2 s."""
+    with Chain(tmp_path_factory.mktemp("faults"), model, names=(), session_timeout_ms=2000) as chain:
+        yield chain
+
+
+def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    """`count` good records and one poisonous one."""
+    good = [
+        (
+            f"{tag}-{n % CUSTOMERS}".encode(),
+            frame(customer_id=f"{tag}-{n % CUSTOMERS}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * 1000),
+        )
+        for n in range(first, first + count)
+    ]
+    return [*good[: count // 2], (f"{tag}-0".encode(), b"poison"), *good[count // 2 :]]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_scorer_killed_at_a_step_is_as_if_it_was_not(bare: Chain, point: str) -> None:
+    world = World(bare)
+    turn = 1 if point in ("assigned", "recovered", "resumed") else 2
+    service = bare.start("scorer", {"RISKSTREAM_FAULT_POINT": f"{point}:{turn}"})
+    sent = poison = 0
+    for _ in range(60):
+        world.send(_rows(world.tag, sent, 120))
+        sent, poison = sent + 120, poison + 1
+        try:
+            service.server._guard.wait(0.5)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    assert not service.server.is_running, f"it never passed {point}"
+    service.server.stop()
+    bare.start("scorer")
+    wait_ready(list(bare.services.values()))
+    world.send(_rows(world.tag, sent, 120))
+    sent, poison = sent + 120, poison + 1
+
+    scores = world.scores(sent + poison)
+    good = [score for score in scores if score["verdict"] == "GOOD"]
+    assert sorted(score["transaction_id"] for score in good) == sorted(f"{world.tag}-{n}" for n in range(sent))
+    assert sum(score["verdict"] == "REJECTED" for score in scores) == poison
+    seen: dict[str, int] = {}
+    for score in good:  # each partition's are in order
+        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
+        assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
+        assert score["flags"] == []
+    letters = read_dead_letters(world.kafka, "transactions.v1.dlq")
+    assert sum((letter.record.key or b"").startswith(world.tag.encode()) for letter in letters) == poison
+    bare.services["scorer"].server.stop()
