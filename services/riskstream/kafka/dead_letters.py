@@ -103,11 +103,16 @@ def _send(bootstrap: str, group: object, letters: list[DeadLetter], offsets: lis
     try:
         for letter in letters:
             headers: list[tuple[str, str | bytes | None]] = [("riskstream-redriven", letter.position)]
-            producer.produce(letter.topic, letter.record.value, letter.record.key, headers=headers)
+            while True:
+                try:
+                    producer.produce(letter.topic, letter.record.value, letter.record.key, headers=headers)
+                    break
+                except BufferError:  # the queue is full: wait for room
+                    producer.poll(0.05)
             producer.poll(0)
         producer.send_offsets_to_transaction(offsets, group, 30)
         producer.commit_transaction(60)
-    except (KafkaException, BufferError):
+    except KafkaException:
         producer.abort_transaction(30)
         raise
 

@@ -286,7 +286,7 @@ class Lane:
                 raise Fatal(
                     what=f"source offset {offset} was answered before, but {self._settings.output} does not say how",
                     where=f"{self._settings.source}[{owned.partition}]",
-                    do="the output has lost records: see the runbook on holds",
+                    do="find what removed records from the output, or restore it; nothing is guessed",
                 )
             modes[row] = _REPLAY_MODES[recorded.verdict]
 

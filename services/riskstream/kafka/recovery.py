@@ -56,7 +56,7 @@ class Recovery:
             output_low, output_high = self._ends(tail, self._output, partition)
             committed = self._committed(tail, partition)
             if mark is None and source_low > 0 and (output_high > 0 or committed > 0):
-                raise Hold(why="the store has no watermark and the source begins later: run `riskstream rebuild`")
+                raise Hold(why="the store has no watermark and the source begins later: restore Redis from its backup")
             s, e = (mark.s, mark.e) if mark else (-1, 0)
             # A3: never guess.
             if mark and mark.identity != identity:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from riskstream.contracts.catalog import contract, contracts, schema_id, shipped, topic, topics
+from riskstream.contracts.catalog import contract, contract_by_id, contracts, schema_id, shipped, topic, topics
 from riskstream.contracts.codec import codec, decode_any
 from riskstream.contracts.records import Label, Transaction
 from riskstream.runtime.errors import Fatal
@@ -105,3 +105,7 @@ def test_a_generated_record_is_frozen_keyword_only_and_encodes() -> None:
         label.loss_minor = 4  # type: ignore[misc]
     with pytest.raises(TypeError):
         Transaction("t")  # type: ignore[call-arg]
+
+
+def test_no_two_schemas_share_an_id() -> None:
+    assert len(contract_by_id()) == sum(len(each.versions) for each in contracts().values())
