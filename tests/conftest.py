@@ -31,6 +31,13 @@ def chain(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cha
         yield running
 
 
+@pytest.fixture(scope="session")
+def bare(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A stack without services, whose group sessions end after 2 s."""
+    with Chain(tmp_path_factory.mktemp("bare"), model, names=(), session_timeout_ms=2000) as chain:
+        yield chain
+
+
 @pytest.fixture
 def world(chain: Chain) -> Iterator[World]:
     """A view of the chain from now on: send, read what comes after."""

@@ -1,8 +1,6 @@
 """The scorer killed between every two steps of the lane, once each: nothing lost, doubled, reordered or wrong."""
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.support.builders import NOW_MS, frame
@@ -14,13 +12,6 @@ from riskstream.local.services import wait_ready
 from riskstream.runtime.faults import POINTS
 
 CUSTOMERS = 24
-
-
-@pytest.fixture(scope="module")
-def bare(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """A stack without services, whose group sessions end after 2 s."""
-    with Chain(tmp_path_factory.mktemp("faults"), model, names=(), session_timeout_ms=2000) as chain:
-        yield chain
 
 
 def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:

@@ -1,6 +1,7 @@
 """Rows and watermarks of owned keys in Redis (I5): one script writes both, refuses when the store went back.
 
-Keys: `{<namespace>.<partition>}#mark` is a hash (s, e, identity); `{<namespace>.<partition>}:<customer>` a row.
+Each partition is one hash, `{<namespace>.<partition>}`: fields `:<customer>` are rows, `#s`, `#e`, `#identity` the
+watermark, `#n` how many fields it has. So whatever is lost, a field or the whole, the watermark is lost with it.
 """
 
 from typing import Any
@@ -11,20 +12,23 @@ from riskstream.kafka.ports import Mark
 from riskstream.runtime.errors import Fatal, Retryable
 
 CHECKPOINT_SCRIPT = """
-local s = tonumber(redis.call('HGET', KEYS[1], 's') or '-1')
+local s = -1
+if tonumber(redis.call('HGET', KEYS[1], '#n') or '0') == redis.call('HLEN', KEYS[1]) then
+  s = tonumber(redis.call('HGET', KEYS[1], '#s') or '-1')
+end
 if s < tonumber(ARGV[1]) then return -2 end
 if s >= tonumber(ARGV[2]) then return s end
-local pairs_ = {}
-for i = 2, #KEYS do
-  pairs_[#pairs_ + 1] = KEYS[i]
-  pairs_[#pairs_ + 1] = ARGV[i + 3]
-  if #pairs_ >= 7000 then
-    redis.call('MSET', unpack(pairs_))
-    pairs_ = {}
+local some = {}
+for i = 5, #ARGV do
+  some[#some + 1] = ARGV[i]
+  if #some >= 7000 then
+    redis.call('HSET', KEYS[1], unpack(some))
+    some = {}
   end
 end
-if #pairs_ > 0 then redis.call('MSET', unpack(pairs_)) end
-redis.call('HSET', KEYS[1], 's', ARGV[2], 'e', ARGV[3], 'identity', ARGV[4])
+if #some > 0 then redis.call('HSET', KEYS[1], unpack(some)) end
+redis.call('HSET', KEYS[1], '#s', ARGV[2], '#e', ARGV[3], '#identity', ARGV[4], '#n', 0)
+redis.call('HSET', KEYS[1], '#n', redis.call('HLEN', KEYS[1]))
 return tonumber(ARGV[2])
 """
 
@@ -40,38 +44,41 @@ class RedisStateStore:
         self._script = self._writer.register_script(CHECKPOINT_SCRIPT)
 
     def mark(self, partition: int) -> Mark | None:
-        """The watermark of a partition, None where there is none."""
+        """The watermark of a partition, None where there is none or a field of the partition is gone."""
+        key = self._key(partition)
         try:
-            found: Any = self._writer.hgetall(self._mark_key(partition))
+            with self._writer.pipeline(transaction=True) as pipe:
+                pipe.hmget(key, "#s", "#e", "#identity", "#n")
+                pipe.hlen(key)
+                (s, e, identity, n), fields = pipe.execute()
         except redis.RedisError as error:
             raise self._away(error) from error
-        if not found:
+        if n is None or int(n) != fields:
             return None
-        return Mark(s=int(found[b"s"]), e=int(found[b"e"]), identity=found[b"identity"].decode())
+        return Mark(s=int(s), e=int(e), identity=identity.decode())
 
     def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        """Watermark and rows of each partition, in one round trip and one transaction."""
-        pipe = self._reader.pipeline(transaction=True)
-        for partition, wanted in keys.items():
-            prefix = self._prefix(partition)
-            pipe.hget(self._mark_key(partition), "s")
-            pipe.mget([prefix + key for key in wanted])
+        """Watermark (as in `mark`) and rows of each partition, in one round trip and one transaction."""
         try:
-            answers = pipe.execute()
+            with self._reader.pipeline(transaction=True) as pipe:
+                for partition, wanted in keys.items():
+                    pipe.hmget(self._key(partition), [b"#s", b"#n", *(b":" + key for key in wanted)])
+                    pipe.hlen(self._key(partition))
+                answers = pipe.execute()
         except redis.RedisError as error:
             raise self._away(error) from error
-        return {
-            partition: (None if s is None else int(s), rows)
-            for partition, s, rows in zip(keys, answers[::2], answers[1::2], strict=True)
-        }
+        found = {}
+        for partition, (s, n, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
+            found[partition] = (int(s) if n is not None and int(n) == fields else None, rows)
+        return found
 
     def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None:
         """Write rows and watermark unless the store is there already; the watermark now, None where it went back."""
-        prefix = self._prefix(partition)
-        names: Any = [self._mark_key(partition), *(prefix + key for key, _ in rows)]
-        values: Any = [high, mark.s, mark.e, mark.identity, *(row for _, row in rows)]
+        values: list[Any] = [high, mark.s, mark.e, mark.identity]
+        for key, row in rows:
+            values += (b":" + key, row)
         try:
-            s = int(self._script(keys=names, args=values))
+            s = int(self._script(keys=[self._key(partition)], args=values))
         except redis.ResponseError as error:
             if "OOM" in str(error) or "READONLY" in str(error) or "LOADING" in str(error):
                 raise self._away(error) from error
@@ -84,11 +91,8 @@ class RedisStateStore:
         self._reader.close()
         self._writer.close()
 
-    def _prefix(self, partition: int) -> bytes:
-        return f"{{{self._namespace}.{partition}}}:".encode()
-
-    def _mark_key(self, partition: int) -> str:
-        return f"{{{self._namespace}.{partition}}}#mark"
+    def _key(self, partition: int) -> str:
+        return f"{{{self._namespace}.{partition}}}"
 
     def _away(self, error: Exception) -> Retryable:
         return Retryable(what=f"Redis does not answer: {error}", where=self._url)

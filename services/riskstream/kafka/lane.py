@@ -15,19 +15,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
+from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import (
-    LIVE,
-    REPLAY,
-    REPLAY_DUPLICATE,
-    SKIP,
-    Batch,
-    LaneWork,
-    ReadResult,
-    StateStore,
-)
+from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -36,7 +28,6 @@ from riskstream.telemetry.metrics import LaneMetrics
 log = structlog.get_logger("lane")
 
 _DECISIONS = ("unknown", "approve", "review", "block")
-_REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
 
 
 class Lane:
@@ -156,10 +147,7 @@ class Lane:
             try:
                 found = future.result()
             except Hold as hold:
-                if owned.held_because != hold.why:
-                    log.error("partition held", partition=partition, why=hold.why)
-                owned.phase, owned.held_because = Phase.HELD, hold.why
-                self._metrics.held.labels(partition=str(partition)).set(1)
+                self._hold(owned, hold.why)
                 self._retry_at[partition] = time.monotonic() + 1.0
             except Retryable as error:
                 log.warning("recovery waits", partition=partition, why=str(error))
@@ -183,6 +171,14 @@ class Lane:
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
         log.info("running", partition=owned.partition, s=found.s, o=found.o, replay=found.o - found.s)
         fault_point("resumed")
+
+    def _hold(self, owned: Owned, why: str) -> None:
+        """Take nothing more of a partition, until a person has looked; readiness says so, the process goes on."""
+        if owned.held_because != why:
+            log.error("partition held", partition=owned.partition, why=why)
+        owned.phase, owned.held_because = Phase.HELD, why
+        self._metrics.held.labels(partition=str(owned.partition)).set(1)
+        self._consumer.pause([TopicPartition(self._settings.source, owned.partition)])
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._drain([each.partition for each in partitions])
@@ -220,7 +216,11 @@ class Lane:
             return
         started = time.perf_counter()
         messages = [first, *self._consumer.consume(self._settings.max_batch - 1, 0)]
-        batch = self._batch_of(messages, numbers)
+        good = [each for each in messages if each.error() is None]
+        if len(good) < len(messages):
+            self._see_errors(messages)
+        running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
+        batch = batch_of(good, running, self._read_rows, self._hold)
         if batch is None:
             return
         fault_point("polled")
@@ -230,7 +230,7 @@ class Lane:
         fault_point("produced")
         self._outputs.send_dead_letters(batch, outcome.rejected, self._owned)
         fault_point("dead_lettered")
-        self._after(batch, outcome.abandoned)
+        self._after(batch, outcome)
         for partition in outcome.abandoned:
             self._reopen(partition, "another owner is ahead, or the store went back")
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
@@ -241,54 +241,10 @@ class Lane:
         for flag, count in outcome.flags.items():
             self._metrics.flagged.labels(flag=flag).inc(count)
 
-    def _batch_of(self, messages: list[Message], numbers: dict[int, int]) -> Batch | None:
-        """The records of partitions that ran before the poll and still do; recorded ones get their mode."""
-        running = {p for p, number in numbers.items() if p in self._owned and self._owned[p].number == number}
-        good = [each for each in messages if each.error() is None and each.partition() in running]
-        if len(good) < len(messages):
-            self._see_errors(messages)
-        if not good:
-            return None
-        n = len(good)
-        partitions = np.fromiter(map(Message.partition, good), np.int32, n)
-        offsets = np.fromiter(map(Message.offset, good), np.int64, n)
-        prevs = np.empty(n, np.int64)
-        modes = np.zeros(n, np.uint8)
-        for partition in running:
-            rows = np.flatnonzero(partitions == partition)
-            if not len(rows):
-                continue
-            owned = self._owned[partition]
-            prevs[rows[0]] = owned.position
-            prevs[rows[1:]] = offsets[rows[:-1]]
-            if offsets[rows[0]] <= owned.o:
-                self._replay_modes(owned, rows, offsets, modes)
-        return Batch(
-            values=list(map(Message.value, good)),
-            keys=list(map(Message.key, good)),
-            partitions=partitions,
-            offsets=offsets,
-            prevs=prevs,
-            appended_at=np.fromiter((each.timestamp()[1] for each in good), np.int64, n),
-            modes=modes,
-            partition_count=self._owned[int(partitions[0])].partition_count,
-            read_rows=self._read_rows,
-        )
-
-    def _replay_modes(self, owned: Owned, rows: Any, offsets: Any, modes: Any) -> None:
-        """B3 for recorded records: their verdict decides; an offset that no verdict covers ends the process."""
-        for row in rows:
-            offset = int(offsets[row])
-            if offset > owned.o:
-                return
-            recorded = owned.recorded.get(offset)
-            if recorded is None:
-                raise Fatal(
-                    what=f"source offset {offset} was answered before, but {self._settings.output} does not say how",
-                    where=f"{self._settings.source}[{owned.partition}]",
-                    do="find what removed records from the output, or restore it; nothing is guessed",
-                )
-            modes[row] = _REPLAY_MODES[recorded.verdict]
+    def _is_still(self, partition: int, number: int) -> bool:
+        """True where the partition was not revoked, given anew or held inside the poll."""
+        owned = self._owned.get(partition)
+        return owned is not None and owned.number == number and owned.phase is Phase.RUNNING
 
     def _see_errors(self, messages: list[Message]) -> None:
         for each in messages:
@@ -333,15 +289,20 @@ class Lane:
         fault_point("rows_read")
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
 
-    def _after(self, batch: Batch, abandoned: frozenset[int]) -> None:
+    def _after(self, batch: Batch, outcome: Outcome) -> None:
+        rejected = batch.partitions[[index for index, _ in outcome.rejected]]
         for partition in np.unique(batch.partitions).tolist():
-            if partition in abandoned or partition not in self._owned:
+            if partition in outcome.abandoned or partition not in self._owned:
                 continue
             rows = np.flatnonzero(batch.partitions == partition)
             owned = self._owned[partition]
             owned.position = int(batch.offsets[rows[-1]])
             owned.at_end = False
             owned.changed_rows += len(rows)
+            share = owned.rejected_share(len(rows), int(np.count_nonzero(rejected == partition)))
+            if share > self._settings.reject_limit:
+                self._hold(owned, f"{share:.0%} of the last records were rejected: see `riskstream dlq list`, mend the "
+                           "producer or raise reject_limit, and restart")  # fmt: skip
         live = int(np.count_nonzero(batch.modes == LIVE))
         self._metrics.records.labels(mode="live").inc(live)
         self._metrics.records.labels(mode="replay").inc(len(batch.modes) - live)

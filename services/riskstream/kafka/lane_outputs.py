@@ -29,8 +29,8 @@ class LaneOutputs:
         self.failure: Fatal | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka,
-                "client.id": settings.group,
+                "bootstrap.servers": settings.output_kafka or settings.kafka,
+                "client.id": settings.client_id or settings.group,
                 "error_cb": self._on_client_error,
                 **GAPLESS,
                 **settings.producer_overrides,

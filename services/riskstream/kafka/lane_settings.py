@@ -6,7 +6,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once."""
+    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once.
+
+    `reject_limit`: share of rejected records, of the last thousand, past which a partition is held. `output_kafka`:
+    brokers of the producer where they differ; `client_id`: its name there. Empty: as `kafka`, as `group`.
+    """
 
     kafka: str
     group: str
@@ -20,4 +24,7 @@ class LaneSettings:
     drain_ms: int = 2000
     group_protocol: str = "consumer"
     session_timeout_ms: int = 6000
+    reject_limit: float = 0.5
+    output_kafka: str = ""
+    client_id: str = ""
     producer_overrides: dict[str, Any] = field(default_factory=dict)

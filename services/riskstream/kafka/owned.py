@@ -5,6 +5,9 @@ from enum import Enum
 
 from riskstream.kafka.ports import Mark
 
+REJECT_WINDOW = 1000
+"""Records over which the share of rejected ones is taken."""
+
 
 class Phase(Enum):
     """OPENING: A1-A4 run in the background; RUNNING: records are taken; HELD: waits for a person."""
@@ -16,9 +19,10 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the output says of a source offset: verdict, reason, and where in the output it stands."""
+    """What the output says of a source offset: verdict, reason, the offset before it, and where in the output it stands."""
 
     verdict: str
+    prev: int
     reason: str | None
     output_offset: int
 
@@ -58,6 +62,8 @@ class Owned:
     touched_unreadable: bool = False
     at_end: bool = False
     committed: int = -1
+    window_records: int = 0
+    window_rejected: int = 0
 
     def is_acked_to(self, t: int) -> bool:
         """True when every output and dead letter up to source offset t is with the broker."""
@@ -69,3 +75,11 @@ class Owned:
 
     def mark_for(self, pending: PendingCheckpoint) -> Mark:
         return Mark(s=pending.t, e=self.e_for(pending), identity=self.identity)
+
+    def rejected_share(self, records: int, rejected: int) -> float:
+        """Note these records; how many of the current window of REJECT_WINDOW records were rejected, 0 to 1."""
+        if self.window_records >= REJECT_WINDOW:
+            self.window_records = self.window_rejected = 0
+        self.window_records += records
+        self.window_rejected += rejected
+        return self.window_rejected / max(self.window_records, REJECT_WINDOW)

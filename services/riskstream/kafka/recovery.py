@@ -12,6 +12,7 @@ from riskstream.kafka.ports import StateStore
 from riskstream.runtime.errors import Fatal, Retryable
 
 _TAIL_TIMEOUT_S = 10.0
+_STEP_BACK = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,20 @@ class Recovery:
             if source_high < s + 1 or output_high < e:
                 raise Hold(why=f"source ends at {source_high}, output at {output_high}: behind the store ({s}, {e})")
             # A4: read the output's tail.
-            recorded = self._tail(tail, partition, max(e, output_low), output_high, s)
+            recorded: dict[int, Recorded] = {}
+            start = max(e, output_low)
+            self._tail(tail, partition, start, output_high, s, recorded)
             if e < output_low and s < source_high - 1 and output_low > 0 and mark is not None:
                 raise Hold(why=f"the output begins at {output_low}, its records from {e} are needed")
             o = max([s, committed - 1, *recorded])
+            # A late append of an owner before may stand on both sides of e: then what is missing stands further back.
+            step = _STEP_BACK
+            while (missing := _hole(recorded, s, o)) is not None and start > output_low:
+                before, start = start, max(output_low, start - step)
+                self._tail(tail, partition, start, before, s, recorded)
+                step *= 4
+            if missing is not None:
+                raise Hold(why=f"source offset {missing} was answered before, but {self._output} does not say how")
             return Recovered(s=s, e=e, o=o, identity=identity, partition_count=partition_count, recorded=recorded)
         except KafkaException as error:
             raise translated(error, f"{self._source}[{partition}]") from error
@@ -93,11 +104,10 @@ class Recovery:
         found = tail.committed([TopicPartition(self._source, partition)], timeout=10)  # type: ignore[attr-defined]
         return max(int(found[0].offset), 0)
 
-    def _tail(self, tail: object, partition: int, start: int, end: int, s: int) -> dict[int, Recorded]:
-        """What the output records of source offsets after s, between output offsets start and end; the first counts."""
-        recorded: dict[int, Recorded] = {}
+    def _tail(self, tail: object, partition: int, start: int, end: int, s: int, recorded: dict[int, Recorded]) -> None:
+        """Add what the output records of source offsets after s, between output offsets start and end; the first counts."""
         if start >= end:
-            return recorded
+            return
         tail.assign([TopicPartition(self._output, partition, start)])  # type: ignore[attr-defined]
         position = start
         quiet_s = 0.0
@@ -118,7 +128,6 @@ class Recovery:
             if quiet_s > _TAIL_TIMEOUT_S:
                 raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
             self._collect(frames, offsets, s, recorded)
-        return recorded
 
     def _collect(self, frames: list[bytes], offsets: list[int], s: int, recorded: dict[int, Recorded]) -> None:
         if not frames:
@@ -133,8 +142,24 @@ class Recovery:
         symbols = columns.layout.field("verdict").symbols
         reason_nulls = columns.is_null("reason")
         sources = columns.numbers("src").tolist()
+        prevs = columns.numbers("prev").tolist()
         verdicts = columns.numbers("verdict").tolist()
         for index, src in enumerate(sources):
-            if src > s and src not in recorded:
-                reason = None if reason_nulls[index] else columns.text("reason", index)
-                recorded[src] = Recorded(verdict=symbols[verdicts[index]], reason=reason, output_offset=offsets[index])
+            known = recorded.get(src)
+            if src > s and (known is None or offsets[index] < known.output_offset):
+                recorded[src] = Recorded(
+                    verdict=symbols[verdicts[index]],
+                    prev=prevs[index],
+                    reason=None if reason_nulls[index] else columns.text("reason", index),
+                    output_offset=offsets[index],
+                )
+
+
+def _hole(recorded: dict[int, Recorded], s: int, o: int) -> int | None:
+    """A source offset in (s, o] that was answered and is not in `recorded`: each record tells the one before it."""
+    at = o
+    while at > s:
+        if at not in recorded:
+            return at
+        at = recorded[at].prev
+    return None

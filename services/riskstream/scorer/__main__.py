@@ -39,7 +39,8 @@ def main() -> None:
             kafka=settings.kafka, group=settings.group, source="transactions.v1", output="scores.v1",
             dead_letters="transactions.v1.dlq", max_batch=settings.max_batch,
             checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
-            session_timeout_ms=settings.session_timeout_ms,
+            session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
+            output_kafka=settings.output_kafka, client_id=settings.client_id,
         ),
         core, store, metrics, stop,
     )  # fmt: skip

@@ -25,3 +25,10 @@ class ScorerSettings(ServiceSettings):
     )
     session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
     store_read_timeout_ms: int = Field(default=100, ge=1, le=10_000, description="deadline of a read of rows, ms")
+    reject_limit: float = Field(
+        default=0.5, ge=0, le=1, description="share of rejected records, of the last thousand, that holds a partition"
+    )
+    output_kafka: str = Field(
+        default="", description="brokers for the producer alone, where they differ; empty: --kafka"
+    )
+    client_id: str = Field(default="", description="the producer's name in broker logs and quotas; empty: the group")

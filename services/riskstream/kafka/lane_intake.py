@@ -1,0 +1,65 @@
+"""From what a poll gave to a micro-batch: the records of running partitions, recorded ones with their mode (B1, B3)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Message
+
+from riskstream.kafka.owned import Owned
+from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadRows
+
+_REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
+
+
+def batch_of(
+    messages: list[Message], running: dict[int, Owned], read_rows: ReadRows, hold: Callable[[Owned, str], None]
+) -> Batch | None:
+    """The messages (none of them an error) of `running` partitions; None where none is left.
+
+    A partition with a record that was answered before, but whose answer is gone, is held and left out.
+    """
+    good = [each for each in messages if each.partition() in running]
+    if not good:
+        return None
+    n = len(good)
+    partitions = np.fromiter(map(Message.partition, good), np.int32, n)
+    offsets = np.fromiter(map(Message.offset, good), np.int64, n)
+    prevs = np.empty(n, np.int64)
+    modes = np.zeros(n, np.uint8)
+    for partition, owned in running.items():
+        rows = np.flatnonzero(partitions == partition)
+        if not len(rows):
+            continue
+        prevs[rows[0]] = owned.position
+        prevs[rows[1:]] = offsets[rows[:-1]]
+        if offsets[rows[0]] <= owned.o:
+            unknown = _replay_modes(owned, rows, offsets, modes)
+            if unknown is not None:
+                hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
+                others = {number: each for number, each in running.items() if number != partition}
+                return batch_of(good, others, read_rows, hold)
+    return Batch(
+        values=list(map(Message.value, good)),
+        keys=list(map(Message.key, good)),
+        partitions=partitions,
+        offsets=offsets,
+        prevs=prevs,
+        appended_at=np.fromiter((each.timestamp()[1] for each in good), np.int64, n),
+        modes=modes,
+        partition_count=running[int(partitions[0])].partition_count,
+        read_rows=read_rows,
+    )
+
+
+def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | None:
+    """B3 for recorded records: their verdict decides. The offset of one whose verdict is gone, else None."""
+    for row in rows:
+        offset = int(offsets[row])
+        if offset > owned.o:
+            return None
+        recorded = owned.recorded.get(offset)
+        if recorded is None:
+            return offset
+        modes[row] = _REPLAY_MODES[recorded.verdict]
+    return None

@@ -1,0 +1,68 @@
+"""The lane's state store on a real Redis: one script, and whatever is lost takes the watermark with it."""
+
+import uuid
+
+import pytest
+import redis
+
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.demo.chain import Chain
+from riskstream.kafka.ports import Mark
+
+
+@pytest.fixture
+def space(chain: Chain) -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def store(chain: Chain, space: str) -> RedisStateStore:
+    return RedisStateStore(chain.stack.redis, space)
+
+
+@pytest.fixture
+def plain(chain: Chain) -> redis.Redis:
+    return redis.Redis.from_url(chain.stack.redis)
+
+
+def _mark(s: int) -> Mark:
+    return Mark(s=s, e=2 * s, identity="topics")
+
+
+def test_rows_and_watermark_come_back_together(store: RedisStateStore) -> None:
+    assert store.mark(3) is None
+    assert store.read({3: [b"a"]}) == {3: (None, [None])}
+    assert store.checkpoint(3, -1, _mark(7), [(b"a", b"row a"), (b"b", b"")]) == 7
+    assert store.mark(3) == _mark(7)
+    assert store.read({3: [b"b", b"c", b"a"], 4: [b"a"]}) == {3: (7, [b"", None, b"row a"]), 4: (None, [None])}
+
+
+def test_a_checkpoint_of_long_ago_changes_nothing_and_tells_where_the_store_is(store: RedisStateStore) -> None:
+    store.checkpoint(0, -1, _mark(7), [(b"a", b"new")])
+    assert store.checkpoint(0, -1, _mark(5), [(b"a", b"old")]) == 7
+    assert store.read({0: [b"a"]})[0] == (7, [b"new"])
+
+
+def test_a_store_that_went_back_is_refused(store: RedisStateStore) -> None:
+    store.checkpoint(0, -1, _mark(7), [(b"a", b"row")])
+    assert store.checkpoint(0, 9, _mark(11), [(b"a", b"newer")]) is None
+    assert store.read({0: [b"a"]})[0] == (7, [b"row"])
+
+
+@pytest.mark.parametrize("lost", [(":a",), ("#s",), ("#n",), (":a", ":b", "#e", "#identity")])
+def test_a_lost_field_loses_the_watermark(
+    store: RedisStateStore, plain: redis.Redis, space: str, lost: tuple[str, ...]
+) -> None:
+    store.checkpoint(0, -1, _mark(7), [(b"a", b"row"), (b"b", b"row")])
+    plain.hdel(f"{{{space}.0}}", *lost)
+    assert store.mark(0) is None
+    assert store.read({0: [b"b"]})[0][0] is None
+    assert store.checkpoint(0, 7, _mark(8), [(b"b", b"row")]) is None
+    assert store.checkpoint(0, -1, _mark(4), [(b"a", b"again")]) == 4, "an owner that began anew may write"
+    assert store.mark(0) == _mark(4)
+
+
+def test_twenty_thousand_rows_are_one_script(store: RedisStateStore) -> None:
+    rows = [(b"c%d" % n, b"x" * 300) for n in range(20_000)]
+    assert store.checkpoint(0, -1, _mark(7), rows) == 7
+    assert store.read({0: [b"c0", b"c19999", b"c20000"]})[0] == (7, [b"x" * 300, b"x" * 300, None])
