@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test lint gen lock format clean
+.PHONY: help setup demo test chaos lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it runni
 test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
 	@$(BIN)/python -m pytest $(ARGS)
 
+chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
+	@$(BIN)/python -m loadtests.chaos $(ARGS)
+
 lint: $(READY) ## ruff, mypy strict, import-linter, generated files, contracts
 	@bash scripts/lint.sh
 
@@ -34,7 +37,7 @@ lock: $(READY) ## Write requirements/*.txt anew, hashed, from pyproject.toml
 	@bash scripts/lock.sh
 
 format: $(READY) ## Format the code
-	@$(BIN)/ruff check -q --fix services tests examples scripts; $(BIN)/ruff format services tests examples scripts
+	@$(BIN)/ruff check -q --fix services tests loadtests examples scripts; $(BIN)/ruff format services tests loadtests examples scripts
 
 clean: ## Remove the environment and everything built
 	rm -rf $(VENV) build

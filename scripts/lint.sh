@@ -4,9 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 step() { printf '[lint] %s\n' "$*"; }
-step "ruff format"; $bin/ruff format --check -q services tests examples scripts
-step "ruff check"; $bin/ruff check -q services tests examples scripts
-step "mypy strict"; $bin/mypy --no-error-summary -p riskstream; $bin/mypy --no-error-summary tests scripts/docs.py
+step "ruff format"; $bin/ruff format --check -q services tests loadtests examples scripts
+step "ruff check"; $bin/ruff check -q services tests loadtests examples scripts
+step "mypy strict"; $bin/mypy --no-error-summary -p riskstream; $bin/mypy --no-error-summary tests loadtests scripts/docs.py
 step "import-linter"; $bin/lint-imports --no-logo 2>/dev/null | tail -n 6 || { $bin/lint-imports; exit 1; }
 step "generated files"; $bin/python scripts/docs.py --check
 before=$(git hash-object services/riskstream/contracts/records.py)

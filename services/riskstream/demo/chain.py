@@ -19,12 +19,15 @@ class Chain:
     def __init__(
         self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
         reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
-        session_timeout_ms: int = 6000,
+        session_timeout_ms: int = 6000, brokers: int = 1, has_side_listeners: bool = False,
     ) -> None:  # fmt: skip
         self._folder, self._model, self._say, self._names = folder, model, say, names
         self._reports, self._every_s = reports or folder / "reports", reporter_every_s
         self._exits = ExitStack()
-        self.stack = Stack(folder / "stack", progress=say, session_timeout_ms=session_timeout_ms)
+        self.stack = Stack(
+            folder / "stack", progress=say, session_timeout_ms=session_timeout_ms, brokers=brokers,
+            has_side_listeners=has_side_listeners,
+        )  # fmt: skip
         self.services: dict[str, Service] = {}
         self.gateway = f"http://127.0.0.1:{free_port()}"
 

@@ -55,11 +55,11 @@ class DerivedLane:
         self._reader = AcceptedReader()
         self._parts: dict[int, _Part] = {}
         self._failure: Fatal | None = None
+        self._is_broken = False
         self.loop_seen = time.monotonic()
         self._consumer: Consumer = consumer(
             settings.kafka,
             settings.group,
-            **{"isolation.level": "read_uncommitted"},
             **group_settings(settings.group_protocol, settings.session_timeout_ms),
         )
         self._producer = self._transactional()
@@ -85,6 +85,9 @@ class DerivedLane:
                     flushed_at = now if flush else flushed_at
             if self._failure is None:
                 self._commit(flush=True)
+        except BaseException:
+            self._is_broken = True  # memory may be ahead of the log: nothing more is committed, not even on the way out
+            raise
         finally:
             self._consumer.close()
         if self._failure is not None:
@@ -116,7 +119,10 @@ class DerivedLane:
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """Take up state and positions: the state topic is read to its end, scores are replayed from the last flush."""
-        found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=10)
+        try:  # read_committed: it waits where an owner before has a commit under way
+            found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
+        except KafkaException as error:
+            raise translated(error, self._settings.source) from error
         metadata = {each.partition: each.metadata for each in found}
         offsets = {each.partition: max(each.offset, 0) for each in found}
         numbers = [each.partition for each in partitions]
@@ -146,7 +152,7 @@ class DerivedLane:
             self._work.restore(number, records)
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._failure is None:
+        if self._failure is None and not self._is_broken:
             self._commit(flush=True)
         self._on_lost(client, partitions)
 
@@ -247,6 +253,7 @@ class DerivedLane:
 
     def _abort(self, error: KafkaException) -> None:
         """A transaction failed: whatever the cause, memory may be ahead of the log, so the process starts again."""
+        self._is_broken = True
         self._metrics.aborts.inc()
         inner = error.args[0]
         log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())

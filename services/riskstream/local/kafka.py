@@ -24,11 +24,16 @@ rootLogger.appenderRef.console.ref = console
 
 
 class KafkaCluster:
-    """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of them."""
+    """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of them.
+
+    `has_side_listeners`: each broker listens at a second port too, which it advertises as a third: `side_ports` are
+    (advertised, real), so that something can be put in the way of those clients alone that begin there.
+    """
 
     def __init__(
-        self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None, session_timeout_ms: int = 6000
-    ) -> None:
+        self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None, session_timeout_ms: int = 6000,
+        has_side_listeners: bool = False,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self._session_timeout_ms = session_timeout_ms
         self._class_path = kafka_class_path()
@@ -36,6 +41,7 @@ class KafkaCluster:
         for port in self.ports:
             check_port(port, "Kafka")
         self._controller_ports = [free_port() for _ in self.ports]
+        self.side_ports = [(free_port(), free_port()) for _ in self.ports] if has_side_listeners else []
         self.servers: list[Server] = []
         # As Kafka's own Uuid: url-safe base64; it must not begin with a dash, which the tool takes for an option.
         self._cluster_id = "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
@@ -103,6 +109,21 @@ class KafkaCluster:
             (folder / "server.log").write_text(done.stdout + done.stderr)
             raise Retryable(what=f"Kafka's storage could not be formatted: {done.stderr[-200:]}", where=str(folder))
 
+    def _listeners(self, node: int) -> dict[str, object]:
+        here, controller = f"PLAINTEXT://127.0.0.1:{self.ports[node]}", self._controller_ports[node]
+        listeners, advertised = [here, f"CONTROLLER://127.0.0.1:{controller}"], [here]
+        if self.side_ports:
+            told, real = self.side_ports[node]
+            listeners.append(f"SIDE://127.0.0.1:{real}")
+            advertised.append(f"SIDE://127.0.0.1:{told}")
+        return {
+            "listeners": ",".join(listeners),
+            "advertised.listeners": ",".join(advertised),
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+        }
+
     def _settings(self, node: int) -> dict[str, object]:
         voters = ",".join(f"{i + 1}@127.0.0.1:{port}" for i, port in enumerate(self._controller_ports))
         copies = min(3, len(self.ports))
@@ -110,11 +131,7 @@ class KafkaCluster:
             "process.roles": "broker,controller",
             "node.id": node + 1,
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.ports[node]},CONTROLLER://127.0.0.1:{self._controller_ports[node]}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.ports[node]}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
+            **self._listeners(node),
             "log.dirs": self._node_folder(node) / "data",
             "default.replication.factor": copies,
             "min.insync.replicas": 2 if copies == 3 else 1,
@@ -125,6 +142,8 @@ class KafkaCluster:
             "transaction.state.log.num.partitions": 8,
             "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": 1,
+            "broker.session.timeout.ms": 3000,  # with acks=all nothing moves until a dead broker is out of the ISR
+            "broker.heartbeat.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             "group.consumer.min.session.timeout.ms": 1000,
             "group.consumer.session.timeout.ms": self._session_timeout_ms,

@@ -28,12 +28,14 @@ class Stack:
         redis: str | None = None,
         min_free_mib: int = MIN_FREE_MIB,
         session_timeout_ms: int = 6000,
+        has_side_listeners: bool = False,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self._brokers, self._kafka_ports, self._redis_port = brokers, kafka_ports, redis_port
         self._given_kafka, self._given_redis = kafka, redis
         self._min_free_mib, self._session_timeout_ms = min_free_mib, session_timeout_ms
+        self._has_side_listeners = has_side_listeners
         self._progress = progress
         self.cluster: KafkaCluster | None = None
         self.redis_server: RedisServer | None = None
@@ -69,6 +71,7 @@ class Stack:
                     brokers=self._brokers,
                     ports=self._kafka_ports,
                     session_timeout_ms=self._session_timeout_ms,
+                    has_side_listeners=self._has_side_listeners,
                 )
                 self.cluster.start()
         except BaseException:

@@ -8,6 +8,7 @@ from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.standard import STANDARD
+from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.scorer.core import Policy, ScorerCore
@@ -27,17 +28,21 @@ def main() -> None:
         model_version=card.version, review_from=card.review_from, block_from=card.block_from, medians=card.medians
     )
     core = ScorerCore(STANDARD, model, policy, settings.max_batch)
+    kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
     store = RedisStateStore(
         settings.redis.get_secret_value(),
-        f"{settings.group}.{STANDARD.label}",
+        f"{settings.group}.{kind}{STANDARD.label}",
         read_timeout_ms=settings.store_read_timeout_ms,
     )
     compile_all()
     metrics = LaneMetrics()
+    if settings.runtime == "faust":
+        _run_faust(settings, core, store, metrics)
+        return
     lane = Lane(
         LaneSettings(
-            kafka=settings.kafka, group=settings.group, source="transactions.v1", output="scores.v1",
-            dead_letters="transactions.v1.dlq", max_batch=settings.max_batch,
+            kafka=settings.kafka, group=settings.group, source=settings.source,
+            output=settings.output, dead_letters=settings.dead_letters, max_batch=settings.max_batch,
             checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
             output_kafka=settings.output_kafka, client_id=settings.client_id,
@@ -59,6 +64,19 @@ def main() -> None:
         watchdog.stop()
         health.stop()
         store.close()
+
+
+def _run_faust(settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics) -> None:
+    try:
+        from riskstream.scorer.faust_shell import FaustShell
+    except ModuleNotFoundError as error:
+        raise Fatal(
+            what=f"runtime faust needs {error.name}",
+            where="--runtime",
+            do="install the extra: pip install 'riskstream[scorer,faust]'",
+            exit_code=2,
+        ) from error
+    FaustShell(settings, core, store, metrics).run()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ class ScorerSettings(ServiceSettings):
     redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
     model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
     group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
+    runtime: Literal["lane", "faust"] = Field(
+        default="lane", description="`lane` (exact by position) or `faust` (at least once; extra `faust`)"
+    )
+    source: str = Field(default="transactions.v1", min_length=1, description="topic to read")
+    output: str = Field(default="scores.v1", min_length=1, description="topic of the scores; as many partitions")
+    dead_letters: str = Field(default="transactions.v1.dlq", min_length=1, description="topic of rejected records")
     max_batch: int = Field(default=2048, ge=1, le=8192, description="most records of a micro-batch")
     checkpoint_every_ms: int = Field(default=1000, ge=50, le=60_000, description="time between checkpoints, ms")
     group_protocol: Literal["consumer", "classic"] = Field(

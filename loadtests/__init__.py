@@ -1,0 +1,1 @@
+"""What is run against the product: chaos, benchmarks, peers. Not part of the wheel."""

@@ -1,0 +1,230 @@
+"""Compares everything that came out of the cluster with what the oracle says must have come out."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loadtests.chaos.oracle import Expected, Oracle, differs
+from riskstream.adapters.onnx_model import OnnxModel
+from riskstream.contracts.codec import codec
+from riskstream.kafka.dead_letters import read_dead_letters
+from riskstream.kafka.ports import Record
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.read import TopicReader
+from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.windows import CustomerState
+
+SHOWN = 20
+INPUTS = len(STANDARD.inputs)
+
+
+@dataclass(slots=True)
+class Findings:
+    """`counts` of everything looked at and everything wrong; `problems` are the first of each kind, in words."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def wrong(self, kind: str, words: str, count: int = 1) -> None:
+        self.counts[kind] += count
+        if self.counts[kind] <= SHOWN:
+            self.problems.append(f"{kind}: {words}")
+
+
+WRONG = (
+    "lost", "not_in_source", "out_of_order", "gaps", "verdict_differs", "features_differ", "score_differs",
+    "decision_differs", "alerts_lost", "alerts_extra", "alerts_doubled", "poison_not_in_dlq", "dlq_extra",
+    "reader_differs", "customer_state_differs",
+)  # fmt: skip
+"""Each of these must be 0."""
+
+
+def check(kafka: str, model: Path, poison: frozenset[bytes], seen: list[tuple[int, int, int]]) -> Findings:
+    """`poison` are the values that must be rejected, `seen` what the concurrent reader accepted."""
+    found = Findings()
+    found.counts.update(dict.fromkeys(WRONG, 0))
+    source = _by_partition(_read(kafka, "transactions.v1"))
+    accepted = _accepted(kafka, found)
+    found.counts["source_records"] = sum(map(len, source.values()))
+    found.counts["scores_accepted"] = sum(map(len, accepted.values()))
+    rejected: set[tuple[int, int]] = set()
+    for partition, records in sorted(source.items()):
+        scores = {score["src"]: (record, score) for record, score in accepted.get(partition, [])}
+        offsets = {record.offset for record in records}
+        for src in scores.keys() - offsets:
+            found.wrong("not_in_source", f"partition {partition} src {src}")
+        oracle = Oracle()
+        transactions = codec("transaction.v1")
+        for record in records:
+            if record.value in poison:
+                rejected.add((partition, record.offset))
+                expected = Expected(verdict="REJECTED")
+            else:
+                assert record.value is not None
+                expected = oracle.apply(transactions.decode(record.value))
+            if record.offset not in scores:
+                found.wrong("lost", f"partition {partition} offset {record.offset}")
+                continue
+            _compare(found, partition, expected, *scores[record.offset])
+    _model(found, OnnxModel(model, STANDARD), accepted)
+    _dead_letters(found, kafka, rejected)
+    _alerts(found, kafka, accepted)
+    _customers(found, kafka, accepted)
+    _concurrent(found, accepted, seen)
+    return found
+
+
+def _read(kafka: str, topic: str, *, committed_only: bool = True) -> list[Record]:
+    with TopicReader(kafka, [topic], committed_only=committed_only) as reader:
+        return list(reader.until_end())
+
+
+def _by_partition(records: list[Record]) -> dict[int, list[Record]]:
+    out: dict[int, list[Record]] = {}
+    for record in records:
+        out.setdefault(record.partition, []).append(record)
+    return out
+
+
+def _accepted(kafka: str, found: Findings) -> dict[int, list[tuple[Record, dict[str, Any]]]]:
+    """By partition, what the reader's rule accepts; raw repeats are counted, a first that comes late is out of order."""
+    rule = AcceptedReader()
+    out: dict[int, list[tuple[Record, dict[str, Any]]]] = {}
+    srcs: dict[int, set[int]] = {}
+    for record in _read(kafka, "scores.v1", committed_only=False):
+        score = codec("score.v1").decode(record.value)
+        known = srcs.setdefault(record.partition, set())
+        if rule.accept(record.partition, score["src"], score["prev"]):
+            out.setdefault(record.partition, []).append((record, score))
+        elif score["src"] not in known:
+            found.wrong("out_of_order", f"partition {record.partition} src {score['src']} at offset {record.offset}")
+        known.add(score["src"])
+    found.counts["raw_duplicates"] = rule.dropped
+    if rule.gaps:
+        found.wrong("gaps", f"{rule.gaps} holes in the series of scores.v1", rule.gaps)
+    return out
+
+
+def _compare(found: Findings, partition: int, expected: Expected, record: Record, score: dict[str, Any]) -> None:
+    where = f"partition {partition} src {score['src']} scores.v1 offset {record.offset} appended {record.appended_at}"
+    found.counts[expected.verdict.lower()] += 1
+    if score["flags"]:
+        found.counts["degraded"] += 1
+    if score["verdict"] != expected.verdict:
+        if not score["flags"]:  # of a row that could not be read, a repeat cannot be known
+            found.wrong("verdict_differs", f"{where}: {score['verdict']}, must be {expected.verdict}")
+        return
+    if expected.verdict == "REJECTED" or score["flags"]:
+        return
+    if expected.features is None:
+        found.counts["features_not_compared"] += 1
+    elif differs(expected.features, score["features"][INPUTS:]):
+        found.wrong(
+            "features_differ",
+            f"{where} {score['customer_id']}: {score['features'][INPUTS:]}, must be {expected.features}",
+        )
+    else:
+        found.counts["features_equal"] += 1
+
+
+def _model(found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+    """Score and decision of every scored record, from its logged vector."""
+    scored = [score for pairs in accepted.values() for _, score in pairs if score["features"]]
+    if not scored:
+        return
+    vectors = np.array([score["features"] for score in scored], np.float32)
+    again = model.predict(vectors)
+    for score, value in zip(scored, again.tolist(), strict=True):
+        if abs(score["score"] - value) > 1e-6:
+            found.wrong("score_differs", f"{score['transaction_id']}: {score['score']}, the model says {value}")
+        card = model.card
+        expected = "APPROVE" if value < card.review_from else "REVIEW" if value < card.block_from else "BLOCK"
+        if score["decision"] != expected:
+            found.wrong("decision_differs", f"{score['transaction_id']}: {score['decision']}, must be {expected}")
+
+
+def _dead_letters(found: Findings, kafka: str, rejected: set[tuple[int, int]]) -> None:
+    letters = {(letter.partition, letter.offset) for letter in read_dead_letters(kafka, "transactions.v1.dlq")}
+    found.counts["poison"] = len(rejected)
+    for partition, offset in rejected - letters:
+        found.wrong("poison_not_in_dlq", f"partition {partition} offset {offset}")
+    for partition, offset in letters - rejected:
+        found.wrong("dlq_extra", f"partition {partition} offset {offset}")
+
+
+def _alerts(found: Findings, kafka: str, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+    expected = {
+        f"transactions.v1-{partition}-{score['src']}": score["decision"]
+        for partition, pairs in accepted.items()
+        for _, score in pairs
+        if score["verdict"] == "GOOD" and score["decision"] != "APPROVE"
+    }
+    alerts = [codec("alert.v1").decode(record.value) for record in _read(kafka, "alerts.v1")]
+    seen = Counter(alert["alert_id"] for alert in alerts)
+    found.counts["alerts"] = len(alerts)
+    for alert_id in expected.keys() - seen.keys():
+        found.wrong("alerts_lost", alert_id)
+    for alert_id in seen.keys() - expected.keys():
+        found.wrong("alerts_extra", alert_id)
+    for alert_id, count in seen.items():
+        if count > 1:
+            found.wrong("alerts_doubled", f"{alert_id} {count} times")
+
+
+def _customers(found: Findings, kafka: str, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+    """The newest state of each customer is the fold of its accepted scores."""
+    newest = {(record.partition, record.key): record for record in _read(kafka, "customer-risk.v1")}
+    states: dict[tuple[int, str], CustomerState] = {}
+    for partition, pairs in accepted.items():
+        for record, score in pairs:
+            if score["verdict"] == "GOOD":
+                name = score["customer_id"]
+                state = states.setdefault((partition, name), CustomerState(customer_id=name))
+                state.add(score, record.appended_at)
+    found.counts["customers"] = len(states)
+    for (partition, name), state in states.items():
+        record_found = newest.get((partition, name.encode()))
+        said = codec("customer-risk.v1").decode(record_found.value) if record_found else None
+        if said != (expected := state.record(partition)):
+            found.wrong(
+                "customer_state_differs", f"{name}: {json.dumps(said)[:300]}, must be {json.dumps(expected)[:300]}"
+            )
+
+
+def _difference(said: dict[str, Any] | None, expected: dict[str, Any]) -> str:
+    """The first field, or tile, that differs."""
+    if said is None:
+        return "it is missing"
+    for name, wanted in expected.items():
+        if said[name] != wanted and isinstance(wanted, list):
+            tiles = {tile["start_at"]: tile for tile in said[name]}
+            wrong = [(tiles.get(tile["start_at"]), tile) for tile in wanted if tiles.get(tile["start_at"]) != tile]
+            extra = tiles.keys() - {tile["start_at"] for tile in wanted}
+            return f"{len(wrong)} {name} tiles differ, {len(extra)} are too many; first {json.dumps(wrong[:1])}"
+        if said[name] != wanted:
+            return f"{name} is {said[name]}, must be {wanted}"
+    return "an unknown field"
+
+
+def _concurrent(
+    found: Findings, accepted: dict[int, list[tuple[Record, dict[str, Any]]]], seen: list[tuple[int, int, int]]
+) -> None:
+    """What the concurrent reader accepted is the beginning of what a fresh reader accepts."""
+    by_partition: dict[int, list[tuple[int, int]]] = {}
+    for partition, src, offset in seen:
+        by_partition.setdefault(partition, []).append((src, offset))
+    for partition, mine in by_partition.items():
+        fresh = [(score["src"], record.offset) for record, score in accepted.get(partition, [])]
+        for a, b in zip(mine, fresh, strict=False):
+            if a != b:
+                found.wrong("reader_differs", f"partition {partition}: the concurrent reader took {a}, a fresh one {b}")
+                break
+        if len(mine) > len(fresh):
+            found.wrong(
+                "reader_differs", f"partition {partition}: the concurrent reader took {len(mine)} of {len(fresh)}"
+            )
+    found.counts["concurrent_reader_accepted"] = len(seen)

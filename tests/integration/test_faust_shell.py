@@ -1,0 +1,92 @@
+"""The Faust shell does what the lane does, where at least once allows it, and gives equal scores."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration import test_poison
+from tests.support.builders import NOW_MS, frame
+from tests.support.world import World
+
+from riskstream.demo.chain import Chain
+from riskstream.local.services import wait_ready
+
+FAUST = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
+
+
+@pytest.fixture(scope="module")
+def faust_chain(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A stack with a scorer under Faust and a tracker."""
+    with Chain(tmp_path_factory.mktemp("faust"), model, names=("tracker",)) as chain:
+        wait_ready([chain.start("scorer", FAUST)])
+        yield chain
+
+
+@pytest.fixture
+def faust_world(faust_chain: Chain) -> Iterator[World]:
+    view = World(faust_chain)
+    yield view
+    view.close()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        test_poison.test_every_bad_record_is_dead_lettered_once_and_those_around_it_are_scored,
+        test_poison.test_a_rejected_record_raises_no_alert_and_no_state,
+        lambda world: test_poison.test_a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(world, 3),
+        test_poison.test_a_record_in_another_partition_than_its_keys_is_scored_and_flagged,
+    ],
+)
+def test_the_lanes_behaviour_is_the_shells(faust_world: World, behaviour: Callable[[World], None]) -> None:
+    behaviour(faust_world)
+
+
+def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    return [
+        (
+            f"{tag}-{n % 20}".encode(),
+            frame(
+                customer_id=f"{tag}-{n % 20}", transaction_id=f"{tag}-{n}", base_amount_minor=100 * (n % 37),
+                occurred_at=NOW_MS + n * 60_000,
+            ),
+        )
+        for n in range(first, first + count)
+    ]  # fmt: skip
+
+
+def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> None:
+    rows = _rows(world.tag, 0, 600)
+    found = []
+    for each in (world, faust_world):
+        each.send(rows)
+        found.append(
+            {
+                score["transaction_id"]: (score["features"], score["score"], score["decision"], score["reasons"])
+                for score in each.scores(600)
+            }
+        )
+    lane, shell = found
+    assert len(lane) == 600
+    assert {name: repr(each) for name, each in lane.items()} == {name: repr(each) for name, each in shell.items()}
+
+
+def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None:
+    total = 0
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        faust_world.send(_rows(faust_world.tag, total, 400))
+        total += 400
+        faust_world.scores(total)
+        service = faust_world.chain.services["scorer"]
+        os.kill(service.server.pid, number)
+        service.server.stop()
+        wait_ready([faust_world.chain.start("scorer", FAUST)])
+    faust_world.send(_rows(faust_world.tag, total, 200))
+    total += 200
+    scores = faust_world.scores(total)
+    seen: dict[str, int] = {}
+    for score in scores:
+        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
+        assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
