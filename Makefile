@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test chaos lint gen lock format clean
+.PHONY: help setup demo test chaos bench bench-scorer peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,17 @@ test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 m
 
 chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
+
+bench: bench-scorer ## Every bench
+
+bench-scorer: peers ## The scorer beside its peers: build/bench/scorer.json (25 minutes)
+	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
+
+peers: $(READY) build/peers/quix/.ready ## Environments of the peers
+
+build/peers/quix/.ready: loadtests/peers/quix.txt
+	@$(PYTHON) -m venv build/peers/quix
+	@build/peers/quix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/peers/quix.txt 	  && touch $@ || { rm -rf build/peers/quix; echo "peers: Quix Streams could not be installed; the bench skips it" >&2; }
 
 lint: $(READY) ## ruff, mypy strict, import-linter, generated files, contracts
 	@bash scripts/lint.sh

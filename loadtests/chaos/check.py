@@ -65,7 +65,9 @@ def check(kafka: str, model: Path, poison: frozenset[bytes], seen: list[tuple[in
                 expected = Expected(verdict="REJECTED")
             else:
                 assert record.value is not None
-                expected = oracle.apply(transactions.decode(record.value))
+                _, score = scores.get(record.offset, (None, None))
+                recorded = score["verdict"] if score is not None and score["flags"] else None
+                expected = oracle.apply(transactions.decode(record.value), recorded)
             if record.offset not in scores:
                 found.wrong("lost", f"partition {partition} offset {record.offset}")
                 continue
@@ -115,8 +117,7 @@ def _compare(found: Findings, partition: int, expected: Expected, record: Record
     if score["flags"]:
         found.counts["degraded"] += 1
     if score["verdict"] != expected.verdict:
-        if not score["flags"]:  # of a row that could not be read, a repeat cannot be known
-            found.wrong("verdict_differs", f"{where}: {score['verdict']}, must be {expected.verdict}")
+        found.wrong("verdict_differs", f"{where}: {score['verdict']}, must be {expected.verdict}")
         return
     if expected.verdict == "REJECTED" or score["flags"]:
         return

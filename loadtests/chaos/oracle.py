@@ -38,13 +38,17 @@ class Oracle:
     customers: dict[str, _Customer] = field(default_factory=dict)
     serial: int = 0
 
-    def apply(self, transaction: dict[str, Any]) -> Expected:
-        """The verdict and features of this transaction, which then becomes part of its customer's past."""
+    def apply(self, transaction: dict[str, Any], recorded: str | None = None) -> Expected:
+        """The verdict and features of this transaction, which then becomes part of its customer's past.
+
+        `recorded` is the verdict of a score that says that its row could not be read: a repeat could not be known
+        then, and what was recorded is what counts from there on.
+        """
         customer = self.customers.setdefault(transaction["customer_id"], _Customer())
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
         name = transaction["transaction_id"]
         self.serial += 1
-        is_repeat = name in customer.ids[-REMEMBERED_IDS:]
+        is_repeat = name in customer.ids[-REMEMBERED_IDS:] if recorded is None else recorded == "DUPLICATE"
         own = (at, self.serial, amount)
         if is_repeat:
             same = [event for event in customer.events if event[0] == at and event[2] == amount]

@@ -30,20 +30,22 @@ def plan(seed: int, minutes: float) -> tuple[list[Episode], list[Episode]]:
     """(episodes for the services, episodes for the world); the same for the same seed and length."""
     rng = random.Random(seed)
     return (
-        _train(rng, SERVICES_PER_10_MIN, _FIRST_SERVICES, minutes),
-        _train(rng, WORLD_PER_10_MIN, _FIRST_WORLD, minutes),
+        _train(rng, SERVICES_PER_10_MIN, _FIRST_SERVICES, minutes, rest_s=4.0),
+        _train(rng, WORLD_PER_10_MIN, _FIRST_WORLD, minutes, rest_s=4.0 if minutes < 2 else 24.0),
     )
 
 
-def _train(rng: random.Random, shares: dict[str, int], first: tuple[str, ...], minutes: float) -> list[Episode]:
+def _train(
+    rng: random.Random, shares: dict[str, int], first: tuple[str, ...], minutes: float, rest_s: float
+) -> list[Episode]:
     names: list[str] = []
     while len(names) < 2 * sum(shares.values()) * minutes / 10:  # more than there is time for
         names += [name for name, count in shares.items() for _ in range(count)]
     rng.shuffle(names)
-    return [_episode(rng, name, minutes) for name in [*first, *names]]
+    return [_episode(rng, name, minutes, rest_s) for name in [*first, *names]]
 
 
-def _episode(rng: random.Random, name: str, minutes: float) -> Episode:
+def _episode(rng: random.Random, name: str, minutes: float, rest_s: float) -> Episode:
     short = minutes < 2
     seconds = {
         "pause_scorer": rng.uniform(8, 10 if short else 40) if rng.random() < 0.5 or short else rng.uniform(8, 16),
@@ -53,4 +55,4 @@ def _episode(rng: random.Random, name: str, minutes: float) -> Episode:
         "kill_broker": rng.uniform(1, 10),
         "kill_redis": rng.uniform(0, 5),
     }.get(name, rng.uniform(0, 3))
-    return Episode(what=name, target=rng.randrange(3), seconds=seconds, rest_s=rng.uniform(1, 4 if short else 6))
+    return Episode(what=name, target=rng.randrange(3), seconds=seconds, rest_s=rng.uniform(1, rest_s))

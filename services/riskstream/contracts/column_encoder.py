@@ -42,6 +42,7 @@ class ColumnEncoder:
         self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int16)
         self._code_counts = np.zeros((rows, capacity), np.uint8)
         self._words: dict[str, int] = {}
+        self._longest_word = 0
         self._word_bytes = np.zeros(0, np.uint8)
         self._word_ends = np.zeros(0, np.int32)
         self._header = np.frombuffer(b"\0" + self.contract.id.to_bytes(4, "big"), np.uint8).copy()
@@ -56,6 +57,7 @@ class ColumnEncoder:
             self._words[text] = len(self._words)
             self._word_bytes = np.concatenate([self._word_bytes, raw])
             self._word_ends = np.append(self._word_ends, np.int32(len(self._word_bytes))).astype(np.int32)
+            self._longest_word = max(self._longest_word, len(raw))
         return self._words[text]
 
     def numbers(self, name: str) -> NDArray[np.int64]:
@@ -95,7 +97,7 @@ class ColumnEncoder:
     def encode(self, n: int, data: NDArray[np.uint8]) -> list[bytes]:
         """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
         bound = n * (5 + 11 * len(self._ops) + 4 * self.vectors.shape[1])
-        bound += int(self._lengths[:, :n].sum()) + int(self._code_counts[:, :n].sum()) * (5 + self._longest_word())
+        bound += int(self._lengths[:, :n].sum()) + int(self._code_counts[:, :n].sum()) * (5 + self._longest_word)
         if len(self._out) < bound:
             self._out = np.zeros(max(bound, 2 * len(self._out)), np.uint8)
         total = encode_kernel(
@@ -111,6 +113,3 @@ class ColumnEncoder:
             frames.append(joined[start:end])
             start = end
         return frames
-
-    def _longest_word(self) -> int:
-        return int(np.diff(self._word_ends, prepend=0).max())

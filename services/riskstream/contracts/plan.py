@@ -35,9 +35,10 @@ class Layout:
 
     fields: tuple[Field, ...]
     bank_rows: tuple[int, int, int, int, int]
+    by_name: dict[str, Field]
 
     def field(self, name: str) -> Field:
-        return next(field for field in self.fields if field.name == name)
+        return self.by_name[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,8 @@ def layout_of(schema: dict[str, Any]) -> Layout:
         )
         used[bank] += 1
     a, b, c, d, e = used
-    return Layout(fields=tuple(fields), bank_rows=(a, b, c, d, e))
+    by_name = {field.name: field for field in fields}
+    return Layout(fields=tuple(fields), bank_rows=(a, b, c, d, e), by_name=by_name)
 
 
 def plan_of(writer: dict[str, Any], layout: Layout) -> Plan:

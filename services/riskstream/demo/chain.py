@@ -52,10 +52,11 @@ class Chain:
         self._exits.close()
 
     def start(self, name: str, env: dict[str, str] | None = None) -> Service:
-        """Start one service, named as its module with an optional suffix (`scorer-2`)."""
+        """Start one service, named as its module with an optional suffix (`scorer-2`); `env` may name another Redis."""
+        redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         kafka = ("--kafka", self.stack.kafka)
         extra = {
-            "scorer": ("--redis", self.stack.redis, "--model", str(self._model)),
+            "scorer": ("--redis", redis, "--model", str(self._model)),
             "tracker": ("--instance", name),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),

@@ -19,7 +19,7 @@ from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
+from riskstream.kafka.ports import Batch, LaneWork, Outcome, ReadResult, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -237,7 +237,8 @@ class Lane:
         self._metrics.batch_records.observe(len(batch.values))
         self._metrics.event_age_seconds.observe(max(time.time() - float(batch.appended_at[0]) / 1000, 0.0))
         for name, count in zip(_DECISIONS, outcome.decisions, strict=False):
-            self._metrics.decisions.labels(decision=name).inc(count)
+            if count:
+                self._metrics.decisions.labels(decision=name).inc(count)
         for flag, count in outcome.flags.items():
             self._metrics.flagged.labels(flag=flag).inc(count)
 
@@ -290,8 +291,8 @@ class Lane:
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
 
     def _after(self, batch: Batch, outcome: Outcome) -> None:
-        rejected = batch.partitions[[index for index, _ in outcome.rejected]]
-        for partition in np.unique(batch.partitions).tolist():
+        rejected = [int(batch.partitions[index]) for index, _ in outcome.rejected]
+        for partition in set(batch.partitions.tolist()):
             if partition in outcome.abandoned or partition not in self._owned:
                 continue
             rows = np.flatnonzero(batch.partitions == partition)
@@ -299,13 +300,14 @@ class Lane:
             owned.position = int(batch.offsets[rows[-1]])
             owned.at_end = False
             owned.changed_rows += len(rows)
-            share = owned.rejected_share(len(rows), int(np.count_nonzero(rejected == partition)))
+            share = owned.rejected_share(len(rows), rejected.count(partition))
             if share > self._settings.reject_limit:
                 self._hold(owned, f"{share:.0%} of the last records were rejected: see `riskstream dlq list`, mend the "
                            "producer or raise reject_limit, and restart")  # fmt: skip
-        live = int(np.count_nonzero(batch.modes == LIVE))
-        self._metrics.records.labels(mode="live").inc(live)
-        self._metrics.records.labels(mode="replay").inc(len(batch.modes) - live)
+        replayed = int(np.count_nonzero(batch.modes))  # LIVE is 0
+        self._metrics.records.labels(mode="live").inc(len(batch.modes) - replayed)
+        if replayed:
+            self._metrics.records.labels(mode="replay").inc(replayed)
 
     # Once a second -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """From what a poll gave to a micro-batch: the records of running partitions, recorded ones with their mode (B1, B3)."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from confluent_kafka import Message
 from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadRows
 
+_MILLISECONDS = itemgetter(1)
 _REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
 
 
@@ -19,12 +21,15 @@ def batch_of(
 
     A partition with a record that was answered before, but whose answer is gone, is held and left out.
     """
-    good = [each for each in messages if each.partition() in running]
-    if not good:
+    if not messages:
         return None
-    n = len(good)
-    partitions = np.fromiter(map(Message.partition, good), np.int32, n)
-    offsets = np.fromiter(map(Message.offset, good), np.int64, n)
+    partitions = np.fromiter(map(Message.partition, messages), np.int32, len(messages))
+    if set(partitions.tolist()) - running.keys():
+        wanted = np.isin(partitions, list(running))
+        messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
+        return batch_of(messages, running, read_rows, hold)
+    n = len(messages)
+    offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
     modes = np.zeros(n, np.uint8)
     for partition, owned in running.items():
@@ -38,14 +43,14 @@ def batch_of(
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(good, others, read_rows, hold)
+                return batch_of(messages, others, read_rows, hold)
     return Batch(
-        values=list(map(Message.value, good)),
-        keys=list(map(Message.key, good)),
+        values=list(map(Message.value, messages)),
+        keys=list(map(Message.key, messages)),
         partitions=partitions,
         offsets=offsets,
         prevs=prevs,
-        appended_at=np.fromiter((each.timestamp()[1] for each in good), np.int64, n),
+        appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
         modes=modes,
         partition_count=running[int(partitions[0])].partition_count,
         read_rows=read_rows,

@@ -1,8 +1,9 @@
 """What a lane writes: scores in source order, dead letters, and what the broker says of them (I3, B4)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -48,32 +49,42 @@ class LaneOutputs:
 
     def send(self, batch: Batch, frames: list[bytes | None], owned_by: dict[int, Owned]) -> None:
         """B4: in source order, to the same partition number; only a partition's last record carries a callback."""
-        parts = batch.partitions.tolist()
-        last = {}
-        for index, frame in enumerate(frames):
-            if frame is not None:
-                last[parts[index]] = index
-        callbacks: list[Callable[..., None] | None] = [None] * len(frames)
-        for partition, index in last.items():
-            owned = owned_by[partition]
-            callbacks[index] = partial(self._on_delivered, owned, int(batch.offsets[index]))
-        produce, topic = self._producer.produce, self._settings.output
-        half = len(frames) // 2
-        for index, (frame, key, partition, callback) in enumerate(
-            zip(frames, batch.keys, parts, callbacks, strict=True)
-        ):
-            if index == half:
+        keys, partitions, offsets = batch.keys, batch.partitions, batch.offsets
+        if None in frames:  # replayed or abandoned records among them
+            live = [index for index, frame in enumerate(frames) if frame is not None]
+            frames, keys = [frames[index] for index in live], [keys[index] for index in live]
+            partitions, offsets = partitions[live], offsets[live]
+        parts = partitions.tolist()
+        last = set({partition: index for index, partition in enumerate(parts)}.values())
+        rows = zip(frames, keys, parts, strict=True)
+        half, done = len(frames) // 2, 0
+        for stop in sorted({half, *last}):
+            self._produce_all(islice(rows, stop - done))
+            done = stop
+            if stop == half:
                 self._producer.poll(0)  # what was produced so far may be on its way
                 fault_point("half_produced")
-            if frame is None:
-                continue
+            if stop in last:
+                frame, key, partition = next(rows)
+                done += 1
+                callback = partial(self._on_delivered, owned_by[partition], int(offsets[stop]))
+                try:
+                    self._producer.produce(self._settings.output, frame, key, partition, callback)
+                except BufferError:
+                    self._produce_when_room(self._settings.output, frame, key, partition, callback)
+
+    def _produce_all(self, rows: Iterator[tuple[bytes | None, bytes | None, int]]) -> None:
+        """Records without a callback, in order. This loop runs once a record: nothing may be added to it."""
+        produce, topic = self._producer.produce, self._settings.output
+        frame = key = partition = None
+        while True:
             try:
-                if callback is None:
+                for frame, key, partition in rows:
                     produce(topic, frame, key, partition)
-                else:
-                    produce(topic, frame, key, partition, callback)
+                return
             except BufferError:
-                self._produce_when_room(topic, frame, key, partition, callback)
+                assert partition is not None
+                self._produce_when_room(topic, frame, key, partition, None)
 
     def _produce_when_room(
         self, topic: str, frame: bytes | None, key: bytes | None, partition: int, callback: Any, headers: Any = None

@@ -7,6 +7,9 @@ OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT = range(8)
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
 )  # fmt: skip
+TEXTS = ("transaction_id", "customer_id", "currency", "base_currency")
+NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")
+"""Fields in the order in which the kernel takes them."""
 MAX_ID_BYTES = 256
 MAX_AHEAD_MS = 300_000
 MAX_AMOUNT_MINOR = 10**13
@@ -23,8 +26,7 @@ def validity_kernel(  # type: ignore[no-untyped-def]
 ):
     """Why each decoded record (status 0) is rejected, or OK.
 
-    Rows of starts and lengths: transaction_id, customer_id, currency, base_currency. Rows of numbers: amount_minor,
-    base_amount_minor, mcc, occurred_at.
+    Rows of starts and lengths are those of TEXTS, rows of numbers those of NUMBERS.
     """
     for i in range(len(status)):
         out[i] = OK

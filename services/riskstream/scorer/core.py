@@ -3,6 +3,7 @@
 This is where a transaction becomes a score; `process` reads top to bottom.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,9 @@ class ScorerCore:
         self._features, self._model, self._policy = features, model, policy
         self._reasons = Reasons(features.reasons, policy.medians, model.predict)
         self._decoder = ColumnDecoder("transaction.v1")
+        layout = self._decoder.layout
+        self._judged_texts = [layout.field(f).bank_row for f in validity.TEXTS]
+        self._judged_numbers = [layout.field(f).bank_row for f in validity.NUMBERS]
         self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)
         self._encoder = ColumnEncoder(
             "score.v1",
@@ -64,8 +68,9 @@ class ScorerCore:
         reject = self._judge(batch, columns, keys)
         good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
         slots, abandoned = self._rows_for(batch, columns, good)
-        modes = np.where(good, batch.modes, SKIP).astype(np.uint8)
-        modes[np.isin(batch.partitions, list(abandoned))] = SKIP
+        modes = np.where(good, batch.modes, np.uint8(SKIP))
+        if abandoned:
+            modes[np.isin(batch.partitions, list(abandoned))] = SKIP
         verdicts = np.full(len(modes), VERDICT_REJECTED, np.uint8)
         vectors = self._encoder.vectors[: len(modes)]
         self._apply(batch, columns, slots, modes, verdicts, vectors)
@@ -78,9 +83,11 @@ class ScorerCore:
         decisions = self._score(np.flatnonzero(scored), len(modes))
         flags = self._flag(batch, keys, np.flatnonzero(scored), slots)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
-        for index in np.flatnonzero(~live):
-            frames[int(index)] = None
-        rejected = [(int(i), self._reason(columns, reject, int(i))) for i in np.flatnonzero(live & ~scored)]
+        rejected = []
+        if not scored.all():
+            for index in np.flatnonzero(~live).tolist():
+                frames[index] = None
+            rejected = [(i, self._reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
@@ -96,18 +103,15 @@ class ScorerCore:
         """Why each decoded record is rejected (validity.REASONS), 0 where it is good."""
         n = len(columns)
         out = np.empty(n, np.uint8)
-        layout = columns.layout
-        texts = [layout.field(f).bank_row for f in ("transaction_id", "customer_id", "currency", "base_currency")]
-        numbers = [layout.field(f).bank_row for f in ("amount_minor", "base_amount_minor", "mcc", "occurred_at")]
         validity.validity_kernel(
             columns.status,
             columns.data,
             keys.data,
             keys.ends,
             keys.nulls,
-            columns.starts[texts],
-            columns.lengths[texts],
-            columns.ints[numbers],
+            columns.starts[self._judged_texts],
+            columns.lengths[self._judged_texts],
+            columns.ints[self._judged_numbers],
             columns.is_null("mcc"),
             batch.appended_at,
             out,
@@ -189,8 +193,8 @@ class ScorerCore:
         for name in _NULL_WHEN_REJECTED:
             out.nulls(name)[:n] = not_scored
         out.nulls("reason")[:n] = scored
-        for index in np.flatnonzero(live & not_scored):
-            out.set_word("reason", slice(int(index), int(index) + 1), self._reason(columns, reject, int(index)))
+        for index in np.flatnonzero(live & not_scored).tolist():
+            out.set_word("reason", slice(index, index + 1), self._reason(columns, reject, index))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
     def _score(self, rows: NDArray[np.int64], n: int) -> tuple[int, ...]:
@@ -219,10 +223,10 @@ class ScorerCore:
         counts[: len(batch.keys)] = 0
         misplaced = np.zeros(len(batch.keys), np.uint8)
         misplaced_kernel(keys.data, keys.ends, batch.partition_count, batch.partitions, misplaced)
-        found = {
-            FLAG_COLD: rows[self.table.statuses[slots[rows]] == UNKNOWN],
-            FLAG_MISPLACED: rows[misplaced[rows] != 0],
-        }
+        cold = self.table.statuses[slots[rows]] == UNKNOWN
+        if not misplaced.any() and not cold.any():
+            return {}
+        found = {FLAG_COLD: rows[cold], FLAG_MISPLACED: rows[misplaced[rows] != 0]}
         for flag, mine in found.items():
             if len(mine):
                 codes[mine, counts[mine]] = self._flag_words[flag]
@@ -240,12 +244,18 @@ class _Keys:
 
     @classmethod
     def of(cls, keys: list[bytes | None]) -> "_Keys":
-        present = [key or b"" for key in keys]
+        nulls = np.zeros(len(keys), np.uint8)
+        present: Sequence[bytes]
+        if None in keys:  # rare: such a record is rejected
+            nulls[[index for index, key in enumerate(keys) if key is None]] = 1
+            present = [key or b"" for key in keys]
+        else:
+            present = keys  # type: ignore[assignment]
         joined = b"".join(present)
         return cls(
             data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
             ends=np.cumsum(np.fromiter(map(len, present), np.int64, len(keys))),
-            nulls=np.fromiter((key is None for key in keys), np.uint8, len(keys)),
+            nulls=nulls,
         )
 
 

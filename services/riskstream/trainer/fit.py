@@ -25,7 +25,10 @@ VALIDATION_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked."""
+    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked.
+
+    `patience`: trees without gain on the validation rows before training stops; 0: never.
+    """
 
     trees: int = 200
     leaves: int = 31
@@ -34,6 +37,7 @@ class FitSettings:
     review_budget: float = 0.01
     block_budget: float = 0.002
     seed: int = 0
+    patience: int = 40
 
 
 def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path) -> dict[str, Any]:
@@ -114,7 +118,7 @@ def _fit(data: Dataset, split: int, settings: FitSettings) -> lgb.Booster:
     held_set = lgb.Dataset(data.rows[split:], data.labels[split:].astype(np.int8), reference=train_set)
     return lgb.train(
         parameters, train_set, settings.trees, valid_sets=[held_set],
-        callbacks=[lgb.early_stopping(40, verbose=False)],
+        callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if settings.patience else [],
     )  # fmt: skip
 
 

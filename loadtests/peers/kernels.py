@@ -1,0 +1,70 @@
+"""What the state costs: bytes a key, and microseconds an event by the length of the window."""
+
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from riskstream.risk.features.declare import DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
+from riskstream.risk.features.kernel import LIVE
+from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.features.table import KeyTable
+from riskstream.trainer.dataset import texts
+
+_ARRAYS = (
+    "hashes", "key_starts", "key_lengths", "partitions", "statuses", "ats", "offs", "caps", "firsts", "sizes", "newests",
+    "id_counts", "changed", "blocks", "lefts", "sums", "last_ids",
+)  # fmt: skip
+
+
+def _one_window(window_ms: int) -> FeatureSet:
+    kinds = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN)
+    return FeatureSet(
+        name="one", version=1, inputs=(),
+        features=tuple(
+            Feature(name=f"{kind.name}", entity="customer", aggregate=kind, window_ms=window_ms, reason="R") for kind in kinds
+        ),
+    )  # fmt: skip
+
+
+def apply(features: FeatureSet, table: pa.Table, chunk: int = 2048) -> tuple[KeyTable, float]:
+    """The table after all rows, and CPU us an event of the kernel alone over the last half of them."""
+    keys = KeyTable(features, slots=16384)
+    ids = texts(table["customer_id"])
+    times = np.array(table["occurred_at"].to_numpy())
+    amounts = np.array(table["base_amount_minor"].to_numpy())
+    n, spent = len(times), 0.0
+    out = np.empty((chunk, len(features.names)), np.float32)
+    for start in range(0, n - chunk + 1, chunk):
+        part = slice(start, start + chunk)
+        data, starts, lengths = ids.spans(start, start + chunk)
+        slots, _ = keys.resolve(data, starts, lengths, np.zeros(chunk, np.int32), np.ones(chunk, np.uint8))
+        before = time.process_time()
+        keys.apply(
+            slots, times[part], amounts[part],
+            np.arange(start, start + chunk, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
+            np.arange(start, start + chunk, dtype=np.int64), np.full(chunk, LIVE, np.uint8), np.zeros(chunk, np.uint8), out,
+        )  # fmt: skip
+        if start >= n // 2:
+            spent += time.process_time() - before
+    return keys, spent / (n / 2) * 1e6
+
+
+def cost_by_window(table: pa.Table, rounds: int = 5) -> tuple[list[float], list[float]]:
+    """(us an event with a window of 30 days, with one of an hour), interleaved."""
+    long, short = [], []
+    for _ in range(rounds):
+        long.append(apply(_one_window(30 * DAY_MS), table)[1])
+        short.append(apply(_one_window(HOUR_MS), table)[1])
+    return long, short
+
+
+def bytes_a_key(table: pa.Table) -> tuple[float, float]:
+    """(bytes of the hot state, bytes of its row in the store) a key, `standard` windows, all of these events inside 30 days."""
+    keys, _ = apply(STANDARD, table)
+    fixed = sum(getattr(keys, name)[: keys.used].nbytes for name in _ARRAYS)
+    rings = int(keys.caps[: keys.used].sum()) * 16
+    tiles = int(keys.blocks_used[0]) * (keys.tile_numbers[:1].nbytes * 3)
+    names = keys.key_used
+    rows = keys.pack(np.arange(keys.used, dtype=np.int32))
+    return (fixed + rings + tiles + names) / keys.used, sum(map(len, rows)) / keys.used

@@ -1,0 +1,99 @@
+"""Our lane in two variants that only the bench needs: `null` (no model, no windows) and `off` (not exact by position)."""
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.peers.options import Options
+from riskstream.adapters.onnx_model import OnnxModel
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.contracts.columns import Columns
+from riskstream.kafka.lane import Lane
+from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.ports import LIVE, Batch, Mark, StateStore
+from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
+from riskstream.risk.features.standard import STANDARD
+from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.run import freeze_garbage_collector, stop_event
+from riskstream.scorer.core import VERDICT_GOOD, Policy, ScorerCore
+from riskstream.telemetry.metrics import LaneMetrics
+
+NOTHING = FeatureSet(name="nothing", version=1, inputs=(InputFeature(name="amount", input=Input.AMOUNT),), features=())
+
+
+class NullModel:
+    """Approves everything."""
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros(len(rows), np.float32)
+
+
+class NullCore(ScorerCore):
+    """Decodes, judges and encodes; keeps no state."""
+
+    def _rows_for(
+        self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], frozenset[int]]:
+        return np.zeros(len(good), np.int32), frozenset()
+
+    def _apply(
+        self, batch: Batch, columns: Columns, slots: NDArray[np.int32], modes: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8], vectors: NDArray[np.float32],
+    ) -> None:  # fmt: skip
+        verdicts[modes == LIVE] = VERDICT_GOOD
+
+
+class NoStore:
+    """Remembers no row and agrees to everything."""
+
+    def __init__(self) -> None:
+        self._s: dict[int, int] = {}
+
+    def mark(self, partition: int) -> Mark | None:
+        return None
+
+    def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]:
+        return {partition: (self._s.get(partition), [None] * len(wanted)) for partition, wanted in keys.items()}
+
+    def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None:
+        self._s[partition] = mark.s
+        return mark.s
+
+
+def main() -> None:
+    variant, redis, *rest = sys.argv[1:]
+    given = Options.of(rest)
+    policy = Policy(
+        model_version="bench",
+        review_from=given.review_from,
+        block_from=given.block_from,
+        medians=(0.0,) * len(STANDARD.names),
+    )
+    store: StateStore
+    overrides: dict[str, object] = {}
+    if variant == "null":
+        core: ScorerCore = NullCore(NOTHING, NullModel(), policy, 2048)
+        store = RedisStateStore(redis, f"{given.group}.nothing")
+    else:
+        model = OnnxModel(_folder(given.model), STANDARD)
+        core, store = ScorerCore(STANDARD, model, policy, 2048), NoStore()
+        overrides = {"enable.gapless.guarantee": False, "enable.idempotence": False}
+    compile_all()
+    settings = LaneSettings(
+        kafka=given.kafka, group=given.group, source=given.source, output=given.output, dead_letters="transactions.v1.dlq",
+        producer_overrides=overrides,
+    )  # fmt: skip
+    lane = Lane(settings, core, store, LaneMetrics(), stop_event())
+    freeze_garbage_collector()
+    lane.run()
+
+
+def _folder(model: str):  # type: ignore[no-untyped-def]
+    from pathlib import Path
+
+    return Path(model).parent
+
+
+if __name__ == "__main__":
+    main()
