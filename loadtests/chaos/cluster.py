@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -27,20 +28,22 @@ SESSION_TIMEOUT_S = 6.0
 class Cluster:
     """Start and stop it by `with`. Every method that hurts returns at once; those that mend say when it is done."""
 
-    def __init__(self, folder: Path, model: Path, *, runtime: str = "lane") -> None:
-        self._folder, self._runtime = folder, runtime
+    def __init__(
+        self, folder: Path, model: Path, *, runtime: str = "lane", brokers: int = 3, env: dict[str, str] | None = None
+    ) -> None:
+        self._folder, self._runtime, self._env = folder, runtime, env or {}
         self._exits = contextlib.ExitStack()
         self.chain = Chain(
             folder,
             model,
             names=(),
-            brokers=3,
+            brokers=brokers,
             has_side_listeners=True,
             session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
         )
         self.redis_proxies: dict[str, Proxy] = {}
         self.kafka_proxies: list[Proxy] = []
-        self._down: set[str] = set()
+        self.down: set[str] = set()
 
     def __enter__(self) -> "Cluster":
         try:
@@ -70,9 +73,9 @@ class Cluster:
     # Services
 
     def start(self, name: str) -> Service:
-        env = {}
+        env = dict(self._env)
         if name in SCORERS:
-            env = {
+            env |= {
                 "RISKSTREAM_SCORER_CLIENT_ID": name,
                 "RISKSTREAM_SCORER_OUTPUT_KAFKA": ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.kafka_proxies),
                 "RISKSTREAM_SCORER_REDIS": f"redis://127.0.0.1:{self.redis_proxies[name].port}/0",
@@ -80,20 +83,25 @@ class Cluster:
             if self._runtime != "lane":
                 env["RISKSTREAM_SCORER_RUNTIME"] = self._runtime
         service = self.chain.start(name, env)
-        self._down.discard(name)
+        self.down.discard(name)
         return service
 
     def kill(self, name: str) -> None:
         """kill -9, and the guard is gone too."""
-        self._down.add(name)
+        self.down.add(name)
         server = self.chain.services[name].server
         _signal(server, signal.SIGKILL)
         server.stop()
 
+    def stop(self, name: str) -> None:
+        """SIGTERM, and wait until it is gone."""
+        self.down.add(name)
+        self.chain.services[name].server.stop()
+
     def restart(self, name: str, *, gracefully: bool) -> None:
         server = self.chain.services[name].server
         if gracefully:
-            self._down.add(name)
+            self.down.add(name)
             server.stop()
         else:
             self.kill(name)
@@ -107,8 +115,13 @@ class Cluster:
 
     def busiest(self) -> str:
         """The scorer that scores most now: what is done to it is felt."""
+        return self.busiest_of(lambda: time.sleep(0.5))
+
+    def busiest_of(self, work: Callable[[], None]) -> str:
+        """The scorer that scored most of this work."""
         before = {name: self._scored(name) for name in SCORERS}
-        time.sleep(0.5)
+        work()
+        time.sleep(0.2)
         return max(SCORERS, key=lambda name: self._scored(name) - before[name])
 
     def _scored(self, name: str) -> float:
@@ -124,7 +137,7 @@ class Cluster:
         ended = [
             name
             for name, service in self.chain.services.items()
-            if name not in self._down and not service.server.is_running
+            if name not in self.down and not service.server.is_running
         ]
         for name in ended:
             self.chain.services[name].server.stop()

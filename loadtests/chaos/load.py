@@ -93,6 +93,11 @@ class Load(threading.Thread):
     def burst(self, count: int) -> None:
         self._extra += count
 
+    def again(self, count: int) -> None:
+        """Send the last `count` records once more."""
+        part = slice(max(self.sent - count, 0), self.sent)
+        self._producer.send(TOPIC, self._rows.keys[part], self._rows.values[part])
+
     def run(self) -> None:
         started = time.monotonic()
         try:

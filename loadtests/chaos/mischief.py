@@ -24,7 +24,7 @@ class Mischief:
         self._cluster, self._load, self._reader, self._history = cluster, load, reader, history
         self.counts = counts
 
-    def _wait_until_flowing(self, deadline_s: float = 15.0) -> None:
+    def wait_until_flowing(self, deadline_s: float = 15.0) -> None:
         """Return when answers keep up with the load; what is held then is worth holding."""
         end = time.monotonic() + deadline_s
         while time.monotonic() < end and len(self._reader.accepted) < self._load.sent - 300:
@@ -58,7 +58,7 @@ class Mischief:
 
     def pause_scorer(self, episode: Episode) -> None:
         """In the middle of a burst, longer than its session: another takes over, then it wakes and what it had goes out."""
-        self._wait_until_flowing()
+        self.wait_until_flowing()
         name = self._cluster.busiest()
         self._load.burst(BURST)
         time.sleep(0.05 + episode.rest_s / 50)
@@ -80,14 +80,14 @@ class Mischief:
 
     def late_append(self, _: Episode) -> None:
         """What a scorer produced waits in the proxy; it dies, another takes over; then it arrives."""
-        self._wait_until_flowing()
+        self.wait_until_flowing()
         name = self._cluster.busiest()
         self._load.burst(BURST)
         self._arrives_late(name, self._cluster.kafka_proxies, name, "late_appends")
 
     def zombie_checkpoint(self, _: Episode) -> None:
         """A checkpoint waits in the proxy; its scorer dies, another takes over and writes; then it arrives."""
-        self._wait_until_flowing()
+        self.wait_until_flowing()
         name = self._cluster.busiest()
         self._arrives_late(name, [self._cluster.redis_proxies[name]], "", "zombie_checkpoints")
 

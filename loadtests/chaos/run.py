@@ -43,7 +43,7 @@ def run_chaos(folder: Path, model: Path, *, minutes: float, seed: int, rate: flo
         cluster.resume_all()
         load.finish()
         cluster.wait_ready()
-        _settle(cluster, history, problems)
+        settle(cluster, history, problems)
         reader.finish()
         counts["rebalances"] = cluster.rebalances()
         for service in cluster.chain.services.values():
@@ -99,7 +99,7 @@ def _hurt(
     return problems
 
 
-def _settle(cluster: Cluster, history: History, problems: list[str]) -> None:
+def settle(cluster: Cluster, history: History, problems: list[str]) -> None:
     """Wait until every record has been answered and the tracker has read every answer."""
     admin = TopicAdmin(cluster.chain.stack.kafka)
     end = time.monotonic() + SETTLE_S

@@ -17,19 +17,19 @@ CUSTOMERS = 5000
 DAY_MS = 86_400_000
 
 
-def transactions(count: int, seed: int, end_ms: int) -> pa.Table:
-    """`count` rows of the contract's columns that end at `end_ms`."""
+def transactions(count: int, seed: int, end_ms: int, customers: int = CUSTOMERS) -> pa.Table:
+    """`count` rows of the contract's columns that end at `end_ms`; with as many customers as rows, one of each."""
     rng = np.random.default_rng(seed)
-    step = DAY_MS / (2 * CUSTOMERS)
-    customer = rng.integers(0, CUSTOMERS, count)
+    step = DAY_MS / (2 * customers)
+    customer = rng.permutation(customers)[:count] if customers >= count else rng.integers(0, customers, count)
     amount = np.maximum((rng.lognormal(3.3, 1.1, count) * 100).astype(np.int64), 1)
-    names = np.array([f"c{n:06d}" for n in range(CUSTOMERS)])
+    names = np.array([f"c{n:06d}" for n in range(customers)])
     terminal = rng.integers(0, 9000, count)
     return pa.table(
         {
             "transaction_id": [f"b{n:09d}" for n in range(count)],
             "customer_id": names[customer],
-            "account_token": np.array([f"tok-{n:06d}" for n in range(CUSTOMERS)])[customer],
+            "account_token": np.array([f"tok-{n:06d}" for n in range(customers)])[customer],
             "terminal_id": np.array([f"term-{n:05d}" for n in range(9000)])[terminal],
             "merchant_id": np.array([f"m-{n:05d}" for n in range(9000)])[terminal],
             "mcc": pa.array(rng.choice([5411, 5812, 5999, 4829, 7995], count), pa.int32()),
@@ -41,7 +41,7 @@ def transactions(count: int, seed: int, end_ms: int) -> pa.Table:
             "base_amount_minor": amount,
             "base_currency": pa.array(["EUR"] * count),
             "rates_version": pa.array([""] * count),
-            "device_id": np.array([f"d{n:06d}" for n in range(CUSTOMERS)])[customer],
+            "device_id": np.array([f"d{n:06d}" for n in range(customers)])[customer],
             "counterparty_id": pa.nulls(count, pa.string()),
             "occurred_at": (end_ms - step * np.arange(count)[::-1]).astype(np.int64),
             "corrects": pa.nulls(count, pa.string()),

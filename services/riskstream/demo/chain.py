@@ -66,6 +66,10 @@ class Chain:
         self.services[name] = service
         return service
 
+    def use_model(self, model: Path) -> None:
+        """The model of scorers started from now on."""
+        self._model = model
+
     def rss_mib(self) -> float:
         """Resident memory of all its processes, MiB."""
         total = sum(service.rss_mib() for service in self.services.values())

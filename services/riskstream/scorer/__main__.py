@@ -46,6 +46,7 @@ def main() -> None:
             checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
             output_kafka=settings.output_kafka, client_id=settings.client_id,
+            producer_overrides={"queue.buffering.max.messages": settings.output_queue},
         ),
         core, store, metrics, stop,
     )  # fmt: skip

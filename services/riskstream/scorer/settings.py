@@ -38,3 +38,9 @@ class ScorerSettings(ServiceSettings):
         default="", description="brokers for the producer alone, where they differ; empty: --kafka"
     )
     client_id: str = Field(default="", description="the producer's name in broker logs and quotas; empty: the group")
+    output_queue: int = Field(
+        default=200_000,
+        ge=1000,
+        le=2_000_000,
+        description="records that may wait for the brokers before taking more stops",
+    )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
 from riskstream.risk.features.row_kernel import HEAD, pack_kernel, unpack_kernel
 
 _PER_SLOT: dict[str, tuple[Any, int]] = {
@@ -170,25 +171,32 @@ class KeyTable:
         return ok
 
     def drop(self, partition: int) -> None:
-        """Forget a partition's keys."""
-        rows_kept = np.flatnonzero(
-            (self.partitions[: self.used] != partition) & (self.statuses[: self.used] != k.FRESH)
-        )
-        kept: NDArray[np.int32] = rows_kept.astype(np.int32)
-        rows = self.pack(kept)
-        keys = [self.key(int(slot)) for slot in kept]
-        partitions = self.partitions[kept].copy()
-        changed, statuses = self.changed[kept].copy(), self.statuses[kept].copy()
-        self._start(max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity))
-        if not keys:
+        """Forget a partition's keys, and give back what they held."""
+        stays = (self.partitions[: self.used] != partition) & (self.statuses[: self.used] != k.FRESH)
+        if stays.all():
             return
-        data = np.frombuffer(b"".join(keys), np.uint8)
-        lengths = np.fromiter(map(len, keys), np.int32, len(keys))
-        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
-        slots, _ = self.resolve(data, starts, lengths, partitions, np.ones(len(keys), np.uint8))
-        for slot, row in zip(slots.tolist(), rows, strict=True):
-            self.load(slot, row)
-        self.changed[slots], self.statuses[slots] = changed, statuses
+        kept = np.flatnonzero(stays)
+        old_keys, old_times, old_amounts = self.key_bytes, self.ring_times, self.ring_amounts
+        old = {name: getattr(self, name)[kept] for name in (*_PER_SLOT, "lefts", "sums", "last_ids")}
+        blocks = np.flatnonzero(old["blocks"] >= 0)
+        tiles = [each[old["blocks"][blocks]] for each in (self.tile_numbers, self.tile_counts, self.tile_sums)]
+        self._start(max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity))
+        self.used = len(kept)
+        for name, values in old.items():
+            getattr(self, name)[: self.used] = values
+        self._reserve_keys(int(old["key_lengths"].sum()))
+        self.ring_times = np.zeros(int(old["caps"].sum()), np.int64)
+        self.ring_amounts = np.zeros_like(self.ring_times)
+        self.key_used = int(
+            compact_kernel(
+                self.used, self.offs, self.caps, self.key_starts, self.key_lengths, old_times, old_amounts, old_keys,
+                self.ring_times, self.ring_amounts, self.key_bytes, self.arena_used,
+            )
+        )  # fmt: skip
+        self.tile_numbers, self.tile_counts, self.tile_sums = tiles
+        self.blocks[blocks] = np.arange(len(blocks), dtype=np.int32)
+        self.blocks_used[0] = len(blocks)
+        rebuild_kernel(self.used, self.hashes, self.buckets)
 
     def _reserve_slots(self, more: int) -> None:
         if self.used + more <= self.capacity:
@@ -203,11 +211,7 @@ class KeyTable:
         size = _power_of_two(2 * new)
         if size > len(self.buckets):
             self.buckets = np.full(size, -1, np.int32)
-            for slot in range(self.used):
-                bucket = int(self.hashes[slot]) & (size - 1)
-                while self.buckets[bucket] >= 0:
-                    bucket = (bucket + 1) & (size - 1)
-                self.buckets[bucket] = slot
+            rebuild_kernel(self.used, self.hashes, self.buckets)
 
     def _reserve_keys(self, more: int) -> None:
         if self.key_used + more > len(self.key_bytes):

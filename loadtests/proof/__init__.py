@@ -1,0 +1,1 @@
+"""`make proof`: the named schedules, the long kills, chaos; each writes build/proof/<name>.json."""
