@@ -87,6 +87,13 @@ class RedisStateStore:
             raise self._away(error) from error
         return None if s == -2 else s
 
+    def clear(self, partition: int) -> None:
+        """Forget rows and watermark of a partition; scorers that run see it and make them again."""
+        try:
+            self._writer.delete(self._key(partition))
+        except redis.RedisError as error:
+            raise self._away(error) from error
+
     def close(self) -> None:
         self._reader.close()
         self._writer.close()

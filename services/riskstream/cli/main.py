@@ -17,6 +17,7 @@ COMMANDS = {
     "tail": ("tail", "print a topic's records as JSON"),
     "lag": ("lag", "show how far consumer groups are behind"),
     "dlq": ("dlq", "list, show and redrive dead letters"),
+    "rebuild": ("rebuild", "make the scorers' state again from the topics"),
     "report": ("report", "write and list risk reports"),
     "demo": ("demo", "the whole chain on this machine, with figures"),
     "compile": ("kernels", "compile the numeric kernels into the cache"),

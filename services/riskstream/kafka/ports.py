@@ -84,6 +84,12 @@ class StateStore(Protocol):
     def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None: ...
 
 
+class RebuiltStore(StateStore, Protocol):
+    """A store whose partition can be emptied, to be made again."""
+
+    def clear(self, partition: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One record as it stands in its topic; `appended_at` in ms since 1970 UTC."""

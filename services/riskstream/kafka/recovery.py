@@ -44,15 +44,18 @@ class Recovery:
         self._decoder = ColumnDecoder("score.v1")
         self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log())
 
-    def recover(self, partition: int) -> Recovered:
-        """Numbered as in the design; Hold where it must not go on, Retryable where the world is away."""
+    def recover(self, partition: int, *, from_start: bool = False) -> Recovered:
+        """Numbered as in the design; Hold where it must not go on, Retryable where the world is away.
+
+        `from_start`: as if the store were empty.
+        """
         tail = consumer(
             self._bootstrap, self._group, **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10}
         )
         try:
             # A2: watermark, identity of the topics, ends.
             identity, partition_count = self._identity()
-            mark = self._store.mark(partition)
+            mark = None if from_start else self._store.mark(partition)
             source_low, source_high = self._ends(tail, self._source, partition)
             output_low, output_high = self._ends(tail, self._output, partition)
             committed = self._committed(tail, partition)
