@@ -237,7 +237,7 @@ class Cluster:
         end = time.monotonic() + 90
         while True:
             try:
-                wait_ready(list(self.chain.services.values()), 5)
+                wait_ready([service for name, service in self.chain.services.items() if name not in self.down], 5)
                 return
             except Fatal:
                 self.restart_ended()
