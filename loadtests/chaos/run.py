@@ -130,14 +130,17 @@ def _vacuous(counts: Counter[str], found: Findings, minutes: float) -> list[str]
         "kills": (counts["kills"], max(1, int(20 * share))),
         "pauses beyond the session timeout": (counts["pauses_beyond_session"], max(1, int(5 * share))),
         "raw duplicates dropped by readers": (raw, 1 if minutes < 2 else int(1000 * share)),
-        "rebalances": (counts["rebalances"], max(1, int(5 * share))),
-        "times the store went back": (counts["store_goes_back"], 1),
-        "records appended late": (counts["late_appends"], 1),
-        "checkpoints of the dead": (counts["zombie_checkpoints"], 0 if minutes < 3 else 1),
-        "poisonous records": (found.counts["poison"], 1),
     }
+    if minutes >= 2:
+        wanted |= {
+            "rebalances": (counts["rebalances"], max(1, int(5 * share))),
+            "times the store went back": (counts["store_goes_back"], 1),
+            "records appended late": (counts["late_appends"], 1),
+            "checkpoints of the dead": (counts["zombie_checkpoints"], 0 if minutes < 3 else 1),
+            "poisonous records": (found.counts["poison"], 1),
+        }
     out = [f"{has} {what}, {least} are asked for" for what, (has, least) in wanted.items() if has < least]
-    if degraded > 0.02 * max(found.counts["scores_accepted"], 1):
+    if minutes >= 2 and degraded > 0.02 * max(found.counts["scores_accepted"], 1):
         out.append(f"{degraded} of {found.counts['scores_accepted']} scores are degraded, 2 % are allowed")
     return out
 
