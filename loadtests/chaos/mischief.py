@@ -8,7 +8,7 @@ from loadtests.chaos.cluster import NAMESPACE, SCORERS, SESSION_TIMEOUT_S, Clust
 from loadtests.chaos.history import History
 from loadtests.chaos.load import Load
 from loadtests.chaos.proxy import Proxy
-from loadtests.chaos.reader import ConcurrentReader
+from loadtests.chaos.reader import ConcurrentReader, wait_until_flowing
 from loadtests.chaos.schedule import Episode
 
 BURST = 3000
@@ -23,12 +23,6 @@ class Mischief:
     ) -> None:
         self._cluster, self._load, self._reader, self._history = cluster, load, reader, history
         self.counts = counts
-
-    def wait_until_flowing(self, deadline_s: float = 15.0) -> None:
-        """Return when answers keep up with the load; what is held then is worth holding."""
-        end = time.monotonic() + deadline_s
-        while time.monotonic() < end and len(self._reader.accepted) < self._load.sent - 300:
-            time.sleep(0.1)
 
     def run(self, episodes: list[Episode], until: float, stop: Event) -> None:
         for episode in episodes:
@@ -58,7 +52,7 @@ class Mischief:
 
     def pause_scorer(self, episode: Episode) -> None:
         """In the middle of a burst, longer than its session: another takes over, then it wakes and what it had goes out."""
-        self.wait_until_flowing()
+        wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._load.burst(BURST)
         time.sleep(0.05 + episode.rest_s / 50)
@@ -80,14 +74,14 @@ class Mischief:
 
     def late_append(self, _: Episode) -> None:
         """What a scorer produced waits in the proxy; it dies, another takes over; then it arrives."""
-        self.wait_until_flowing()
+        wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._load.burst(BURST)
         self._arrives_late(name, self._cluster.kafka_proxies, name, "late_appends")
 
     def zombie_checkpoint(self, _: Episode) -> None:
         """A checkpoint waits in the proxy; its scorer dies, another takes over and writes; then it arrives."""
-        self.wait_until_flowing()
+        wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._arrives_late(name, [self._cluster.redis_proxies[name]], "", "zombie_checkpoints")
 

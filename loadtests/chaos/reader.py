@@ -3,12 +3,20 @@
 import threading
 import time
 
+from loadtests.chaos.load import Load
 from riskstream.contracts.codec import codec
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Retryable
 
 SCORES = "scores.v1"
+
+
+def wait_until_flowing(load: Load, reader: "ConcurrentReader", deadline_s: float = 15.0) -> None:
+    """Return when answers keep up with the load: what is hurt then is felt."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end and len(reader.accepted) < load.sent - 300:
+        time.sleep(0.1)
 
 
 class ConcurrentReader(threading.Thread):

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from loadtests.chaos.check import WRONG, Findings, check
+from loadtests.chaos.check import Findings, check
 from loadtests.chaos.cluster import Cluster
 from loadtests.chaos.history import History
 from loadtests.chaos.load import Load, make_rows
@@ -143,6 +143,3 @@ def _vacuous(counts: Counter[str], found: Findings, minutes: float) -> list[str]
     if minutes >= 2 and degraded > 0.02 * max(found.counts["scores_accepted"], 1):
         out.append(f"{degraded} of {found.counts['scores_accepted']} scores are degraded, 2 % are allowed")
     return out
-
-
-__all__ = ["WRONG", "run_chaos"]

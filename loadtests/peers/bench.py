@@ -54,6 +54,7 @@ class Bench:
         self.windows: tuple[list[float], list[float]] = ([], [])
         self.bytes: dict[str, tuple[float, float]] = {}
         self.skipped: list[dict[str, str]] = []
+        self._payload = 0
 
     def run(self) -> None:
         os.sched_setaffinity(0, {0})  # the broker, Redis and this process; contenders get core 1
@@ -103,17 +104,17 @@ class Bench:
                 "--review-from", str(self._card.review_from), "--block-from", str(self._card.block_from),
             ]  # fmt: skip
 
-        def raw(payload: int) -> Callable[[str, str, str], list[str]]:
+        def raw(payload: Callable[[], int]) -> Callable[[str, str, str], list[str]]:
             make = script(sys.executable, "loadtests.peers.raw_forward")
-            return lambda source, output, group: [*make(source, output, group), "--payload", str(payload)]
+            return lambda source, output, group: [*make(source, output, group), "--payload", str(payload())]
 
         variant = "loadtests.peers.lane_variants"
         out = [
             Contender("lane", FAST, shipped()),
             Contender("lane off", FAST, script(sys.executable, variant, "off", redis)),
             Contender("lane null", FAST, script(sys.executable, variant, "null", redis)),
-            Contender("raw forward", FAST, raw(0)),
-            Contender("raw forward, the null lane's payload", FAST, raw(self._null_payload())),
+            Contender("raw forward", FAST, raw(lambda: 0)),
+            Contender("raw forward, the null lane's payload", FAST, raw(lambda: self._payload)),
             Contender("fastavro loop", LOOP, script(sys.executable, "loadtests.peers.fastavro_loop")),
             Contender("faust", SLOW, shipped("--runtime", "faust")),
         ]
@@ -123,13 +124,7 @@ class Bench:
             self.skipped.append({"name": "quix", "why": "its environment is not there: make peers"})
         return out
 
-    def _null_payload(self) -> int:
-        """Bytes of a good score without features, about what the null lane writes."""
-        return 150
-
     def _rounds_of_drains(self, kafka: str, contenders: list[Contender], vectors: Path) -> None:
-        only = set(filter(None, os.environ.get("BENCH_ONLY", "").split(",")))
-        contenders = [each for each in contenders if not only or each.name in only]
         for number in range(self._rounds):
             self._alone(vectors)
             scores: dict[str, dict[tuple[int, int], float]] = {}
@@ -141,6 +136,10 @@ class Bench:
                         raise
                     self.skipped.append({"name": f"{contender.name}, round {number + 1}", "why": str(error)[:300]})
                     continue
+                if contender.name == "lane null" and not self._payload:
+                    records = first_records(kafka, output, COMPARED)
+                    self._payload = round(sum(len(record.value or b"") for record in records) / len(records))
+                    self._say(f"the null lane writes {self._payload} bytes a record")
                 if number == 0 and contender.name in ("lane", "lane off", "fastavro loop", "faust", "quix"):
                     scores[contender.name] = self._scores(kafka, output)
                 self.cpu.setdefault(contender.name, []).append(result.cpu_us)

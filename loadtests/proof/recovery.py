@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from loadtests.chaos.cluster import Cluster
+from loadtests.chaos.cluster import NAMESPACE, Cluster
 from loadtests.chaos.history import History
 from loadtests.peers.data import send, transactions
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS
@@ -30,9 +30,7 @@ def kill_recovery(folder: Path, model: Path, seed: int) -> tuple[Counter[str], l
         _wait_scored(kafka, 300)
         time.sleep(8)  # the last checkpoint
         with cluster.redis() as client:
-            counts["keys_in_redis"] = sum(
-                client.hlen(f"{{scorer.standard.v1.{n}}}") - 4 for n in range(DEFAULT_PARTITIONS)
-            )
+            counts["keys_in_redis"] = sum(client.hlen(NAMESPACE % n) - 4 for n in range(DEFAULT_PARTITIONS))
         trickle = _Trickle(kafka)
         slowest = []
         for number in range(KILLS):

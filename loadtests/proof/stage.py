@@ -10,8 +10,7 @@ from loadtests.chaos.check import check
 from loadtests.chaos.cluster import Cluster
 from loadtests.chaos.history import History
 from loadtests.chaos.load import Load, Rows, make_rows
-from loadtests.chaos.mischief import Mischief
-from loadtests.chaos.reader import ConcurrentReader
+from loadtests.chaos.reader import ConcurrentReader, wait_until_flowing
 from loadtests.chaos.run import settle
 
 
@@ -34,7 +33,7 @@ class Stage:
         return self.cluster.chain.stack.kafka
 
     def wait_until_flowing(self, deadline_s: float = 20) -> None:
-        Mischief(self.cluster, self.load, self.reader, self.history, self.counts).wait_until_flowing(deadline_s)
+        wait_until_flowing(self.load, self.reader, deadline_s)
 
     def expect(self, what: str, is_so: bool) -> None:
         """A schedule that did not do what it is named for proves nothing."""

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from tests.support.builders import NOW_MS, frame
+from tests.support.builders import rows
 from tests.support.world import World
 
 from riskstream.demo.chain import Chain
@@ -17,13 +17,7 @@ CUSTOMERS = 24
 
 def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
     """`count` good records and one poisonous one."""
-    good = [
-        (
-            f"{tag}-{n % CUSTOMERS}".encode(),
-            frame(customer_id=f"{tag}-{n % CUSTOMERS}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * 1000),
-        )
-        for n in range(first, first + count)
-    ]
+    good = rows(tag, first, count, customers=CUSTOMERS)
     return [*good[: count // 2], (f"{tag}-0".encode(), b"poison"), *good[count // 2 :]]
 
 
@@ -47,8 +41,7 @@ def test_a_scorer_killed_at_a_step_is_as_if_it_was_not(bare: Chain, point: str, 
             continue
     assert not service.server.is_running, f"it never passed {point}"
     service.server.stop()
-    bare.start("scorer")
-    wait_ready(list(bare.services.values()))
+    wait_ready([bare.start("scorer")])
     world.send(_rows(world.tag, sent, 120))
     sent, poison = sent + 120, poison + 1
 

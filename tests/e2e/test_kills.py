@@ -4,21 +4,11 @@ import os
 import signal
 
 import pytest
-from tests.support.builders import NOW_MS, frame
+from tests.support.builders import NOW_MS, frame, rows
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
 from riskstream.local.services import wait_ready
-
-
-def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
-    return [
-        (
-            f"k-{tag}-{n % 40}".encode(),
-            frame(customer_id=f"k-{tag}-{n % 40}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * 1000),
-        )
-        for n in range(first, first + count)
-    ]
 
 
 def _kill(world: World, name: str, number: signal.Signals) -> None:
@@ -32,11 +22,11 @@ def _kill(world: World, name: str, number: signal.Signals) -> None:
 def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_on(world: World) -> None:
     total = 0
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-        world.send(_rows(world.tag, total, 1500))
+        world.send(rows(world.tag, total, 1500))
         total += 1500
         world.scores(total - 700)
         _kill(world, "scorer", number)
-    world.send(_rows(world.tag, total, 500))
+    world.send(rows(world.tag, total, 500))
     total += 500
     wait_ready(list(world.chain.services.values()))
     scores = world.scores(total)
@@ -77,7 +67,7 @@ def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "reporter", "scorer", "tracker"])
 def test_every_service_drains_on_sigterm_and_exits_0(world: World, name: str) -> None:
-    world.send(_rows(f"{world.tag}{name}", 0, 300))
+    world.send(rows(f"{world.tag}{name}", 0, 300))
     service = world.chain.services[name]
     os.kill(service.server.pid, signal.SIGTERM)
     assert service.server._guard.wait(20) == 0, service.server.log.read_text()[-500:]

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from tests.support.builders import NOW_MS, frame
+from tests.support.builders import rows
 from tests.support.world import World
 
 from riskstream.demo.chain import Chain
@@ -16,34 +16,24 @@ CLASSIC = {
 }
 
 
-def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
-    return [
-        (
-            f"{tag}-{n % 40}".encode(),
-            frame(customer_id=f"{tag}-{n % 40}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * 1000),
-        )
-        for n in range(first, first + count)
-    ]
-
-
 def test_two_members_share_hand_over_and_take_over(bare: Chain) -> None:
     world = World(bare)
     names = ("scorer-classic1", "scorer-classic2")
     for name in names:
         bare.start(name, CLASSIC)
     wait_ready([bare.services[name] for name in names])
-    world.send(_rows(world.tag, 0, 800))
+    world.send(rows(world.tag, 0, 800))
     world.scores(800)
     first = bare.services[names[0]].server
     os.kill(first.pid, signal.SIGKILL)
     first.stop()
-    world.send(_rows(world.tag, 800, 400))
+    world.send(rows(world.tag, 800, 400))
     world.scores(1200)
     wait_ready([bare.start(names[0], CLASSIC)])
-    world.send(_rows(world.tag, 1200, 400))
+    world.send(rows(world.tag, 1200, 400))
     world.scores(1600)
     bare.services[names[1]].server.stop()  # SIGTERM: hands over
-    world.send(_rows(world.tag, 1600, 400))
+    world.send(rows(world.tag, 1600, 400))
     scores = world.scores(2000)
     seen: dict[str, int] = {}
     for score in scores:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import redis
-from tests.support.builders import NOW_MS, frame
+from tests.support.builders import rows
 from tests.support.world import World
 
 from riskstream.demo.chain import Chain
@@ -22,22 +22,12 @@ def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
-    good: list[tuple[bytes | None, bytes | None]] = [
-        (
-            f"{tag}-{n % 30}".encode(),
-            frame(customer_id=f"{tag}-{n % 30}", transaction_id=f"{tag}-{n % 290}", occurred_at=NOW_MS + n * 1000),
-        )
-        for n in range(first, first + count)
-    ]
-    return [*good, (f"{tag}-0".encode(), b"poison")]
-
-
 def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     world = World(bare)
     service = bare.start("scorer")
     wait_ready([service])
-    world.send(_rows(world.tag, 0, 600))
+    poison: tuple[bytes | None, bytes | None] = (f"{world.tag}-0".encode(), b"poison")
+    world.send([*rows(world.tag, 0, 600, customers=30), poison])
     world.scores(601)
     service.server.stop()
     with redis.Redis.from_url(bare.stack.redis) as client:
@@ -52,7 +42,7 @@ def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     # A rejected or repeated record at the end moves the watermark but no row: all fields are equal.
     assert after == before
     wait_ready([bare.start("scorer")])
-    world.send(_rows(world.tag, 600, 60))
+    world.send([*rows(world.tag, 600, 60, customers=30), poison])
     scores = [score for score in world.scores(662) if score["verdict"] == "GOOD"]
     assert max(score["features"][10] for score in scores[-5:]) > 15, "it goes on from there"
     bare.services["scorer"].server.stop()

@@ -31,6 +31,19 @@ def frame(**changes: Any) -> bytes:
     return codec("transaction.v1").encode(transaction(**changes))
 
 
+def rows(
+    tag: str, first: int, count: int, *, customers: int = 40, step_ms: int = 1000
+) -> list[tuple[bytes | None, bytes | None]]:
+    """Good records `first` to `first + count - 1` of a tag as (key, frame): `customers` take turns, time goes on."""
+    return [
+        (
+            f"{tag}-{n % customers}".encode(),
+            frame(customer_id=f"{tag}-{n % customers}", transaction_id=f"{tag}-{n}", occurred_at=NOW_MS + n * step_ms),
+        )
+        for n in range(first, first + count)
+    ]
+
+
 def score(**changes: Any) -> dict[str, Any]:
     """A valid accepted, good score."""
     return {

@@ -90,7 +90,7 @@ class RedisStateStore:
     def clear(self, partition: int) -> None:
         """Forget rows and watermark of a partition; scorers that run see it and make them again."""
         try:
-            self._writer.delete(self._key(partition))
+            self._writer.unlink(self._key(partition))
         except redis.RedisError as error:
             raise self._away(error) from error
 

@@ -6,6 +6,7 @@ import click
 
 import riskstream.contracts.columns_kernel
 import riskstream.risk.features.kernel
+import riskstream.risk.features.move_kernel
 import riskstream.risk.features.row_kernel
 import riskstream.risk.partition
 import riskstream.risk.validity  # noqa: F401  importing declares the kernels

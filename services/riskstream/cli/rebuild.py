@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.cli.options import kafka_option
+from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.rebuild import rebuild_partition
 from riskstream.risk.features.standard import STANDARD
@@ -48,8 +49,11 @@ def command(kafka: str, redis: str, group: str, source: str, output: str, only: 
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
     policy = Policy(model_version="", review_from=1.0, block_from=1.0, medians=(0.0,) * len(STANDARD.names))
     store = RedisStateStore(redis, f"{group}.{STANDARD.label}")
-    for number in wanted:
-        core = ScorerCore(STANDARD, _NoModel(), policy, 2048)
-        applied, rows = rebuild_partition(kafka, group, source, output, number, core, store)
-        click.echo(f"partition {number}: {applied:,} records applied, {rows:,} rows written")
-    store.close()
+    try:
+        for number in wanted:
+            core = ScorerCore(STANDARD, _NoModel(), policy, 2048)
+            with bar(f"partition {number}", None) as advance:
+                applied, rows = rebuild_partition(kafka, group, source, output, number, core, store, advance)
+            click.echo(f"partition {number}: {applied:,} records applied, {rows:,} rows written")
+    finally:
+        store.close()

@@ -200,7 +200,9 @@ class Lane:
         self._work.drop(partition)
 
     def _reopen(self, partition: int, why: str) -> None:
-        """W3, and B3 when another owner is ahead: drop the partition's memory and run A2-A5 again."""
+        """W3, and B3 when another owner is ahead: drop the partition's memory and run A2-A5 again; a held one stays."""
+        if self._owned[partition].phase is Phase.HELD:
+            return
         log.warning("taking up anew", partition=partition, why=why)
         self._metrics.reopened.inc()
         self._consumer.pause([TopicPartition(self._settings.source, partition)])
