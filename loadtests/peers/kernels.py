@@ -11,11 +11,6 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.features.table import KeyTable
 from riskstream.trainer.dataset import texts
 
-_ARRAYS = (
-    "hashes", "key_starts", "key_lengths", "partitions", "statuses", "ats", "offs", "caps", "firsts", "sizes", "newests",
-    "id_counts", "changed", "blocks", "lefts", "sums", "last_ids",
-)  # fmt: skip
-
 
 def _one_window(window_ms: int) -> FeatureSet:
     kinds = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN)
@@ -28,7 +23,7 @@ def _one_window(window_ms: int) -> FeatureSet:
 
 
 def apply(features: FeatureSet, table: pa.Table, chunk: int = 2048) -> tuple[KeyTable, float]:
-    """The table after all rows, and CPU us an event of the kernel alone over the last half of them."""
+    """The table after all rows, and CPU us an event of the kernel alone over the last half of them: let the first fill it."""
     keys = KeyTable(features, slots=16384)
     ids = texts(table["customer_id"])
     times = np.array(table["occurred_at"].to_numpy())
@@ -59,12 +54,8 @@ def cost_by_window(table: pa.Table, rounds: int = 5) -> tuple[list[float], list[
     return long, short
 
 
-def bytes_a_key(table: pa.Table) -> tuple[float, float]:
-    """(bytes of the hot state, bytes of its row in the store) a key, `standard` windows, all of these events inside 30 days."""
-    keys, _ = apply(STANDARD, table)
-    fixed = sum(getattr(keys, name)[: keys.used].nbytes for name in _ARRAYS)
-    rings = int(keys.caps[: keys.used].sum()) * 16
-    tiles = int(keys.blocks_used[0]) * (keys.tile_numbers[:1].nbytes * 3)
-    names = keys.key_used
+def bytes_a_key(table: pa.Table, features: FeatureSet = STANDARD) -> tuple[float, float]:
+    """(bytes of the hot state, bytes of its row in the store) a key, all of these events inside 30 days."""
+    keys, _ = apply(features, table)
     rows = keys.pack(np.arange(keys.used, dtype=np.int32))
-    return (fixed + rings + tiles + names) / keys.used, sum(map(len, rows)) / keys.used
+    return keys.hot_bytes() / keys.used, sum(map(len, rows)) / keys.used

@@ -48,6 +48,11 @@ class Row:
                    spread=spread(ours))  # fmt: skip
 
     @classmethod
+    def most(cls, name: str, ours: list[float], unit: str, goal: float) -> "Row":
+        return cls(name=name, ours=median(ours), theirs=None, unit=unit, ratio=None, goal=goal, ok=median(ours) <= goal,
+                   spread=spread(ours))  # fmt: skip
+
+    @classmethod
     def figure(cls, name: str, ours: list[float], unit: str) -> "Row":
         """A figure without a goal."""
         return cls(

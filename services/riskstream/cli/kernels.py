@@ -5,7 +5,9 @@ import time
 import click
 
 import riskstream.contracts.columns_kernel
+import riskstream.risk.features.input_kernel
 import riskstream.risk.features.kernel
+import riskstream.risk.features.key_kernel
 import riskstream.risk.features.move_kernel
 import riskstream.risk.features.row_kernel
 import riskstream.risk.partition

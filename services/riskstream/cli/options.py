@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from riskstream.risk.features.sets import SETS
+
 LOCAL_DIR = Path("build/local")
 
 
@@ -26,4 +28,12 @@ def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--kafka", default=default_kafka, metavar="ADDR",
         help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else 127.0.0.1:9092]",
+    )(function)  # fmt: skip
+
+
+def features_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--features NAME, as a FeatureSet."""
+    return click.option(
+        "--features", type=click.Choice(list(SETS)), default="standard", show_default=True, help="feature set",
+        callback=lambda _context, _option, name: SETS[name],
     )(function)  # fmt: skip

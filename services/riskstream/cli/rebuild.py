@@ -5,11 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.rebuild import rebuild_partition
-from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.core import Policy, ScorerCore
 
@@ -25,10 +25,13 @@ class _NoModel:
 @kafka_option
 @click.option("--redis", default="redis://127.0.0.1:6379/0", show_default=True, help="URL of the state store")
 @click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group")
+@features_option
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
 @click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all")
-def command(kafka: str, redis: str, group: str, source: str, output: str, only: tuple[int, ...]) -> None:
+def command(
+    kafka: str, redis: str, group: str, features: FeatureSet, source: str, output: str, only: tuple[int, ...]
+) -> None:
     """Make the scorers' state again from the topics, while no scorer of the group runs.
 
     Everything that was answered is applied again by its recorded verdict, through the scorer's own kernel; nothing is
@@ -47,11 +50,11 @@ def command(kafka: str, redis: str, group: str, source: str, output: str, only: 
     wrong = [number for number in wanted if not 0 <= number < counts[source]]
     if wrong:
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
-    policy = Policy(model_version="", review_from=1.0, block_from=1.0, medians=(0.0,) * len(STANDARD.names))
-    store = RedisStateStore(redis, f"{group}.{STANDARD.label}")
+    policy = Policy(model_version="", review_from=1.0, block_from=1.0, medians=(0.0,) * len(features.names))
+    store = RedisStateStore(redis, f"{group}.{features.label}")
     try:
         for number in wanted:
-            core = ScorerCore(STANDARD, _NoModel(), policy, 2048)
+            core = ScorerCore(features, _NoModel(), policy, 2048)
             with bar(f"partition {number}", None) as advance:
                 applied, rows = rebuild_partition(kafka, group, source, output, number, core, store, advance)
             click.echo(f"partition {number}: {applied:,} records applied, {rows:,} rows written")

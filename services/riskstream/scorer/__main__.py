@@ -7,7 +7,7 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.watchdog import Watchdog
-from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -22,16 +22,17 @@ def main() -> None:
     settings = ScorerSettings.load()
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
-    model = OnnxModel(settings.model, STANDARD)
+    features = SETS[settings.features]
+    model = OnnxModel(settings.model, features)
     card = model.card
     policy = Policy(
         model_version=card.version, review_from=card.review_from, block_from=card.block_from, medians=card.medians
     )
-    core = ScorerCore(STANDARD, model, policy, settings.max_batch)
+    core = ScorerCore(features, model, policy, settings.max_batch)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
     store = RedisStateStore(
         settings.redis.get_secret_value(),
-        f"{settings.group}.{kind}{STANDARD.label}",
+        f"{settings.group}.{kind}{features.label}",
         read_timeout_ms=settings.store_read_timeout_ms,
     )
     compile_all()

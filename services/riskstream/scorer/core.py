@@ -16,7 +16,8 @@ from riskstream.kafka.ports import LIVE, SKIP, Batch, Outcome
 from riskstream.risk import validity
 from riskstream.risk.decision import APPROVE, decide
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.kernel import UNKNOWN, hash_kernel, input_kernel
+from riskstream.risk.features.input_kernel import input_kernel
+from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
 from riskstream.risk.features.table import KeyTable
 from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import Reasons

@@ -1,12 +1,19 @@
 """Settings of the scorer."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from riskstream.risk.features.sets import SETS
 from riskstream.runtime.settings import ServiceSettings
+
+
+def _known_set(name: str) -> str:
+    if name not in SETS:
+        raise ValueError(f"{name} is not one of {', '.join(SETS)}")
+    return name
 
 
 class ScorerSettings(ServiceSettings):
@@ -17,6 +24,9 @@ class ScorerSettings(ServiceSettings):
 
     redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
     model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
+    features: Annotated[str, AfterValidator(_known_set)] = Field(
+        default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
+    )
     group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
     runtime: Literal["lane", "faust"] = Field(
         default="lane", description="`lane` (exact by position) or `faust` (at least once; extra `faust`)"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from tests.support.stream import Stream
 
 from riskstream.risk.features.declare import Aggregate, Feature, FeatureSet
-from riskstream.risk.features.kernel import DUPLICATE, GOOD, LIVE, REPLAY, RING_CAP, UNKNOWN
+from riskstream.risk.features.kernel import DUPLICATE, GOOD, REPLAY, RING_CAP
+from riskstream.risk.features.key_kernel import UNKNOWN
 from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.features.table import KeyTable
 
 WINDOWS = (1000, 10_000, 100_000)
 
@@ -67,36 +67,6 @@ class Oracle:
         return is_duplicate, out
 
 
-class Stream:
-    """Feeds events to a KeyTable in batches."""
-
-    def __init__(self, features: FeatureSet = SMALL) -> None:
-        self.table = KeyTable(features, slots=4)
-        self.width = len(features.names)
-        self.offset = 0
-
-    def apply(
-        self, events: list[tuple[str, int, int, str]], mode: int = LIVE, partition: int = 0
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        n = len(events)
-        keys = [key.encode() for key, *_ in events]
-        lengths = np.array([len(key) for key in keys], np.int32)
-        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
-        data = np.frombuffer(b"".join(keys), np.uint8)
-        slots, fresh = self.table.resolve(data, starts, lengths, np.full(n, partition, np.int32), np.ones(n, np.uint8))
-        for slot in fresh.tolist():
-            self.table.load(slot, None)
-        out = np.full((n, self.width), np.nan, np.float32)
-        verdicts = np.zeros(n, np.uint8)
-        self.table.apply(
-            slots, np.array([e[1] for e in events], np.int64), np.array([e[2] for e in events], np.int64),
-            np.array([hash(e[3]) & (2**63 - 1) for e in events], np.uint64),
-            np.arange(self.offset, self.offset + n, dtype=np.int64), np.full(n, mode, np.uint8), verdicts, out,
-        )  # fmt: skip
-        self.offset += n
-        return verdicts, out
-
-
 EVENT = st.tuples(st.sampled_from("abc"), st.integers(0, 300_000), st.integers(0, 10**13), st.integers(0, 60).map(str))
 
 
@@ -105,7 +75,7 @@ EVENT = st.tuples(st.sampled_from("abc"), st.integers(0, 300_000), st.integers(0
 def test_windows_equal_a_naive_computation(events: list[Any], cut: int, in_order: bool) -> None:
     if in_order:
         events = sorted(events, key=lambda event: event[1])
-    stream, oracle = Stream(), Oracle()
+    stream, oracle = Stream(SMALL), Oracle()
     for start in range(0, len(events), cut):
         verdicts, out = stream.apply(events[start : start + cut])
         for index, event in enumerate(events[start : start + cut]):
@@ -117,25 +87,10 @@ def test_windows_equal_a_naive_computation(events: list[Any], cut: int, in_order
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENT, min_size=1, max_size=60), at=st.integers(0, 60))
 def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(events: list[Any], at: int) -> None:
-    straight, broken = Stream(), Stream()
+    straight, broken = Stream(SMALL), Stream(SMALL)
     straight.apply(events[:at] or events[:1])
     broken.apply(events[:at] or events[:1])
-    slots = broken.table.changed_slots(0)
-    rows = dict(zip(map(broken.table.key, slots.tolist()), broken.table.pack(slots), strict=True))
-    again = Stream()
-    again.offset = broken.offset
-    keys = list(rows)
-    lengths = np.array([len(key) for key in keys], np.int32)
-    starts = (np.cumsum(lengths) - lengths).astype(np.int32)
-    fresh_slots, _ = again.table.resolve(
-        np.frombuffer(b"".join(keys), np.uint8),
-        starts,
-        lengths,
-        np.zeros(len(keys), np.int32),
-        np.ones(len(keys), np.uint8),
-    )
-    for slot, key in zip(fresh_slots.tolist(), keys, strict=True):
-        assert again.table.load(slot, rows[key])
+    again = broken.packed_and_loaded()
     if rest := events[at:]:
         np.testing.assert_array_equal(straight.apply(rest)[1], again.apply(rest)[1])
 
@@ -146,14 +101,14 @@ def test_the_final_state_does_not_depend_on_the_order_of_arrival(events: list[An
     events = [(key, at % WINDOWS[-1], amount, name) for key, at, amount, name in events]
     shuffled = [events[index] for index in np.random.default_rng(seed).permutation(len(events))]
     probe = [(key, 150_000, 1, "probe" + key) for key in "abc"]
-    first, second = Stream(), Stream()
+    first, second = Stream(SMALL), Stream(SMALL)
     first.apply(events)
     second.apply(shuffled)
     np.testing.assert_array_equal(first.apply(probe)[1][:, :-1], second.apply(probe)[1][:, :-1])
 
 
 def test_past_the_cap_counts_and_sums_are_off_by_at_most_one_tile() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     n = 3000
     events = [("a", index * 20, 100, str(index)) for index in range(n)]
     _, out = stream.apply(events)
@@ -166,26 +121,15 @@ def test_past_the_cap_counts_and_sums_are_off_by_at_most_one_tile() -> None:
 
 
 def test_a_hot_key_survives_its_row() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", index * 20, 100, str(index)) for index in range(1000)])
-    row = stream.table.pack(stream.table.changed_slots(0))[0]
-    again = Stream()
-    again.offset = stream.offset
-    again.apply([("b", 0, 0, "x")])
-    again.table.resolve(
-        np.frombuffer(b"a", np.uint8),
-        np.zeros(1, np.int32),
-        np.ones(1, np.int32),
-        np.zeros(1, np.int32),
-        np.ones(1, np.uint8),
-    )
-    assert again.table.load(1, row)
+    again = stream.packed_and_loaded()
     event = [("a", 20_500, 100, "next")]
     np.testing.assert_array_equal(stream.apply(event)[1], again.apply(event)[1])
 
 
 def test_a_replayed_record_at_or_below_the_rows_offset_is_left() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", 10, 5, "x"), ("a", 20, 5, "y")])
     stream.offset = 0
     stream.apply([("a", 10, 5, "x"), ("a", 20, 5, "y")], mode=REPLAY)
@@ -194,7 +138,7 @@ def test_a_replayed_record_at_or_below_the_rows_offset_is_left() -> None:
 
 
 def test_a_row_of_another_layout_or_a_broken_one_is_unknown() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", 10, 5, "x")])
     row = stream.table.pack(stream.table.changed_slots(0))[0]
     other = (99).to_bytes(8, "little") + row[8:]
@@ -205,7 +149,7 @@ def test_a_row_of_another_layout_or_a_broken_one_is_unknown() -> None:
 
 
 def test_dropping_a_partition_forgets_its_keys_and_keeps_the_others() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", 10, 5, "x"), ("b", 10, 5, "y")], partition=0)
     stream.apply([("a", 10, 7, "x2"), ("c", 10, 7, "z")], partition=1)
     stream.table.drop(0)
@@ -216,7 +160,7 @@ def test_dropping_a_partition_forgets_its_keys_and_keeps_the_others() -> None:
 
 
 def test_many_keys_grow_the_table() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     events = [(f"key-{index % 5000}", index, 1, str(index)) for index in range(20_000)]
     for start in range(0, len(events), 3000):
         stream.apply(events[start : start + 3000])
@@ -230,7 +174,7 @@ def test_the_standard_set_has_the_windows_and_names_that_models_rely_on() -> Non
 
 
 def test_money_is_exact_at_the_largest_amounts() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     _, out = stream.apply([("a", index, 10**13, str(index)) for index in range(200)])
     stream.apply([("a", 500_000, 3, "later")])
     assert out[199, 9] == np.float32(200 * 10**13)
@@ -239,14 +183,14 @@ def test_money_is_exact_at_the_largest_amounts() -> None:
 
 @pytest.mark.parametrize("ids", [17, 16])
 def test_a_transaction_id_is_remembered_for_sixteen(ids: int) -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", 1, 1, "first"), *(("a", 1, 1, str(index)) for index in range(ids - 1))])
     verdicts, _ = stream.apply([("a", 1, 1, "first")])
     assert verdicts[0] == (GOOD if ids == 17 else DUPLICATE)
 
 
 def test_a_repeat_gets_the_features_of_its_original() -> None:
-    stream = Stream()
+    stream = Stream(SMALL)
     stream.apply([("a", 1000, 50, "before")])
     _, original = stream.apply([("a", 2000, 70, "x")])
     verdicts, repeat = stream.apply([("a", 2000, 70, "x")])

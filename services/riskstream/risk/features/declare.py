@@ -1,5 +1,6 @@
 """The vocabulary in which features are declared: entity, aggregate, window, delay, default, reason."""
 
+import itertools
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -55,12 +56,28 @@ class InputFeature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSet:
-    """An ordered set: first the inputs, then the features. `label` names it in every score."""
+    """An ordered set: first the inputs, then the features. `label` names it in every score.
+
+    Windows are exact, or `tiles_ms` gives the width of a tile of each, shortest window first: whole minutes, each a
+    multiple of the one before. Raises ValueError where they are not.
+    """
 
     name: str
     version: int
     inputs: tuple[InputFeature, ...]
     features: tuple[Feature, ...]
+    tiles_ms: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        steps = (MINUTE_MS, *self.tiles_ms)
+        nests = all(wide % narrow == 0 for narrow, wide in itertools.pairwise(steps))
+        fits = len(self.tiles_ms) == len(self.windows_ms) <= 7
+        if self.tiles_ms and not (
+            nests and fits and sum(w // t + 2 for w, t in zip(self.windows_ms, self.tiles_ms, strict=True)) <= 256
+        ):
+            raise ValueError(
+                f"{self.name}: a tile width a window (7 at most), each a multiple of the one before, 256 tiles in all"
+            )
 
     @property
     def label(self) -> str:

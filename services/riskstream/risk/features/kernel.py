@@ -1,94 +1,34 @@
-"""The kernel: updates and reads sliding windows of owned keys over flat arrays. The arrays are explained in `table.py`.
+"""The kernels that update and read sliding windows of owned keys over flat arrays; `table.py` explains the arrays.
 
-Each key has a ring of its events (time, amount) sorted by time, and for every window the index of its left edge and
-the int64 sum right of it, so that an event in order costs the same whatever the window's length. A ring holds up to
-256 events; older ones are folded into 65 tiles a window, whose left edge is quantised to one tile (1/64 window).
+Exact (`apply_kernel`): each key has a ring of its events (time, amount) sorted by time, and for every window the index of
+its left edge and the int64 sum right of it, so that an event in order costs the same whatever the window's length. A
+ring holds up to 256 events; older ones are folded into 65 tiles a window, whose left edge is quantised to one tile (1/64
+window).
+
+Tiled (`apply_tiles_kernel`): each key has a few tiles in no order, each the count and int64 sum of a stretch of time. An
+event is kept at the finest level whose tile is not yet past that level's window, and moves up as the newest event moves
+on; widths nest, so what is kept depends on the events alone and not on their order. A window is read from the tiles
+that reach into it: its left edge is quantised to one tile of its level.
 """
 
 import numpy as np
 from numba import njit
 
 from riskstream.runtime.kernel import kernel
+from riskstream.runtime.prefetch import prefetch
 
 RING_CAP = 256
 TILES = 65
+AHEAD = 8
+"""Records ahead for which the ends of a ring are fetched into the cache."""
 LAST_IDS = 16
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
 """Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate."""
 GOOD, DUPLICATE = 1, 3
 """Verdicts that the kernel gives: the index in the contract's enum Verdict."""
 COUNT, SUM, MEAN, OVER_MEAN, SINCE_LAST = range(5)
-KNOWN, UNKNOWN, FRESH = 0, 1, 2
-"""Status of a slot: its row was read or is new; could not be read; waits to be read."""
-
-_U8 = "Array(uint8, 1, 'C', readonly=True)"
-
-
-@njit(inline="always")
-def _hash(data, start, length):  # type: ignore[no-untyped-def]
-    """64-bit FNV-1a with MurmurHash3's finaliser."""
-    h = np.uint64(14695981039346656037)
-    for at in range(start, start + length):
-        h = (h ^ np.uint64(data[at])) * np.uint64(1099511628211)
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xFF51AFD7ED558CCD)
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xC4CEB9FE1A85EC53)
-    return h ^ (h >> np.uint64(33))
-
-
-@kernel(f"void({_U8}, int32[::1], int32[::1], uint64[::1])")
-def hash_kernel(data, starts, lengths, out):  # type: ignore[no-untyped-def]
-    """Hash of each text."""
-    for i in range(len(starts)):
-        out[i] = _hash(data, starts[i], lengths[i])
-
-
-@kernel(
-    f"int64({_U8}, int32[::1], int32[::1], int32[::1], uint8[::1], int32[::1], int32[::1], uint64[::1], int64[::1],"
-    "int32[::1], uint8[::1], int64, int64, int32[::1], uint8[::1])"
-)
-def resolve_kernel(  # type: ignore[no-untyped-def]
-    data, starts, lengths, partitions, wanted, slots, buckets, hashes, key_starts,
-    key_lengths, key_bytes, used, key_used, slot_partitions, statuses,
-):  # fmt: skip
-    """Find or make the slot of each wanted record's key; how many slots are used afterwards.
-
-    The caller has made room: free slots and key bytes for every record, buckets twice the slots.
-    """
-    mask = np.uint64(len(buckets) - 1)
-    for i in range(len(starts)):
-        slots[i] = -1
-        if not wanted[i]:
-            continue
-        h = _hash(data, starts[i], lengths[i])
-        bucket = h & mask
-        while True:
-            slot = buckets[bucket]
-            if slot < 0:
-                slot = used
-                used += 1
-                buckets[bucket] = slot
-                hashes[slot] = h
-                key_starts[slot] = key_used
-                key_lengths[slot] = lengths[i]
-                for at in range(lengths[i]):
-                    key_bytes[key_used + at] = data[starts[i] + at]
-                key_used += lengths[i]
-                slot_partitions[slot] = partitions[i]
-                statuses[slot] = FRESH
-                break
-            if hashes[slot] == h and key_lengths[slot] == lengths[i] and slot_partitions[slot] == partitions[i]:
-                same = True
-                for at in range(lengths[i]):
-                    if key_bytes[key_starts[slot] + at] != data[starts[i] + at]:
-                        same = False
-                        break
-                if same:
-                    break
-            bucket = (bucket + np.uint64(1)) & mask
-        slots[i] = slot
-    return used
+MINUTE_MS = 60_000
+_COUNTS = (1 << 28) - 1
 
 
 @njit(inline="always")
@@ -107,18 +47,92 @@ def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, amount):  
             tile_sums[block, w, place] += amount
 
 
+@njit(inline="always")
+def _is_repeat(last_ids, id_counts, s, name):  # type: ignore[no-untyped-def]
+    for k in range(min(id_counts[s], LAST_IDS)):  # noqa: SIM110  numba compiles no generator
+        if last_ids[s, k] == name:
+            return True
+    return False
+
+
+@njit(inline="always")
+def _remember(last_ids, id_counts, s, name):  # type: ignore[no-untyped-def]
+    last_ids[s, id_counts[s] % LAST_IDS] = name
+    id_counts[s] += 1
+    if id_counts[s] >= 2 * LAST_IDS:
+        id_counts[s] -= LAST_IDS
+
+
+@njit(inline="always")
+def _take(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
+    """Where a block of `cap` pairs of the arena begins: one given back, else a new one."""
+    at = frees[cap // 4]
+    if at >= 0:
+        frees[cap // 4] = ring[at, 0]
+        return at
+    at = arena_used[0]
+    arena_used[0] += cap
+    return at
+
+
+@njit(inline="always")
+def _give(ring, frees, at, cap):  # type: ignore[no-untyped-def]
+    """Give a block back: the first pair holds the next free block of its size."""
+    ring[at, 0] = frees[cap // 4]
+    frees[cap // 4] = at
+
+
+@njit(inline="always")
+def _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger):  # type: ignore[no-untyped-def]
+    """Move a key's ring into a block of `bigger` pairs; its first event comes to stand first."""
+    fresh = _take(ring, frees, arena_used, bigger)
+    cap = caps[s]
+    for k in range(sizes[s]):
+        place = offs[s] + (firsts[s] + k if firsts[s] + k < cap else firsts[s] + k - cap)
+        ring[fresh + k, 0] = ring[place, 0]
+        ring[fresh + k, 1] = ring[place, 1]
+    if cap > 0:
+        _give(ring, frees, offs[s], cap)
+    offs[s] = fresh
+    caps[s] = bigger
+    firsts[s] = 0
+
+
+@njit(inline="always")
+def _write(out, i, base, program, count_w, sum_w, amount, since):  # type: ignore[no-untyped-def]
+    """Compute the declared features of one event from its windows; `since` in seconds."""
+    for f in range(program.shape[0]):
+        aggregate = program[f, 0]
+        w = program[f, 1]
+        value = np.float64(np.nan)
+        if aggregate == COUNT:
+            value = np.float64(count_w[w])
+        elif aggregate == SUM:
+            value = np.float64(sum_w[w])
+        elif aggregate == MEAN:
+            if count_w[w] > 0:
+                value = np.float64(sum_w[w]) / np.float64(count_w[w])
+        elif aggregate == OVER_MEAN:
+            others = sum_w[w] - amount
+            if count_w[w] > 1 and others > 0:
+                value = np.float64(amount) * np.float64(count_w[w] - 1) / np.float64(others)
+        else:
+            value = since
+        out[i, base + f] = np.float32(value)
+
+
 @kernel(
     "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
     "float32[:, ::1], int64, int32[:, ::1], int64[::1],"
-    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1],"
-    "uint64[:, ::1], int32[::1], uint8[::1], int64[::1], int64[::1], int32[::1],"
+    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1],"
+    "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1], int32[::1],"
     "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 def apply_kernel(  # type: ignore[no-untyped-def]
     n, slots, times, amounts, ids, offsets, modes, verdicts,
     out, base, program, windows,
-    ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums,
-    last_ids, id_counts, changed, ring_times, ring_amounts, blocks,
+    ats, offs, caps, firsts, sizes, newests, arena_used, frees, lefts, sums,
+    last_ids, id_counts, changed, ring, blocks,
     tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
     """Apply n records in order: read features into out[i, base:], then verdicts. How many records were applied.
@@ -131,6 +145,13 @@ def apply_kernel(  # type: ignore[no-untyped-def]
     count_w = np.zeros(wide, np.int64)
     sum_w = np.zeros(wide, np.int64)
     for i in range(n):
+        if i + AHEAD < n and modes[i + AHEAD] != SKIP:
+            s = slots[i + AHEAD]
+            mask = caps[s] - 1
+            prefetch(ring, offs[s] + ((firsts[s] + sizes[s]) & mask))
+            prefetch(ring, offs[s] + ((firsts[s] + sizes[s] - 1) & mask))
+            for w in range(wide):
+                prefetch(ring, offs[s] + ((firsts[s] + lefts[s, w]) & mask))
         mode = modes[i]
         if mode == SKIP:
             continue
@@ -141,80 +162,69 @@ def apply_kernel(  # type: ignore[no-untyped-def]
         amount = amounts[i]
         is_duplicate = mode == REPLAY_DUPLICATE
         if mode == LIVE:
-            for k in range(min(id_counts[s], LAST_IDS)):
-                if last_ids[s, k] == ids[i]:
-                    is_duplicate = True
-                    break
+            is_duplicate = _is_repeat(last_ids, id_counts, s, ids[i])
         verdicts[i] = DUPLICATE if is_duplicate else GOOD
         ats[s] = offsets[i]
         changed[s] = 1
         applied += 1
         off = offs[s]
         cap = caps[s]
+        mask = cap - 1  # caps are powers of two
         position = np.int64(-1)
         if not is_duplicate:
-            last_ids[s, id_counts[s] % LAST_IDS] = ids[i]
-            id_counts[s] += 1
-            if id_counts[s] >= 2 * LAST_IDS:
-                id_counts[s] -= LAST_IDS
+            _remember(last_ids, id_counts, s, ids[i])
             if t > newests[s]:
                 newests[s] = t
                 for w in range(wide):
                     left = lefts[s, w]
                     edge = t - windows[w]
-                    while left < sizes[s] and ring_times[off + (firsts[s] + left) % cap] <= edge:
-                        sums[s, w] -= ring_amounts[off + (firsts[s] + left) % cap]
+                    while left < sizes[s] and ring[off + ((firsts[s] + left) & mask), 0] <= edge:
+                        sums[s, w] -= ring[off + ((firsts[s] + left) & mask), 1]
                         left += 1
                     lefts[s, w] = left
                 gone = lefts[s, wide - 1]
                 if gone > 0:
-                    firsts[s] = (firsts[s] + gone) % cap
+                    firsts[s] = (firsts[s] + gone) & mask
                     sizes[s] -= gone
                     for w in range(wide):
                         lefts[s, w] -= gone
             if t > newests[s] - longest:
                 if sizes[s] == cap and cap < RING_CAP:
                     bigger = 8 if cap == 0 else min(cap * 4, RING_CAP)
-                    fresh = arena_used[0]
-                    arena_used[0] += bigger
-                    for k in range(sizes[s]):
-                        ring_times[fresh + k] = ring_times[off + (firsts[s] + k) % cap]
-                        ring_amounts[fresh + k] = ring_amounts[off + (firsts[s] + k) % cap]
-                    offs[s] = fresh
-                    caps[s] = bigger
-                    firsts[s] = 0
-                    off = fresh
+                    _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger)
+                    off = offs[s]
                     cap = bigger
+                    mask = cap - 1
                 fold_this = False
                 if sizes[s] == RING_CAP:
                     if blocks[s] < 0:
                         blocks[s] = blocks_used[0]
                         blocks_used[0] += 1
-                    oldest = ring_times[off + firsts[s]]
+                    oldest = ring[off + firsts[s], 0]
                     if t < oldest:
                         fold_this = True
                         _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, t, amount)
                     else:
-                        gone_amount = ring_amounts[off + firsts[s]]
+                        gone_amount = ring[off + firsts[s], 1]
                         _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, oldest, gone_amount)
                         for w in range(wide):
                             if lefts[s, w] > 0:
                                 lefts[s, w] -= 1
                             else:
                                 sums[s, w] -= gone_amount
-                        firsts[s] = (firsts[s] + 1) % cap
+                        firsts[s] = (firsts[s] + 1) & mask
                         sizes[s] -= 1
                 if not fold_this:
                     position = np.int64(sizes[s])
-                    while position > 0 and ring_times[off + (firsts[s] + position - 1) % cap] > t:
-                        to = off + (firsts[s] + position) % cap
-                        fr = off + (firsts[s] + position - 1) % cap
-                        ring_times[to] = ring_times[fr]
-                        ring_amounts[to] = ring_amounts[fr]
+                    while position > 0 and ring[off + ((firsts[s] + position - 1) & mask), 0] > t:
+                        to = off + ((firsts[s] + position) & mask)
+                        fr = off + ((firsts[s] + position - 1) & mask)
+                        ring[to, 0] = ring[fr, 0]
+                        ring[to, 1] = ring[fr, 1]
                         position -= 1
-                    place = off + (firsts[s] + position) % cap
-                    ring_times[place] = t
-                    ring_amounts[place] = amount
+                    place = off + ((firsts[s] + position) & mask)
+                    ring[place, 0] = t
+                    ring[place, 1] = amount
                     sizes[s] += 1
                     for w in range(wide):
                         if t > newests[s] - windows[w]:
@@ -230,19 +240,19 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 count_w[w] = sizes[s] - lefts[s, w]
                 sum_w[w] = sums[s, w]
             if position > 0:
-                previous = ring_times[off + (firsts[s] + position - 1) % cap]
+                previous = ring[off + ((firsts[s] + position - 1) & mask), 0]
         else:
             for w in range(wide):
                 count_w[w] = 0
                 sum_w[w] = 0
             if is_duplicate:  # a repeat is read as its original: find it, so that a retry gets the same answer
                 for k in range(sizes[s] - 1, -1, -1):
-                    place = off + (firsts[s] + k) % cap
-                    if ring_times[place] == t and ring_amounts[place] == amount:
+                    place = off + ((firsts[s] + k) & mask)
+                    if ring[place, 0] == t and ring[place, 1] == amount:
                         position = np.int64(k)
                         break
             for k in range(sizes[s]):
-                at = ring_times[off + (firsts[s] + k) % cap]
+                at = ring[off + ((firsts[s] + k) & mask), 0]
                 if at > t:
                     break
                 if k < position or position < 0:
@@ -250,7 +260,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 for w in range(wide):
                     if at > t - windows[w]:
                         count_w[w] += 1
-                        sum_w[w] += ring_amounts[off + (firsts[s] + k) % cap]
+                        sum_w[w] += ring[off + ((firsts[s] + k) & mask), 1]
             if position < 0 and blocks[s] < 0:
                 for w in range(wide):  # too old to be kept, or a repeat that differs: it still counts for itself
                     count_w[w] += 1
@@ -264,45 +274,116 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                     if number >= 0 and (number + 1) * width > t - windows[w] and number * width <= t:
                         count_w[w] += tile_counts[b, w, k]
                         sum_w[w] += tile_sums[b, w, k]
-        for f in range(program.shape[0]):
-            aggregate = program[f, 0]
-            w = program[f, 1]
-            value = np.float64(np.nan)
-            if aggregate == COUNT:
-                value = np.float64(count_w[w])
-            elif aggregate == SUM:
-                value = np.float64(sum_w[w])
-            elif aggregate == MEAN:
-                if count_w[w] > 0:
-                    value = np.float64(sum_w[w]) / np.float64(count_w[w])
-            elif aggregate == OVER_MEAN:
-                others = sum_w[w] - amount
-                if count_w[w] > 1 and others > 0:
-                    value = np.float64(amount) * np.float64(count_w[w] - 1) / np.float64(others)
-            elif previous >= 0:
-                value = np.float64(t - previous) / 1000.0
-            out[i, base + f] = np.float32(value)
+        since = np.float64(t - previous) / 1000.0 if previous >= 0 else np.float64(np.nan)
+        _write(out, i, base, program, count_w, sum_w, amount, since)
     return applied
 
 
+@njit(inline="always")
+def _level_of(time, first, newest, windows, widths):  # type: ignore[no-untyped-def]
+    """(level, start of its tile) of an instant, from level `first` up; the level is len(windows) when it is past all."""
+    start = time
+    level = first
+    while level < len(windows):
+        start = (time // widths[level]) * widths[level]
+        if start + widths[level] > newest - windows[level]:
+            break
+        level += 1
+    return level, start
+
+
+@njit(inline="always")
+def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
+    """Add to the tile of this label (minute and level) among the first `size`; False where there is none."""
+    for k in range(off, off + size):
+        if ring[k, 0] >> 28 == label:
+            ring[k, 0] = (label << 28) | min((ring[k, 0] & _COUNTS) + count, _COUNTS)
+            ring[k, 1] += amount
+            return True
+    return False
+
+
 @kernel(
-    "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], int32[::1], float32[:, ::1])"
+    "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
+    "float32[:, ::1], int64, int32[:, ::1], int64[::1], int64[::1],"
+    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
+    "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1])"
 )
-def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, out):  # type: ignore[no-untyped-def]
-    """Fill out[i, :len(program)] with the transaction's own values, by declare.Input."""
+def apply_tiles_kernel(  # type: ignore[no-untyped-def]
+    n, slots, times, amounts, ids, offsets, modes, verdicts,
+    out, base, program, windows, widths,
+    ats, offs, caps, firsts, sizes, newests, arena_used, frees,
+    last_ids, id_counts, changed, ring,
+):  # fmt: skip
+    """As `apply_kernel`, in tiles. A pair of the ring is a tile: start in minutes << 31 | level << 28 | count, and sum.
+
+    SINCE_LAST is known for an event that is not older than the newest before it, else NaN.
+    """
+    wide = len(windows)
+    applied = 0
+    count_w = np.zeros(wide, np.int64)
+    sum_w = np.zeros(wide, np.int64)
     for i in range(n):
-        for f in range(len(program)):
-            which = program[f]
-            if which == 0:
-                value = np.float64(amounts[i])
-            elif which == 1:
-                value = np.float64((times[i] // 3_600_000) % 24)
-            elif which == 2:
-                value = np.float64((times[i] // 86_400_000 + 3) % 7)  # 1970-01-01 was a Thursday; Monday is 0
-            elif which == 3:
-                value = np.float64(kinds[i])
-            elif which == 4:
-                value = np.float64(channels[i])
-            else:
-                value = np.float64(np.nan) if mcc_nulls[i] else np.float64(mccs[i])
-            out[i, f] = np.float32(value)
+        mode = modes[i]
+        if mode == SKIP:
+            continue
+        s = slots[i]
+        if mode != LIVE and ats[s] >= offsets[i]:
+            continue
+        t = times[i]
+        amount = amounts[i]
+        is_duplicate = mode == REPLAY_DUPLICATE
+        if mode == LIVE:
+            is_duplicate = _is_repeat(last_ids, id_counts, s, ids[i])
+        verdicts[i] = DUPLICATE if is_duplicate else GOOD
+        ats[s] = offsets[i]
+        changed[s] = 1
+        applied += 1
+        before = newests[s]
+        is_kept = True
+        if not is_duplicate:
+            _remember(last_ids, id_counts, s, ids[i])
+            off = offs[s]
+            if t > before:
+                newests[s] = t
+                kept = 0
+                for k in range(sizes[s]):  # move up what is past the window of its level
+                    head = ring[off + k, 0]
+                    total = ring[off + k, 1]
+                    old = (head >> 28) & 7
+                    level, start = _level_of((head >> 31) * MINUTE_MS, old, t, windows, widths)
+                    label = ((start // MINUTE_MS) << 3) | level
+                    if level == wide or (level != old and _add(ring, off, kept, label, head & _COUNTS, total)):
+                        continue
+                    ring[off + kept, 0] = (label << 28) | (head & _COUNTS)
+                    ring[off + kept, 1] = total
+                    kept += 1
+                sizes[s] = kept
+            level, start = _level_of(t, 0, newests[s], windows, widths)
+            label = ((start // MINUTE_MS) << 3) | level
+            is_kept = level < wide
+            if is_kept and not _add(ring, off, sizes[s], label, 1, amount):
+                if sizes[s] == caps[s]:
+                    _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, caps[s] + 4)
+                place = offs[s] + sizes[s]
+                ring[place, 0] = (label << 28) | 1
+                ring[place, 1] = amount
+                sizes[s] += 1
+        if mode != LIVE:
+            continue
+        for w in range(wide):
+            count_w[w] = 0 if is_kept else 1
+            sum_w[w] = 0 if is_kept else amount
+        for k in range(offs[s], offs[s] + sizes[s]):
+            head = ring[k, 0]
+            level = (head >> 28) & 7
+            start = (head >> 31) * MINUTE_MS
+            if start > t:
+                continue
+            for w in range(wide):
+                if level <= w if t == newests[s] else start + widths[level] > t - windows[w]:
+                    count_w[w] += head & _COUNTS
+                    sum_w[w] += ring[k, 1]
+        since = np.float64(t - before) / 1000.0 if not is_duplicate and 0 <= before <= t else np.float64(np.nan)
+        _write(out, i, base, program, count_w, sum_w, amount, since)
+    return applied

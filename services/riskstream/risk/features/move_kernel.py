@@ -17,19 +17,25 @@ def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "int64(int64, int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int64[::1], uint8[::1],"
-    "int64[::1], int64[::1], uint8[::1], int64[::1])"
+    "int64(int64, int64, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int32[::1], int64[:, ::1], uint8[::1],"
+    "int64[:, ::1], uint8[::1], int64[::1])"
 )
 def compact_kernel(  # type: ignore[no-untyped-def]
-    used, offs, caps, key_starts, key_lengths, old_times, old_amounts, old_keys, times, amounts, keys, arena_used
-):
-    """Copy the rings and keys of slots 0..used-1 one behind another, and point the slots there. The key bytes used."""
+    used, step, offs, caps, firsts, sizes, key_starts, key_lengths, old_ring, old_keys, ring, keys, arena_used
+):  # fmt: skip
+    """Copy the rings and keys of slots 0..used-1 one behind another, and point the slots there. The key bytes used.
+
+    With a `step` a ring is cut to what it holds, rounded up to it.
+    """
     at = 0
     key_at = 0
     for s in range(used):
+        if step:
+            caps[s] = (sizes[s] + step - 1) // step * step
+            firsts[s] = 0
         for i in range(caps[s]):
-            times[at + i] = old_times[offs[s] + i]
-            amounts[at + i] = old_amounts[offs[s] + i]
+            ring[at + i, 0] = old_ring[offs[s] + i, 0]
+            ring[at + i, 1] = old_ring[offs[s] + i, 1]
         offs[s] = at
         at += caps[s]
         for i in range(key_lengths[s]):

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.kernel import LIVE, hash_kernel, input_kernel
+from riskstream.risk.features.input_kernel import input_kernel
+from riskstream.risk.features.kernel import LIVE
+from riskstream.risk.features.key_kernel import hash_kernel
 from riskstream.risk.features.table import KeyTable
 
 _CHUNK = 8192

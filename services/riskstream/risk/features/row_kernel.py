@@ -1,7 +1,7 @@
 """Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64 values, little endian:
 
 layout, at, newest, events, ids, tiles (0 or 1), then the times, the amounts, the ids, and per window and tile the
-number, count and sum. Left edges and sums are made again from the events.
+number, count and sum. Left edges and sums are made again from the events. Tiled rows have tiles in place of the events.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ HEAD = 6
 
 @kernel(
     "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], uint64[:, ::1],"
-    "int32[::1], int64[::1], int64[::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
+    "int32[::1], int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
     "int64[::1], int64[::1])"
 )
 def pack_kernel(  # type: ignore[no-untyped-def]
     slots, layout, ats, offs, caps, firsts, sizes, newests, last_ids, id_counts,
-    ring_times, ring_amounts, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
+    ring, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
 ):  # fmt: skip
     """Pack the slots one behind another into `out`; `ends` get the end of each, in values. The values used."""
     at = 0
@@ -34,9 +34,9 @@ def pack_kernel(  # type: ignore[no-untyped-def]
         out[at + 5] = 1 if blocks[s] >= 0 else 0
         at += HEAD
         for k in range(sizes[s]):
-            place = offs[s] + (firsts[s] + k) % caps[s]
-            out[at + k] = ring_times[place]
-            out[at + sizes[s] + k] = ring_amounts[place]
+            place = offs[s] + ((firsts[s] + k) & (caps[s] - 1))
+            out[at + k] = ring[place, 0]
+            out[at + sizes[s] + k] = ring[place, 1]
         at += 2 * sizes[s]
         for k in range(ids):
             out[at + k] = np.int64(last_ids[s, k])
@@ -53,15 +53,18 @@ def pack_kernel(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "boolean(int32, Array(int64, 1, 'C', readonly=True), int64, int64[::1], int64[::1], int64[::1], int32[::1],"
+    "boolean(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64[::1], int64[::1], int64[::1], int32[::1],"
     "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], uint64[:, ::1], int32[::1],"
-    "int64[::1], int64[::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
+    "int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 def unpack_kernel(  # type: ignore[no-untyped-def]
-    s, row, layout, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
-    ring_times, ring_amounts, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
+    s, row, layout, step, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
+    ring, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
-    """Fill a slot from a row; False where the row is of another layout or broken. Room has been made."""
+    """Fill a slot from a row; False where the row is of another layout or broken. Room has been made.
+
+    `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256.
+    """
     if len(row) < HEAD or row[0] != layout:
         return False
     size = row[3]
@@ -76,7 +79,7 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     id_counts[s] = row[4]
     cap = 0
     while cap < size:
-        cap = 8 if cap == 0 else min(cap * 4, 256)
+        cap = cap + step if step else 8 if cap == 0 else min(cap * 4, 256)
     caps[s] = cap
     offs[s] = arena_used[0]
     arena_used[0] += cap
@@ -87,8 +90,8 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     for k in range(size):
         time = row[at + k]
         amount = row[at + size + k]
-        ring_times[offs[s] + k] = time
-        ring_amounts[offs[s] + k] = amount
+        ring[offs[s] + k, 0] = time
+        ring[offs[s] + k, 1] = amount
         for w in range(len(windows)):
             if time > row[2] - windows[w]:
                 sums[s, w] += amount

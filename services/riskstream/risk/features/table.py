@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.key_kernel import FRESH, KNOWN, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
 from riskstream.risk.features.row_kernel import HEAD, pack_kernel, unpack_kernel
 
@@ -15,7 +16,7 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
     "key_starts": (np.int64, 0),
     "key_lengths": (np.int32, 0),
     "partitions": (np.int32, -1),
-    "statuses": (np.uint8, k.KNOWN),
+    "statuses": (np.uint8, KNOWN),
     "ats": (np.int64, -1),
     "offs": (np.int64, 0),
     "caps": (np.int32, 0),
@@ -31,8 +32,9 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
 class KeyTable:
     """State of the keys of one feature set, of every partition this process owns.
 
-    A key has a slot: `ats` last applied offset, a ring (`offs`, `caps`, `firsts`, `sizes` in the arena `ring_times`,
-    `ring_amounts`), per window `lefts` and `sums`, its `last_ids`, and for a key past 256 events a tile block.
+    A key has a slot: `ats` last applied offset, `last_ids`, and a ring (`offs`, `caps`, `firsts`, `sizes` in the arena
+    `ring`). Exact: pairs of (time, amount), per window `lefts` and `sums` (`edges` are these windows), and for a key past
+    256 events a block of tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`.
     """
 
     def __init__(self, features: FeatureSet, slots: int = 1024) -> None:
@@ -41,11 +43,14 @@ class KeyTable:
         rows = [(int(each.aggregate), index.get(each.window_ms, 0)) for each in features.features]
         self.program = np.array(rows, np.int32).reshape(len(rows), 2)
         self.base = len(features.inputs)
-        self.layout = features.version
+        self.widths = np.array(features.tiles_ms, np.int64)
+        self.edges = self.windows[: 0 if features.tiles_ms else None]
+        self.step = 4 if features.tiles_ms else 0
+        self.layout = features.version + (1 << 32 if features.tiles_ms else 0)
         self._start(slots)
 
     def _start(self, slots: int) -> None:
-        wide = len(self.windows)
+        wide = len(self.edges)
         self.used = 0
         self.key_used = 0
         self.capacity = slots
@@ -56,9 +61,10 @@ class KeyTable:
         self.last_ids = np.zeros((slots, k.LAST_IDS), np.uint64)
         self.key_bytes = np.zeros(slots * 16, np.uint8)
         self.buckets = np.full(_power_of_two(2 * slots), -1, np.int32)
-        self.ring_times = np.zeros(0, np.int64)
-        self.ring_amounts = np.zeros(0, np.int64)
+        self.ring = np.zeros((0, 2), np.int64)
         self.arena_used = np.zeros(1, np.int64)
+        self.frees = np.full(k.RING_CAP // 4 + 1, -1, np.int64)
+        self.look_at = 1 << 16
         self.tile_numbers = np.full((0, wide, k.TILES), -1, np.int64)
         self.tile_counts = np.zeros((0, wide, k.TILES), np.int64)
         self.tile_sums = np.zeros((0, wide, k.TILES), np.int64)
@@ -94,7 +100,7 @@ class KeyTable:
         self._reserve_keys(int(lengths.sum()))
         slots = np.empty(n, np.int32)
         before = self.used
-        self.used = k.resolve_kernel(
+        self.used = resolve_kernel(
             data, starts, lengths, partitions, wanted, slots, self.buckets, self.hashes, self.key_starts,
             self.key_lengths, self.key_bytes, self.used, self.key_used, self.partitions, self.statuses,
         )  # fmt: skip
@@ -115,14 +121,16 @@ class KeyTable:
         """Apply a micro-batch in order (kernel.apply_kernel): features into `out`, verdicts into `verdicts`."""
         n = len(slots)
         self._reserve_arena(n)
-        return int(
-            k.apply_kernel(
-                n, slots, times, amounts, ids, offsets, modes, verdicts, out, self.base, self.program, self.windows,
-                self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.lefts,
-                self.sums, self.last_ids, self.id_counts, self.changed, self.ring_times, self.ring_amounts, self.blocks,
-                self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
-            )
-        )  # fmt: skip
+        if len(self.edges) and int(self.blocks_used[0]) + min(n, self.used) > len(self.tile_numbers):
+            hot = int(np.count_nonzero(self.sizes[: self.used] + n > k.RING_CAP))
+            self._reserve_blocks(min(n, hot))
+        given = (n, slots, times, amounts, ids, offsets, modes, verdicts, out, self.base, self.program, self.windows)
+        held = (self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees)
+        known = (self.last_ids, self.id_counts, self.changed, self.ring)
+        if self.step:
+            return int(k.apply_tiles_kernel(*given, self.widths, *held, *known))
+        tiles = (self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used)
+        return int(k.apply_kernel(*given, *held, self.lefts, self.sums, *known, self.blocks, *tiles))
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
@@ -132,19 +140,19 @@ class KeyTable:
     def changed_slots(self, partition: int) -> NDArray[np.int32]:
         """Slots of a partition that changed since they were last packed, but for those that could not be read."""
         used = self.used
-        mine = (self.changed[:used] != 0) & (self.partitions[:used] == partition) & (self.statuses[:used] != k.UNKNOWN)
+        mine = (self.changed[:used] != 0) & (self.partitions[:used] == partition) & (self.statuses[:used] != UNKNOWN)
         return np.flatnonzero(mine).astype(np.int32)
 
     def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
         """A row of bytes for each slot."""
-        wide = 3 * k.TILES * len(self.windows)
+        wide = 3 * k.TILES * len(self.edges)
         bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + k.LAST_IDS).sum())
         bound += int((self.blocks[slots] >= 0).sum()) * wide
         out = np.empty(max(bound, 1), np.int64)
         ends = np.empty(len(slots), np.int64)
         used = pack_kernel(
             slots, self.layout, self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.last_ids,
-            self.id_counts, self.ring_times, self.ring_amounts, self.blocks, self.tile_numbers, self.tile_counts,
+            self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
             self.tile_sums, out, ends,
         )  # fmt: skip
         joined = out[:used].tobytes()
@@ -153,7 +161,7 @@ class KeyTable:
 
     def load(self, slot: int, row: bytes | None) -> bool:
         """Fill a FRESH slot from its row; None is a key never seen. False where the row cannot be read: UNKNOWN."""
-        self.statuses[slot] = k.KNOWN
+        self.statuses[slot] = KNOWN
         if row is None:
             return True
         self._reserve_arena(1)
@@ -161,22 +169,30 @@ class KeyTable:
         values = np.frombuffer(row, np.int64) if len(row) % 8 == 0 else np.zeros(0, np.int64)
         ok = bool(
             unpack_kernel(
-                slot, values, self.layout, self.windows, self.ats, self.offs, self.caps, self.firsts, self.sizes,
-                self.newests, self.arena_used, self.lefts, self.sums, self.last_ids, self.id_counts, self.ring_times,
-                self.ring_amounts, self.blocks, self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
+                slot, values, self.layout, self.step, self.edges, self.ats, self.offs, self.caps,
+                self.firsts, self.sizes, self.newests, self.arena_used, self.lefts, self.sums, self.last_ids,
+                self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts, self.tile_sums,
+                self.blocks_used,
             )
         )  # fmt: skip
         if not ok:
-            self.statuses[slot] = k.UNKNOWN
+            self.statuses[slot] = UNKNOWN
         return ok
+
+    def hot_bytes(self) -> int:
+        """Bytes that the used slots hold, their keys, rings, tiles and places in the hash table with them."""
+        slots = sum(getattr(self, name)[: self.used].nbytes for name in (*_PER_SLOT, "lefts", "sums", "last_ids"))
+        rings = int(self.arena_used[0]) * self.ring.itemsize * 2
+        tiles = int(self.blocks_used[0]) * self.tile_numbers[:1].nbytes * 3
+        return int(slots + self.key_used + rings + tiles) + _power_of_two(2 * self.used) * self.buckets.itemsize
 
     def drop(self, partition: int) -> None:
         """Forget a partition's keys, and give back what they held."""
-        stays = (self.partitions[: self.used] != partition) & (self.statuses[: self.used] != k.FRESH)
+        stays = (self.partitions[: self.used] != partition) & (self.statuses[: self.used] != FRESH)
         if stays.all():
             return
         kept = np.flatnonzero(stays)
-        old_keys, old_times, old_amounts = self.key_bytes, self.ring_times, self.ring_amounts
+        old_keys, old_ring = self.key_bytes, self.ring
         old = {name: getattr(self, name)[kept] for name in (*_PER_SLOT, "lefts", "sums", "last_ids")}
         blocks = np.flatnonzero(old["blocks"] >= 0)
         tiles = [each[old["blocks"][blocks]] for each in (self.tile_numbers, self.tile_counts, self.tile_sums)]
@@ -185,18 +201,21 @@ class KeyTable:
         for name, values in old.items():
             getattr(self, name)[: self.used] = values
         self._reserve_keys(int(old["key_lengths"].sum()))
-        self.ring_times = np.zeros(int(old["caps"].sum()), np.int64)
-        self.ring_amounts = np.zeros_like(self.ring_times)
-        self.key_used = int(
-            compact_kernel(
-                self.used, self.offs, self.caps, self.key_starts, self.key_lengths, old_times, old_amounts, old_keys,
-                self.ring_times, self.ring_amounts, self.key_bytes, self.arena_used,
-            )
-        )  # fmt: skip
+        self._compact(old_ring, old_keys)
         self.tile_numbers, self.tile_counts, self.tile_sums = tiles
         self.blocks[blocks] = np.arange(len(blocks), dtype=np.int32)
         self.blocks_used[0] = len(blocks)
         rebuild_kernel(self.used, self.hashes, self.buckets)
+
+    def _compact(self, old_ring: NDArray[np.int64], old_keys: NDArray[np.uint8]) -> None:
+        self.ring = np.zeros((int(self.caps[: self.used].sum()), 2), np.int64)
+        self.frees[:] = -1
+        self.key_used = int(
+            compact_kernel(
+                self.used, self.step, self.offs, self.caps, self.firsts, self.sizes, self.key_starts, self.key_lengths,
+                old_ring, old_keys, self.ring, self.key_bytes, self.arena_used,
+            )
+        )  # fmt: skip
 
     def _reserve_slots(self, more: int) -> None:
         if self.used + more <= self.capacity:
@@ -218,13 +237,15 @@ class KeyTable:
             self.key_bytes = _grown(self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0)
 
     def _reserve_arena(self, records: int) -> None:
+        if self.arena_used[0] > self.look_at:
+            caps = self.caps[: self.used].astype(np.int64)
+            fit = int((-(-self.sizes[: self.used] // self.step) * self.step if self.step else caps).sum())
+            if self.arena_used[0] > 1.15 * fit:  # the rest are rings that were outgrown
+                self._compact(self.ring, self.key_bytes.copy())
+            self.look_at = max(1 << 16, int(1.15 * fit), int(self.arena_used[0] * 1.1))
         needed = int(self.arena_used[0]) + records * k.RING_CAP
-        if needed > len(self.ring_times):
-            self.ring_times = _grown(self.ring_times, max(needed, 2 * len(self.ring_times)), 0)
-            self.ring_amounts = _grown(self.ring_amounts, len(self.ring_times), 0)
-        if int(self.blocks_used[0]) + min(records, self.used) > len(self.tile_numbers):
-            hot = int(np.count_nonzero(self.sizes[: self.used] + records > k.RING_CAP))
-            self._reserve_blocks(min(records, hot))
+        if needed > len(self.ring):
+            self.ring = _grown(self.ring, max(needed, 2 * len(self.ring)), 0)
 
     def _reserve_blocks(self, more: int) -> None:
         blocks = int(self.blocks_used[0]) + more

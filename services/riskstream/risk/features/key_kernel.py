@@ -1,0 +1,78 @@
+"""Kernels that find the slot of a key: an open-addressing hash table over flat arrays. `table.py` explains the arrays."""
+
+import numpy as np
+from numba import njit
+
+from riskstream.runtime.kernel import kernel
+
+KNOWN, UNKNOWN, FRESH = 0, 1, 2
+"""Status of a slot: its row was read or is new; could not be read; waits to be read."""
+
+_U8 = "Array(uint8, 1, 'C', readonly=True)"
+
+
+@njit(inline="always")
+def _hash(data, start, length):  # type: ignore[no-untyped-def]
+    """64-bit FNV-1a with MurmurHash3's finaliser."""
+    h = np.uint64(14695981039346656037)
+    for at in range(start, start + length):
+        h = (h ^ np.uint64(data[at])) * np.uint64(1099511628211)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xFF51AFD7ED558CCD)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
+
+
+@kernel(f"void({_U8}, int32[::1], int32[::1], uint64[::1])")
+def hash_kernel(data, starts, lengths, out):  # type: ignore[no-untyped-def]
+    """Hash of each text."""
+    for i in range(len(starts)):
+        out[i] = _hash(data, starts[i], lengths[i])
+
+
+@kernel(
+    f"int64({_U8}, int32[::1], int32[::1], int32[::1], uint8[::1], int32[::1], int32[::1], uint64[::1], int64[::1],"
+    "int32[::1], uint8[::1], int64, int64, int32[::1], uint8[::1])"
+)
+def resolve_kernel(  # type: ignore[no-untyped-def]
+    data, starts, lengths, partitions, wanted, slots, buckets, hashes, key_starts,
+    key_lengths, key_bytes, used, key_used, slot_partitions, statuses,
+):  # fmt: skip
+    """Find or make the slot of each wanted record's key; how many slots are used afterwards.
+
+    The caller has made room: free slots and key bytes for every record, buckets twice the slots.
+    """
+    mask = np.uint64(len(buckets) - 1)
+    for i in range(len(starts)):
+        slots[i] = -1
+        if not wanted[i]:
+            continue
+        h = _hash(data, starts[i], lengths[i])
+        bucket = h & mask
+        while True:
+            slot = buckets[bucket]
+            if slot < 0:
+                slot = used
+                used += 1
+                buckets[bucket] = slot
+                hashes[slot] = h
+                key_starts[slot] = key_used
+                key_lengths[slot] = lengths[i]
+                for at in range(lengths[i]):
+                    key_bytes[key_used + at] = data[starts[i] + at]
+                key_used += lengths[i]
+                slot_partitions[slot] = partitions[i]
+                statuses[slot] = FRESH
+                break
+            if hashes[slot] == h and key_lengths[slot] == lengths[i] and slot_partitions[slot] == partitions[i]:
+                same = True
+                for at in range(lengths[i]):
+                    if key_bytes[key_starts[slot] + at] != data[starts[i] + at]:
+                        same = False
+                        break
+                if same:
+                    break
+            bucket = (bucket + np.uint64(1)) & mask
+        slots[i] = slot
+    return used

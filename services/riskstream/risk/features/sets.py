@@ -1,0 +1,5 @@
+"""The feature sets that ship, by name."""
+
+from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
+
+SETS = {each.name: each for each in (STANDARD, STANDARD_TILES)}

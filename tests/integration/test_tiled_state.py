@@ -1,0 +1,48 @@
+"""The scorer with windows in tiles: its own model and state, and a kill in between."""
+
+import os
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from tests.support.builders import rows
+from tests.support.world import World
+
+from riskstream.demo.chain import Chain
+from riskstream.local.services import wait_ready
+from riskstream.risk.features.standard import STANDARD_TILES
+from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.trainer.dataset import read_dataset
+from riskstream.trainer.fit import FitSettings, train
+
+
+def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -> None:
+    data = tmp_path / "history.parquet"
+    pq.write_table(simulate(Simulation(seed=2, customers=400, days=20)), data)
+    train(read_dataset(data, STANDARD_TILES), STANDARD_TILES, FitSettings(trees=10), tmp_path / "model")
+    tiled = {"RISKSTREAM_SCORER_FEATURES": "standard-tiles"}
+    world = World(bare)
+    bare.use_model(tmp_path / "model")
+    service = bare.start("scorer", tiled)
+    wait_ready([service])
+    world.send(rows(world.tag, 0, 400))
+    world.scores(400)
+    os.kill(service.server.pid, signal.SIGKILL)
+    service.server.stop()
+    world.send(rows(world.tag, 400, 400))
+    service = bare.start("scorer", tiled)
+    wait_ready([service])
+    seen: dict[str, int] = {}
+    for score in world.scores(800):
+        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
+        assert score["feature_set"] == "standard-tiles.v1"
+        assert score["features"][10] == seen[score["customer_id"]], "all are within 30 days"
+        assert score["flags"] == []
+    service.server.stop()
+    bare.use_model(model)
+
+
+def test_a_model_of_another_set_is_refused_with_what_to_do(bare: Chain) -> None:
+    service = bare.start("scorer", {"RISKSTREAM_SCORER_FEATURES": "standard-tiles"})
+    assert service.server._guard.wait(30) != 0
+    assert "train one on standard-tiles.v1" in str(service.server.failure())
