@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from riskstream.risk.features.declare import DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
+from riskstream.risk.features.declare import CUSTOMER, DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
 from riskstream.risk.features.kernel import LIVE
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.features.table import KeyTable
@@ -17,7 +17,7 @@ def _one_window(window_ms: int) -> FeatureSet:
     return FeatureSet(
         name="one", version=1, inputs=(),
         features=tuple(
-            Feature(name=f"{kind.name}", entity="customer", aggregate=kind, window_ms=window_ms, reason="R") for kind in kinds
+            Feature(name=f"{kind.name}", entity=CUSTOMER, aggregate=kind, window_ms=window_ms, reason="R") for kind in kinds
         ),
     )  # fmt: skip
 

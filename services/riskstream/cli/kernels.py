@@ -9,6 +9,7 @@ import riskstream.risk.features.input_kernel
 import riskstream.risk.features.kernel
 import riskstream.risk.features.key_kernel
 import riskstream.risk.features.move_kernel
+import riskstream.risk.features.profile_kernel
 import riskstream.risk.features.row_kernel
 import riskstream.risk.partition
 import riskstream.risk.validity  # noqa: F401  importing declares the kernels

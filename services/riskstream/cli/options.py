@@ -31,9 +31,9 @@ def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-def features_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--features NAME, as a FeatureSet."""
+def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """FLAG NAME, given as `features`, a FeatureSet."""
     return click.option(
-        "--features", type=click.Choice(list(SETS)), default="standard", show_default=True, help="feature set",
+        flag, "features", type=click.Choice(list(SETS)), default="standard", show_default=True, help="feature set",
         callback=lambda _context, _option, name: SETS[name],
-    )(function)  # fmt: skip
+    )  # fmt: skip

@@ -25,7 +25,7 @@ class _NoModel:
 @kafka_option
 @click.option("--redis", default="redis://127.0.0.1:6379/0", show_default=True, help="URL of the state store")
 @click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group")
-@features_option
+@features_option("--features")
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
 @click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all")

@@ -16,7 +16,7 @@ from riskstream.trainer.fit import FitSettings, train
     "--data", type=click.Path(path_type=Path), required=True, help="Parquet of the contract's columns and is_fraud"
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
-@features_option
+@features_option("--features")
 @click.option("--trees", type=click.IntRange(1, 5000), default=200, show_default=True)
 @click.option(
     "--review-budget", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True, help="share not approved"

@@ -7,11 +7,11 @@ _KERNELS: list["Kernel"] = []
 
 
 class Kernel:
-    """A function that numba compiles for one signature on its first call, or when `compile_all` runs."""
+    """A function that numba compiles for its signatures on its first call, or when `compile_all` runs."""
 
-    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
         self.function = function
-        self.signature = signature
+        self.signatures = signatures
         self._compiled: Callable[..., Any] | None = None
         _KERNELS.append(self)
 
@@ -23,13 +23,13 @@ class Kernel:
         if self._compiled is None:
             import numba  # here, so that importing a kernel's module stays cheap
 
-            self._compiled = numba.njit(self.signature, cache=True, boundscheck=False)(self.function)
+            self._compiled = numba.njit(list(self.signatures), cache=True, boundscheck=False)(self.function)
         return self._compiled
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Declare a kernel with its numba signature. Its helpers must stand in the same file: numba's cache looks there."""
-    return lambda function: Kernel(function, signature)
+def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel with its numba signatures. Its helpers must stand in the same file: numba's cache looks there."""
+    return lambda function: Kernel(function, signatures)
 
 
 def compile_all() -> int:

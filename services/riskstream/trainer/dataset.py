@@ -1,4 +1,4 @@
-"""Reads a Parquet file of the contract's columns with `is_fraud` into point-in-time rows."""
+"""Reads a Parquet file of transactions with labels into point-in-time rows: the contract's columns, or the public book's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,55 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from riskstream.contracts.catalog import contract
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.offline import Texts, TransactionColumns, vectors
+from riskstream.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.runtime.errors import Fatal
 
-NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc", "is_fraud")
+NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
+LABEL = "is_fraud"
+KNOWN_AT = "label_known_at"
+"""Optional: when the label became known; without it a delay after the transaction is taken."""
+
+BOOK = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT")
+"""Columns of the public book's files; the label there is TX_FRAUD."""
+BOOK_LABEL = "TX_FRAUD"
+
+LABEL_DELAY_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transactions:
+    """A file's rows, in order of time. `units`: minor units in one of the file's amounts; `ids` as in the file."""
+
+    columns: TransactionColumns
+    ids: pa.Array
+    id_name: str
+    units: int
+    labels: NDArray[np.bool_] | None
+    frauds: KnownFrauds | None
+    path: Path
+
+    @property
+    def customers(self) -> NDArray[np.int32]:
+        """A number of each row's customer."""
+        return self.columns.keys["customer_id"]
+
+    def vectors(
+        self,
+        features: FeatureSet,
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        is_at_event: bool = False,
+        dtype: Any = np.float32,
+    ) -> NDArray[Any]:
+        """dtype[n, columns]: see offline.vectors. Fatal where the file lacks the key of a profile."""
+        for entity in features.profiles:
+            if entity.key not in self.columns.keys:
+                raise Fatal(
+                    what=f"column {entity.key} is missing, which profiles of {features.label} are kept by",
+                    where=str(self.path), do="give a file with it, or another feature set", exit_code=2,
+                )  # fmt: skip
+        return vectors(features, self.columns, progress, frauds=self.frauds, is_at_event=is_at_event, dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,55 +73,133 @@ class Dataset:
 
 
 def read_dataset(path: Path, features: FeatureSet, progress: Callable[[int], None] = lambda _: None) -> Dataset:
-    """Fatal where the file is not there, lacks a column, holds a null, or is not sorted by occurred_at."""
+    """Fatal as `read_transactions`, and where there are no labels or labels of one class only."""
+    read = read_transactions(path, is_labelled=True)
+    return Dataset(rows=read.vectors(features, progress), labels=labels_of(read), occurred_at=read.columns.occurred_at)
+
+
+def labels_of(read: Transactions) -> NDArray[np.bool_]:
+    """Labels to train on or to compare with. Fatal where they are of one class."""
+    labels = read.labels
+    if labels is None or labels.all() or not labels.any():
+        raise Fatal(
+            what="the labels hold one class only",
+            where=str(read.path),
+            do="give data with frauds and genuine ones",
+            exit_code=2,
+        )
+    return labels
+
+
+def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: int = LABEL_DELAY_MS) -> Transactions:
+    """Fatal where the file is not there, lacks a column, holds a null or an id twice, or is not sorted by time."""
     try:
         found = set(pq.read_schema(path).names)
-        missing = [name for name in NEEDED if name not in found]
+        is_book = "TX_DATETIME" in found
+        label = BOOK_LABEL if is_book else LABEL
+        needed = (*(BOOK if is_book else NEEDED), *((label,) if is_labelled else ()))
+        missing = [name for name in needed if name not in found]
         if missing:
             raise Fatal(
                 what=f"column {missing[0]} is missing",
                 where=str(path),
-                do=f"give a file with {', '.join(NEEDED)}",
+                do=f"give a file with {', '.join(needed)}",
                 exit_code=2,
             )
-        table = pq.read_table(path, columns=list(NEEDED))
+        more = [name for name in (label, KNOWN_AT, "terminal_id", "device_id") if name in found and name not in needed]
+        table = pq.read_table(path, columns=[*needed, *more])
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
             what=f"the data cannot be read: {error}", where=str(path), do="give a Parquet file", exit_code=2
         ) from error
-    columns = transaction_columns(table, path)
-    labels = table["is_fraud"].to_numpy().astype(np.bool_)
-    if labels.all() or not labels.any():
-        raise Fatal(
-            what="the labels hold one class only",
-            where=str(path),
-            do="give data with frauds and genuine ones",
-            exit_code=2,
-        )
-    return Dataset(rows=vectors(features, columns, progress), labels=labels, occurred_at=columns.occurred_at)
+    for name in needed:
+        if name != "mcc" and table[name].null_count:
+            raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
+    id_name = "TRANSACTION_ID" if is_book else "transaction_id"
+    _no_id_twice(table[id_name], path)
+    columns = _book_columns(table, path) if is_book else transaction_columns(table, path)
+    labels = frauds = None
+    if label in table.column_names:
+        labels = np.array(pc.fill_null(table[label].cast(pa.int8()), 0).to_numpy() != 0)
+        frauds = KnownFrauds.after(labels, columns.occurred_at, label_delay_ms)
+        if KNOWN_AT in table.column_names:
+            known = table[KNOWN_AT].cast(pa.int64()).to_numpy()[frauds.row]
+            order = np.argsort(known, kind="stable")
+            frauds = KnownFrauds(row=frauds.row[order], known_at=known[order])
+    return Transactions(
+        columns=columns, ids=table[id_name].combine_chunks(), id_name=id_name, units=100 if is_book else 1,
+        labels=labels, frauds=frauds, path=path,
+    )  # fmt: skip
 
 
 def transaction_columns(table: pa.Table, path: Path) -> TransactionColumns:
-    """A table's columns as the kernel reads them."""
-    for name in NEEDED:
-        if name != "mcc" and name in table.column_names and table[name].null_count:
-            raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
-    occurred = table["occurred_at"].cast(pa.int64()).to_numpy()
-    if len(occurred) > 1 and (np.diff(occurred) < 0).any():
-        first = int(np.flatnonzero(np.diff(occurred) < 0)[0]) + 1
-        raise Fatal(
-            what=f"row {first} is earlier than the row before", where=str(path), do="sort by occurred_at", exit_code=2
-        )
+    """A table of the contract's columns as the kernels read them. Fatal where it is not sorted by occurred_at."""
+    occurred = _sorted(table["occurred_at"].cast(pa.int64()).to_numpy(), "occurred_at", path)
+    keys = {
+        name: _numbered(table[name])
+        for name in ("customer_id", "terminal_id", "device_id")
+        if name in table.column_names
+    }
     return TransactionColumns(
         transaction_id=texts(table["transaction_id"]),
         customer_id=texts(table["customer_id"]),
-        occurred_at=np.array(occurred, np.int64),
+        occurred_at=occurred,
         base_amount_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
         kind=enum_indices(table["kind"], "kind"),
         channel=enum_indices(table["channel"], "channel"),
         mcc=np.array(pc.fill_null(table["mcc"], 0).to_numpy(), np.int64),
         mcc_null=np.array(pc.is_null(table["mcc"]).to_numpy(), np.uint8),
+        keys=keys,
     )
+
+
+def _book_columns(table: pa.Table, path: Path) -> TransactionColumns:
+    """A table of the public book's columns. Amounts become minor units, hundredths; kind, channel and mcc are unknown."""
+    occurred = _sorted(table["TX_DATETIME"].cast(pa.timestamp("ms")).cast(pa.int64()).to_numpy(), "TX_DATETIME", path)
+    amounts = table["TX_AMOUNT"].cast(pa.float64()).to_numpy()
+    if not (np.isfinite(amounts) & (amounts >= 0) & (amounts <= 1e11)).all():
+        first = int(np.flatnonzero(~(np.isfinite(amounts) & (amounts >= 0) & (amounts <= 1e11)))[0])
+        raise Fatal(
+            what=f"row {first} has TX_AMOUNT {amounts[first]}",
+            where=str(path),
+            do="give amounts from 0 to 1e11",
+            exit_code=2,
+        )
+    unknown = np.zeros(len(occurred), np.int64)
+    return TransactionColumns(
+        transaction_id=texts(table["TRANSACTION_ID"].cast(pa.string())),
+        customer_id=texts(table["CUSTOMER_ID"].cast(pa.string())),
+        occurred_at=occurred,
+        base_amount_minor=np.rint(amounts * 100).astype(np.int64),
+        kind=unknown,
+        channel=unknown,
+        mcc=unknown,
+        mcc_null=np.ones(len(occurred), np.uint8),
+        keys={"customer_id": _numbered(table["CUSTOMER_ID"]), "terminal_id": _numbered(table["TERMINAL_ID"])},
+    )
+
+
+def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.int64]:
+    if len(occurred) > 1 and (np.diff(occurred) < 0).any():
+        first = int(np.flatnonzero(np.diff(occurred) < 0)[0]) + 1
+        raise Fatal(
+            what=f"row {first} is earlier than the row before", where=str(path), do=f"sort by {name}", exit_code=2
+        )
+    return np.array(occurred, np.int64)
+
+
+def _no_id_twice(ids: pa.ChunkedArray, path: Path) -> None:
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return
+    counts = pc.value_counts(ids)
+    twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+    raise Fatal(what=f"transaction {twice} is there twice", where=str(path), do="drop repeated rows", exit_code=2)
+
+
+def _numbered(column: pa.ChunkedArray) -> NDArray[np.int32]:
+    """A number of each row's value, -1 where it is null."""
+    codes = column.combine_chunks().dictionary_encode().indices
+    return np.array(pc.fill_null(codes, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
 def texts(column: pa.ChunkedArray) -> Texts:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream
 
-from riskstream.risk.features.declare import Aggregate, Feature, FeatureSet
+from riskstream.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
 from riskstream.risk.features.kernel import DUPLICATE, GOOD, REPLAY, RING_CAP
 from riskstream.risk.features.key_kernel import UNKNOWN
 from riskstream.risk.features.standard import STANDARD
@@ -18,7 +18,7 @@ WINDOWS = (1000, 10_000, 100_000)
 
 
 def _feature(kind: Aggregate, window_ms: int) -> Feature:
-    return Feature(name=f"{kind.name}_{window_ms}", entity="customer", aggregate=kind, window_ms=window_ms, reason="R")
+    return Feature(name=f"{kind.name}_{window_ms}", entity=CUSTOMER, aggregate=kind, window_ms=window_ms, reason="R")
 
 
 SMALL = FeatureSet(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream
 
-from riskstream.risk.features.declare import DAY_MS, MINUTE_MS, Aggregate, Feature, FeatureSet
+from riskstream.risk.features.declare import CUSTOMER, DAY_MS, MINUTE_MS, Aggregate, Feature, FeatureSet
 from riskstream.risk.features.kernel import DUPLICATE
 from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
 
@@ -20,10 +20,10 @@ TILED = FeatureSet(
     name="tiled", version=1, inputs=(), tiles_ms=WIDTHS,
     features=(
         *(
-            Feature(name=f"{kind.name}_{w}", entity="customer", aggregate=kind, window_ms=w, reason="R")
+            Feature(name=f"{kind.name}_{w}", entity=CUSTOMER, aggregate=kind, window_ms=w, reason="R")
             for w in WINDOWS for kind in (Aggregate.COUNT, Aggregate.SUM)
         ),
-        Feature(name="since", entity="customer", aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"),
+        Feature(name="since", entity=CUSTOMER, aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"),
     ),
 )  # fmt: skip
 EXACT = replace(TILED, tiles_ms=())

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from riskstream.risk.features.kernel import OUTS
 from riskstream.runtime.kernel import kernel
 
+_SIGNATURE = "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], int32[::1], {out})"
 
-@kernel(
-    "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], int32[::1], float32[:, ::1])"
-)
+
+@kernel(*(_SIGNATURE.replace("{out}", each) for each in OUTS))
 def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, out):  # type: ignore[no-untyped-def]
     """Fill out[i, :len(program)] with the transaction's own values, by declare.Input."""
     for i in range(n):
@@ -23,6 +24,10 @@ def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, o
                 value = np.float64(kinds[i])
             elif which == 4:
                 value = np.float64(channels[i])
+            elif which == 6:
+                value = np.float64((times[i] // 86_400_000 + 3) % 7 >= 5)
+            elif which == 7:
+                value = np.float64((times[i] // 3_600_000) % 24 <= 6)
             else:
                 value = np.float64(np.nan) if mcc_nulls[i] else np.float64(mccs[i])
-            out[i, f] = np.float32(value)
+            out[i, f] = value

@@ -28,6 +28,8 @@ GOOD, DUPLICATE = 1, 3
 """Verdicts that the kernel gives: the index in the contract's enum Verdict."""
 COUNT, SUM, MEAN, OVER_MEAN, SINCE_LAST = range(5)
 MINUTE_MS = 60_000
+OUTS = ("float32[:, ::1]", "float64[:, ::1]")
+"""Vectors are float32 for a model, float64 for a table."""
 _COUNTS = (1 << 28) - 1
 
 
@@ -118,16 +120,19 @@ def _write(out, i, base, program, count_w, sum_w, amount, since):  # type: ignor
                 value = np.float64(amount) * np.float64(count_w[w] - 1) / np.float64(others)
         else:
             value = since
-        out[i, base + f] = np.float32(value)
+        out[i, base + f] = value
 
 
-@kernel(
+_EXACT = (
     "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
-    "float32[:, ::1], int64, int32[:, ::1], int64[::1],"
+    "{out}, int64, int32[:, ::1], int64[::1],"
     "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1],"
     "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1], int32[::1],"
     "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
+
+
+@kernel(*(_EXACT.replace("{out}", each) for each in OUTS))
 def apply_kernel(  # type: ignore[no-untyped-def]
     n, slots, times, amounts, ids, offsets, modes, verdicts,
     out, base, program, windows,
@@ -303,12 +308,15 @@ def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel(
+_TILED = (
     "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
-    "float32[:, ::1], int64, int32[:, ::1], int64[::1], int64[::1],"
+    "{out}, int64, int32[:, ::1], int64[::1], int64[::1],"
     "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
     "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1])"
 )
+
+
+@kernel(*(_TILED.replace("{out}", each) for each in OUTS))
 def apply_tiles_kernel(  # type: ignore[no-untyped-def]
     n, slots, times, amounts, ids, offsets, modes, verdicts,
     out, base, program, windows, widths,

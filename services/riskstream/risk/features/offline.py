@@ -1,18 +1,22 @@
-"""The same kernel over a whole table: vectors for training and for checks, row by row as the lane would see them."""
+"""The same kernels over a whole table: vectors for training and for checks, row by row as the services would see them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.declare import Entity, Feature, FeatureSet
 from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.kernel import LIVE
 from riskstream.risk.features.key_kernel import hash_kernel
+from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
+from riskstream.risk.features.profile_table import ProfileTable
 from riskstream.risk.features.table import KeyTable
 
 _CHUNK = 8192
+_PROFILE_CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,10 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionColumns:
-    """n transactions in log order, as the kernel reads them. Enums as indices of the contract's, instants in ms."""
+    """n transactions in log order, as the kernels read them. Enums as indices of the contract's, instants in ms.
+
+    `keys`: for a key field a number of each row's key, -1 where it is null.
+    """
 
     transaction_id: Texts
     customer_id: Texts
@@ -43,14 +50,50 @@ class TransactionColumns:
     channel: NDArray[np.int64]
     mcc: NDArray[np.int64]
     mcc_null: NDArray[np.uint8]
+    keys: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFrauds:
+    """Frauds by the time at which they become known: row of the transaction, and that instant in ms, in its order."""
+
+    row: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+
+    @classmethod
+    def after(cls, frauds: NDArray[np.bool_], occurred_at: NDArray[np.int64], delay_ms: int) -> "KnownFrauds":
+        """Each fraud known `delay_ms` after its transaction; rows in order of time."""
+        row = np.flatnonzero(frauds)
+        return cls(row=row, known_at=occurred_at[row] + delay_ms)
 
 
 def vectors(
-    features: FeatureSet, rows: TransactionColumns, progress: Callable[[int], None] = lambda _: None
-) -> NDArray[np.float32]:
-    """float32[n, columns]: what the lane computes when it reads these rows from an empty state, in this order."""
+    features: FeatureSet,
+    rows: TransactionColumns,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    frauds: KnownFrauds | None = None,
+    is_at_event: bool = False,
+    dtype: Any = np.float32,
+) -> NDArray[Any]:
+    """dtype[n, columns]: what the services compute when they read these rows and labels from an empty state.
+
+    Rows are in order of time where the set has profiles. A profile is read as of the end of the last tile closed at the
+    row's time, or with `is_at_event` as of that time itself, to the millisecond (what the public book's columns are).
+    A row without the profile's key has NaN.
+    """
     n = len(rows.occurred_at)
-    out = np.empty((n, len(features.names)), np.float32)
+    out = np.empty((n, len(features.names)), dtype)
+    _owned(features, rows, out, progress)
+    for entity, mine in features.profiles.items():
+        columns = [features.names.index(each.name) for each in mine]
+        out[:, columns] = _profiles(entity, mine, rows, frauds, is_at_event)
+    return out
+
+
+def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], progress: Callable[[int], None]) -> None:
+    n = len(out)
+    wide = len(features.inputs) + len(features.owned)
     table = KeyTable(features)
     program = np.array([int(each.input) for each in features.inputs], np.int32)
     for start in range(0, n, _CHUNK):
@@ -62,7 +105,7 @@ def vectors(
         hash_kernel(id_data, id_starts, id_lengths, ids)
         data, starts, lengths = rows.customer_id.spans(start, stop)
         slots, _ = table.resolve(data, starts, lengths, np.zeros(size, np.int32), np.ones(size, np.uint8))
-        chunk = np.empty((size, out.shape[1]), np.float32)
+        chunk = np.empty((size, wide), out.dtype)
         input_kernel(
             size, rows.base_amount_minor[part], rows.occurred_at[part], rows.kind[part], rows.channel[part],
             rows.mcc[part], rows.mcc_null[part], program, chunk,
@@ -71,6 +114,34 @@ def vectors(
             slots, rows.occurred_at[part], rows.base_amount_minor[part], ids, np.arange(start, stop, dtype=np.int64),
             np.full(size, LIVE, np.uint8), np.zeros(size, np.uint8), chunk,
         )  # fmt: skip
-        out[part] = chunk
+        out[part, :wide] = chunk
         progress(size)
+
+
+def _profiles(
+    entity: Entity,
+    features: tuple[Feature, ...],
+    rows: TransactionColumns,
+    frauds: KnownFrauds | None,
+    is_at_event: bool,
+) -> NDArray[np.float64]:
+    """float64[n, features]: labels known by a row's time come before it; the row joins its profile after it was read."""
+    keys, times = rows.keys[entity.key], rows.occurred_at
+    table = ProfileTable(features, 1 if is_at_event else entity.tile_ms)
+    known = frauds or KnownFrauds(row=np.zeros(0, np.int64), known_at=np.zeros(0, np.int64))
+    before = np.searchsorted(times, known.known_at, side="left")  # the row that each label comes before
+    out = np.full((len(times), len(features)), np.nan)
+    for start in range(0, len(times), _PROFILE_CHUNK):
+        there = start + np.flatnonzero(keys[start : start + _PROFILE_CHUNK] >= 0)
+        labels = slice(*np.searchsorted(before, [start, start + _PROFILE_CHUNK]))
+        labelled = known.row[labels][keys[known.row[labels]] >= 0]
+        places = 2 * np.searchsorted(there, before[labels][keys[known.row[labels]] >= 0])
+        steps = np.tile(np.array([READ, ADD], np.uint8), len(there))
+        found = table.take(
+            np.insert(steps, places, LABEL),
+            np.insert(np.repeat(keys[there], 2), places, keys[labelled]),
+            np.insert(np.repeat(times[there], 2), places, times[labelled]),
+            np.insert(np.repeat(rows.base_amount_minor[there], 2), places, 1),
+        )
+        out[there] = found
     return out

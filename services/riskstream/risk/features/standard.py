@@ -6,6 +6,7 @@
 from dataclasses import replace
 
 from riskstream.risk.features.declare import (
+    CUSTOMER,
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
@@ -24,7 +25,7 @@ def _windowed(kind: Aggregate, prefix: str, suffix: str) -> tuple[Feature, ...]:
     return tuple(
         Feature(
             name=f"customer_{prefix}_{name}",
-            entity="customer",
+            entity=CUSTOMER,
             aggregate=kind,
             window_ms=window_ms,
             reason=f"{_REASONS[name]}_{suffix}",
@@ -50,14 +51,14 @@ STANDARD = FeatureSet(
         *_windowed(Aggregate.MEAN, "mean", "AMOUNT"),
         Feature(
             name="customer_amount_over_mean_30d",
-            entity="customer",
+            entity=CUSTOMER,
             aggregate=Aggregate.OVER_MEAN,
             window_ms=30 * DAY_MS,
             reason="AMOUNT_OVER_OWN_MEAN",
         ),
         Feature(
             name="customer_seconds_since_last",
-            entity="customer",
+            entity=CUSTOMER,
             aggregate=Aggregate.SINCE_LAST,
             window_ms=0,
             reason="TIME_SINCE_LAST",

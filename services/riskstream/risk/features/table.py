@@ -40,7 +40,7 @@ class KeyTable:
     def __init__(self, features: FeatureSet, slots: int = 1024) -> None:
         self.windows = np.array(features.windows_ms, np.int64)
         index = {window: at for at, window in enumerate(features.windows_ms)}
-        rows = [(int(each.aggregate), index.get(each.window_ms, 0)) for each in features.features]
+        rows = [(int(each.aggregate), index.get(each.window_ms, 0)) for each in features.owned]
         self.program = np.array(rows, np.int32).reshape(len(rows), 2)
         self.base = len(features.inputs)
         self.widths = np.array(features.tiles_ms, np.int64)

@@ -1,0 +1,69 @@
+"""`riskstream features`."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from riskstream.cli.options import features_option
+from riskstream.cli.progress import bar
+from riskstream.risk.features.declare import Aggregate, FeatureSet, Input
+from riskstream.runtime.errors import Fatal
+from riskstream.trainer.dataset import read_transactions
+
+_MONEY = {Aggregate.SUM, Aggregate.MEAN}
+
+
+@click.command()
+@features_option("--set")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Parquet of transactions, sorted by time")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
+@click.option(
+    "--at", type=click.Choice(["event", "tile"]), default="event", show_default=True,
+    help="read profiles as of the event's time, or as of the last closed tile as the scorer does",
+)  # fmt: skip
+def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
+    """Compute a feature set over a file, row by row, with the kernels of the services.
+
+    The file has the columns of the transaction contract, or those of the public fraud detection handbook. Amounts are in
+    the file's own unit. Frauds are known by `label_known_at` where there is such a column, else 7 days later.
+    """
+    started = time.monotonic()
+    read = read_transactions(data)
+    n = len(read.columns.occurred_at)
+    with bar("features", n) as advance:
+        values = read.vectors(features, advance, is_at_event=at == "event", dtype=np.float64)
+    columns: dict[str, object] = {read.id_name: read.ids}
+    for index, name in enumerate(features.names):
+        column = values[:, index]
+        if read.units != 1 and _is_money(features, index):
+            column = column / read.units
+        columns[name] = pa.array(column)
+    write_parquet(pa.table(columns), out)
+    spent = time.monotonic() - started
+    click.echo(f"{n:,} rows, {len(features.names)} columns of {features.label} in {spent:.1f} s: {out}")
+
+
+def write_parquet(table: pa.Table, out: Path) -> None:
+    """Whole or not at all. Fatal where it cannot be written."""
+    partial = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise Fatal(
+            what=f"the table cannot be written: {error.strerror}", where=str(out), do="give another --out"
+        ) from error
+
+
+def _is_money(features: FeatureSet, index: int) -> bool:
+    inputs = features.inputs
+    if index < len(inputs):
+        return inputs[index].input is Input.AMOUNT
+    return features.features[index - len(inputs)].aggregate in _MONEY

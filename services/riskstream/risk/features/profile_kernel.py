@@ -1,0 +1,146 @@
+"""The kernel that keeps and reads profiles: tiles of entities that are not the partition key. `profile_table.py` has the arrays.
+
+Each key has a row of tiles sorted by end, those that a window can still reach, and totals (count, sum, frauds). A tile
+holds its end and the totals of what stands before it, so that a window is the difference between two places of the row,
+whatever its length; `cursors` remember the places of the last read. What a read gives depends on the events and labels
+alone, not on their order.
+"""
+
+import numpy as np
+from numba import njit
+
+from riskstream.runtime.kernel import kernel
+from riskstream.runtime.prefetch import prefetch
+
+ADD, LABEL, READ = 0, 1, 2
+"""Steps: an event joins its tile; `amounts` (1 or -1) is added to the frauds of an event's tile; the windows are read."""
+SUM, MEAN, FRAUD_RATE = 1, 2, 6
+FIRST_TILES = 4
+AHEAD = 16
+"""Steps ahead for which the places of the last read are fetched into the cache."""
+
+
+@njit(inline="always")
+def _find(tiles, start, size, end):  # type: ignore[no-untyped-def]
+    """Index of the first of `size` tiles from `start` that ends at `end` or later; from the newest, where most events go."""
+    if size == 0 or tiles[start + size - 1, 0] < end:
+        return start + size
+    low, high = start, start + size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if tiles[middle, 0] < end:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(inline="always")
+def _add(tiles, totals, s, place, stop, count, amount, frauds):  # type: ignore[no-untyped-def]
+    """Add to the tile at `place`: to all that stands behind it, up to `stop`, and to the totals."""
+    for k in range(place + 1, stop):
+        tiles[k, 1] += count
+        tiles[k, 2] += amount
+        tiles[k, 3] += frauds
+    totals[s, 0] += count
+    totals[s, 1] += amount
+    totals[s, 2] += frauds
+
+
+@kernel(
+    "int64(uint8[::1], int32[::1], int64[::1], int64[::1], int64, int64, int64[::1], int32[:, ::1], float64[::1],"
+    "float64[:, ::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[:, ::1], int32[:, ::1],"
+    "int64[::1], int64[:, ::1])"
+)
+def profile_kernel(  # type: ignore[no-untyped-def]
+    steps, slots, times, amounts, tile_ms, horizon, edges, program, defaults,
+    out, offs, caps, firsts, sizes, newests, totals, cursors, arena_used, tiles,
+):  # fmt: skip
+    """Take the steps in order; each READ fills the next row of out[:, len(program)]. How many rows were filled.
+
+    `edges` are ages, `program` rows of (aggregate, edge where the window ends, edge where it begins). A READ at t counts
+    the tiles that end in (t' - begin, t' - end], t' being the end of the last tile closed at t. Tiles that ended `horizon`
+    before the newest are dropped. Sums may wrap: differences do not mind. Room in the arena: see ProfileTable._room.
+    """
+    row = 0
+    for i in range(len(steps)):
+        if i + AHEAD < len(steps) and steps[i + AHEAD] == READ:
+            s = slots[i + AHEAD]
+            for e in range(len(edges)):
+                prefetch(tiles, offs[s] + firsts[s] + cursors[s, e])
+        s = slots[i]
+        start = offs[s] + firsts[s]
+        size = sizes[s]
+        if steps[i] == READ:
+            now = times[i] // tile_ms * tile_ms
+            for e in range(len(edges)):
+                at = min(cursors[s, e], size)
+                limit = now - edges[e]
+                while at < size and tiles[start + at, 0] <= limit:
+                    at += 1
+                while at > 0 and tiles[start + at - 1, 0] > limit:
+                    at -= 1
+                cursors[s, e] = at
+            for f in range(len(program)):
+                aggregate = program[f, 0]
+                last = cursors[s, program[f, 1]]
+                first = cursors[s, program[f, 2]]
+                column = 1 if aggregate == SUM or aggregate == MEAN else 2 if aggregate > MEAN else 0
+                count = np.int64(0)
+                value = np.int64(0)
+                if last > first:
+                    count = totals[s, 0] if last == size else tiles[start + last, 1]
+                    count -= tiles[start + first, 1]
+                    value = totals[s, column] if last == size else tiles[start + last, column + 1]
+                    value -= tiles[start + first, column + 1]
+                if aggregate != MEAN and aggregate != FRAUD_RATE:
+                    out[row, f] = np.float64(value)
+                elif count > 0:
+                    out[row, f] = np.float64(value) / np.float64(count)
+                else:
+                    out[row, f] = defaults[f]
+            row += 1
+            continue
+        end = -(-times[i] // tile_ms) * tile_ms
+        place = _find(tiles, start, size, end)
+        is_there = place < start + size and tiles[place, 0] == end
+        if steps[i] == LABEL:
+            if is_there:
+                _add(tiles, totals, s, place, start + size, 0, 0, amounts[i])
+            continue
+        if is_there:
+            _add(tiles, totals, s, place, start + size, 1, amounts[i], 0)
+            continue
+        if end > newests[s]:
+            newests[s] = end
+        oldest = newests[s] - horizon
+        if end <= oldest:
+            continue
+        at = place - start
+        while size > 0 and tiles[start, 0] <= oldest:
+            start += 1
+            firsts[s] += 1
+            size -= 1
+            at -= 1
+        if firsts[s] + size == caps[s]:
+            to = offs[s]
+            if 2 * size >= caps[s]:
+                caps[s] = max(2 * caps[s], FIRST_TILES)
+                to = arena_used[0]
+                arena_used[0] += caps[s]
+            for k in range(size):
+                for column in range(4):
+                    tiles[to + k, column] = tiles[start + k, column]
+            offs[s] = start = to
+            firsts[s] = 0
+        for k in range(start + size, start + at, -1):
+            for column in range(4):
+                tiles[k, column] = tiles[k - 1, column]
+        place = start + at
+        tiles[place, 0] = end
+        if at == size:  # else the totals before it are those before the tile that stood here
+            for column in range(3):
+                tiles[place, column + 1] = totals[s, column]
+        sizes[s] = size + 1
+        _add(tiles, totals, s, place, start + size + 1, 1, amounts[i], 0)
+    return row

@@ -1,0 +1,87 @@
+"""The state of one entity's profiles as flat arrays: what the kernel updates and reads."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.risk.features.declare import Feature
+from riskstream.risk.features.profile_kernel import ADD, FIRST_TILES, READ, profile_kernel
+
+_NEVER = np.iinfo(np.int64).min // 2
+LATENESS_MS = 86_400_000
+"""How much later than the newest event of its entity an event or a read may be, and still see all of its windows."""
+
+
+class ProfileTable:
+    """Tiles of the keys of one entity, by slot: a slot is a number that the caller gives a key.
+
+    `offs`, `caps`, `firsts` and `sizes` are a key's stretch of the arena `tiles`: int64[:, (end, count, sum and frauds of
+    what stands before)]; `totals` int64[slots, (count, sum, frauds)].
+    """
+
+    def __init__(self, features: tuple[Feature, ...], tile_ms: int, slots: int = 1024) -> None:
+        edges = sorted({age for each in features for age in (each.delay_ms, each.delay_ms + each.window_ms)})
+        self.tile_ms = tile_ms
+        self.edges = np.array(edges, np.int64)
+        self.horizon = edges[-1] + LATENESS_MS
+        rows = [
+            (int(each.aggregate), edges.index(each.delay_ms), edges.index(each.delay_ms + each.window_ms))
+            for each in features
+        ]
+        self.program = np.array(rows, np.int32)
+        self.defaults = np.array([each.default for each in features], np.float64)
+        self.offs = np.zeros(slots, np.int64)
+        self.caps = np.zeros(slots, np.int32)
+        self.firsts = np.zeros(slots, np.int32)
+        self.sizes = np.zeros(slots, np.int32)
+        self.newests = np.full(slots, _NEVER, np.int64)
+        self.totals = np.zeros((slots, 3), np.int64)
+        self.cursors = np.zeros((slots, len(edges)), np.int32)
+        self.arena_used = np.zeros(1, np.int64)
+        self.tiles = np.zeros((slots * FIRST_TILES, 4), np.int64)
+
+    def take(
+        self, steps: NDArray[np.uint8], slots: NDArray[np.int32], times: NDArray[np.int64], amounts: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Take steps in order (profile_kernel); float64[reads, features], in the order of the features."""
+        self._room(steps, slots)
+        out = np.empty((int((steps == READ).sum()), len(self.program)), np.float64)
+        profile_kernel(
+            steps, slots, times, amounts, self.tile_ms, self.horizon, self.edges, self.program, self.defaults,
+            out, self.offs, self.caps, self.firsts, self.sizes, self.newests,
+            self.totals, self.cursors, self.arena_used, self.tiles,
+        )  # fmt: skip
+        return out
+
+    def _room(self, steps: NDArray[np.uint8], slots: NDArray[np.int32]) -> None:
+        """Slots for all, and room for each added event's key to move into a stretch that doubled as often as it may."""
+        if not len(slots):
+            return
+        need = int(slots.max()) + 1
+        if need > len(self.offs):
+            more = max(need, 2 * len(self.offs)) - len(self.offs)
+            for name in ("offs", "caps", "firsts", "sizes", "totals", "cursors"):
+                array = getattr(self, name)
+                setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)]))
+            self.newests = np.concatenate([self.newests, np.full(more, _NEVER, np.int64)])
+        added = np.bincount(slots[steps == ADD], minlength=1)
+        keys = np.flatnonzero(added)
+        size = self.sizes[keys].astype(np.int64) + added[keys]
+        moves = self.firsts[keys] + size > self.caps[keys]
+        # A stretch is at most four times what it holds, plus the first; the ones it left before sum up to as much again.
+        most = int((8 * size[moves] + 2 * FIRST_TILES).sum())
+        if int(self.arena_used[0]) + most > len(self.tiles):
+            self._compact(most)
+
+    def _compact(self, most: int) -> None:
+        """Copy the tiles one behind another, with room for `most` more and as much again as there is."""
+        sizes = self.sizes.astype(np.int64)
+        used = int(sizes.sum())
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        index = np.arange(used) - np.repeat(starts - self.offs - self.firsts, sizes)
+        fresh = np.zeros((2 * used + most, 4), np.int64)
+        fresh[:used] = self.tiles[index]
+        self.tiles = fresh
+        self.offs, self.caps = starts, self.sizes.copy()
+        self.firsts[:] = 0
+        self.arena_used[0] = used
