@@ -1,6 +1,5 @@
 """`riskstream features`."""
 
-import os
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from riskstream.cli.options import features_option
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import Aggregate, FeatureSet, Input
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import whole
 from riskstream.trainer.dataset import read_transactions
 
 _MONEY = {Aggregate.SUM, Aggregate.MEAN}
@@ -43,23 +42,10 @@ def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
         if read.units != 1 and _is_money(features, index):
             column = column / read.units
         columns[name] = pa.array(column)
-    write_parquet(pa.table(columns), out)
+    with whole(out) as partial:
+        pq.write_table(pa.table(columns), partial, compression="zstd")
     spent = time.monotonic() - started
     click.echo(f"{n:,} rows, {len(features.names)} columns of {features.label} in {spent:.1f} s: {out}")
-
-
-def write_parquet(table: pa.Table, out: Path) -> None:
-    """Whole or not at all. Fatal where it cannot be written."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise Fatal(
-            what=f"the table cannot be written: {error.strerror}", where=str(out), do="give another --out"
-        ) from error
 
 
 def _is_money(features: FeatureSet, index: int) -> bool:

@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": ("replay", "send your own Parquet or CSV as transactions and labels"),
     "features": ("features", "compute a feature set over a file"),
     "train": ("train", "train a model on a file with labels"),
+    "evaluate": ("evaluate", "compare scores with labels"),
     "tail": ("tail", "print a topic's records as JSON"),
     "lag": ("lag", "show how far consumer groups are behind"),
     "dlq": ("dlq", "list, show and redrive dead letters"),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from riskstream.reporter.core import Snapshot, rows
 from riskstream.reporter.page import page
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import whole
 
 
 def write_report(out: Path, report: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
@@ -22,16 +22,9 @@ def write_report(out: Path, report: dict[str, Any], snapshot: Snapshot) -> dict[
     parquet = io.BytesIO()
     pq.write_table(table, parquet, compression="zstd")
     files = {f"{name}.parquet": parquet.getvalue(), f"{name}.html": page(report).encode(), f"{name}.json": text}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, content in files.items():
-            partial = out / f".{file}.part"
+    for file, content in files.items():
+        with whole(out / file) as partial:
             partial.write_bytes(content)
-            partial.replace(out / file)
-    except OSError as error:
-        raise Fatal(
-            what=f"the report cannot be written: {error.strerror}", where=str(out), do="give another --out"
-        ) from error
     totals = report["totals"]
     return {
         "report_id": name,

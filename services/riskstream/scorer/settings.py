@@ -9,10 +9,12 @@ from pydantic_settings import SettingsConfigDict
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.settings import ServiceSettings
 
+OWNED_SETS = [name for name, features in SETS.items() if not features.profiles]
+
 
 def _known_set(name: str) -> str:
-    if name not in SETS:
-        raise ValueError(f"{name} is not one of {', '.join(SETS)}")
+    if name not in OWNED_SETS:
+        raise ValueError(f"{name} is not one of {', '.join(OWNED_SETS)}; the scorer does not read profiles yet")
     return name
 
 
@@ -25,7 +27,7 @@ class ScorerSettings(ServiceSettings):
     redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
     model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
     features: Annotated[str, AfterValidator(_known_set)] = Field(
-        default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
+        default="standard", description=f"feature set of the model and the state: {', '.join(OWNED_SETS)}"
     )
     group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
     runtime: Literal["lane", "faust"] = Field(

@@ -27,7 +27,8 @@ VALIDATION_SHARE = 0.25
 class FitSettings:
     """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked.
 
-    `patience`: trees without gain on the validation rows before training stops; 0: never.
+    `patience`: trees without gain on the validation rows before training stops; 0: never. Histograms want many bins: at
+    255 the amounts just below and above a rule blur.
     """
 
     trees: int = 200
@@ -36,6 +37,10 @@ class FitSettings:
     max_bin: int = 2047
     review_budget: float = 0.01
     block_budget: float = 0.002
+    min_leaf_rows: int = 40
+    column_share: float = 0.8
+    row_share: float = 0.8
+    l2: float = 1.0
     seed: int = 0
     patience: int = 40
 
@@ -50,17 +55,10 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
             do="give more rows, with frauds in the first three quarters and in the last",
             exit_code=2,
         )
-    booster = _fit(data, split, settings)
     held_rows, held_labels = data.rows[split:], data.labels[split:]
+    booster = boost(data.rows[:split], data.labels[:split], settings, (held_rows, held_labels))
     raw = export(booster, len(features.names))
-    scores = _onnx_scores(raw, held_rows)
-    native = np.asarray(booster.predict(held_rows), np.float64)
-    difference = float(np.abs(scores - native).max())
-    if difference > MAX_ONNX_DIFFERENCE:
-        raise Fatal(
-            what=f"ONNX and LightGBM differ by {difference:.2e}, allowed are {MAX_ONNX_DIFFERENCE:.0e}",
-            where="export", do="report this: the model was not written",
-        )  # fmt: skip
+    scores, difference = exported_scores(booster, raw, held_rows)
     precision, recall, _ = at_budget(held_labels, scores, settings.review_budget)
     ranked = np.sort(scores)[::-1]
     metrics = {
@@ -107,18 +105,38 @@ def export(booster: lgb.Booster, columns: int) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _fit(data: Dataset, split: int, settings: FitSettings) -> lgb.Booster:
+def exported_scores(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """(the ONNX model's scores, their largest difference from LightGBM's). Fatal where that is over the bound."""
+    scores = _onnx_scores(raw, rows)
+    difference = float(np.abs(scores - np.asarray(booster.predict(rows), np.float64)).max())
+    if difference > MAX_ONNX_DIFFERENCE:
+        raise Fatal(
+            what=f"ONNX and LightGBM differ by {difference:.2e}, allowed are {MAX_ONNX_DIFFERENCE:.0e}",
+            where="export", do="report this: the model was not written",
+        )  # fmt: skip
+    return scores, difference
+
+
+def boost(
+    rows: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    settings: FitSettings,
+    held: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
+) -> lgb.Booster:
+    """Trees fitted to rows float32[n, columns]; stopped early by the `held` rows where there are some and patience ends."""
     parameters = {
         "objective": "binary", "num_leaves": settings.leaves, "learning_rate": settings.learning_rate,
-        "max_bin": settings.max_bin, "min_data_in_leaf": 40, "feature_fraction": 0.8, "bagging_fraction": 0.8,
-        "bagging_freq": 1, "lambda_l2": 1.0, "seed": settings.seed, "deterministic": True, "num_threads": 2,
-        "verbose": -1, "metric": "average_precision",
+        "max_bin": settings.max_bin, "min_data_in_leaf": settings.min_leaf_rows, "feature_fraction": settings.column_share,
+        "bagging_fraction": settings.row_share, "bagging_freq": 1, "lambda_l2": settings.l2, "seed": settings.seed,
+        "deterministic": True, "num_threads": 2, "verbose": -1, "metric": "average_precision",
     }  # fmt: skip
-    train_set = lgb.Dataset(data.rows[:split], data.labels[:split].astype(np.int8))
-    held_set = lgb.Dataset(data.rows[split:], data.labels[split:].astype(np.int8), reference=train_set)
+    train_set = lgb.Dataset(rows, labels.astype(np.int8))
+    if held is None or not settings.patience:
+        return lgb.train(parameters, train_set, settings.trees)
+    held_set = lgb.Dataset(held[0], held[1].astype(np.int8), reference=train_set)
     return lgb.train(
         parameters, train_set, settings.trees, valid_sets=[held_set],
-        callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if settings.patience else [],
+        callbacks=[lgb.early_stopping(settings.patience, verbose=False)],
     )  # fmt: skip
 
 

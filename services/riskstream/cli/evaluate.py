@@ -1,0 +1,53 @@
+"""`riskstream evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from riskstream.runtime.files import whole
+from riskstream.trainer.evaluate import curves, evaluate, read_scored
+from riskstream.trainer.page import page
+
+
+@click.command()
+@click.option(
+    "--scores", type=click.Path(path_type=Path), required=True,
+    help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if there, decision",
+)  # fmt: skip
+@click.option("--labels", type=click.Path(path_type=Path), required=True, help="Parquet: transaction_id, is_fraud")
+@click.option(
+    "--budget", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True,
+    help="share of rows taken as alerted where there is no decision",
+)  # fmt: skip
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the figures there")
+@click.option("--page", "page_out", type=click.Path(path_type=Path), help="write a page with charts there")
+def command(scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None) -> None:
+    """Compare scores with labels: ranking, calibration, and by day what the alerts found and what they cost."""
+    data = read_scored(scores, labels, budget)
+    figures = evaluate(data)
+    echo_figures(figures)
+    if json_out:
+        with whole(json_out, "--json") as partial:
+            partial.write_text(json.dumps(figures, indent=1) + "\n")
+    if page_out:
+        with whole(page_out, "--page") as partial:
+            partial.write_text(page(f"Evaluation of {scores.name}", figures, curves(data)))
+        click.echo(f"page in {page_out}")
+
+
+def echo_figures(figures: dict[str, Any]) -> None:
+    """One line a figure, and one a day."""
+    for name, value in figures.items():
+        if isinstance(value, float):
+            click.echo(f"  {name:22} {value:.4f}")
+        elif isinstance(value, int):
+            click.echo(f"  {name:22} {value:,}")
+    click.echo(f"  {'day':12}{'rows':>9}{'frauds':>8}{'alerts':>8}{'precision':>11}{'recall':>8}")
+    for day in figures["days"]:
+        shares = "".join(
+            f"{'-' if day[name] is None else f'{day[name]:.3f}':>{wide}}"
+            for name, wide in (("precision", 11), ("recall", 8))
+        )
+        click.echo(f"  {day['day']:12}{day['rows']:>9,}{day['frauds']:>8,}{day['alerts']:>8,}{shares}")

@@ -1,0 +1,83 @@
+"""An evaluation as one self-contained HTML page: no script, no link, charts as inline SVG."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 450, 20, 290
+
+
+def page(title: str, figures: dict[str, Any], curves: dict[str, list[tuple[float, float]]]) -> str:
+    """HTML of what `evaluate` gave and its curves; the same figures give the same text."""
+    bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
+    most = max((value for pair in bins for value in pair), default=1.0) or 1.0
+    charts = [
+        _chart("Precision by recall", "recall", "precision", [("a", curves["precision_recall"])]),
+        _chart("ROC", "share of genuine ones alerted", "share of frauds alerted", [("b", curves["roc"])], is_even=True),
+        _chart("Calibration, ten equal parts", "mean score", "share of frauds", [("a", bins)], most, is_even=True),
+        _chart(
+            "Recall (blue) and precision (red) by day", "day", "share", _by_day(figures["days"]), days=figures["days"]
+        ),
+    ]
+    shown = [
+        (f"{figures['average_precision']:.3f}", "average precision"),
+        (f"{figures['auc']:.3f}", "area under the ROC curve"),
+        (f"{figures['card_precision_100']:.3f}", "card precision @ 100 a day"),
+        (f"{figures['calibration_error']:.4f}", "expected calibration error"),
+        (share(figures["precision"]), f"precision of {figures['alerts']:,} alerts"),
+        (share(figures["recall"]), "recall of the alerts"),
+        (money(figures["saved_minor"]), "amount of frauds alerted"),
+        (money(figures["lost_minor"]), "amount of frauds missed"),
+    ]
+    return _template().render(title=title, r=figures, figures=shown, charts=charts, share=share, money=money)
+
+
+def share(value: float | None) -> str:
+    """A share in percent, or a dash."""
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def money(minor: int) -> str:
+    """Minor units of a currency with two digits."""
+    return f"{minor // 100:,}.{minor % 100:02d}"
+
+
+def _chart(
+    title: str,
+    x: str,
+    y: str,
+    lines: list[tuple[str, list[tuple[float, float]]]],
+    most: float = 1.0,
+    *,
+    is_even: bool = False,
+    days: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """A line chart on axes from 0 to `most`, with a dashed diagonal or with days along x."""
+    paths = [
+        {
+            "kind": kind,
+            "path": "M" + " L".join(
+                f"{_LEFT + (_RIGHT - _LEFT) * a / most:.1f} {_BOTTOM - (_BOTTOM - _TOP) * b / most:.1f}" for a, b in points
+            ),
+        }
+        for kind, points in lines if points
+    ]  # fmt: skip
+    labels = [f"{most * part / 5:.3g}" for part in range(6)]
+    along = labels if days is None else [days[round((len(days) - 1) * part / 5)]["day"][5:] for part in range(6)]
+    return {"title": title, "x": x, "y": y, "lines": paths, "is_even": is_even, "x_labels": along, "y_labels": labels}
+
+
+def _by_day(days: list[dict[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
+    wide = max(len(days) - 1, 1)
+    return [
+        (kind, [(at / wide, day[name]) for at, day in enumerate(days) if day[name] is not None])
+        for kind, name in (("a", "recall"), ("b", "precision"))
+    ]
+
+
+@cache
+def _template() -> jinja2.Template:
+    text = Path(__file__).with_name("evaluation.html").read_text()
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(text)
