@@ -14,6 +14,7 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.ports import LIVE, Batch, Mark, StateStore
 from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
 from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
 from riskstream.scorer.core import VERDICT_GOOD, Policy, ScorerCore
@@ -40,8 +41,9 @@ class NullCore(ScorerCore):
     def _apply(
         self, batch: Batch, columns: Columns, slots: NDArray[np.int32], modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8], vectors: NDArray[np.float32],
-    ) -> None:  # fmt: skip
+    ) -> NDArray[np.uint64]:  # fmt: skip
         verdicts[modes == LIVE] = VERDICT_GOOD
+        return np.full(len(modes), np.iinfo(np.uint64).max, np.uint64)  # none in the sample that gets reasons
 
 
 class NoStore:
@@ -68,7 +70,7 @@ def main() -> None:
         model_version="bench",
         review_from=given.review_from,
         block_from=given.block_from,
-        medians=(0.0,) * len(STANDARD.names),
+        paths=NO_TREES,
     )
     store: StateStore
     overrides: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""A model folder (model.onnx, model.json) behind ONNX Runtime on the CPU."""
+"""A model folder (model.onnx, model.json, reasons.npz) behind ONNX Runtime on the CPU."""
 
 import hashlib
 import json
@@ -11,19 +11,20 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What model.json says: version, feature set and its names, thresholds on the score, medians for reasons."""
+    """What model.json says: version, feature set and its names, thresholds on the score, hash of the reasons' file."""
 
     version: str
     feature_set: str
     names: tuple[str, ...]
     review_from: float
     block_from: float
-    medians: tuple[float, ...]
+    reasons: str
     metrics: dict[str, Any]
 
 
@@ -44,8 +45,9 @@ class OnnxModel:
             raise Fatal(
                 what=f"model.onnx has version {found}, model.json says {self.card.version}",
                 where=str(folder),
-                do="copy both files of one training run",
+                do="copy all files of one training run",
             )
+        self.paths = _read_paths(folder, self.card.reasons, len(features.names))
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -79,12 +81,29 @@ def _read_card(folder: Path) -> ModelCard:
             names=tuple(data["names"]),
             review_from=float(data["thresholds"]["review"]),
             block_from=float(data["thresholds"]["block"]),
-            medians=tuple(float("nan") if m is None else float(m) for m in data["medians"]),
+            reasons=data["reasons"],
             metrics=data["metrics"],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Fatal(
             what=f"model.json cannot be read: {error!r}", where=str(folder), do="copy it again from the training run"
+        ) from error
+
+
+def _read_paths(folder: Path, expected: str, columns: int) -> TreePaths:
+    path = folder / "reasons.npz"
+    found = hashlib.sha256(_read(path)).hexdigest()[:12]
+    if found != expected:
+        raise Fatal(
+            what=f"reasons.npz has version {found}, model.json says {expected}",
+            where=str(folder),
+            do="copy all files of one training run",
+        )
+    try:
+        return TreePaths.read(path, columns)
+    except (OSError, KeyError, ValueError) as error:
+        raise Fatal(
+            what=f"reasons.npz cannot be read: {error}", where=str(folder), do="train the model again"
         ) from error
 
 

@@ -12,6 +12,7 @@ import riskstream.risk.features.move_kernel
 import riskstream.risk.features.profile_kernel
 import riskstream.risk.features.row_kernel
 import riskstream.risk.partition
+import riskstream.risk.shap_kernel
 import riskstream.risk.validity  # noqa: F401  importing declares the kernels
 from riskstream.runtime.kernel import compile_all
 

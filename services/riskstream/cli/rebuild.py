@@ -10,6 +10,7 @@ from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.rebuild import rebuild_partition
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.core import Policy, ScorerCore
 
@@ -50,7 +51,7 @@ def command(
     wrong = [number for number in wanted if not 0 <= number < counts[source]]
     if wrong:
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
-    policy = Policy(model_version="", review_from=1.0, block_from=1.0, medians=(0.0,) * len(features.names))
+    policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
     store = RedisStateStore(redis, f"{group}.{features.label}")
     try:
         for number in wanted:

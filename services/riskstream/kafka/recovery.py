@@ -85,7 +85,7 @@ class Recovery:
             if missing is not None:
                 raise Hold(why=f"source offset {missing} was answered before, but {self._output} does not say how")
             return Recovered(s=s, e=e, o=o, identity=identity, partition_count=partition_count, recorded=recorded)
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             raise translated(error, f"{self._source}[{partition}]") from error
         finally:
             tail.close()

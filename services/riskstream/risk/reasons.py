@@ -1,16 +1,17 @@
 """Reason codes: which groups of features make a score high.
 
-A group (all features with one reason code) is replaced by the medians of the training rows; the drop of the score's
-margin is the group's part (ablation to the median). Exact tree contributions replace this with issue C.
+A group is all features with one reason code; its part is the sum of their exact contributions to the margin of the trees
+(`tree_paths.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.risk.tree_paths import TreePaths
+
 MAX_REASONS = 4
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 REASON_TEXT = {
     "AMOUNT": "the amount itself",
@@ -29,35 +30,26 @@ REASON_TEXT = {
     "UNUSUAL_MONTH_AMOUNT": "the customer's amounts within 30 days",
     "AMOUNT_OVER_OWN_MEAN": "the amount against the customer's own mean of 30 days",
     "TIME_SINCE_LAST": "the time since the customer's last transaction",
+    "CUSTOMER_COUNT": "the number of the customer's transactions within 30 days",
+    "CUSTOMER_AMOUNT": "the customer's mean amounts within 30 days",
+    "CUSTOMER_FRAUDS": "frauds of the customer that are known",
+    "TERMINAL_COUNT": "the number of the terminal's transactions of some days back",
+    "TERMINAL_RISK": "the share of frauds among the terminal's transactions of some days back",
 }
 """Every reason code with its meaning; docs/reasons.md is made from it."""
 
 
 class Reasons:
-    """Explains rows of one feature set by one model."""
+    """Explains rows of one feature set by one model's trees. `reasons`: the code of each column, or nothing."""
 
-    def __init__(self, reasons: Sequence[str], medians: Sequence[float], predict: Predict) -> None:
+    def __init__(self, reasons: Sequence[str], paths: TreePaths) -> None:
         self.codes = tuple(dict.fromkeys(reason for reason in reasons if reason))
-        self._medians = np.array(medians, np.float32)
-        self._masks = np.array([[reason == code for reason in reasons] for code in self.codes])
-        self._predict = predict
+        self._groups = np.array([[reason == code for code in self.codes] for reason in reasons], np.float64)
+        self._paths = paths
 
-    def explain(self, rows: NDArray[np.float32], scores: NDArray[np.float32]) -> list[list[int]]:
+    def explain(self, rows: NDArray[np.float32]) -> list[list[int]]:
         """Indices into `codes` of up to 4 groups that raise each row's score, strongest first. rows [n, columns]."""
-        groups = len(self.codes)
-        trial = np.repeat(rows, groups, axis=0)
-        mask = np.tile(self._masks, (len(rows), 1))
-        trial = np.where(mask, self._medians[None, :], trial).astype(np.float32)
-        drops = _margin(scores)[:, None] - _margin(self._predict(trial)).reshape(len(rows), groups)
-        out = []
-        for row in drops:
-            order = np.argsort(-row, kind="stable")[:MAX_REASONS]
-            out.append([int(group) for group in order if row[group] > 1e-6])
-        return out
-
-
-def _margin(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-odds of probabilities."""
-    p = np.clip(scores.astype(np.float64), 1e-9, 1 - 1e-9)
-    margin: NDArray[np.float64] = np.log(p / (1 - p))
-    return margin
+        parts = self._paths.contributions(rows) @ self._groups
+        order = np.argsort(-parts, axis=1, kind="stable")[:, :MAX_REASONS]
+        raises = np.take_along_axis(parts, order, axis=1) > 1e-6
+        return [mine[:count] for mine, count in zip(order.tolist(), raises.sum(axis=1).tolist(), strict=True)]

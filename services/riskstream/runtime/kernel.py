@@ -23,7 +23,10 @@ class Kernel:
         if self._compiled is None:
             import numba  # here, so that importing a kernel's module stays cheap
 
-            self._compiled = numba.njit(list(self.signatures), cache=True, boundscheck=False)(self.function)
+            numba.config.SLP_VECTORIZE = 1  # off by default; kernels that handle rows side by side need it
+            self._compiled = numba.njit(list(self.signatures), cache=True, boundscheck=False, error_model="numpy")(
+                self.function
+            )
         return self._compiled
 
 

@@ -26,7 +26,11 @@ def main() -> None:
     model = OnnxModel(settings.model, features)
     card = model.card
     policy = Policy(
-        model_version=card.version, review_from=card.review_from, block_from=card.block_from, medians=card.medians
+        model_version=card.version,
+        review_from=card.review_from,
+        block_from=card.block_from,
+        paths=model.paths,
+        reason_sample=settings.reason_sample,
     )
     core = ScorerCore(features, model, policy, settings.max_batch)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."

@@ -21,6 +21,7 @@ from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
 from riskstream.risk.features.table import KeyTable
 from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import Reasons
+from riskstream.risk.tree_paths import TreePaths
 from riskstream.scorer.ports import Model
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
@@ -35,7 +36,9 @@ class Policy:
     model_version: str
     review_from: float
     block_from: float
-    medians: tuple[float, ...]
+    paths: TreePaths
+    reason_sample: float = 0.01
+    """Share of the approved transactions that get reasons as well."""
 
 
 class ScorerCore:
@@ -44,7 +47,8 @@ class ScorerCore:
     def __init__(self, features: FeatureSet, model: Model, policy: Policy, max_batch: int) -> None:
         self.table = KeyTable(features)
         self._features, self._model, self._policy = features, model, policy
-        self._reasons = Reasons(features.reasons, policy.medians, model.predict)
+        self._reasons = Reasons(features.reasons, policy.paths)
+        self._sampled_below = np.uint64(min(policy.reason_sample * 2.0**64, 2.0**64 - 2048))
         self._decoder = ColumnDecoder("transaction.v1")
         layout = self._decoder.layout
         self._judged_texts = [layout.field(f).bank_row for f in validity.TEXTS]
@@ -74,14 +78,14 @@ class ScorerCore:
             modes[np.isin(batch.partitions, list(abandoned))] = SKIP
         verdicts = np.full(len(modes), VERDICT_REJECTED, np.uint8)
         vectors = self._encoder.vectors[: len(modes)]
-        self._apply(batch, columns, slots, modes, verdicts, vectors)
+        ids = self._apply(batch, columns, slots, modes, verdicts, vectors)
 
         live = batch.modes == LIVE
         if abandoned:
             live &= ~np.isin(batch.partitions, list(abandoned))
         scored = live & (modes == LIVE)
         self._fill(batch, columns, live, scored, reject, verdicts)
-        decisions = self._score(np.flatnonzero(scored), len(modes))
+        decisions = self._score(np.flatnonzero(scored), len(modes), ids)
         flags = self._flag(batch, keys, np.flatnonzero(scored), slots)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
@@ -156,8 +160,11 @@ class ScorerCore:
         modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8],
         vectors: NDArray[np.float32],
-    ) -> None:
-        """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the good ones (B3)."""
+    ) -> NDArray[np.uint64]:
+        """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the good ones (B3).
+
+        Gives the hashes of the transactions' ids.
+        """
         n = len(modes)
         ids = np.empty(n, np.uint64)
         starts, lengths = columns.span("transaction_id")
@@ -168,6 +175,7 @@ class ScorerCore:
             columns.is_null("mcc"), self._input_program, vectors,
         )  # fmt: skip
         self.table.apply(slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors)
+        return ids
 
     def _fill(
         self,
@@ -198,8 +206,11 @@ class ScorerCore:
             out.set_word("reason", slice(index, index + 1), self._reason(columns, reject, index))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
-    def _score(self, rows: NDArray[np.int64], n: int) -> tuple[int, ...]:
-        """Model, decision and reasons of the scored rows, into the banks; how many of each decision."""
+    def _score(self, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64]) -> tuple[int, ...]:
+        """Model, decision and reasons of the scored rows, into the banks; how many of each decision.
+
+        Reasons are of what is not approved, and of a sample of the rest by the transaction's id.
+        """
         out = self._encoder
         codes, counts = out.codes("reasons")
         counts[:n] = 0
@@ -210,9 +221,9 @@ class ScorerCore:
         decisions = decide(scores, self._policy.review_from, self._policy.block_from)
         out.floats("score")[rows] = scores
         out.numbers("decision")[rows] = decisions
-        flagged = np.flatnonzero(decisions != APPROVE)
+        flagged = np.flatnonzero((decisions != APPROVE) | (ids[rows] < self._sampled_below))
         if len(flagged):
-            explained = self._reasons.explain(vectors[flagged], scores[flagged])
+            explained = self._reasons.explain(vectors[flagged])
             for row, groups in zip(rows[flagged].tolist(), explained, strict=True):
                 counts[row] = len(groups)
                 codes[row, : len(groups)] = [self._reason_words[group] for group in groups]

@@ -46,6 +46,9 @@ class ScorerSettings(ServiceSettings):
     reject_limit: float = Field(
         default=0.5, ge=0, le=1, description="share of rejected records, of the last thousand, that holds a partition"
     )
+    reason_sample: float = Field(
+        default=0.01, ge=0, le=1, description="share of approved transactions that get reason codes as well"
+    )
     output_kafka: str = Field(
         default="", description="brokers for the producer alone, where they differ; empty: --kafka"
     )

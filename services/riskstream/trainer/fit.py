@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,10 +15,14 @@ from numpy.typing import NDArray
 
 from riskstream.risk.evaluation import at_budget, average_precision
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.dataset import Dataset
+from riskstream.trainer.tree_paths import tree_paths
 
 MAX_ONNX_DIFFERENCE = 1e-5
+MAX_REASON_DIFFERENCE = 1e-4
+REASON_ROWS = 200
 VALIDATION_SHARE = 0.25
 
 
@@ -72,7 +75,9 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
         "recall_at_budget": recall,
         "onnx_difference": difference,
     }
-    medians = np.nanmedian(data.rows[:split], axis=0)
+    paths = tree_paths(booster)
+    _check_reasons(paths, booster, held_rows[:REASON_ROWS])
+    packed = paths.packed()
     card = {
         "version": hashlib.sha256(raw).hexdigest()[:12],
         "feature_set": features.label,
@@ -81,10 +86,10 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
             "review": _threshold(ranked, settings.review_budget),
             "block": _threshold(ranked, settings.block_budget),
         },
-        "medians": [None if math.isnan(value) else float(value) for value in medians],
+        "reasons": hashlib.sha256(packed).hexdigest()[:12],
         "metrics": metrics,
     }
-    _write(out, raw, card)
+    _write(out, raw, packed, card)
     return metrics
 
 
@@ -115,6 +120,21 @@ def exported_scores(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32])
             where="export", do="report this: the model was not written",
         )  # fmt: skip
     return scores, difference
+
+
+def _check_reasons(paths: TreePaths, booster: lgb.Booster, rows: NDArray[np.float32]) -> None:
+    """Fatal where contributions do not add up to the margins, or differ from LightGBM's own."""
+    own = np.asarray(booster.predict(rows, pred_contrib=True), np.float64)
+    found = paths.contributions(rows)
+    off = max(
+        float(np.abs(found - own[:, :-1]).max()),
+        float(np.abs(found.sum(axis=1) + paths.base - np.asarray(booster.predict(rows, raw_score=True))).max()),
+    )
+    if off > MAX_REASON_DIFFERENCE:
+        raise Fatal(
+            what=f"reasons and LightGBM's contributions differ by {off:.2e}, allowed are {MAX_REASON_DIFFERENCE:.0e}",
+            where="reasons", do="report this: the model was not written",
+        )  # fmt: skip
 
 
 def boost(
@@ -151,11 +171,12 @@ def _threshold(ranked: NDArray[np.float32], budget: float) -> float:
     return float(ranked[min(max(round(len(ranked) * budget) - 1, 0), len(ranked) - 1)])
 
 
-def _write(out: Path, raw: bytes, card: dict[str, Any]) -> None:
+def _write(out: Path, raw: bytes, packed: bytes, card: dict[str, Any]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         (partial / "model.onnx").write_bytes(raw)
+        (partial / "reasons.npz").write_bytes(packed)
         (partial / "model.json").write_text(json.dumps(card, indent=2) + "\n")
         if out.exists():
             old = partial.with_name(partial.name + "-old")

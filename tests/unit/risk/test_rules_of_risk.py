@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from tests.support.builders import NOW_MS, score
 
 from riskstream.contracts.codec import codec
 from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.risk.evaluation import at_budget, average_precision
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.reasons import REASON_TEXT, Reasons
 from riskstream.risk.windows import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState, History
 
 
@@ -36,24 +33,6 @@ def test_the_budget_is_a_share_of_the_rows() -> None:
     precision, recall, alerted = at_budget(labels, np.arange(10, 0, -1.0), 0.2)
     assert (precision, recall) == (0.5, 0.5)
     assert alerted.tolist() == [True, True] + [False] * 8
-
-
-def test_reasons_name_the_groups_that_raise_the_score_strongest_first() -> None:
-    def predict(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(
-            (1 / (1 + np.exp(-(3 * rows[:, 0] + 5 * rows[:, 1] - 2 * rows[:, 2] - 4)))).astype(np.float32)
-        )
-
-    reasons = Reasons(["A", "B", "C", ""], [0.0, 0.0, 0.0, 0.0], predict)
-    rows = np.array([[1, 1, 1, 9], [1, 0, 0, 9]], np.float32)
-    assert [[reasons.codes[group] for group in row] for row in reasons.explain(rows, predict(rows))] == [
-        ["B", "A"],
-        ["A"],
-    ]
-
-
-def test_every_reason_of_the_standard_set_has_a_text() -> None:
-    assert set(STANDARD.reasons) <= set(REASON_TEXT)
 
 
 def test_a_history_keeps_the_newest_tiles_that_are_not_empty() -> None:
