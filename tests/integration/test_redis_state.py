@@ -8,6 +8,7 @@ import redis
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.demo.chain import Chain
 from riskstream.kafka.ports import Mark
+from riskstream.runtime.errors import Retryable
 
 
 @pytest.fixture
@@ -66,3 +67,16 @@ def test_twenty_thousand_rows_are_one_script(store: RedisStateStore) -> None:
     rows = [(b"c%d" % n, b"x" * 300) for n in range(20_000)]
     assert store.checkpoint(0, -1, _mark(7), rows) == 7
     assert store.read({0: [b"c0", b"c19999", b"c20000"]})[0] == (7, [b"x" * 300, b"x" * 300, None])
+
+
+def test_a_few_rows_have_the_short_deadline_and_many_may_take_longer(
+    chain: Chain, space: str, plain: redis.Redis
+) -> None:
+    store = RedisStateStore(chain.stack.redis, space, read_timeout_ms=100)
+    few, many = [b"a"], [b"%d" % n for n in range(65)]
+    assert store.read({0: few}) == {0: (None, [None])}
+    assert store.read({0: many})[0] == (None, [None] * 65)
+    plain.execute_command("CLIENT", "PAUSE", 400)
+    with pytest.raises(Retryable, match="does not answer"):
+        store.read({0: few})
+    assert store.read({0: many})[0] == (None, [None] * 65)
