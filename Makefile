@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer peers lint gen lock format clean
+.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,12 +28,23 @@ proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.js
 chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer ## Every bench
+bench: bench-scorer bench-features bench-models ## Every bench
+
+bench-features: peers ## The public book's columns beside pandas: build/bench/features.json (5 minutes)
+	@$(BIN)/python -m loadtests.features.bench $(ARGS)
+
+bench-models: $(READY) ## The public book's protocol and what reasons cost: build/bench/models.json (5 minutes)
+	@$(BIN)/python -m loadtests.models.bench $(ARGS)
 
 bench-scorer: peers ## The scorer beside its peers: build/bench/scorer.json (25 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
 
-peers: $(READY) build/peers/quix/.ready ## Environments of the peers
+peers: $(READY) build/peers/quix/.ready build/peers/pandas/.ready ## Environments of the peers
+
+build/peers/pandas/.ready: loadtests/features/pandas.txt
+	@$(PYTHON) -m venv build/peers/pandas
+	@build/peers/pandas/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/features/pandas.txt \
+	  && touch $@ || { rm -rf build/peers/pandas; echo "peers: pandas could not be installed; the bench skips it" >&2; }
 
 build/peers/quix/.ready: loadtests/peers/quix.txt
 	@$(PYTHON) -m venv build/peers/quix

@@ -1,6 +1,10 @@
 """Rows of a bench's JSON: what was measured, the goal, and whether it was met."""
 
+import json
+import os
+import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -65,3 +69,20 @@ class Row:
             if out[name] is not None:
                 out[name] = float(f"{out[name]:.5g}")
         return out
+
+
+def write_result(path: Path, load: str, rows: list[Row], skipped: list[dict[str, str]]) -> dict[str, Any]:
+    """Write a bench's file and print it; what was written."""
+    result = {"machine": machine(), "load": load, "rows": [row.record() for row in rows], "skipped": skipped}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+    return result
+
+
+def machine() -> str:
+    """Cores and processor."""
+    names = [
+        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"{os.cpu_count()} cores, {platform.machine()}, {names[0] if names else 'unknown'}"

@@ -6,7 +6,6 @@ Writes build/bench/scorer.json and docs/benchmark-scorer.md with its chart. At l
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from loadtests.peers.data import matrix, send, transactions
 from loadtests.peers.kernels import bytes_a_key, cost_by_window
 from loadtests.peers.latency import measure
 from loadtests.peers.page import write_page
-from loadtests.peers.rows import Row, spread
+from loadtests.rows import Row, spread, write_result
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, contract, topics
@@ -255,25 +254,14 @@ def main() -> int:
     bench = Bench(folder, given.rounds, lambda text: print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True))
     bench.run()
     shutil.rmtree(folder / "stack", ignore_errors=True)
-    result = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {_cpu_model()}",
-        "load": f"5,000 customers, uniform; backlogs of {FAST:,} (lane, raw), {LOOP:,} (fastavro loop), {ONE_BY_ONE:,} (Quix), "
-        f"{SLOW:,} (Faust); {given.rounds} rounds, interleaved; {PARTITIONS} partitions; write-behind on",
-        "rows": [row.record() for row in bench.rows()],
-        "skipped": bench.skipped,
-    }
-    (given.out / "scorer.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    load = (
+        f"5,000 customers, uniform; backlogs of {FAST:,} (lane, raw), {LOOP:,} (fastavro loop), {ONE_BY_ONE:,} (Quix), "
+        f"{SLOW:,} (Faust); {given.rounds} rounds, interleaved; {PARTITIONS} partitions; write-behind on"
+    )
+    result = write_result(given.out / "scorer.json", load, bench.rows(), bench.skipped)
     if given.page:
         write_page(given.page, result, {name: median(values) for name, values in bench.cpu.items() if values})
     return 0
-
-
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_a_few_rows_have_the_short_deadline_and_many_may_take_longer(
     few, many = [b"a"], [b"%d" % n for n in range(65)]
     assert store.read({0: few}) == {0: (None, [None])}
     assert store.read({0: many})[0] == (None, [None] * 65)
-    plain.execute_command("CLIENT", "PAUSE", 400)
+    plain.execute_command("CLIENT", "PAUSE", 400)  # type: ignore[no-untyped-call]
     with pytest.raises(Retryable, match="does not answer"):
         store.read({0: few})
     assert store.read({0: many})[0] == (None, [None] * 65)

@@ -14,6 +14,7 @@ from riskstream.runtime.files import whole
 from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
 from riskstream.trainer.fit import FitSettings, train
 from riskstream.trainer.protocol import run
+from riskstream.trainer.thresholds import Costs
 
 
 @click.command()
@@ -34,22 +35,33 @@ from riskstream.trainer.protocol import run
 @click.option(
     "--block-budget", type=click.FloatRange(0.0001, 0.5), default=0.002, show_default=True, help="share blocked"
 )
+@click.option("--review-cost", type=click.FloatRange(0), help="cost of a review, major units; sets thresholds by cost")
+@click.option("--block-cost", type=click.FloatRange(0), help="cost of a genuine transaction blocked, major units")
 def command(
     data: Path, out: Path, protocol: str, validate: bool, features: FeatureSet, trees: int, review_budget: float,
-    block_budget: float,
+    block_budget: float, review_cost: float | None, block_cost: float | None,
 ) -> None:  # fmt: skip
-    """Train on the features the scorer computes, export to ONNX, set thresholds on the last quarter of the rows."""
+    """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write the model's card.
+
+    The last quarter of the rows is held out: half of it stops the training and calibrates, half sets thresholds and measures.
+    Thresholds are by budget of alerts or, with both costs, the cheapest, a missed fraud costing its amount.
+    """
+    if (review_cost is None) != (block_cost is None):
+        raise click.UsageError("give --review-cost and --block-cost, or neither")
     if protocol == "handbook":
         _handbook(data, out, validate)
         return
     with bar("features", None) as advance:
         rows = read_dataset(data, features, advance)
     click.echo(f"training on {len(rows.labels):,} rows")
-    settings = FitSettings(trees=trees, review_budget=review_budget, block_budget=block_budget)
+    costs = None
+    if review_cost is not None and block_cost is not None:
+        costs = Costs(review_minor=round(100 * review_cost), block_minor=round(100 * block_cost))
+    settings = FitSettings(trees=trees, review_budget=review_budget, block_budget=block_budget, costs=costs)
     metrics = train(rows, features, settings, out)
     for name, value in metrics.items():
         click.echo(f"  {name:26} {value:.6g}" if isinstance(value, float) else f"  {name:26} {value:,}")
-    click.echo(f"model in {out}")
+    click.echo(f"model in {out}, its card in {out / 'card.html'}")
 
 
 def _handbook(data: Path, out: Path, validate: bool) -> None:

@@ -84,15 +84,19 @@ class TopicReader:
 
     def until_end(self, deadline_s: float = 600.0) -> Iterator[Record]:
         """Everything up to the ends as they were when the reader was made; Fatal where that takes too long."""
+        for records in self.batches_until_end(deadline_s):
+            yield from records
+
+    def batches_until_end(self, deadline_s: float = 600.0) -> Iterator[list[Record]]:
+        """The same, as lists of what each poll gave."""
         end = time.monotonic() + deadline_s
         while any(self.positions[place] < at for place, at in self.ends.items()):
             if time.monotonic() > end:
                 raise Fatal(
                     what=f"the end was not reached in {deadline_s:.0f} s", where=str(list(self.counts)), do="try again"
                 )
-            for record in self.poll(0.2):
-                if record.offset < self.ends[record.topic, record.partition]:
-                    yield record
+            if records := [r for r in self.poll(0.2) if r.offset < self.ends[r.topic, r.partition]]:
+                yield records
 
     def close(self) -> None:
         self._consumer.close()

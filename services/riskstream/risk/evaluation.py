@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
     """Sum of precision times recall gained over the distinct scores, highest first (as scikit-learn defines it)."""
     positives = int(labels.sum())
     if positives == 0:
@@ -31,7 +31,7 @@ def at_budget(
     return hits / count, hits / max(int(labels.sum()), 1), alerted
 
 
-def roc_auc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+def roc_auc(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
     """Area under the ROC curve: the share of (fraud, genuine) pairs ranked rightly, ties half (Mann-Whitney U)."""
     positives = int(labels.sum())
     negatives = len(labels) - positives

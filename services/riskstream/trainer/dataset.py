@@ -1,7 +1,7 @@
 """Reads a Parquet file of transactions with labels into point-in-time rows: the contract's columns, or the public book's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ BOOK = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUN
 BOOK_LABEL = "TX_FRAUD"
 
 LABEL_DELAY_MS = 7 * DAY_MS
+_PLAIN = ("occurred_at", "base_amount_minor", "kind", "channel", "mcc", "mcc_null")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,23 @@ class Transactions:
     def customers(self) -> NDArray[np.int32]:
         """A number of each row's customer."""
         return self.columns.keys["customer_id"]
+
+    def until(self, stop: int) -> "Transactions":
+        """The first `stop` rows, and the frauds known by the last of them."""
+        columns = self.columns
+        part = replace(
+            columns,
+            transaction_id=Texts(data=columns.transaction_id.data, ends=columns.transaction_id.ends[:stop]),
+            customer_id=Texts(data=columns.customer_id.data, ends=columns.customer_id.ends[:stop]),
+            keys={name: codes[:stop] for name, codes in columns.keys.items()},
+            **{name: getattr(columns, name)[:stop] for name in _PLAIN},
+        )
+        frauds = self.frauds
+        if frauds is not None:
+            known = (frauds.row < stop) & (frauds.known_at <= columns.occurred_at[stop - 1])
+            frauds = KnownFrauds(row=frauds.row[known], known_at=frauds.known_at[known])
+        labels = None if self.labels is None else self.labels[:stop]
+        return replace(self, columns=part, ids=self.ids[:stop], labels=labels, frauds=frauds)
 
     def vectors(
         self,
@@ -65,17 +83,36 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n], in time order."""
+    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n], `customers`
+    a number of each row's, in time order."""
 
     rows: NDArray[np.float32]
     labels: NDArray[np.bool_]
     occurred_at: NDArray[np.int64]
+    customers: NDArray[np.int32]
 
 
 def read_dataset(path: Path, features: FeatureSet, progress: Callable[[int], None] = lambda _: None) -> Dataset:
     """Fatal as `read_transactions`, and where there are no labels or labels of one class only."""
     read = read_transactions(path, is_labelled=True)
-    return Dataset(rows=read.vectors(features, progress), labels=labels_of(read), occurred_at=read.columns.occurred_at)
+    labels = labels_of(read)
+    rows = read.vectors(features, progress)
+    check_no_leak(read, features, rows)
+    return Dataset(rows=rows, labels=labels, occurred_at=read.columns.occurred_at, customers=read.customers)
+
+
+def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) -> None:
+    """Fatal where a row's vector changes when everything later than it is taken away: then it knew what came after."""
+    n = len(rows)
+    for place in sorted({n // 4, n // 2, 3 * n // 4}):
+        alone = read.until(place + 1).vectors(features, dtype=rows.dtype)[place]
+        differs = ~((alone == rows[place]) | (np.isnan(alone) & np.isnan(rows[place])))
+        if differs.any():
+            name = features.names[int(np.flatnonzero(differs)[0])]
+            raise Fatal(
+                what=f"feature {name} of row {place} depends on later rows or labels", where=str(read.path),
+                do="mend the feature, or the times at which labels become known", exit_code=2,
+            )  # fmt: skip
 
 
 def labels_of(read: Transactions) -> NDArray[np.bool_]:
@@ -124,6 +161,12 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
         frauds = KnownFrauds.after(labels, columns.occurred_at, label_delay_ms)
         if KNOWN_AT in table.column_names:
             known = table[KNOWN_AT].cast(pa.int64()).to_numpy()[frauds.row]
+            if (known < columns.occurred_at[frauds.row]).any():
+                first = int(frauds.row[np.flatnonzero(known < columns.occurred_at[frauds.row])[0]])
+                raise Fatal(
+                    what=f"the label of row {first} is known before its transaction", where=str(path),
+                    do=f"mend {KNOWN_AT}", exit_code=2,
+                )  # fmt: skip
             order = np.argsort(known, kind="stable")
             frauds = KnownFrauds(row=frauds.row[order], known_at=known[order])
     return Transactions(

@@ -1,5 +1,6 @@
 """Scores against labels: how well they rank, what an alert budget finds a day, and the money of it."""
 
+import itertools
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from riskstream.contracts.catalog import contract
 from riskstream.risk.evaluation import at_budget, average_precision, calibration, card_precision, roc_auc
-from riskstream.risk.features.declare import DAY_MS
+from riskstream.risk.features.declare import DAY_MS, Aggregate, FeatureSet, Input
 from riskstream.runtime.errors import Fatal
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
@@ -103,6 +105,44 @@ def evaluate(data: Scored) -> dict[str, Any]:
             for each in np.unique(day)
         ],
     }
+
+
+def slices(data: Scored, rows: NDArray[np.float32], features: FeatureSet) -> list[dict[str, Any]]:
+    """By channel, kind, amount and whether the customer is new: rows, frauds, average precision, and the alerts' figures."""
+    found: list[tuple[str, NDArray[np.bool_]]] = []
+    for at, each in enumerate(features.inputs):
+        if each.input in _SYMBOLS:
+            symbols = _symbols(_SYMBOLS[each.input])
+            found += [(f"{each.name} {symbols[int(value)]}", rows[:, at] == value) for value in np.unique(rows[:, at])]
+    edges = np.quantile(data.amount_minor, [0, 0.5, 0.9, 0.99, 1])
+    for low, high in itertools.pairwise(edges):
+        inside = (data.amount_minor > low if low > edges[0] else data.amount_minor >= low) & (data.amount_minor <= high)
+        found.append((f"amount up to {high / 100:,.2f}", inside))
+    counts = [at for at, each in enumerate(features.owned, len(features.inputs)) if each.aggregate is Aggregate.COUNT]
+    if counts:
+        longest = max(counts, key=lambda at: features.owned[at - len(features.inputs)].window_ms)
+        found += [("first in the longest window", rows[:, longest] <= 1), ("seen in it before", rows[:, longest] > 1)]
+    return [
+        {
+            "name": name,
+            "rows": int(mask.sum()),
+            "frauds": int(data.label[mask].sum()),
+            "average_precision": average_precision(data.label[mask], data.score[mask])
+            if data.label[mask].any()
+            else None,
+            **_alerts(data, mask),
+        }
+        for name, mask in found
+        if mask.any()
+    ]
+
+
+_SYMBOLS = {Input.KIND: "kind", Input.CHANNEL: "channel"}
+
+
+def _symbols(field: str) -> list[str]:
+    schema: Any = next(each for each in contract("transaction.v1").schema["fields"] if each["name"] == field)
+    return list(schema["type"]["symbols"])
 
 
 def curves(data: Scored, points: int = 200) -> dict[str, list[tuple[float, float]]]:

@@ -1,4 +1,4 @@
-"""Fits the trees, chooses thresholds, exports to ONNX, and writes a model folder whole or not at all."""
+"""Fits and calibrates the trees, chooses thresholds, exports to ONNX, and writes a model folder whole or not at all."""
 
 import hashlib
 import json
@@ -13,22 +13,28 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from riskstream.risk.evaluation import at_budget, average_precision
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.evaluation import at_budget, average_precision, calibration, roc_auc
+from riskstream.risk.features.declare import FeatureSet, Input
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
+from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import Dataset
+from riskstream.trainer.evaluate import Scored, curves, evaluate, slices
+from riskstream.trainer.page import page
+from riskstream.trainer.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
 
 MAX_ONNX_DIFFERENCE = 1e-5
 MAX_REASON_DIFFERENCE = 1e-4
+MAX_CALIBRATION_ERROR = 0.02
 REASON_ROWS = 200
 VALIDATION_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked.
+    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked; with `costs`
+    thresholds are those that cost least.
 
     `patience`: trees without gain on the validation rows before training stops; 0: never. Histograms want many bins: at
     255 the amounts just below and above a rule blur.
@@ -44,53 +50,91 @@ class FitSettings:
     column_share: float = 0.8
     row_share: float = 0.8
     l2: float = 1.0
+    costs: Costs | None = None
     seed: int = 0
     patience: int = 40
 
 
 def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path) -> dict[str, Any]:
-    """Train on the earlier rows, stop early and set thresholds on the last quarter; the metrics it wrote."""
+    """Train, calibrate, set thresholds, check and write; the metrics that were written.
+
+    The first three quarters of the rows grow the trees; the next eighth says when to stop and calibrates; on the last eighth
+    thresholds are set and everything is measured. Fatal, and nothing is written, where a gate does not hold.
+    """
     split = int(len(data.labels) * (1 - VALIDATION_SHARE))
-    if split < 100 or not data.labels[:split].any() or not data.labels[split:].any():
+    middle = (split + len(data.labels)) // 2
+    parts = [slice(0, split), slice(split, middle), slice(middle, None)]
+    if split < 100 or any(not data.labels[part].any() for part in parts):
         raise Fatal(
             what=f"{len(data.labels)} rows with {int(data.labels.sum())} frauds are too few to train and validate",
             where="training data",
-            do="give more rows, with frauds in the first three quarters and in the last",
+            do="give more rows, with frauds in the first three quarters and in both halves of the last",
             exit_code=2,
         )
-    held_rows, held_labels = data.rows[split:], data.labels[split:]
-    booster = boost(data.rows[:split], data.labels[:split], settings, (held_rows, held_labels))
+    tuning = data.rows[parts[1]], data.labels[parts[1]]
+    booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning)
+    slope, offset = platt(np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1])
+    scale(booster, slope, offset)
+
+    rows, labels = data.rows[parts[2]], data.labels[parts[2]]
     raw = export(booster, len(features.names))
-    scores, difference = exported_scores(booster, raw, held_rows)
-    precision, recall, _ = at_budget(held_labels, scores, settings.review_budget)
-    ranked = np.sort(scores)[::-1]
+    scores, difference = exported_scores(booster, raw, rows)
+    paths = tree_paths(booster)
+    _check_reasons(paths, booster, rows[:REASON_ROWS])
+    error, _ = calibration(labels, scores)
+    if error > MAX_CALIBRATION_ERROR:
+        raise Fatal(
+            what=f"scores are off by {error:.4f} from the share of frauds, allowed are {MAX_CALIBRATION_ERROR}",
+            where="calibration", do="give more rows or frauds: the model was not written",
+        )  # fmt: skip
+    amounts = rows[:, [each.input for each in features.inputs].index(Input.AMOUNT)].astype(np.int64)
+    if settings.costs is None:
+        review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
+    else:
+        review_from, block_from = by_cost(scores, labels, amounts, settings.costs)
+    precision, recall, _ = at_budget(labels, scores, settings.review_budget)
     metrics = {
         "rows": len(data.labels),
         "frauds": int(data.labels.sum()),
         "trees": booster.num_trees(),
-        "validation_rows": len(held_labels),
-        "average_precision": average_precision(held_labels, scores),
-        "average_precision_amount": average_precision(held_labels, held_rows[:, features.names.index("amount")]),
+        "validation_rows": len(labels),
+        "average_precision": average_precision(labels, scores),
+        "average_precision_amount": average_precision(labels, amounts),
+        "auc": roc_auc(labels, scores),
         "precision_at_budget": precision,
         "recall_at_budget": recall,
+        "calibration_slope": slope,
+        "calibration_offset": offset,
+        "calibration_error": error,
         "onnx_difference": difference,
+        "onnx_bytes": len(raw),
     }
-    paths = tree_paths(booster)
-    _check_reasons(paths, booster, held_rows[:REASON_ROWS])
+    if settings.costs is not None:
+        metrics["cost_minor"] = cost_minor(scores, labels, amounts, settings.costs, review_from, block_from)
     packed = paths.packed()
     card = {
         "version": hashlib.sha256(raw).hexdigest()[:12],
         "feature_set": features.label,
         "names": list(features.names),
-        "thresholds": {
-            "review": _threshold(ranked, settings.review_budget),
-            "block": _threshold(ranked, settings.block_budget),
-        },
+        "thresholds": {"review": review_from, "block": block_from},
         "reasons": hashlib.sha256(packed).hexdigest()[:12],
         "metrics": metrics,
     }
-    _write(out, raw, packed, card)
+    alerted = scores >= np.float32(min(review_from, block_from))
+    held = Scored(
+        score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
+        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts,
+    )  # fmt: skip
+    text = page(
+        f"Model {card['version']}, {features.label}", evaluate(held), curves(held), slices(held, rows, features)
+    )
+    files = {"model.onnx": raw, "reasons.npz": packed, "card.html": text.encode(), "model.json": _json(card)}
+    _write(out, files)
     return metrics
+
+
+def _json(card: dict[str, Any]) -> bytes:
+    return (json.dumps(card, indent=2) + "\n").encode()
 
 
 def export(booster: lgb.Booster, columns: int) -> bytes:
@@ -166,18 +210,12 @@ def _onnx_scores(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _threshold(ranked: NDArray[np.float32], budget: float) -> float:
-    """The score that `budget` of the rows reach."""
-    return float(ranked[min(max(round(len(ranked) * budget) - 1, 0), len(ranked) - 1)])
-
-
-def _write(out: Path, raw: bytes, packed: bytes, card: dict[str, Any]) -> None:
+def _write(out: Path, files: dict[str, bytes]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        (partial / "model.onnx").write_bytes(raw)
-        (partial / "reasons.npz").write_bytes(packed)
-        (partial / "model.json").write_text(json.dumps(card, indent=2) + "\n")
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
         if out.exists():
             old = partial.with_name(partial.name + "-old")
             out.rename(old)

@@ -9,8 +9,13 @@ import jinja2
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 450, 20, 290
 
 
-def page(title: str, figures: dict[str, Any], curves: dict[str, list[tuple[float, float]]]) -> str:
-    """HTML of what `evaluate` gave and its curves; the same figures give the same text."""
+def page(
+    title: str,
+    figures: dict[str, Any],
+    curves: dict[str, list[tuple[float, float]]],
+    slices: list[dict[str, Any]] | None = None,
+) -> str:
+    """HTML of what `evaluate`, `curves` and `slices` gave; the same figures give the same text."""
     bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
     most = max((value for pair in bins for value in pair), default=1.0) or 1.0
     charts = [
@@ -31,7 +36,9 @@ def page(title: str, figures: dict[str, Any], curves: dict[str, list[tuple[float
         (money(figures["saved_minor"]), "amount of frauds alerted"),
         (money(figures["lost_minor"]), "amount of frauds missed"),
     ]
-    return _template().render(title=title, r=figures, figures=shown, charts=charts, share=share, money=money)
+    return _template().render(
+        title=title, r=figures, figures=shown, charts=charts, slices=slices or [], share=share, money=money
+    )
 
 
 def share(value: float | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,24 +42,26 @@ class Variant:
     settings: FitSettings
 
 
-_BASE = {"max_bin": 4095, "patience": 0}
 VARIANTS = (
     Variant(
         name="week", features=HANDBOOK_ADDED, days=7,
         settings=FitSettings(
-            trees=300, leaves=15, learning_rate=0.03, min_leaf_rows=10, column_share=0.5, row_share=0.7, l2=1.0, **_BASE
+            trees=300, leaves=15, learning_rate=0.03, min_leaf_rows=10, column_share=0.5, row_share=0.7, l2=1.0,
+            max_bin=4095, patience=0,
         ),
     ),
     Variant(
         name="book", features=HANDBOOK, days=84,
         settings=FitSettings(
-            trees=300, leaves=15, learning_rate=0.05, min_leaf_rows=20, column_share=0.6, row_share=0.8, l2=5.0, **_BASE
+            trees=400, leaves=31, learning_rate=0.04, min_leaf_rows=40, column_share=0.6, row_share=0.8, l2=5.0,
+            max_bin=4095, patience=0,
         ),
     ),
     Variant(
         name="added", features=HANDBOOK_ADDED, days=84,
         settings=FitSettings(
-            trees=300, leaves=15, learning_rate=0.05, min_leaf_rows=20, column_share=0.6, row_share=0.8, l2=5.0, **_BASE
+            trees=400, leaves=31, learning_rate=0.04, min_leaf_rows=40, column_share=0.6, row_share=0.8, l2=5.0,
+            max_bin=4095, patience=0,
         ),
     ),
 )  # fmt: skip
@@ -66,10 +69,16 @@ VARIANTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """A variant's ONNX model, its figures, and the rows it was tested on with their scores."""
+    """A variant's trees, their ONNX model and figures, the rows trained and tested on, and the scores of the latter.
+
+    `inputs` float32[n, columns] are of all rows of the file.
+    """
 
     variant: Variant
+    booster: lgb.Booster
     onnx: bytes
+    inputs: NDArray[np.float32]
+    training: NDArray[np.int64]
     figures: dict[str, float]
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -138,7 +147,10 @@ def run(data: Transactions, say: Callable[[str], Any], *, validate: bool) -> Ite
         booster = boost(inputs[name][training], labels_of(data)[training], variant.settings)
         onnx = export(booster, len(variant.features.names))
         scores, _ = exported_scores(booster, onnx, inputs[name][test])
-        yield Tested(variant=variant, onnx=onnx, figures=figures(data, test, scores), rows=test, scores=scores)
+        yield Tested(
+            variant=variant, booster=booster, onnx=onnx, inputs=inputs[name], training=training,
+            figures=figures(data, test, scores), rows=test, scores=scores,
+        )  # fmt: skip
 
 
 def _shown(values: dict[str, float]) -> str:

@@ -2,20 +2,28 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.offline import TransactionColumns, vectors
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.trainer import dataset
+from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import NEEDED, read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.trainer.fit import FitSettings, boost, train
+from riskstream.trainer.thresholds import Costs, by_cost, cost_minor
+from riskstream.trainer.tree_paths import tree_paths
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +49,7 @@ def test_the_model_ranks_far_better_than_the_amount(model: Path) -> None:
 def test_thresholds_give_the_budgets_on_the_validation_rows(model: Path, data: Path) -> None:
     loaded = OnnxModel(model, STANDARD)
     rows = read_dataset(data, STANDARD).rows
-    scores = loaded.predict(rows[int(len(rows) * 0.75) :])
+    scores = loaded.predict(rows[(int(len(rows) * 0.75) + len(rows)) // 2 :])
     assert np.mean(scores >= np.float32(loaded.card.review_from)) == pytest.approx(0.01, abs=0.003)
     assert np.mean(scores >= np.float32(loaded.card.block_from)) == pytest.approx(0.002, abs=0.001)
 
@@ -124,3 +132,82 @@ def test_a_damaged_model_is_refused_with_what_to_do(model: Path, tmp_path: Path,
 
 def test_the_trainer_needs_only_the_columns_it_names() -> None:
     assert "attack" not in NEEDED
+
+
+def test_scores_are_calibrated_and_the_trees_speak_of_the_same_margin(model: Path, data: Path) -> None:
+    loaded = OnnxModel(model, STANDARD)
+    rows = read_dataset(data, STANDARD).rows[:200]
+    margin = loaded.paths.contributions(rows).sum(axis=1) + loaded.paths.base
+    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), loaded.predict(rows), atol=1e-5)
+    metrics = json.loads((model / "model.json").read_text())["metrics"]
+    assert metrics["calibration_error"] <= 0.02
+    assert metrics["calibration_slope"] > 0
+
+
+def test_platts_scaling_finds_the_slope_and_offset_that_made_the_labels() -> None:
+    rng = np.random.default_rng(1)
+    margins = rng.normal(-1, 2, 200_000)
+    labels = rng.random(len(margins)) < 1 / (1 + np.exp(-(0.5 * margins + 0.7)))
+    slope, offset = platt(margins, labels)
+    assert slope == pytest.approx(0.5, abs=0.02)
+    assert offset == pytest.approx(0.7, abs=0.03)
+    assert platt(margins[:50], np.zeros(50, np.bool_)) == (1.0, 0.0)
+    assert platt(-margins, labels) == (1.0, 0.0)  # a model that ranks the wrong way is not turned round
+
+
+def test_scaled_trees_give_the_scaled_margin() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(2000, 4)).astype(np.float32)
+    booster = boost(rows, rows[:, 0] > 0.5, FitSettings(trees=10, patience=0))
+    before = np.asarray(booster.predict(rows, raw_score=True))
+    scale(booster, 0.4, -1.5)
+    np.testing.assert_allclose(booster.predict(rows, raw_score=True), 0.4 * before - 1.5, atol=1e-9)
+    paths = tree_paths(booster)
+    np.testing.assert_allclose(
+        paths.contributions(rows[:50]).sum(axis=1) + paths.base, 0.4 * before[:50] - 1.5, atol=1e-9
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(1, 900)), min_size=1, max_size=25),
+    review=st.integers(0, 300), block=st.integers(0, 900),
+)  # fmt: skip
+def test_thresholds_by_cost_are_the_cheapest_of_all_pairs(
+    rows: list[tuple[int, bool, int]], review: int, block: int
+) -> None:
+    scores = np.array([score / 10 for score, _, _ in rows], np.float32)
+    labels, amounts = np.array([label for _, label, _ in rows]), np.array([amount for _, _, amount in rows])
+    costs = Costs(review_minor=review, block_minor=block)
+    review_from, block_from = by_cost(scores, labels, amounts, costs)
+    assert review_from <= block_from
+    edges = [*np.unique(scores).tolist(), 2.0]
+    least = min(cost_minor(scores, labels, amounts, costs, a, b) for a in edges for b in edges if a <= b)
+    assert cost_minor(scores, labels, amounts, costs, review_from, block_from) == least
+
+
+def test_a_feature_that_knows_what_comes_after_stops_the_training(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leaking(features: FeatureSet, rows: TransactionColumns, *given: Any, **more: Any) -> Any:
+        out = vectors(features, rows, *given, **more)
+        out[:, 9] += np.float32(rows.base_amount_minor.mean())
+        return out
+
+    monkeypatch.setattr(dataset, "vectors", leaking)
+    with pytest.raises(Fatal, match=r"feature customer_count_7d of row .* depends on later rows"):
+        read_dataset(data, STANDARD)
+
+
+def test_a_label_known_before_its_transaction_is_refused(data: Path, tmp_path: Path) -> None:
+    table = pq.read_table(data)
+    at = table.column_names.index("label_known_at")
+    early = pa.array(np.array(table["label_known_at"].cast(pa.int64())) - 400 * 86_400_000)
+    pq.write_table(table.set_column(at, "label_known_at", early), tmp_path / "in.parquet")
+    with pytest.raises(Fatal, match="known before its transaction"):
+        read_dataset(tmp_path / "in.parquet", STANDARD)
+
+
+def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
+    page = (model / "card.html").read_text()
+    for words in ("Precision by recall", "Calibration", "By slice", "channel ECOM", "amount up to", "By day"):
+        assert words in page
+    assert "<script" not in page

@@ -1,0 +1,1 @@
+"""Models by the public book's protocol, and what explaining them costs."""

@@ -1,0 +1,142 @@
+"""`make bench-models`: the public book's protocol against its goals, and what exact reasons cost."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from loadtests.rows import Row, write_result
+from riskstream.risk.evaluation import average_precision
+from riskstream.trainer.dataset import Transactions, labels_of, read_transactions
+from riskstream.trainer.fit import FitSettings, boost
+from riskstream.trainer.protocol import TEST, VARIANTS, Tested, run, split
+from riskstream.trainer.student import distil, export_student, halved, quantised
+from riskstream.trainer.tree_paths import tree_paths
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared/data/handbook/transactions_dev.parquet"
+GOALS = {
+    ("week", "average_precision"): 0.68, ("week", "card_precision_100"): 0.294,
+    ("book", "average_precision"): 0.72, ("book", "auc"): 0.88,
+    ("added", "average_precision"): 0.73, ("added", "auc"): 0.885,
+}  # fmt: skip
+LATER = ("ONNX Runtime by provider and batch",)
+BATCH = 64
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="loadtests.models.bench", description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench")
+    given = parser.parse_args()
+    path = given.out / "models.json"
+    if not DATA.exists():
+        write_result(path, "", [], [{"name": "every row", "why": "the handbook's data is not beside this checkout"}])
+        return 0
+    data = read_transactions(DATA, is_labelled=True)
+    rows: list[Row] = []
+    for tested in run(data, print, validate=False):
+        rows += _figures(tested)
+    rows += _student(data, tested)
+    rows += _reasons(data)
+    skipped = [{"name": name, "why": "not built yet"} for name in LATER]
+    write_result(path, "the handbook's development file; test week 2018-08-08 to 08-14; one seed", rows, skipped)
+    return 0
+
+
+def _figures(tested: Tested) -> list[Row]:
+    out = []
+    for name, value in tested.figures.items():
+        label = (
+            f"{tested.variant.name}, {len(tested.variant.features.names)} inputs, {tested.variant.days} days: {name}"
+        )
+        goal = GOALS.get((tested.variant.name, name))
+        out.append(Row.figure(label, [value], "") if goal is None else Row.least(label, [value], "", goal))
+    return out
+
+
+def _reasons(data: Transactions, times: int = 300) -> list[Row]:
+    """Wall time of explaining 8 rows of a model of 200 trees by 31 leaves, and LightGBM's own contributions beside it."""
+    variant = VARIANTS[0]
+    training, held = split(data, TEST, variant.days)
+    inputs = data.vectors(variant.features, is_at_event=True)
+    booster = boost(inputs[training], labels_of(data)[training], FitSettings(trees=200, leaves=31, patience=0))
+    paths, rows = tree_paths(booster), np.ascontiguousarray(inputs[held[:8]])
+    paths.contributions(rows)
+    ours, theirs = [], []
+    for _ in range(times):
+        ours.append(_timed(lambda: paths.contributions(rows)))
+        theirs.append(_timed(lambda: _own(booster, rows)))
+    return [
+        Row.most("exact reasons of 8 rows, 200 trees, p99", [float(np.quantile(ours, 0.99)) * 1e3], "ms", 3),
+        Row.figure("exact reasons of 8 rows, 200 trees, p50", [float(np.quantile(ours, 0.5)) * 1e3], "ms"),
+        Row.figure(
+            "the same by LightGBM's pred_contrib on one thread, p50", [float(np.quantile(theirs, 0.5)) * 1e3], "ms"
+        ),
+    ]
+
+
+def _student(data: Transactions, tested: Tested) -> list[Row]:
+    """The student of the last variant's trees on its test week, and its smaller variants; CPU of ONNX Runtime alone."""
+    teacher = np.asarray(tested.booster.predict(tested.inputs[tested.training], raw_score=True), np.float64)
+    student = export_student(distil(tested.inputs[tested.training], teacher))
+    rows = np.ascontiguousarray(tested.inputs[tested.rows])
+    labels = labels_of(data)[tested.rows]
+    sessions = {"trees": tested.onnx, "student": student, "INT8": quantised(student), "FP16": halved(student)}
+    runs = {name: _session(raw) for name, raw in sessions.items()}
+    found = {name: average_precision(labels, work(rows)) for name, work in runs.items()}
+    cpu = {name: [_cpu_a_row(work, rows) for _ in range(5)] for name, work in runs.items()}
+    out = [
+        Row.compared(
+            f"CPU a row in batches of {BATCH}, trees over student", cpu["student"], cpu["trees"], "us", 10, higher=True
+        ),
+        Row.most("average precision, trees less student", [found["trees"] - found["student"]], "", 0.03),
+    ]
+    for name in ("INT8", "FP16"):
+        out.append(
+            Row.most(f"average precision, student less its {name} variant", [found["student"] - found[name]], "", 0.005)
+        )
+        out.append(Row.figure(f"CPU a row in batches of {BATCH}, {name}", cpu[name], "us"))
+    return out
+
+
+def _session(raw: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+
+    def scores(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = session.run(None, {"features": rows})[0]
+        return found[:, -1]
+
+    return scores
+
+
+def _cpu_a_row(work: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: NDArray[np.float32]) -> float:
+    batches = [rows[start : start + BATCH] for start in range(0, 40 * BATCH, BATCH)]
+    for batch in batches:
+        work(batch)
+    started = time.process_time()
+    for _ in range(25):
+        for batch in batches:
+            work(batch)
+    return (time.process_time() - started) / (25 * len(batches) * BATCH) * 1e6
+
+
+def _own(booster: lgb.Booster, rows: NDArray[np.float32]) -> object:
+    return booster.predict(rows, pred_contrib=True, num_threads=1)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`riskstream parity`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.progress import bar
+from riskstream.kafka.read import TopicReader
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import whole
+from riskstream.scorer.parity import Parity, ParityCheck
+
+_DEADLINE_S = 24 * 3600.0
+
+
+@click.command()
+@kafka_option
+@features_option("--features")
+@click.option("--source", default="transactions.v1", show_default=True)
+@click.option("--output", default="scores.v1", show_default=True)
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the counts there")
+@click.option("--metrics", type=click.Path(path_type=Path), help="write them as Prometheus metrics (a textfile) there")
+def command(
+    kafka: str, features: FeatureSet, source: str, output: str, json_out: Path | None, metrics: Path | None
+) -> None:
+    """Compute the vector of every score again at its position and compare it with the logged one, bit for bit.
+
+    Exit code 1 where one differs: then the release that made it must not go on.
+    """
+    with TopicReader(kafka, [source, output], committed_only=False) as reader:
+        for (topic, number), first in reader.positions.items():
+            if topic == source and first > 0:
+                raise Fatal(
+                    what=f"{source}[{number}] begins at {first}: the state of before cannot be computed again", where=kafka,
+                    do="run parity where the topic is whole",
+                )  # fmt: skip
+        check = ParityCheck(features, source, reader.counts[source])
+        total = sum(reader.ends[place] - at for place, at in reader.positions.items())
+        with bar("records", total) as advance:
+            for records in reader.batches_until_end(_DEADLINE_S):
+                check.take(records)
+                advance(len(records))
+    found = check.finish()
+    _show(found, features.label)
+    if json_out:
+        with whole(json_out, "--json") as partial:
+            partial.write_text(json.dumps(asdict(found), indent=1) + "\n")
+    if metrics:
+        _export(found, features.label, metrics)
+    if not found.is_whole:
+        raise SystemExit(1)
+
+
+def _show(found: Parity, label: str) -> None:
+    for name, value in asdict(found).items():
+        if isinstance(value, int):
+            click.echo(f"  {name:16} {value:,}")
+    for problem in found.problems:
+        click.echo(f"  {problem}", err=True)
+    word = "equal, bit for bit" if found.is_whole else "NOT equal" if found.compared else "nothing to compare"
+    click.echo(f"{label}: {found.compared:,} vectors {word}")
+
+
+def _export(found: Parity, label: str, path: Path) -> None:
+    registry = CollectorRegistry()
+    for name, value in asdict(found).items():
+        if isinstance(value, int):
+            words = f"Scores of the last parity run: {name.replace('_', ' ')}"
+            Gauge(f"riskstream_parity_{name}", words, ["feature_set"], registry=registry).labels(label).set(value)
+    with whole(path, "--metrics") as partial:
+        write_to_textfile(str(partial), registry)

@@ -1,0 +1,307 @@
+"""The language of rules: a typed expression is parsed, checked against the names there are, and compiled to numpy.
+
+The syntax is Python's expressions, read by the standard library's parser and never evaluated by it; what is allowed:
+
+- names of the transaction's fields, of features, and `score`; numbers, texts in quotes;
+- `and`, `or`, `not`; `==`, `!=`, `<`, `<=`, `>`, `>=` (also in chains); `+`, `-`, `*`, `/` on numbers;
+- `channel in ("ECOM", "MOBILE")`; `terminal_id in lists["blocked-terminals"]`; `mcc is None`, `mcc is not None`.
+
+A value that is not there (null, or a feature that is NaN, or a division by zero) makes a comparison false, whichever it is;
+`is None` asks for it. Every operation is done on whole columns: cost is bounded by the number of nodes.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_LENGTH = 2000
+MAX_NODES = 200
+MAX_DEPTH = 40
+
+
+class Kind(Enum):
+    """Type of a name or of a part of an expression."""
+
+    NUMBER = "a number"
+    TEXT = "a text"
+    SYMBOL = "a symbol"
+    TRUTH = "true or false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What may be named: its type and, of a symbol, what it can be."""
+
+    kind: Kind
+    symbols: tuple[str, ...] = ()
+
+
+class RuleError(Exception):
+    """An expression that cannot be: `str` says what is wrong and where, in one clause."""
+
+
+class Rows(Protocol):
+    """n transactions by column. Texts are hashes (key_kernel); symbols are indices of their enum."""
+
+    def __len__(self) -> int: ...
+
+    def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """(values, which are there)."""
+
+    def hashes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """(hashes of texts, which are there)."""
+
+
+Lists = Mapping[str, NDArray[np.uint64]]
+"""Hashes of each list's values, sorted."""
+Hash = Callable[[str], int]
+_Number = Callable[[Rows], tuple[NDArray[np.float64], NDArray[np.bool_]]]
+_Truth = Callable[[Rows, Lists], NDArray[np.bool_]]
+
+_COMPARE: dict[type[ast.cmpop], Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]] = {
+    ast.Eq: np.equal, ast.NotEq: np.not_equal, ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+}  # fmt: skip
+_ARITHMETIC: dict[type[ast.operator], Callable[..., NDArray[np.float64]]] = {
+    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it asks, `names` what it reads."""
+
+    text: str
+    matches: _Truth
+    names: frozenset[str]
+    lists: frozenset[str]
+
+
+def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
+    """Check and compile. RuleError where it is too long or deep, names what is not there, or mixes types."""
+    if len(text) > MAX_LENGTH:
+        raise RuleError(f"it has {len(text):,} characters, {MAX_LENGTH:,} are allowed")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        raise RuleError(f"it is not an expression{where}") from error
+    count = sum(1 for _ in ast.walk(tree))
+    if count > MAX_NODES:
+        raise RuleError(f"it has {count} parts, {MAX_NODES} are allowed")
+    if _depth(tree) > MAX_DEPTH:
+        raise RuleError(f"it is nested more than {MAX_DEPTH} deep")
+    compiler = _Compiler(names, hash_of)
+    matches = compiler.truth(tree.body)
+    return Expression(
+        text=text.strip(), matches=matches, names=frozenset(compiler.seen), lists=frozenset(compiler.lists)
+    )
+
+
+def _depth(node: ast.AST) -> int:
+    return 1 + max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
+
+
+class _Compiler:
+    def __init__(self, names: Mapping[str, Name], hash_of: Hash) -> None:
+        self._names, self._hash = names, hash_of
+        self.seen: set[str] = set()
+        self.lists: set[str] = set()
+
+    def truth(self, node: ast.expr) -> _Truth:
+        if isinstance(node, ast.BoolOp):
+            parts = [self.truth(value) for value in node.values]
+            join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
+
+            def joined(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
+                out = parts[0](rows, lists)
+                for part in parts[1:]:
+                    out = join(out, part(rows, lists))
+                return out
+
+            return joined
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = self.truth(node.operand)
+            return lambda rows, lists: ~inner(rows, lists)
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            links = [self._link(a, op, b) for a, op, b in zip(sides[:-1], node.ops, sides[1:], strict=True)]
+
+            def all_links(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
+                out = links[0](rows, lists)
+                for link in links[1:]:
+                    out = out & link(rows, lists)
+                return out
+
+            return all_links
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            value = node.value
+            return lambda rows, _lists: np.full(len(rows), value)
+        raise RuleError(f"{_shown(node)} is {self._kind(node).value}, where true or false is asked for")
+
+    def _link(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Truth:
+        if isinstance(op, ast.Is | ast.IsNot):
+            return self._is_none(left, right, isinstance(op, ast.IsNot))
+        if isinstance(op, ast.In | ast.NotIn):
+            inside = self._inside(left, right)
+            return inside if isinstance(op, ast.In) else self._present_but(left, inside)
+        kinds = self._kind(left), self._kind(right)
+        if kinds == (Kind.NUMBER, Kind.NUMBER):
+            a, b, compare = self.number(left), self.number(right), _COMPARE[type(op)]
+
+            def compared(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
+                (x, x_there), (y, y_there) = a(rows), b(rows)
+                return compare(x, y) & x_there & y_there
+
+            return compared
+        if not isinstance(op, ast.Eq | ast.NotEq):
+            raise RuleError(f"{_shown(left)} and {_shown(right)} have no order: {kinds[0].value}, {kinds[1].value}")
+        if isinstance(left, ast.Constant):
+            left, right = right, left
+        inside = self._inside(left, ast.Tuple([right]))
+        return inside if isinstance(op, ast.Eq) else self._present_but(left, inside)
+
+    def _is_none(self, left: ast.expr, right: ast.expr, is_not: bool) -> _Truth:
+        if not (isinstance(right, ast.Constant) and right.value is None):
+            raise RuleError(f"`is` asks for None only, not {_shown(right)}")
+        there = self._there(left)
+        return (lambda rows, _: there(rows)) if is_not else (lambda rows, _: ~there(rows))
+
+    def _present_but(self, left: ast.expr, inside: _Truth) -> _Truth:
+        there = self._there(left)
+        return lambda rows, lists: there(rows) & ~inside(rows, lists)
+
+    def _there(self, node: ast.expr) -> Callable[[Rows], NDArray[np.bool_]]:
+        if self._kind(node) is Kind.NUMBER:
+            number = self.number(node)
+            return lambda rows: number(rows)[1]
+        name = self._named(node)
+        return lambda rows: rows.hashes(name)[1] if self._names[name].kind is Kind.TEXT else rows.numbers(name)[1]
+
+    def _inside(self, left: ast.expr, right: ast.expr) -> _Truth:
+        """Is a name one of some constants, or in a list?"""
+        name = self._named(left)
+        known = self._names[name]
+        if isinstance(right, ast.Subscript):
+            return self._in_list(name, known, right)
+        if not isinstance(right, ast.Tuple | ast.List | ast.Set):
+            raise RuleError(f'{_shown(right)} is no list of values; write (..., ...) or lists["name"]')
+        values = [self._constant(each, name, known) for each in right.elts]
+        if known.kind is Kind.TEXT:
+            wanted = np.array(sorted(self._hash(str(value)) for value in values), np.uint64)
+
+            def one_of(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
+                found, there = rows.hashes(name)
+                return np.isin(found, wanted) & there
+
+            return one_of
+        numbers = [known.symbols.index(str(v)) if known.kind is Kind.SYMBOL else float(v) for v in values]
+
+        def one_number(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
+            found, there = rows.numbers(name)
+            return np.isin(found, numbers) & there
+
+        return one_number
+
+    def _in_list(self, name: str, known: Name, node: ast.Subscript) -> _Truth:
+        if not (isinstance(node.value, ast.Name) and node.value.id == "lists"):
+            raise RuleError(f'{_shown(node)} is no list; write lists["name"]')
+        if not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)):
+            raise RuleError(f"{_shown(node)} must name its list in quotes")
+        if known.kind is not Kind.TEXT:
+            raise RuleError(f"{name} is {known.kind.value}; lists hold texts")
+        wanted = node.slice.value
+        self.lists.add(wanted)
+
+        def listed(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
+            found, there = rows.hashes(name)
+            return np.isin(found, lists.get(wanted, np.zeros(0, np.uint64))) & there
+
+        return listed
+
+    def _constant(self, node: ast.expr, name: str, known: Name) -> str | float:
+        value = node.value if isinstance(node, ast.Constant) else None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if known.kind is Kind.NUMBER and is_number:
+            return _float(value)  # type: ignore[arg-type]
+        if known.kind in (Kind.TEXT, Kind.SYMBOL) and isinstance(value, str):
+            if known.kind is Kind.SYMBOL and value not in known.symbols:
+                raise RuleError(f"{name} is never {value!r}; it is one of {', '.join(known.symbols)}")
+            return value
+        raise RuleError(f"{name} is {known.kind.value} and cannot be {_shown(node)}")
+
+    def number(self, node: ast.expr) -> _Number:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            value = _float(node.value)
+            return lambda rows: (np.full(len(rows), value), np.ones(len(rows), np.bool_))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            inner = self.number(node.operand)
+
+            def negative(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+                value, there = inner(rows)
+                return -value, there
+
+            return negative
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            return self._arithmetic(node)
+        if isinstance(node, ast.Name):
+            name = self._named(node)
+            if self._names[name].kind is Kind.NUMBER:
+                return lambda rows: rows.numbers(name)
+        raise RuleError(f"{_shown(node)} is {self._kind(node).value}, where a number is asked for")
+
+    def _arithmetic(self, node: ast.BinOp) -> _Number:
+        if isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant) and node.right.value == 0:
+            raise RuleError(f"{_shown(node)} divides by zero")
+        a, b, work = self.number(node.left), self.number(node.right), _ARITHMETIC[type(node.op)]
+
+        def worked(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+            (x, x_there), (y, y_there) = a(rows), b(rows)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                out = work(x, y)
+            return out, x_there & y_there & np.isfinite(out)
+
+        return worked
+
+    def _kind(self, node: ast.expr) -> Kind:
+        if isinstance(node, ast.Name):
+            return self._names[self._named(node)].kind
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, bool):
+                return Kind.TRUTH
+            if isinstance(node.value, int | float):
+                return Kind.NUMBER
+            if isinstance(node.value, str):
+                return Kind.TEXT
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            return Kind.NUMBER
+        if isinstance(node, ast.UnaryOp):
+            return Kind.TRUTH if isinstance(node.op, ast.Not) else Kind.NUMBER
+        if isinstance(node, ast.BoolOp | ast.Compare):
+            return Kind.TRUTH
+        raise RuleError(f"{_shown(node)} is not allowed in a rule")
+
+    def _named(self, node: ast.expr) -> str:
+        if not isinstance(node, ast.Name):
+            raise RuleError(f"{_shown(node)} must be the name of a field or feature")
+        if node.id not in self._names:
+            raise RuleError(f"there is no field or feature {node.id}")
+        self.seen.add(node.id)
+        return node.id
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise RuleError("a number has too many digits") from error
+
+
+def _shown(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,183 @@
+"""Parity: the vector that a score logged against the one that the kernel gives at its position, bit for bit.
+
+Every accepted score is paired with its transaction and computed again, partition by partition in order, from an empty
+state. What was scored degraded (flagged) is applied as recorded and not compared: its vector is not of the whole state.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.columns import ColumnDecoder, Columns
+from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, Batch, ReadResult, Record
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.tree_paths import NO_TREES
+from riskstream.scorer.core import VERDICT_DUPLICATE, Policy, ScorerCore
+
+CHUNK = 2048
+SHOWN = 20
+
+
+@dataclass(slots=True)
+class Parity:
+    """Counts of scores: `compared` equal or not, `flagged` left out, `other_set` of another feature set and left out."""
+
+    compared: int = 0
+    rejected: int = 0
+    flagged: int = 0
+    other_set: int = 0
+    verdicts_differ: int = 0
+    vectors_differ: int = 0
+    without_source: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """True where nothing differs and something was compared."""
+        return bool(self.compared) and not (self.verdicts_differ or self.vectors_differ or self.without_source)
+
+
+class _NoModel:
+    """Scores are not compared: any number does."""
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros(len(rows), np.float32)
+
+
+@dataclass(slots=True)
+class _Partition:
+    """Of one partition: transactions and scores that wait for each other, and the scorer's state."""
+
+    core: ScorerCore
+    transactions: deque[Record] = field(default_factory=deque)
+    scores: deque[tuple[int, bytes]] = field(default_factory=deque)
+    pairs: list[tuple[Record, bytes]] = field(default_factory=list)
+
+
+class ParityCheck:
+    """Takes records of the source and of scores, in order by partition; `finish` gives what was found."""
+
+    def __init__(self, features: FeatureSet, source: str, partition_count: int) -> None:
+        self.found = Parity()
+        self._features, self._source, self._count = features, source, partition_count
+        self._rule = AcceptedReader()
+        self._decoder = ColumnDecoder("score.v1")
+        self._partitions: dict[int, _Partition] = {}
+
+    def take(self, records: list[Record]) -> None:
+        """Records of both topics as they were read."""
+        mine = [record for record in records if record.topic != self._source]
+        columns = self._decoder.decode([record.value for record in mine])
+        srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
+        for record, src, prev in zip(mine, srcs, prevs, strict=True):
+            if self._rule.accept(record.partition, src, prev):
+                self._of(record.partition).scores.append((src, record.value or b""))
+        for record in records:
+            if record.topic == self._source:
+                self._of(record.partition).transactions.append(record)
+        for number, partition in self._partitions.items():
+            self._pair(partition)
+            while len(partition.pairs) >= CHUNK:
+                self._compare(number, partition, partition.pairs[:CHUNK])
+                del partition.pairs[:CHUNK]
+
+    def finish(self) -> Parity:
+        for number, partition in self._partitions.items():
+            if partition.pairs:
+                self._compare(number, partition, partition.pairs)
+                partition.pairs = []
+            for src, _ in partition.scores:
+                self.found.without_source += 1
+                self._note(f"partition {number} src {src}: no such transaction")
+        return self.found
+
+    def _of(self, number: int) -> _Partition:
+        if number not in self._partitions:
+            policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES, reason_sample=0.0)
+            core = ScorerCore(self._features, _NoModel(), policy, CHUNK)
+            self._partitions[number] = _Partition(core=core)
+        return self._partitions[number]
+
+    def _pair(self, partition: _Partition) -> None:
+        """Join by position; a transaction that was passed over (aborted upstream) has no score."""
+        while partition.scores and partition.transactions:
+            src, frame = partition.scores[0]
+            record = partition.transactions.popleft()
+            if record.offset > src:  # its transaction is gone from the source, or was never there
+                partition.transactions.appendleft(record)
+                partition.scores.popleft()
+                self.found.without_source += 1
+                self._note(f"partition {record.partition} src {src}: no such transaction")
+            elif record.offset == src:
+                partition.scores.popleft()
+                partition.pairs.append((record, frame))
+
+    def _compare(self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]) -> None:
+        logged = self._decoder.decode([frame for _, frame in pairs])
+        is_flagged = np.array([bool(_part(logged, "flags", at)) for at in range(len(pairs))])
+        is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
+        modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
+        records = [record for record, _ in pairs]
+        offsets = np.array([record.offset for record in records], np.int64)
+        outcome = partition.core.process(
+            Batch(
+                values=[record.value for record in records],
+                keys=[record.key for record in records],
+                partitions=np.full(len(records), number, np.int32),
+                offsets=offsets,
+                prevs=offsets - 1,
+                appended_at=np.array([record.appended_at for record in records], np.int64),
+                modes=modes,
+                partition_count=self._count,
+                read_rows=_no_rows,
+            )
+        )
+        computed = self._decoder.decode(outcome.frames)
+        for at in range(len(pairs)):
+            if is_flagged[at]:
+                self.found.flagged += 1
+                continue
+            self._compare_one(number, int(offsets[at]), logged, computed, at)
+
+    def _compare_one(self, number: int, src: int, logged: Columns, computed: Columns, at: int) -> None:
+        verdicts = logged.numbers("verdict")[at], computed.numbers("verdict")[at]
+        if verdicts[0] != verdicts[1]:
+            self.found.verdicts_differ += 1
+            self._note(f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} computed")
+            return
+        if logged.is_null("feature_set")[at]:
+            self.found.rejected += 1
+            return
+        if logged.text("feature_set", at) != self._features.label:
+            self.found.other_set += 1
+            return
+        self.found.compared += 1
+        if _part(logged, "features", at) != _part(computed, "features", at):
+            self.found.vectors_differ += 1
+            ours, theirs = computed.record(at)["features"], logged.record(at)["features"]
+            names = [
+                name
+                for name, a, b in zip(self._features.names, ours, theirs, strict=False)
+                if a != b and (a == a or b == b)
+            ]
+            self._note(f"partition {number} src {src} {logged.text('customer_id', at)}: {', '.join(names)} differ")
+
+    def _note(self, words: str) -> None:
+        if len(self.found.problems) < SHOWN:
+            self.found.problems.append(words)
+
+
+def _part(columns: Columns, name: str, at: int) -> bytes:
+    """The bytes of a list field: equal where all values are, bit for bit; empty where the list is."""
+    starts, lengths = columns.span(name)
+    raw = columns.data[starts[at] : starts[at] + lengths[at]].tobytes()
+    return b"" if raw == b"\0" else raw
+
+
+def _no_rows(keys: dict[int, list[bytes]]) -> ReadResult:
+    """The state begins empty."""
+    rows: dict[int, list[bytes | None]] = {partition: [None] * len(wanted) for partition, wanted in keys.items()}
+    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())

@@ -1,0 +1,105 @@
+"""`riskstream rules check|dry-run` on files."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from riskstream.cli.rules import command
+from riskstream.runtime.errors import Fatal
+from riskstream.simulator.simulate import Simulation, simulate
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rules") / "in.parquet"
+    pq.write_table(simulate(Simulation(seed=3, customers=300, days=20)), path)
+    return path
+
+
+def _run(*given: str) -> Result:
+    result = CliRunner().invoke(command, list(given))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def _file(folder: Path, text: str) -> str:
+    path = folder / "rules.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def _rule(when: str, action: str = "REVIEW", share: float = 1.0) -> str:
+    return f"rules:\n  - {{id: r, when: '{when}', action: {action}, reason: RULE_R, max_share: {share}}}\n"
+
+
+def test_the_rules_that_ship_are_right_and_stop_few(data: Path) -> None:
+    assert "3 rules are right" in _run("check").output
+    result = _run("dry-run", "--data", str(data))
+    assert result.exit_code == 0, result.output
+    assert {line.split()[0] for line in result.output.splitlines()[1:] if line} >= {
+        "velocity",
+        "blocked-terminal",
+        "all",
+    }
+
+
+def test_a_dry_run_counts_alerts_precision_and_money_as_by_hand(data: Path, tmp_path: Path) -> None:
+    table = pq.read_table(data)
+    amount, fraud = np.array(table["base_amount_minor"]), np.array(table["is_fraud"])
+    is_shop = np.array([channel == "ECOM" for channel in table["channel"].to_pylist()])
+    matched = (amount > 20_000) & is_shop
+    result = _run(
+        "dry-run", _file(tmp_path, _rule('base_amount_minor > 20000 and channel == "ECOM"')), "--data", str(data)
+    )
+    cells = result.output.splitlines()[1].split()
+    assert cells[0] == "r"
+    assert cells[2] == f"{matched.sum():,}"
+    assert cells[7] == f"{(matched & fraud).sum() / matched.sum():.3f}"
+    assert cells[8] == f"{(matched & fraud).sum() / fraud.sum():.3f}"
+    assert cells[9:11] == [
+        f"{amount[matched & fraud].sum() / 100:,.2f}",
+        f"{amount[matched & ~fraud].sum() / 100:,.2f}",
+    ]
+
+
+def test_features_and_lists_are_known_to_a_dry_run(data: Path, tmp_path: Path) -> None:
+    table = pq.read_table(data)
+    shop = next(each for each in table["terminal_id"].to_pylist() if each)
+    count = sum(each == shop for each in table["terminal_id"].to_pylist())
+    text = _rule('terminal_id in lists["bad"] and customer_count_30d >= 1') + f"lists:\n  bad: ['{shop}']\n"
+    result = _run("dry-run", _file(tmp_path, text), "--data", str(data))
+    assert result.output.splitlines()[1].split()[2] == f"{count:,}"
+
+
+def test_a_rule_that_would_stop_too_much_is_refused(data: Path, tmp_path: Path) -> None:
+    result = _run("dry-run", _file(tmp_path, _rule("base_amount_minor >= 0", "BLOCK", 0.02)), "--data", str(data))
+    assert result.exit_code == 1
+    assert "refused: r stops 100.00 % of transactions, it may stop 2.00 %" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rules: [", "not YAML"), ("x: 1", "must hold `rules`"), (_rule("nothing > 1"), "r: there is no field or feature nothing"),
+        (_rule('terminal_id in lists["gone"]'), "r: there is no list gone"), (_rule("customer_id") , "r: customer_id is a text"),
+        (_rule("score > 1") + "lists:\n  bad: [5]\n", "list bad holds something that is not a text"),
+    ],
+)  # fmt: skip
+def test_wrong_files_are_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(Fatal, match=words):
+        _run("check", _file(tmp_path, text))
+
+
+def test_a_dry_run_of_the_score_or_of_a_missing_column_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="asks for the score"):
+        _run("dry-run", _file(tmp_path, _rule("score > 0.5")), "--data", str(data))
+    table = pq.read_table(data).drop_columns(["country"])
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(Fatal, match=r"column country is missing|No match for FieldRef"):
+        _run("dry-run", _file(tmp_path, _rule('country == "BE"')), "--data", str(tmp_path / "in.parquet"))
+    assert isinstance(table, pa.Table)
