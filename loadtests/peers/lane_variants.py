@@ -14,7 +14,6 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.ports import LIVE, Batch, Mark, StateStore
 from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
 from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
 from riskstream.scorer.core import VERDICT_GOOD, Policy, ScorerCore
@@ -66,11 +65,9 @@ class NoStore:
 def main() -> None:
     variant, redis, *rest = sys.argv[1:]
     given = Options.of(rest)
+    model = OnnxModel(_folder(given.model), STANDARD)
     policy = Policy(
-        model_version="bench",
-        review_from=given.review_from,
-        block_from=given.block_from,
-        paths=NO_TREES,
+        model_version="bench", review_from=given.review_from, block_from=given.block_from, paths=model.paths
     )
     store: StateStore
     overrides: dict[str, object] = {}
@@ -78,7 +75,6 @@ def main() -> None:
         core: ScorerCore = NullCore(NOTHING, NullModel(), policy, 2048)
         store = RedisStateStore(redis, f"{given.group}.nothing")
     else:
-        model = OnnxModel(_folder(given.model), STANDARD)
         core, store = ScorerCore(STANDARD, model, policy, 2048), NoStore()
         overrides = {"enable.gapless.guarantee": False, "enable.idempotence": False}
     compile_all()

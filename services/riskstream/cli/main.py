@@ -16,6 +16,7 @@ COMMANDS = {
     "features": ("features", "compute a feature set over a file"),
     "train": ("train", "train a model on a file with labels"),
     "evaluate": ("evaluate", "compare scores with labels"),
+    "release": ("release", "pack, verify and show signed releases"),
     "rules": ("rules", "check rules and try them on past transactions"),
     "tail": ("tail", "print a topic's records as JSON"),
     "lag": ("lag", "show how far consumer groups are behind"),

@@ -1,12 +1,16 @@
 """Starts the scorer: `python -m riskstream.scorer`."""
 
+import tempfile
 import time
+from pathlib import Path
 
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.adapters.release import check_fits, read, unpack
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.watchdog import Watchdog
+from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
@@ -23,7 +27,7 @@ def main() -> None:
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
     features = SETS[settings.features]
-    model = OnnxModel(settings.model, features)
+    model = _model(settings, features)
     card = model.card
     policy = Policy(
         model_version=card.version,
@@ -70,6 +74,24 @@ def main() -> None:
         watchdog.stop()
         health.stop()
         store.close()
+
+
+def _model(settings: ScorerSettings, features: FeatureSet) -> OnnxModel:
+    """The model folder's, or that of a release whose signature and contracts were checked first."""
+    if settings.release is None:
+        return OnnxModel(settings.model, features)
+    if settings.release_key is None:
+        raise Fatal(
+            what="a release is given, but no key it must be signed by",
+            where="--release",
+            do="give --release-key, the signer's .pub file",
+            exit_code=2,
+        )
+    release = read(settings.release, settings.release_key)
+    check_fits(release, features, settings.release)
+    with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
+        unpack(release, Path(folder))
+        return OnnxModel(Path(folder), features)
 
 
 def _run_faust(settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics) -> None:

@@ -118,6 +118,7 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
         "names": list(features.names),
         "thresholds": {"review": review_from, "block": block_from},
         "reasons": hashlib.sha256(packed).hexdigest()[:12],
+        "trained_on": {"first": int(data.occurred_at[0]), "last": int(data.occurred_at[split - 1]), "rows": split},
         "metrics": metrics,
     }
     alerted = scores >= np.float32(min(review_from, block_from))

@@ -1,0 +1,81 @@
+"""Ed25519 keys and signatures (RFC 8032), by the library `cryptography` (weighed: PyNaCl, which has no PEM)."""
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from riskstream.runtime.errors import Fatal
+
+
+def make_keys(path: Path) -> Path:
+    """A private key at `path` (readable by its owner alone) and the public one beside it as .pub. Fatal where one is there."""
+    public = path.with_name(path.name + ".pub")
+    key = Ed25519PrivateKey.generate()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    except FileExistsError as error:
+        raise Fatal(what="a key is there already", where=str(path), do="give another --out", exit_code=2) from error
+    except OSError as error:
+        raise Fatal(
+            what=f"the key cannot be written: {error.strerror}", where=str(path), do="give another --out"
+        ) from error
+    return public
+
+
+def sign(private: Path, data: bytes) -> bytes:
+    """64 bytes. Fatal where the key is none."""
+    try:
+        key = load_pem_private_key(_read(private), None)
+    except (ValueError, TypeError) as error:
+        raise Fatal(what="it is no private key in PEM", where=str(private), do="make one with `riskstream release keygen`",
+                    exit_code=2) from error  # fmt: skip
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Fatal(
+            what="the key is not Ed25519",
+            where=str(private),
+            do="make one with `riskstream release keygen`",
+            exit_code=2,
+        )
+    return key.sign(data)
+
+
+def is_signed(public: Path, data: bytes, signature: bytes) -> bool:
+    """True where the signature is of these bytes by that key. Fatal where the key is none."""
+    try:
+        key = load_pem_public_key(_read(public))
+    except ValueError as error:
+        raise Fatal(
+            what="it is no public key in PEM", where=str(public), do="give the .pub file of the signer", exit_code=2
+        ) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise Fatal(
+            what="the key is not Ed25519", where=str(public), do="give the .pub file of the signer", exit_code=2
+        )
+    try:
+        key.verify(signature, data)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Fatal(
+            what=f"the key cannot be read: {error.strerror}", where=str(path), do="give a key file", exit_code=2
+        ) from error

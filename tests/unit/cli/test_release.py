@@ -1,0 +1,156 @@
+"""`riskstream release` and what a scorer refuses: unsigned, altered, cut off, by another key, for something else."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from riskstream.adapters.release import check_fits, pack, read
+from riskstream.cli.release import command
+from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.runtime.errors import Fatal
+from riskstream.scorer.__main__ import _model
+from riskstream.scorer.settings import ScorerSettings
+from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.trainer.dataset import read_dataset
+from riskstream.trainer.fit import FitSettings, train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, two keys, and a release signed by the first."""
+    out = tmp_path_factory.mktemp("release")
+    pq.write_table(simulate(Simulation(seed=5, customers=500, days=25)), out / "in.parquet")
+    train(read_dataset(out / "in.parquet", STANDARD), STANDARD, FitSettings(trees=8), out / "model")
+    for name in ("key", "other"):
+        _run("keygen", "--out", str(out / name))
+    _run("pack", str(out / "model"), "--key", str(out / "key"), "--out", str(out / "one.release"))
+    return out
+
+
+def _run(*given: str) -> Result:
+    result = CliRunner().invoke(command, list(given))
+    if result.exception:
+        raise result.exception
+    return result
+
+
+def test_a_release_is_packed_verified_and_shown(folder: Path) -> None:
+    said = _run("verify", str(folder / "one.release"), "--key", str(folder / "key.pub")).output
+    shown = json.loads(_run("show", str(folder / "one.release")).output)
+    assert shown["release"] in said
+    assert shown["feature_set"] == "standard.v1"
+    assert shown["trained_on"]["rows"] > 1000
+    assert set(shown["files"]) == {"model.onnx", "model.json", "reasons.npz", "card.html"}
+    assert set(shown["schemas"]) == {"transaction.v1", "score.v1"}
+    assert (folder / "key").stat().st_mode & 0o077 == 0
+
+
+def test_the_id_is_of_the_content_and_not_of_the_moment(folder: Path) -> None:
+    once, again = (pack(folder / "model", STANDARD, folder / "key", at) for at in (1, 2))
+    assert once[0] == again[0]
+    assert once[1] != again[1]
+    assert pack(folder / "model", STANDARD, folder / "key", 1) == once
+
+
+def test_a_scorer_loads_the_model_of_a_release(folder: Path) -> None:
+    settings = ScorerSettings(release=folder / "one.release", release_key=folder / "key.pub")
+    card = json.loads((folder / "model" / "model.json").read_text())
+    assert _model(settings, STANDARD).card.version == card["version"]
+
+
+def _members(raw: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def _with(**change: bytes | None) -> Callable[[bytes], bytes]:
+    def changed(raw: bytes) -> bytes:
+        members = _members(raw)
+        for name, content in change.items():
+            key = name.replace("__", ".")
+            if content is None:
+                del members[key]
+            else:
+                members[key] = content
+        return _zipped(members)
+
+    return changed
+
+
+def _flipped(raw: bytes) -> bytes:
+    members = _members(raw)
+    model = bytearray(members["model.onnx"])
+    model[len(model) // 2] ^= 1
+    return _zipped({**members, "model.onnx": bytes(model)})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_with(manifest__sig=None), "not signed"), (_with(manifest__json=None), "no manifest"),
+        (_flipped, r"model\.onnx was altered"),
+        (_with(manifest__sig=b"\0" * 64), r"its signature is not of key\.pub"), (lambda raw: raw[: len(raw) // 2], "truncated"),
+        (lambda _: b"hello", "truncated or no release"), (_with(extra=b"x"), "it holds"), (_with(reasons__npz=None), "it holds"),
+        (_with(manifest__json=b'{"format":1}'), "its signature is not of"),
+    ],
+)  # fmt: skip
+def test_what_was_done_to_a_release_is_found(folder: Path, tmp_path: Path, change: Any, words: str) -> None:
+    path = tmp_path / "x.release"
+    path.write_bytes(change((folder / "one.release").read_bytes()))
+    with pytest.raises(Fatal, match=words):
+        read(path, folder / "key.pub")
+    settings = ScorerSettings(release=path, release_key=folder / "key.pub")
+    with pytest.raises(Fatal, match=words):
+        _model(settings, STANDARD)
+
+
+def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
+    path = folder / "one.release"
+    with pytest.raises(Fatal, match=r"signature is not of other\.pub"):
+        read(path, folder / "other.pub")
+    with pytest.raises(Fatal, match=r"made for standard\.v1, not for standard-tiles\.v1"):
+        check_fits(read(path, None), STANDARD_TILES, path)
+    with pytest.raises(Fatal, match="no key it must be signed by"):
+        _model(ScorerSettings(release=path), STANDARD)
+    with pytest.raises(Fatal, match=r"not of standard-tiles\.v1"):
+        pack(folder / "model", STANDARD_TILES, folder / "key", 1)
+
+
+def test_contracts_and_reject_rules_of_another_riskstream_are_refused(folder: Path) -> None:
+    release = read(folder / "one.release", None)
+    for change, words in (
+        ({"schemas": {"score.v1": 1}}, "made for score.v1 1"), ({"reject_rules_version": 99}, "reject rules 99"),
+    ):  # fmt: skip
+        release.manifest.update(change)
+        with pytest.raises(Fatal, match=words):
+            check_fits(release, STANDARD, folder / "one.release")
+        release = read(folder / "one.release", None)
+
+
+def test_wrong_keys_and_folders_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(Fatal, match="no public key"):
+        read(folder / "one.release", tmp_path / "text")
+    with pytest.raises(Fatal, match="no private key"):
+        pack(folder / "model", STANDARD, tmp_path / "text", 1)
+    with pytest.raises(Fatal, match="cannot be read"):
+        pack(tmp_path, STANDARD, folder / "key", 1)
+    with pytest.raises(Fatal, match="there already"):
+        _run("keygen", "--out", str(folder / "key"))
+    with pytest.raises(Fatal, match="cannot be read"):
+        read(tmp_path / "none", folder / "key.pub")
