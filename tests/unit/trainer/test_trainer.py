@@ -21,7 +21,7 @@ from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer import dataset
 from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import NEEDED, read_dataset
-from riskstream.trainer.fit import FitSettings, boost, train
+from riskstream.trainer.fit import FitSettings, boost, export, exported_scores, train
 from riskstream.trainer.thresholds import Costs, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
 
@@ -211,3 +211,13 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     for words in ("Precision by recall", "Calibration", "By slice", "channel ECOM", "amount up to", "By day"):
         assert words in page
     assert "<script" not in page
+
+
+def test_a_value_next_to_a_threshold_goes_the_same_way_in_onnx() -> None:
+    low = np.float32(1.0)
+    high = np.nextafter(low, np.float32(2))  # no float32 lies between them, where the trees put their threshold
+    rows = np.repeat(np.array([[low], [high]], np.float32), 500, axis=0)
+    booster = boost(rows, rows[:, 0] > low, FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0))
+    assert booster.predict(rows[:1]) < booster.predict(rows[-1:])
+    _, difference = exported_scores(booster, export(booster, 1), rows)
+    assert difference < 1e-6
