@@ -105,10 +105,19 @@ class TopicAdmin:
             if new:
                 for future in self._admin.create_topics(new).values():
                     future.result(self._timeout_s)
+                self._await_topics({each.topic for each in new})
             self._alter([step for step in steps if step.action == "alter"])
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
         return steps
+
+    def _await_topics(self, names: set[str]) -> None:
+        """Return when the brokers know of topics that the controller has made: each learns of it a moment later."""
+        end = time.monotonic() + self._timeout_s
+        while not names <= self.partitions().keys():
+            if time.monotonic() >= end:
+                raise Retryable(what="topics that were made are not known to every broker yet", where=self._bootstrap)
+            time.sleep(0.02)
 
     def end_offsets(self, topic: str, partitions: int, *, first: bool = False) -> list[int]:
         """End (or first) offset of each partition of a topic."""
