@@ -50,5 +50,6 @@ def score(**changes: Any) -> dict[str, Any]:
         "src": 0, "prev": -1, "src_appended_at": NOW_MS, "verdict": "GOOD", "reason": None, "reject_rules_version": 1,
         "transaction_id": "t-1", "customer_id": "c-1", "occurred_at": NOW_MS, "base_amount_minor": 1000,
         "base_currency": "EUR", "score": 0.25, "decision": "APPROVE", "reasons": [], "flags": [], "model_version": "m",
-        "feature_set": "standard.v1", "features": [], **changes,
+        "feature_set": "standard.v1", "features": [], "profiles": [], "release_id": None, "rules_version": None,
+        "rules": [], "stage2_score": None, **changes,
     }  # fmt: skip

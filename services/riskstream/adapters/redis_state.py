@@ -46,9 +46,9 @@ class RedisStateStore:
     def __init__(self, url: str, namespace: str, *, read_timeout_ms: int = 100, write_timeout_ms: int = 5000) -> None:
         self._url = url.rsplit("@", 1)[-1]
         self._namespace = namespace
-        self._reader = _client(url, read_timeout_ms)
-        self._patient_reader = _client(url, PATIENCE * read_timeout_ms)
-        self._writer = _client(url, write_timeout_ms)
+        self._reader = client_of(url, read_timeout_ms)
+        self._patient_reader = client_of(url, PATIENCE * read_timeout_ms)
+        self._writer = client_of(url, write_timeout_ms)
         self._script = self._writer.register_script(CHECKPOINT_SCRIPT)
 
     def mark(self, partition: int) -> Mark | None:
@@ -115,7 +115,8 @@ class RedisStateStore:
         return Retryable(what=f"Redis does not answer: {error}", where=self._url)
 
 
-def _client(url: str, timeout_ms: int) -> redis.Redis:
+def client_of(url: str, timeout_ms: int) -> redis.Redis:
+    """A client whose every call ends after `timeout_ms`, tried once."""
     timeout_s = timeout_ms / 1000
     return redis.Redis.from_url(
         url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry_on_timeout=False, retry=None, protocol=2

@@ -15,6 +15,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import whole
 from riskstream.scorer.parity import Parity, ParityCheck
 
+PROFILE_EVENTS = "profile-events.v1"
 _DEADLINE_S = 24 * 3600.0
 
 
@@ -46,6 +47,8 @@ def command(
                 check.take(records)
                 advance(len(records))
     found = check.finish()
+    if features.profiles:
+        _profiles(kafka, check)
     _show(found, features.label)
     if json_out:
         with whole(json_out, "--json") as partial:
@@ -54,6 +57,25 @@ def command(
         _export(found, features.label, metrics)
     if not found.is_whole:
         raise SystemExit(1)
+
+
+def _profiles(kafka: str, check: ParityCheck) -> None:
+    """The vectors of profiles, from profile-events.v1."""
+    with TopicReader(kafka, [PROFILE_EVENTS]) as reader:
+        for (topic, number), first in reader.positions.items():
+            if first > 0:
+                raise Fatal(
+                    what=f"{topic}[{number}] begins at {first}: profiles of before cannot be computed again", where=kafka,
+                    do="run parity where the topic is whole",
+                )  # fmt: skip
+        total = sum(reader.ends[place] - at for place, at in reader.positions.items())
+        with bar("profile events", total) as advance:
+            for records in reader.batches_until_end(_DEADLINE_S):
+                check.take_profile_events(records)
+                advance(len(records))
+    if left := check.without_profile_events():
+        raise Fatal(what=f"{left} vectors are of later offsets than {PROFILE_EVENTS} has", where=kafka,
+                    do="give the cluster that the scorers read")  # fmt: skip
 
 
 def _show(found: Parity, label: str) -> None:

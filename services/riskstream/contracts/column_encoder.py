@@ -14,11 +14,14 @@ MAX_WORDS = 8
 class ColumnEncoder:
     """Encodes up to `capacity` records of a flat contract a call.
 
-    The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `codes`) for rows 0..n-1, then calls `encode`.
+    The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `longs`, `codes`) for rows 0..n-1, then calls `encode`.
     Texts come either from the input's joined bytes (`from_input`) or from the dictionary of `word`s.
     """
 
-    def __init__(self, name: str, *, capacity: int, vector_width: int = 0, from_input: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, *, capacity: int, vector_width: int = 0, long_width: int = 0,
+        from_input: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self.contract = contract(name)
         self.layout = p.layout_of(self.contract.schema)
         self.capacity = capacity
@@ -31,6 +34,8 @@ class ColumnEncoder:
         self._nulls = np.zeros((e, capacity), np.uint8)
         self.vectors = np.zeros((capacity, max(vector_width, 1)), np.float32)
         self.vector_lengths = np.zeros(capacity, np.int32)
+        self.longs = np.zeros((capacity, max(long_width, 1)), np.int64)
+        self.long_counts = np.zeros(capacity, np.int32)
         self._ops = p.plan_of(self.contract.schema, self.layout).ops
         self._text_arrays: dict[str, int] = {}
         for op, field in zip(self._ops, self.layout.fields, strict=True):
@@ -96,14 +101,14 @@ class ColumnEncoder:
 
     def encode(self, n: int, data: NDArray[np.uint8]) -> list[bytes]:
         """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
-        bound = n * (5 + 11 * len(self._ops) + 4 * self.vectors.shape[1])
+        bound = n * (5 + 11 * len(self._ops) + 4 * self.vectors.shape[1] + 10 * self.longs.shape[1])
         bound += int(self._lengths[:, :n].sum()) + int(self._code_counts[:, :n].sum()) * (5 + self._longest_word)
         if len(self._out) < bound:
             self._out = np.zeros(max(bound, 2 * len(self._out)), np.uint8)
         total = encode_kernel(
             n, self._header, self._out, self._ops, self._ints, self._floats.view(np.uint8),
             self._doubles.view(np.uint8), self._starts, self._lengths, self._nulls,
-            self.vectors.view(np.uint8), self.vector_lengths, self._codes, self._code_counts,
+            self.vectors.view(np.uint8), self.vector_lengths, self.longs, self.long_counts, self._codes, self._code_counts,
             data, self._word_bytes, self._word_ends, self._ends,
         )  # fmt: skip
         joined = self._out[:total].tobytes()

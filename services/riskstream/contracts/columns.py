@@ -86,11 +86,15 @@ class Columns:
             return None
         if field.kind in (p.FLOAT, p.DOUBLE):
             return float((self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index])
-        if field.kind in (p.TEXT, p.FLOATS, p.TEXTS):
+        if field.kind in (p.TEXT, p.FLOATS, p.TEXTS, p.LONGS):
             start = int(self.starts[field.bank_row, index])
             raw = self.data[start : start + int(self.lengths[field.bank_row, index])].tobytes()
             if field.kind == p.TEXT:
                 return raw.decode()
+            if not raw:  # an array that the writer's version lacks
+                return []
+            if field.kind == p.LONGS:
+                return longs(raw)
             return _floats(raw) if field.kind == p.FLOATS else _texts(raw)
         value = int(self.ints[field.bank_row, index])
         if field.kind == p.ENUM:
@@ -186,14 +190,25 @@ class ColumnDecoder:
 
 def _floats(raw: bytes) -> list[float]:
     out: list[float] = []
-    for count, position in _blocks(raw):
+    for count, position in _blocks(raw, p.FLOATS):
         out += np.frombuffer(raw, "<f4", count, position).tolist()
+    return out
+
+
+def longs(raw: bytes) -> list[int]:
+    """Items of the bytes of an array of longs."""
+    out = []
+    for count, start in _blocks(raw, p.LONGS):
+        position = start
+        for _ in range(count):
+            value, position = _varint(raw, position)
+            out.append(value)
     return out
 
 
 def _texts(raw: bytes) -> list[str]:
     out = []
-    for count, start in _blocks(raw, texts=True):
+    for count, start in _blocks(raw, p.TEXTS):
         position = start
         for _ in range(count):
             length, position = _varint(raw, position)
@@ -202,7 +217,7 @@ def _texts(raw: bytes) -> list[str]:
     return out
 
 
-def _blocks(raw: bytes, texts: bool = False) -> list[tuple[int, int]]:
+def _blocks(raw: bytes, kind: int) -> list[tuple[int, int]]:
     """(count, start of the items) of each block of an Avro array."""
     position = 0
     out: list[tuple[int, int]] = []
@@ -215,11 +230,11 @@ def _blocks(raw: bytes, texts: bool = False) -> list[tuple[int, int]]:
             count = -count
         out.append((count, position))
         for _ in range(count):
-            if texts:
-                length, position = _varint(raw, position)
-                position += length
-            else:
+            if kind == p.FLOATS:
                 position += 4
+                continue
+            value, position = _varint(raw, position)
+            position += value if kind == p.TEXTS else 0
 
 
 def _varint(raw: bytes, position: int) -> tuple[int, int]:

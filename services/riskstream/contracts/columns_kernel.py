@@ -6,7 +6,7 @@ from numba import njit
 from riskstream.runtime.kernel import kernel
 
 OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT = range(8)
-BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS = range(8)
+BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
 
 
 @njit(inline="always")
@@ -28,7 +28,7 @@ def _zigzag(data, position, end):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _skip_array(data, position, end, is_text):  # type: ignore[no-untyped-def]
+def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
     """(position behind the array, whether a text of it has a byte above 127); position -1 where it is broken."""
     high = False
     while True:
@@ -42,7 +42,13 @@ def _skip_array(data, position, end, is_text):  # type: ignore[no-untyped-def]
             _, position = _zigzag(data, position, end)
             if position < 0 or count < 0:
                 return np.int64(-1), high
-        if not is_text:
+        if kind == LONGS:
+            for _ in range(count):
+                _, position = _zigzag(data, position, end)
+                if position < 0:
+                    return np.int64(-1), high
+            continue
+        if kind == FLOATS:
             if count > (end - position) // 4:
                 return np.int64(-1), high
             position += 4 * count
@@ -154,7 +160,7 @@ def decode_kernel(  # type: ignore[no-untyped-def]
                             doubles[row, i * 8 + at] = data[position + at]
                 position += width
             else:
-                after, high = _skip_array(data, position, end, kind == TEXTS)
+                after, high = _skip_array(data, position, end, kind)
                 if after < 0:
                     ok = False
                     break
@@ -195,12 +201,13 @@ def _put_text(out, position, source, start, length):  # type: ignore[no-untyped-
 
 @kernel(
     "int64(int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], uint8[:, ::1],"
-    "int32[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int16[:, :, ::1], uint8[:, ::1],"
+    "int32[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, ::1], int32[::1],"
+    "int16[:, :, ::1], uint8[:, ::1],"
     "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], int64[::1])"
 )
 def encode_kernel(  # type: ignore[no-untyped-def]
     n, header, out, ops, ints, floats, doubles, starts, lengths, nulls,
-    vectors, vector_lengths, codes, code_counts, data, words, word_ends, ends,
+    vectors, vector_lengths, longs, long_counts, codes, code_counts, data, words, word_ends, ends,
 ):  # fmt: skip
     """Encode n records into `out`; `ends` get the end of each. The caller has made `out` large enough."""
     position = 0
@@ -241,6 +248,14 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                     for at in range(4 * count):
                         out[position + at] = vectors[i, at]
                     position += 4 * count
+                out[position] = 0
+                position += 1
+            elif kind == LONGS:
+                count = np.int64(long_counts[i])
+                if count > 0:
+                    position = _put_long(out, position, count)
+                    for at in range(count):
+                        position = _put_long(out, position, longs[i, at])
                 out[position] = 0
                 position += 1
             else:

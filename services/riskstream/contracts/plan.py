@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS = range(8)
+BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
 _KINDS = {"boolean": BOOL, "int": INT, "long": INT, "float": FLOAT, "double": DOUBLE, "string": TEXT, "bytes": TEXT}
-_BANKS = {BOOL: 0, INT: 0, ENUM: 0, FLOAT: 1, DOUBLE: 2, TEXT: 3, FLOATS: 3, TEXTS: 3}
+_BANKS = {BOOL: 0, INT: 0, ENUM: 0, FLOAT: 1, DOUBLE: 2, TEXT: 3, FLOATS: 3, TEXTS: 3, LONGS: 3}
+_ITEMS = {"float": FLOATS, "string": TEXTS, "long": LONGS}
 UNKNOWN_SYMBOL = -1
 
 
@@ -122,10 +123,10 @@ def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
     if isinstance(schema, dict) and schema["type"] == "enum":
         return ENUM, null_branch, tuple(schema["symbols"])
     if isinstance(schema, dict) and schema["type"] == "array":
-        if null_branch < 0 and schema["items"] in ("float", "string"):
-            return (FLOATS if schema["items"] == "float" else TEXTS), -1, symbols
+        if null_branch < 0 and isinstance(schema["items"], str) and schema["items"] in _ITEMS:
+            return _ITEMS[schema["items"]], -1, symbols
     else:
         base = schema["type"] if isinstance(schema, dict) else schema
         if base in _KINDS:
             return _KINDS[base], null_branch, symbols
-    raise TypeError(f"field {name}: the columnar codec takes flat fields and arrays of float or string")
+    raise TypeError(f"field {name}: the columnar codec takes flat fields and arrays of float, long or string")

@@ -10,6 +10,11 @@ Grain = Literal["UNKNOWN", "HOURLY", "DAILY"]
 Kind = Literal["UNKNOWN", "PURCHASE", "REFUND", "CASH", "TRANSFER"]
 LabelSource = Literal["UNKNOWN", "CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT"]
 Outcome = Literal["UNKNOWN", "FRAUD", "GENUINE"]
+ProfileLabelSource = Literal["UNKNOWN", "CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT"]
+ProfileOutcome = Literal["UNKNOWN", "FRAUD", "GENUINE"]
+ProfileStep = Literal["UNKNOWN", "EVENT", "LABEL"]
+ReleaseStatus = Literal["UNKNOWN", "ACTIVE", "WITHDRAWN"]
+RuleAction = Literal["UNKNOWN", "REVIEW", "BLOCK"]
 Verdict = Literal["UNKNOWN", "GOOD", "REJECTED", "DUPLICATE"]
 
 
@@ -74,6 +79,30 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardRisk:
+    """Risk vector of one customer, by what labels say, over closed tiles, with the one before it. Key: customer_id."""
+
+    customer_id: str
+    """Customer, and the record's key."""
+    as_of_partition: int
+    """Partition of profile-events.v1 behind the vector."""
+    as_of_offset: int
+    """Offset of profile-events.v1 up to which the vector was computed."""
+    closed_at: int
+    """End of the last closed tile in the vector, UTC."""
+    vector: tuple[float, ...]
+    """Features of the card, in the order of feature_set."""
+    previous_closed_at: int | None = None
+    """End of the last closed tile of the vector before."""
+    previous_vector: tuple[float, ...] = ()
+    """The vector before."""
+    feature_set: str
+    """Name and version of the feature set."""
+    previous_as_of_offset: int = -1
+    """As as_of_offset, of the vector before; -1 where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
     """Sums over one hour or one day of event time."""
 
@@ -120,6 +149,30 @@ class CustomerRisk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRisk:
+    """Risk vector of one device, over closed tiles, with the one before it. Key: device_id."""
+
+    device_id: str
+    """Device, and the record's key."""
+    as_of_partition: int
+    """Partition of profile-events.v1 behind the vector."""
+    as_of_offset: int
+    """Offset of profile-events.v1 up to which the vector was computed."""
+    closed_at: int
+    """End of the last closed tile in the vector, UTC."""
+    vector: tuple[float, ...]
+    """Features of the device, in the order of feature_set."""
+    previous_closed_at: int | None = None
+    """End of the last closed tile of the vector before."""
+    previous_vector: tuple[float, ...] = ()
+    """The vector before."""
+    feature_set: str
+    """Name and version of the feature set."""
+    previous_as_of_offset: int = -1
+    """As as_of_offset, of the vector before; -1 where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
     """What a transaction turned out to be, once that is known. Key: customer_id."""
 
@@ -141,6 +194,104 @@ class Label:
     """Loss in minor units of base_currency."""
     base_currency: str = "EUR"
     """ISO 4217 code of loss_minor."""
+    terminal_id: str | None = None
+    """Terminal of the transaction: without it the label cannot reach the terminal's profile."""
+    device_id: str | None = None
+    """Device of the transaction, as terminal_id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedList:
+    """One list of values that rules ask. Key: list_id."""
+
+    list_id: str
+    """List, and the record's key."""
+    version: int
+    """Raised whenever its values change."""
+    values: tuple[str, ...]
+    """Its values."""
+    changed_at: int
+    """When it was saved, UTC."""
+    changed_by: str = ""
+    """Who saved it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileEvent:
+    """One transaction or label as one profiled entity sees it. Key: key. Readers accept a record only if src is above the last one of its kind, src_partition and src_index."""
+
+    entity: str
+    """Name of the entity."""
+    key: str
+    """Key of the entity, and the record's key."""
+    kind: ProfileStep
+    """EVENT from transactions.v1, LABEL from labels.v1."""
+    src_partition: int
+    """Partition of the source."""
+    src: int
+    """Offset in the source."""
+    src_index: int
+    """Place among the events that were made of that record."""
+    src_appended_at: int
+    """Append time of the source record, UTC."""
+    transaction_hash: int
+    """Hash of customer and transaction, by which repeats and labels are told."""
+    occurred_at: int
+    """Event time of the transaction, UTC."""
+    amount_minor: int = 0
+    """base_amount_minor of the transaction; 0 of a label."""
+    outcome: ProfileOutcome = "UNKNOWN"
+    """What a label says."""
+    source: ProfileLabelSource = "UNKNOWN"
+    """Who a label is from."""
+    known_at: int | None = None
+    """When a label became known, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileState:
+    """A part of the state behind the profile of one key: the tiles of a day's length, or what was said of one transaction. Key: entity, key and part."""
+
+    entity: str
+    """Name of the entity."""
+    key: str
+    """Key of the entity."""
+    src: int
+    """Offset of profile-events.v1 up to which this part goes."""
+    ends: tuple[int, ...] = ()
+    """Ends of the tiles in ms, rising."""
+    counts: tuple[int, ...] = ()
+    """Transactions of each tile."""
+    sums: tuple[int, ...] = ()
+    """Sum of amount_minor of each tile."""
+    frauds: tuple[int, ...] = ()
+    """Known frauds of each tile."""
+    last_hashes: tuple[int, ...] = ()
+    """Hashes of the last 16 transactions of the key, by which repeats are told."""
+    transaction_hash: int | None = None
+    """Transaction that a label speaks of; null for tiles."""
+    standing: int = 0
+    """The label that stands, the higher the stronger: rank of its source * 2^52 + known_at * 8 + outcome."""
+    occurred_at: int | None = None
+    """Event time of that transaction, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A signed release and whether scorers use it: the newest ACTIVE one of their feature set. Key: release_id."""
+
+    release_id: str
+    """Content hash of the release, and the record's key."""
+    feature_set: str
+    """Name and version of the feature set it was made for."""
+    status: ReleaseStatus
+    """What is done with it."""
+    content_base64: str
+    """The release file, in base64."""
+    changed_at: int
+    """When this was said, UTC."""
+    changed_by: str = ""
+    """Who said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +335,32 @@ class RiskReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule as it stands. Key: rule_id."""
+
+    rule_id: str
+    """Rule, and the record's key."""
+    version: int
+    """Version of its words; raised whenever they change."""
+    is_on: bool
+    """True while scorers act on it."""
+    when: str
+    """Expression; see docs/rules.md."""
+    action: RuleAction
+    """The least that is done with a transaction it is true of."""
+    reason: str
+    """Reason code that its decisions carry."""
+    max_share: float
+    """Share of transactions that it may stop, 0 to 1."""
+    feature_set: str
+    """Feature set it was checked against."""
+    changed_at: int
+    """When it was saved, UTC."""
+    changed_by: str = ""
+    """Who saved it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """The answer to one record of transactions.v1, at the same partition number. Readers accept a record only if src is above the last one accepted. A rejected record has src, prev, src_appended_at, verdict and reason only."""
 
@@ -223,6 +400,16 @@ class Score:
     """Name and version of the feature set of features."""
     features: tuple[float, ...] = ()
     """The feature vector used, in the order of feature_set; NaN where a value is missing."""
+    profiles: tuple[int, ...] = ()
+    """Of each profiled entity of feature_set, in its order: partition and offset of profile-events.v1 up to which the vector used was computed, and the end of its last closed tile in ms; -1 where there was none."""
+    release_id: str | None = None
+    """Release that scored it; null where the model came from a folder."""
+    rules_version: str | None = None
+    """Version of the rules and lists that were on; null where none were."""
+    rules: tuple[str, ...] = ()
+    """Rules that were true of it, up to 8."""
+    stage2_score: float | None = None
+    """Estimate of the second stage; null where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +432,8 @@ class TerminalRisk:
     """The vector before."""
     feature_set: str
     """Name and version of the feature set."""
+    previous_as_of_offset: int = -1
+    """As as_of_offset, of the vector before; -1 where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

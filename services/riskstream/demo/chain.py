@@ -20,8 +20,10 @@ class Chain:
         self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
         reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
         session_timeout_ms: int = 6000, brokers: int = 1, has_side_listeners: bool = False,
+        features: str = "standard",
     ) -> None:  # fmt: skip
         self._folder, self._model, self._say, self._names = folder, model, say, names
+        self._features = features
         self._reports, self._every_s = reports or folder / "reports", reporter_every_s
         self._exits = ExitStack()
         self.stack = Stack(
@@ -56,8 +58,9 @@ class Chain:
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         kafka = ("--kafka", self.stack.kafka)
         extra = {
-            "scorer": ("--redis", redis, "--model", str(self._model)),
+            "scorer": ("--redis", redis, "--model", str(self._model), "--features", self._features),
             "tracker": ("--instance", name),
+            "profiler": ("--instance", name, "--redis", redis, "--features", self._features),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
         }[name.split("-")[0]]

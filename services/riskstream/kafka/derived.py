@@ -1,8 +1,8 @@
 """A derived lane: reads accepted scores, writes outputs and offsets in one Kafka transaction each commit interval.
 
 Not latency-critical, and its outputs are compacted topics where a zombie's late write could not be undone: hence
-transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds the
-offset up to which all changed state was written, and the reader's `last` there: a new owner goes on from that place.
+transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds the offset up to which all changed
+state was written, and the work's own positions there: a new owner goes on from that place.
 """
 
 import time
@@ -13,11 +13,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from riskstream.kafka.client import client_log, consumer, group_settings, translated
-from riskstream.kafka.ports import DerivedWork, Output, Record
-from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.telemetry.metrics import DerivedMetrics
 
 log = structlog.get_logger("derived")
 
@@ -29,7 +28,6 @@ class DerivedSettings:
     kafka: str
     group: str
     source: str
-    state: str
     instance: str
     commit_ms: int = 200
     flush_ms: int = 1000
@@ -42,7 +40,7 @@ class _Part:
     position: int
     committed: int
     flushed: int
-    flushed_last: str
+    flushed_metadata: str
     outputs: list[Output] = field(default_factory=list)
     is_dirty: bool = False
 
@@ -50,9 +48,10 @@ class _Part:
 class DerivedLane:
     """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's transaction is fenced."""
 
-    def __init__(self, settings: DerivedSettings, work: DerivedWork, metrics: TrackerMetrics, stop: Event) -> None:
-        self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
-        self._reader = AcceptedReader()
+    def __init__(
+        self, settings: DerivedSettings, work: DerivedWork, metrics: DerivedMetrics, stop: Event, view: View | None = None
+    ) -> None:  # fmt: skip
+        self._settings, self._work, self._metrics, self._stop, self._view = settings, work, metrics, stop, view
         self._parts: dict[int, _Part] = {}
         self._failure: Fatal | None = None
         self._is_broken = False
@@ -81,6 +80,8 @@ class DerivedLane:
                 if now - committed_at >= self._settings.commit_ms / 1000:
                     flush = now - flushed_at >= self._settings.flush_ms / 1000
                     self._commit(flush=flush)
+                    if flush and self._view is not None:  # idle partitions as well: what it lost or did not take
+                        self._view.show(list(self._parts), [])
                     committed_at = now
                     flushed_at = now if flush else flushed_at
             if self._failure is None:
@@ -126,30 +127,33 @@ class DerivedLane:
         metadata = {each.partition: each.metadata for each in found}
         offsets = {each.partition: max(each.offset, 0) for each in found}
         numbers = [each.partition for each in partitions]
+        for number in numbers:
+            self._work.drop(number)
+            self._work.resume(number, metadata[number])
         self._restore(numbers)
         for each in partitions:
             number = each.partition
             flushed = _flushed(metadata[number], offsets[number])
             each.offset = flushed
-            self._reader.resume(number, metadata[number])
             self._parts[number] = _Part(
                 position=flushed,
                 committed=offsets[number],
                 flushed=flushed,
-                flushed_last=self._reader.metadata(number),
+                flushed_metadata=self._work.metadata(number),
             )
         client.incremental_assign(partitions)
         log.info("assigned", partitions=numbers)
 
     def _restore(self, partitions: list[int]) -> None:
-        with TopicReader(self._settings.kafka, [self._settings.state]) as reader:
+        with TopicReader(self._settings.kafka, list(self._work.state_topics)) as reader:
             by_partition: dict[int, list[Record]] = {number: [] for number in partitions}
             for record in reader.until_end():
                 if record.partition in by_partition:
                     by_partition[record.partition].append(record)
         for number, records in by_partition.items():
-            self._work.drop(number)
             self._work.restore(number, records)
+            if self._view is not None:
+                self._view.restore(number, records)
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         if self._failure is None and not self._is_broken:
@@ -167,10 +171,19 @@ class DerivedLane:
         first = self._consumer.poll(0.02)
         if first is None:
             return
+        taken: dict[int, list[Record]] = {}
         for message in [first, *self._consumer.consume(4095, 0)]:
-            self._take(message)
+            self._sort_in(message, taken)
+        for number, records in taken.items():
+            part = self._parts.get(number)
+            if part is None:  # revoked inside consume
+                continue
+            part.position = records[-1].offset + 1
+            part.is_dirty = True
+            part.outputs += self._work.take(number, records, part.committed)
 
-    def _take(self, message: Message) -> None:
+    def _sort_in(self, message: Message, taken: dict[int, list[Record]]) -> None:
+        """Put a good record of an owned partition into its list."""
         error = message.error()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
@@ -187,27 +200,10 @@ class DerivedLane:
         if part is None or offset < part.position:
             return
         record = Record(
-            topic=self._settings.source,
-            partition=number,
-            offset=offset,
-            appended_at=message.timestamp()[1],
-            key=message.key(),
-            value=message.value(),
-            headers=[],
-        )
-        part.position = offset + 1
-        part.is_dirty = True
-        score = self._work.decode(record)
-        src, prev = int(score["src"]), int(score["prev"])
-        gaps = self._reader.gaps
-        if not self._reader.accept(number, src, prev):
-            self._metrics.dropped.inc()
-            return
-        if self._reader.gaps > gaps:
-            self._metrics.gaps.inc()
-            log.error("hole in the series", partition=number, src=src, prev=prev)
-        self._metrics.scores.inc()
-        part.outputs += self._work.apply(record, score, is_replay=offset < part.committed)
+            topic=self._settings.source, partition=number, offset=offset, appended_at=message.timestamp()[1],
+            key=message.key(), value=message.value(), headers=[],
+        )  # fmt: skip
+        taken.setdefault(number, []).append(record)
 
     def _commit(self, *, flush: bool) -> None:
         """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
@@ -217,8 +213,10 @@ class DerivedLane:
         started = time.perf_counter()
         positions = {number: part.position for number, part in dirty.items()}
         outputs = [output for part in dirty.values() for output in part.outputs]
-        # A state that was written early must not stand alone: readers reconcile at flush points.
-        flush = flush or any(output.topic == self._settings.state for output in outputs)
+        outputs += [output for number, part in dirty.items() for output in self._work.settle(number, part.committed)]
+        # A state that was written early (by `take`) must not stand alone: readers reconcile at flush points.
+        states = self._work.state_topics[:1]
+        flush = flush or any(output.topic in states for output in outputs)
         if flush:
             outputs += [output for number in dirty for output in self._work.flush(number)]
         try:
@@ -228,8 +226,8 @@ class DerivedLane:
             offsets = []
             for number, part in dirty.items():
                 if flush:
-                    part.flushed, part.flushed_last = positions[number], self._reader.metadata(number)
-                metadata = f"flushed={part.flushed};{part.flushed_last}"
+                    part.flushed, part.flushed_metadata = positions[number], self._work.metadata(number)
+                metadata = f"flushed={part.flushed};{part.flushed_metadata}"
                 at = max(positions[number], part.committed)
                 offsets.append(TopicPartition(self._settings.source, number, at, metadata))
             self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10)
@@ -242,6 +240,8 @@ class DerivedLane:
             part.committed = max(positions[number], part.committed)
             part.is_dirty = not flush
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
+        if self._view is not None:
+            self._view.show(list(dirty), outputs)
 
     def _produce(self, output: Output) -> None:
         while True:

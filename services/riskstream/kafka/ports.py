@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,18 +114,51 @@ class Output:
 
 
 class DerivedWork(Protocol):
-    """The pure part of a derived lane.
+    """The pure part of a derived lane. It applies the reader's rule itself, and `metadata` is what to commit of it.
 
-    `decode` gives a score with `src` and `prev`; `restore` gets the state topic's records of a partition; `apply` one
-    accepted source record; `flush` gives the states that changed.
+    `resume` comes first, then `restore` with the state topics' records of a partition; `take` folds source records in, those
+    below `committed` silently; `settle` gives what is written at each commit, `flush` the states that changed.
     """
+
+    @property
+    def state_topics(self) -> tuple[str, ...]: ...
+
+    def resume(self, partition: int, metadata: str | None) -> None: ...
 
     def restore(self, partition: int, records: Iterable[Record]) -> None: ...
 
-    def decode(self, record: Record) -> dict[str, Any]: ...
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]: ...
 
-    def apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]: ...
+    def settle(self, partition: int, committed: int) -> list[Output]: ...
 
     def flush(self, partition: int) -> list[Output]: ...
 
+    def metadata(self, partition: int) -> str: ...
+
     def drop(self, partition: int) -> None: ...
+
+
+class View(Protocol):
+    """Something outside Kafka that shows what was committed; it may be away, and is told everything again on assignment."""
+
+    def restore(self, partition: int, records: list[Record]) -> None: ...
+
+    def show(self, partitions: list[int], outputs: list[Output]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Records of one topic as they were read, each partition in order."""
+
+    topic: str
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    appended_at: NDArray[np.int64]
+
+
+class ForwardWork(Protocol):
+    """The pure part of a forward lane: (key, frame) of each output, in order."""
+
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes]]: ...

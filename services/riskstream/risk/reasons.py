@@ -34,6 +34,9 @@ REASON_TEXT = {
     "CUSTOMER_AMOUNT": "the customer's mean amounts within 30 days",
     "CUSTOMER_FRAUDS": "frauds of the customer that are known",
     "TERMINAL_COUNT": "the number of the terminal's transactions of some days back",
+    "TERMINAL_AMOUNT": "the amount against what the terminal takes",
+    "DEVICE_COUNT": "how much the device is used: little where it is new",
+    "DEVICE_RISK": "the share of known frauds among the device's transactions",
     "TERMINAL_RISK": "the share of frauds among the terminal's transactions of some days back",
 }
 """Every reason code with its meaning; docs/reasons.md is made from it."""

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from riskstream.adapters.onnx_model import OnnxModel
+from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.release import check_fits, read, unpack
 from riskstream.kafka.lane import Lane
@@ -36,10 +37,14 @@ def main() -> None:
         paths=model.paths,
         reason_sample=settings.reason_sample,
     )
-    core = ScorerCore(features, model, policy, settings.max_batch)
+    redis = settings.redis.get_secret_value()
+    profiles = None
+    if features.profiles:
+        profiles = RedisProfileReader(redis, features, timeout_ms=settings.profile_timeout_ms)
+    core = ScorerCore(features, model, policy, settings.max_batch, profiles)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
     store = RedisStateStore(
-        settings.redis.get_secret_value(),
+        redis,
         f"{settings.group}.{kind}{features.label}",
         read_timeout_ms=settings.store_read_timeout_ms,
     )

@@ -3,14 +3,12 @@
 This is where a transaction becomes a score; `process` reads top to bottom.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.contracts.columns import REASONS as FRAME_REASONS
 from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.kafka.ports import LIVE, SKIP, Batch, Outcome
 from riskstream.risk import validity
@@ -19,10 +17,12 @@ from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
 from riskstream.risk.features.table import KeyTable
+from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import Reasons
 from riskstream.risk.tree_paths import TreePaths
-from riskstream.scorer.ports import Model
+from riskstream.scorer.ports import Model, ProfileReader
+from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
 FLAG_COLD, FLAG_MISPLACED = "cold", "misplaced"
@@ -44,33 +44,39 @@ class Policy:
 class ScorerCore:
     """The lane's work: holds the rows of owned customers (`table`) and scores micro-batches."""
 
-    def __init__(self, features: FeatureSet, model: Model, policy: Policy, max_batch: int) -> None:
+    def __init__(
+        self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, profiles: ProfileReader | None = None
+    ) -> None:  # fmt: skip
         self.table = KeyTable(features)
         self._features, self._model, self._policy = features, model, policy
         self._reasons = Reasons(features.reasons, policy.paths)
         self._sampled_below = np.uint64(min(policy.reason_sample * 2.0**64, 2.0**64 - 2048))
         self._decoder = ColumnDecoder("transaction.v1")
-        layout = self._decoder.layout
-        self._judged_texts = [layout.field(f).bank_row for f in validity.TEXTS]
-        self._judged_numbers = [layout.field(f).bank_row for f in validity.NUMBERS]
+        self._judge = Judge(self._decoder.layout)
+        self._profiles = ProfileJoin(features, profiles)
         self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)
         self._encoder = ColumnEncoder(
             "score.v1",
             capacity=max_batch,
             vector_width=len(features.names),
+            long_width=3 * len(features.profiles),
             from_input=("transaction_id", "customer_id", "base_currency"),
         )
         self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
         self._encoder.set_word("model_version", slice(None), policy.model_version)
+        for name in ("release_id", "rules_version", "stage2_score"):
+            self._encoder.nulls(name)[:] = 1
         self._encoder.set_word("feature_set", slice(None), features.label)
         self._reason_words = [self._encoder.word(code) for code in self._reasons.codes]
-        self._flag_words = {flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED)}
+        self._flag_words = {
+            flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING)
+        }
 
     def process(self, batch: Batch) -> Outcome:
         """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
         columns = self._decoder.decode(batch.values)
-        keys = _Keys.of(batch.keys)
-        reject = self._judge(batch, columns, keys)
+        keys = Keys.of(batch.keys)
+        reject = self._judge.judge(columns, keys, batch.appended_at)
         good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
         slots, abandoned = self._rows_for(batch, columns, good)
         modes = np.where(good, batch.modes, np.uint8(SKIP))
@@ -85,14 +91,16 @@ class ScorerCore:
             live &= ~np.isin(batch.partitions, list(abandoned))
         scored = live & (modes == LIVE)
         self._fill(batch, columns, live, scored, reject, verdicts)
-        decisions = self._score(np.flatnonzero(scored), len(modes), ids)
-        flags = self._flag(batch, keys, np.flatnonzero(scored), slots)
+        rows = np.flatnonzero(scored)
+        odd = self._profile(columns, rows, scored, batch.partition_count)
+        decisions = self._score(rows, len(modes), ids)
+        flags = self._flag(batch, keys, rows, slots, odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
         if not scored.all():
             for index in np.flatnonzero(~live).tolist():
                 frames[index] = None
-            rejected = [(i, self._reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
+            rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
@@ -103,29 +111,6 @@ class ScorerCore:
 
     def drop(self, partition: int) -> None:
         self.table.drop(partition)
-
-    def _judge(self, batch: Batch, columns: Columns, keys: "_Keys") -> NDArray[np.uint8]:
-        """Why each decoded record is rejected (validity.REASONS), 0 where it is good."""
-        n = len(columns)
-        out = np.empty(n, np.uint8)
-        validity.validity_kernel(
-            columns.status,
-            columns.data,
-            keys.data,
-            keys.ends,
-            keys.nulls,
-            columns.starts[self._judged_texts],
-            columns.lengths[self._judged_texts],
-            columns.ints[self._judged_numbers],
-            columns.is_null("mcc"),
-            batch.appended_at,
-            out,
-        )
-        return out
-
-    def _reason(self, columns: Columns, reject: NDArray[np.uint8], index: int) -> str:
-        status = int(columns.status[index])
-        return FRAME_REASONS[status] if status else validity.REASONS[int(reject[index])]
 
     def _rows_for(
         self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
@@ -177,6 +162,16 @@ class ScorerCore:
         self.table.apply(slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors)
         return ids
 
+    def _profile(
+        self, columns: Columns, rows: NDArray[np.int64], scored: NDArray[np.bool_], partition_count: int
+    ) -> dict[str, NDArray[np.int64]]:  # fmt: skip
+        """The profiles' columns and positions of the scored rows, into the banks; the rows of each flag."""
+        if not len(self._profiles):
+            return {}
+        out, n = self._encoder, len(scored)
+        out.long_counts[:n] = np.where(scored, 3 * len(self._profiles), 0)
+        return self._profiles.join(columns, rows, partition_count, out.vectors[:n], out.longs[:n])
+
     def _fill(
         self,
         batch: Batch,
@@ -203,7 +198,7 @@ class ScorerCore:
             out.nulls(name)[:n] = not_scored
         out.nulls("reason")[:n] = scored
         for index in np.flatnonzero(live & not_scored).tolist():
-            out.set_word("reason", slice(index, index + 1), self._reason(columns, reject, index))
+            out.set_word("reason", slice(index, index + 1), self._judge.reason(columns, reject, index))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
     def _score(self, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64]) -> tuple[int, ...]:
@@ -229,46 +224,23 @@ class ScorerCore:
                 codes[row, : len(groups)] = [self._reason_words[group] for group in groups]
         return tuple(np.bincount(decisions, minlength=4).tolist())
 
-    def _flag(self, batch: Batch, keys: "_Keys", rows: NDArray[np.int64], slots: NDArray[np.int32]) -> dict[str, int]:
+    def _flag(
+        self, batch: Batch, keys: Keys, rows: NDArray[np.int64], slots: NDArray[np.int32], odd: dict[str, NDArray[np.int64]]
+    ) -> dict[str, int]:  # fmt: skip
         """What was degraded or odd of the scored rows, into the banks; how many of each flag."""
         codes, counts = self._encoder.codes("flags")
         counts[: len(batch.keys)] = 0
         misplaced = np.zeros(len(batch.keys), np.uint8)
         misplaced_kernel(keys.data, keys.ends, batch.partition_count, batch.partitions, misplaced)
         cold = self.table.statuses[slots[rows]] == UNKNOWN
-        if not misplaced.any() and not cold.any():
+        if not misplaced.any() and not cold.any() and not odd:
             return {}
-        found = {FLAG_COLD: rows[cold], FLAG_MISPLACED: rows[misplaced[rows] != 0]}
+        found = {FLAG_COLD: rows[cold], FLAG_MISPLACED: rows[misplaced[rows] != 0], **odd}
         for flag, mine in found.items():
             if len(mine):
                 codes[mine, counts[mine]] = self._flag_words[flag]
                 counts[mine] += 1
         return {flag: len(mine) for flag, mine in found.items() if len(mine)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Keys:
-    """The keys of a batch in one buffer: key i is data[ends[i-1]:ends[i]]; nulls is 1 where there is none."""
-
-    data: NDArray[np.uint8]
-    ends: NDArray[np.int64]
-    nulls: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, keys: list[bytes | None]) -> "_Keys":
-        nulls = np.zeros(len(keys), np.uint8)
-        present: Sequence[bytes]
-        if None in keys:  # rare: such a record is rejected
-            nulls[[index for index, key in enumerate(keys) if key is None]] = 1
-            present = [key or b"" for key in keys]
-        else:
-            present = keys  # type: ignore[assignment]
-        joined = b"".join(present)
-        return cls(
-            data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
-            ends=np.cumsum(np.fromiter(map(len, present), np.int64, len(keys))),
-            nulls=nulls,
-        )
 
 
 _NULL_WHEN_REJECTED = (

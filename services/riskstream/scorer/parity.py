@@ -1,7 +1,8 @@
 """Parity: the vector that a score logged against the one that the kernel gives at its position, bit for bit.
 
 Every accepted score is paired with its transaction and computed again, partition by partition in order, from an empty
-state. What was scored degraded (flagged) is applied as recorded and not compared: its vector is not of the whole state.
+state. What was scored without its customer's row (flagged cold) is applied as recorded and not compared: its vector is not
+of the whole state. Vectors of profiles are computed again from profile-events.v1 as of the offset that the score names.
 """
 
 from collections import deque
@@ -10,12 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.columns import ColumnDecoder, Columns
+from riskstream.contracts.columns import ColumnDecoder, Columns, longs
 from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, Batch, ReadResult, Record
 from riskstream.kafka.positions import AcceptedReader
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.declare import Entity, FeatureSet
+from riskstream.risk.features.profile_log import ProfileLog
+from riskstream.risk.features.profile_vector import NEVER
+from riskstream.risk.features.profiles import Profiles
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import VERDICT_DUPLICATE, Policy, ScorerCore
+from riskstream.scorer.core import FLAG_COLD, VERDICT_DUPLICATE, Policy, ScorerCore
 
 CHUNK = 2048
 SHOWN = 20
@@ -23,7 +27,11 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Parity:
-    """Counts of scores: `compared` equal or not, `flagged` left out, `other_set` of another feature set and left out."""
+    """Counts of scores: `compared` equal or not, `flagged` left out, `other_set` of another feature set and left out.
+
+    `profiles_compared`: vectors of profiles, one an entity and score; `profiles_missing` of them were not there when it was
+    scored.
+    """
 
     compared: int = 0
     rejected: int = 0
@@ -32,12 +40,17 @@ class Parity:
     verdicts_differ: int = 0
     vectors_differ: int = 0
     without_source: int = 0
+    profiles_compared: int = 0
+    profiles_missing: int = 0
+    profiles_differ: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
         """True where nothing differs and something was compared."""
-        return bool(self.compared) and not (self.verdicts_differ or self.vectors_differ or self.without_source)
+        return bool(self.compared) and not (
+            self.verdicts_differ or self.vectors_differ or self.without_source or self.profiles_differ
+        )
 
 
 class _NoModel:
@@ -57,6 +70,18 @@ class _Partition:
     pairs: list[tuple[Record, bytes]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Used:
+    """A profile's vector that a score used: of which key, as of which offset, at the end of which tile."""
+
+    entity: Entity
+    key: bytes
+    as_of: int
+    closed_at: int
+    vector: bytes
+    score: str
+
+
 class ParityCheck:
     """Takes records of the source and of scores, in order by partition; `finish` gives what was found."""
 
@@ -65,7 +90,13 @@ class ParityCheck:
         self._features, self._source, self._count = features, source, partition_count
         self._rule = AcceptedReader()
         self._decoder = ColumnDecoder("score.v1")
+        self._transactions = ColumnDecoder("transaction.v1")
         self._partitions: dict[int, _Partition] = {}
+        self._used: dict[int, list[_Used]] = {}
+        self._logs: dict[int, ProfileLog] = {}
+        self._owned = len(features.inputs) + len(features.owned)
+        self._wide = {entity: len(mine) for entity, mine in features.profiles.items()}
+        self._empty = {entity: Profiles(entity, mine).read(b"", 0) for entity, mine in features.profiles.items()}
 
     def take(self, records: list[Record]) -> None:
         """Records of both topics as they were read."""
@@ -94,6 +125,57 @@ class ParityCheck:
                 self._note(f"partition {number} src {src}: no such transaction")
         return self.found
 
+    def take_profile_events(self, records: list[Record]) -> None:
+        """Records of profile-events.v1 in order by partition, from its beginning; call it when all scores were taken."""
+        for number in sorted({record.partition for record in records}):
+            log = self._logs.setdefault(number, ProfileLog(self._features))
+            wanted = self._used.get(number, [])
+            wanted.sort(key=lambda each: -each.as_of)
+            mine = [record for record in records if record.partition == number]
+            done = 0
+            while wanted and wanted[-1].as_of <= mine[-1].offset:
+                used = wanted.pop()
+                stop = done
+                while stop < len(mine) and mine[stop].offset <= used.as_of:
+                    stop += 1
+                log.take([record.value for record in mine[done:stop]])
+                done = stop
+                self._compare_profile(used, log.profiles[used.entity].read(used.key, used.closed_at))
+            log.take([record.value for record in mine[done:]])
+
+    def _compare_profile(self, used: _Used, computed: NDArray[np.float32]) -> None:
+        self.found.profiles_compared += 1
+        if computed.tobytes() != used.vector:
+            self.found.profiles_differ += 1
+            logged = np.frombuffer(used.vector, np.float32)
+            self._note(
+                f"{used.score} {used.entity.name} as of {used.as_of}: {logged.tolist()} logged, {computed.tolist()} computed"
+            )
+
+    def without_profile_events(self) -> int:
+        """Vectors of profiles that are still to be compared: where there are some, profile-events.v1 ends too early."""
+        return sum(map(len, self._used.values()))
+
+    def _note_profiles(self, logged: Columns, transactions: Columns, at: int, words: str) -> None:
+        vector = _floats(logged, at, len(self._features.names))[self._owned :]
+        places = longs(_part(logged, "profiles", at))
+        start = 0
+        for index, (entity, wide) in enumerate(self._wide.items()):
+            mine = vector[start : start + wide]
+            start += wide
+            partition, as_of, closed_at = places[3 * index : 3 * index + 3]
+            if as_of != NEVER:
+                used = _Used(entity=entity, key=transactions.text(entity.key, at).encode(), as_of=as_of, closed_at=closed_at,
+                             vector=mine.tobytes(), score=words)  # fmt: skip
+                self._used.setdefault(partition, []).append(used)
+            elif np.isnan(mine).all():
+                self.found.profiles_missing += 1
+            else:
+                self._compare_profile(
+                    _Used(entity=entity, key=b"", as_of=as_of, closed_at=closed_at, vector=mine.tobytes(), score=words),
+                    self._empty[entity],
+                )
+
     def _of(self, number: int) -> _Partition:
         if number not in self._partitions:
             policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES, reason_sample=0.0)
@@ -117,7 +199,7 @@ class ParityCheck:
 
     def _compare(self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]) -> None:
         logged = self._decoder.decode([frame for _, frame in pairs])
-        is_flagged = np.array([bool(_part(logged, "flags", at)) for at in range(len(pairs))])
+        is_flagged = np.array([FLAG_COLD.encode() in _part(logged, "flags", at) for at in range(len(pairs))])
         is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
         modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
         records = [record for record, _ in pairs]
@@ -136,38 +218,49 @@ class ParityCheck:
             )
         )
         computed = self._decoder.decode(outcome.frames)
+        transactions = self._transactions.decode([record.value for record in records]) if self._wide else None
         for at in range(len(pairs)):
             if is_flagged[at]:
                 self.found.flagged += 1
                 continue
-            self._compare_one(number, int(offsets[at]), logged, computed, at)
+            if self._compare_one(number, int(offsets[at]), logged, computed, at) and transactions is not None:
+                self._note_profiles(logged, transactions, at, f"partition {number} src {int(offsets[at])}")
 
-    def _compare_one(self, number: int, src: int, logged: Columns, computed: Columns, at: int) -> None:
+    def _compare_one(self, number: int, src: int, logged: Columns, computed: Columns, at: int) -> bool:
+        """Compare verdict and the columns that the scorer owns; True where there is a vector of this set."""
         verdicts = logged.numbers("verdict")[at], computed.numbers("verdict")[at]
         if verdicts[0] != verdicts[1]:
             self.found.verdicts_differ += 1
             self._note(f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} computed")
-            return
+            return False
         if logged.is_null("feature_set")[at]:
             self.found.rejected += 1
-            return
+            return False
         if logged.text("feature_set", at) != self._features.label:
             self.found.other_set += 1
-            return
+            return False
         self.found.compared += 1
-        if _part(logged, "features", at) != _part(computed, "features", at):
+        wide = len(self._features.names)
+        ours, theirs = (_floats(each, at, wide)[: self._owned] for each in (computed, logged))
+        if ours.tobytes() != theirs.tobytes():
             self.found.vectors_differ += 1
-            ours, theirs = computed.record(at)["features"], logged.record(at)["features"]
             names = [
                 name
-                for name, a, b in zip(self._features.names, ours, theirs, strict=False)
+                for name, a, b in zip(self._features.names, ours.tolist(), theirs.tolist(), strict=False)
                 if a != b and (a == a or b == b)
             ]
             self._note(f"partition {number} src {src} {logged.text('customer_id', at)}: {', '.join(names)} differ")
+        return True
 
     def _note(self, words: str) -> None:
         if len(self.found.problems) < SHOWN:
             self.found.problems.append(words)
+
+
+def _floats(columns: Columns, at: int, count: int) -> NDArray[np.float32]:
+    """float32[count] of a score's features, of which there must be so many."""
+    raw = _part(columns, "features", at)
+    return np.frombuffer(raw, "<f4", count, len(raw) - 1 - 4 * count)
 
 
 def _part(columns: Columns, name: str, at: int) -> bytes:

@@ -10,3 +10,9 @@ class Model(Protocol):
     """Probability of fraud, float32[n], of rows float32[n, columns]."""
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+class ProfileReader(Protocol):
+    """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where there was no answer in time."""
+
+    def read(self, keys: list[bytes]) -> list[bytes | None] | None: ...

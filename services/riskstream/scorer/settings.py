@@ -9,12 +9,10 @@ from pydantic_settings import SettingsConfigDict
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.settings import ServiceSettings
 
-OWNED_SETS = [name for name, features in SETS.items() if not features.profiles]
-
 
 def _known_set(name: str) -> str:
-    if name not in OWNED_SETS:
-        raise ValueError(f"{name} is not one of {', '.join(OWNED_SETS)}; the scorer does not read profiles yet")
+    if name not in SETS:
+        raise ValueError(f"{name} is not one of {', '.join(SETS)}")
     return name
 
 
@@ -29,7 +27,7 @@ class ScorerSettings(ServiceSettings):
     release: Path | None = Field(default=None, description="signed release file, in place of --model")
     release_key: Path | None = Field(default=None, description="public key that --release must be signed by")
     features: Annotated[str, AfterValidator(_known_set)] = Field(
-        default="standard", description=f"feature set of the model and the state: {', '.join(OWNED_SETS)}"
+        default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
     group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
     runtime: Literal["lane", "faust"] = Field(
@@ -45,6 +43,7 @@ class ScorerSettings(ServiceSettings):
     )
     session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
     store_read_timeout_ms: int = Field(default=100, ge=1, le=10_000, description="deadline of a read of rows, ms")
+    profile_timeout_ms: int = Field(default=50, ge=1, le=10_000, description="deadline of a read of profiles, ms")
     reject_limit: float = Field(
         default=0.5, ge=0, le=1, description="share of rejected records, of the last thousand, that holds a partition"
     )

@@ -43,21 +43,57 @@ class LaneMetrics:
         )
 
 
-class TrackerMetrics:
+class DerivedMetrics:
+    """Metrics of a derived lane; `service` is in their names."""
+
+    def __init__(self, service: str, registry: CollectorRegistry = REGISTRY) -> None:
+        self.commit_seconds = Histogram(
+            f"riskstream_{service}_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
+        )
+        self.aborts = Counter(f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry)
+        self.dropped = Counter(
+            f"riskstream_{service}_repeats_total", "Repeats dropped by the reader's rule", registry=registry
+        )
+
+
+class TrackerMetrics(DerivedMetrics):
     """Metrics of the tracker."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        super().__init__("tracker", registry)
         self.scores = Counter("riskstream_tracker_scores_total", "Accepted scores", registry=registry)
-        self.dropped = Counter(
-            "riskstream_tracker_repeats_total", "Repeats dropped by the reader's rule", registry=registry
-        )
         self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
         self.alerts = Counter("riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry)
         self.customers = Gauge("riskstream_tracker_customers", "Customers held in memory", registry=registry)
-        self.commit_seconds = Histogram(
-            "riskstream_tracker_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
+
+
+class ProfilerMetrics(DerivedMetrics):
+    """Metrics of the profiler's two stages."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        super().__init__("profiler", registry)
+        self.shuffled = Counter(
+            "riskstream_profiler_shuffled_total", "Profile events written by the shuffle stage", registry=registry
         )
-        self.aborts = Counter("riskstream_tracker_aborts_total", "Kafka transactions aborted", registry=registry)
+        self.unkeyed = Counter(
+            "riskstream_profiler_unkeyed_labels_total", "Labels without the entity's key", ["entity"], registry=registry
+        )
+        self.events = Counter("riskstream_profiler_events_total", "Profile events taken", registry=registry)
+        self.bad = Counter("riskstream_profiler_unreadable_total", "Profile events not readable", registry=registry)
+        self.vectors = Counter("riskstream_profiler_vectors_total", "Vectors written", registry=registry)
+        self.keys = Gauge("riskstream_profiler_keys", "Keys held in memory", ["entity"], registry=registry)
+        self.view_errors = Counter(
+            "riskstream_profiler_view_errors_total",
+            "Writes of vectors that Redis did not take in time",
+            registry=registry,
+        )
+        self.view_waiting = Gauge("riskstream_profiler_view_waiting", "Vectors that wait for Redis", registry=registry)
+        self.event_age_seconds = Histogram(
+            "riskstream_profiler_event_age_seconds",
+            "Time from the append of a transaction to its profile event, of a poll's first record",
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
 
 
 class GatewayMetrics:

@@ -7,7 +7,7 @@ from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_even
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import TrackerMetrics
-from riskstream.tracker.core import STATE, TrackerCore
+from riskstream.tracker.core import TrackerCore
 from riskstream.tracker.settings import TrackerSettings
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     metrics = TrackerMetrics()
     lane = DerivedLane(
         DerivedSettings(
-            kafka=settings.kafka, group=settings.group, source="scores.v1", state=STATE, instance=settings.instance,
+            kafka=settings.kafka, group=settings.group, source="scores.v1", instance=settings.instance,
             commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
         ),

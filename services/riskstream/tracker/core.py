@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+import structlog
+
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Output, Record
+from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.windows import CustomerState
 from riskstream.telemetry.metrics import TrackerMetrics
 
+log = structlog.get_logger("tracker")
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
 
 
@@ -19,6 +23,17 @@ class TrackerCore:
         self._metrics = metrics
         self._customers: dict[int, dict[str, CustomerState]] = {}
         self._changed: dict[int, set[str]] = {}
+        self._reader = AcceptedReader()
+
+    @property
+    def state_topics(self) -> tuple[str, ...]:
+        return (STATE,)
+
+    def resume(self, partition: int, metadata: str | None) -> None:
+        self._reader.resume(partition, metadata)
+
+    def metadata(self, partition: int) -> str:
+        return self._reader.metadata(partition)
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the partition's newest states."""
@@ -30,10 +45,26 @@ class TrackerCore:
                 customers[state.customer_id] = state
         self._count()
 
-    def decode(self, record: Record) -> dict[str, Any]:
-        return self._scores.decode(record.value)
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
+        """Fold the accepted ones in; their alerts, and states that must be written before a tile leaves."""
+        out: list[Output] = []
+        for record in records:
+            score = self._scores.decode(record.value)
+            gaps = self._reader.gaps
+            if not self._reader.accept(partition, int(score["src"]), int(score["prev"])):
+                self._metrics.dropped.inc()
+                continue
+            if self._reader.gaps > gaps:
+                self._metrics.gaps.inc()
+                log.error("hole in the series", partition=partition, src=score["src"], prev=score["prev"])
+            self._metrics.scores.inc()
+            out += self._apply(record, score, is_replay=record.offset < committed)
+        return out
 
-    def apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]:
+    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
+        return []
+
+    def _apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]:
         """Fold one accepted score in; its alert, unless it was written before."""
         if score["verdict"] != "GOOD":
             return []

@@ -122,7 +122,9 @@ def test_an_older_version_is_read_with_defaults(monkeypatch: pytest.MonkeyPatch)
     }  # fmt: skip
     frame = Codec.of("label.v1", old, [old]).encode(record)
     columns = ColumnDecoder("label.v1").decode([frame, codec("label.v1").encode({**record, "loss_minor": 9})])
-    assert columns.record(0) == {**record, "loss_minor": 0, "base_currency": "EUR", "source": "UNKNOWN"}
+    assert columns.record(0) == {
+        **record, "loss_minor": 0, "base_currency": "EUR", "source": "UNKNOWN", "terminal_id": None, "device_id": None,
+    }  # fmt: skip
     assert columns.record(1)["loss_minor"] == 9
 
 
@@ -135,7 +137,8 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
     scores = data.draw(st.lists(st.one_of(st.none(), FLOATS), min_size=n, max_size=n))
     vectors = data.draw(st.lists(st.lists(FLOATS, max_size=3), min_size=n, max_size=n))
     reasons = data.draw(st.lists(st.lists(st.sampled_from(["A", "BÉ"]), max_size=4), min_size=n, max_size=n))
-    encoder = ColumnEncoder("score.v1", capacity=8, vector_width=3, from_input=("transaction_id",))
+    places = data.draw(st.lists(st.lists(LONGS, max_size=3), min_size=n, max_size=n))
+    encoder = ColumnEncoder("score.v1", capacity=8, vector_width=3, long_width=3, from_input=("transaction_id",))
     raw = [text.encode() for text in ids]
     ends = np.cumsum([len(each) for each in raw])
     starts, lengths = encoder.spans("transaction_id")
@@ -152,6 +155,9 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
         "base_currency",
         "decision",
         "feature_set",
+        "release_id",
+        "rules_version",
+        "stage2_score",
     ):
         encoder.nulls(nullable)[:n] = 1
     codes, counts = encoder.codes("reasons")
@@ -161,6 +167,8 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
         encoder.floats("score")[index] = 0 if value is None else value
         encoder.vector_lengths[index] = len(vectors[index])
         encoder.vectors[index, : len(vectors[index])] = vectors[index]
+        encoder.long_counts[index] = len(places[index])
+        encoder.longs[index, : len(places[index])] = places[index]
         counts[index] = len(reasons[index])
         codes[index, : len(reasons[index])] = [encoder.word(text) for text in reasons[index]]
     joined = b"".join(raw)
@@ -171,8 +179,21 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
             "reject_rules_version": 0, "transaction_id": ids[index], "customer_id": None, "occurred_at": None,
             "base_amount_minor": None, "base_currency": None, "score": scores[index], "decision": None,
             "reasons": reasons[index], "flags": [], "model_version": "m", "feature_set": None, "features": vectors[index],
+            "profiles": places[index], "release_id": None, "rules_version": None, "rules": [], "stage2_score": None,
         }  # fmt: skip
         assert frame == codec("score.v1").encode(expected)
+        assert ColumnDecoder("score.v1").decode([frame]).record(0)["profiles"] == places[index]
+
+
+def test_a_score_of_the_first_release_has_the_later_fields_by_default() -> None:
+    old = contract("score.v1").versions
+    first = next(schema for schema in old.values() if all(field["name"] != "profiles" for field in schema["fields"]))
+    path = shipped("schemas") / "examples" / "score.v1" / "approved.json"
+    record = json.loads(path.read_text())
+    kept = {field["name"]: record[field["name"]] for field in first["fields"]}
+    columns = ColumnDecoder("score.v1").decode([Codec.of("score.v1", first, [first]).encode(kept)])
+    assert columns.record(0)["profiles"] == columns.record(0)["rules"] == []
+    assert columns.record(0)["rules_version"] is None
 
 
 def _example() -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Entity:
 
 CUSTOMER = Entity(name="customer", key="customer_id")
 TERMINAL = Entity(name="terminal", key="terminal_id", tile_ms=HOUR_MS)
+DEVICE = Entity(name="device", key="device_id", tile_ms=HOUR_MS)
 CARD = Entity(name="card", key="customer_id", tile_ms=HOUR_MS)
 """The customer again, as a profile: what labels say of it. The owned state never depends on labels."""
 

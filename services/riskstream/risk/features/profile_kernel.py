@@ -13,7 +13,8 @@ from riskstream.runtime.kernel import kernel
 from riskstream.runtime.prefetch import prefetch
 
 ADD, LABEL, READ = 0, 1, 2
-"""Steps: an event joins its tile; `amounts` (1 or -1) is added to the frauds of an event's tile; the windows are read."""
+"""Steps: an event joins its tile; `amounts` (1 or -1) is added to the frauds of an event's tile, which need not be there
+yet; the windows are read."""
 SUM, MEAN, FRAUD_RATE = 1, 2, 6
 FIRST_TILES = 4
 AHEAD = 16
@@ -104,14 +105,17 @@ def profile_kernel(  # type: ignore[no-untyped-def]
         end = -(-times[i] // tile_ms) * tile_ms
         place = _find(tiles, start, size, end)
         is_there = place < start + size and tiles[place, 0] == end
+        count = np.int64(1)
+        amount = amounts[i]
+        frauds = np.int64(0)
         if steps[i] == LABEL:
-            if is_there:
-                _add(tiles, totals, s, place, start + size, 0, 0, amounts[i])
-            continue
+            count = np.int64(0)
+            amount = np.int64(0)
+            frauds = amounts[i]
         if is_there:
-            _add(tiles, totals, s, place, start + size, 1, amounts[i], 0)
+            _add(tiles, totals, s, place, start + size, count, amount, frauds)
             continue
-        if end > newests[s]:
+        if end > newests[s] and steps[i] == ADD:
             newests[s] = end
         oldest = newests[s] - horizon
         if end <= oldest:
@@ -142,5 +146,25 @@ def profile_kernel(  # type: ignore[no-untyped-def]
             for column in range(3):
                 tiles[place, column + 1] = totals[s, column]
         sizes[s] = size + 1
-        _add(tiles, totals, s, place, start + size + 1, 1, amounts[i], 0)
+        _add(tiles, totals, s, place, start + size + 1, count, amount, frauds)
     return row
+
+
+@kernel("void(int32[::1], int64[::1], uint8[::1], int64[:, ::1], int32[::1], uint8[::1])")
+def repeat_kernel(slots, hashes, is_event, last_hashes, hash_counts, out):  # type: ignore[no-untyped-def]
+    """1 for each event whose transaction is one of the last 16 of its key; the others are remembered."""
+    for i in range(len(slots)):
+        out[i] = 0
+        if not is_event[i]:
+            continue
+        s = slots[i]
+        kept = min(hash_counts[s], last_hashes.shape[1])
+        for k in range(kept):
+            if last_hashes[s, k] == hashes[i]:
+                out[i] = 1
+                break
+        if out[i] == 0:
+            last_hashes[s, hash_counts[s] % last_hashes.shape[1]] = hashes[i]
+            hash_counts[s] += 1
+            if hash_counts[s] >= 2 * last_hashes.shape[1]:
+                hash_counts[s] -= last_hashes.shape[1]

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import Feature
-from riskstream.risk.features.profile_kernel import ADD, FIRST_TILES, READ, profile_kernel
+from riskstream.risk.features.profile_kernel import FIRST_TILES, READ, profile_kernel
 
 _NEVER = np.iinfo(np.int64).min // 2
+NOT_AGAIN = np.iinfo(np.int64).max
 LATENESS_MS = 86_400_000
 """How much later than the newest event of its entity an event or a read may be, and still see all of its windows."""
 
@@ -52,6 +53,48 @@ class ProfileTable:
         )  # fmt: skip
         return out
 
+    def next_changes(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
+        """When each slot's windows change next if nothing more comes, after a READ of it: a tile enters or leaves then.
+
+        The end of a tile; the largest int64 where nothing will.
+        """
+        out = np.full(len(slots), NOT_AGAIN, np.int64)
+        starts = self.offs[slots] + self.firsts[slots]
+        for e, age in enumerate(self.edges.tolist()):
+            cursors = self.cursors[slots, e]
+            there = cursors < self.sizes[slots]
+            ends = self.tiles[(starts + cursors)[there], 0]
+            out[there] = np.minimum(out[there], ends + age)
+        return out
+
+    def tiles_of(self, slot: int, after: int, until: int) -> NDArray[np.int64]:
+        """int64[tiles, (end, count, sum, frauds)] of the slot's tiles that end in (after, until]."""
+        start = int(self.offs[slot] + self.firsts[slot])
+        held = self.tiles[start : start + int(self.sizes[slot])]
+        first, last = np.searchsorted(held[:, 0], [after, until], side="right")
+        before = np.vstack([held[first : last + 1, 1:], self.totals[slot]])[: last - first + 1]
+        return np.column_stack([held[first:last, 0], np.diff(before, axis=0)])
+
+    def load(self, tiles: list[NDArray[np.int64]]) -> None:
+        """Fill the slots 0, 1, … of an empty table: int64[tiles, (end, count, sum, frauds)] each, ends rising."""
+        if not tiles:
+            return
+        n = len(tiles)
+        self._room(np.array([READ], np.uint8), np.array([n - 1], np.int32))
+        sizes = np.array([len(each) for each in tiles], np.int64)
+        self.sizes[:n] = self.caps[:n] = sizes
+        self.offs[:n] = np.cumsum(sizes) - sizes
+        self.arena_used[0] = sizes.sum()
+        self.tiles = np.zeros((2 * int(sizes.sum()) + n * FIRST_TILES, 4), np.int64)
+        for slot, each in enumerate(tiles):
+            start = int(self.offs[slot])
+            running = np.cumsum(each[:, 1:], axis=0)
+            self.tiles[start : start + len(each), 0] = each[:, 0]
+            self.tiles[start + 1 : start + len(each), 1:] = running[:-1]
+            self.totals[slot] = running[-1] if len(each) else 0
+            counted = each[each[:, 1] > 0, 0]
+            self.newests[slot] = counted[-1] if len(counted) else _NEVER
+
     def _room(self, steps: NDArray[np.uint8], slots: NDArray[np.int32]) -> None:
         """Slots for all, and room for each added event's key to move into a stretch that doubled as often as it may."""
         if not len(slots):
@@ -63,7 +106,7 @@ class ProfileTable:
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)]))
             self.newests = np.concatenate([self.newests, np.full(more, _NEVER, np.int64)])
-        added = np.bincount(slots[steps == ADD], minlength=1)
+        added = np.bincount(slots[steps != READ], minlength=1)
         keys = np.flatnonzero(added)
         size = self.sizes[keys].astype(np.int64) + added[keys]
         moves = self.firsts[keys] + size > self.caps[keys]

@@ -1,6 +1,7 @@
 """The feature set `standard`: what is known of a customer from its own transactions. Add a feature here.
 
-`standard-tiles` is the same in tiles: less memory a key, windows whose left edge is quantised to a tile.
+`standard-profiles` adds what is known of the terminal and the device from everybody's transactions and labels.
+`standard-tiles` is the same as `standard` in tiles: less memory a key, windows whose left edge is quantised to a tile.
 """
 
 from dataclasses import replace
@@ -8,9 +9,12 @@ from dataclasses import replace
 from riskstream.risk.features.declare import (
     CUSTOMER,
     DAY_MS,
+    DEVICE,
     HOUR_MS,
     MINUTE_MS,
+    TERMINAL,
     Aggregate,
+    Entity,
     Feature,
     FeatureSet,
     Input,
@@ -70,4 +74,34 @@ STANDARD_TILES = replace(
     STANDARD,
     name="standard-tiles",
     tiles_ms=(MINUTE_MS, 10 * MINUTE_MS, 3 * HOUR_MS, DAY_MS, 5 * DAY_MS),
+)
+
+
+def _profiled(entity: Entity, kind: Aggregate, days: tuple[int, ...], reason: str) -> tuple[Feature, ...]:
+    default = 0.0 if kind is Aggregate.FRAUD_RATE else float("nan")
+    name = kind.name.lower()
+    return tuple(
+        Feature(
+            name=f"{entity.name}_{name}_{n}d",
+            entity=entity,
+            aggregate=kind,
+            window_ms=n * DAY_MS,
+            default=default,
+            reason=reason,
+        )
+        for n in days
+    )
+
+
+STANDARD_PROFILES = replace(
+    STANDARD,
+    name="standard-profiles",
+    features=(
+        *STANDARD.features,
+        *_profiled(TERMINAL, Aggregate.COUNT, (1, 7, 30), "TERMINAL_COUNT"),
+        *_profiled(TERMINAL, Aggregate.MEAN, (7,), "TERMINAL_AMOUNT"),
+        *_profiled(TERMINAL, Aggregate.FRAUD_RATE, (7, 30), "TERMINAL_RISK"),
+        *_profiled(DEVICE, Aggregate.COUNT, (1, 30), "DEVICE_COUNT"),
+        *_profiled(DEVICE, Aggregate.FRAUD_RATE, (30,), "DEVICE_RISK"),
+    ),
 )

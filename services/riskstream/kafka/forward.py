@@ -1,0 +1,180 @@
+"""A forward lane: records in, keyed records out, at least once and in order; readers drop repeats by source position.
+
+Offsets are committed only up to what the broker has acknowledged. For stages that are stateless and pure (the profiler's
+shuffle): what is written twice is written the same.
+"""
+
+import time
+from dataclasses import dataclass
+from operator import itemgetter
+from threading import Event
+
+import numpy as np
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, translated
+from riskstream.kafka.ports import ForwardWork, Intake
+from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.metrics import ProfilerMetrics
+
+log = structlog.get_logger("forward")
+_MILLISECONDS = itemgetter(1)
+_DRAIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardSettings:
+    """What a forward lane is told."""
+
+    kafka: str
+    group: str
+    sources: tuple[str, ...]
+    output: str
+    max_batch: int = 4096
+    commit_ms: int = 1000
+    group_protocol: str = "consumer"
+    session_timeout_ms: int = 6000
+
+
+class ForwardLane:
+    """Runs a ForwardWork until stopped; a record that the broker refuses ends the process."""
+
+    def __init__(self, settings: ForwardSettings, work: ForwardWork, metrics: ProfilerMetrics, stop: Event) -> None:
+        self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
+        self._positions: dict[tuple[str, int], int] = {}
+        self._committed: dict[tuple[str, int], int] = {}
+        self._admin = TopicAdmin(settings.kafka)
+        self.failure: Fatal | None = None
+        self.loop_seen = time.monotonic()
+        self.is_ready = False
+        self._consumer: Consumer = consumer(
+            settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
+        )
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka, "client.id": settings.group, "error_cb": self._on_client_error, **GAPLESS,
+            },
+            logger=client_log(),
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """Poll, forward, commit; drain on stop."""
+        self._consumer.subscribe(
+            list(self._settings.sources), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        committed_at = time.monotonic()
+        try:
+            while not self._stop.is_set() and self.failure is None:
+                self._poll()
+                self._producer.poll(0)
+                now = self.loop_seen = time.monotonic()
+                if now - committed_at >= self._settings.commit_ms / 1000:
+                    self._commit()
+                    committed_at = now
+            self._commit()
+        finally:
+            self._consumer.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
+        except KafkaException as error:
+            raise translated(error, self._settings.group) from error
+        firsts = {
+            topic: self._admin.end_offsets(topic, count, first=True)
+            for topic, count in self._admin.partitions().items() if topic in self._settings.sources
+        }  # fmt: skip
+        offsets = {(each.topic, each.partition): each.offset for each in found}
+        for each in partitions:
+            place = each.topic, each.partition
+            each.offset = max(offsets[place], firsts[each.topic][each.partition], 0)
+            self._positions[place] = self._committed[place] = each.offset
+        client.incremental_assign(partitions)
+        self.is_ready = True
+        log.info("assigned", partitions=[f"{each.topic}[{each.partition}]" for each in partitions])
+
+    def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._commit()
+        self._on_lost(client, partitions)
+
+    def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._positions.pop((each.topic, each.partition), None)
+        client.incremental_unassign(partitions)
+
+    def _poll(self) -> None:
+        first = self._consumer.poll(0.02)
+        if first is None:
+            return
+        by_topic: dict[str, list[Message]] = {}
+        for message in [first, *self._consumer.consume(self._settings.max_batch - 1, 0)]:
+            error = message.error()
+            if error is None:
+                by_topic.setdefault(message.topic() or "", []).append(message)
+            elif error.code() != KafkaError._PARTITION_EOF:
+                problem = translated(error, f"{message.topic()}[{message.partition()}]")
+                if isinstance(problem, Fatal):
+                    raise problem
+                log.warning("consumer error", error=str(problem))
+        for topic, messages in by_topic.items():
+            self._forward(topic, messages)
+
+    def _forward(self, topic: str, messages: list[Message]) -> None:
+        owned = [
+            each for each in messages if (topic, each.partition() or 0) in self._positions
+        ]  # revoked inside consume
+        if not owned:
+            return
+        n = len(owned)
+        intake = Intake(
+            topic=topic,
+            values=list(map(Message.value, owned)),
+            keys=list(map(Message.key, owned)),
+            partitions=np.fromiter(map(Message.partition, owned), np.int32, n),
+            offsets=np.fromiter(map(Message.offset, owned), np.int64, n),
+            appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, owned)), np.int64, n),
+        )
+        outputs = self._work.take(intake)
+        for key, frame in outputs:
+            self._produce(key, frame)
+        for partition, offset in zip(intake.partitions.tolist(), intake.offsets.tolist(), strict=True):
+            self._positions[topic, partition] = offset + 1
+        self._metrics.shuffled.inc(len(outputs))
+        self._metrics.event_age_seconds.observe(max(time.time() - float(intake.appended_at[0]) / 1000, 0.0))
+
+    def _produce(self, key: bytes, frame: bytes) -> None:
+        while self.failure is None:
+            try:
+                self._producer.produce(self._settings.output, frame, key, on_delivery=self._on_delivered)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
+                self.loop_seen = time.monotonic()
+        raise self.failure
+
+    def _commit(self) -> None:
+        """Commit what the broker has; nothing where some of it is still on its way after 10 s, or was refused."""
+        moved = {place: at for place, at in self._positions.items() if at > self._committed.get(place, -1)}
+        if not moved or self._producer.flush(_DRAIN_S) or self.failure is not None:
+            return
+        offsets = [TopicPartition(topic, number, at) for (topic, number), at in moved.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            log.warning("commit failed, tried again", error=str(error))  # what follows is written again, and dropped
+            return
+        self._committed.update(moved)
+
+    def _on_delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self.failure = Fatal(
+                what=f"a record was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
+            )
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")

@@ -1,0 +1,77 @@
+"""Starts the profiler: `python -m riskstream.profiler`. The owner stage runs on the main thread, the shuffle beside it."""
+
+import time
+from threading import Event, Thread
+
+from riskstream.adapters.redis_profiles import RedisProfileView
+from riskstream.kafka.derived import DerivedLane, DerivedSettings
+from riskstream.kafka.forward import ForwardLane, ForwardSettings
+from riskstream.profiler.core import ProfilerCore
+from riskstream.profiler.settings import ProfilerSettings
+from riskstream.profiler.shuffle import EVENTS, LABELS, TRANSACTIONS, ShuffleCore
+from riskstream.risk.features.sets import SETS
+from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import ProfilerMetrics
+
+
+def main() -> None:
+    settings = ProfilerSettings.load()
+    set_up_logs("profiler", settings.log_level)
+    stop = stop_event()
+    metrics = ProfilerMetrics()
+    features = SETS[settings.features]
+    forward_settings = ForwardSettings(
+        kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
+        group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,
+    )  # fmt: skip
+    shuffle = ShuffleCore(
+        tuple(features.profiles), forward_settings.max_batch, on_unkeyed=lambda name: metrics.unkeyed.labels(name).inc()
+    )
+    core = ProfilerCore(features, metrics)
+    url = settings.redis.get_secret_value()
+    view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
+    compile_all()
+    forward = ForwardLane(forward_settings, shuffle, metrics, stop)
+    owner = DerivedLane(
+        DerivedSettings(
+            kafka=settings.kafka, group=settings.group, source=EVENTS, instance=settings.instance,
+            commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
+            session_timeout_ms=settings.session_timeout_ms,
+        ),
+        core, metrics, stop, view,
+    )  # fmt: skip
+    health = TelemetryServer(
+        settings.telemetry_host,
+        settings.telemetry_port,
+        is_alive=lambda: time.monotonic() - min(owner.loop_seen, forward.loop_seen) < 30,
+        is_ready=lambda: owner.is_ready and forward.is_ready,
+    )
+    freeze_garbage_collector()
+    failed: list[BaseException] = []
+    beside = Thread(target=_run, args=(forward, stop, failed), name="shuffle", daemon=True)
+    beside.start()
+    try:
+        owner.run()
+    finally:
+        stop.set()
+        beside.join(15)
+        health.stop()
+        view.close()
+    if failed:
+        raise failed[0]
+
+
+def _run(lane: ForwardLane, stop: Event, failed: list[BaseException]) -> None:
+    """Run the shuffle; where it fails, the whole process ends with its error."""
+    try:
+        lane.run()
+    except BaseException as error:
+        failed.append(error)
+        stop.set()
+
+
+if __name__ == "__main__":
+    run_main(main)

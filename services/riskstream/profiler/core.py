@@ -1,0 +1,178 @@
+"""The owner stage's core: accepted profile events in, vectors and parts of the state out. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.codec import codec
+from riskstream.kafka.ports import Output, Record
+from riskstream.risk.features.declare import Entity, FeatureSet
+from riskstream.risk.features.profile_log import ProfileLog
+from riskstream.risk.features.profile_vector import ProfileVector, topic_of, vector_of
+from riskstream.risk.features.profiles import Profiles, Written
+from riskstream.telemetry.metrics import ProfilerMetrics
+
+STATE = "profile-state.v1"
+
+
+@dataclass(slots=True)
+class _Partition:
+    """`position`: the offset after the last one taken; `clock_ms`: the latest event time seen."""
+
+    log: ProfileLog
+    position: int = 0
+
+
+class ProfilerCore:
+    """The derived lane's work: the profiles of all entities of a feature set in the owned partitions."""
+
+    def __init__(self, features: FeatureSet, metrics: ProfilerMetrics) -> None:
+        self._features, self._metrics = features, metrics
+        self._states = codec("profile-state.v1")
+        self._codecs = {entity: codec(topic_of(entity)) for entity in features.profiles}
+        self._topics = {topic_of(entity): entity for entity in features.profiles}
+        self._partitions: dict[int, _Partition] = {}
+
+    @property
+    def state_topics(self) -> tuple[str, ...]:
+        """Topics that `restore` reads."""
+        return (STATE, *self._topics)
+
+    def resume(self, partition: int, metadata: str | None) -> None:
+        self._partitions[partition] = _Partition(log=ProfileLog(self._features))
+        self._partitions[partition].log.resume(metadata or "")
+
+    def metadata(self, partition: int) -> str:
+        return self._partitions[partition].log.metadata()
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        """Load the newest parts and vectors of the partition; call `resume` first."""
+        held: dict[str, _Restored] = {entity.name: _Restored() for entity in self._features.profiles}
+        newest = {(record.topic, record.key): record for record in records}
+        for record in newest.values():
+            if record.value is None:
+                continue
+            if record.topic == STATE:
+                part = self._states.decode(record.value)
+                if part["entity"] in held:
+                    held[part["entity"]].take(part)
+                continue
+            entity = self._topics[record.topic]
+            vector = vector_of(self._codecs[entity].decode(record.value), entity)
+            if vector.feature_set == self._features.label:
+                held[entity.name].vectors[vector.key] = (vector.closed, vector.as_of, vector.vectors)
+        log = self._partitions[partition].log
+        for entity, profiles in log.profiles.items():
+            found = held[entity.name]
+            profiles.restore(
+                found.tiles, {key: each[1] for key, each in found.hashes.items()}, found.said, found.vectors
+            )
+        self._count()
+
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002  see settle
+        """Fold events in. Nothing is written before a commit: `settle` and `flush` do that."""
+        mine = self._partitions[partition]
+        before = mine.log.repeats
+        bad = mine.log.take([record.value for record in records])
+        mine.position = records[-1].offset + 1
+        self._metrics.events.inc(len(records))
+        self._metrics.dropped.inc(mine.log.repeats - before)
+        self._metrics.bad.inc(bad)
+        return []
+
+    def settle(self, partition: int, committed: int) -> list[Output]:
+        """The vectors that changed; none while what was committed before is taken again."""
+        mine = self._partitions[partition]
+        if mine.position < committed:
+            return []
+        out = []
+        for entity, profiles in mine.log.profiles.items():
+            slots = profiles.close(mine.log.clock_ms, mine.position - 1)
+            out += [self._vector(partition, entity, profiles, slot) for slot in slots.tolist()]
+        self._metrics.vectors.inc(len(out))
+        return out
+
+    def flush(self, partition: int) -> list[Output]:
+        """The parts of the state that changed since the last flush."""
+        mine = self._partitions[partition]
+        out = []
+        for entity, profiles in mine.log.profiles.items():
+            for slot, tiles in profiles.take_parts():
+                part = f"{int(tiles[0, 0] - 1) // profiles.part_ms}" if len(tiles) else "-"
+                out.append(self._part(partition, mine.position - 1, entity, profiles, slot, part, tiles))
+            for slot, name, standing, occurred_at in profiles.take_said():
+                out.append(
+                    self._said(partition, mine.position - 1, entity, profiles, slot, name, standing, occurred_at)
+                )
+            profiles.forget_labels(mine.log.clock_ms)
+        self._count()
+        return out
+
+    def drop(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+        self._count()
+
+    def clocks(self, partition: int) -> dict[str, int]:
+        """By entity the end of the last closed tile of a partition."""
+        clock = self._partitions[partition].log.clock_ms
+        return {entity.name: clock // entity.tile_ms * entity.tile_ms for entity in self._features.profiles}
+
+    def _count(self) -> None:
+        logs = [each.log for each in self._partitions.values()]
+        for entity in self._features.profiles:
+            self._metrics.keys.labels(entity=entity.name).set(sum(len(log.profiles[entity].keys) for log in logs))
+
+    def _vector(self, partition: int, entity: Entity, profiles: Profiles, slot: int) -> Output:
+        key = profiles.keys[slot]
+        vector = ProfileVector(
+            entity=entity, key=key, partition=partition, as_of=profiles.as_of[slot], closed=profiles.closed[slot],
+            vectors=profiles.vectors[slot], feature_set=self._features.label,
+        )  # fmt: skip
+        value = self._codecs[entity].encode(vector.record())
+        return Output(topic=topic_of(entity), partition=partition, key=key, value=value)
+
+    def _part(
+        self, partition: int, src: int, entity: Entity, profiles: Profiles, slot: int, part: str, tiles: NDArray[np.int64]
+    ) -> Output:  # fmt: skip
+        ends, counts, sums, frauds = tiles.T.tolist() if len(tiles) else ([], [], [], [])
+        record = {
+            "ends": ends,
+            "counts": counts,
+            "sums": sums,
+            "frauds": frauds,
+            "last_hashes": profiles.last_hashes_of(slot),
+        }
+        return self._state(partition, src, entity, profiles.keys[slot], part, record)
+
+    def _said(
+        self, partition: int, src: int, entity: Entity, profiles: Profiles, slot: int, name: int, standing: int, occurred_at: int
+    ) -> Output:  # fmt: skip
+        record = {"transaction_hash": name, "standing": standing, "occurred_at": occurred_at}
+        return self._state(partition, src, entity, profiles.keys[slot], f"label {name}", record)
+
+    def _state(self, partition: int, src: int, entity: Entity, key: bytes, part: str, record: dict[str, Any]) -> Output:
+        value = self._states.encode({"entity": entity.name, "key": key.decode(), "src": src, **record})
+        return Output(topic=STATE, partition=partition, key=f"{entity.name} {part} ".encode() + key, value=value)
+
+
+@dataclass(slots=True)
+class _Restored:
+    """What the state topics say of one entity in one partition."""
+
+    tiles: dict[bytes, list[NDArray[np.int64]]] = field(default_factory=dict)
+    hashes: dict[bytes, tuple[int, list[int]]] = field(default_factory=dict)
+    said: list[tuple[bytes, int, int, int]] = field(default_factory=list)
+    vectors: dict[bytes, Written] = field(default_factory=dict)
+
+    def take(self, part: dict[str, Any]) -> None:
+        key = part["key"].encode()
+        if part["transaction_hash"] is not None:
+            self.said.append((key, part["transaction_hash"], part["standing"], part["occurred_at"]))
+            return
+        rows = zip(part["ends"], part["counts"], part["sums"], part["frauds"], strict=True)
+        self.tiles.setdefault(key, []).append(np.array(list(rows), np.int64).reshape(-1, 4))
+        if part["src"] >= self.hashes.get(key, (-1, []))[0]:
+            self.hashes[key] = (part["src"], part["last_hashes"])

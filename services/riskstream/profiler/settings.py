@@ -1,0 +1,38 @@
+"""Settings of the profiler."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from riskstream.risk.features.sets import SETS
+from riskstream.runtime.settings import ServiceSettings
+
+PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
+
+
+def _known_set(name: str) -> str:
+    if name not in PROFILED_SETS:
+        raise ValueError(f"{name} is not one of {', '.join(PROFILED_SETS)}: the sets with profiles")
+    return name
+
+
+class ProfilerSettings(ServiceSettings):
+    """See `python -m riskstream.profiler --help`."""
+
+    model_config = SettingsConfigDict(env_prefix="riskstream_profiler_")
+    service: ClassVar[str] = "profiler"
+
+    redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the view of vectors")
+    features: Annotated[str, AfterValidator(_known_set)] = Field(
+        default="standard-profiles", description=f"feature set whose profiles are kept: {', '.join(PROFILED_SETS)}"
+    )
+    group: str = Field(default="profiler", min_length=1, description="consumer group; the shuffle's is <group>-shuffle")
+    instance: str = Field(default="0", min_length=1, description="slot of this process: stable over its restarts")
+    commit_ms: int = Field(default=100, ge=10, le=5000, description="time between Kafka transactions, ms")
+    flush_ms: int = Field(default=2000, ge=10, le=60_000, description="time between writes of the state, ms")
+    group_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
+    )
+    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
+    redis_timeout_ms: int = Field(default=1000, ge=10, le=30_000, description="deadline of a write of vectors, ms")

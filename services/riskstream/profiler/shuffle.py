@@ -1,0 +1,92 @@
+"""The shuffle stage's core: transactions and labels in, a profile event for each entity out. Pure, and the same every time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.column_encoder import ColumnEncoder
+from riskstream.contracts.columns import ColumnDecoder, Columns
+from riskstream.kafka.ports import Intake
+from riskstream.risk import validity
+from riskstream.risk.features.declare import Entity
+from riskstream.risk.features.key_kernel import hash_kernel
+from riskstream.risk.features.profiles import EVENT, LABELLED
+from riskstream.risk.judge import Judge, Keys
+
+TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
+
+
+class ShuffleCore:
+    """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1."""
+
+    def __init__(
+        self, entities: tuple[Entity, ...], capacity: int, *, on_unkeyed: Callable[[str], Any] = lambda _: None
+    ) -> None:
+        self._entities = entities
+        self._on_unkeyed = on_unkeyed
+        self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
+        self._judge = Judge(self._transactions.layout)
+        self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
+
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes]]:
+        """(key, frame) of each profile event; of one entity in the order of the source. Rejected records have none."""
+        if intake.topic == TRANSACTIONS:
+            columns = self._transactions.decode(intake.values)
+            reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
+            good = (columns.status == 0) & (reject == validity.OK)
+            return self._events(intake, columns, good, EVENT)
+        columns = self._labels.decode(intake.values)
+        outcomes = columns.numbers("outcome")
+        return self._events(intake, columns, (columns.status == 0) & (outcomes != 0), LABELLED)
+
+    def _events(
+        self, intake: Intake, columns: Columns, good: NDArray[np.bool_], kind: int
+    ) -> list[tuple[bytes, bytes]]:
+        hashes = transaction_hashes(columns)
+        out: list[tuple[bytes, bytes]] = []
+        raw = columns.data.tobytes()
+        for index, entity in enumerate(self._entities):
+            starts, lengths = columns.span(entity.key)
+            rows = np.flatnonzero(good & (lengths > 0))
+            if kind == LABELLED:
+                for _ in range(int(good.sum()) - len(rows)):
+                    self._on_unkeyed(entity.name)
+            if not len(rows):
+                continue
+            bank, n = self._encoder, len(rows)
+            bank.set_word("entity", slice(0, n), entity.name)
+            key_starts, key_lengths = bank.spans("key")
+            key_starts[:n], key_lengths[:n] = starts[rows], lengths[rows]
+            bank.numbers("kind")[:n] = kind
+            bank.numbers("src_partition")[:n] = intake.partitions[rows]
+            bank.numbers("src")[:n] = intake.offsets[rows]
+            bank.numbers("src_index")[:n] = index
+            bank.numbers("src_appended_at")[:n] = intake.appended_at[rows]
+            bank.numbers("transaction_hash")[:n] = hashes[rows]
+            bank.numbers("occurred_at")[:n] = columns.numbers("occurred_at")[rows]
+            if kind == EVENT:
+                bank.numbers("amount_minor")[:n] = columns.numbers("base_amount_minor")[rows]
+                bank.numbers("outcome")[:n] = bank.numbers("source")[:n] = 0
+                bank.nulls("known_at")[:n] = 1
+            else:
+                bank.numbers("amount_minor")[:n] = 0
+                bank.nulls("known_at")[:n] = 0
+                for name in ("outcome", "source", "known_at"):
+                    bank.numbers(name)[:n] = columns.numbers(name)[rows]
+            frames = bank.encode(n, columns.data)
+            spans = zip(starts[rows].tolist(), (starts[rows] + lengths[rows]).tolist(), frames, strict=True)
+            out += [(raw[start:end], frame) for start, end, frame in spans]
+        return out
+
+
+def transaction_hashes(columns: Columns) -> NDArray[np.int64]:
+    """A hash of customer and transaction: by it a label finds what it speaks of, and a repeat is told."""
+    parts = []
+    for name in ("customer_id", "transaction_id"):
+        out = np.empty(len(columns), np.uint64)
+        hash_kernel(columns.data, *columns.span(name), out)
+        parts.append(out)
+    mixed: NDArray[np.int64] = (parts[0] * np.uint64(0x9E3779B97F4A7C15) ^ parts[1]).view(np.int64)
+    return mixed

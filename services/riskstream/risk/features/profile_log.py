@@ -1,0 +1,85 @@
+"""One partition of profile-events.v1 folded into profiles: the reader's rule, the clock, and the profiles of each entity.
+
+The owner of the partition and the parity check run this same code. Pure.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.profiles import EVENT, Profiles, Steps, standings
+
+
+class ProfileLog:
+    """Takes frames of one partition in order. `clock_ms`: the latest event time seen; `repeats`: records dropped."""
+
+    def __init__(self, features: FeatureSet) -> None:
+        self.profiles = {entity: Profiles(entity, mine) for entity, mine in features.profiles.items()}
+        self.clock_ms = 0
+        self.repeats = 0
+        self._decoder = ColumnDecoder("profile-event.v1")
+        self._last: dict[int, int] = {}
+
+    def take(self, frames: Sequence[bytes | None]) -> int:
+        """Fold frames in; how many of them could not be read and were left out."""
+        columns = self._decoder.decode(frames)
+        readable = columns.status == 0
+        accepted = self._accept(
+            columns.numbers("kind"), columns.numbers("src_partition"), columns.numbers("src_index"), columns.numbers("src"),
+            readable,
+        )  # fmt: skip
+        kinds, times = columns.numbers("kind"), columns.numbers("occurred_at")
+        said = standings(columns.numbers("source") * readable, columns.numbers("known_at"), columns.numbers("outcome"))
+        is_event = accepted & (kinds == EVENT)
+        if is_event.any():
+            self.clock_ms = max(self.clock_ms, int(times[is_event].max()))
+        starts, lengths = columns.span("entity")
+        key_starts, key_lengths = columns.span("key")
+        raw = columns.data.tobytes()
+        for entity, profiles in self.profiles.items():
+            name = entity.name.encode()
+            maybe = np.flatnonzero(accepted & (lengths == len(name)))
+            rows = np.array([at for at in maybe.tolist() if raw[starts[at] : starts[at] + len(name)] == name], np.int64)
+            if not len(rows):
+                continue
+            ends = (key_starts + key_lengths)[rows].tolist()
+            slots = [profiles.slot(raw[a:b]) for a, b in zip(key_starts[rows].tolist(), ends, strict=True)]
+            profiles.take(
+                Steps(
+                    slots=np.array(slots, np.int32), kinds=kinds[rows], hashes=columns.numbers("transaction_hash")[rows],
+                    times=times[rows], amounts=columns.numbers("amount_minor")[rows], standings=said[rows],
+                )
+            )  # fmt: skip
+        return int((~readable).sum())
+
+    def _accept(
+        self, kinds: NDArray[np.int64], partitions: NDArray[np.int64], indices: NDArray[np.int64], srcs: NDArray[np.int64],
+        readable: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        """The reader's rule (I4), a series for each kind, source partition and index."""
+        accepted = np.zeros(len(srcs), np.bool_)
+        series = (partitions << 16) | (indices << 4) | kinds
+        for each in np.unique(series[readable]).tolist():
+            rows = np.flatnonzero((series == each) & readable)
+            mine = srcs[rows]
+            seen = np.maximum.accumulate(np.concatenate([[self._last.get(each, -1)], mine]))
+            accepted[rows] = mine > seen[:-1]
+            self._last[each] = int(seen[-1])
+        self.repeats += int(readable.sum() - accepted.sum())
+        return accepted
+
+    def metadata(self) -> str:
+        """What to commit beside the offset, for `resume`."""
+        return f"clock={self.clock_ms};" + ",".join(f"{each:x}:{last:x}" for each, last in sorted(self._last.items()))
+
+    def resume(self, metadata: str) -> None:
+        """Take up clock and positions from committed metadata; nothing where there is none."""
+        for part in metadata.split(";"):
+            if part.startswith("clock="):
+                self.clock_ms = int(part.removeprefix("clock="))
+            elif ":" in part:
+                pairs = (pair.split(":") for pair in part.split(","))
+                self._last = {int(each, 16): int(last, 16) for each, last in pairs}

@@ -1,0 +1,60 @@
+"""Verdicts of decoded transactions by the reject rules, and the keys of a batch as the kernels read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.columns import REASONS as FRAME_REASONS
+from riskstream.contracts.columns import Columns
+from riskstream.contracts.plan import Layout
+from riskstream.risk import validity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The keys of a batch in one buffer: key i is data[ends[i-1]:ends[i]]; nulls is 1 where there is none."""
+
+    data: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    nulls: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, keys: list[bytes | None]) -> "Keys":
+        nulls = np.zeros(len(keys), np.uint8)
+        present: Sequence[bytes]
+        if None in keys:  # rare: such a record is rejected
+            nulls[[index for index, key in enumerate(keys) if key is None]] = 1
+            present = [key or b"" for key in keys]
+        else:
+            present = keys  # type: ignore[assignment]
+        joined = b"".join(present)
+        return cls(
+            data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
+            ends=np.cumsum(np.fromiter(map(len, present), np.int64, len(keys))),
+            nulls=nulls,
+        )
+
+
+class Judge:
+    """Judges columns of transaction.v1."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._texts = [layout.field(name).bank_row for name in validity.TEXTS]
+        self._numbers = [layout.field(name).bank_row for name in validity.NUMBERS]
+
+    def judge(self, columns: Columns, keys: Keys, appended_at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Why each decoded record is rejected (validity.REASONS), OK where it is good or was not decoded."""
+        out = np.empty(len(columns), np.uint8)
+        validity.validity_kernel(
+            columns.status, columns.data, keys.data, keys.ends, keys.nulls, columns.starts[self._texts],
+            columns.lengths[self._texts], columns.ints[self._numbers], columns.is_null("mcc"), appended_at, out,
+        )  # fmt: skip
+        return out
+
+    @staticmethod
+    def reason(columns: Columns, reject: NDArray[np.uint8], index: int) -> str:
+        """The word for why a record was rejected."""
+        status = int(columns.status[index])
+        return FRAME_REASONS[status] if status else validity.REASONS[int(reject[index])]
