@@ -8,10 +8,11 @@ import click
 import numpy as np
 import yaml
 
-from riskstream.cli.options import features_option
+from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
+from riskstream.cli.saved_rules import Saved
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.rules.expression import Lists, RuleError
+from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.errors import Fatal
 
@@ -20,7 +21,7 @@ _FILE = click.argument("file", type=click.Path(path_type=Path), required=False)
 
 @click.group()
 def command() -> None:
-    """Check rules and see what they would have done. FILE is YAML; without one, the rules that ship."""
+    """Check rules, see what they would have done, and put them on and off. FILE is YAML; without one, the rules that ship."""
 
 
 @command.command()
@@ -40,16 +41,22 @@ def check(file: Path | None, features: FeatureSet) -> None:
     "--data", type=click.Path(path_type=Path), required=True, help="Parquet of the contract's columns, sorted by time"
 )
 @features_option("--features")
-def dry_run(file: Path | None, data: Path, features: FeatureSet) -> None:
+def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None:
     """What the rules would have done to these transactions. Exit code 1 where one would stop more than its max_share."""
-    from riskstream.trainer.dry_run import FileRows
-    from riskstream.trainer.dry_run import dry_run as run
-
     rules, lists = _read(file, features)
+    if not _is_allowed(rules, lists, data, features):
+        raise SystemExit(1)
+
+
+def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, features: FeatureSet) -> bool:
+    """Print what the rules would have done; False where one would stop more than its max_share."""
+    from riskstream.trainer.dry_run import FileRows, dry_run
+
     needed = frozenset[str]().union(*(rule.when.names for rule in rules))
     rows = FileRows(data, features, names_of(features), needed)
+    hashed = {name: np.array(sorted({hash_of(value) for value in values}), np.uint64) for name, values in lists.items()}
     with bar("rules", len(rows.occurred_at)) as advance:
-        outcomes = run(rules, rows, lists, advance)
+        outcomes = dry_run(rules, rows, hashed, advance)
     click.echo(f"{'rule':24}{'action':>8}{'alerts':>9}{'a day':>9}{'most':>7}{'share':>9}{'precision':>11}{'recall':>8}"
                f"{'fraud':>14}{'genuine':>14}")  # fmt: skip
     for each in outcomes:
@@ -64,15 +71,86 @@ def dry_run(file: Path | None, data: Path, features: FeatureSet) -> None:
             f"refused: {each.name} stops {100 * each.share:.2f} % of transactions, it may stop {100 * each.max_share:.2f} %",
             err=True,
         )
-    if refused:
+    return not refused
+
+
+@command.command()
+@_FILE
+@kafka_option
+@click.option("--id", "only", multiple=True, help="this rule of the file alone, may be repeated")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet of past transactions: they are tried on it first",
+)
+@click.option("--by", default="", help="who puts them on")
+@features_option("--features")
+def on(file: Path | None, kafka: str, only: tuple[str, ...], data: Path, by: str, features: FeatureSet) -> None:
+    """Try rules on past transactions, then have every scorer act on them within a second.
+
+    Nothing is put on where one would stop more than its max_share (exit code 1), or asks a list that is not there.
+    Lists of FILE are written where lists.v1 has none of that name.
+    """
+    held = Saved.read(kafka)
+    rules, lists = _read(file, features, held.values())
+    if unknown := sorted(set(only) - {rule.rule_id for rule in rules}):
+        raise Fatal(
+            what=f"there is no rule {unknown[0]}",
+            where=str(file or "the rules that ship"),
+            do="give an --id of it",
+            exit_code=2,
+        )
+    rules = [rule for rule in rules if not only or rule.rule_id in only]
+    if not _is_allowed(rules, lists, data, features):
         raise SystemExit(1)
+    asked = {name for rule in rules for name in rule.when.lists}
+    for name in sorted(asked - set(held.lists)):
+        held.save_list(name, lists[name], by)
+    for rule in rules:
+        version = held.save_rule(rule, features.label, by, is_on=True)
+        click.echo(f"{rule.rule_id} v{version} is on")
+
+
+@command.command()
+@click.argument("rule_ids", nargs=-1, required=True)
+@kafka_option
+@click.option("--by", default="", help="who puts them off")
+def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
+    """Have every scorer leave these rules alone, within a second."""
+    held = Saved.read(kafka)
+    if unknown := sorted(set(rule_ids) - set(held.rules)):
+        raise Fatal(
+            what=f"there is no rule {unknown[0]}",
+            where=f"rules.v1 of {kafka}",
+            do="see `riskstream rules show`",
+            exit_code=2,
+        )
+    for rule_id in rule_ids:
+        held.switch_off(rule_id, by)
+        click.echo(f"{rule_id} is off")
+
+
+@command.command()
+@kafka_option
+def show(kafka: str) -> None:
+    """The rules as they stand."""
+    held = Saved.read(kafka)
+    for rule in held.rules.values():
+        word = "on" if rule["is_on"] else "off"
+        click.echo(
+            f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when {rule['when']} ({rule['feature_set']})"
+        )
+    click.echo(f"{sum(rule['is_on'] for rule in held.rules.values())} rules are on, {len(held.lists)} lists")
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _read(file: Path | None, features: FeatureSet) -> tuple[list[Rule], Lists]:
+def _read(
+    file: Path | None, features: FeatureSet, saved: dict[str, list[str]] | None = None
+) -> tuple[list[Rule], dict[str, list[str]]]:
     where = str(file) if file else "the rules that ship"
     try:
         text = (
@@ -92,8 +170,11 @@ def _read(file: Path | None, features: FeatureSet) -> tuple[list[Rule], Lists]:
     try:
         if not isinstance(given, dict) or set(given) - {"rules", "lists"}:
             raise RuleError("it must hold `rules` and, if need be, `lists`")
-        rules = read_rules(given.get("rules"), names_of(features))
-        lists = _lists(given.get("lists") or {})
+        chosen = given.get("rules")
+        if file is None:
+            chosen = [each for each in chosen or [] if _fits(each, features)]
+        rules = read_rules(chosen, names_of(features))
+        lists = {**_lists(given.get("lists") or {}), **(saved or {})}
         for rule in rules:
             if unknown := sorted(rule.when.lists - set(lists)):
                 raise RuleError(f"{rule.rule_id}: there is no list {unknown[0]}")
@@ -102,10 +183,20 @@ def _read(file: Path | None, features: FeatureSet) -> tuple[list[Rule], Lists]:
     return rules, lists
 
 
-def _lists(given: Any) -> dict[str, np.ndarray]:
+def _fits(given: dict[str, Any], features: FeatureSet) -> bool:
+    """Of the rules that ship, those whose names this feature set has."""
+    try:
+        read_rules([given], names_of(features))
+    except RuleError as error:
+        click.echo(f"left out: {error}", err=True)
+        return False
+    return True
+
+
+def _lists(given: Any) -> dict[str, list[str]]:
     if not isinstance(given, dict) or not all(isinstance(values, list) for values in given.values()):
         raise RuleError("`lists` is a mapping of names to lists of texts")
     for name, values in given.items():
         if not all(isinstance(value, str) for value in values):
             raise RuleError(f"list {name} holds something that is not a text; put it in quotes")
-    return {str(name): np.array(sorted(map(hash_of, values)), np.uint64) for name, values in given.items()}
+    return {str(name): values for name, values in given.items()}

@@ -17,6 +17,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.live_rules import follow_rules
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
@@ -50,6 +51,8 @@ def main() -> None:
     )
     compile_all()
     metrics = LaneMetrics()
+    rules = follow_rules(settings.kafka, features, core, metrics)
+    rules.start()
     if settings.runtime == "faust":
         _run_faust(settings, core, store, metrics)
         return
@@ -77,6 +80,7 @@ def main() -> None:
         lane.run()
     finally:
         watchdog.stop()
+        rules.stop()
         health.stop()
         store.close()
 

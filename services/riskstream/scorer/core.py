@@ -8,21 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import ColumnEncoder
+from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.kafka.ports import LIVE, SKIP, Batch, Outcome
 from riskstream.risk import validity
-from riskstream.risk.decision import APPROVE, decide
+from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
 from riskstream.risk.features.table import KeyTable
 from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.partition import misplaced_kernel
-from riskstream.risk.reasons import Reasons
+from riskstream.risk.reasons import MAX_REASONS, Reasons
+from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.scorer.ports import Model, ProfileReader
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
+from riskstream.scorer.rule_rows import BatchRows
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
 FLAG_COLD, FLAG_MISPLACED = "cold", "misplaced"
@@ -72,8 +74,14 @@ class ScorerCore:
             flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING)
         }
 
+        self._rules = RuleBook()
+        self._rule_words: list[tuple[int, int]] = []
+        self.next_rules = self._rules
+        """Set from any thread; in force from the next micro-batch on."""
+
     def process(self, batch: Batch) -> Outcome:
         """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
+        self._take_up_rules()
         columns = self._decoder.decode(batch.values)
         keys = Keys.of(batch.keys)
         reject = self._judge.judge(columns, keys, batch.appended_at)
@@ -93,7 +101,7 @@ class ScorerCore:
         self._fill(batch, columns, live, scored, reject, verdicts)
         rows = np.flatnonzero(scored)
         odd = self._profile(columns, rows, scored, batch.partition_count)
-        decisions = self._score(rows, len(modes), ids)
+        decisions = self._score(columns, rows, len(modes), ids)
         flags = self._flag(batch, keys, rows, slots, odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
@@ -102,6 +110,17 @@ class ScorerCore:
                 frames[index] = None
             rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
+
+    def _take_up_rules(self) -> None:
+        """At a batch edge: no micro-batch is decided by half of two books."""
+        book = self.next_rules
+        if book is self._rules:
+            return
+        self._rules = book
+        out = self._encoder
+        out.nulls("rules_version")[:] = not book.version
+        out.set_word("rules_version", slice(None), book.version)
+        self._rule_words = [(out.word(rule.rule_id), out.word(rule.reason)) for rule in book.rules]
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
         """(key, row) of each customer that changed since the last call."""
@@ -201,7 +220,9 @@ class ScorerCore:
             out.set_word("reason", slice(index, index + 1), self._judge.reason(columns, reject, index))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
-    def _score(self, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64]) -> tuple[int, ...]:
+    def _score(
+        self, columns: Columns, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64]
+    ) -> tuple[int, ...]:  # fmt: skip
         """Model, decision and reasons of the scored rows, into the banks; how many of each decision.
 
         Reasons are of what is not approved, and of a sample of the rest by the transaction's id.
@@ -209,20 +230,48 @@ class ScorerCore:
         out = self._encoder
         codes, counts = out.codes("reasons")
         counts[:n] = 0
+        _, matched_counts = out.codes("rules")
+        matched_counts[:n] = 0
         if not len(rows):
             return ()
         vectors = out.vectors[:n] if len(rows) == n else out.vectors[rows]
         scores = self._model.predict(vectors)
         decisions = decide(scores, self._policy.review_from, self._policy.block_from)
+        if self._rules.rules:
+            self._apply_rules(columns, rows, vectors, scores, decisions)
         out.floats("score")[rows] = scores
         out.numbers("decision")[rows] = decisions
         flagged = np.flatnonzero((decisions != APPROVE) | (ids[rows] < self._sampled_below))
         if len(flagged):
             explained = self._reasons.explain(vectors[flagged])
             for row, groups in zip(rows[flagged].tolist(), explained, strict=True):
-                counts[row] = len(groups)
-                codes[row, : len(groups)] = [self._reason_words[group] for group in groups]
+                first = counts[row]  # reasons of rules stand first
+                words = [self._reason_words[group] for group in groups[: MAX_REASONS - first]]
+                codes[row, first : first + len(words)] = words
+                counts[row] += len(words)
         return tuple(np.bincount(decisions, minlength=4).tolist())
+
+    def _apply_rules(
+        self, columns: Columns, rows: NDArray[np.int64], vectors: NDArray[np.float32], scores: NDArray[np.float32],
+        decisions: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        """What rules are true of each scored row: decisions are raised, never lowered; rules and their reasons, into the banks."""
+        seen = BatchRows(columns=columns, rows=rows, features=self._features, vectors=vectors, scores=scores)
+        codes, counts = self._encoder.codes("reasons")
+        named, named_counts = self._encoder.codes("rules")
+        for rule, (name, reason) in zip(self._rules.rules, self._rule_words, strict=True):
+            at = np.flatnonzero(rule.when.matches(seen, self._rules.lists))
+            if not len(at):
+                continue
+            decisions[at] = np.maximum(decisions[at], BLOCK if rule.action == "BLOCK" else REVIEW)
+            mine = rows[at]
+            room = mine[named_counts[mine] < MAX_WORDS]
+            named[room, named_counts[room]] = name
+            named_counts[room] += 1
+            room = mine[counts[mine] < MAX_REASONS]
+            room = room[~(codes[room] == reason).any(axis=1) | (counts[room] == 0)]
+            codes[room, counts[room]] = reason
+            counts[room] += 1
 
     def _flag(
         self, batch: Batch, keys: Keys, rows: NDArray[np.int64], slots: NDArray[np.int32], odd: dict[str, NDArray[np.int64]]

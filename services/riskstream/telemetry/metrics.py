@@ -37,6 +37,12 @@ class LaneMetrics:
         self.reopened = Counter(
             "riskstream_scorer_reopened_total", "Partitions taken up anew while owned", registry=registry
         )
+        self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
+        self.rules_refused = Gauge(
+            "riskstream_scorer_rules_refused",
+            "Rules that are on and cannot be read for the feature set",
+            registry=registry,
+        )
         self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry

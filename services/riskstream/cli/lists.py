@@ -1,0 +1,84 @@
+"""`riskstream lists`."""
+
+from pathlib import Path
+
+import click
+
+from riskstream.cli.options import kafka_option
+from riskstream.cli.saved_rules import Saved
+from riskstream.runtime.errors import Fatal
+
+_BY = click.option("--by", default="", help="who changes it")
+
+
+@click.group()
+def command() -> None:
+    """The lists that rules ask; scorers use a change within a second."""
+
+
+@command.command()
+@click.argument("list_id", required=False)
+@kafka_option
+def show(list_id: str | None, kafka: str) -> None:
+    """Every list, or the values of one."""
+    held = Saved.read(kafka)
+    if list_id is None:
+        for name, each in held.lists.items():
+            click.echo(f"{name} v{each['version']}: {len(each['values']):,} values")
+        return
+    for value in _of(held, list_id):
+        click.echo(value)
+
+
+@command.command("set")
+@click.argument("list_id")
+@click.argument("file", type=click.Path(path_type=Path))
+@kafka_option
+@_BY
+def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:
+    """Make LIST_ID the lines of FILE; empty lines do not count."""
+    try:
+        values = [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(
+            what=f"it cannot be read: {error}", where=str(file), do="give a text file, a value a line", exit_code=2
+        ) from error
+    _say(Saved.read(kafka), list_id, values, by)
+
+
+@command.command()
+@click.argument("list_id")
+@click.argument("values", nargs=-1, required=True)
+@kafka_option
+@_BY
+def add(list_id: str, values: tuple[str, ...], kafka: str, by: str) -> None:
+    """Add values; the list is made where it is not there."""
+    held = Saved.read(kafka)
+    _say(held, list_id, [*held.values().get(list_id, []), *values], by)
+
+
+@command.command()
+@click.argument("list_id")
+@click.argument("values", nargs=-1, required=True)
+@kafka_option
+@_BY
+def remove(list_id: str, values: tuple[str, ...], kafka: str, by: str) -> None:
+    """Take values out."""
+    held = Saved.read(kafka)
+    _say(held, list_id, [value for value in _of(held, list_id) if value not in values], by)
+
+
+def _of(held: Saved, list_id: str) -> list[str]:
+    if list_id not in held.lists:
+        raise Fatal(
+            what=f"there is no list {list_id}",
+            where=f"lists.v1 of {held.kafka}",
+            do="see `riskstream lists show`",
+            exit_code=2,
+        )
+    return held.values()[list_id]
+
+
+def _say(held: Saved, list_id: str, values: list[str], by: str) -> None:
+    version = held.save_list(list_id, values, by)
+    click.echo(f"{list_id} v{version}: {len(set(values)):,} values")
