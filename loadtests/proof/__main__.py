@@ -17,6 +17,7 @@ from loadtests.model import small_model
 from loadtests.proof import schedules as named
 from loadtests.proof.holds import expired
 from loadtests.proof.page import write_page
+from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
 from loadtests.proof.stage import play
 
@@ -58,6 +59,8 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "expired": expired,
     "clock": lambda f, m, s: play(f, m, s, named.clock),
     "kill-recovery": kill_recovery,
+    "profile-freshness": freshness,
+    "handbook-stack": handbook,
     "chaos": partial(chaos, minutes=10, runtime="lane"),
     "chaos-faust": partial(chaos, minutes=3, runtime="faust"),
 }  # fmt: skip

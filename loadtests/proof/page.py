@@ -22,6 +22,8 @@ WHAT = {
     "expired": "scores expired, a topic recreated, a partition added: each holds and says so",
     "clock": "transactions of 2018 and of the year 9999",
     "kill-recovery": "1,000,000 customers in Redis, kill -9 twenty times: until every partition scores again",
+    "profile-freshness": "500 events/s, an hour of event time a second: from the append that closes a tile to the vector in Redis",
+    "handbook-stack": "the public book's file, labels 7 days late, through profiler and scorer; the last six weeks against offline",
     "chaos": "ten minutes of the mix (`make chaos`), three brokers",
     "chaos-faust": "three minutes of the same against `--runtime faust`; published, no goal",
 }

@@ -2,13 +2,20 @@
 
 import json
 import time
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from tests.support.bodies import BAD_BODIES
 from tests.support.builders import request
 from tests.support.world import World
 
+from riskstream.cli.labels import command as labels_command
 from riskstream.contracts.catalog import contracts, topics
+from riskstream.contracts.codec import codec
+from riskstream.kafka.read import TopicReader
 
 
 def _now_ms() -> int:
@@ -35,6 +42,28 @@ def test_a_decision_comes_back_and_is_recorded(world: World) -> None:
     assert answer["verdict"] == "GOOD"
     status, _, again = world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
     assert (status, again["verdict"], again["score"]) == (200, "DUPLICATE", answer["score"])
+
+
+def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: Path) -> None:
+    label = {
+        "label_id": f"l-{world.tag}", "transaction_id": world.tag, "customer_id": "c", "outcome": "FRAUD", "source": "ANALYST",
+        "occurred_at": _now_ms() - 1000, "known_at": _now_ms(), "terminal_id": "term-1",
+    }  # fmt: skip
+    status, _, answer = world.post("/v1/labels", json.dumps(label).encode())
+    assert (status, answer["label_id"]) == (202, f"l-{world.tag}")
+    assert world.post("/v1/labels", json.dumps({**label, "outcome": "?"}).encode())[0] == 400
+    now = _now_ms()
+    rows = [{**label, "label_id": f"f-{world.tag}-{n}", "known_at": now - n} for n in range(3)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "labels.parquet")
+    pq.write_table(pa.Table.from_pylist([*rows, {**label, "outcome": "?"}]), tmp_path / "bad.parquet")
+    done = CliRunner().invoke(labels_command, [str(tmp_path / "labels.parquet"), "--kafka", world.kafka])
+    assert "3 labels sent, 3 of them frauds" in done.output
+    refused = CliRunner().invoke(labels_command, [str(tmp_path / "bad.parquet"), "--kafka", world.kafka])
+    assert "row 3 has outcome ?" in str(refused.exception)
+    with TopicReader(world.kafka, ["labels.v1"]) as reader:
+        found = [codec("label.v1").decode(record.value) for record in reader.until_end()]
+    mine = [each["label_id"] for each in found if each["transaction_id"] == world.tag]
+    assert mine == [f"l-{world.tag}", *(f"f-{world.tag}-{n}" for n in (2, 1, 0))]
 
 
 def test_past_the_deadline_comes_504_with_the_transaction_id(world: World) -> None:
@@ -101,8 +130,10 @@ def test_the_registrys_read_api(world: World) -> None:
         found = world.get(f"/schemas/ids/{each.id}")[2]
         assert json.loads(found["schema"]) == each.schema
     latest = world.get("/subjects/scores.v1-value/versions/latest")[2]
-    assert (latest["id"], latest["version"]) == (contracts()["score.v1"].id, 1)
-    assert world.get("/subjects/scores.v1-value/versions")[2] == [1]
+    assert (latest["id"], latest["version"]) == (contracts()["score.v1"].id, 2), (
+        "it has fields that the released one has not"
+    )
+    assert world.get("/subjects/scores.v1-value/versions")[2] == [1, 2]
     assert world.get("/schemas/ids/7")[2]["error_code"] == 40403
     assert world.get("/subjects/nope/versions")[2]["error_code"] == 40401
     assert world.get("/subjects/scores.v1-value/versions/9")[2]["error_code"] == 40402

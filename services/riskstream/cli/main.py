@@ -13,6 +13,7 @@ COMMANDS = {
     "contracts": ("contracts", "check the schemas against every released version"),
     "simulate": ("simulate", "write simulated transactions with attacks and late labels"),
     "replay": ("replay", "send your own Parquet or CSV as transactions and labels"),
+    "labels": ("labels", "send a file's labels"),
     "features": ("features", "compute a feature set over a file"),
     "train": ("train", "train a model on a file with labels"),
     "evaluate": ("evaluate", "compare scores with labels"),

@@ -57,10 +57,11 @@ class Chain:
         """Start one service, named as its module with an optional suffix (`scorer-2`); `env` may name another Redis."""
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         kafka = ("--kafka", self.stack.kafka)
+        features = ("--features", self._features) if self._features != "standard" else ()
         extra = {
-            "scorer": ("--redis", redis, "--model", str(self._model), "--features", self._features),
+            "scorer": ("--redis", redis, "--model", str(self._model), *features),
             "tracker": ("--instance", name),
-            "profiler": ("--instance", name, "--redis", redis, "--features", self._features),
+            "profiler": ("--instance", name, "--redis", redis, *features),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
         }[name.split("-")[0]]

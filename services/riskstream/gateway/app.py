@@ -17,7 +17,7 @@ from starlette.routing import Route
 from riskstream.contracts.codec import codec
 from riskstream.contracts.records import Transaction
 from riskstream.gateway import registry
-from riskstream.gateway.core import read_transaction
+from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.settings import GatewaySettings
@@ -36,7 +36,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, rates: Rates, clock: Clock, metrics: GatewayMetrics) -> None:
         self._settings, self._rates, self._clock, self._metrics = settings, rates, clock, metrics
-        self._transactions, self._answers = codec("transaction.v1"), codec("answer.v1")
+        self._transactions, self._answers, self._labels = codec("transaction.v1"), codec("answer.v1"), codec("label.v1")
         self._producer: AwaitedProducer | None = None
         self._waiters: ScoreWaiters | None = None
 
@@ -50,6 +50,7 @@ class Gateway:
             routes=[
                 Route("/v1/transactions", self._measured("transactions", self._accept), methods=["POST"]),
                 Route("/v1/decisions", self._measured("decisions", self._decide), methods=["POST"]),
+                Route("/v1/labels", self._measured("labels", self._label), methods=["POST"]),
                 *registry.routes(),
             ],
             lifespan=self._lifespan,
@@ -71,6 +72,12 @@ class Gateway:
         transaction = read_transaction(await self._body(request), self._rates, self._clock.now_ms())
         partition, offset = await self._send(transaction)
         return _json(202, {"transaction_id": transaction.transaction_id, "partition": partition, "offset": offset})
+
+    async def _label(self, request: Request) -> Response:
+        """POST /v1/labels: 202 once the broker has the record."""
+        label = read_label(await self._body(request), self._clock.now_ms())
+        partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label))
+        return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})
 
     async def _decide(self, request: Request) -> Response:
         """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4 record the answer."""
@@ -105,10 +112,12 @@ class Gateway:
         return _json(200, _answer(transaction, score, elapsed_ms))
 
     async def _send(self, transaction: Transaction) -> tuple[int, int]:
+        return await self._put("transactions.v1", transaction.customer_id, self._transactions.encode(transaction))
+
+    async def _put(self, topic: str, key: str, frame: bytes) -> tuple[int, int]:
         assert self._producer is not None
-        frame = self._transactions.encode(transaction)
         try:
-            return await self._producer.send("transactions.v1", transaction.customer_id.encode(), frame)
+            return await self._producer.send(topic, key.encode(), frame)
         except Retryable as error:
             raise _busy(str(error)) from error
 
@@ -201,12 +210,12 @@ def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) 
 
 
 def _busy(detail: str) -> Problem:
-    return Problem(status=503, code="unavailable", title="The transaction was not taken", detail=f"{detail}; try again")
+    return Problem(status=503, code="unavailable", title="It was not taken", detail=f"{detail}; try again")
 
 
 def _too_large(most: int) -> Problem:
     return Problem(
-        status=413, code="body-too-large", title="The body is too large", detail=f"{most} bytes at most; send one transaction",
+        status=413, code="body-too-large", title="The body is too large", detail=f"{most} bytes at most; send one record",
         path="$",
     )  # fmt: skip
 

@@ -1,13 +1,13 @@
-"""The gateway's core: a request's bytes to a transaction of the contract, or a Problem. Pure."""
+"""The gateway's core: a request's bytes to a transaction or a label of the contract, or a Problem. Pure."""
 
 import json
 import re
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import msgspec
 
 from riskstream.contracts.catalog import MAX_AMOUNT_MINOR
-from riskstream.contracts.records import Transaction
+from riskstream.contracts.records import Label, Transaction
 from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
 
@@ -15,6 +15,7 @@ MAX_AHEAD_MS = 300_000
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT_MINOR)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+T = TypeVar("T")
 
 
 class TransactionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,23 +41,54 @@ class TransactionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     corrects: Id | None = None
 
 
+class LabelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /v1/labels: the contract's label; known_at is now where it is left out."""
+
+    label_id: Id
+    transaction_id: Id
+    customer_id: Id
+    outcome: Literal["FRAUD", "GENUINE"]
+    source: Literal["CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT"]
+    occurred_at: int
+    known_at: int | None = None
+    loss_minor: Amount = 0
+    base_currency: Currency = "EUR"
+    terminal_id: Id | None = None
+    device_id: Id | None = None
+
+
+def read_label(body: bytes, now_ms: int) -> Label:
+    """The label in a body; Problem with the path of the first thing that is wrong."""
+    request = _converted(_parse(body, "label"), LabelRequest, "label")
+    _check_time(request.occurred_at, now_ms)
+    known_at = now_ms if request.known_at is None else request.known_at
+    _check_time(known_at, now_ms, "$.known_at")
+    if known_at < request.occurred_at:
+        raise invalid("bad-time", "$.known_at", f"{known_at} is before the transaction ({request.occurred_at})")
+    fields = {name: getattr(request, name) for name in LabelRequest.__struct_fields__}
+    return Label(**{**fields, "known_at": known_at})
+
+
 def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     """The transaction in a body; Problem with the path of the first thing that is wrong."""
-    data = _parse(body)
-    try:
-        request = msgspec.convert(data, TransactionRequest, strict=True)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at `")
-        raise _field_problem(data, detail, path.rstrip("`") or "$") from None
+    request = _converted(_parse(body, "transaction"), TransactionRequest, "transaction")
     _check_time(request.occurred_at, now_ms)
     base = _base(request, rates)
     fields = {name: getattr(request, name) for name in TransactionRequest.__struct_fields__}
     return Transaction(**{**fields, **base})
 
 
-def _parse(body: bytes) -> Any:
+def _converted(data: Any, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.convert(data, kind, strict=True)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at `")
+        raise _field_problem(data, detail, path.rstrip("`") or "$", what) from None
+
+
+def _parse(body: bytes, what: str) -> Any:
     if not body.strip():
-        raise invalid("empty-body", "$", "the body is empty; send one transaction as a JSON object")
+        raise invalid("empty-body", "$", f"the body is empty; send one {what} as a JSON object")
     try:
         data = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError as error:
@@ -66,9 +98,9 @@ def _parse(body: bytes) -> Any:
     except ValueError as error:  # an integer of thousands of digits
         raise invalid("malformed-json", "$", f"a number cannot be read: {error}") from None
     except RecursionError:
-        raise invalid("malformed-json", "$", "the body is nested too deeply; a transaction is flat") from None
+        raise invalid("malformed-json", "$", f"the body is nested too deeply; a {what} is flat") from None
     if not isinstance(data, dict):
-        raise invalid("not-an-object", "$", "the body is not a JSON object; send one transaction")
+        raise invalid("not-an-object", "$", f"the body is not a JSON object; send one {what}")
     return data
 
 
@@ -88,20 +120,19 @@ def _constant(text: str) -> NoReturn:
     raise invalid("not-a-number", "$", f"{text} is no number of JSON; amounts are whole minor units")
 
 
-def _field_problem(data: Any, detail: str, path: str) -> Problem:
+def _field_problem(data: Any, detail: str, path: str, what: str) -> Problem:
     if missing := re.search(r"required field `(\w+)`", detail):
         return invalid("missing-field", f"$.{missing[1]}", f"the field {missing[1]} is missing")
     if unknown := re.search(r"unknown field `([^`]*)`", detail):
         return invalid(
-            "unknown-field", f"$.{unknown[1]}", f"the field {unknown[1]} is unknown; see schemas/transaction.v1.avsc"
+            "unknown-field", f"$.{unknown[1]}", f"the field {unknown[1]} is unknown; see schemas/{what}.v1.avsc"
         )
     name = path.removeprefix("$.")
     shown = str(data.get(name))[:64] if isinstance(data, dict) else ""
     return invalid("invalid-field", path, f"{detail}; found {shown}")
 
 
-def _check_time(occurred_at: int, now_ms: int) -> None:
-    path = "$.occurred_at"
+def _check_time(occurred_at: int, now_ms: int, path: str = "$.occurred_at") -> None:
     if occurred_at > now_ms + MAX_AHEAD_MS:
         if occurred_at > now_ms * 100:
             raise invalid(

@@ -30,5 +30,5 @@ class Problem(Exception):
 
 
 def invalid(code: str, path: str, detail: str) -> Problem:
-    """400: the body is not a transaction."""
-    return Problem(status=400, code=code, title="The body is not a valid transaction", detail=detail, path=path)
+    """400: the body is not what the route takes."""
+    return Problem(status=400, code=code, title="The body is not valid", detail=detail, path=path)

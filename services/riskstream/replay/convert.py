@@ -102,6 +102,7 @@ class Converter:
             "known_at": pa.array(known),
             "loss_minor": pa.array(np.where(is_fraud, amount, 0)),
             "base_currency": columns.get("base_currency", pa.array(["EUR"] * n)),
+            **{name: columns[name] for name in ("terminal_id", "device_id") if name in columns},
         }
 
 

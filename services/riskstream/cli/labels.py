@@ -1,0 +1,75 @@
+"""`riskstream labels`."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from riskstream.cli.options import kafka_option
+from riskstream.contracts.arrow import ArrowEncoder
+from riskstream.kafka.produce import BulkProducer
+from riskstream.runtime.errors import Fatal
+
+TOPIC = "labels.v1"
+NEEDED = ("label_id", "transaction_id", "customer_id", "outcome", "source", "occurred_at", "known_at")
+TEXTS = ("label_id", "transaction_id", "customer_id", "outcome", "source", "base_currency", "terminal_id", "device_id")
+_ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT")}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@kafka_option
+def command(file: Path, kafka: str) -> None:
+    """Send a file's labels (Parquet or CSV, the columns of label.v1), by the time each became known.
+
+    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
+    """
+    table = _read(file)
+    frames = ArrowEncoder("label.v1", 4096).encode(table)
+    producer = BulkProducer(kafka, "labels")
+    producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
+    producer.flush()
+    click.echo(f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} of them frauds")
+
+
+def _read(file: Path) -> pa.Table:
+    """The file's labels, sorted by known_at. Fatal where a column is missing or a row is wrong."""
+    try:
+        if file.suffix == ".csv":
+            kinds = pa.csv.ConvertOptions(column_types=dict.fromkeys(TEXTS, pa.string()), strings_can_be_null=True)
+            table = pa.csv.read_csv(file, convert_options=kinds)
+        else:
+            table = pq.read_table(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Fatal(
+            what=f"it cannot be read: {error}", where=str(file), do="give Parquet or CSV", exit_code=2
+        ) from error
+    if missing := [name for name in NEEDED if name not in table.column_names]:
+        raise _wrong(file, f"column {missing[0]} is missing", f"give {', '.join(NEEDED)}")
+    for name in NEEDED:
+        if table[name].null_count:
+            raise _wrong(file, f"column {name} holds nulls", "fill or drop those rows")
+    try:
+        for name in ("occurred_at", "known_at"):
+            column = table[name].cast(pa.timestamp("ms")) if pa.types.is_timestamp(table[name].type) else table[name]
+            table = table.set_column(table.column_names.index(name), name, column.cast(pa.int64()))
+    except pa.ArrowInvalid as error:
+        raise _wrong(file, f"a time cannot be read: {error}", "give ms since 1970 UTC or timestamps") from error
+    for name, symbols in _ONE_OF.items():
+        bad = np.flatnonzero(~pc.is_in(table[name].cast(pa.string()), pa.array(symbols)).to_numpy())
+        if len(bad):
+            raise _wrong(
+                file, f"row {bad[0]} has {name} {table[name][int(bad[0])]}", f"give one of {', '.join(symbols)}"
+            )
+    early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
+    if len(early):
+        raise _wrong(file, f"the label of row {early[0]} is known before its transaction", "mend known_at")
+    return table.sort_by([("known_at", "ascending"), ("label_id", "ascending")])
+
+
+def _wrong(file: Path, what: str, do: str) -> Fatal:
+    return Fatal(what=what, where=str(file), do=do, exit_code=2)
