@@ -17,7 +17,7 @@ COMMANDS = {
     "features": ("features", "compute a feature set over a file"),
     "train": ("train", "train a model on a file with labels"),
     "evaluate": ("evaluate", "compare scores with labels"),
-    "release": ("release", "pack, verify and show signed releases"),
+    "release": ("release", "pack, verify, show and activate signed releases"),
     "rules": ("rules", "check rules, try them on past transactions, put them on and off"),
     "lists": ("lists", "show and change the lists that rules ask"),
     "tail": ("tail", "print a topic's records as JSON"),

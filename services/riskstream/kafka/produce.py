@@ -14,8 +14,10 @@ from riskstream.runtime.errors import Fatal, Retryable
 class BulkProducer:
     """Sends many records; `send` holds when the queue is full, `flush` returns when the broker has all."""
 
-    def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000) -> None:
-        settings: dict[str, Any] = {**GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue}
+    def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000, max_bytes: int = 1_000_000) -> None:
+        settings: dict[str, Any] = {
+            **GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue, "message.max.bytes": max_bytes,
+        }  # fmt: skip
         self._producer = Producer({"bootstrap.servers": bootstrap, "client.id": name, **settings}, logger=client_log())
         self._error: KafkaError | None = None
 

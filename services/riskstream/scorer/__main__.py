@@ -1,23 +1,19 @@
 """Starts the scorer: `python -m riskstream.scorer`."""
 
-import tempfile
 import time
-from pathlib import Path
 
-from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.release import check_fits, read, unpack
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.watchdog import Watchdog
-from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.live_rules import follow_rules
+from riskstream.scorer.models import follow_releases, load_model
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
@@ -29,15 +25,7 @@ def main() -> None:
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
     features = SETS[settings.features]
-    model = _model(settings, features)
-    card = model.card
-    policy = Policy(
-        model_version=card.version,
-        review_from=card.review_from,
-        block_from=card.block_from,
-        paths=model.paths,
-        reason_sample=settings.reason_sample,
-    )
+    model, policy = load_model(settings, features)
     redis = settings.redis.get_secret_value()
     profiles = None
     if features.profiles:
@@ -51,8 +39,11 @@ def main() -> None:
     )
     compile_all()
     metrics = LaneMetrics()
-    rules = follow_rules(settings.kafka, features, core, metrics)
-    rules.start()
+    followers = [follow_rules(settings.kafka, features, core, metrics)]
+    if settings.release_key is not None:
+        followers.append(follow_releases(settings, settings.release_key, features, core, metrics))
+    for each in followers:
+        each.start()
     if settings.runtime == "faust":
         _run_faust(settings, core, store, metrics)
         return
@@ -80,27 +71,10 @@ def main() -> None:
         lane.run()
     finally:
         watchdog.stop()
-        rules.stop()
+        for each in followers:
+            each.stop()
         health.stop()
         store.close()
-
-
-def _model(settings: ScorerSettings, features: FeatureSet) -> OnnxModel:
-    """The model folder's, or that of a release whose signature and contracts were checked first."""
-    if settings.release is None:
-        return OnnxModel(settings.model, features)
-    if settings.release_key is None:
-        raise Fatal(
-            what="a release is given, but no key it must be signed by",
-            where="--release",
-            do="give --release-key, the signer's .pub file",
-            exit_code=2,
-        )
-    release = read(settings.release, settings.release_key)
-    check_fits(release, features, settings.release)
-    with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
-        unpack(release, Path(folder))
-        return OnnxModel(Path(folder), features)
 
 
 def _run_faust(settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics) -> None:

@@ -41,6 +41,8 @@ class Policy:
     paths: TreePaths
     reason_sample: float = 0.01
     """Share of the approved transactions that get reasons as well."""
+    release_id: str = ""
+    """Empty where the model came from a folder."""
 
 
 class ScorerCore:
@@ -50,9 +52,7 @@ class ScorerCore:
         self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, profiles: ProfileReader | None = None
     ) -> None:  # fmt: skip
         self.table = KeyTable(features)
-        self._features, self._model, self._policy = features, model, policy
-        self._reasons = Reasons(features.reasons, policy.paths)
-        self._sampled_below = np.uint64(min(policy.reason_sample * 2.0**64, 2.0**64 - 2048))
+        self._features = features
         self._decoder = ColumnDecoder("transaction.v1")
         self._judge = Judge(self._decoder.layout)
         self._profiles = ProfileJoin(features, profiles)
@@ -65,15 +65,15 @@ class ScorerCore:
             from_input=("transaction_id", "customer_id", "base_currency"),
         )
         self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
-        self._encoder.set_word("model_version", slice(None), policy.model_version)
-        for name in ("release_id", "rules_version", "stage2_score"):
-            self._encoder.nulls(name)[:] = 1
+        self._encoder.nulls("stage2_score")[:] = 1
         self._encoder.set_word("feature_set", slice(None), features.label)
-        self._reason_words = [self._encoder.word(code) for code in self._reasons.codes]
         self._flag_words = {
             flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING)
         }
 
+        self.next_model = (model, policy)
+        """As next_rules: set from any thread."""
+        self._use_model(model, policy)
         self._rules = RuleBook()
         self._rule_words: list[tuple[int, int]] = []
         self.next_rules = self._rules
@@ -81,6 +81,8 @@ class ScorerCore:
 
     def process(self, batch: Batch) -> Outcome:
         """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
+        if self.next_model[0] is not self._model:
+            self._use_model(*self.next_model)
         self._take_up_rules()
         columns = self._decoder.decode(batch.values)
         keys = Keys.of(batch.keys)
@@ -111,6 +113,17 @@ class ScorerCore:
             rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
 
+    def _use_model(self, model: Model, policy: Policy) -> None:
+        """At a batch edge: no micro-batch is scored by half of two releases."""
+        self._model, self._policy = model, policy
+        self._reasons = Reasons(self._features.reasons, policy.paths)
+        self._sampled_below = np.uint64(min(policy.reason_sample * 2.0**64, 2.0**64 - 2048))
+        out = self._encoder
+        self._reason_words = [out.word(code) for code in self._reasons.codes]
+        out.set_word("model_version", slice(None), policy.model_version)
+        out.set_word("release_id", slice(None), policy.release_id)
+        self._has_release = bool(policy.release_id)
+
     def _take_up_rules(self) -> None:
         """At a batch edge: no micro-batch is decided by half of two books."""
         book = self.next_rules
@@ -118,7 +131,6 @@ class ScorerCore:
             return
         self._rules = book
         out = self._encoder
-        out.nulls("rules_version")[:] = not book.version
         out.set_word("rules_version", slice(None), book.version)
         self._rule_words = [(out.word(rule.rule_id), out.word(rule.reason)) for rule in book.rules]
 
@@ -216,6 +228,8 @@ class ScorerCore:
         for name in _NULL_WHEN_REJECTED:
             out.nulls(name)[:n] = not_scored
         out.nulls("reason")[:n] = scored
+        out.nulls("release_id")[:n] = not_scored if self._has_release else True
+        out.nulls("rules_version")[:n] = not_scored if self._rules.version else True
         for index in np.flatnonzero(live & not_scored).tolist():
             out.set_word("reason", slice(index, index + 1), self._judge.reason(columns, reject, index))
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)

@@ -25,7 +25,10 @@ class ScorerSettings(ServiceSettings):
     redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
     model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
     release: Path | None = Field(default=None, description="signed release file, in place of --model")
-    release_key: Path | None = Field(default=None, description="public key that --release must be signed by")
+    release_key: Path | None = Field(
+        default=None,
+        description="public key that --release, and releases on releases.v1, must be signed by; empty: none is followed",
+    )
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )

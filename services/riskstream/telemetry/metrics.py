@@ -43,6 +43,9 @@ class LaneMetrics:
             "Rules that are on and cannot be read for the feature set",
             registry=registry,
         )
+        self.releases_refused = Counter(
+            "riskstream_scorer_releases_refused_total", "Active releases that were refused", registry=registry
+        )
         self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry

@@ -15,7 +15,7 @@ from riskstream.adapters.release import check_fits, pack, read
 from riskstream.cli.release import command
 from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.runtime.errors import Fatal
-from riskstream.scorer.__main__ import _model
+from riskstream.scorer.models import load_model
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
@@ -62,7 +62,7 @@ def test_the_id_is_of_the_content_and_not_of_the_moment(folder: Path) -> None:
 def test_a_scorer_loads_the_model_of_a_release(folder: Path) -> None:
     settings = ScorerSettings(release=folder / "one.release", release_key=folder / "key.pub")
     card = json.loads((folder / "model" / "model.json").read_text())
-    assert _model(settings, STANDARD).card.version == card["version"]
+    assert load_model(settings, STANDARD)[0].card.version == card["version"]
 
 
 def _members(raw: bytes) -> dict[str, bytes]:
@@ -116,7 +116,7 @@ def test_what_was_done_to_a_release_is_found(folder: Path, tmp_path: Path, chang
         read(path, folder / "key.pub")
     settings = ScorerSettings(release=path, release_key=folder / "key.pub")
     with pytest.raises(Fatal, match=words):
-        _model(settings, STANDARD)
+        load_model(settings, STANDARD)
 
 
 def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
@@ -126,7 +126,7 @@ def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
     with pytest.raises(Fatal, match=r"made for standard\.v1, not for standard-tiles\.v1"):
         check_fits(read(path, None), STANDARD_TILES, path)
     with pytest.raises(Fatal, match="no key it must be signed by"):
-        _model(ScorerSettings(release=path), STANDARD)
+        load_model(ScorerSettings(release=path), STANDARD)
     with pytest.raises(Fatal, match=r"not of standard-tiles\.v1"):
         pack(folder / "model", STANDARD_TILES, folder / "key", 1)
 
