@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from tests.support.builders import rows
@@ -33,6 +35,27 @@ def test_every_logged_vector_is_computed_again_bit_for_bit(world: World, tmp_pat
     assert found["rejected"] >= 1
     assert found["vectors_differ"] == found["verdicts_differ"] == found["without_source"] == 0
     assert 'riskstream_parity_vectors_differ{feature_set="standard.v1"} 0.0' in (tmp_path / "out.prom").read_text()
+
+
+def test_logged_vectors_are_those_that_training_computes_and_one_that_differs_is_found(
+    world: World, tmp_path: Path
+) -> None:
+    events = rows(world.tag, 0, 600)
+    world.send([*events, *events[:50]])
+    world.scores(650)
+    sent = [codec("transaction.v1").decode(frame) for _, frame in events]
+    other = [{**row, "base_amount_minor": row["base_amount_minor"] + (at == 300)} for at, row in enumerate(sent)]
+    for name, table in (("sent", sent), ("other", other)):
+        pq.write_table(pa.Table.from_pylist(table), tmp_path / f"{name}.parquet")
+    found = {}
+    for name in ("sent", "other"):
+        out = tmp_path / f"{name}.json"
+        result = _run(world, "--data", str(tmp_path / f"{name}.parquet"), "--json", str(out))
+        found[name] = result.exit_code, json.loads(out.read_text())
+    assert found["sent"][0] == 0
+    assert (found["sent"][1]["offline_rows"], found["sent"][1]["offline_owned_differ"]) == (600, 0)
+    assert found["other"][0] == 1
+    assert found["other"][1]["offline_owned_differ"] >= 1
 
 
 def _altered(records: list[Record], change: str) -> list[Record]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
@@ -13,7 +14,8 @@ from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import whole
-from riskstream.scorer.parity import Parity, ParityCheck
+from riskstream.scorer.parity import ParityCheck
+from riskstream.trainer.offline_parity import Offline, OfflineParity
 
 PROFILE_EVENTS = "profile-events.v1"
 _DEADLINE_S = 24 * 3600.0
@@ -24,14 +26,22 @@ _DEADLINE_S = 24 * 3600.0
 @features_option("--features")
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Parquet of what was sent: also compare with what training computes of it",
+)
+@click.option("--id-prefix", default="", help="what stands before the ids of --data in the topics")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the counts there")
 @click.option("--metrics", type=click.Path(path_type=Path), help="write them as Prometheus metrics (a textfile) there")
 def command(
-    kafka: str, features: FeatureSet, source: str, output: str, json_out: Path | None, metrics: Path | None
-) -> None:
+    kafka: str, features: FeatureSet, source: str, output: str, data: Path | None, id_prefix: str, json_out: Path | None,
+    metrics: Path | None,
+) -> None:  # fmt: skip
     """Compute the vector of every score again at its position and compare it with the logged one, bit for bit.
 
-    Exit code 1 where one differs: then the release that made it must not go on.
+    With --data also against training's vector of the same row: owned features must be equal, profiles are reported with how
+    many were stale. Exit code 1 where one differs that must not: then the release that made it must not go on.
     """
     with TopicReader(kafka, [source, output], committed_only=False) as reader:
         for (topic, number), first in reader.positions.items():
@@ -49,13 +59,20 @@ def command(
     found = check.finish()
     if features.profiles:
         _profiles(kafka, check)
-    _show(found, features.label)
+    _show(asdict(found), features.label, found.is_whole)
+    counts = asdict(found)
+    is_whole = found.is_whole
+    if data is not None:
+        offline = _offline(kafka, output, data, features, id_prefix)
+        counts |= {f"offline_{name}": value for name, value in asdict(offline).items()}
+        is_whole = is_whole and offline.is_whole
+        _show(asdict(offline), f"{features.label} against training", offline.is_whole)
     if json_out:
         with whole(json_out, "--json") as partial:
-            partial.write_text(json.dumps(asdict(found), indent=1) + "\n")
+            partial.write_text(json.dumps(counts, indent=1) + "\n")
     if metrics:
-        _export(found, features.label, metrics)
-    if not found.is_whole:
+        _export(counts, features.label, metrics)
+    if not is_whole:
         raise SystemExit(1)
 
 
@@ -78,19 +95,33 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
                     do="give the cluster that the scorers read")  # fmt: skip
 
 
-def _show(found: Parity, label: str) -> None:
-    for name, value in asdict(found).items():
+def _offline(kafka: str, output: str, data: Path, features: FeatureSet, prefix: str) -> Offline:
+    """The logged vectors against those of the file's rows."""
+    from riskstream.trainer.dataset import read_transactions
+
+    check = OfflineParity(read_transactions(data), features, prefix)
+    with TopicReader(kafka, [output], committed_only=False) as reader:
+        with bar("scores", sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:
+            for records in reader.batches_until_end(_DEADLINE_S):
+                check.take(records)
+                advance(len(records))
+    return check.found
+
+
+def _show(counts: dict[str, Any], label: str, is_whole: bool) -> None:
+    for name, value in counts.items():
         if isinstance(value, int):
             click.echo(f"  {name:16} {value:,}")
-    for problem in found.problems:
+    for problem in counts["problems"]:
         click.echo(f"  {problem}", err=True)
-    word = "equal, bit for bit" if found.is_whole else "NOT equal" if found.compared else "nothing to compare"
-    click.echo(f"{label}: {found.compared:,} vectors {word}")
+    compared = counts.get("compared", counts.get("rows", 0))
+    word = "equal, bit for bit" if is_whole else "NOT equal" if compared else "nothing to compare"
+    click.echo(f"{label}: {compared:,} vectors {word}")
 
 
-def _export(found: Parity, label: str, path: Path) -> None:
+def _export(counts: dict[str, Any], label: str, path: Path) -> None:
     registry = CollectorRegistry()
-    for name, value in asdict(found).items():
+    for name, value in counts.items():
         if isinstance(value, int):
             words = f"Scores of the last parity run: {name.replace('_', ' ')}"
             Gauge(f"riskstream_parity_{name}", words, ["feature_set"], registry=registry).labels(label).set(value)

@@ -28,7 +28,9 @@ def main() -> None:
         group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,
     )  # fmt: skip
     shuffle = ShuffleCore(
-        tuple(features.profiles), forward_settings.max_batch, on_unkeyed=lambda name: metrics.unkeyed.labels(name).inc()
+        tuple(features.profiles),
+        forward_settings.max_batch,
+        on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n),
     )
     core = ProfilerCore(features, metrics)
     url = settings.redis.get_secret_value()

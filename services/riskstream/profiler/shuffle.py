@@ -22,7 +22,7 @@ class ShuffleCore:
     """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1."""
 
     def __init__(
-        self, entities: tuple[Entity, ...], capacity: int, *, on_unkeyed: Callable[[str], Any] = lambda _: None
+        self, entities: tuple[Entity, ...], capacity: int, *, on_unkeyed: Callable[[str, int], Any] = lambda _, __: None
     ) -> None:
         self._entities = entities
         self._on_unkeyed = on_unkeyed
@@ -50,9 +50,8 @@ class ShuffleCore:
         for index, entity in enumerate(self._entities):
             starts, lengths = columns.span(entity.key)
             rows = np.flatnonzero(good & (lengths > 0))
-            if kind == LABELLED:
-                for _ in range(int(good.sum()) - len(rows)):
-                    self._on_unkeyed(entity.name)
+            if kind == LABELLED and len(rows) < good.sum():
+                self._on_unkeyed(entity.name, int(good.sum()) - len(rows))
             if not len(rows):
                 continue
             bank, n = self._encoder, len(rows)
