@@ -16,7 +16,7 @@ from riskstream.risk.evaluation import average_precision
 from riskstream.trainer.dataset import Transactions, labels_of, read_transactions
 from riskstream.trainer.fit import FitSettings, boost
 from riskstream.trainer.protocol import TEST, VARIANTS, Tested, run, split
-from riskstream.trainer.student import distil, export_student, halved, quantised
+from riskstream.trainer.student import distil, export_student, halved, quantised, strongest_splits
 from riskstream.trainer.tree_paths import tree_paths
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,8 @@ def _reasons(data: Transactions, times: int = 300) -> list[Row]:
 def _student(data: Transactions, tested: Tested) -> list[Row]:
     """The student of the last variant's trees on its test week, and its smaller variants; CPU of ONNX Runtime alone."""
     teacher = np.asarray(tested.booster.predict(tested.inputs[tested.training], raw_score=True), np.float64)
-    student = export_student(distil(tested.inputs[tested.training], teacher))
+    splits = strongest_splits(tested.booster)
+    student = export_student(distil(tested.inputs[tested.training], teacher, splits=splits))
     rows = np.ascontiguousarray(tested.inputs[tested.rows])
     labels = labels_of(data)[tested.rows]
     sessions = {"trees": tested.onnx, "student": student, "INT8": quantised(student), "FP16": halved(student)}

@@ -5,6 +5,7 @@ download for three matrices); the ONNX graph holds the preparation of its inputs
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,34 +15,57 @@ from numpy.typing import NDArray
 from riskstream.runtime.errors import Fatal
 
 OPSET = 15
+SPLITS = 48
+"""Splits of the trees that a student is told of: without them it rounds off the steps that the trees cut (measured on a
+validation week of the public book: 0.091 of average precision lost without, 0.001 with them)."""
 CLIP = 6.0
 """Prepared inputs stay within this many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """Of float32[n, columns]: NaN becomes `fill`, then sign(x) log(1 + |x|), then standardised, beside one column a NaN flag."""
+    """Of float32[n, columns]: NaN becomes `fill`, then sign(x) log(1 + |x|), then standardised; beside these a column each for
+    NaN in the `flagged` columns, and for x > split_at in the `split_columns`."""
 
     fill: NDArray[np.float32]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     flagged: NDArray[np.int64]
+    split_columns: NDArray[np.int64]
+    split_at: NDArray[np.float32]
 
     @classmethod
-    def of(cls, rows: NDArray[np.float32]) -> "Preparation":
+    def of(cls, rows: NDArray[np.float32], splits: Sequence[tuple[int, float]] = ()) -> "Preparation":
         fill = np.nan_to_num(np.nanmedian(rows, axis=0)).astype(np.float32)
         logs = _logs(np.where(np.isnan(rows), fill, rows))
         scale = logs.std(axis=0)
         return cls(
             fill=fill, mean=logs.mean(axis=0).astype(np.float32), scale=np.where(scale > 1e-6, scale, 1).astype(np.float32),
             flagged=np.flatnonzero(np.isnan(rows).any(axis=0)),
+            split_columns=np.array([column for column, _ in splits], np.int64),
+            split_at=np.array([at for _, at in splits], np.float32),
         )  # fmt: skip
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         missing = np.isnan(rows)
         logs = _logs(np.where(missing, self.fill, rows))
         prepared = np.clip((logs - self.mean) / self.scale, -CLIP, CLIP)
-        return np.concatenate([prepared, missing[:, self.flagged]], axis=1).astype(np.float32)
+        above = rows[:, self.split_columns] > self.split_at
+        return np.concatenate([prepared, missing[:, self.flagged], above], axis=1).astype(np.float32)
+
+
+def strongest_splits(booster: Any, count: int = SPLITS) -> list[tuple[int, float]]:
+    """(column, threshold in float32) of the splits of a LightGBM booster with the most gain over all trees, the most first."""
+    gains: dict[tuple[int, float], float] = {}
+    waiting = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
+    while waiting:
+        node = waiting.pop()
+        if "leaf_value" in node:
+            continue
+        split = int(node["split_feature"]), float(np.float32(node["threshold"]))
+        gains[split] = gains.get(split, 0.0) + node["split_gain"]
+        waiting += [node["left_child"], node["right_child"]]
+    return sorted(gains, key=lambda split: (-gains[split], split))[:count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +86,13 @@ class Student:
 
 
 def distil(
-    rows: NDArray[np.float32], margins: NDArray[np.float64], *, hidden: tuple[int, ...] = (64, 32), epochs: int | None = None,
-    seed: int = 0,
+    rows: NDArray[np.float32], margins: NDArray[np.float64], *, splits: Sequence[tuple[int, float]] = (),
+    hidden: tuple[int, ...] = (64, 32), epochs: int | None = None, seed: int = 0,
 ) -> Student:  # fmt: skip
-    """A student of the trees' margins on these rows. Rows that the trees find suspicious are rare and count as much as the rest.
+    """A student of the trees' margins on these rows, told of the trees' `splits`.
 
-    `epochs`: passes over the rows, by default as many as make two million examples, 10 to 150. Fatal where scikit-learn is not
-    there.
+    Rows that the trees find suspicious are rare and count as much as the rest. `epochs`: passes over the rows, by default as
+    many as make two million examples, 10 to 150. Fatal where scikit-learn is not there.
     """
     try:
         from sklearn.neural_network import MLPRegressor
@@ -83,7 +107,7 @@ def distil(
     high = np.flatnonzero(margins >= np.quantile(margins, 0.98))
     more = rng.choice(high, size=len(rows) // 4, replace=True)
     chosen = rng.permutation(np.concatenate([np.arange(len(rows)), more]))
-    preparation = Preparation.of(rows)
+    preparation = Preparation.of(rows, splits)
     network = MLPRegressor(
         hidden_layer_sizes=hidden, max_iter=passes, batch_size=512, learning_rate_init=2e-3, alpha=1e-5, random_state=seed,
         n_iter_no_change=passes, tol=0.0,
@@ -109,6 +133,7 @@ def export_student(student: Student) -> bytes:
     constants: dict[str, NDArray[Any]] = {
         "fill": held.fill, "one": np.array(1, np.float32), "mean": held.mean, "scale": held.scale,
         "low": np.array(-CLIP, np.float32), "high": np.array(CLIP, np.float32), "flagged": held.flagged,
+        "split_columns": held.split_columns, "split_at": held.split_at,
     }  # fmt: skip
     nodes = [
         helper.make_node("IsNaN", ["features"], ["missing"]),
@@ -123,7 +148,10 @@ def export_student(student: Student) -> bytes:
         helper.make_node("Clip", ["scaled", "low", "high"], ["prepared"]),
         helper.make_node("Cast", ["missing"], ["flags"], to=TensorProto.FLOAT),
         helper.make_node("Gather", ["flags", "flagged"], ["chosen"], axis=1),
-        helper.make_node("Concat", ["prepared", "chosen"], ["h0"], axis=1),
+        helper.make_node("Gather", ["features", "split_columns"], ["asked"], axis=1),
+        helper.make_node("Greater", ["asked", "split_at"], ["above"]),
+        helper.make_node("Cast", ["above"], ["steps"], to=TensorProto.FLOAT),
+        helper.make_node("Concat", ["prepared", "chosen", "steps"], ["h0"], axis=1),
     ]
     for number, (weights, bias) in enumerate(student.layers):
         constants |= {f"w{number}": weights, f"b{number}": bias}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.evaluation import average_precision
 from riskstream.trainer.fit import FitSettings, boost
-from riskstream.trainer.student import Student, distil, export_student, halved, quantised
+from riskstream.trainer.student import Student, distil, export_student, halved, quantised, strongest_splits
 
 Fitted = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64], Student]
 
@@ -22,7 +22,7 @@ def fitted() -> Fitted:
     labels = rng.random(len(rows)) < 1 / (1 + np.exp(-(risk - 7)))
     booster = boost(rows[:9000], labels[:9000], FitSettings(trees=60, leaves=8, patience=0))
     margins = np.asarray(booster.predict(rows, raw_score=True))
-    return rows, labels, margins, distil(rows[:9000], margins[:9000])
+    return rows, labels, margins, distil(rows[:9000], margins[:9000], splits=strongest_splits(booster))
 
 
 def _run(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,6 +58,20 @@ def test_smaller_variants_lose_next_to_nothing(fitted: Fitted, smaller: object) 
     assert average_precision(labels[9000:], less) >= average_precision(labels[9000:], full) - 0.005
     assert np.abs(full - less).max() < 0.1
     assert not np.array_equal(full, less)
+
+
+def test_it_is_told_of_the_steps_that_the_trees_cut(fitted: Fitted) -> None:
+    student = fitted[3]
+    asked = zip(student.preparation.split_columns.tolist(), student.preparation.split_at.tolist(), strict=True)
+    assert any(column == 1 and 25 < at < 35 for column, at in asked), "the risk steps up at 30 of column 1"
+
+
+def test_without_splits_it_is_a_plain_network(fitted: Fitted) -> None:
+    rows, _, margins, _ = fitted
+    plain = distil(rows[:2000], margins[:2000], epochs=2)
+    np.testing.assert_allclose(
+        _run(export_student(plain), rows[:50]), 1 / (1 + np.exp(-plain.margins(rows[:50]))), atol=1e-5
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes(fitted: Fitted) -> None:
