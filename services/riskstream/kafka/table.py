@@ -37,9 +37,8 @@ class TableFollower:
         """Return when everything was read once; Retryable where that takes too long."""
         self._thread.start()
         if not self._is_read.wait(deadline_s):
-            raise Retryable(
-                what=f"{', '.join(self._topics)} could not be read in {deadline_s:.0f} s", where=self._kafka
-            )
+            why = self._problem or f"not in {deadline_s:.0f} s"
+            raise Retryable(what=f"{', '.join(self._topics)} could not be read: {why}", where=self._kafka)
 
     def stop(self) -> None:
         self._stop.set()
@@ -52,6 +51,10 @@ class TableFollower:
             except (Retryable, Fatal) as error:  # what was read stays in force until it is back
                 self._problem = str(error)
                 log.warning("cannot be followed, tried again", topics=self._topics, error=str(error))
+                self._stop.wait(1.0)
+            except Exception as error:  # a change that cannot be taken up must not end the following, nor the scorer
+                self._problem = f"{type(error).__name__}: {error}"
+                log.exception("a change cannot be taken up, tried again", topics=self._topics)
                 self._stop.wait(1.0)
 
     def _follow(self) -> None:

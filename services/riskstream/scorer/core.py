@@ -283,7 +283,8 @@ class ScorerCore:
             named[room, named_counts[room]] = name
             named_counts[room] += 1
             room = mine[counts[mine] < MAX_REASONS]
-            room = room[~(codes[room] == reason).any(axis=1) | (counts[room] == 0)]
+            filled = np.arange(MAX_WORDS) < counts[room][:, None]  # what stands behind is of batches before
+            room = room[~((codes[room] == reason) & filled).any(axis=1)]
             codes[room, counts[room]] = reason
             counts[room] += 1
 
