@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models peers lint gen lock format clean
+.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models gpu-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,15 @@ bench-features: peers ## The public book's columns beside pandas: build/bench/fe
 
 bench-models: $(READY) ## The public book's protocol and what reasons cost: build/bench/models.json (5 minutes)
 	@$(BIN)/python -m loadtests.models.bench $(ARGS)
+
+gpu-check: $(READY) ## The second stage on a GPU against the CPU: build/bench/gpu.json; skips where there is no GPU
+	@$(BIN)/python -m loadtests.models.gpu --prepare
+	@if command -v nvidia-smi >/dev/null; then $(MAKE) -s build/gpu/.ready && PYTHONPATH=services build/gpu/bin/python -m loadtests.models.gpu $(ARGS); \
+	  else $(BIN)/python -m loadtests.models.gpu $(ARGS); fi
+
+build/gpu/.ready: requirements/scorer-gpu.txt
+	@$(PYTHON) -m venv build/gpu
+	@build/gpu/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scorer-gpu.txt && touch $@
 
 bench-scorer: peers ## The scorer beside its peers: build/bench/scorer.json (25 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)

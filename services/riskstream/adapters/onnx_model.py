@@ -1,4 +1,4 @@
-"""A model folder (model.onnx, model.json, reasons.npz) behind ONNX Runtime on the CPU."""
+"""A model folder: model.onnx, model.json, reasons.npz and, where there is a second stage, stage2.onnx."""
 
 import hashlib
 import json
@@ -7,12 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
+import structlog
 from numpy.typing import NDArray
 
+from riskstream.adapters.onnx_session import DeviceGone, OnnxSession
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
+
+log = structlog.get_logger("model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage2Card:
+    """What model.json says of a second stage: asked for scores from `low` on and below `high`; `is_on` where it gains."""
+
+    version: str
+    low: float
+    high: float
+    is_on: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +39,11 @@ class ModelCard:
     block_from: float
     reasons: str
     metrics: dict[str, Any]
+    stage2: Stage2Card | None = None
 
 
 class OnnxModel:
-    """Scores rows of a feature set. One thread, no spinning: the lane owns the core it runs on."""
+    """The first stage, scores of rows of a feature set: trees, always on the CPU (CUDA has no kernel for them)."""
 
     def __init__(self, folder: Path, features: FeatureSet) -> None:
         self.card = _read_card(folder)
@@ -39,37 +53,49 @@ class OnnxModel:
                 where=str(folder),
                 do=f"train one on {features.label} ({len(features.names)} columns) with `riskstream train`",
             )
-        raw = _read(folder / "model.onnx")
-        found = hashlib.sha256(raw).hexdigest()[:12]
-        if found != self.card.version:
-            raise Fatal(
-                what=f"model.onnx has version {found}, model.json says {self.card.version}",
-                where=str(folder),
-                do="copy all files of one training run",
-            )
+        raw = _read_as(folder / "model.onnx", self.card.version)
         self.paths = _read_paths(folder, self.card.reasons, len(features.names))
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own compiled module
-            raise Fatal(what=f"model.onnx cannot be loaded: {error}", where=str(folder), do="train it again") from error
-        shape = self._session.get_inputs()[0].shape
-        if shape[-1] != len(features.names):
-            raise Fatal(
-                what=f"model.onnx takes {shape[-1]} columns",
-                where=str(folder),
-                do=f"it must take {len(features.names)}",
-            )
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[-1].name
-        self.predict(np.zeros((1, len(features.names)), np.float32))
+        self._session = OnnxSession(raw, len(features.names), folder / "model.onnx")
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability of fraud, float32[n], of rows float32[n, columns]."""
-        out = self._session.run([self._output], {self._input: rows})[0]
-        return np.ascontiguousarray(out[:, 1] if out.ndim == 2 else out, np.float32)
+        return self._session.predict(rows)
+
+
+class SecondStage:
+    """The second stage on its provider, with the CPU in reserve: a GPU that is not there or goes is flagged, not fatal."""
+
+    def __init__(self, folder: Path, card: ModelCard, provider: str = "cpu", cache: Path | None = None) -> None:
+        stage2 = card.stage2
+        path = folder / "stage2.onnx"
+        if stage2 is None:
+            raise Fatal(
+                what="the model has no second stage",
+                where=str(folder),
+                do="train it with --stage2, or give --stage2 off",
+            )
+        self.card = stage2
+        raw = _read_as(path, stage2.version)
+        self._reserve = OnnxSession(raw, len(card.names), path)
+        self._session, self.is_degraded = self._reserve, False
+        if provider == "cpu":
+            return
+        try:
+            self._session = OnnxSession(raw, len(card.names), path, provider=provider, cache=cache)
+        except DeviceGone as error:
+            self._give_up(provider, error)
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As OnnxModel's. From the first time that the device does not answer on by the CPU: `is_degraded` is True then."""
+        try:
+            return self._session.predict(rows)
+        except DeviceGone as error:
+            self._give_up(self._session.provider, error)
+            return self._session.predict(rows)
+
+    def _give_up(self, provider: str, error: DeviceGone) -> None:
+        log.error("the second stage runs on the CPU until a restart", provider=provider, why=str(error)[:500])
+        self._session, self.is_degraded = self._reserve, True
 
 
 def _read_card(folder: Path) -> ModelCard:
@@ -83,6 +109,7 @@ def _read_card(folder: Path) -> ModelCard:
             block_from=float(data["thresholds"]["block"]),
             reasons=data["reasons"],
             metrics=data["metrics"],
+            stage2=_stage2_of(data.get("stage2")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Fatal(
@@ -90,15 +117,28 @@ def _read_card(folder: Path) -> ModelCard:
         ) from error
 
 
-def _read_paths(folder: Path, expected: str, columns: int) -> TreePaths:
-    path = folder / "reasons.npz"
-    found = hashlib.sha256(_read(path)).hexdigest()[:12]
-    if found != expected:
+def _stage2_of(data: dict[str, Any] | None) -> Stage2Card | None:
+    if data is None:
+        return None
+    return Stage2Card(version=data["version"], low=float(data["low"]), high=float(data["high"]), is_on=bool(data["on"]))
+
+
+def _read_as(path: Path, version: str) -> bytes:
+    """The file's content. Fatal where it is not what model.json names."""
+    raw = _read(path)
+    found = hashlib.sha256(raw).hexdigest()[:12]
+    if found != version:
         raise Fatal(
-            what=f"reasons.npz has version {found}, model.json says {expected}",
-            where=str(folder),
+            what=f"{path.name} has version {found}, model.json says {version}",
+            where=str(path.parent),
             do="copy all files of one training run",
         )
+    return raw
+
+
+def _read_paths(folder: Path, expected: str, columns: int) -> TreePaths:
+    path = folder / "reasons.npz"
+    _read_as(path, expected)
     try:
         return TreePaths.read(path, columns)
     except (OSError, KeyError, ValueError) as error:

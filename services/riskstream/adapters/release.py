@@ -21,6 +21,8 @@ from riskstream.runtime.errors import Fatal
 
 FORMAT = 1
 FILES = ("model.json", "model.onnx", "reasons.npz", "card.html")
+STAGE2 = "stage2.onnx"
+"""Only where the model has a second stage."""
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 SCHEMAS = ("transaction.v1", "score.v1")
 MAX_BYTES = 256 * 1024 * 1024
@@ -39,7 +41,7 @@ class Release:
 def pack(folder: Path, features: FeatureSet, private: Path, made_at_ms: int) -> tuple[str, bytes]:
     """(id, the file) of a model folder. Fatal where a file of it is missing or is not of this feature set."""
     files = {}
-    for name in FILES:
+    for name in (*FILES, *((STAGE2,) if (folder / STAGE2).exists() else ())):
         try:
             files[name] = (folder / name).read_bytes()
         except OSError as error:
@@ -107,6 +109,10 @@ def read(path: Path, public: Path | None) -> Release:
         raise _refused(path, f"it has format {manifest['format']}, this riskstream reads {FORMAT}")
     if sorted(listed) != sorted(held):
         raise _refused(path, f"it holds {', '.join(sorted(held))} and lists {', '.join(sorted(listed))}")
+    if missing := sorted(set(FILES) - set(held)):
+        raise _refused(path, f"it lacks {', '.join(missing)}")
+    if unknown := sorted(set(held) - {*FILES, STAGE2}):
+        raise _refused(path, f"it holds {', '.join(unknown)}, which this riskstream does not know")
     for name, content in held.items():
         if hashlib.sha256(content).hexdigest() != listed[name]:
             raise _refused(path, f"{name} was altered")
@@ -129,8 +135,8 @@ def check_fits(release: Release, features: FeatureSet, path: Path) -> None:
 
 def unpack(release: Release, folder: Path) -> None:
     """Write the release's files into a folder, as `OnnxModel` reads them."""
-    for name in FILES:
-        (folder / name).write_bytes(release.files[name])
+    for name, content in release.files.items():
+        (folder / name).write_bytes(content)
 
 
 def _canonical(manifest: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from riskstream.runtime.files import whole
 from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
 from riskstream.trainer.fit import FitSettings, train
 from riskstream.trainer.protocol import run
+from riskstream.trainer.second_stage import VARIANTS
 from riskstream.trainer.thresholds import Costs
 
 
@@ -37,9 +38,14 @@ from riskstream.trainer.thresholds import Costs
 )
 @click.option("--review-cost", type=click.FloatRange(0), help="cost of a review, major units; sets thresholds by cost")
 @click.option("--block-cost", type=click.FloatRange(0), help="cost of a genuine transaction blocked, major units")
+@click.option(
+    "--stage2",
+    type=click.Choice(VARIANTS),
+    help="train a second stage too, a neural student for the uncertain band; it is on only where it gains",
+)
 def command(
     data: Path, out: Path, protocol: str, validate: bool, features: FeatureSet, trees: int, review_budget: float,
-    block_budget: float, review_cost: float | None, block_cost: float | None,
+    block_budget: float, review_cost: float | None, block_cost: float | None, stage2: str | None,
 ) -> None:  # fmt: skip
     """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write the model's card.
 
@@ -57,7 +63,9 @@ def command(
     costs = None
     if review_cost is not None and block_cost is not None:
         costs = Costs(review_minor=round(100 * review_cost), block_minor=round(100 * block_cost))
-    settings = FitSettings(trees=trees, review_budget=review_budget, block_budget=block_budget, costs=costs)
+    settings = FitSettings(
+        trees=trees, review_budget=review_budget, block_budget=block_budget, costs=costs, stage2=stage2 or ""
+    )
     metrics = train(rows, features, settings, out)
     for name, value in metrics.items():
         click.echo(f"  {name:26} {value:.6g}" if isinstance(value, float) else f"  {name:26} {value:,}")

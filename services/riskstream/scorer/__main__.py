@@ -15,6 +15,7 @@ from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.live_rules import follow_rules
 from riskstream.scorer.models import follow_releases, load_model
 from riskstream.scorer.settings import ScorerSettings
+from riskstream.scorer.warm import warm
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import LaneMetrics
@@ -38,6 +39,7 @@ def main() -> None:
         read_timeout_ms=settings.store_read_timeout_ms,
     )
     compile_all()
+    warm(features, model, policy)
     metrics = LaneMetrics()
     followers = [follow_rules(settings.kafka, features, core, metrics)]
     if settings.release_key is not None:

@@ -22,13 +22,25 @@ from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import MAX_REASONS, Reasons
 from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
-from riskstream.scorer.ports import Model, ProfileReader
+from riskstream.scorer.ports import Model, ProfileReader, SecondModel
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
 from riskstream.scorer.rule_rows import BatchRows
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
 FLAG_COLD, FLAG_MISPLACED = "cold", "misplaced"
 """The customer's row could not be read; the key does not hash to the partition it stands in."""
+FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST = "no_score", "no_stage2", "gpu_lost"
+"""The model gave no number: reviewed; nor did the second stage: decided by the first; the second stage ran on the CPU in
+place of its GPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage2:
+    """The second stage, asked for the uncertain band: first scores from `low` on and below `high`."""
+
+    model: SecondModel
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,7 @@ class Policy:
     """Share of the approved transactions that get reasons as well."""
     release_id: str = ""
     """Empty where the model came from a folder."""
+    stage2: Stage2 | None = None
 
 
 class ScorerCore:
@@ -65,10 +78,10 @@ class ScorerCore:
             from_input=("transaction_id", "customer_id", "base_currency"),
         )
         self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
-        self._encoder.nulls("stage2_score")[:] = 1
         self._encoder.set_word("feature_set", slice(None), features.label)
         self._flag_words = {
-            flag: self._encoder.word(flag) for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING)
+            flag: self._encoder.word(flag)
+            for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING, FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST)
         }
 
         self.next_model = (model, policy)
@@ -103,7 +116,7 @@ class ScorerCore:
         self._fill(batch, columns, live, scored, reject, verdicts)
         rows = np.flatnonzero(scored)
         odd = self._profile(columns, rows, scored, batch.partition_count)
-        decisions = self._score(columns, rows, len(modes), ids)
+        decisions = self._score(columns, rows, len(modes), ids, odd)
         flags = self._flag(batch, keys, rows, slots, odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
@@ -235,13 +248,14 @@ class ScorerCore:
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
     def _score(
-        self, columns: Columns, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64]
+        self, columns: Columns, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64], odd: dict[str, NDArray[np.int64]]
     ) -> tuple[int, ...]:  # fmt: skip
-        """Model, decision and reasons of the scored rows, into the banks; how many of each decision.
+        """Model, decision and reasons of the scored rows, into the banks; their flags into `odd`; how many of each decision.
 
         Reasons are of what is not approved, and of a sample of the rest by the transaction's id.
         """
         out = self._encoder
+        out.nulls("stage2_score")[:n] = 1
         codes, counts = out.codes("reasons")
         counts[:n] = 0
         _, matched_counts = out.codes("rules")
@@ -250,10 +264,17 @@ class ScorerCore:
             return ()
         vectors = out.vectors[:n] if len(rows) == n else out.vectors[rows]
         scores = self._model.predict(vectors)
+        out.floats("score")[rows] = scores
+        if self._policy.stage2 is not None:
+            scores = self._ask_again(self._policy.stage2, rows, vectors, scores, odd)
         decisions = decide(scores, self._policy.review_from, self._policy.block_from)
+        unknown = np.isnan(scores)
+        if unknown.any():
+            decisions[unknown] = REVIEW
+            odd[FLAG_NO_SCORE] = rows[unknown]
+            out.nulls("score")[rows[unknown]] = 1
         if self._rules.rules:
             self._apply_rules(columns, rows, vectors, scores, decisions)
-        out.floats("score")[rows] = scores
         out.numbers("decision")[rows] = decisions
         flagged = np.flatnonzero((decisions != APPROVE) | (ids[rows] < self._sampled_below))
         if len(flagged):
@@ -264,6 +285,27 @@ class ScorerCore:
                 codes[row, first : first + len(words)] = words
                 counts[row] += len(words)
         return tuple(np.bincount(decisions, minlength=4).tolist())
+
+    def _ask_again(
+        self, stage2: Stage2, rows: NDArray[np.int64], vectors: NDArray[np.float32], scores: NDArray[np.float32],
+        odd: dict[str, NDArray[np.int64]],
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """The scores to decide by: of the uncertain band the second stage's, which go into the banks as well."""
+        asked = np.flatnonzero((scores >= np.float32(stage2.low)) & (scores < np.float32(stage2.high)))
+        if not len(asked):
+            return scores
+        again = stage2.model.predict(vectors[asked])
+        if stage2.model.is_degraded:
+            odd[FLAG_GPU_LOST] = rows[asked]
+        known = ~np.isnan(again)
+        if not known.all():
+            odd[FLAG_NO_STAGE2] = rows[asked[~known]]
+            asked, again = asked[known], again[known]
+        self._encoder.floats("stage2_score")[rows[asked]] = again
+        self._encoder.nulls("stage2_score")[rows[asked]] = 0
+        scores = scores.copy()
+        scores[asked] = again
+        return scores
 
     def _apply_rules(
         self, columns: Columns, rows: NDArray[np.int64], vectors: NDArray[np.float32], scores: NDArray[np.float32],

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import structlog
 
-from riskstream.adapters.onnx_model import OnnxModel
+from riskstream.adapters.onnx_model import OnnxModel, SecondStage
 from riskstream.adapters.release import check_fits, read, unpack
 from riskstream.contracts.codec import codec
 from riskstream.kafka.table import Table, TableFollower
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal, Rejected
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import Policy, ScorerCore, Stage2
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import LaneMetrics
 
@@ -24,8 +24,7 @@ RELEASES = "releases.v1"
 def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxModel, Policy]:
     """The model folder's, or that of a release whose signature and contracts were checked first."""
     if settings.release is None:
-        model = OnnxModel(settings.model, features)
-        return model, policy_of(model, settings.reason_sample)
+        return _load(settings.model, features, settings)
     if settings.release_key is None:
         raise Fatal(
             what="a release is given, but no key it must be signed by",
@@ -33,24 +32,32 @@ def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxMode
             do="give --release-key, the signer's .pub file",
             exit_code=2,
         )
-    return load_release(settings.release, settings.release_key, features, settings.reason_sample)
+    return load_release(settings.release, settings.release_key, features, settings)
 
 
-def load_release(path: Path, key: Path, features: FeatureSet, reason_sample: float) -> tuple[OnnxModel, Policy]:
+def load_release(path: Path, key: Path, features: FeatureSet, settings: ScorerSettings) -> tuple[OnnxModel, Policy]:
     """Fatal where it is not signed by `key`, was altered, or was made for something else."""
     release = read(path, key)
     check_fits(release, features, path)
     with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
         unpack(release, Path(folder))
-        model = OnnxModel(Path(folder), features)
-    return model, policy_of(model, reason_sample, release.release_id)
+        return _load(Path(folder), features, settings, release.release_id)
 
 
-def policy_of(model: OnnxModel, reason_sample: float, release_id: str = "") -> Policy:
-    card = model.card
-    return Policy(
-        model_version=card.version, review_from=card.review_from, block_from=card.block_from, paths=model.paths,
-        reason_sample=reason_sample, release_id=release_id,
+def _load(
+    folder: Path, features: FeatureSet, settings: ScorerSettings, release_id: str = ""
+) -> tuple[OnnxModel, Policy]:
+    """Both stages, loaded and warm."""
+    model = OnnxModel(folder, features)
+    card, stage2, version = model.card, None, model.card.version
+    is_on = card.stage2 is not None and card.stage2.is_on
+    if settings.stage2 == "on" or (settings.stage2 == "card" and is_on):
+        second = SecondStage(folder, card, settings.provider, settings.engine_cache)
+        stage2 = Stage2(model=second, low=second.card.low, high=second.card.high)
+        version = f"{version}+{second.card.version}"
+    return model, Policy(
+        model_version=version, review_from=card.review_from, block_from=card.block_from, paths=model.paths,
+        reason_sample=settings.reason_sample, release_id=release_id, stage2=stage2,
     )  # fmt: skip
 
 
@@ -69,7 +76,7 @@ def follow_releases(
             with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
                 path = Path(folder) / f"{release_id}.zip"
                 path.write_bytes(base64.b64decode(str(newest["content_base64"]), validate=True))
-                model, policy = load_release(path, key, features, settings.reason_sample)
+                model, policy = load_release(path, key, features, settings)
             if policy.release_id != release_id:
                 raise Fatal(
                     what=f"its content is release {policy.release_id}", where=RELEASES, do="activate the file again"

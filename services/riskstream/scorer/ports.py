@@ -12,6 +12,13 @@ class Model(Protocol):
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
+class SecondModel(Model, Protocol):
+    """As Model; `is_degraded` once it runs on the CPU in place of the device it was given."""
+
+    @property
+    def is_degraded(self) -> bool: ...
+
+
 class ProfileReader(Protocol):
     """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where there was no answer in time."""
 

@@ -25,7 +25,7 @@ class BatchRows:
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if name == "score":
-            return self.scores.astype(np.float64), np.ones(len(self), np.bool_)
+            return self.scores.astype(np.float64), ~np.isnan(self.scores)
         if name in self.columns.layout.by_name:  # fields come before inputs of the same name, as in a dry run
             values = self.columns.numbers(name)[self.rows].astype(np.float64)
             return values, self.columns.is_null(name)[self.rows] == 0

@@ -32,6 +32,15 @@ class ScorerSettings(ServiceSettings):
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
+    stage2: Literal["card", "on", "off"] = Field(
+        default="card",
+        description="second stage for the uncertain band: as the model's card says (on where it gains), or not",
+    )
+    provider: Literal["cpu", "cuda", "tensorrt"] = Field(
+        default="cpu",
+        description="where the second stage runs (cuda, tensorrt: extra `scorer-gpu`); trees run on the CPU",
+    )
+    engine_cache: Path | None = Field(default=None, description="folder that TensorRT keeps its built engines in")
     group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
     runtime: Literal["lane", "faust"] = Field(
         default="lane", description="`lane` (exact by position) or `faust` (at least once; extra `faust`)"

@@ -68,6 +68,8 @@ class TrackerCore:
         """Fold one accepted score in; its alert, unless it was written before."""
         if score["verdict"] != "GOOD":
             return []
+        if score["score"] is None:  # the model gave no number, so it is reviewed: as sure as can be until then
+            score = {**score, "score": 1.0}
         partition = record.partition
         customers, changed = self._customers[partition], self._changed[partition]
         customer_id = score["customer_id"]

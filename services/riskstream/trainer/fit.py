@@ -21,6 +21,7 @@ from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import Dataset
 from riskstream.trainer.evaluate import Scored, curves, evaluate, slices
 from riskstream.trainer.page import page
+from riskstream.trainer.second_stage import second_stage
 from riskstream.trainer.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
 
@@ -28,6 +29,7 @@ MAX_ONNX_DIFFERENCE = 1e-5
 MAX_REASON_DIFFERENCE = 1e-4
 MAX_CALIBRATION_ERROR = 0.02
 REASON_ROWS = 200
+STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
 VALIDATION_SHARE = 0.25
 
 
@@ -53,6 +55,8 @@ class FitSettings:
     costs: Costs | None = None
     seed: int = 0
     patience: int = 40
+    stage2: str = ""
+    """Variant of a second stage to train as well, one of second_stage.VARIANTS; empty: none."""
 
 
 def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path) -> dict[str, Any]:
@@ -129,7 +133,15 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
     text = page(
         f"Model {card['version']}, {features.label}", evaluate(held), curves(held), slices(held, rows, features)
     )
-    files = {"model.onnx": raw, "reasons.npz": packed, "card.html": text.encode(), "model.json": _json(card)}
+    files = {"model.onnx": raw, "reasons.npz": packed, "card.html": text.encode()}
+    if settings.stage2:
+        second = second_stage(
+            booster, data.rows[parts[0]], rows, labels, variant=settings.stage2, review_budget=settings.review_budget,
+            block_from=block_from, seed=settings.seed,
+        )  # fmt: skip
+        files["stage2.onnx"], card["stage2"] = second.onnx, second.card
+        metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
+    files["model.json"] = _json(card)
     _write(out, files)
     return metrics
 

@@ -178,11 +178,13 @@ def quantised(raw: bytes) -> bytes:
     from pathlib import Path
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
+        before, ready, after = (Path(folder) / f"{name}.onnx" for name in ("before", "ready", "after"))
         before.write_bytes(raw)
-        quantize_dynamic(before, after, weight_type=QuantType.QInt8, per_channel=True)
+        quant_pre_process(before, ready, skip_symbolic_shape=True)
+        quantize_dynamic(ready, after, weight_type=QuantType.QInt8, per_channel=True)
         return after.read_bytes()
 
 

@@ -65,6 +65,43 @@ def test_a_scorer_loads_the_model_of_a_release(folder: Path) -> None:
     assert load_model(settings, STANDARD)[0].card.version == card["version"]
 
 
+def test_a_release_carries_the_second_stage_of_its_model(folder: Path, tmp_path: Path) -> None:
+    data = read_dataset(folder / "in.parquet", STANDARD)
+    train(data, STANDARD, FitSettings(trees=8, stage2="fp32"), tmp_path / "model")
+    path = tmp_path / "two.release"
+    _run("pack", str(tmp_path / "model"), "--key", str(folder / "key"), "--out", str(path))
+    settings = ScorerSettings(release=path, release_key=folder / "key.pub", stage2="on")
+    policy = load_model(settings, STANDARD)[1]
+    card = json.loads((tmp_path / "model" / "model.json").read_text())["stage2"]
+    assert policy.stage2 is not None
+    assert policy.model_version.endswith(f"+{card['version']}")
+    with pytest.raises(Fatal, match="no second stage"):
+        load_model(settings.model_copy(update={"release": folder / "one.release"}), STANDARD)
+
+
+def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    from riskstream.adapters.signing import sign
+
+    for change, words in (
+        ({"model.onnx": None}, r"it lacks model\.onnx"), ({"setup.py": b"x"}, r"it holds setup\.py, which"),
+    ):  # fmt: skip
+        members = {**_members((folder / "one.release").read_bytes()), **change}
+        held = {name: content for name, content in members.items() if content is not None}
+        manifest = json.loads(held["manifest.json"])
+        manifest["files"] = {
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in held.items()
+            if not name.startswith("manifest")
+        }
+        text = json.dumps(manifest).encode()
+        path = tmp_path / "x.release"
+        path.write_bytes(_zipped({**held, "manifest.json": text, "manifest.sig": sign(folder / "key", text)}))
+        with pytest.raises(Fatal, match=words):
+            read(path, folder / "key.pub")
+
+
 def _members(raw: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

@@ -1,0 +1,44 @@
+"""What one ONNX model costs on one provider, by batch, and its first request after it is ready."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.rows import Row
+from riskstream.adapters.onnx_session import OnnxSession
+
+BATCHES = (1, 64, 1024)
+MAX_FIRST = 2.0
+_TIMES = 200
+
+
+def by_batch(name: str, session: OnnxSession, rows: NDArray[np.float32]) -> list[Row]:
+    """Wall time a batch, medians of five rounds."""
+    out = []
+    for size in BATCHES:
+        batch = np.ascontiguousarray(rows[:size])
+        rounds = [median(_times(lambda batch=batch: session.predict(batch), _TIMES)) for _ in range(5)]  # type: ignore[misc]
+        out.append(Row.figure(f"{name}, batch {size}", rounds, "us"))
+    return out
+
+
+def first_request(name: str, make: Callable[[], OnnxSession], rows: NDArray[np.float32]) -> Row:
+    """The first prediction of a session that was just made ready, over the median of those that follow: five sessions."""
+    ratios = []
+    for _ in range(5):
+        session = make()
+        first, *later = _times(lambda session=session: session.predict(rows[:1]), _TIMES)  # type: ignore[misc]
+        ratios.append(first / median(later))
+    return Row.most(f"{name}, first request over the median", ratios, "", MAX_FIRST)
+
+
+def _times(work: Callable[[], object], times: int) -> list[float]:
+    out = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        out.append((time.perf_counter() - started) * 1e6)
+    return out
