@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": ("replay", "send your own Parquet or CSV as transactions and labels"),
     "labels": ("labels", "send a file's labels"),
     "features": ("features", "compute a feature set over a file"),
+    "logged": ("logged", "write logged vectors with their labels, to train on"),
     "train": ("train", "train a model on a file with labels"),
     "evaluate": ("evaluate", "compare scores with labels"),
     "release": ("release", "pack, verify, show and activate signed releases"),

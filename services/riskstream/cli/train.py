@@ -12,7 +12,8 @@ from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.files import whole
 from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.trainer.fit import BOOSTERS, FitSettings, train
+from riskstream.trainer.logged import is_logged, read_logged
 from riskstream.trainer.protocol import run
 from riskstream.trainer.second_stage import VARIANTS
 from riskstream.trainer.thresholds import Costs
@@ -20,7 +21,10 @@ from riskstream.trainer.thresholds import Costs
 
 @click.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Parquet of the contract's columns and is_fraud"
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet: the contract's columns and is_fraud, or `riskstream logged`",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
 @click.option(
@@ -39,13 +43,16 @@ from riskstream.trainer.thresholds import Costs
 @click.option("--review-cost", type=click.FloatRange(0), help="cost of a review, major units; sets thresholds by cost")
 @click.option("--block-cost", type=click.FloatRange(0), help="cost of a genuine transaction blocked, major units")
 @click.option(
+    "--booster", type=click.Choice(BOOSTERS), default="lightgbm", show_default=True, help="xgboost: extra `xgboost`"
+)
+@click.option(
     "--stage2",
     type=click.Choice(VARIANTS),
     help="train a second stage too, a neural student for the uncertain band; it is on only where it gains",
 )
 def command(
     data: Path, out: Path, protocol: str, validate: bool, features: FeatureSet, trees: int, review_budget: float,
-    block_budget: float, review_cost: float | None, block_cost: float | None, stage2: str | None,
+    block_budget: float, review_cost: float | None, block_cost: float | None, booster: str, stage2: str | None,
 ) -> None:  # fmt: skip
     """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write the model's card.
 
@@ -57,18 +64,26 @@ def command(
     if protocol == "handbook":
         _handbook(data, out, validate)
         return
-    with bar("features", None) as advance:
-        rows = read_dataset(data, features, advance)
+    if is_logged(data):
+        rows = read_logged(data, features)
+    else:
+        with bar("features", None) as advance:
+            rows = read_dataset(data, features, advance)
     click.echo(f"training on {len(rows.labels):,} rows")
     costs = None
     if review_cost is not None and block_cost is not None:
         costs = Costs(review_minor=round(100 * review_cost), block_minor=round(100 * block_cost))
     settings = FitSettings(
-        trees=trees, review_budget=review_budget, block_budget=block_budget, costs=costs, stage2=stage2 or ""
+        trees=trees,
+        review_budget=review_budget,
+        block_budget=block_budget,
+        costs=costs,
+        booster=booster,
+        stage2=stage2 or "",
     )
-    metrics = train(rows, features, settings, out)
+    metrics = train(rows, features, settings, out, bar)
     for name, value in metrics.items():
-        click.echo(f"  {name:26} {value:.6g}" if isinstance(value, float) else f"  {name:26} {value:,}")
+        click.echo(f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}")
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
 
 

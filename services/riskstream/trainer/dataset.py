@@ -117,15 +117,19 @@ def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) 
 
 def labels_of(read: Transactions) -> NDArray[np.bool_]:
     """Labels to train on or to compare with. Fatal where they are of one class."""
-    labels = read.labels
-    if labels is None or labels.all() or not labels.any():
+    labels = np.zeros(0, np.bool_) if read.labels is None else read.labels
+    check_two_classes(labels, read.path)
+    return labels
+
+
+def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
+    if labels.all() or not labels.any():
         raise Fatal(
             what="the labels hold one class only",
-            where=str(read.path),
+            where=str(path),
             do="give data with frauds and genuine ones",
             exit_code=2,
         )
-    return labels
 
 
 def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: int = LABEL_DELAY_MS) -> Transactions:

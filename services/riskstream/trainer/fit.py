@@ -4,7 +4,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,16 @@ from riskstream.trainer.dataset import Dataset
 from riskstream.trainer.evaluate import Scored, curves, evaluate, slices
 from riskstream.trainer.page import page
 from riskstream.trainer.second_stage import second_stage
+from riskstream.trainer.student import passes_over
 from riskstream.trainer.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
+from riskstream.trainer.xgboost_trees import XgboostSettings, boost_xgboost
 
 MAX_ONNX_DIFFERENCE = 1e-5
 MAX_REASON_DIFFERENCE = 1e-4
 MAX_CALIBRATION_ERROR = 0.02
 REASON_ROWS = 200
+BOOSTERS = ("lightgbm", "xgboost")
 STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
 VALIDATION_SHARE = 0.25
 
@@ -55,11 +60,23 @@ class FitSettings:
     costs: Costs | None = None
     seed: int = 0
     patience: int = 40
+    booster: str = "lightgbm"
+    """One of BOOSTERS: who grows the trees."""
     stage2: str = ""
     """Variant of a second stage to train as well, one of second_stage.VARIANTS; empty: none."""
 
 
-def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path) -> dict[str, Any]:
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Of a step's name and how much there is of it: a function that is told how much more is done."""
+
+
+def _silent(_name: str, _total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _more: None)
+
+
+def train(
+    data: Dataset, features: FeatureSet, settings: FitSettings, out: Path, progress: Progress = _silent
+) -> dict[str, Any]:
     """Train, calibrate, set thresholds, check and write; the metrics that were written.
 
     The first three quarters of the rows grow the trees; the next eighth says when to stop and calibrates; on the last eighth
@@ -76,7 +93,8 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
             exit_code=2,
         )
     tuning = data.rows[parts[1]], data.labels[parts[1]]
-    booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning)
+    with progress("trees", settings.trees) as advance:
+        booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning, advance)
     slope, offset = platt(np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1])
     scale(booster, slope, offset)
 
@@ -118,6 +136,7 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
     packed = paths.packed()
     card = {
         "version": hashlib.sha256(raw).hexdigest()[:12],
+        "booster": settings.booster,
         "feature_set": features.label,
         "names": list(features.names),
         "thresholds": {"review": review_from, "block": block_from},
@@ -135,10 +154,11 @@ def train(data: Dataset, features: FeatureSet, settings: FitSettings, out: Path)
     )
     files = {"model.onnx": raw, "reasons.npz": packed, "card.html": text.encode()}
     if settings.stage2:
-        second = second_stage(
-            booster, data.rows[parts[0]], rows, labels, variant=settings.stage2, review_budget=settings.review_budget,
-            block_from=block_from, seed=settings.seed,
-        )  # fmt: skip
+        with progress("passes of the second stage", passes_over(split)) as advance:
+            second = second_stage(
+                booster, data.rows[parts[0]], rows, labels, variant=settings.stage2, review_budget=settings.review_budget,
+                block_from=block_from, seed=settings.seed, advance=advance,
+            )  # fmt: skip
         files["stage2.onnx"], card["stage2"] = second.onnx, second.card
         metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
     files["model.json"] = _json(card)
@@ -225,8 +245,12 @@ def boost(
     labels: NDArray[np.bool_],
     settings: FitSettings,
     held: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> lgb.Booster:
     """Trees fitted to rows float32[n, columns]; stopped early by the `held` rows where there are some and patience ends."""
+    if settings.booster == "xgboost":
+        own = {each.name: getattr(settings, each.name) for each in fields(XgboostSettings)}
+        return boost_xgboost(rows, labels, XgboostSettings(**own), held, advance)
     parameters = {
         "objective": "binary", "num_leaves": settings.leaves, "learning_rate": settings.learning_rate,
         "max_bin": settings.max_bin, "min_data_in_leaf": settings.min_leaf_rows, "feature_fraction": settings.column_share,
@@ -235,11 +259,11 @@ def boost(
     }  # fmt: skip
     train_set = lgb.Dataset(rows, labels.astype(np.int8))
     if held is None or not settings.patience:
-        return lgb.train(parameters, train_set, settings.trees)
+        return lgb.train(parameters, train_set, settings.trees, callbacks=[lambda _: advance(1)])
     held_set = lgb.Dataset(held[0], held[1].astype(np.int8), reference=train_set)
     return lgb.train(
         parameters, train_set, settings.trees, valid_sets=[held_set],
-        callbacks=[lgb.early_stopping(settings.patience, verbose=False)],
+        callbacks=[lgb.early_stopping(settings.patience, verbose=False), lambda _: advance(1)],
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The second stage of a model: the student, asked for the uncertain band alone, and on only where that surely gains."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +31,14 @@ class SecondStage:
 
 def second_stage(
     booster: lgb.Booster, training: NDArray[np.float32], held: NDArray[np.float32], labels: NDArray[np.bool_],
-    *, variant: str, review_budget: float, block_from: float, seed: int,
+    *, variant: str, review_budget: float, block_from: float, seed: int, advance: Callable[[int], None] = lambda _: None,
 ) -> SecondStage:  # fmt: skip
     """A student of the (calibrated) booster, its band, and its gain on the held rows.
 
     Fatal where a smaller variant loses more than MAX_VARIANT_LOSS of average precision against the float32 student.
     """
     margins = np.asarray(booster.predict(training, raw_score=True), np.float64)
-    full = export_student(distil(training, margins, splits=strongest_splits(booster), seed=seed))
+    full = export_student(distil(training, margins, splits=strongest_splits(booster), seed=seed, advance=advance))
     raw = {"fp32": lambda: full, "int8": lambda: quantised(full), "fp16": lambda: halved(full)}[variant]()
     first = np.asarray(booster.predict(held), np.float64)
     student = _scores(raw, held)

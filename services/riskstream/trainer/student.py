@@ -5,7 +5,7 @@ download for three matrices); the ONNX graph holds the preparation of its inputs
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +85,19 @@ class Student:
         return out[:, 0]
 
 
+def passes_over(rows: int) -> int:
+    return min(max(2_000_000 // rows, 10), 150)
+
+
 def distil(
     rows: NDArray[np.float32], margins: NDArray[np.float64], *, splits: Sequence[tuple[int, float]] = (),
     hidden: tuple[int, ...] = (64, 32), epochs: int | None = None, seed: int = 0,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Student:  # fmt: skip
     """A student of the trees' margins on these rows, told of the trees' `splits`.
 
     Rows that the trees find suspicious are rare and count as much as the rest. `epochs`: passes over the rows, by default as
-    many as make two million examples, 10 to 150. Fatal where scikit-learn is not there.
+    many as make two million examples, 10 to 150; `advance` is told of each. Fatal where scikit-learn is not there.
     """
     try:
         from sklearn.neural_network import MLPRegressor
@@ -102,21 +107,20 @@ def distil(
             where="train",
             do="install the extra: pip install 'riskstream[trainer]'",
         ) from error
-    passes = epochs or min(max(2_000_000 // len(rows), 10), 150)
+    passes = epochs or passes_over(len(rows))
     rng = np.random.default_rng(seed)
     high = np.flatnonzero(margins >= np.quantile(margins, 0.98))
     more = rng.choice(high, size=len(rows) // 4, replace=True)
     chosen = rng.permutation(np.concatenate([np.arange(len(rows)), more]))
     preparation = Preparation.of(rows, splits)
     network = MLPRegressor(
-        hidden_layer_sizes=hidden, max_iter=passes, batch_size=512, learning_rate_init=2e-3, alpha=1e-5, random_state=seed,
-        n_iter_no_change=passes, tol=0.0,
+        hidden_layer_sizes=hidden, batch_size=512, learning_rate_init=2e-3, alpha=1e-5,
+        random_state=np.random.RandomState(seed),  # one that goes on from pass to pass, else each shuffles alike
     )  # fmt: skip
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that it did not converge: so many epochs were asked for
-        network.fit(preparation(rows[chosen]), margins[chosen])
+    prepared, wanted = preparation(rows[chosen]), margins[chosen]
+    for _ in range(passes):
+        network.partial_fit(prepared, wanted)
+        advance(1)
     layers = tuple(
         (np.asarray(weights, np.float32), np.asarray(bias, np.float32))
         for weights, bias in zip(network.coefs_, network.intercepts_, strict=True)

@@ -1,0 +1,58 @@
+"""`riskstream logged`."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pyarrow.parquet as pq
+
+from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.progress import bar
+from riskstream.kafka.read import TopicReader
+from riskstream.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import whole
+from riskstream.trainer.logged import LoggedRows
+
+SCORES, LABELS = "scores.v1", "labels.v1"
+_DEADLINE_S = 24 * 3600.0
+
+
+@click.command()
+@kafka_option
+@features_option("--features")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="what was known then, UTC [default: by the newest event or label]",
+)  # fmt: skip
+@click.option(
+    "--label-delay-days", type=click.IntRange(0, 120), default=7, show_default=True,
+    help="a transaction without a label is genuine once it is so old; before, it is left out",
+)  # fmt: skip
+def command(kafka: str, features: FeatureSet, out: Path, as_of: datetime | None, label_delay_days: int) -> None:
+    """Write the vectors that scores logged, with the labels that came up to 120 days later.
+
+    `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as --labels. What is said of one
+    transaction has a precedence: chargeback, analyst, customer, import; then the later known.
+    """
+    rows = LoggedRows(features)
+    for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
+        with TopicReader(kafka, [topic], committed_only=False) as reader:
+            with bar(topic, sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:
+                for records in reader.batches_until_end(_DEADLINE_S):
+                    take(records)
+                    advance(len(records))
+    then = None if as_of is None else int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
+    table = rows.table(then, label_delay_days * DAY_MS)
+    if not len(table):
+        raise Fatal(
+            what=f"no score of {features.label} is {label_delay_days} days old or labelled", where=kafka,
+            do="let scorers of that set run first, or give --label-delay-days 0", exit_code=2,
+        )  # fmt: skip
+    with whole(out) as partial:
+        pq.write_table(table, partial, compression="zstd")
+    for name, value in asdict(rows.found).items():
+        click.echo(f"  {name:10} {value:,}")
+    click.echo(f"{len(table):,} rows of {features.label} in {out}")
