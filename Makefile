@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models gpu-check peers lint gen lock format clean
+.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules gpu-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,13 +28,16 @@ proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.js
 chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models ## Every bench
+bench: bench-scorer bench-features bench-models bench-rules ## Every bench
 
 bench-features: peers ## The public book's columns beside pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
 
 bench-models: $(READY) ## The public book's protocol and what reasons cost: build/bench/models.json (5 minutes)
 	@$(BIN)/python -m loadtests.models.bench $(ARGS)
+
+bench-rules: $(READY) ## A dry run's rate, and how soon a rule is in force: build/bench/rules.json (3 minutes)
+	@$(BIN)/python -m loadtests.rules.bench $(ARGS)
 
 gpu-check: $(READY) ## The second stage on a GPU against the CPU: build/bench/gpu.json; skips where there is no GPU
 	@$(BIN)/python -m loadtests.models.gpu --prepare

@@ -1,6 +1,8 @@
-"""The public book's windows by pandas, as its users write them: one groupby-rolling a window. Needs pandas and pyarrow alone.
+"""The public book's windows by pandas, in two ways. Needs pandas and pyarrow alone.
 
-`python pandas_peer.py DATA OUT` writes the columns to OUT and prints the CPU seconds from the file read to the columns made.
+`groups`: one groupby-rolling a window over all keys, the fastest that pandas allows. `book`: the book's own way (chapter 3), a
+function applied to the frame of each key. `python pandas_peer.py WAY DATA OUT` writes the columns to OUT and prints the CPU seconds
+from the file read to the columns made.
 """
 
 import json
@@ -10,11 +12,9 @@ import time
 import pandas as pd
 
 
-def columns(frame: pd.DataFrame) -> pd.DataFrame:
+def of_groups(frame: pd.DataFrame) -> pd.DataFrame:
     """The book's 14 columns, in the order of the rows."""
-    out = pd.DataFrame(index=frame.index)
-    out["TX_DURING_WEEKEND"] = (frame.TX_DATETIME.dt.weekday >= 5).astype("int8")
-    out["TX_DURING_NIGHT"] = (frame.TX_DATETIME.dt.hour <= 6).astype("int8")
+    out = _of_time(frame)
     cards = frame.set_index("TX_DATETIME").groupby("CUSTOMER_ID")
     card_rows = frame.sort_values(["CUSTOMER_ID", "TX_DATETIME"], kind="stable").index
     for days in (1, 7, 30):
@@ -34,11 +34,52 @@ def columns(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def of_book(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same, key by key."""
+    out = _of_time(frame)
+    mine = frame[["CUSTOMER_ID", "TERMINAL_ID", "TX_DATETIME", "TX_AMOUNT", "TX_FRAUD"]]
+    cards = mine.groupby("CUSTOMER_ID", group_keys=False).apply(_customer, include_groups=False).sort_index()
+    shops = mine.groupby("TERMINAL_ID", group_keys=False).apply(_terminal, include_groups=False).sort_index()
+    return pd.concat([out, cards, shops], axis=1)
+
+
+def _customer(rows: pd.DataFrame) -> pd.DataFrame:
+    amounts = rows.set_index("TX_DATETIME").TX_AMOUNT
+    out = pd.DataFrame(index=rows.index)
+    for days in (1, 7, 30):
+        rolled = amounts.rolling(f"{days}D")
+        total, count = rolled.sum().to_numpy(), rolled.count().to_numpy()
+        out[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"] = count
+        out[f"CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW"] = total / count
+    return out
+
+
+def _terminal(rows: pd.DataFrame) -> pd.DataFrame:
+    frauds = rows.set_index("TX_DATETIME").TX_FRAUD
+    late = frauds.rolling("7D")
+    late_frauds, late_count = late.sum().to_numpy(), late.count().to_numpy()
+    out = pd.DataFrame(index=rows.index)
+    for days in (1, 7, 30):
+        rolled = frauds.rolling(f"{days + 7}D")
+        count = rolled.count().to_numpy() - late_count
+        share = (rolled.sum().to_numpy() - late_frauds) / count
+        out[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"] = count
+        out[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = pd.Series(share, index=rows.index).fillna(0)
+    return out
+
+
+def _of_time(frame: pd.DataFrame) -> pd.DataFrame:
+    out = pd.DataFrame(index=frame.index)
+    out["TX_DURING_WEEKEND"] = (frame.TX_DATETIME.dt.weekday >= 5).astype("int8")
+    out["TX_DURING_NIGHT"] = (frame.TX_DATETIME.dt.hour <= 6).astype("int8")
+    return out
+
+
 if __name__ == "__main__":
-    data, out = sys.argv[1:]
+    way, data, out = sys.argv[1:]
     started = time.process_time()
     frame = pd.read_parquet(data)
-    made = columns(frame)
+    made = {"groups": of_groups, "book": of_book}[way](frame)
     spent = time.process_time() - started
     made.insert(0, "TRANSACTION_ID", frame.TRANSACTION_ID)
     made.to_parquet(out)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -10,14 +11,22 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import onnxruntime as ort
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loadtests.models.serving import by_batch, first_request
 from loadtests.rows import Row, write_result
 from riskstream.adapters.onnx_session import OnnxSession
 from riskstream.risk.evaluation import average_precision
-from riskstream.trainer.dataset import Transactions, labels_of, read_transactions
-from riskstream.trainer.fit import FitSettings, boost
+from riskstream.risk.features.standard import STANDARD
+from riskstream.runtime.kernel import compile_all
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.models import load_model
+from riskstream.scorer.settings import ScorerSettings
+from riskstream.scorer.warm import single_rows, warm
+from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.trainer.dataset import Transactions, labels_of, read_dataset, read_transactions
+from riskstream.trainer.fit import FitSettings, boost, train
 from riskstream.trainer.protocol import TEST, VARIANTS, Tested, run, split
 from riskstream.trainer.second_stage import BAND, combined, gained
 from riskstream.trainer.student import distil, export_student, halved, quantised, strongest_splits
@@ -47,6 +56,9 @@ def main() -> int:
         rows += _figures(tested)
     rows += _student(data, tested)
     rows += _reasons(data)
+    with tempfile.TemporaryDirectory() as temporary:
+        model = _scorers_model(Path(temporary))
+        rows.append(first_request("scorer of two stages on the CPU", partial(_ready_scorer, model)))
     gpu = "`make gpu-check` measures it where there is a GPU: build/bench/gpu.json"
     skipped = [{"name": f"ONNX Runtime on {name}, by batch", "why": gpu} for name in ("CUDA", "TensorRT")]
     write_result(path, "the handbook's development file; test week 2018-08-08 to 08-14; one seed", rows, skipped)
@@ -109,9 +121,17 @@ def _student(data: Transactions, tested: Tested) -> list[Row]:
         out.append(Row.figure(f"CPU a row in batches of {BATCH}, {name}", cpu[name], "us"))
     out += _second_stage(tested, labels, rows, runs["student"](rows))
     for name in ("trees", "student"):
-        make = partial(OnnxSession, sessions[name], rows.shape[1], Path(name))
-        out += [first_request(f"{name} on the CPU", make, rows), *by_batch(f"{name} on the CPU", make(), rows)]
+        out += by_batch(f"{name} on the CPU", OnnxSession(sessions[name], rows.shape[1], Path(name)), rows)
     return out
+
+
+def _ready_scorer(folder: Path) -> Callable[[], object]:
+    """A scorer's core as it is when the service says that it is ready; each call is a micro-batch of one, of a new customer."""
+    model, policy = load_model(ScorerSettings(model=folder, stage2="on"), STANDARD)
+    core = ScorerCore(STANDARD, model, policy, 2048)
+    compile_all()
+    warm(STANDARD, model, policy)
+    return map(core.process, single_rows()).__next__
 
 
 def _second_stage(
@@ -125,6 +145,13 @@ def _second_stage(
         Row.figure("average precision gained by the student as second stage", [gain], ""),
         Row.figure("share of bootstrap samples in which it gains (it is on from 0.95)", [sure], ""),
     ]
+
+
+def _scorers_model(folder: Path) -> Path:
+    pq.write_table(simulate(Simulation(seed=2, customers=1000, days=30)), folder / "in.parquet")
+    settings = FitSettings(trees=100, stage2="fp32")
+    train(read_dataset(folder / "in.parquet", STANDARD), STANDARD, settings, folder / "model")
+    return folder / "model"
 
 
 def _session(raw: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:

@@ -6,6 +6,7 @@
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def _check(provider: str, raw: bytes, inputs: np.ndarray) -> list[Row]:
             MAX_DIFFERENCE,
         ),
         Row.most(f"{provider}: nodes that ran elsewhere {elsewhere or ''}".strip(), [float(len(elsewhere))], "", 0),
-        first_request(provider, make, inputs),
+        first_request(provider, lambda: partial(make().predict, inputs[:1])),
         *by_batch(f"student on {provider}", make(), inputs),
         *by_batch("student on the CPU, one thread", cpu, inputs),
     ]  # fmt: skip

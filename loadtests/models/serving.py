@@ -25,12 +25,11 @@ def by_batch(name: str, session: OnnxSession, rows: NDArray[np.float32]) -> list
     return out
 
 
-def first_request(name: str, make: Callable[[], OnnxSession], rows: NDArray[np.float32]) -> Row:
-    """The first prediction of a session that was just made ready, over the median of those that follow: five sessions."""
+def first_request(name: str, make: Callable[[], Callable[[], object]]) -> Row:
+    """The first request to what was just made ready, over the median of those that follow: five times."""
     ratios = []
     for _ in range(5):
-        session = make()
-        first, *later = _times(lambda session=session: session.predict(rows[:1]), _TIMES)  # type: ignore[misc]
+        first, *later = _times(make(), _TIMES)
         ratios.append(first / median(later))
     return Row.most(f"{name}, first request over the median", ratios, "", MAX_FIRST)
 

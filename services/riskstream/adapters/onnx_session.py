@@ -108,10 +108,13 @@ class OnnxSession:
         return _second(out)[:n]
 
     def _warm(self) -> None:
-        """Run every shape before anything waits for it. Fatal where the model gives no number for rows of zeros or NaN."""
+        """Run every shape before anything waits for it, single rows last, as the first request will mostly be one.
+
+        Fatal where the model gives no number for rows of zeros or NaN.
+        """
         sizes = [size for size, _ in self._buckets] or list(_WARM)
-        for size in sizes:
-            for fill in (np.nan, 0.0, 0.0):
+        for size in sorted(sizes, reverse=True):
+            for fill in (np.nan, *[0.0] * (20 if size == 1 else 2)):
                 try:
                     scores = self.predict(np.full((size, self._columns), fill, np.float32))
                 except DeviceGone:

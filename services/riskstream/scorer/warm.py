@@ -1,5 +1,8 @@
 """Scores a made-up transaction before the scorer is ready, so that the first real one finds everything compiled and loaded."""
 
+from collections.abc import Iterator
+from itertools import count, islice
+
 import numpy as np
 
 from riskstream.contracts.codec import codec
@@ -21,14 +24,19 @@ _TRANSACTION = {
 def warm(features: FeatureSet, model: Model, policy: Policy) -> None:
     """On a core of its own: nothing of it is kept, read or written."""
     core = ScorerCore(features, model, policy, 16)
-    for at in range(_ROUNDS):
-        frame = codec("transaction.v1").encode({**_TRANSACTION, "transaction_id": f"warm-{at}"})
+    for batch in islice(single_rows(), _ROUNDS):
+        core.process(batch)
+
+
+def single_rows() -> Iterator[Batch]:
+    """Micro-batches of one transaction each, of customers that nobody knows."""
+    for at in count():
+        name = f"warm-{at}"
+        frame = codec("transaction.v1").encode({**_TRANSACTION, "transaction_id": name, "customer_id": name})
         one = np.array([at])
-        core.process(
-            Batch(
-                values=[frame], keys=[b"warm"], partitions=np.zeros(1, np.int32), offsets=one, prevs=one - 1,
-                appended_at=np.array([_AT_MS]), modes=np.full(1, LIVE, np.uint8), partition_count=1, read_rows=_new,
-            )
+        yield Batch(
+            values=[frame], keys=[name.encode()], partitions=np.zeros(1, np.int32), offsets=one, prevs=one - 1,
+            appended_at=np.array([_AT_MS]), modes=np.full(1, LIVE, np.uint8), partition_count=1, read_rows=_new,
         )  # fmt: skip
 
 

@@ -74,6 +74,8 @@ def _changed(tmp_path: Path, data: Path, change: str) -> Path:
             pc.equal(table["base_amount_minor"], table["base_amount_minor"][0]), None, table["base_amount_minor"]
         )
         table = table.set_column(table.column_names.index("base_amount_minor"), "base_amount_minor", column)
+    elif change == "twice":
+        table = pa.concat_tables([table.slice(0, 2000), table.slice(1999)])
     elif change == "few":
         table = pa.concat_tables([table.filter(table["is_fraud"]).slice(0, 3), table.slice(0, 20)]).sort_by(
             "occurred_at"
@@ -87,7 +89,7 @@ def _changed(tmp_path: Path, data: Path, change: str) -> Path:
     ("change", "words"),
     [
         ("one class", "one class only"), ("missing", "column kind is missing"), ("unsorted", "earlier than the row before"),
-        ("nulls", "base_amount_minor holds nulls"), ("few", "too few"),
+        ("nulls", "base_amount_minor holds nulls"), ("few", "too few"), ("twice", "is there twice"),
     ],
 )  # fmt: skip
 def test_bad_data_is_one_sentence_and_no_folder_is_left(tmp_path: Path, data: Path, change: str, words: str) -> None:

@@ -1,0 +1,1 @@
+"""Rules: a dry run over the log, and how soon a change is in force."""
