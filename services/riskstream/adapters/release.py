@@ -38,8 +38,13 @@ class Release:
     files: dict[str, bytes]
 
 
-def pack(folder: Path, features: FeatureSet, private: Path, made_at_ms: int) -> tuple[str, bytes]:
-    """(id, the file) of a model folder. Fatal where a file of it is missing or is not of this feature set."""
+def pack(
+    folder: Path, features: FeatureSet, private: Path, made_at_ms: int, parity: dict[str, int] | None = None
+) -> tuple[str, bytes]:
+    """(id, the file) of a model folder. Fatal where a file of it is missing or is not of this feature set.
+
+    `parity`: counts of a run that holds, to stand in the manifest.
+    """
     files = {}
     for name in (*FILES, *((STAGE2,) if (folder / STAGE2).exists() else ())):
         try:
@@ -61,6 +66,7 @@ def pack(folder: Path, features: FeatureSet, private: Path, made_at_ms: int) -> 
             "schemas": {name: contract(name).id for name in SCHEMAS},
             "reject_rules_version": REJECT_RULES_VERSION,
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+            "parity": parity,
             "made_at": made_at_ms,
         }
     except (ValueError, KeyError, TypeError) as error:

@@ -67,6 +67,7 @@ def command(
         counts |= {f"offline_{name}": value for name, value in asdict(offline).items()}
         is_whole = is_whole and offline.is_whole
         _show(asdict(offline), f"{features.label} against training", offline.is_whole)
+    counts["is_whole"] = is_whole
     if json_out:
         with whole(json_out, "--json") as partial:
             partial.write_text(json.dumps(counts, indent=1) + "\n")
@@ -122,7 +123,7 @@ def _show(counts: dict[str, Any], label: str, is_whole: bool) -> None:
 def _export(counts: dict[str, Any], label: str, path: Path) -> None:
     registry = CollectorRegistry()
     for name, value in counts.items():
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool):
             words = f"Scores of the last parity run: {name.replace('_', ' ')}"
             Gauge(f"riskstream_parity_{name}", words, ["feature_set"], registry=registry).labels(label).set(value)
     with whole(path, "--metrics") as partial:

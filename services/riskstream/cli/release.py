@@ -43,12 +43,35 @@ def keygen(out: Path) -> None:
 @features_option("--features")
 @click.option("--key", type=click.Path(path_type=Path), required=True, help="private key to sign with")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="release file to write")
-def pack_command(model: Path, features: FeatureSet, key: Path, out: Path) -> None:
+@click.option(
+    "--parity", type=click.Path(path_type=Path), help="what `riskstream parity --json` wrote: a mismatch is refused"
+)
+def pack_command(model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None) -> None:
     """Pack the folder MODEL of `riskstream train` and sign it."""
-    release_id, content = pack(model, features, key, int(time.time() * 1000))
+    compared = None if parity is None else _parity(parity)
+    release_id, content = pack(model, features, key, int(time.time() * 1000), compared)
     with whole(out) as partial:
         partial.write_bytes(content)
     click.echo(f"release {release_id} in {out}, {len(content):,} bytes")
+
+
+def _parity(path: Path) -> dict[str, int]:
+    """Counts of a parity run that holds. Fatal where it does not, or is none."""
+    try:
+        found = json.loads(path.read_text())
+        is_whole, counts = bool(found["is_whole"]), {name: each for name, each in found.items() if type(each) is int}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Fatal(what=f"it is no result of parity: {error!r}", where=str(path), do="run `riskstream parity --json`",
+                    exit_code=2) from error  # fmt: skip
+    if not is_whole:
+        wrong = ", ".join(
+            f"{name} {each}" for name, each in counts.items() if each and ("differ" in name or "without" in name)
+        )
+        raise Fatal(
+            what=f"parity does not hold ({wrong or 'nothing was compared'})", where=str(path),
+            do="find why logged and computed features differ; nothing was packed",
+        )  # fmt: skip
+    return counts
 
 
 @command.command()

@@ -12,26 +12,23 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from riskstream.risk.evaluation import at_budget, average_precision, calibration, roc_auc
+from riskstream.risk.evaluation import at_budget, average_precision, roc_auc
 from riskstream.risk.features.declare import FeatureSet, Input
-from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import Dataset
 from riskstream.trainer.evaluate import Scored, curves, evaluate, slices
-from riskstream.trainer.page import page
+from riskstream.trainer.export import export
+from riskstream.trainer.gates import check_calibration, check_reasons, check_size_and_latency, exported_scores
+from riskstream.trainer.page import facts, page
 from riskstream.trainer.second_stage import second_stage
 from riskstream.trainer.student import passes_over
 from riskstream.trainer.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
 from riskstream.trainer.xgboost_trees import XgboostSettings, boost_xgboost
 
-MAX_ONNX_DIFFERENCE = 1e-5
-MAX_REASON_DIFFERENCE = 1e-4
-MAX_CALIBRATION_ERROR = 0.02
 REASON_ROWS = 200
 BOOSTERS = ("lightgbm", "xgboost")
 STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
@@ -102,13 +99,9 @@ def train(
     raw = export(booster, len(features.names))
     scores, difference = exported_scores(booster, raw, rows)
     paths = tree_paths(booster)
-    _check_reasons(paths, booster, rows[:REASON_ROWS])
-    error, _ = calibration(labels, scores)
-    if error > MAX_CALIBRATION_ERROR:
-        raise Fatal(
-            what=f"scores are off by {error:.4f} from the share of frauds, allowed are {MAX_CALIBRATION_ERROR}",
-            where="calibration", do="give more rows or frauds: the model was not written",
-        )  # fmt: skip
+    check_reasons(paths, booster, rows[:REASON_ROWS])
+    check_size_and_latency(raw, rows)
+    error = check_calibration(labels, scores)
     amounts = rows[:, [each.input for each in features.inputs].index(Input.AMOUNT)].astype(np.int64)
     if settings.costs is None:
         review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
@@ -144,15 +137,7 @@ def train(
         "trained_on": {"first": int(data.occurred_at[0]), "last": int(data.occurred_at[split - 1]), "rows": split},
         "metrics": metrics,
     }
-    alerted = scores >= np.float32(min(review_from, block_from))
-    held = Scored(
-        score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
-        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts,
-    )  # fmt: skip
-    text = page(
-        f"Model {card['version']}, {features.label}", evaluate(held), curves(held), slices(held, rows, features)
-    )
-    files = {"model.onnx": raw, "reasons.npz": packed, "card.html": text.encode()}
+    files = {"model.onnx": raw, "reasons.npz": packed}
     if settings.stage2:
         with progress("passes of the second stage", passes_over(split)) as advance:
             second = second_stage(
@@ -161,6 +146,19 @@ def train(
             )  # fmt: skip
         files["stage2.onnx"], card["stage2"] = second.onnx, second.card
         metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
+    alerted = scores >= np.float32(min(review_from, block_from))
+    held = Scored(
+        score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
+        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts,
+    )  # fmt: skip
+    text = page(
+        f"Model {card['version']}, {features.label}",
+        evaluate(held),
+        curves(held),
+        slices(held, rows, features),
+        facts(card),
+    )
+    files["card.html"] = text.encode()
     files["model.json"] = _json(card)
     _write(out, files)
     return metrics
@@ -168,76 +166,6 @@ def train(
 
 def _json(card: dict[str, Any]) -> bytes:
     return (json.dumps(card, indent=2) + "\n").encode()
-
-
-def export(booster: lgb.Booster, columns: int) -> bytes:
-    """The trees as ONNX: float32[n, columns] in, probabilities float32[n, 2] out."""
-    import onnx
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    model = onnxmltools.convert_lightgbm(
-        booster, initial_types=[("features", FloatTensorType([None, columns]))], zipmap=False, target_opset=15
-    )
-    kept = [output for output in model.graph.output if output.name == "probabilities"]
-    del model.graph.output[:]
-    model.graph.output.extend(kept)
-    model.graph.name = "riskstream"
-    _floor_thresholds(model.graph.node, booster)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
-
-
-def _floor_thresholds(nodes: Any, booster: lgb.Booster) -> None:
-    """Round thresholds down to float32, where the converter rounds to the nearest: float32 inputs then go the trees' own way.
-
-    A threshold lies between two values of the training rows; rounded up it may become the greater one, which then goes left.
-    """
-    ensemble = next(node for node in nodes if node.op_type.startswith("TreeEnsemble"))
-    held = {each.name: each for each in ensemble.attribute}
-    place = {
-        pair: at for at, pair in enumerate(zip(held["nodes_treeids"].ints, held["nodes_nodeids"].ints, strict=True))
-    }
-    values = held["nodes_values"].floats
-    for number, tree in enumerate(booster.dump_model()["tree_info"]):
-        pairs = [(0, tree["tree_structure"])]
-        while pairs:
-            node, own = pairs.pop()
-            at = place[number, node]
-            if "leaf_value" in own:
-                continue
-            found = np.float32(own["threshold"])
-            is_below = float(found) <= own["threshold"]
-            values[at] = float(found if is_below else np.nextafter(found, np.float32(-np.inf)))
-            pairs.append((held["nodes_truenodeids"].ints[at], own["left_child"]))
-            pairs.append((held["nodes_falsenodeids"].ints[at], own["right_child"]))
-
-
-def exported_scores(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """(the ONNX model's scores, their largest difference from LightGBM's). Fatal where that is over the bound."""
-    scores = _onnx_scores(raw, rows)
-    difference = float(np.abs(scores - np.asarray(booster.predict(rows), np.float64)).max())
-    if difference > MAX_ONNX_DIFFERENCE:
-        raise Fatal(
-            what=f"ONNX and LightGBM differ by {difference:.2e}, allowed are {MAX_ONNX_DIFFERENCE:.0e}",
-            where="export", do="report this: the model was not written",
-        )  # fmt: skip
-    return scores, difference
-
-
-def _check_reasons(paths: TreePaths, booster: lgb.Booster, rows: NDArray[np.float32]) -> None:
-    """Fatal where contributions do not add up to the margins, or differ from LightGBM's own."""
-    own = np.asarray(booster.predict(rows, pred_contrib=True), np.float64)
-    found = paths.contributions(rows)
-    off = max(
-        float(np.abs(found - own[:, :-1]).max()),
-        float(np.abs(found.sum(axis=1) + paths.base - np.asarray(booster.predict(rows, raw_score=True))).max()),
-    )
-    if off > MAX_REASON_DIFFERENCE:
-        raise Fatal(
-            what=f"reasons and LightGBM's contributions differ by {off:.2e}, allowed are {MAX_REASON_DIFFERENCE:.0e}",
-            where="reasons", do="report this: the model was not written",
-        )  # fmt: skip
 
 
 def boost(
@@ -265,12 +193,6 @@ def boost(
         parameters, train_set, settings.trees, valid_sets=[held_set],
         callbacks=[lgb.early_stopping(settings.patience, verbose=False), lambda _: advance(1)],
     )  # fmt: skip
-
-
-def _onnx_scores(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    out: NDArray[np.float32] = session.run(None, {"features": rows})[0][:, 1]
-    return out
 
 
 def _write(out: Path, files: dict[str, bytes]) -> None:

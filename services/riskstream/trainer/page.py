@@ -1,5 +1,6 @@
 """An evaluation as one self-contained HTML page: no script, no link, charts as inline SVG."""
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ def page(
     figures: dict[str, Any],
     curves: dict[str, list[tuple[float, float]]],
     slices: list[dict[str, Any]] | None = None,
+    facts: list[tuple[str, str]] | None = None,
 ) -> str:
-    """HTML of what `evaluate`, `curves` and `slices` gave; the same figures give the same text."""
+    """HTML of what `evaluate`, `curves`, `slices` and `facts` gave; the same figures give the same text."""
     bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
     most = max((value for pair in bins for value in pair), default=1.0) or 1.0
     charts = [
@@ -37,8 +39,38 @@ def page(
         (money(figures["lost_minor"]), "amount of frauds missed"),
     ]
     return _template().render(
-        title=title, r=figures, figures=shown, charts=charts, slices=slices or [], share=share, money=money
+        title=title,
+        r=figures,
+        figures=shown,
+        charts=charts,
+        slices=slices or [],
+        facts=facts or [],
+        share=share,
+        money=money,
     )
+
+
+def facts(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """What model.json says of a model, for people."""
+    metrics, trained = card["metrics"], card["trained_on"]
+    first, last = (datetime.fromtimestamp(trained[name] / 1000, UTC).strftime("%Y-%m-%d") for name in ("first", "last"))
+    out = [
+        ("Feature set", f"{card['feature_set']}, {len(card['names'])} columns"),
+        ("Trained on", f"{trained['rows']:,} transactions, {first} to {last}"),
+        ("Trees", f"{metrics['trees']} by {card['booster']}, {metrics['onnx_bytes']:,} bytes of ONNX, which differs by at most"
+                  f" {metrics['onnx_difference']:.1e}"),
+        ("Reviewed from, blocked from", f"{card['thresholds']['review']:.4f}, {card['thresholds']['block']:.4f}"),
+        ("Calibration", f"slope {metrics['calibration_slope']:.3f}, offset {metrics['calibration_offset']:.3f}"),
+    ]  # fmt: skip
+    if "stage2" in card:
+        stage2 = card["stage2"]
+        word = "on" if stage2["on"] else "off"
+        out.append(
+            ("Second stage", f"{stage2['variant']}, {word}: average precision {stage2['average_precision_gain']:+.4f}, a gain in"
+             f" {share(stage2['gains_in_share_of_resamples'])} of resamples; asked for {share(stage2['share_asked'])} of"
+             f" transactions, scores from {stage2['low']:.4f} to {stage2['high']:.4f}")
+        )  # fmt: skip
+    return out
 
 
 def share(value: float | None) -> str:
@@ -71,7 +103,7 @@ def _chart(
         }
         for kind, points in lines if points
     ]  # fmt: skip
-    labels = [f"{most * part / 5:.3g}" for part in range(6)]
+    labels = [f"{most * part / 5:.2g}" for part in range(6)]
     along = labels if days is None else [days[round((len(days) - 1) * part / 5)]["day"][5:] for part in range(6)]
     return {"title": title, "x": x, "y": y, "lines": paths, "is_even": is_even, "x_labels": along, "y_labels": labels}
 

@@ -18,7 +18,9 @@ from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.dataset import Transactions, labels_of
-from riskstream.trainer.fit import FitSettings, boost, export, exported_scores
+from riskstream.trainer.export import export
+from riskstream.trainer.fit import FitSettings, boost
+from riskstream.trainer.gates import exported_scores
 
 WEEK, DELAY = 7, 7
 """Days of a test week, and days after which a label is known."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from riskstream.risk.evaluation import average_precision
 from riskstream.runtime.errors import Fatal
+from riskstream.trainer.gates import onnx_scores
 from riskstream.trainer.student import distil, export_student, halved, quantised, strongest_splits
 
 VARIANTS = ("fp32", "int8", "fp16")
@@ -41,9 +41,9 @@ def second_stage(
     full = export_student(distil(training, margins, splits=strongest_splits(booster), seed=seed, advance=advance))
     raw = {"fp32": lambda: full, "int8": lambda: quantised(full), "fp16": lambda: halved(full)}[variant]()
     first = np.asarray(booster.predict(held), np.float64)
-    student = _scores(raw, held)
+    student = onnx_scores(raw, held)
     own = average_precision(labels, student)
-    lost = average_precision(labels, _scores(full, held)) - own
+    lost = average_precision(labels, onnx_scores(full, held)) - own
     if lost > MAX_VARIANT_LOSS:
         raise Fatal(
             what=f"the {variant} student loses {lost:.4f} of average precision, allowed are {MAX_VARIANT_LOSS}",
@@ -88,9 +88,3 @@ def gained(
             used += 1
             better += average_precision(labels[rows], after[rows]) > average_precision(labels[rows], before[rows])
     return gain, better / max(used, 1)
-
-
-def _scores(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    out: NDArray[np.float32] = session.run(None, {"features": rows})[0][:, -1]
-    return out

@@ -102,6 +102,30 @@ def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Pat
             read(path, folder / "key.pub")
 
 
+def test_a_parity_run_that_does_not_hold_stops_the_release(folder: Path, tmp_path: Path) -> None:
+    given = [
+        "pack",
+        str(folder / "model"),
+        "--key",
+        str(folder / "key"),
+        "--out",
+        str(tmp_path / "p.release"),
+        "--parity",
+    ]
+    for text, words in (
+        ('{"compared": 9, "vectors_differ": 2, "is_whole": false}', r"vectors_differ 2"),
+        ('{"compared": 0, "vectors_differ": 0, "is_whole": false}', "nothing was compared"), ("[]", "no result of parity"),
+    ):  # fmt: skip
+        (tmp_path / "parity.json").write_text(text)
+        with pytest.raises(Fatal, match=words):
+            _run(*given, str(tmp_path / "parity.json"))
+        assert not (tmp_path / "p.release").exists()
+    (tmp_path / "parity.json").write_text('{"compared": 9, "vectors_differ": 0, "is_whole": true, "problems": []}')
+    _run(*given, str(tmp_path / "parity.json"))
+    shown = json.loads(_run("show", str(tmp_path / "p.release")).output)
+    assert shown["parity"] == {"compared": 9, "vectors_differ": 0}
+
+
 def _members(raw: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

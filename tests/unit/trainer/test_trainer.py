@@ -18,10 +18,12 @@ from riskstream.risk.features.offline import TransactionColumns, vectors
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer import dataset
+from riskstream.trainer import dataset, gates
 from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import NEEDED, read_dataset
-from riskstream.trainer.fit import FitSettings, boost, export, exported_scores, train
+from riskstream.trainer.export import export
+from riskstream.trainer.fit import FitSettings, boost, train
+from riskstream.trainer.gates import exported_scores
 from riskstream.trainer.thresholds import Costs, by_cost, cost_minor
 from riskstream.trainer.tree_paths import tree_paths
 
@@ -213,6 +215,25 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     for words in ("Precision by recall", "Calibration", "By slice", "channel ECOM", "amount up to", "By day"):
         assert words in page
     assert "<script" not in page
+    for words in ("Trained on", "by lightgbm", "Reviewed from, blocked from"):
+        assert words in page
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "words"),
+    [
+        ("MAX_ONNX_BYTES", 1000, "the model has .* bytes, allowed are 1,000"), ("MAX_ROW_MS", 0.0, "a row takes .* ms"),
+        ("MAX_CALIBRATION_ERROR", 0.0, "off by .* from the share of frauds"),
+        ("MAX_ONNX_DIFFERENCE", -1.0, "ONNX and LightGBM differ"), ("MAX_REASON_DIFFERENCE", -1.0, "reasons and LightGBM"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_does_not_hold_leaves_nothing_behind(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: float, words: str
+) -> None:
+    monkeypatch.setattr(gates, bound, value)
+    with pytest.raises(Fatal, match=words):
+        train(read_dataset(data, STANDARD), STANDARD, FitSettings(trees=5), tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_value_next_to_a_threshold_goes_the_same_way_in_onnx() -> None:

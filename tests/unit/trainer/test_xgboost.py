@@ -15,7 +15,9 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, boost, export, exported_scores, train
+from riskstream.trainer.export import export
+from riskstream.trainer.fit import FitSettings, boost, train
+from riskstream.trainer.gates import exported_scores
 from riskstream.trainer.tree_paths import tree_paths
 from riskstream.trainer.xgboost_trees import as_lightgbm
 
