@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules gpu-check peers lint gen lock format clean
+.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,13 @@ gpu-check: $(READY) ## The second stage on a GPU against the CPU: build/bench/gp
 	@if command -v nvidia-smi >/dev/null; then $(MAKE) -s build/gpu/.ready && PYTHONPATH=services build/gpu/bin/python -m loadtests.models.gpu $(ARGS); \
 	  else $(BIN)/python -m loadtests.models.gpu $(ARGS); fi
 
+deploy-check: $(READY) build/deploy/env/.ready ## Charts, Compose, alerts, images' extras, without a cluster: build/deploy/result.json (8 minutes)
+	@$(BIN)/python scripts/deploy_check.py $(ARGS)
+
+build/deploy/env/.ready: requirements/deploy.txt
+	@$(PYTHON) -m venv build/deploy/env
+	@build/deploy/env/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt && touch $@
+
 build/gpu/.ready: requirements/scorer-gpu.txt
 	@$(PYTHON) -m venv build/gpu
 	@build/gpu/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scorer-gpu.txt && touch $@
@@ -69,6 +76,7 @@ gen: $(READY) ## Write what is generated: records, docs pages
 	@$(BIN)/python -m riskstream.contracts.generate
 	@$(BIN)/ruff format -q services/riskstream/contracts/records.py
 	@$(BIN)/python scripts/docs.py
+	@$(BIN)/python scripts/deploy_files.py
 
 lock: $(READY) ## Write requirements/*.txt anew, hashed, from pyproject.toml
 	@bash scripts/lock.sh

@@ -9,3 +9,8 @@ for extra in gateway scorer scorer-gpu faust tracker profiler reporter trainer x
     --python-version 3.11 --no-header --no-annotate --quiet -o "requirements/$extra.txt"
   echo "requirements/$extra.txt"
 done
+for tools in build deploy; do
+  "$uv" pip compile "requirements/$tools.in" --generate-hashes --no-emit-index-url --universal \
+    --python-version 3.11 --no-header --no-annotate --quiet -o "requirements/$tools.txt"
+  echo "requirements/$tools.txt"
+done

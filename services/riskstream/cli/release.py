@@ -11,7 +11,7 @@ from riskstream.adapters.release import Release, check_fits, pack, read
 from riskstream.adapters.signing import make_keys
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.produce import put
 from riskstream.kafka.table import read_table
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
@@ -132,9 +132,7 @@ def _say(kafka: str, release_id: str, feature_set: str, status: str, content: st
     if len(frame) > MAX_RECORD_BYTES:
         raise Fatal(what=f"the release has {len(frame):,} bytes, {MAX_RECORD_BYTES:,} are allowed", where=TOPIC,
                     do="train fewer or smaller trees", exit_code=2)  # fmt: skip
-    producer = BulkProducer(kafka, "cli", max_bytes=MAX_RECORD_BYTES + 1000)
-    producer.send(TOPIC, [release_id.encode()], [frame])
-    producer.flush(30)
+    put(kafka, TOPIC, release_id.encode(), frame, deadline_s=30, max_bytes=MAX_RECORD_BYTES + 1000)
 
 
 def _line(release: Release) -> str:

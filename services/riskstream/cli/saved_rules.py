@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.produce import put
 from riskstream.kafka.table import read_table
 from riskstream.risk.rules.rule import Rule
 from riskstream.runtime.errors import Fatal
@@ -75,9 +75,7 @@ class Saved:
         self.rules[record["rule_id"]] = record
 
     def _send(self, topic: str, key: str, frame: bytes) -> None:
-        producer = BulkProducer(self.kafka, "cli")
-        producer.send(topic, [key.encode()], [frame])
-        producer.flush(15)
+        put(self.kafka, topic, key.encode(), frame)
 
 
 def _now_ms() -> int:

@@ -18,7 +18,9 @@ from riskstream.telemetry.metrics import GatewayMetrics
 def main() -> int:
     settings = GatewaySettings.load()
     set_up_logs("gateway", settings.log_level)
-    if "scores.v1" not in TopicAdmin(settings.kafka).partitions():
+    admin = TopicAdmin(settings.kafka)
+    admin.wait_until_allowed()
+    if "scores.v1" not in admin.partitions():
         raise Fatal(what="no topic scores.v1", where=settings.kafka, do="run `riskstream topics apply`")
     gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics())
     compile_all()

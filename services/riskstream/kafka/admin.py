@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
     AdminClient,
     AlterConfigOpType,
+    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     NewTopic,
@@ -16,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 
 from riskstream.contracts.catalog import Topic
-from riskstream.kafka.client import client_log, translated
+from riskstream.kafka.client import client_log, connection, translated
 from riskstream.runtime.errors import Fatal, Retryable
 
 
@@ -37,9 +38,9 @@ class TopicAdmin:
     def __init__(self, bootstrap: str, *, timeout_s: float = 10.0) -> None:
         self._bootstrap = bootstrap
         self._timeout_s = timeout_s
-        self._admin = AdminClient(
-            {"bootstrap.servers": bootstrap, "socket.connection.setup.timeout.ms": 5000}, logger=client_log()
-        )
+        self._refused = ""
+        settings: dict[str, Any] = {"socket.connection.setup.timeout.ms": 5000, "error_cb": self._on_error}
+        self._admin = AdminClient({**connection(bootstrap), **settings}, logger=client_log())
 
     def wait_until_ready(self, brokers: int, deadline_s: float) -> None:
         """Return when the cluster shows that many brokers; Retryable after the deadline."""
@@ -52,20 +53,44 @@ class TopicAdmin:
                 time.sleep(0.1)
         raise Retryable(what=f"Kafka did not answer within {deadline_s:.0f} s", where=self._bootstrap)
 
+    def wait_until_allowed(self, deadline_s: float = 30.0) -> None:
+        """Return when the cluster answers this user; Fatal where it refuses, Retryable after the deadline."""
+        end = time.monotonic() + deadline_s
+        while True:
+            try:
+                self.partitions()
+                return
+            except Retryable:
+                if time.monotonic() > end:
+                    raise
+
     def partitions(self) -> dict[str, int]:
         """Partition count of every topic of the cluster."""
-        try:
-            found = self._admin.list_topics(timeout=self._timeout_s).topics
-        except (KafkaException, TimeoutError) as error:
-            raise translated(error, self._bootstrap) from error
-        return {name: len(meta.partitions) for name, meta in found.items()}
+        return {name: len(meta.partitions) for name, meta in self._metadata().topics.items()}
 
     def broker_count(self) -> int:
         """Number of brokers of the cluster."""
-        try:
-            return len(self._admin.list_topics(timeout=self._timeout_s).brokers)
-        except (KafkaException, TimeoutError) as error:
-            raise translated(error, self._bootstrap) from error
+        return len(self._metadata().brokers)
+
+    def _metadata(self) -> ClusterMetadata:
+        """Fatal as soon as the cluster refuses us: else that looks like one that is away."""
+        end = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._admin.list_topics(timeout=1)
+            except (KafkaException, TimeoutError) as error:
+                self._admin.poll(0)
+                if self._refused:
+                    raise Fatal(
+                        what=f"Kafka refuses this user: {self._refused.split(': ', 1)[-1]}", where=self._bootstrap,
+                        do="see RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD and _CA", exit_code=2,
+                    ) from error  # fmt: skip
+                if time.monotonic() > end:
+                    raise translated(error, self._bootstrap) from error
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL):
+            self._refused = error.str()
 
     def plan(self, topics: list[Topic], partitions: int) -> list[Step]:
         """Steps from the cluster as it is to the topics as declared, with that partition count for new ones."""
@@ -147,6 +172,7 @@ class TopicAdmin:
 
     def groups(self) -> list[str]:
         """Ids of the consumer groups that the cluster knows."""
+        self._metadata()
         try:
             found = self._admin.list_consumer_groups(request_timeout=self._timeout_s).result(self._timeout_s)
         except (KafkaException, TimeoutError) as error:

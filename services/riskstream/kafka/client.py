@@ -5,6 +5,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
+from riskstream.kafka.security import security
 from riskstream.runtime.errors import Fatal, Retryable
 
 GAPLESS: dict[str, Any] = {
@@ -20,6 +21,11 @@ GAPLESS: dict[str, Any] = {
 """Producer of an exact lane (I3): idempotent, no hole in a series, no message given up."""
 
 
+def connection(bootstrap: str) -> dict[str, Any]:
+    """What every client begins with: where Kafka is, and as whom."""
+    return {"bootstrap.servers": bootstrap, **security()}
+
+
 def client_log() -> logging.Logger:
     """Where librdkafka's own log lines go: nowhere, until `telemetry.logs` gives this logger a handler."""
     logger = logging.getLogger("librdkafka")
@@ -33,7 +39,7 @@ def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
     """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every other client."""
     return Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **connection(bootstrap),
             "client.id": name,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
@@ -50,7 +56,7 @@ def consumer(bootstrap: str, group: str, **overrides: Any) -> Consumer:
     """A consumer with explicit offsets only: reset is an error, commits are ours, EOF is told."""
     return Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **connection(bootstrap),
             "group.id": group,
             "client.id": group,
             "enable.auto.commit": False,

@@ -12,7 +12,7 @@ from threading import Event
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from riskstream.kafka.client import client_log, consumer, group_settings, translated
+from riskstream.kafka.client import client_log, connection, consumer, group_settings, translated
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Retryable
@@ -97,7 +97,7 @@ class DerivedLane:
     def _transactional(self) -> Producer:
         producer = Producer(
             {
-                "bootstrap.servers": self._settings.kafka,
+                **connection(self._settings.kafka),
                 "client.id": self._settings.group,
                 "transactional.id": f"{self._settings.group}-{self._settings.instance}",
                 "transaction.timeout.ms": 10_000,

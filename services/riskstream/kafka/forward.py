@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, translated
+from riskstream.kafka.client import GAPLESS, client_log, connection, consumer, group_settings, translated
 from riskstream.kafka.ports import ForwardWork, Intake
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -54,7 +54,7 @@ class ForwardLane:
         )
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka, "client.id": settings.group, "error_cb": self._on_client_error, **GAPLESS,
+                **connection(settings.kafka), "client.id": settings.group, "error_cb": self._on_client_error, **GAPLESS,
             },
             logger=client_log(),
         )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
-from riskstream.kafka.client import GAPLESS, client_log
+from riskstream.kafka.client import GAPLESS, client_log, connection
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import SKIP, Batch
@@ -30,7 +30,7 @@ class LaneOutputs:
         self.failure: Fatal | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.output_kafka or settings.kafka,
+                **connection(settings.output_kafka or settings.kafka),
                 "client.id": settings.client_id or settings.group,
                 "error_cb": self._on_client_error,
                 **GAPLESS,

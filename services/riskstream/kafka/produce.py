@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from riskstream.kafka.client import GAPLESS, client_log, producer, translated
+from riskstream.kafka.client import GAPLESS, client_log, connection, producer, translated
 from riskstream.runtime.errors import Fatal, Retryable
 
 
@@ -18,7 +18,7 @@ class BulkProducer:
         settings: dict[str, Any] = {
             **GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue, "message.max.bytes": max_bytes,
         }  # fmt: skip
-        self._producer = Producer({"bootstrap.servers": bootstrap, "client.id": name, **settings}, logger=client_log())
+        self._producer = Producer({**connection(bootstrap), "client.id": name, **settings}, logger=client_log())
         self._error: KafkaError | None = None
 
     def send(self, topic: str, keys: Iterable[bytes | None], frames: Sequence[bytes | None]) -> None:
@@ -52,6 +52,29 @@ class BulkProducer:
     def _raise(self) -> None:
         if self._error is not None:
             raise Fatal(what=f"Kafka refused a record: {self._error.str()}", where="producer", do="check the topics")
+
+
+def put(
+    bootstrap: str, topic: str, key: bytes, frame: bytes, *, deadline_s: float = 15.0, max_bytes: int = 1_000_000
+) -> None:
+    """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal where it is refused.
+
+    Not idempotent, which costs half a second at the start: that the newest value of a key stands twice changes nothing.
+    """
+    refused: list[KafkaError] = []
+    client = Producer(
+        {
+            **connection(bootstrap), "client.id": "put", "acks": "all", "partitioner": "murmur2_random", "linger.ms": 0,
+            "message.max.bytes": max_bytes, "message.timeout.ms": int(1000 * deadline_s),
+        },
+        logger=client_log(),
+    )  # fmt: skip
+    client.produce(topic, frame, key, on_delivery=lambda error, _: refused.append(error) if error else None)
+    left = client.flush(deadline_s + 1)
+    if refused:
+        raise translated(refused[0], topic)
+    if left:
+        raise Retryable(what=f"a record was not delivered in {deadline_s:.0f} s", where=topic)
 
 
 class AwaitedProducer:

@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.client import client_log, consumer, raise_if_error, translated
+from riskstream.kafka.client import client_log, connection, consumer, raise_if_error, translated
 from riskstream.kafka.owned import Recorded
 from riskstream.kafka.ports import StateStore
 from riskstream.runtime.errors import Fatal, Retryable
@@ -42,7 +42,7 @@ class Recovery:
         self._source, self._output = source, output
         self._store = store
         self._decoder = ColumnDecoder("score.v1")
-        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log())
+        self._admin = AdminClient(connection(bootstrap), logger=client_log())
 
     def recover(self, partition: int, *, from_start: bool = False) -> Recovered:
         """Numbered as in the design; Hold where it must not go on, Retryable where the world is away.

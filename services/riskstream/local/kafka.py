@@ -28,13 +28,17 @@ class KafkaCluster:
 
     `has_side_listeners`: each broker listens at a second port too, which it advertises as a third: `side_ports` are
     (advertised, real), so that something can be put in the way of those clients alone that begin there.
+
+    `users`: passwords by name. Where there are some, `guarded_ports` ask for one of them (SASL_PLAINTEXT, PLAIN), and a user may
+    do what access rules say; who comes by the plain ports may do everything.
     """
 
     def __init__(
         self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None, session_timeout_ms: int = 6000,
-        has_side_listeners: bool = False,
+        has_side_listeners: bool = False, users: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
+        self._users = users or {}
         self._session_timeout_ms = session_timeout_ms
         self._class_path = kafka_class_path()
         self.ports = ports or [free_port() for _ in range(brokers)]
@@ -42,6 +46,7 @@ class KafkaCluster:
             check_port(port, "Kafka")
         self._controller_ports = [free_port() for _ in self.ports]
         self.side_ports = [(free_port(), free_port()) for _ in self.ports] if has_side_listeners else []
+        self.guarded_ports = [free_port() for _ in self.ports] if self._users else []
         self.servers: list[Server] = []
         # As Kafka's own Uuid: url-safe base64; it must not begin with a dash, which the tool takes for an option.
         self._cluster_id = "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
@@ -116,12 +121,25 @@ class KafkaCluster:
             told, real = self.side_ports[node]
             listeners.append(f"SIDE://127.0.0.1:{real}")
             advertised.append(f"SIDE://127.0.0.1:{told}")
+        guarded: dict[str, object] = {}
+        if self.guarded_ports:
+            listeners.append(f"GUARDED://127.0.0.1:{self.guarded_ports[node]}")
+            advertised.append(listeners[-1])
+            known = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
+            plain = f"org.apache.kafka.common.security.plain.PlainLoginModule required {known};"
+            guarded = {
+                "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
+                "listener.name.guarded.plain.sasl.jaas.config": plain,
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS",
+            }
         return {
             "listeners": ",".join(listeners),
             "advertised.listeners": ",".join(advertised),
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
+            **guarded,
         }
 
     def _settings(self, node: int) -> dict[str, object]:

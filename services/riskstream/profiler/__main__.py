@@ -4,6 +4,7 @@ import time
 from threading import Event, Thread
 
 from riskstream.adapters.redis_profiles import RedisProfileView
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.profiler.core import ProfilerCore
@@ -23,6 +24,7 @@ def main() -> None:
     stop = stop_event()
     metrics = ProfilerMetrics()
     features = SETS[settings.features]
+    TopicAdmin(settings.kafka).wait_until_allowed()
     forward_settings = ForwardSettings(
         kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
         group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,

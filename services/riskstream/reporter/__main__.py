@@ -2,6 +2,7 @@
 
 import time
 
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.reporter.app import Reporter, log
 from riskstream.reporter.settings import ReporterSettings
 from riskstream.runtime.errors import Retryable
@@ -16,6 +17,7 @@ def main() -> None:
     settings = ReporterSettings.load()
     set_up_logs("reporter", settings.log_level)
     stop = stop_event()
+    TopicAdmin(settings.kafka).wait_until_allowed()
     compile_all()
     reporter = Reporter(
         settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far

@@ -4,6 +4,7 @@ import time
 
 from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.watchdog import Watchdog
@@ -26,6 +27,7 @@ def main() -> None:
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
     features = SETS[settings.features]
+    TopicAdmin(settings.kafka).wait_until_allowed()
     model, policy = load_model(settings, features)
     redis = settings.redis.get_secret_value()
     profiles = None

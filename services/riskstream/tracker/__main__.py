@@ -2,6 +2,7 @@
 
 import time
 
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.telemetry.health import TelemetryServer
@@ -15,6 +16,7 @@ def main() -> None:
     settings = TrackerSettings.load()
     set_up_logs("tracker", settings.log_level)
     stop = stop_event()
+    TopicAdmin(settings.kafka).wait_until_allowed()
     metrics = TrackerMetrics()
     lane = DerivedLane(
         DerivedSettings(

@@ -1,0 +1,101 @@
+{{- define "riskstream.labels" -}}
+app.kubernetes.io/name: riskstream
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "riskstream.selector" -}}
+app.kubernetes.io/name: riskstream
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+{{- end }}
+
+{{- define "riskstream.fullname" -}}
+{{- printf "%s-%s" .root.Release.Name .name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Image of a service or job: .root, .extra, .digest */ -}}
+{{- define "riskstream.image" -}}
+{{- $repository := printf "%s-%s" .root.Values.image.repository .extra -}}
+{{- if .digest }}{{ $repository }}@{{ .digest }}{{ else }}{{ $repository }}:{{ .root.Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- define "riskstream.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "riskstream.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* What every process needs to reach Kafka: .root; the variables are RISKSTREAM_KAFKA_*, read by every process alike */ -}}
+{{- define "riskstream.kafkaEnv" -}}
+{{- with .root.Values.kafka.existingSecret }}
+{{- range $variable, $key := dict "PROTOCOL" "protocol" "MECHANISM" "mechanism" "USERNAME" "username" "PASSWORD" "password" }}
+- name: RISKSTREAM_KAFKA_{{ $variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.root.Values.kafka.existingSecret }}, key: {{ $key }}}
+{{- end }}
+{{- if $.root.Values.kafka.hasCa }}
+- name: RISKSTREAM_KAFKA_CA
+  value: /secrets/kafka/ca.crt
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Contradictions are told when the chart is rendered. */ -}}
+{{- define "riskstream.check" -}}
+{{- if not .Values.kafka.bootstrap }}{{ fail "kafka.bootstrap is not set: give the brokers, host:port[,host:port]" }}{{ end }}
+{{- range $name, $service := .Values.services }}
+{{- if $service.enabled }}
+{{- if and $service.isBoundByPartitions (gt (int $service.replicas) (int $.Values.kafka.partitions)) }}
+{{- fail (printf "services.%s.replicas is %d, kafka.partitions is %d: a replica without a partition has no work; give at most as many" $name (int $service.replicas) (int $.Values.kafka.partitions)) }}
+{{- end }}
+{{- if and $service.isBoundByPartitions (gt (int $service.scaling.max) (int $.Values.kafka.partitions)) }}
+{{- fail (printf "services.%s.scaling.max is %d, kafka.partitions is %d: give at most as many" $name (int $service.scaling.max) (int $.Values.kafka.partitions)) }}
+{{- end }}
+{{- if gt (int $service.scaling.min) (int $service.scaling.max) }}
+{{- fail (printf "services.%s.scaling.min is above its max" $name) }}
+{{- end }}
+{{- if and $service.usesRedis (not $.Values.redis.existingSecret) }}
+{{- fail (printf "redis.existingSecret is not set, and %s uses Redis: name a Secret whose key %s holds the URL" $name $.Values.redis.key) }}
+{{- end }}
+{{- if and $service.usesModel (not $.Values.model.volume) }}
+{{- fail (printf "model.volume is not set, and %s needs a model: give a volume that holds one" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.kafka.hasCa (not .Values.kafka.existingSecret) }}
+{{- fail "kafka.hasCa is set and kafka.existingSecret is not: name the Secret that holds ca.crt" }}
+{{- end }}
+{{- if and .Values.model.release (not .Values.model.releaseKey) }}
+{{- fail "model.release is set and model.releaseKey is not: a release is checked against the signer's public key" }}
+{{- end }}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.kafka) }}
+{{- fail "networkPolicy.kafka is empty, so that no service could reach Kafka: say where it is, or set networkPolicy.enabled to false" }}
+{{- end }}
+{{- if and (eq .Values.autoscaling.kind "keda") (not .Values.autoscaling.prometheusAddress) }}
+{{- fail "autoscaling.prometheusAddress is not set: KEDA asks Prometheus for the age of events" }}
+{{- end }}
+{{- if and .Values.strimzi.enabled (not .Values.strimzi.cluster) }}
+{{- fail "strimzi.cluster is not set: name the Kafka resource that topics and users belong to" }}
+{{- end }}
+{{- end }}
+
+{{- /* Findings of the policy scanner (checkov) that are meant to be so, each with its reason. */ -}}
+{{- define "riskstream.policy" -}}
+checkov.io/skip1: CKV_K8S_11=a CPU limit throttles within a period, which is latency; requests share the CPU fairly
+checkov.io/skip2: CKV_K8S_43=the tag is pinned, and services.<name>.digest takes a digest
+checkov.io/skip3: CKV_K8S_15=a pinned tag or a digest does not change, and a registry that is away must not stop a restart
+checkov.io/skip4: CKV_K8S_35=settings are read from the environment; no process of the image hands it on or prints it
+{{- end }}

@@ -1,0 +1,255 @@
+"""`make deploy-check`: everything of deploy/ that can be checked without a cluster; build/deploy/result.json says what held."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CHART = ROOT / "deploy/helm/riskstream"
+BUILD = ROOT / "build/deploy"
+TOOLS = BUILD / "env/bin"
+HELM_VERSION = "v3.19.0"
+KUBERNETES = "1.31.0"
+STARTS = {
+    "gateway": ("python", "-m", "riskstream.gateway"), "scorer": ("python", "-m", "riskstream.scorer"),
+    "tracker": ("python", "-m", "riskstream.tracker"), "profiler": ("python", "-m", "riskstream.profiler"),
+    "reporter": ("python", "-m", "riskstream.reporter"), "trainer": ("riskstream",), "cli": ("riskstream", "tail"),
+}  # fmt: skip
+"""By extra, what its image starts."""
+RESOLVED = ("scorer-gpu",)
+"""Extras that are too large to install here: resolved only."""
+WRONG = {
+    "kafka.bootstrap=": "kafka.bootstrap is not set",
+    "kafka.bootstrap=nohost": "does not match pattern",
+    "services.scorer.replicas=99": "a replica without a partition has no work",
+    "services.scorer.scaling.max=99": "services.scorer.scaling.max is 99, kafka.partitions is 4",
+    "services.scorer.scaling.min=5": "services.scorer.scaling.min is above its max",
+    "kafka.hasCa=true": "kafka.hasCa is set and kafka.existingSecret is not",
+    "redis.existingSecret=": "redis.existingSecret is not set",
+    "model.volume=null": "model.volume is not set",
+    "model.release=x.release": "model.releaseKey is not",
+    "networkPolicy.kafka=null": "networkPolicy.kafka is empty",
+    "autoscaling.kind=keda": "autoscaling.prometheusAddress is not set",
+    "strimzi.enabled=true": "strimzi.cluster is not set",
+    "image.tag=latest": "/image/tag",
+    "replicas=3": "additional properties 'replicas' not allowed",
+    "services.scorer.replica=3": "additional properties 'replica' not allowed",
+    "services.scorer.resources.limits.memory=lots": "does not match pattern",
+}
+"""Values that contradict each other, and what must be said of them."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="deploy_check", description=__doc__)
+    parser.add_argument("--only", default="", help=f"of {', '.join(CHECKS)}")
+    given = parser.parse_args()
+    names = given.only.split(",") if given.only else list(CHECKS)
+    if unknown := sorted(set(names) - set(CHECKS)):
+        parser.error(f"no check {unknown[0]}: one of {', '.join(CHECKS)}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    results: list[dict[str, Any]] = []
+    for name in names:
+        started = time.monotonic()
+        problems = CHECKS[name]()
+        seconds = round(time.monotonic() - started, 1)
+        results.append({"name": name, "ok": not problems, "seconds": seconds, "problems": problems})
+        print(f"DEPLOY {name}: {'ok' if not problems else 'WRONG'} in {seconds} s", flush=True)
+        for problem in problems[:20]:
+            print(f"  {problem[:300]}", flush=True)
+    (BUILD / "result.json").write_text(json.dumps({"checks": results}, indent=1) + "\n")
+    failed = [each["name"] for each in results if not each["ok"]]
+    print(f"{len(results) - len(failed)} of {len(results)} checks hold{': not ' + ', '.join(failed) if failed else ''}")
+    return 1 if failed else 0
+
+
+def _helm() -> str:
+    """From the path, else built by Go at a pinned version."""
+    found = shutil.which("helm") or shutil.which("helm", path=str(BUILD / "bin"))
+    if found is None:
+        if shutil.which("go") is None:
+            raise SystemExit("error: neither helm nor go is there (PATH): install one of them")
+        print(f"building helm {HELM_VERSION} (2 minutes, once)", flush=True)
+        env = {**os.environ, "GOBIN": str(BUILD / "bin")}
+        subprocess.run(["go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"], env=env, check=True)
+        found = str(BUILD / "bin/helm")
+    return found
+
+
+def _run(*command: str | Path, **given: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False, **given)
+
+
+def _values() -> list[Path]:
+    return sorted((CHART / "ci").glob("*-values.yaml"))
+
+
+def _render(values: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return _run(_helm(), "template", "risk", CHART, "-n", "risk", "-f", values, "--kube-version", KUBERNETES, *more)
+
+
+def lint() -> list[str]:
+    """helm lint --strict, and rendering, with each file of values."""
+    problems = []
+    for values in _values():
+        done = _run(_helm(), "lint", "--strict", CHART, "-f", values, "--kube-version", KUBERNETES)
+        if done.returncode:
+            problems.append(f"{values.name}: {done.stdout[-300:]}")
+        rendered = _render(values)
+        if rendered.returncode:
+            problems.append(f"{values.name}: {rendered.stderr[-300:]}")
+        (BUILD / f"rendered-{values.name}").write_text(rendered.stdout)
+    return problems + ([] if len(_values()) >= 5 else ["fewer than five files of values"])
+
+
+def contradictions() -> list[str]:
+    """Values that contradict each other are told when the chart is rendered."""
+    problems = []
+    for change, words in WRONG.items():
+        done = _render(CHART / "ci/minimal-values.yaml", "--set", change)
+        if done.returncode == 0 or words not in done.stderr:
+            problems.append(f"--set {change}: {done.stderr.strip()[-200:] or 'rendered'}")
+    return problems
+
+
+def schemas() -> list[str]:
+    """Every rendered object against Kubernetes' own schemas; custom ones have none here and are named."""
+    problems, custom = [], set()
+    for values in _values():
+        done = _run(TOOLS / "kubernetes-validate", "--strict", "-k", KUBERNETES, BUILD / f"rendered-{values.name}")
+        text = done.stdout + done.stderr
+        custom |= set(re.findall(r"Couldn't find schema for kind (\w+)", text))
+        problems += [f"{values.name}: {line}" for line in text.splitlines() if line.startswith(("ERROR", "FAIL"))]
+        if done.returncode and not problems:
+            problems.append(f"{values.name}: {text[-300:]}")
+    known = {"KafkaTopic", "KafkaUser", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+    print(f"  rendered only, no schema here: {', '.join(sorted(custom))}")
+    return problems + [f"kind {kind} has no schema" for kind in sorted(custom - known)]
+
+
+def policy() -> list[str]:
+    """checkov over the rendered charts: nothing fails but what is suppressed, with its reason, in the chart itself."""
+    problems = []
+    for values in _values():
+        done = _run(
+            TOOLS / "checkov", "-f", BUILD / f"rendered-{values.name}", "--framework", "kubernetes", "--compact", "--quiet",
+            "--skip-download", "--output", "json",
+        )  # fmt: skip
+        try:
+            found = json.loads(done.stdout)
+        except ValueError:
+            return [f"{values.name}: checkov gave no result: {(done.stdout + done.stderr)[-300:]}"]
+        results = found["results"] if isinstance(found, dict) else found[0]["results"]
+        problems += [
+            f"{values.name}: {each['check_id']} {each['check_name']}: {each['resource']}" for each in results["failed_checks"]
+        ]  # fmt: skip
+    return problems
+
+
+def compose() -> list[str]:
+    """Compose files against the specification's schema; each says at its head how it is started."""
+    problems = []
+    for path in sorted((ROOT / "deploy/compose").glob("*.yaml")):
+        data = yaml.safe_load(path.read_text())
+        if "services" not in data or "pipelines" in data["services"] or "server" in data:
+            continue  # a configuration of one of them
+        done = _run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path)
+        if done.returncode:
+            problems.append(f"{path.name}: {done.stdout[-400:]}")
+        if f"-f deploy/compose/{path.name}" not in path.read_text().split("services:")[0]:
+            problems.append(f"{path.name} does not say how it is started")
+    versions = (ROOT / "deploy/versions.env").read_text()
+    text = "".join(path.read_text() for path in (ROOT / "deploy/compose").glob("*.yaml"))
+    problems += [
+        f"{name} is in no file of versions"
+        for name in set(re.findall(r"\$\{(\w+_IMAGE|RISKSTREAM_TAG)\b", text))
+        if f"{name}=" not in versions
+    ]
+    return problems
+
+
+def alerts() -> list[str]:
+    """Each alert fires in a test and is silent in one, and has a runbook."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        return ["promtool is missing (PATH): apt-get install prometheus"]
+    rules, tests = CHART / "files/alerts.yaml", ROOT / "deploy/alerts/tests.yaml"
+    problems = []
+    for command in (("check", "rules", rules), ("test", "rules", tests)):
+        done = _run(promtool, *command)
+        if done.returncode:
+            problems.append((done.stdout + done.stderr)[-600:])
+    cases = {each["name"] for each in yaml.safe_load(tests.read_text())["tests"]}
+    for group in yaml.safe_load(rules.read_text())["groups"]:
+        for rule in group["rules"]:
+            if name := rule.get("alert"):
+                problems += [
+                    f"no case `{name} {word}`" for word in ("fires", "is silent") if f"{name} {word}" not in cases
+                ]
+                if not (ROOT / f"docs/runbooks/{name}.md").exists():
+                    problems.append(f"{name} has no runbook docs/runbooks/{name}.md")
+    return problems
+
+
+def extras() -> list[str]:
+    """Each extra alone, from its hashed requirements, in an environment of its own, starts what its image starts."""
+    problems = []
+    wheel = _wheel()
+    for extra, command in STARTS.items():
+        folder = BUILD / f"extras/{extra}"
+        shutil.rmtree(folder, ignore_errors=True)
+        steps: list[tuple[str | Path, ...]] = [
+            (sys.executable, "-m", "venv", folder),
+            (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r",
+             ROOT / f"requirements/{extra}.txt"),
+            (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", wheel),
+            (folder / "bin" / command[0], *command[1:], "--help"),
+        ]  # fmt: skip
+        for step in steps:
+            done = _run(*step, cwd=BUILD)
+            if done.returncode:
+                problems.append(f"{extra}: {' '.join(map(str, step))[-120:]}: {(done.stdout + done.stderr)[-300:]}")
+                break
+        shutil.rmtree(folder, ignore_errors=True)
+    for extra in RESOLVED:
+        given = ("--require-hashes", "--quiet", "--python", sys.executable, "--target", BUILD / "resolved")
+        done = _run(TOOLS / "uv", "pip", "install", "--dry-run", *given, "-r", ROOT / f"requirements/{extra}.txt")
+        if done.returncode:
+            problems.append(f"{extra} does not resolve: {done.stderr[-300:]}")
+    return problems
+
+
+def _wheel() -> Path:
+    out = BUILD / "wheel"
+    shutil.rmtree(out, ignore_errors=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    return next(out.glob("*.whl"))
+
+
+def generated() -> list[str]:
+    """Topics, users, dashboards and AsyncAPI are what topics/ and schemas/ say."""
+    done = _run(sys.executable, ROOT / "scripts/deploy_files.py", "--check")
+    return [done.stderr] if done.returncode else []
+
+
+CHECKS: dict[str, Callable[[], list[str]]] = {
+    "generated": generated, "lint": lint, "contradictions": contradictions, "schemas": schemas, "policy": policy,
+    "compose": compose, "alerts": alerts, "extras": extras,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main())
