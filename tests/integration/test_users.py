@@ -1,4 +1,4 @@
-"""Every service as the Kafka user that Strimzi would make for it, with the least it is given: all of them work, and no more is allowed."""
+"""Every service as the Kafka user that Strimzi would make for it: with the least it is given the chain works, and more is refused."""
 
 import json
 import time
