@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from scaling_replay import replay
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy/helm/riskstream"
@@ -200,6 +201,17 @@ def alerts() -> list[str]:
     return problems
 
 
+def scaling() -> list[str]:
+    """A day through the scaling query in a real Prometheus: at most one change of the replicas in ten minutes, and some of them."""
+    if shutil.which("promtool") is None or shutil.which("prometheus") is None:
+        return ["prometheus is missing (PATH): apt-get install prometheus"]
+    found = replay(_render(CHART / "ci/production-values.yaml").stdout, BUILD / "scaling")
+    print("  " + ", ".join(f"{name} {value}" for name, value in found.items()))
+    (BUILD / "scaling.json").write_text(json.dumps(found, indent=1) + "\n")
+    problems = [] if found["most_in_10_minutes"] <= 1 else [f"{found['most_in_10_minutes']} changes in ten minutes"]
+    return problems + ([] if found["changes"] >= 2 else ["the day asked for no change: it proves nothing"])
+
+
 def extras() -> list[str]:
     """Each extra alone, from its hashed requirements, in an environment of its own, starts what its image starts."""
     problems = []
@@ -248,7 +260,7 @@ def generated() -> list[str]:
 
 CHECKS: dict[str, Callable[[], list[str]]] = {
     "generated": generated, "lint": lint, "contradictions": contradictions, "schemas": schemas, "policy": policy,
-    "compose": compose, "alerts": alerts, "extras": extras,
+    "compose": compose, "alerts": alerts, "scaling": scaling, "extras": extras,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from loadtests.proof.holds import expired
 from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
+from loadtests.proof.rolling import rolling
 from loadtests.proof.stage import play
 
 Found = tuple[Counter[str], list[str]]
@@ -58,6 +59,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "upstream-duplicate": lambda f, m, s: play(f, m, s, named.upstream_duplicate, count=16_000),
     "expired": expired,
     "clock": lambda f, m, s: play(f, m, s, named.clock),
+    "rolling": rolling,
     "kill-recovery": kill_recovery,
     "profile-freshness": freshness,
     "handbook-stack": handbook,
