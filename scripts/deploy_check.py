@@ -21,11 +21,12 @@ BUILD = ROOT / "build/deploy"
 TOOLS = BUILD / "env/bin"
 HELM_VERSION = "v3.19.0"
 KUBERNETES = "1.31.0"
-STARTS = {
-    "gateway": ("python", "-m", "riskstream.gateway"), "scorer": ("python", "-m", "riskstream.scorer"),
-    "tracker": ("python", "-m", "riskstream.tracker"), "profiler": ("python", "-m", "riskstream.profiler"),
-    "reporter": ("python", "-m", "riskstream.reporter"), "trainer": ("riskstream",), "cli": ("riskstream", "tail"),
-}  # fmt: skip
+STARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    **{name: (("python", "-m", f"riskstream.{name}"),) for name in ("gateway", "scorer", "tracker", "profiler")},
+    "reporter": (("python", "-m", "riskstream.reporter"), ("riskstream", "report")),
+    "trainer": (("riskstream", "train"),),
+    "cli": (("riskstream", "topics"), ("riskstream", "logged")),
+}
 """By extra, what its image starts."""
 RESOLVED = ("scorer-gpu",)
 """Extras that are too large to install here: resolved only."""
@@ -216,15 +217,16 @@ def extras() -> list[str]:
     """Each extra alone, from its hashed requirements, in an environment of its own, starts what its image starts."""
     problems = []
     wheel = _wheel()
-    for extra, command in STARTS.items():
+    for extra, commands in STARTS.items():
         folder = BUILD / f"extras/{extra}"
         shutil.rmtree(folder, ignore_errors=True)
+        starts: list[tuple[str | Path, ...]] = [(folder / "bin" / each[0], *each[1:], "--help") for each in commands]
         steps: list[tuple[str | Path, ...]] = [
             (sys.executable, "-m", "venv", folder),
             (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r",
              ROOT / f"requirements/{extra}.txt"),
             (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", wheel),
-            (folder / "bin" / command[0], *command[1:], "--help"),
+            *starts,
         ]  # fmt: skip
         for step in steps:
             done = _run(*step, cwd=BUILD)
