@@ -227,6 +227,7 @@ def extras() -> list[str]:
              ROOT / f"requirements/{extra}.txt"),
             (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", wheel),
             *starts,
+            *([(folder / "bin/riskstream", "compile")] if extra == "scorer" else []),  # as its image does when it is built
         ]  # fmt: skip
         for step in steps:
             done = _run(*step, cwd=BUILD)

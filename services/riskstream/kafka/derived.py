@@ -43,6 +43,8 @@ class _Part:
     flushed_metadata: str
     outputs: list[Output] = field(default_factory=list)
     is_dirty: bool = False
+    oldest_at: int = 0
+    """When the oldest record taken since the last commit was appended, ms; 0 where there is none."""
 
 
 class DerivedLane:
@@ -180,6 +182,7 @@ class DerivedLane:
                 continue
             part.position = records[-1].offset + 1
             part.is_dirty = True
+            part.oldest_at = part.oldest_at or records[0].appended_at
             part.outputs += self._work.take(number, records, part.committed)
 
     def _sort_in(self, message: Message, taken: dict[int, list[Record]]) -> None:
@@ -235,7 +238,10 @@ class DerivedLane:
         except KafkaException as error:
             self._abort(error)
             return
+        if oldest := [part.oldest_at for part in dirty.values() if part.oldest_at]:
+            self._metrics.source_age_seconds.observe(max(time.time() - min(oldest) / 1000, 0))
         for number, part in dirty.items():
+            part.oldest_at = 0
             part.outputs = []
             part.committed = max(positions[number], part.committed)
             part.is_dirty = not flush

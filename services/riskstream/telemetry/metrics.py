@@ -59,6 +59,11 @@ class DerivedMetrics:
         self.commit_seconds = Histogram(
             f"riskstream_{service}_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
         )
+        self.source_age_seconds = Histogram(
+            f"riskstream_{service}_source_age_seconds",
+            "Time from the append of a source record to the commit of what came of it, of a commit's oldest",
+            buckets=(*_LATENCY_S, 30.0, 60.0, 300.0, 900.0, 3600.0), registry=registry,
+        )  # fmt: skip
         self.aborts = Counter(f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry)
         self.dropped = Counter(
             f"riskstream_{service}_repeats_total", "Repeats dropped by the reader's rule", registry=registry
