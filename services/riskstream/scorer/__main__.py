@@ -27,8 +27,8 @@ def main() -> None:
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
     features = SETS[settings.features]
-    TopicAdmin(settings.kafka).wait_until_allowed()
     model, policy = load_model(settings, features)
+    TopicAdmin(settings.kafka).wait_until_allowed()
     redis = settings.redis.get_secret_value()
     profiles = None
     if features.profiles:
