@@ -28,7 +28,7 @@ STARTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cli": (("riskstream", "topics"), ("riskstream", "logged")),
 }
 """By extra, what its image starts."""
-RESOLVED = ("scorer-gpu",)
+RESOLVED = ("scorer-gpu", "vllm")
 """Extras that are too large to install here: resolved only."""
 WRONG = {
     "kafka.bootstrap=": "kafka.bootstrap is not set",
@@ -236,7 +236,15 @@ def extras() -> list[str]:
                 break
         shutil.rmtree(folder, ignore_errors=True)
     for extra in RESOLVED:
-        given = ("--require-hashes", "--quiet", "--python", sys.executable, "--target", BUILD / "resolved")
+        target = (
+            "--python-version",
+            "3.12",
+            "--python-platform",
+            "x86_64-unknown-linux-gnu",
+            "--target",
+            BUILD / "resolved",
+        )
+        given = ("--require-hashes", "--quiet", *target)
         done = _run(TOOLS / "uv", "pip", "install", "--dry-run", *given, "-r", ROOT / f"requirements/{extra}.txt")
         if done.returncode:
             problems.append(f"{extra} does not resolve: {done.stderr[-300:]}")

@@ -9,6 +9,9 @@ for extra in gateway scorer scorer-gpu faust tracker profiler reporter trainer x
     --python-version 3.11 --no-header --no-annotate --quiet -o "requirements/$extra.txt"
   echo "requirements/$extra.txt"
 done
+"$uv" pip compile pyproject.toml --extra vllm --generate-hashes --no-emit-index-url --python-platform x86_64-unknown-linux-gnu \
+  --python-version 3.12 --no-header --no-annotate --quiet -o requirements/vllm.txt
+echo requirements/vllm.txt
 for tools in build deploy; do
   "$uv" pip compile "requirements/$tools.in" --generate-hashes --no-emit-index-url --universal \
     --python-version 3.11 --no-header --no-annotate --quiet -o "requirements/$tools.txt"
