@@ -43,6 +43,7 @@ WRONG = {
     "networkPolicy.kafka=null": "networkPolicy.kafka is empty",
     "autoscaling.kind=keda": "autoscaling.prometheusAddress is not set",
     "strimzi.enabled=true": "strimzi.cluster is not set",
+    "strimzi.enabled=true,strimzi.cluster=c,autoscaling.kind=keda,autoscaling.prometheusAddress=http://p:9090": "KEDA reads lag as",
     "image.tag=latest": "/image/tag",
     "replicas=3": "additional properties 'replicas' not allowed",
     "services.scorer.replica=3": "additional properties 'replica' not allowed",

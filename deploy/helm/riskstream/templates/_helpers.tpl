@@ -59,18 +59,34 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- $query -}}
 {{- end }}
 
-{{- /* What every process needs to reach Kafka: .root; the variables are RISKSTREAM_KAFKA_*, read by every process alike */ -}}
+{{- /* What every process needs to reach Kafka, read by all alike: .root, .name of the service, .user where that is another's */ -}}
 {{- define "riskstream.kafkaEnv" -}}
+{{- if .root.Values.strimzi.enabled }}
+{{- $user := printf "%s-%s" .root.Release.Name (default .name .user) }}
+- {name: RISKSTREAM_KAFKA_PROTOCOL, value: SASL_SSL}
+- {name: RISKSTREAM_KAFKA_MECHANISM, value: SCRAM-SHA-512}
+- {name: RISKSTREAM_KAFKA_USERNAME, value: {{ $user }}}
+- name: RISKSTREAM_KAFKA_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $user }}, key: password}
+{{- else }}
 {{- with .root.Values.kafka.existingSecret }}
 {{- range $variable, $key := dict "PROTOCOL" "protocol" "MECHANISM" "mechanism" "USERNAME" "username" "PASSWORD" "password" }}
 - name: RISKSTREAM_KAFKA_{{ $variable }}
   valueFrom:
     secretKeyRef: {name: {{ $.root.Values.kafka.existingSecret }}, key: {{ $key }}}
 {{- end }}
-{{- if $.root.Values.kafka.hasCa }}
-- name: RISKSTREAM_KAFKA_CA
-  value: /secrets/kafka/ca.crt
 {{- end }}
+{{- end }}
+{{- if include "riskstream.caSecret" .root }}
+- {name: RISKSTREAM_KAFKA_CA, value: /secrets/kafka/ca.crt}
+{{- end }}
+{{- end }}
+
+{{- /* The Secret that holds ca.crt; empty where there is none. */ -}}
+{{- define "riskstream.caSecret" -}}
+{{- if .Values.strimzi.enabled }}{{ .Values.strimzi.cluster }}-cluster-ca-cert
+{{- else if .Values.kafka.hasCa }}{{ .Values.kafka.existingSecret }}
 {{- end }}
 {{- end }}
 
@@ -107,6 +123,9 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- if and (eq .Values.autoscaling.kind "keda") (not .Values.autoscaling.prometheusAddress) }}
 {{- fail "autoscaling.prometheusAddress is not set: KEDA asks Prometheus for the age of events" }}
+{{- end }}
+{{- if and .Values.strimzi.enabled (eq .Values.autoscaling.kind "keda") (not .Values.kafka.existingSecret) }}
+{{- fail "kafka.existingSecret is not set: with Strimzi the services have users of their own, and KEDA reads lag as the one it names" }}
 {{- end }}
 {{- if and .Values.strimzi.enabled (not .Values.strimzi.cluster) }}
 {{- fail "strimzi.cluster is not set: name the Kafka resource that topics and users belong to" }}
