@@ -94,7 +94,6 @@ def _compare(
             records = reader.poll(0.2, 4000)
             columns = decoder.decode([record.value for record in records])
             srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-            starts, lengths = columns.span("features")
             for at, record in enumerate(records):
                 if not rule.accept(record.partition, srcs[at], prevs[at]):
                     continue
@@ -105,8 +104,7 @@ def _compare(
                     counts[f"flagged_{flag}"] += 1
                 if row < first:
                     continue
-                stop = int(starts[at] + lengths[at]) - 1
-                logged = columns.data[stop - 4 * len(HANDBOOK.names) : stop].view(np.float32)
+                logged = columns.floats_of("features", at, len(HANDBOOK.names))
                 differ += logged[:owned].tobytes() != vectors[row, :owned].tobytes()
                 profiles_equal += logged[owned:].tobytes() == vectors[row, owned:].tobytes()
     rows = np.arange(first, n)

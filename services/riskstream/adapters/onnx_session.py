@@ -35,6 +35,7 @@ class _Bound:
 
     binding: Any
     given: ort.OrtValue
+    found: ort.OrtValue
     staged: NDArray[np.float32]
 
 
@@ -84,16 +85,24 @@ class OnnxSession:
             raise self._wrong(f"gives {found[-1].name} {found[-1].type}", "its last output must be float probabilities")
         return given[0].name, found[-1].name
 
+    def _width(self) -> list[int]:
+        """Columns of the output. Fatal where their number is not fixed."""
+        rest = self._session.get_outputs()[-1].shape[1:]
+        if not all(isinstance(each, int) for each in rest):
+            raise self._wrong(f"gives rows of {rest}", "export it with a fixed number of outputs")
+        return list(rest)
+
     def _bind(self, size: int) -> _Bound:
-        shape = [size, self._columns]
+        shape, width = [size, self._columns], self._width()
         try:
             given = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, self._device, 0)
             binding = self._session.io_binding()
+            found = ort.OrtValue.ortvalue_from_shape_and_type([size, *width], np.float32, self._device, 0)
             binding.bind_ortvalue_input(self._input, given)
-            binding.bind_output(self._output, self._device, 0)
+            binding.bind_ortvalue_output(self._output, found)
         except Exception as error:  # onnxruntime raises classes of its own compiled module
             raise DeviceGone(str(error)) from error
-        return _Bound(binding=binding, given=given, staged=np.zeros(shape, np.float32))
+        return _Bound(binding=binding, given=given, found=found, staged=np.zeros(shape, np.float32))
 
     def _run_bound(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         n = len(rows)
@@ -102,10 +111,10 @@ class OnnxSession:
         try:
             bound.given.update_inplace(bound.staged)
             self._session.run_with_iobinding(bound.binding)
-            out = bound.binding.copy_outputs_to_cpu()[0]
+            out = bound.found.numpy()
         except Exception as error:  # as above
             raise DeviceGone(str(error)) from error
-        return _second(out)[:n]
+        return _second(out)[:n].copy()  # on the CPU it is the buffer itself
 
     def _warm(self) -> None:
         """Run every shape before anything waits for it, single rows last, as the first request will mostly be one.

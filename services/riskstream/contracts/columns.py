@@ -77,6 +77,12 @@ class Columns:
         start = self.starts[row, index]
         return self.data[start : start + self.lengths[row, index]].tobytes().decode()
 
+    def floats_of(self, name: str, index: int, count: int) -> NDArray[np.float32]:
+        """The `count` floats of an array field of one record, as they stand in its frame."""
+        row = self.layout.field(name).bank_row
+        stop = int(self.starts[row, index] + self.lengths[row, index]) - 1  # the array's end mark
+        return self.data[stop - 4 * count : stop].view(np.float32)
+
     def record(self, index: int) -> dict[str, Any]:
         """One record as a dict, as `Codec.decode` gives it; for tests and rare paths."""
         return {field.name: self._value(field, index) for field in self.layout.fields}

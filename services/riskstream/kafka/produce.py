@@ -14,10 +14,8 @@ from riskstream.runtime.errors import Fatal, Retryable
 class BulkProducer:
     """Sends many records; `send` holds when the queue is full, `flush` returns when the broker has all."""
 
-    def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000, max_bytes: int = 1_000_000) -> None:
-        settings: dict[str, Any] = {
-            **GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue, "message.max.bytes": max_bytes,
-        }  # fmt: skip
+    def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000) -> None:
+        settings: dict[str, Any] = {**GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue}
         self._producer = Producer({**connection(bootstrap), "client.id": name, **settings}, logger=client_log())
         self._error: KafkaError | None = None
 

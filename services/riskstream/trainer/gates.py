@@ -1,13 +1,14 @@
 """What a model must hold before it is written: each gate is a Fatal of one sentence, and nothing is left behind."""
 
 import time
+from pathlib import Path
 from statistics import median
 
 import lightgbm as lgb
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from riskstream.adapters.onnx_session import OnnxSession
 from riskstream.risk.evaluation import calibration
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
@@ -66,10 +67,10 @@ def check_size_and_latency(raw: bytes, rows: NDArray[np.float32]) -> None:
             what=f"the model has {len(raw):,} bytes, allowed are {MAX_ONNX_BYTES:,}", where="size",
             do="train fewer --trees: the model was not written",
         )  # fmt: skip
-    session, took = _session(raw), []
+    session, took = _session(raw, rows), []
     for at in range(_TIMED_ROWS):
         started = time.perf_counter()
-        session.run(None, {"features": rows[at % len(rows)][None]})
+        session.predict(rows[at % len(rows)][None])
         took.append(1e3 * (time.perf_counter() - started))
     if median(took) > MAX_ROW_MS:
         raise Fatal(
@@ -79,12 +80,9 @@ def check_size_and_latency(raw: bytes, rows: NDArray[np.float32]) -> None:
 
 
 def onnx_scores(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of fraud: the last column of the model's output."""
-    out: NDArray[np.float32] = _session(raw).run(None, {"features": rows})[0][:, -1]
-    return out
+    """Probabilities of fraud, by the session that serves them: what it refuses is refused here as well."""
+    return _session(raw, rows).predict(rows)
 
 
-def _session(raw: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+def _session(raw: bytes, rows: NDArray[np.float32]) -> OnnxSession:
+    return OnnxSession(raw, rows.shape[1], Path("training/model.onnx"))

@@ -72,9 +72,8 @@ class LoggedRows:
         numbers = {
             name: columns.numbers(name) for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
         }
-        starts, lengths = columns.span("features")
         flag_starts, flag_lengths = columns.span("flags")
-        wide, kept, ends = len(self._features.names), [], []
+        wide, kept = len(self._features.names), []
         for at, record in enumerate(records):
             is_new = self._rule.accept(record.partition, int(numbers["src"][at]), int(numbers["prev"][at]))
             if not is_new or numbers["verdict"][at] != GOOD or columns.is_null("score")[at]:
@@ -85,7 +84,6 @@ class LoggedRows:
                 self.found.cold += 1
             else:
                 kept.append(at)
-                ends.append(int(starts[at] + lengths[at]) - 1)
         if not kept:
             return
         rows = np.array(kept)
@@ -98,7 +96,7 @@ class LoggedRows:
                     "decision": columns.numbers("decision")[rows],
                 },
                 score=columns.numbers("score")[rows],
-                vectors=np.stack([columns.data[end - 4 * wide : end].view(np.float32) for end in ends]),
+                vectors=np.stack([columns.floats_of("features", at, wide) for at in kept]),
             )
         )  # fmt: skip
         self._newest_ms = max(self._newest_ms, int(numbers["occurred_at"][rows].max()))

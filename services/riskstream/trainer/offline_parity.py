@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
@@ -51,7 +49,6 @@ class OfflineParity:
         """Scores as they were read; repeats, rejected ones, other sets and transactions that the file has not are passed over."""
         columns = self._decoder.decode([record.value for record in records])
         srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        starts, lengths = columns.span("features")
         flag_starts, flag_lengths = columns.span("flags")
         is_good = columns.numbers("verdict") == GOOD
         wide, label = len(self._features.names), self._features.label
@@ -65,8 +62,7 @@ class OfflineParity:
             if b"cold" in flags:
                 self.found.cold += 1
                 continue
-            stop = int(starts[at] + lengths[at]) - 1
-            logged = columns.data[stop - 4 * wide : stop].view(np.float32)
+            logged = columns.floats_of("features", at, wide)
             ours = self._vectors[row]
             self.found.rows += 1
             self.found.stale += b"stale" in flags
