@@ -10,7 +10,6 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
-import onnxruntime as ort
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -105,7 +104,7 @@ def _student(data: Transactions, tested: Tested) -> list[Row]:
     rows = np.ascontiguousarray(tested.inputs[tested.rows])
     labels = labels_of(data)[tested.rows]
     sessions = {"trees": tested.onnx, "student": student, "INT8": quantised(student), "FP16": halved(student)}
-    runs = {name: _session(raw) for name, raw in sessions.items()}
+    runs = {name: OnnxSession(raw, rows.shape[1], Path(name)).predict for name, raw in sessions.items()}
     found = {name: average_precision(labels, work(rows)) for name, work in runs.items()}
     cpu = {name: [_cpu_a_row(work, rows) for _ in range(5)] for name, work in runs.items()}
     out = [
@@ -152,18 +151,6 @@ def _scorers_model(folder: Path) -> Path:
     settings = FitSettings(trees=100, stage2="fp32")
     train(read_dataset(folder / "in.parquet", STANDARD), STANDARD, settings, folder / "model")
     return folder / "model"
-
-
-def _session(raw: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-
-    def scores(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = session.run(None, {"features": rows})[0]
-        return found[:, -1]
-
-    return scores
 
 
 def _cpu_a_row(work: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: NDArray[np.float32]) -> float:
