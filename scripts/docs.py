@@ -55,7 +55,14 @@ def _length(ms: int) -> str:
 def pages() -> dict[str, str]:
     """Text of each page by file name."""
     registry = CollectorRegistry()
-    for name in ("LaneMetrics", "TrackerMetrics", "ProfilerMetrics", "GatewayMetrics", "ReporterMetrics"):
+    for name in (
+        "LaneMetrics",
+        "TrackerMetrics",
+        "ProfilerMetrics",
+        "GatewayMetrics",
+        "ReporterMetrics",
+        "TracingMetrics",
+    ):
         getattr(metrics, name)(registry)
     measured = [(f"`{each.name}`", each.type, each.documentation) for each in registry.collect()]
     topic_rows = [

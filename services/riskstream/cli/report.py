@@ -11,6 +11,7 @@ from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ReporterMetrics
+from riskstream.telemetry.otlp import Tracing
 
 out_option = click.option(
     "--out",
@@ -41,7 +42,12 @@ def command() -> None:
 def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int) -> int:
     """Write reports now; exit code 1 where one does not reconcile."""
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
-    records = Reporter(kafka, out, ReporterMetrics(), grace_s=grace_s, so_far=so_far).run_once(grains)
+    tracing = Tracing("reporter")
+    reporter = Reporter(kafka, out, ReporterMetrics(), grace_s=grace_s, so_far=so_far, tracer=tracing.tracer)
+    try:
+        records = reporter.run_once(grains)
+    finally:
+        tracing.stop()
     for record in records:
         state = "reconciled" if record["is_reconciled"] else "NOT RECONCILED"
         click.echo(

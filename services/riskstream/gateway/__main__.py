@@ -13,6 +13,7 @@ from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_even
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import GatewayMetrics
+from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> int:
@@ -22,7 +23,8 @@ def main() -> int:
     admin.wait_until_allowed()
     if "scores.v1" not in admin.partitions():
         raise Fatal(what="no topic scores.v1", where=settings.kafka, do="run `riskstream topics apply`")
-    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics())
+    tracing = Tracing("gateway")
+    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics(), tracing.tracer)
     compile_all()
     health = TelemetryServer(
         settings.telemetry_host, settings.telemetry_port, is_alive=lambda: True, is_ready=lambda: gateway.is_ready
@@ -36,6 +38,7 @@ def main() -> int:
         )
     )  # fmt: skip
     server.run()
+    tracing.stop()
     health.stop()
     return 0 if server.started else 1
 

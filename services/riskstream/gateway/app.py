@@ -21,11 +21,13 @@ from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.settings import GatewaySettings
+from riskstream.gateway.traced import RequestTrace
 from riskstream.gateway.waiting import ScoreWaiters
 from riskstream.kafka.produce import AwaitedProducer
 from riskstream.runtime.clock import Clock
 from riskstream.runtime.errors import Retryable
 from riskstream.telemetry.metrics import GatewayMetrics
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("gateway")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -34,8 +36,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Gateway:
     """State of a running gateway: producer, waiters, metrics."""
 
-    def __init__(self, settings: GatewaySettings, rates: Rates, clock: Clock, metrics: GatewayMetrics) -> None:
+    def __init__(
+        self, settings: GatewaySettings, rates: Rates, clock: Clock, metrics: GatewayMetrics, tracer: Tracer = NO_TRACER
+    ) -> None:  # fmt: skip
         self._settings, self._rates, self._clock, self._metrics = settings, rates, clock, metrics
+        self._tracer = tracer
+        self._reading, self._sending, self._scoring = map(metrics.stage_seconds.labels, ("read", "send", "wait"))
         self._transactions, self._answers, self._labels = codec("transaction.v1"), codec("answer.v1"), codec("label.v1")
         self._producer: AwaitedProducer | None = None
         self._waiters: ScoreWaiters | None = None
@@ -48,9 +54,9 @@ class Gateway:
         """The ASGI application."""
         return Starlette(
             routes=[
-                Route("/v1/transactions", self._measured("transactions", self._accept), methods=["POST"]),
-                Route("/v1/decisions", self._measured("decisions", self._decide), methods=["POST"]),
-                Route("/v1/labels", self._measured("labels", self._label), methods=["POST"]),
+                self._route("transactions", self._accept),
+                self._route("decisions", self._decide),
+                self._route("labels", self._label),
                 *registry.routes(),
             ],
             lifespan=self._lifespan,
@@ -69,21 +75,24 @@ class Gateway:
 
     async def _accept(self, request: Request) -> Response:
         """POST /v1/transactions: 202 once the broker has the record."""
-        transaction = read_transaction(await self._body(request), self._rates, self._clock.now_ms())
-        partition, offset = await self._send(transaction)
+        transaction = await self._transaction(request)
+        partition, offset = await self._send(transaction, request.state.trace)
         return _json(202, {"transaction_id": transaction.transaction_id, "partition": partition, "offset": offset})
 
     async def _label(self, request: Request) -> Response:
         """POST /v1/labels: 202 once the broker has the record."""
-        label = read_label(await self._body(request), self._clock.now_ms())
-        partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label))
+        with self._reading.time():
+            label = read_label(await self._body(request), self._clock.now_ms())
+        trace = request.state.trace
+        partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label), trace)
         return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})
 
     async def _decide(self, request: Request) -> Response:
         """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4 record the answer."""
         started = self._clock.monotonic()
         deadline_ms = self._deadline_ms(request)
-        transaction = read_transaction(await self._body(request), self._rates, self._clock.now_ms())
+        transaction = await self._transaction(request)
+        trace: RequestTrace | None = request.state.trace
         assert self._waiters is not None
         if len(self._waiters) >= self._settings.max_waiting:
             raise _busy(f"{len(self._waiters)} callers wait already")
@@ -94,15 +103,20 @@ class Gateway:
         score: dict[str, Any] | None = None
         try:
             async with asyncio.timeout(max(deadline_ms / 1000 - (self._clock.monotonic() - started), 0)):
-                place = await self._send(transaction)
-                score = await future
+                place = await self._send(transaction, trace)
+                with self._scoring.time():
+                    score = await future
         except TimeoutError:
             pass
         finally:
             self._waiters.forget(*ids, future)
             self._metrics.waiting.set(len(self._waiters))
         elapsed_ms = (self._clock.monotonic() - started) * 1000
-        self._record(transaction, score, place, deadline_ms, elapsed_ms)
+        if score is not None:
+            self._metrics.event_age_seconds.observe(max(score["read_at_ns"] / 1e9 - score["src_appended_at"] / 1e3, 0))
+            if trace is not None:
+                trace.scored(score)
+        self._record(transaction, score, place, deadline_ms, elapsed_ms, trace)
         if score is None:
             raise Problem(
                 status=504, code="deadline", title="No decision within the deadline",
@@ -111,15 +125,27 @@ class Gateway:
             )  # fmt: skip
         return _json(200, _answer(transaction, score, elapsed_ms))
 
-    async def _send(self, transaction: Transaction) -> tuple[int, int]:
-        return await self._put("transactions.v1", transaction.customer_id, self._transactions.encode(transaction))
+    async def _transaction(self, request: Request) -> Transaction:
+        with self._reading.time():
+            return read_transaction(await self._body(request), self._rates, self._clock.now_ms())
 
-    async def _put(self, topic: str, key: str, frame: bytes) -> tuple[int, int]:
+    async def _send(self, transaction: Transaction, trace: RequestTrace | None) -> tuple[int, int]:
+        frame = self._transactions.encode(transaction)
+        return await self._put("transactions.v1", transaction.customer_id, frame, trace)
+
+    async def _put(self, topic: str, key: str, frame: bytes, trace: RequestTrace | None) -> tuple[int, int]:
         assert self._producer is not None
+        context, started_ns = trace.sending() if trace else None, time.time_ns()
+        place: tuple[int, int] | None = None
         try:
-            return await self._producer.send(topic, key.encode(), frame)
+            with self._sending.time():
+                place = await self._producer.send(topic, key.encode(), frame, context)
+            return place
         except Retryable as error:
             raise _busy(str(error)) from error
+        finally:
+            if trace is not None and context is not None:
+                trace.sent(topic, context, started_ns, place)
 
     def _record(
         self,
@@ -128,6 +154,7 @@ class Gateway:
         place: tuple[int, int] | None,
         deadline_ms: int,
         elapsed_ms: float,
+        trace: RequestTrace | None,
     ) -> None:
         """What was answered, to answers.v1."""
         assert self._producer is not None
@@ -143,11 +170,13 @@ class Gateway:
             "elapsed_ms": elapsed_ms,
             "answered_at": self._clock.now_ms(),
         }
+        logged = trace.context.logged() if trace else {}
         self._producer.post(
             "answers.v1",
             transaction.customer_id.encode(),
             self._answers.encode(answer),
-            lambda why: log.error("answer not recorded", transaction_id=transaction.transaction_id, why=why),
+            lambda why: log.error("answer not recorded", transaction_id=transaction.transaction_id, why=why, **logged),
+            trace.context if trace else None,
         )
 
     async def _body(self, request: Request) -> bytes:
@@ -177,21 +206,35 @@ class Gateway:
             )  # fmt: skip
         return int(given)
 
-    def _measured(self, route: str, handler: Handler) -> Handler:
+    def _route(self, name: str, handler: Handler) -> Route:
+        """POST /v1/<name>, measured and, where its trace is sampled, traced: log events of it carry the trace's id."""
+        path = f"/v1/{name}"
+
         async def measured(request: Request) -> Response:
             started = time.perf_counter()
-            try:
-                response = await handler(request)
-            except Problem as problem:
-                self._metrics.problems.labels(problem=problem.code).inc()
-                response = _problem(problem)
-            except ClientDisconnect:
-                response = Response(status_code=499)
-            self._metrics.requests.labels(route=route, status=str(response.status_code)).inc()
-            self._metrics.request_seconds.labels(route=route).observe(time.perf_counter() - started)
+            trace = request.state.trace = RequestTrace.begin(self._tracer, path, request.headers.get("traceparent"))
+            if trace is None:
+                response = await answered(request)
+            else:
+                with structlog.contextvars.bound_contextvars(**trace.context.logged()):
+                    response = await answered(request)
+                    trace.end(response.status_code)
+                    log.info("answered", path=path, status=response.status_code)
+            self._metrics.requests.labels(route=name, status=str(response.status_code)).inc()
+            exemplar = {"trace_id": trace.context.trace_id} if trace else None
+            self._metrics.request_seconds.labels(route=name).observe(time.perf_counter() - started, exemplar)
             return response
 
-        return measured
+        async def answered(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Problem as problem:
+                self._metrics.problems.labels(problem=problem.code).inc()
+                return _problem(problem)
+            except ClientDisconnect:
+                return Response(status_code=499)
+
+        return Route(path, measured, methods=["POST"])
 
 
 def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.traced import context_in
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
@@ -33,7 +35,7 @@ class ScoreWaiters:
         return len(self._waiters)
 
     def wait_for(self, customer_id: str, transaction_id: str) -> "asyncio.Future[dict[str, Any]]":
-        """A future of the score; call it before the transaction is sent."""
+        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the transaction is sent."""
         future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._waiters.setdefault((customer_id, transaction_id), []).append(future)
         return future
@@ -76,7 +78,10 @@ class ScoreWaiters:
                 continue
             key = (columns.text("customer_id", index), columns.text("transaction_id", index))
             if key in self._waiters:
-                score = {**columns.record(index), "partition": record.partition}
+                score = {
+                    **columns.record(index), "partition": record.partition, "read_at_ns": time.time_ns(),
+                    "trace": context_in(record.headers) if record.headers else None,
+                }  # fmt: skip
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 
     def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:

@@ -8,15 +8,19 @@ state was written, and the work's own positions there: a new owner goes on from 
 import time
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from riskstream.kafka.client import client_log, connection, consumer, group_settings, translated
+from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.traced import Hop, HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.metrics import DerivedMetrics
+from riskstream.telemetry.tracing import NO_TRACER, TraceContext, Tracer
 
 log = structlog.get_logger("derived")
 
@@ -45,16 +49,22 @@ class _Part:
     is_dirty: bool = False
     oldest_at: int = 0
     """When the oldest record taken since the last commit was appended, ms; 0 where there is none."""
+    hops: list[Hop] = field(default_factory=list)
+    """Sampled records taken since the last commit."""
 
 
 class DerivedLane:
     """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's transaction is fenced."""
 
     def __init__(
-        self, settings: DerivedSettings, work: DerivedWork, metrics: DerivedMetrics, stop: Event, view: View | None = None
+        self, settings: DerivedSettings, work: DerivedWork, metrics: DerivedMetrics, stop: Event, view: View | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:  # fmt: skip
         self._settings, self._work, self._metrics, self._stop, self._view = settings, work, metrics, stop, view
         self._parts: dict[int, _Part] = {}
+        self._spans, self._lag = HopSpans(tracer, settings.source, settings.group), Lag(metrics.lag)
+        self._taken = self._taken_ns = 0
+        """Records since the last commit, and when the first sampled one of them was taken."""
         self._failure: Fatal | None = None
         self._is_broken = False
         self.loop_seen = time.monotonic()
@@ -143,6 +153,7 @@ class DerivedLane:
                 flushed=flushed,
                 flushed_metadata=self._work.metadata(number),
             )
+            self._lag.own(self._settings.source, number)
         client.incremental_assign(partitions)
         log.info("assigned", partitions=numbers)
 
@@ -165,6 +176,7 @@ class DerivedLane:
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._parts.pop(each.partition, None)
+            self._lag.forget(self._settings.source, each.partition)
             self._work.drop(each.partition)
         client.incremental_unassign(partitions)
         log.info("gave up", partitions=[each.partition for each in partitions])
@@ -173,6 +185,7 @@ class DerivedLane:
         first = self._consumer.poll(0.02)
         if first is None:
             return
+        self._metrics.stages.begin()
         taken: dict[int, list[Record]] = {}
         for message in [first, *self._consumer.consume(4095, 0)]:
             self._sort_in(message, taken)
@@ -184,12 +197,16 @@ class DerivedLane:
             part.is_dirty = True
             part.oldest_at = part.oldest_at or records[0].appended_at
             part.outputs += self._work.take(number, records, part.committed)
+            self._taken += len(records)
+            self._lag.taken(self._settings.source, number, records[-1].appended_at)
+        self._metrics.stages.mark("take")
 
     def _sort_in(self, message: Message, taken: dict[int, list[Record]]) -> None:
         """Put a good record of an owned partition into its list."""
         error = message.error()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
+                self._lag.reached_end(self._settings.source, message.partition() or 0)
                 return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):
@@ -204,9 +221,22 @@ class DerivedLane:
             return
         record = Record(
             topic=self._settings.source, partition=number, offset=offset, appended_at=message.timestamp()[1],
-            key=message.key(), value=message.value(), headers=[],
+            key=message.key(), value=message.value(), headers=[], trace=self._trace(part, message, number, offset),
         )  # fmt: skip
         taken.setdefault(number, []).append(record)
+
+    def _trace(self, part: _Part, message: Message, number: int, offset: int) -> TraceContext | None:
+        """Our span of a sampled record, of which nothing was committed before."""
+        headers = message.headers()
+        if headers is None or offset < part.committed:
+            return None
+        context = context_in(headers)
+        if context is None:
+            return None
+        hop = self._spans.begin(context, number, offset)
+        part.hops.append(hop)
+        self._taken_ns = self._taken_ns or time.time_ns()
+        return hop.context
 
     def _commit(self, *, flush: bool) -> None:
         """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
@@ -214,6 +244,7 @@ class DerivedLane:
         if not dirty:
             return
         started = time.perf_counter()
+        self._metrics.stages.begin()
         positions = {number: part.position for number, part in dirty.items()}
         outputs = [output for part in dirty.values() for output in part.outputs]
         outputs += [output for number, part in dirty.items() for output in self._work.settle(number, part.committed)]
@@ -240,19 +271,25 @@ class DerivedLane:
             return
         if oldest := [part.oldest_at for part in dirty.values() if part.oldest_at]:
             self._metrics.source_age_seconds.observe(max(time.time() - min(oldest) / 1000, 0))
+        self._spans.end(
+            [hop for part in dirty.values() for hop in part.hops], self._taken, self._taken_ns, time.time_ns()
+        )
+        self._taken = self._taken_ns = 0
         for number, part in dirty.items():
             part.oldest_at = 0
-            part.outputs = []
+            part.outputs, part.hops = [], []
             part.committed = max(positions[number], part.committed)
             part.is_dirty = not flush
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
+        self._metrics.stages.mark("write")
         if self._view is not None:
             self._view.show(list(dirty), outputs)
 
     def _produce(self, output: Output) -> None:
+        extra: Any = {"headers": header_of(output.trace)} if output.trace is not None else {}
         while True:
             try:
-                self._producer.produce(output.topic, output.value, output.key, output.partition)
+                self._producer.produce(output.topic, output.value, output.key, output.partition, **extra)
                 return
             except BufferError:
                 self._producer.poll(0.02)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Event
+from typing import Any
 
 import numpy as np
 import structlog
@@ -15,9 +16,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import GAPLESS, client_log, connection, consumer, group_settings, translated
+from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import ForwardWork, Intake
+from riskstream.kafka.traced import Hop, HopSpans, contexts_in, header_of
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("forward")
 _MILLISECONDS = itemgetter(1)
@@ -41,11 +45,15 @@ class ForwardSettings:
 class ForwardLane:
     """Runs a ForwardWork until stopped; a record that the broker refuses ends the process."""
 
-    def __init__(self, settings: ForwardSettings, work: ForwardWork, metrics: ProfilerMetrics, stop: Event) -> None:
+    def __init__(
+        self, settings: ForwardSettings, work: ForwardWork, metrics: ProfilerMetrics, stop: Event, tracer: Tracer = NO_TRACER
+    ) -> None:  # fmt: skip
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._positions: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
         self._admin = TopicAdmin(settings.kafka)
+        self._spans = {topic: HopSpans(tracer, topic, settings.group) for topic in settings.sources}
+        self._lag = Lag(metrics.lag)
         self.failure: Fatal | None = None
         self.loop_seen = time.monotonic()
         self.is_ready = False
@@ -93,6 +101,7 @@ class ForwardLane:
             place = each.topic, each.partition
             each.offset = max(offsets[place], firsts[each.topic][each.partition], 0)
             self._positions[place] = self._committed[place] = each.offset
+            self._lag.own(*place)
         client.incremental_assign(partitions)
         self.is_ready = True
         log.info("assigned", partitions=[f"{each.topic}[{each.partition}]" for each in partitions])
@@ -104,6 +113,7 @@ class ForwardLane:
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._positions.pop((each.topic, each.partition), None)
+            self._lag.forget(each.topic, each.partition)
         client.incremental_unassign(partitions)
 
     def _poll(self) -> None:
@@ -115,7 +125,9 @@ class ForwardLane:
             error = message.error()
             if error is None:
                 by_topic.setdefault(message.topic() or "", []).append(message)
-            elif error.code() != KafkaError._PARTITION_EOF:
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._lag.reached_end(message.topic() or "", message.partition() or 0)
+            else:
                 problem = translated(error, f"{message.topic()}[{message.partition()}]")
                 if isinstance(problem, Fatal):
                     raise problem
@@ -129,7 +141,7 @@ class ForwardLane:
         ]  # revoked inside consume
         if not owned:
             return
-        n = len(owned)
+        n, started_ns = len(owned), time.time_ns()
         intake = Intake(
             topic=topic,
             values=list(map(Message.value, owned)),
@@ -138,18 +150,27 @@ class ForwardLane:
             offsets=np.fromiter(map(Message.offset, owned), np.int64, n),
             appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, owned)), np.int64, n),
         )
+        spans = self._spans[topic]
+        hops = {
+            row: spans.begin(context, int(intake.partitions[row]), int(intake.offsets[row]))
+            for row, context in contexts_in(owned).items()
+        }  # fmt: skip
         outputs = self._work.take(intake)
-        for key, frame in outputs:
-            self._produce(key, frame)
-        for partition, offset in zip(intake.partitions.tolist(), intake.offsets.tolist(), strict=True):
+        for key, frame, row in outputs:
+            self._produce(key, frame, hops.get(row))
+        places = zip(intake.partitions.tolist(), intake.offsets.tolist(), intake.appended_at.tolist(), strict=True)
+        for partition, offset, appended_at in places:
             self._positions[topic, partition] = offset + 1
+            self._lag.taken(topic, partition, appended_at)
+        spans.end(list(hops.values()), n, started_ns, time.time_ns())
         self._metrics.shuffled.inc(len(outputs))
         self._metrics.event_age_seconds.observe(max(time.time() - float(intake.appended_at[0]) / 1000, 0.0))
 
-    def _produce(self, key: bytes, frame: bytes) -> None:
+    def _produce(self, key: bytes, frame: bytes, hop: Hop | None) -> None:
+        extra: Any = {"headers": header_of(hop.context)} if hop is not None else {}
         while self.failure is None:
             try:
-                self._producer.produce(self._settings.output, frame, key, on_delivery=self._on_delivered)
+                self._producer.produce(self._settings.output, frame, key, on_delivery=self._on_delivered, **extra)
                 return
             except BufferError:
                 self._producer.poll(0.05)

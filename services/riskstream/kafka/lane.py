@@ -15,15 +15,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
+from riskstream.kafka.lag import Lag
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import Batch, LaneWork, Outcome, ReadResult, StateStore
+from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
+from riskstream.kafka.traced import Hop, HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("lane")
 
@@ -34,8 +37,9 @@ class Lane:
     """Runs a LaneWork over the partitions that the group gives it, until `stop` is set."""
 
     def __init__(
-        self, settings: LaneSettings, work: LaneWork, store: StateStore, metrics: LaneMetrics, stop: Event
-    ) -> None:
+        self, settings: LaneSettings, work: LaneWork, store: StateStore, metrics: LaneMetrics, stop: Event,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:  # fmt: skip
         self._settings, self._work, self._store, self._metrics, self._stop = settings, work, store, metrics, stop
         self._owned: dict[int, Owned] = {}
         self._next_number = 0
@@ -49,6 +53,8 @@ class Lane:
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
         self._outputs = LaneOutputs(settings, metrics)
+        self._spans = HopSpans(tracer, settings.source, settings.group)
+        self._lag = Lag(metrics.lag)
         self._checkpoints = Checkpoints(work, store, self._background, metrics)
 
     @property
@@ -125,6 +131,7 @@ class Lane:
         self._work.drop(partition)
         self._owned[partition] = Owned(partition=partition, number=self._next_number)
         self._retry_at.pop(partition, None)
+        self._lag.own(self._settings.source, partition)
         self._submit_recovery(partition)
 
     def _submit_recovery(self, partition: int) -> None:
@@ -197,6 +204,7 @@ class Lane:
         self._owned.pop(partition, None)
         self._recovering.pop(partition, None)
         self._retry_at.pop(partition, None)
+        self._lag.forget(self._settings.source, partition)
         self._work.drop(partition)
 
     def _reopen(self, partition: int, why: str) -> None:
@@ -216,22 +224,31 @@ class Lane:
         first = self._consumer.poll(self._settings.poll_ms / 1000)
         if first is None:
             return
-        started = time.perf_counter()
+        started, started_ns = time.perf_counter(), time.time_ns()
+        stages = self._metrics.stages
+        stages.begin()
         messages = [first, *self._consumer.consume(self._settings.max_batch - 1, 0)]
         good = [each for each in messages if each.error() is None]
         if len(good) < len(messages):
             self._see_errors(messages)
         running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
-        batch = batch_of(good, running, self._read_rows, self._hold)
+        batch = batch_of(good, running, self._read_rows, self._hold, stages.mark)
         if batch is None:
             return
+        stages.mark("poll")
         fault_point("polled")
+        hops = self._hops(batch) if batch.traces else {}
         outcome = self._work.process(batch)
         fault_point("processed")
-        self._outputs.send(batch, outcome.frames, self._owned)
+        if hops and outcome.abandoned:  # they come again
+            hops = {index: hop for index, hop in hops.items() if hop.partition not in outcome.abandoned}
+        self._outputs.send(batch, outcome.frames, self._owned, hops)
         fault_point("produced")
-        self._outputs.send_dead_letters(batch, outcome.rejected, self._owned)
+        self._outputs.send_dead_letters(batch, outcome.rejected, self._owned, hops)
+        stages.mark("produce")
         fault_point("dead_lettered")
+        if hops:
+            self._spans.end(list(hops.values()), len(batch.values), started_ns, time.time_ns(), stages.shown())
         self._after(batch, outcome)
         for partition in outcome.abandoned:
             self._reopen(partition, "another owner is ahead, or the store went back")
@@ -243,6 +260,13 @@ class Lane:
                 self._metrics.decisions.labels(decision=name).inc(count)
         for flag, count in outcome.flags.items():
             self._metrics.flagged.labels(flag=flag).inc(count)
+
+    def _hops(self, batch: Batch) -> dict[int, Hop]:
+        """A hop of each sampled record that is answered now: one that was before had its span then."""
+        return {
+            index: self._spans.begin(context, int(batch.partitions[index]), int(batch.offsets[index]))
+            for index, context in batch.traces.items() if batch.modes[index] == LIVE
+        }  # fmt: skip
 
     def _is_still(self, partition: int, number: int) -> bool:
         """True where the partition was not revoked, given anew or held inside the poll."""
@@ -257,6 +281,7 @@ class Lane:
             if error.code() == KafkaError._PARTITION_EOF:
                 if (owned := self._owned.get(each.partition() or 0)) is not None:
                     owned.at_end = True
+                    self._lag.reached_end(self._settings.source, owned.partition)
                 continue
             if error.fatal():
                 raise Fatal(what=f"consumer failed: {error.str()}", where=self._settings.source, do="restart")
@@ -301,6 +326,7 @@ class Lane:
             owned = self._owned[partition]
             owned.position = int(batch.offsets[rows[-1]])
             owned.at_end = False
+            self._lag.taken(self._settings.source, partition, int(batch.appended_at[rows[-1]]))
             owned.changed_rows += len(rows)
             share = owned.rejected_share(len(rows), rejected.count(partition))
             if share > self._settings.reject_limit:

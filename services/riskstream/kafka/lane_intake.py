@@ -8,14 +8,19 @@ import numpy as np
 from confluent_kafka import Message
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadRows
+from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadRows, unmarked
+from riskstream.kafka.traced import contexts_in
 
 _MILLISECONDS = itemgetter(1)
 _REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
 
 
 def batch_of(
-    messages: list[Message], running: dict[int, Owned], read_rows: ReadRows, hold: Callable[[Owned, str], None]
+    messages: list[Message],
+    running: dict[int, Owned],
+    read_rows: ReadRows,
+    hold: Callable[[Owned, str], None],
+    mark: Callable[[str], None] = unmarked,
 ) -> Batch | None:
     """The messages (none of them an error) of `running` partitions; None where none is left.
 
@@ -27,7 +32,7 @@ def batch_of(
     if set(partitions.tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
         messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
-        return batch_of(messages, running, read_rows, hold)
+        return batch_of(messages, running, read_rows, hold, mark)
     n = len(messages)
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
@@ -43,7 +48,7 @@ def batch_of(
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(messages, others, read_rows, hold)
+                return batch_of(messages, others, read_rows, hold, mark)
     return Batch(
         values=list(map(Message.value, messages)),
         keys=list(map(Message.key, messages)),
@@ -54,6 +59,8 @@ def batch_of(
         modes=modes,
         partition_count=running[int(partitions[0])].partition_count,
         read_rows=read_rows,
+        traces=contexts_in(messages),
+        mark=mark,
     )
 
 

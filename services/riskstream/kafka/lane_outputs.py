@@ -15,6 +15,7 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import SKIP, Batch
 from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.kafka.traced import Hop, header_of
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
@@ -47,31 +48,41 @@ class LaneOutputs:
         """Wait until the broker has everything, no longer than the deadline."""
         self._producer.flush(deadline_s)
 
-    def send(self, batch: Batch, frames: list[bytes | None], owned_by: dict[int, Owned]) -> None:
-        """B4: in source order, to the same partition number; only a partition's last record carries a callback."""
+    def send(
+        self, batch: Batch, frames: list[bytes | None], owned_by: dict[int, Owned], hops: dict[int, Hop]
+    ) -> None:  # fmt: skip
+        """B4: in source order, to the same partition number; only a partition's last record carries a callback.
+
+        A record with a hop carries the context of its span.
+        """
         keys, partitions, offsets = batch.keys, batch.partitions, batch.offsets
         if None in frames:  # replayed or abandoned records among them
             live = [index for index, frame in enumerate(frames) if frame is not None]
             frames, keys = [frames[index] for index in live], [keys[index] for index in live]
             partitions, offsets = partitions[live], offsets[live]
+            hops = {at: hops[index] for at, index in enumerate(live) if index in hops} if hops else hops
         parts = partitions.tolist()
         last = set({partition: index for index, partition in enumerate(parts)}.values())
         rows = zip(frames, keys, parts, strict=True)
         half, done = len(frames) // 2, 0
-        for stop in sorted({half, *last}):
+        for stop in sorted({half, *last, *hops}):
             self._produce_all(islice(rows, stop - done))
             done = stop
             if stop == half:
                 self._producer.poll(0)  # what was produced so far may be on its way
                 fault_point("half_produced")
-            if stop in last:
+            if stop in last or stop in hops:
                 frame, key, partition = next(rows)
                 done += 1
-                callback = partial(self._on_delivered, owned_by[partition], int(offsets[stop]))
+                args = (self._settings.output, frame, key, partition)
+                callback = (
+                    partial(self._on_delivered, owned_by[partition], int(offsets[stop])) if stop in last else None
+                )
+                extra: Any = {"headers": header_of(hops[stop].context)} if stop in hops else {}
                 try:
-                    self._producer.produce(self._settings.output, frame, key, partition, callback)
+                    self._producer.produce(*args, callback, **extra)
                 except BufferError:
-                    self._produce_when_room(self._settings.output, frame, key, partition, callback)
+                    self._produce_when_room(*args, callback, **extra)
 
     def _produce_all(self, rows: Iterator[tuple[bytes | None, bytes | None, int]]) -> None:
         """Records without a callback, in order. This loop runs once a record: nothing may be added to it."""
@@ -111,7 +122,9 @@ class LaneOutputs:
         if src > owned.a:
             owned.a, owned.a_output = src, message.offset() or 0
 
-    def send_dead_letters(self, batch: Batch, rejected: list[tuple[int, str]], owned_by: dict[int, Owned]) -> None:
+    def send_dead_letters(
+        self, batch: Batch, rejected: list[tuple[int, str]], owned_by: dict[int, Owned], hops: dict[int, Hop]
+    ) -> None:  # fmt: skip
         """Rejected records go to the dead letters; those rejected before, and replayed now, once more (A5)."""
         for index in np.flatnonzero(batch.modes == SKIP).tolist():
             owned = owned_by[int(batch.partitions[index])]
@@ -119,13 +132,17 @@ class LaneOutputs:
             if found is not None and found.verdict == "REJECTED":
                 self._dead_letter(batch, index, found.reason or "", owned)
         for index, reason in rejected:
-            self._dead_letter(batch, index, reason, owned_by[int(batch.partitions[index])])
+            self._dead_letter(batch, index, reason, owned_by[int(batch.partitions[index])], hops.get(index))
 
-    def _dead_letter(self, batch: Batch, index: int, reason: str, owned: Owned) -> None:
+    def _dead_letter(self, batch: Batch, index: int, reason: str, owned: Owned, hop: Hop | None = None) -> None:
         partition, offset = int(batch.partitions[index]), int(batch.offsets[index])
         owned.dead_letters_out.add(offset)
         headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason)
         self._metrics.rejected.labels(reason=reason).inc()
+        if hop is not None:
+            hop.error = f"rejected: {reason}"
+            headers += header_of(hop.context)
+            log.info("rejected", partition=partition, offset=offset, reason=reason, **hop.context.logged())
 
         def on_delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:

@@ -7,10 +7,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.telemetry.tracing import TraceContext
+
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
 """Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate."""
 
 ReadRows = Callable[[dict[int, list[bytes]]], "ReadResult"]
+
+
+def unmarked(stage: str) -> None:
+    """For a batch whose stages nobody times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,10 @@ class Batch:
     modes: NDArray[np.uint8]
     partition_count: int
     read_rows: ReadRows
+    traces: dict[int, TraceContext] = field(default_factory=dict)
+    """By index the context of each sampled record."""
+    mark: Callable[[str], None] = unmarked
+    """Told by the work at the end of each of its stages."""
 
 
 @dataclass(slots=True)
@@ -101,6 +111,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    trace: TraceContext | None = None
+    """In a derived lane: the context of our own span of it, for what comes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +123,8 @@ class Output:
     partition: int
     key: bytes
     value: bytes
+    trace: TraceContext | None = None
+    """Of the record it comes of, where that one alone is its cause."""
 
 
 class DerivedWork(Protocol):
@@ -159,6 +173,6 @@ class Intake:
 
 
 class ForwardWork(Protocol):
-    """The pure part of a forward lane: (key, frame) of each output, in order."""
+    """The pure part of a forward lane: (key, frame, row of the source) of each output, in order."""
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes]]: ...
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]: ...

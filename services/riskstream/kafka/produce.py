@@ -8,7 +8,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from riskstream.kafka.client import GAPLESS, client_log, connection, producer, translated
+from riskstream.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.telemetry.tracing import TraceContext
 
 
 class BulkProducer:
@@ -85,7 +87,9 @@ class AwaitedProducer:
         self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._thread.start()
 
-    async def send(self, topic: str, key: bytes, value: bytes) -> tuple[int, int]:
+    async def send(
+        self, topic: str, key: bytes, value: bytes, context: TraceContext | None = None
+    ) -> tuple[int, int]:  # fmt: skip
         """(partition, offset) once the broker has the record; Retryable where it could not take it in time."""
         future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
 
@@ -93,14 +97,16 @@ class AwaitedProducer:
             self._loop.call_soon_threadsafe(_settle, future, error, message.partition(), message.offset())
 
         try:
-            self._producer.produce(topic, value, key, on_delivery=on_delivered)
+            self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
         except BufferError as error:
             raise Retryable(what="the producer's queue is full", where=topic) from error
         except KafkaException as error:
             raise translated(error, topic) from error
         return await future
 
-    def post(self, topic: str, key: bytes, value: bytes, on_error: Callable[[str], None]) -> None:
+    def post(
+        self, topic: str, key: bytes, value: bytes, on_error: Callable[[str], None], context: TraceContext | None = None
+    ) -> None:  # fmt: skip
         """Send without waiting; `on_error` is told, on another thread, when the broker did not take it."""
 
         def on_delivered(error: KafkaError | None, _: Message) -> None:
@@ -108,7 +114,7 @@ class AwaitedProducer:
                 on_error(error.str())
 
         try:
-            self._producer.produce(topic, value, key, on_delivery=on_delivered)
+            self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
         except (BufferError, KafkaException) as error:
             on_error(str(error))
 
@@ -121,6 +127,10 @@ class AwaitedProducer:
     def _poll(self) -> None:
         while not self._done.is_set():
             self._producer.poll(0.1)
+
+
+def _headers(context: TraceContext | None) -> dict[str, Any]:
+    return {"headers": header_of(context)} if context is not None else {}
 
 
 def _settle(

@@ -16,6 +16,7 @@ from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_even
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     set_up_logs("profiler", settings.log_level)
     stop = stop_event()
     metrics = ProfilerMetrics()
+    tracing = Tracing("profiler")
     features = SETS[settings.features]
     TopicAdmin(settings.kafka).wait_until_allowed()
     forward_settings = ForwardSettings(
@@ -38,14 +40,14 @@ def main() -> None:
     url = settings.redis.get_secret_value()
     view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
     compile_all()
-    forward = ForwardLane(forward_settings, shuffle, metrics, stop)
+    forward = ForwardLane(forward_settings, shuffle, metrics, stop, tracing.tracer)
     owner = DerivedLane(
         DerivedSettings(
             kafka=settings.kafka, group=settings.group, source=EVENTS, instance=settings.instance,
             commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
         ),
-        core, metrics, stop, view,
+        core, metrics, stop, view, tracing.tracer,
     )  # fmt: skip
     health = TelemetryServer(
         settings.telemetry_host,
@@ -62,6 +64,7 @@ def main() -> None:
     finally:
         stop.set()
         beside.join(15)
+        tracing.stop()
         health.stop()
         view.close()
     if failed:

@@ -30,8 +30,8 @@ class ShuffleCore:
         self._judge = Judge(self._transactions.layout)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes]]:
-        """(key, frame) of each profile event; of one entity in the order of the source. Rejected records have none."""
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
+        """(key, frame, source row) of each profile event; of one entity in the source's order. Rejected records have none."""
         if intake.topic == TRANSACTIONS:
             columns = self._transactions.decode(intake.values)
             reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
@@ -43,9 +43,9 @@ class ShuffleCore:
 
     def _events(
         self, intake: Intake, columns: Columns, good: NDArray[np.bool_], kind: int
-    ) -> list[tuple[bytes, bytes]]:
+    ) -> list[tuple[bytes, bytes, int]]:
         hashes = transaction_hashes(columns)
-        out: list[tuple[bytes, bytes]] = []
+        out: list[tuple[bytes, bytes, int]] = []
         raw = columns.data.tobytes()
         for index, entity in enumerate(self._entities):
             starts, lengths = columns.span(entity.key)
@@ -75,8 +75,10 @@ class ShuffleCore:
                 for name in ("outcome", "source", "known_at"):
                     bank.numbers(name)[:n] = columns.numbers(name)[rows]
             frames = bank.encode(n, columns.data)
-            spans = zip(starts[rows].tolist(), (starts[rows] + lengths[rows]).tolist(), frames, strict=True)
-            out += [(raw[start:end], frame) for start, end, frame in spans]
+            spans = zip(
+                starts[rows].tolist(), (starts[rows] + lengths[rows]).tolist(), frames, rows.tolist(), strict=True
+            )
+            out += [(raw[start:end], frame, row) for start, end, frame, row in spans]
         return out
 
 

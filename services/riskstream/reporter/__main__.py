@@ -11,6 +11,7 @@ from riskstream.runtime.run import run_main, stop_event
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import ReporterMetrics
+from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:
@@ -19,9 +20,11 @@ def main() -> None:
     stop = stop_event()
     TopicAdmin(settings.kafka).wait_until_allowed()
     compile_all()
+    tracing = Tracing("reporter")
     reporter = Reporter(
-        settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far
-    )
+        settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far,
+        tracer=tracing.tracer,
+    )  # fmt: skip
     seen = time.monotonic()
     health = TelemetryServer(
         settings.telemetry_host,
@@ -38,6 +41,7 @@ def main() -> None:
             except Retryable as error:
                 log.warning("report put off", error=str(error))
     finally:
+        tracing.stop()
         health.stop()
 
 

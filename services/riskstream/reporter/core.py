@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from riskstream.risk.windows import DAY_MS, HOUR_MS
+from riskstream.telemetry.tracing import TraceContext
 
 SUMS = ("transactions", "amount_minor", "alerts", "blocked")
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
@@ -39,16 +40,32 @@ class Snapshot:
         self.base_currency = state["base_currency"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedAlert:
+    """An alert whose trace is sampled: where it stands in alerts.v1, whose score it is of, and its context."""
+
+    partition: int
+    offset: int
+    src_partition: int
+    src: int
+    occurred_at: int
+    context: TraceContext
+
+
 @dataclass(slots=True)
 class Control:
     """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and window start."""
 
     sums: dict[str, dict[int, list[int]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    alerts: int = 0
+    """How many alerts were counted."""
+    traced: list[TracedAlert] = field(default_factory=list)
 
     def add_score(self, occurred_at: int, amount_minor: int) -> None:
         self._add(occurred_at, (1, amount_minor, 0, 0))
 
     def add_alert(self, occurred_at: int, is_block: bool) -> None:
+        self.alerts += 1
         self._add(occurred_at, (0, 0, 1, int(is_block)))
 
     def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:

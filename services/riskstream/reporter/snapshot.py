@@ -5,7 +5,8 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
-from riskstream.reporter.core import Control, Snapshot
+from riskstream.kafka.traced import context_in
+from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.runtime.errors import Fatal
 
 _BATCH = 4000
@@ -73,3 +74,10 @@ def _count_alerts(bootstrap: str, snapshot: Snapshot, control: Control) -> None:
             alert = alerts.decode(record.value)
             if alert["src"] <= snapshot.position.get(alert["src_partition"], -1):
                 control.add_alert(alert["occurred_at"], alert["decision"] == "BLOCK")
+                if record.headers and (context := context_in(record.headers)) is not None:
+                    control.traced.append(
+                        TracedAlert(
+                            partition=record.partition, offset=record.offset, src_partition=alert["src_partition"],
+                            src=alert["src"], occurred_at=alert["occurred_at"], context=context,
+                        )
+                    )  # fmt: skip

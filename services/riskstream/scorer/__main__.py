@@ -20,6 +20,7 @@ from riskstream.scorer.warm import warm
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:
@@ -43,13 +44,14 @@ def main() -> None:
     compile_all()
     warm(features, model, policy)
     metrics = LaneMetrics()
+    tracing = Tracing("scorer")
     followers = [follow_rules(settings.kafka, features, core, metrics)]
     if settings.release_key is not None:
         followers.append(follow_releases(settings, settings.release_key, features, core, metrics))
     for each in followers:
         each.start()
     if settings.runtime == "faust":
-        _run_faust(settings, core, store, metrics)
+        _run_faust(settings, core, store, metrics, tracing)
         return
     lane = Lane(
         LaneSettings(
@@ -60,7 +62,7 @@ def main() -> None:
             output_kafka=settings.output_kafka, client_id=settings.client_id,
             producer_overrides={"queue.buffering.max.messages": settings.output_queue},
         ),
-        core, store, metrics, stop,
+        core, store, metrics, stop, tracing.tracer,
     )  # fmt: skip
     health = TelemetryServer(
         settings.telemetry_host,
@@ -75,13 +77,16 @@ def main() -> None:
         lane.run()
     finally:
         watchdog.stop()
+        tracing.stop()
         for each in followers:
             each.stop()
         health.stop()
         store.close()
 
 
-def _run_faust(settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics) -> None:
+def _run_faust(
+    settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics, tracing: Tracing
+) -> None:
     try:
         from riskstream.scorer.faust_shell import FaustShell
     except ModuleNotFoundError as error:
@@ -91,7 +96,10 @@ def _run_faust(settings: ScorerSettings, core: ScorerCore, store: RedisStateStor
             do="install the extra: pip install 'riskstream[scorer,faust]'",
             exit_code=2,
         ) from error
-    FaustShell(settings, core, store, metrics).run()
+    try:
+        FaustShell(settings, core, store, metrics, tracing.tracer).run()
+    finally:
+        tracing.stop()
 
 
 if __name__ == "__main__":

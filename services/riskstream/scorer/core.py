@@ -100,8 +100,10 @@ class ScorerCore:
         columns = self._decoder.decode(batch.values)
         keys = Keys.of(batch.keys)
         reject = self._judge.judge(columns, keys, batch.appended_at)
+        batch.mark("decode")
         good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
         slots, abandoned = self._rows_for(batch, columns, good)
+        batch.mark("read")
         modes = np.where(good, batch.modes, np.uint8(SKIP))
         if abandoned:
             modes[np.isin(batch.partitions, list(abandoned))] = SKIP
@@ -114,9 +116,12 @@ class ScorerCore:
             live &= ~np.isin(batch.partitions, list(abandoned))
         scored = live & (modes == LIVE)
         self._fill(batch, columns, live, scored, reject, verdicts)
+        batch.mark("apply")
         rows = np.flatnonzero(scored)
         odd = self._profile(columns, rows, scored, batch.partition_count)
+        batch.mark("profile")
         decisions = self._score(columns, rows, len(modes), ids, odd)
+        batch.mark("score")
         flags = self._flag(batch, keys, rows, slots, odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
@@ -124,6 +129,7 @@ class ScorerCore:
             for index in np.flatnonzero(~live).tolist():
                 frames[index] = None
             rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
+        batch.mark("encode")
         return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
 
     def _use_model(self, model: Model, policy: Policy) -> None:

@@ -19,12 +19,14 @@ import structlog
 
 from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, StateStore
 from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.kafka.traced import Hop, HopSpans, context_in, header_of
 from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("faust")
 WITHIN_S = 0.005
@@ -44,8 +46,11 @@ class _Part:
 class FaustShell:
     """Runs a ScorerCore as the agent of a Faust app until SIGTERM."""
 
-    def __init__(self, settings: ScorerSettings, core: ScorerCore, store: StateStore, metrics: LaneMetrics) -> None:
+    def __init__(
+        self, settings: ScorerSettings, core: ScorerCore, store: StateStore, metrics: LaneMetrics, tracer: Tracer = NO_TRACER
+    ) -> None:  # fmt: skip
         self._settings, self._core, self._store, self._metrics = settings, core, store, metrics
+        self._spans = HopSpans(tracer, settings.source, settings.group)
         self._parts: dict[int, _Part] = {}
         self._lock = asyncio.Lock()
         self._partition_count = 1
@@ -148,9 +153,17 @@ class FaustShell:
         if not fresh:
             return []
         batch = self._batch_of(fresh)
-        started = time.perf_counter()
+        started, started_ns = time.perf_counter(), time.time_ns()
+        hops = {
+            index: self._spans.begin(context, int(batch.partitions[index]), int(batch.offsets[index]))
+            for index, context in batch.traces.items()
+        }  # fmt: skip
+        self._metrics.stages.begin()
         outcome = self._core.process(batch)
-        await self._produce(batch, outcome)
+        await self._produce(batch, outcome, hops)
+        self._metrics.stages.mark("produce")
+        answered = [hop for hop in hops.values() if hop.partition not in outcome.abandoned]
+        self._spans.end(answered, len(fresh), started_ns, time.time_ns(), self._metrics.stages.shown())
         again = []
         for event in fresh:
             if event.message.partition in outcome.abandoned:
@@ -185,7 +198,12 @@ class FaustShell:
             modes=np.full(len(events), LIVE, np.uint8),
             partition_count=self._partition_count,
             read_rows=self._read_rows,
-        )
+            traces={
+                index: context for index, message in enumerate(messages)
+                if message.headers and (context := context_in(dict(message.headers).items())) is not None
+            },
+            mark=self._metrics.stages.mark,
+        )  # fmt: skip
 
     def _partitions(self) -> set[int]:
         """Partitions of the source, by the client's metadata."""
@@ -207,16 +225,22 @@ class FaustShell:
             rows={partition: rows for partition, (_, rows) in answers.items()}, unreadable=frozenset(), abandoned=frozenset()
         )  # fmt: skip
 
-    async def _produce(self, batch: Batch, outcome: Outcome) -> None:
+    async def _produce(self, batch: Batch, outcome: Outcome, hops: dict[int, Hop]) -> None:
         """Scores in order, then dead letters; what failed is sent again, with all that came after it."""
         todo: list[tuple[str, Any, Any, int, Any]] = [
-            (self._settings.output, batch.keys[index], frame, int(batch.partitions[index]), None)
+            (
+                self._settings.output, batch.keys[index], frame, int(batch.partitions[index]),
+                header_of(hops[index].context) if index in hops else None,
+            )
             for index, frame in enumerate(outcome.frames)
             if frame is not None
-        ]
+        ]  # fmt: skip
         for index, reason in outcome.rejected:
             partition = int(batch.partitions[index])
             headers = dead_letter_headers(self._settings.source, partition, int(batch.offsets[index]), reason)
+            if index in hops:
+                hops[index].error = f"rejected: {reason}"
+                headers += header_of(hops[index].context)
             todo.append((self._settings.dead_letters, batch.keys[index], batch.values[index], partition, headers))
         producer = self.app.producer
         while todo:

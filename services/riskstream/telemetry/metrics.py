@@ -2,8 +2,31 @@
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from riskstream.telemetry.stages import Stages
+
 _LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SIZES = (1, 4, 16, 64, 256, 1024, 4096)
+_STAGE_S = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_AGES_S = (*_LATENCY_S, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+def _lag(service: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(
+        f"riskstream_{service}_lag_seconds",
+        "How far a partition is behind: from the append of the last record taken to now; 0 at its end",
+        ["topic", "partition"], registry=registry,
+    )  # fmt: skip
+
+
+class TracingMetrics:
+    """Metrics of the spans of a process."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.sent = Counter("riskstream_tracing_spans_sent_total", "Spans the collector took", registry=registry)
+        self.lost = Counter(
+            "riskstream_tracing_spans_lost_total", "Spans the collector refused, or left at the end", registry=registry
+        )
+        self.waiting = Gauge("riskstream_tracing_spans_waiting", "Spans that wait to be sent", registry=registry)
 
 
 class LaneMetrics:
@@ -30,6 +53,11 @@ class LaneMetrics:
             buckets=_LATENCY_S,
             registry=registry,
         )
+        self.stages = Stages(
+            "riskstream_scorer_stage_seconds", "Time of each stage of a micro-batch",
+            ("poll", "decode", "read", "apply", "profile", "score", "encode", "produce"), _STAGE_S, registry,
+        )  # fmt: skip
+        self.lag = _lag("scorer", registry)
         self.checkpoints = Counter("riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry)
         self.store_errors = Counter(
             "riskstream_scorer_store_errors_total", "Reads and writes the state store did not answer", registry=registry
@@ -62,8 +90,13 @@ class DerivedMetrics:
         self.source_age_seconds = Histogram(
             f"riskstream_{service}_source_age_seconds",
             "Time from the append of a source record to the commit of what came of it, of a commit's oldest",
-            buckets=(*_LATENCY_S, 30.0, 60.0, 300.0, 900.0, 3600.0), registry=registry,
+            buckets=_AGES_S, registry=registry,
         )  # fmt: skip
+        self.stages = Stages(
+            f"riskstream_{service}_stage_seconds", "Time of each stage of a commit: records taken, then written",
+            ("take", "write"), _STAGE_S, registry,
+        )  # fmt: skip
+        self.lag = _lag(service, registry)
         self.aborts = Counter(f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry)
         self.dropped = Counter(
             f"riskstream_{service}_repeats_total", "Repeats dropped by the reader's rule", registry=registry
@@ -120,6 +153,16 @@ class GatewayMetrics:
         self.request_seconds = Histogram(
             "riskstream_gateway_request_seconds", "Time to answer", ["route"], buckets=_LATENCY_S, registry=registry
         )
+        self.stage_seconds = Histogram(
+            "riskstream_gateway_stage_seconds",
+            "Time of each stage of a request: its body read, sent until the broker has it, waited until scored",
+            ["stage"], buckets=_LATENCY_S, registry=registry,
+        )  # fmt: skip
+        self.event_age_seconds = Histogram(
+            "riskstream_gateway_event_age_seconds",
+            "Time from the append of a transaction to its score's arrival, of those that a caller waits for",
+            buckets=_LATENCY_S, registry=registry,
+        )  # fmt: skip
         self.waiting = Gauge("riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry)
         self.problems = Counter(
             "riskstream_gateway_problems_total", "Requests refused, by problem", ["problem"], registry=registry
@@ -139,3 +182,12 @@ class ReporterMetrics:
         self.snapshot_seconds = Histogram(
             "riskstream_reporter_snapshot_seconds", "Time to read a snapshot", buckets=_LATENCY_S, registry=registry
         )
+        self.stage_seconds = Histogram(
+            "riskstream_reporter_stage_seconds", "Time of each stage of a round: the sums, the files, the records sent",
+            ["stage"], buckets=_LATENCY_S, registry=registry,
+        )  # fmt: skip
+        self.event_age_seconds = Histogram(
+            "riskstream_reporter_event_age_seconds",
+            "Time from the append of the newest score in a report to when it is published",
+            buckets=_AGES_S, registry=registry,
+        )  # fmt: skip

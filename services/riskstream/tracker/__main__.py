@@ -8,6 +8,7 @@ from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_even
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.telemetry.otlp import Tracing
 from riskstream.tracker.core import TrackerCore
 from riskstream.tracker.settings import TrackerSettings
 
@@ -18,13 +19,14 @@ def main() -> None:
     stop = stop_event()
     TopicAdmin(settings.kafka).wait_until_allowed()
     metrics = TrackerMetrics()
+    tracing = Tracing("tracker")
     lane = DerivedLane(
         DerivedSettings(
             kafka=settings.kafka, group=settings.group, source="scores.v1", instance=settings.instance,
             commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
         ),
-        TrackerCore(metrics), metrics, stop,
+        TrackerCore(metrics), metrics, stop, tracer=tracing.tracer,
     )  # fmt: skip
     health = TelemetryServer(
         settings.telemetry_host,
@@ -36,6 +38,7 @@ def main() -> None:
     try:
         lane.run()
     finally:
+        tracing.stop()
         health.stop()
 
 

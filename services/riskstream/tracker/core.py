@@ -56,7 +56,8 @@ class TrackerCore:
                 continue
             if self._reader.gaps > gaps:
                 self._metrics.gaps.inc()
-                log.error("hole in the series", partition=partition, src=score["src"], prev=score["prev"])
+                seen = record.trace.logged() if record.trace else {}
+                log.error("hole in the series", partition=partition, src=score["src"], prev=score["prev"], **seen)
             self._metrics.scores.inc()
             out += self._apply(record, score, is_replay=record.offset < committed)
         return out
@@ -124,4 +125,6 @@ class TrackerCore:
             "raised_at": record.appended_at,
         }
         key = score["customer_id"].encode()
-        return Output(topic=ALERTS, partition=record.partition, key=key, value=self._alerts.encode(alert))
+        return Output(
+            topic=ALERTS, partition=record.partition, key=key, value=self._alerts.encode(alert), trace=record.trace
+        )

@@ -1,0 +1,76 @@
+"""The spans of one request whose trace is sampled: the request's own, its record's sending, its score's arrival."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from riskstream.telemetry import conventions as names
+from riskstream.telemetry.tracing import CONSUMER, PRODUCER, SERVER, Span, TraceContext, Tracer, read_traceparent
+
+
+@dataclass(slots=True)
+class RequestTrace:
+    """`context` is the request's own span's, or the caller's where nothing is recorded."""
+
+    tracer: Tracer
+    path: str
+    parent: TraceContext | None
+    context: TraceContext
+    started_ns: int
+
+    @classmethod
+    def begin(cls, tracer: Tracer, path: str, traceparent: str | None) -> "RequestTrace | None":
+        """None where the trace is not sampled: by the caller, else by our own share."""
+        caller = read_traceparent(traceparent)
+        context = tracer.enter(caller)
+        return None if context is None else cls(tracer, path, caller.context, context, time.time_ns())
+
+    def sending(self) -> TraceContext:
+        """The context that a record is to carry."""
+        return self.tracer.next(self.context)
+
+    def sent(self, topic: str, context: TraceContext, started_ns: int, place: tuple[int, int] | None) -> None:
+        """The broker has the record of `context` at (partition, offset); None where it did not take it."""
+        where: dict[str, str | int | float] = {}
+        if place is not None:
+            where = {names.MESSAGING_PARTITION: str(place[0]), names.MESSAGING_OFFSET: place[1]}
+        self._record(
+            f"send {topic}", PRODUCER, context, self.context, started_ns,
+            {**_messaging("send", topic), **where}, error="" if place else "not delivered",
+        )  # fmt: skip
+
+    def scored(self, score: dict[str, Any]) -> None:
+        """The score is here. One that another request's record got (the same id sent twice) is linked, not hung on."""
+        found: TraceContext | None = score["trace"]
+        if found is None:
+            return
+        is_ours = found.trace_id == self.context.trace_id
+        parent = found if is_ours else self.context
+        where = {names.MESSAGING_PARTITION: str(score["partition"])}
+        self._record(
+            "receive scores.v1", CONSUMER, self.tracer.next(parent), parent, score["read_at_ns"],
+            {**_messaging("receive", "scores.v1"), **where}, links=[] if is_ours else [found],
+        )  # fmt: skip
+
+    def end(self, status: int) -> None:
+        self._record(
+            f"POST {self.path}", SERVER, self.context, self.parent, self.started_ns,
+            {names.HTTP_METHOD: "POST", names.HTTP_ROUTE: self.path, names.HTTP_STATUS: status},
+            error=f"status {status}" if status >= 500 else "",
+        )  # fmt: skip
+
+    def _record(
+        self, name: str, kind: int, context: TraceContext, parent: TraceContext | None, started_ns: int,
+        attributes: dict[str, str | int | float], *, links: list[TraceContext] | None = None, error: str = "",
+    ) -> None:  # fmt: skip
+        self.tracer.record(
+            Span(name, kind, context, parent, started_ns, time.time_ns(), attributes, links or [], error)
+        )
+
+
+def _messaging(operation: str, topic: str) -> dict[str, str | int | float]:
+    return {
+        names.MESSAGING_SYSTEM: "kafka",
+        names.MESSAGING_OPERATION_TYPE: operation,
+        names.MESSAGING_DESTINATION: topic,
+    }
