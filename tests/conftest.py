@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from loadtests.collector import Collector
 
 from riskstream.demo.chain import Chain
 from riskstream.risk.features.standard import STANDARD
@@ -25,9 +26,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chain(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """The running chain. Tests share it: each uses customers of its own and looks at what is new."""
-    with Chain(tmp_path_factory.mktemp("chain"), model) as running:
+def collector() -> Iterator[Collector]:
+    """Where the running chain sends its spans."""
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chain(model: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The running chain. Tests share it: each uses customers of its own and looks at what is new.
+
+    It traces the callers that ask for it, and no others.
+    """
+    env = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    with Chain(tmp_path_factory.mktemp("chain"), model, env=env) as running:
         yield running
 
 

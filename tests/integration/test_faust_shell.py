@@ -11,7 +11,10 @@ from tests.support.builders import NOW_MS, frame
 from tests.support.world import World
 
 from riskstream.demo.chain import Chain
+from riskstream.kafka.client import producer
+from riskstream.kafka.traced import context_in, header_of
 from riskstream.local.services import wait_ready
+from riskstream.telemetry.tracing import new_trace
 
 FAUST = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
 
@@ -71,6 +74,18 @@ def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> 
     lane, shell = found
     assert len(lane) == 600
     assert {name: repr(each) for name, each in lane.items()} == {name: repr(each) for name, each in shell.items()}
+
+
+def test_it_hands_a_sampled_context_on(faust_world: World) -> None:
+    upstream = new_trace()
+    key = f"{faust_world.tag}-traced".encode()
+    plain = producer(faust_world.kafka, "test")
+    for value in (frame(customer_id=key.decode(), transaction_id=faust_world.tag), b"no frame"):
+        plain.produce("transactions.v1", value, key, headers=header_of(upstream))
+    assert plain.flush(10) == 0
+    for topic in ("scores.v1", "transactions.v1.dlq"):
+        records = faust_world.new(topic, 1, lambda record: record.key == key and bool(record.headers))
+        assert context_in(records[0].headers) == upstream, "nothing is recorded here: it is passed on as it came"
 
 
 def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None:

@@ -14,19 +14,23 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import redis
+from loadtests.collector import Collector, Seen
 from tests.support.builders import frame
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
+from riskstream.kafka.client import producer
 from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.traced import header_of
 from riskstream.local.services import wait_ready
 from riskstream.risk.features.declare import HOUR_MS, TERMINAL
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import HEAD
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.telemetry.tracing import new_trace
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
 
@@ -36,7 +40,7 @@ T0 = 1_717_236_000_000 // HOUR_MS * HOUR_MS
 
 
 @pytest.fixture(scope="module")
-def profiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def profiled(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A chain whose scorer reads profiles."""
     folder = tmp_path_factory.mktemp("profiled")
     data = folder / "history.parquet"
@@ -44,8 +48,9 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     train(read_dataset(data, STANDARD_PROFILES), STANDARD_PROFILES, FitSettings(trees=30), folder / "model")
     names = ("profiler", "scorer")
     with Chain(
-        folder / "chain", folder / "model", names=names, session_timeout_ms=2000, features="standard-profiles"
-    ) as chain:
+        folder / "chain", folder / "model", names=names, session_timeout_ms=2000, features="standard-profiles",
+        env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"},
+    ) as chain:  # fmt: skip
         yield chain
 
 
@@ -214,3 +219,21 @@ def test_without_redis_profiles_are_missing_and_it_is_said(world: World) -> None
         os.kill(server.pid, signal.SIGCONT)
     assert len(late) == 20
     assert {tuple(score["flags"]) for score in late} == {("profiles_missing",)}
+
+
+def test_a_sampled_transaction_is_followed_through_both_stages(world: World, collector: Collector) -> None:
+    upstream = new_trace()
+    plain = producer(world.kafka, "test")
+    [(key, value)] = _rows(world.tag, 1, 1)
+    plain.produce("transactions.v1", value, key, headers=header_of(upstream))
+    assert plain.flush(10) == 0
+
+    def mine() -> list[Seen]:
+        spans = [span for span in collector.spans() if span.trace_id == upstream.trace_id]
+        return [span for span in spans if span.service == "riskstream-profiler"]
+
+    _wait("three spans of the profiler", lambda: len(mine()) >= 3)
+    [shuffled] = [span for span in mine() if span.name == "process transactions.v1"]
+    owned = [span for span in mine() if span.name == "process profile-events.v1"]
+    assert shuffled.parent == upstream.span_id
+    assert [span.parent for span in owned] == [shuffled.span_id] * 2, "one of the terminal, one of the device"

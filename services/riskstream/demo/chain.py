@@ -20,10 +20,10 @@ class Chain:
         self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
         reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
         session_timeout_ms: int = 6000, brokers: int = 1, has_side_listeners: bool = False,
-        features: str = "standard",
+        features: str = "standard", env: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._folder, self._model, self._say, self._names = folder, model, say, names
-        self._features = features
+        self._features, self._env = features, env or {}
         self._reports, self._every_s = reports or folder / "reports", reporter_every_s
         self._exits = ExitStack()
         self.stack = Stack(
@@ -54,7 +54,10 @@ class Chain:
         self._exits.close()
 
     def start(self, name: str, env: dict[str, str] | None = None) -> Service:
-        """Start one service, named as its module with an optional suffix (`scorer-2`); `env` may name another Redis."""
+        """Start one service, named as its module with an optional suffix (`scorer-2`); `env` may name another Redis.
+
+        Each gets the chain's own `env` as well.
+        """
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         kafka = ("--kafka", self.stack.kafka)
         features = ("--features", self._features) if self._features != "standard" else ()
@@ -65,7 +68,7 @@ class Chain:
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
         }[name.split("-")[0]]
-        service = start_service(name, self._folder / "logs", *kafka, *extra, env=env)
+        service = start_service(name, self._folder / "logs", *kafka, *extra, env={**self._env, **(env or {})})
         self._exits.callback(service.server.stop)
         self.services[name] = service
         return service

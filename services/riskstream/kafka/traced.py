@@ -34,7 +34,7 @@ def context_in(headers: Any) -> TraceContext | None:
     return None
 
 
-def header_of(context: TraceContext) -> list[tuple[str, bytes]]:
+def header_of(context: TraceContext) -> list[tuple[str, str | bytes | None]]:
     """Headers of a record that comes of `context`'s span."""
     return [(HEADER, context.traceparent.encode())]
 

@@ -237,7 +237,7 @@ class FaustShell:
         ]  # fmt: skip
         for index, reason in outcome.rejected:
             partition = int(batch.partitions[index])
-            headers = dead_letter_headers(self._settings.source, partition, int(batch.offsets[index]), reason)
+            headers: Any = dead_letter_headers(self._settings.source, partition, int(batch.offsets[index]), reason)
             if index in hops:
                 hops[index].error = f"rejected: {reason}"
                 headers += header_of(hops[index].context)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import REGISTRY, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
 
 from riskstream.runtime.errors import Fatal
 
@@ -19,7 +20,8 @@ class TelemetryServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+                    encode, kind = choose_encoder(self.headers.get("Accept", ""))  # exemplars are in OpenMetrics only
+                    self._answer(200, kind, encode(REGISTRY))
                 elif self.path in ("/livez", "/readyz"):
                     ok = is_alive() if self.path == "/livez" else is_ready()
                     body = json.dumps({"ok": ok}).encode()
@@ -37,6 +39,7 @@ class TelemetryServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass  # a probe is no event
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # in OpenMetrics each would be one more series
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
