@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from loadtests.collector import Seen
-from riskstream.telemetry.tracing import TraceContext
+from riskstream.telemetry.context import TraceContext
 
 WAY = (
     ("riskstream-reporter", "process alerts.v1"),

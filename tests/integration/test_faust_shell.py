@@ -14,7 +14,7 @@ from riskstream.demo.chain import Chain
 from riskstream.kafka.client import producer
 from riskstream.kafka.traced import context_in, header_of
 from riskstream.local.services import wait_ready
-from riskstream.telemetry.tracing import new_trace
+from riskstream.telemetry.context import new_trace
 
 FAUST = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
 

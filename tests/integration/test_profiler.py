@@ -30,7 +30,7 @@ from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import HEAD
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.telemetry.tracing import new_trace
+from riskstream.telemetry.context import new_trace
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
 

@@ -16,7 +16,7 @@ from tests.support.world import World
 
 from riskstream.kafka.client import producer
 from riskstream.kafka.traced import context_in, header_of
-from riskstream.telemetry.tracing import TraceContext, new_trace
+from riskstream.telemetry.context import TraceContext, new_trace
 
 DEADLINE_S = 30.0
 

@@ -10,8 +10,8 @@ from riskstream.cli.options import kafka_option
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.metrics import ReporterMetrics
-from riskstream.telemetry.otlp import Tracing
 
 out_option = click.option(
     "--out",

@@ -10,10 +10,10 @@ from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import GatewayMetrics
-from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> int:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskstream.telemetry import conventions as names
-from riskstream.telemetry.tracing import CONSUMER, PRODUCER, SERVER, Span, TraceContext, Tracer, read_traceparent
+from riskstream.telemetry.context import TraceContext, read_traceparent
+from riskstream.telemetry.span import CONSUMER, PRODUCER, SERVER, Span
+from riskstream.telemetry.tracing import Tracer
 
 
 @dataclass(slots=True)

@@ -19,8 +19,9 @@ from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.traced import Hop, HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.telemetry.context import TraceContext
 from riskstream.telemetry.metrics import DerivedMetrics
-from riskstream.telemetry.tracing import NO_TRACER, TraceContext, Tracer
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("derived")
 
@@ -233,7 +234,7 @@ class DerivedLane:
         context = context_in(headers)
         if context is None:
             return None
-        hop = self._spans.begin(context, number, offset)
+        [hop] = self._spans.begin([context], [number], [offset])
         part.hops.append(hop)
         self._taken_ns = self._taken_ns or time.time_ns()
         return hop.context

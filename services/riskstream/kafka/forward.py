@@ -151,10 +151,10 @@ class ForwardLane:
             appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, owned)), np.int64, n),
         )
         spans = self._spans[topic]
-        hops = {
-            row: spans.begin(context, int(intake.partitions[row]), int(intake.offsets[row]))
-            for row, context in contexts_in(owned).items()
-        }  # fmt: skip
+        traces = contexts_in(owned)
+        rows = list(traces)
+        begun = spans.begin(list(traces.values()), intake.partitions[rows].tolist(), intake.offsets[rows].tolist())
+        hops = dict(zip(rows, begun, strict=True))
         outputs = self._work.take(intake)
         for key, frame, row in outputs:
             self._produce(key, frame, hops.get(row))

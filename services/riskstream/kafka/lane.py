@@ -263,10 +263,10 @@ class Lane:
 
     def _hops(self, batch: Batch) -> dict[int, Hop]:
         """A hop of each sampled record that is answered now: one that was before had its span then."""
-        return {
-            index: self._spans.begin(context, int(batch.partitions[index]), int(batch.offsets[index]))
-            for index, context in batch.traces.items() if batch.modes[index] == LIVE
-        }  # fmt: skip
+        indices = [index for index in batch.traces if batch.modes[index] == LIVE]
+        contexts = [batch.traces[index] for index in indices]
+        hops = self._spans.begin(contexts, batch.partitions[indices].tolist(), batch.offsets[indices].tolist())
+        return dict(zip(indices, hops, strict=True))
 
     def _is_still(self, partition: int, number: int) -> bool:
         """True where the partition was not revoked, given anew or held inside the poll."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.telemetry.tracing import TraceContext
+from riskstream.telemetry.context import TraceContext
 
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
 """Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate."""

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from riskstream.kafka.client import GAPLESS, client_log, connection, producer, translated
 from riskstream.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.telemetry.tracing import TraceContext
+from riskstream.telemetry.context import TraceContext
 
 
 class BulkProducer:

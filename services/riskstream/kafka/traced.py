@@ -7,12 +7,15 @@ cannot do that: it has no parent to hang it on.)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from confluent_kafka import Message
 
 from riskstream.telemetry import conventions as names
-from riskstream.telemetry.tracing import CONSUMER, MAX_LINKS, Span, TraceContext, Tracer, new_trace, read_traceparent
+from riskstream.telemetry.context import TraceContext, new_trace, read_traceparent
+from riskstream.telemetry.span import CONSUMER, MAX_LINKS, Span
+from riskstream.telemetry.tracing import Tracer
 
 HEADER = "traceparent"
 
@@ -20,9 +23,7 @@ HEADER = "traceparent"
 def contexts_in(messages: list[Message]) -> dict[int, TraceContext]:
     """By index the context of each record that carries one; a record without headers costs 30 ns."""
     all_headers = list(map(Message.headers, messages))
-    if all_headers.count(None) == len(all_headers):
-        return {}
-    found = ((index, context_in(headers)) for index, headers in enumerate(all_headers) if headers)
+    found = ((index, context_in(all_headers[index])) for index in compress(range(len(all_headers)), all_headers))
     return {index: context for index, context in found if context is not None}
 
 
@@ -63,8 +64,9 @@ class HopSpans:
         }
         self._group = group
 
-    def begin(self, parent: TraceContext, partition: int, offset: int) -> Hop:
-        return Hop(parent, self.tracer.next(parent), partition, offset)
+    def begin(self, parents: list[TraceContext], partitions: list[int], offsets: list[int]) -> list[Hop]:
+        """A hop of each of these records."""
+        return list(map(Hop, parents, self.tracer.next_of(parents), partitions, offsets))
 
     def end(
         self, hops: Sequence[Hop], records: int, started_ns: int, ended_ns: int, more: dict[str, str | int | float] | None = None
@@ -74,19 +76,12 @@ class HopSpans:
         if not recorded:
             return
         batch = new_trace()
-        spans = [
-            Span(
-                self._name, CONSUMER, hop.context, hop.parent, started_ns, ended_ns,
-                {**self._shared, names.MESSAGING_PARTITION: str(hop.partition), names.MESSAGING_OFFSET: hop.offset},
-                [batch], hop.error,
-            )
-            for hop in recorded
-        ]  # fmt: skip
+        alike = Span(self._name, CONSUMER, batch, None, started_ns, ended_ns, self._shared, [batch])
+        self.tracer.record_alike(
+            alike, [(hop.context, hop.parent, str(hop.partition), hop.offset, hop.error) for hop in recorded]
+        )
+        more = {names.MESSAGING_GROUP: self._group, names.MESSAGING_BATCH_COUNT: records, **(more or {})}
+        links = [hop.context for hop in recorded[:MAX_LINKS]]
         self.tracer.record(
-            *spans,
-            Span(
-                f"{self._name} batch", CONSUMER, batch, None, started_ns, ended_ns,
-                {**self._shared, names.MESSAGING_GROUP: self._group, names.MESSAGING_BATCH_COUNT: records, **(more or {})},
-                [hop.context for hop in recorded[:MAX_LINKS]],
-            ),
-        )  # fmt: skip
+            Span(f"{self._name} batch", CONSUMER, batch, None, started_ns, ended_ns, {**self._shared, **more}, links)
+        )

@@ -33,6 +33,11 @@ class Service:
         """Resident memory of its process, MiB."""
         return rss_mib(self.server.pid)
 
+    def cpu_s(self) -> float:
+        """User and system seconds of its process so far."""
+        fields = Path(f"/proc/{self.server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def rss_mib(pid: int) -> float:
     """Resident memory of a process, MiB; 0 where it is gone."""

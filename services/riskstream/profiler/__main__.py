@@ -13,10 +13,10 @@ from riskstream.profiler.shuffle import EVENTS, LABELS, TRANSACTIONS, ShuffleCor
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import ProfilerMetrics
-from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:

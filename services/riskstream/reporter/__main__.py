@@ -8,10 +8,10 @@ from riskstream.reporter.settings import ReporterSettings
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main, stop_event
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import ReporterMetrics
-from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:

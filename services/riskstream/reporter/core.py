@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from riskstream.risk.windows import DAY_MS, HOUR_MS
-from riskstream.telemetry.tracing import TraceContext
+from riskstream.telemetry.context import TraceContext
 
 SUMS = ("transactions", "amount_minor", "alerts", "blocked")
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}

@@ -30,7 +30,9 @@ class ReportSpans:
     ) -> None:  # fmt: skip
         """The report's span, and one of each sampled alert that the report before did not have."""
         fresh = [each for each in alerts if _has(report, each) and not (before and _has(before, each))]
-        hops = [self._spans.begin(each.context, each.partition, each.offset) for each in fresh]
+        hops = self._spans.begin(
+            [each.context for each in fresh], [each.partition for each in fresh], [each.offset for each in fresh]
+        )
         more: dict[str, str | int | float] = {REPORT_ID: report["report_id"], REPORT_GRAIN: report["grain"]}
         self._spans.end(hops, records, started_ns, time.time_ns(), more)
 

@@ -17,10 +17,10 @@ from riskstream.scorer.live_rules import follow_rules
 from riskstream.scorer.models import follow_releases, load_model
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.scorer.warm import warm
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import LaneMetrics
-from riskstream.telemetry.otlp import Tracing
 
 
 def main() -> None:

@@ -154,10 +154,11 @@ class FaustShell:
             return []
         batch = self._batch_of(fresh)
         started, started_ns = time.perf_counter(), time.time_ns()
-        hops = {
-            index: self._spans.begin(context, int(batch.partitions[index]), int(batch.offsets[index]))
-            for index, context in batch.traces.items()
-        }  # fmt: skip
+        rows = list(batch.traces)
+        begun = self._spans.begin(
+            list(batch.traces.values()), batch.partitions[rows].tolist(), batch.offsets[rows].tolist()
+        )
+        hops = dict(zip(rows, begun, strict=True))
         self._metrics.stages.begin()
         outcome = self._core.process(batch)
         await self._produce(batch, outcome, hops)

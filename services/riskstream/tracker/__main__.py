@@ -5,10 +5,10 @@ import time
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
+from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.logs import set_up_logs
 from riskstream.telemetry.metrics import TrackerMetrics
-from riskstream.telemetry.otlp import Tracing
 from riskstream.tracker.core import TrackerCore
 from riskstream.tracker.settings import TrackerSettings
 

@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.telemetry.tracing import (
-    NO_TRACER,
-    Caller,
-    Span,
-    TraceContext,
-    Tracer,
-    new_trace,
-    read_traceparent,
-)
+from riskstream.telemetry.context import Caller, TraceContext, new_trace, read_traceparent
+from riskstream.telemetry.span import Span
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

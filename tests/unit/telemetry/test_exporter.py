@@ -12,9 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import CollectorRegistry
 
 from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.context import TraceContext
+from riskstream.telemetry.exporter import SpanExporter, TracingSettings, encode, read_settings
 from riskstream.telemetry.metrics import TracingMetrics
-from riskstream.telemetry.otlp import SpanExporter, TracingSettings, encode, read_settings
-from riskstream.telemetry.tracing import CONSUMER, Span, TraceContext, Tracer
+from riskstream.telemetry.span import CONSUMER, Span, written
+from riskstream.telemetry.tracing import Tracer
 
 PARENT, LINKED = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"), TraceContext("ab" * 16, "cd" * 8)
 OWN = TraceContext(PARENT.trace_id, "0123456789abcdef")
@@ -42,7 +44,7 @@ def _official(body: bytes) -> ExportTraceServiceRequest:
 
 
 def test_the_official_message_holds_what_was_recorded() -> None:
-    found = _official(encode({"service.name": "riskstream-scorer"}, "0.1.0", [SPAN]))
+    found = _official(encode({"service.name": "riskstream-scorer"}, "0.1.0", [written(SPAN)]))
     [resource] = found.resource_spans
     assert {each.key: each.value.string_value for each in resource.resource.attributes} == {
         "service.name": "riskstream-scorer"
@@ -80,7 +82,8 @@ def test_spans_arrive_with_the_operators_headers() -> None:
         exporter, registry = _exporter(
             tracer, collector.endpoint, exporter_otlp_headers="authorization=Basic%20abc,x-tenant=bank"
         )
-        tracer.record(*[SPAN] * 1200)
+        for _ in range(1200):
+            tracer.record(SPAN)
         _until(lambda: len(collector.spans()) == 1200)
         exporter.stop()
         assert (collector.headers[0]["Authorization"], collector.headers[0]["X-Tenant"]) == ("Basic abc", "bank")
@@ -93,7 +96,8 @@ def test_spans_wait_while_the_collector_is_away_and_arrive_once_it_is_back() -> 
     with Collector() as collector:
         collector.status = 503
         exporter, _ = _exporter(tracer, collector.endpoint)
-        tracer.record(*[SPAN] * 3)
+        for _ in range(3):
+            tracer.record(SPAN)
         time.sleep(0.3)
         assert collector.spans() == []
         collector.status = 200

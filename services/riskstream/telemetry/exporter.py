@@ -4,16 +4,14 @@ Set as everywhere in OpenTelemetry, by OTEL_EXPORTER_OTLP_ENDPOINT and its like 
 where no endpoint is given. Spans that the collector cannot take now wait; nothing else waits for them.
 """
 
-import json
 import os
 import socket
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
 from importlib.metadata import version as version_of
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 from pydantic import Field, SecretStr, ValidationError
@@ -22,7 +20,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry import conventions as names
 from riskstream.telemetry.metrics import TracingMetrics
-from riskstream.telemetry.tracing import NO_TRACER, Span, Tracer
+from riskstream.telemetry.span import attributes
+from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("tracing")
 MAX_BATCH = 512
@@ -98,37 +97,11 @@ def _pairs(text: str) -> dict[str, str]:
     return {key.strip(): urllib.parse.unquote(value.strip()) for key, value in pairs}
 
 
-def encode(resource: dict[str, str], version: str, spans: Iterable[Span]) -> bytes:
-    """An ExportTraceServiceRequest as JSON: ids as hex, 64-bit numbers as text, enums as numbers."""
-    scope = {"scope": {"name": "riskstream", "version": version}, "spans": [_span(each) for each in spans]}
-    body = {"resourceSpans": [{"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}]}
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-def _span(span: Span) -> dict[str, Any]:
-    context, parent = span.context, span.parent
-    out: dict[str, Any] = {
-        "traceId": context.trace_id, "spanId": context.span_id, "flags": 1, "name": span.name, "kind": span.kind,
-        "startTimeUnixNano": str(span.start_ns), "endTimeUnixNano": str(span.end_ns),
-        "attributes": _attributes(span.attributes),
-    }  # fmt: skip
-    if parent is not None:
-        out["parentSpanId"] = parent.span_id
-    if span.links:
-        out["links"] = [{"traceId": each.trace_id, "spanId": each.span_id, "flags": 1} for each in span.links]
-    if span.error:
-        out["status"] = {"code": 2, "message": span.error}
-    return out
-
-
-def _attributes(given: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in given.items()]
-
-
-def _value(value: str | float) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"stringValue": value}
-    return {"doubleValue": value} if isinstance(value, float) else {"intValue": str(value)}
+def encode(resource: dict[str, str], version: str, spans: list[str]) -> bytes:
+    """An ExportTraceServiceRequest as JSON."""
+    scope = f'{{"scope":{{"name":"riskstream","version":"{version}"}},"spans":[{",".join(spans)}]}}'
+    who = f'{{"attributes":{attributes(resource)}}}'
+    return f'{{"resourceSpans":[{{"resource":{who},"scopeSpans":[{scope}]}}]}}'.encode()
 
 
 class SpanExporter:
@@ -165,7 +138,7 @@ class SpanExporter:
             if not self._send(spans):
                 return
 
-    def _send(self, spans: list[Span]) -> bool:
+    def _send(self, spans: list[str]) -> bool:
         """True where the collector has them or never will; else they go back and wait."""
         headers = {
             "Content-Type": "application/json",
@@ -192,7 +165,7 @@ class SpanExporter:
         self._failures = 0
         return True
 
-    def _put_back(self, spans: list[Span], why: str) -> bool:
+    def _put_back(self, spans: list[str], why: str) -> bool:
         self._tracer.put_back(spans)
         if not self._failures:
             log.warning("the collector does not answer; spans wait", endpoint=self._settings.url, why=why)
