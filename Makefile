@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.js
 chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules ## Every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry ## Every bench
 
 bench-features: peers ## The public book's columns beside pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
@@ -38,6 +38,9 @@ bench-models: $(READY) ## The public book's protocol and what reasons cost: buil
 
 bench-rules: $(READY) ## A dry run's rate, and how soon a rule is in force: build/bench/rules.json (3 minutes)
 	@$(BIN)/python -m loadtests.rules.bench $(ARGS)
+
+bench-telemetry: $(READY) ## What tracing 1 % costs each service: build/bench/telemetry.json (8 minutes)
+	@$(BIN)/python -m loadtests.telemetry.bench $(ARGS)
 
 gpu-check: $(READY) ## The second stage on a GPU against the CPU: build/bench/gpu.json; skips where there is no GPU
 	@$(BIN)/python -m loadtests.models.gpu --prepare

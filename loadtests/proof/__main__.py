@@ -21,6 +21,7 @@ from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
 from loadtests.proof.rolling import rolling
 from loadtests.proof.stage import play
+from loadtests.proof.traces import traces
 
 Found = tuple[Counter[str], list[str]]
 OUT = Path("build/proof")
@@ -60,6 +61,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "expired": expired,
     "clock": lambda f, m, s: play(f, m, s, named.clock),
     "rolling": rolling,
+    "traces": traces,
     "kill-recovery": kill_recovery,
     "profile-freshness": freshness,
     "handbook-stack": handbook,

@@ -83,6 +83,24 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- end }}
 
+{{- /* Where a process sends its traces; nothing where none are recorded. */ -}}
+{{- define "riskstream.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .ratio | quote }}}
+{{- $pairs := list (printf "k8s.namespace.name=%s" $.Release.Namespace) }}
+{{- range $key, $value := .resource }}{{ $pairs = append $pairs (printf "%s=%s" $key (urlquery $value)) }}{{ end }}
+- {name: OTEL_RESOURCE_ATTRIBUTES, value: {{ join "," $pairs | quote }}}
+{{- with .existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: headers}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* The Secret that holds ca.crt; empty where there is none. */ -}}
 {{- define "riskstream.caSecret" -}}
 {{- if .Values.strimzi.enabled }}{{ .Values.strimzi.cluster }}-cluster-ca-cert
@@ -120,6 +138,9 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.kafka) }}
 {{- fail "networkPolicy.kafka is empty, so that no service could reach Kafka: say where it is, or set networkPolicy.enabled to false" }}
+{{- end }}
+{{- if and .Values.tracing.endpoint .Values.networkPolicy.enabled (not .Values.networkPolicy.collector) }}
+{{- fail "networkPolicy.collector is empty, so that no trace could reach tracing.endpoint: say where it is, or set networkPolicy.enabled to false" }}
 {{- end }}
 {{- if and (eq .Values.autoscaling.kind "keda") (not .Values.autoscaling.prometheusAddress) }}
 {{- fail "autoscaling.prometheusAddress is not set: KEDA asks Prometheus for the age of events" }}
