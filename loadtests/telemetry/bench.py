@@ -69,11 +69,12 @@ class Bench:
             scorers = {name: Contender(name, EVENTS, self._scorer(stack, name, collector)) for name in self.drained}
             for number in range(self._rounds):
                 with ThreadPoolExecutor(2) as both:
-                    running = [
-                        both.submit(drain, stack.kafka, each, name, {1}, self._folder) for name, each in scorers.items()
-                    ]
-                    for name, each in zip(scorers, running, strict=True):
-                        self.drained[name].append(each.result()[0].cpu_us)
+                    order = list(scorers)[:: 1 if number % 2 else -1]
+                    running = {
+                        name: both.submit(drain, stack.kafka, scorers[name], name, {1}, self._folder) for name in order
+                    }
+                    for name, done in running.items():
+                        self.drained[name].append(done.result()[0].cpu_us)
                 shown = ", ".join(f"{name} {self.drained[name][-1]:.2f} us" for name in scorers)
                 self._say(f"round {number + 1}: {shown}")
         self.spans = len(collector.spans())
@@ -89,33 +90,28 @@ class Bench:
         ]  # fmt: skip
 
     def _serve(self, collector: Collector) -> None:
-        """Two chains side by side, one that traces, each under half of the load, at the same time."""
+        """Two chains side by side, each under half of the load at the same time; the callers of one sample, in turns."""
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}
         with ExitStack() as stack:
             chains = {
-                name: stack.enter_context(
-                    Chain(
-                        self._folder / name,
-                        self._model,
-                        self._say,
-                        names=SERVICES,
-                        env=env if name == "traced" else None,
-                    )
-                )
-                for name in ("plain", "traced")
+                name: stack.enter_context(Chain(self._folder / name, self._model, self._say, names=SERVICES, env=env))
+                for name in ("one", "other")
             }
             callers = {name: Callers(chain.gateway) for name, chain in chains.items()}
             for number in range(self._rounds + 1):  # the first warms up
+                roles = dict(zip(chains, ("plain", "traced") if number % 2 else ("traced", "plain"), strict=True))
                 before = {name: _cpu_s(chain) for name, chain in chains.items()}
                 with ThreadPoolExecutor(2) as both:
                     calls = {
-                        name: both.submit(each.run, BLOCK_S, RATE, EVERY if name == "traced" else 0)
+                        name: both.submit(each.run, BLOCK_S, RATE, EVERY if roles[name] == "traced" else 0)
                         for name, each in callers.items()
                     }
+                time.sleep(5.5)  # an exporter's delay: what was recorded is sent within the block
                 for name, chain in chains.items():
                     spent = _cpu_s(chain)
                     for each in SERVICES if number else ():
-                        self.served[each][name].append((spent[each] - before[name][each]) / calls[name].result() * 1e6)
+                        used = (spent[each] - before[name][each]) / calls[name].result() * 1e6
+                        self.served[each][roles[name]].append(used)
                 for each in SERVICES if number else ():
                     plain, traced = (self.served[each][name][-1] for name in ("plain", "traced"))
                     self._say(f"block {number}: {each:8} plain {plain:7,.0f} us, traced {traced:7,.0f} us")

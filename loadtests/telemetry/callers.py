@@ -56,7 +56,7 @@ class Callers:
             headers = {"Content-Type": "application/json"}
             if every and number % every == 0:
                 context = new_trace()
-                headers["traceparent"] = context.traceparent
+                headers["traceparent"] = context
                 with self._lock:
                     self.sampled.append(context)
             try:

@@ -17,10 +17,11 @@ from riskstream.kafka.client import client_log, connection, consumer, group_sett
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
-from riskstream.kafka.traced import Hop, HopSpans, context_in, header_of
+from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.context import TraceContext
 from riskstream.telemetry.metrics import DerivedMetrics
+from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("derived")

@@ -18,9 +18,10 @@ from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import GAPLESS, client_log, connection, consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import ForwardWork, Intake
-from riskstream.kafka.traced import Hop, HopSpans, contexts_in, header_of
+from riskstream.kafka.traced import HopSpans, contexts_in, header_of
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("forward")

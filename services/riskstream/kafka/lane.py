@@ -22,10 +22,11 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
-from riskstream.kafka.traced import Hop, HopSpans
+from riskstream.kafka.traced import HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("lane")
@@ -263,7 +264,9 @@ class Lane:
 
     def _hops(self, batch: Batch) -> dict[int, Hop]:
         """A hop of each sampled record that is answered now: one that was before had its span then."""
-        indices = [index for index in batch.traces if batch.modes[index] == LIVE]
+        indices = list(batch.traces)
+        if batch.modes.any():  # LIVE is 0
+            indices = [index for index in indices if batch.modes[index] == LIVE]
         contexts = [batch.traces[index] for index in indices]
         hops = self._spans.begin(contexts, batch.partitions[indices].tolist(), batch.offsets[indices].tolist())
         return dict(zip(indices, hops, strict=True))

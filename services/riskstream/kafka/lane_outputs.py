@@ -15,10 +15,11 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import SKIP, Batch
 from riskstream.kafka.rejects import dead_letter_headers
-from riskstream.kafka.traced import Hop, header_of
+from riskstream.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.span import Hop
 
 log = structlog.get_logger("lane")
 
@@ -72,17 +73,14 @@ class LaneOutputs:
                 self._producer.poll(0)  # what was produced so far may be on its way
                 fault_point("half_produced")
             if stop in last or stop in hops:
-                frame, key, partition = next(rows)
+                row = next(rows)
                 done += 1
-                args = (self._settings.output, frame, key, partition)
-                callback = (
-                    partial(self._on_delivered, owned_by[partition], int(offsets[stop])) if stop in last else None
-                )
-                extra: Any = {"headers": header_of(hops[stop].context)} if stop in hops else {}
+                callback = partial(self._on_delivered, owned_by[row[2]], int(offsets[stop])) if stop in last else None
+                headers = header_of(hops[stop].context) if stop in hops else []
                 try:
-                    self._producer.produce(*args, callback, **extra)
+                    self._producer.produce(self._settings.output, *row, callback, headers=headers)
                 except BufferError:
-                    self._produce_when_room(*args, callback, **extra)
+                    self._produce_when_room(self._settings.output, *row, callback, headers)
 
     def _produce_all(self, rows: Iterator[tuple[bytes | None, bytes | None, int]]) -> None:
         """Records without a callback, in order. This loop runs once a record: nothing may be added to it."""

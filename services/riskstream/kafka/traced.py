@@ -6,15 +6,14 @@ cannot do that: it has no parent to hang it on.)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
 from confluent_kafka import Message
 
 from riskstream.telemetry import conventions as names
-from riskstream.telemetry.context import TraceContext, new_trace, read_traceparent
-from riskstream.telemetry.span import CONSUMER, MAX_LINKS, Span
+from riskstream.telemetry.context import TraceContext, new_trace, sampled_context
+from riskstream.telemetry.span import CONSUMER, MAX_LINKS, Hop, Span
 from riskstream.telemetry.tracing import Tracer
 
 HEADER = "traceparent"
@@ -23,32 +22,24 @@ HEADER = "traceparent"
 def contexts_in(messages: list[Message]) -> dict[int, TraceContext]:
     """By index the context of each record that carries one; a record without headers costs 30 ns."""
     all_headers = list(map(Message.headers, messages))
-    found = ((index, context_in(all_headers[index])) for index in compress(range(len(all_headers)), all_headers))
-    return {index: context for index, context in found if context is not None}
+    found: dict[int, TraceContext] = {}
+    for index in compress(range(len(all_headers)), all_headers):
+        if (context := context_in(all_headers[index])) is not None:
+            found[index] = context
+    return found
 
 
 def context_in(headers: Any) -> TraceContext | None:
     """The context in a record's headers; None where there is none, it is not sampled, or it is malformed."""
     for name, value in headers or ():
         if name == HEADER:
-            return read_traceparent(value).context
+            return sampled_context(value)
     return None
 
 
 def header_of(context: TraceContext) -> list[tuple[str, str | bytes | None]]:
     """Headers of a record that comes of `context`'s span."""
-    return [(HEADER, context.traceparent.encode())]
-
-
-@dataclass(slots=True)
-class Hop:
-    """A sampled record on its way through a lane: whose span it hangs on, its own, and where it stood."""
-
-    parent: TraceContext
-    context: TraceContext
-    partition: int
-    offset: int
-    error: str = ""
+    return [(HEADER, context.encode())]
 
 
 class HopSpans:
@@ -77,9 +68,7 @@ class HopSpans:
             return
         batch = new_trace()
         alike = Span(self._name, CONSUMER, batch, None, started_ns, ended_ns, self._shared, [batch])
-        self.tracer.record_alike(
-            alike, [(hop.context, hop.parent, str(hop.partition), hop.offset, hop.error) for hop in recorded]
-        )
+        self.tracer.record_alike(alike, recorded)
         more = {names.MESSAGING_GROUP: self._group, names.MESSAGING_BATCH_COUNT: records, **(more or {})}
         links = [hop.context for hop in recorded[:MAX_LINKS]]
         self.tracer.record(

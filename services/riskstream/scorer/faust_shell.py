@@ -19,13 +19,14 @@ import structlog
 
 from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, StateStore
 from riskstream.kafka.rejects import dead_letter_headers
-from riskstream.kafka.traced import Hop, HopSpans, context_in, header_of
+from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.metrics import LaneMetrics
+from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("faust")

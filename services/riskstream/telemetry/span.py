@@ -29,8 +29,15 @@ class Span:
     error: str = ""
 
 
-Alike = tuple[TraceContext, TraceContext, str, int, str]
-"""What is a record's own of a span: context, parent, partition, offset, error."""
+@dataclass(slots=True)
+class Hop:
+    """A sampled record on its way through a lane: whose span it hangs on, its own, and where it stood."""
+
+    parent: TraceContext
+    context: TraceContext
+    partition: int
+    offset: int
+    error: str = ""
 
 
 def written(span: Span) -> str:
@@ -38,18 +45,17 @@ def written(span: Span) -> str:
 
     Written as text, a fifth of what json.dumps of nested dicts costs: it is paid on the money path's processor.
     """
-    (trace_id, span_id), parent = span.context, span.parent
+    context, parent = span.context, span.parent
     hangs = f'"parentSpanId":"{parent.span_id}",' if parent is not None else ""
     links = f',"links":[{",".join(map(_link, span.links))}]' if span.links else ""
-    status = f',"status":{{"code":2,"message":{_quoted(span.error)}}}' if span.error else ""
     return (
-        f'{{"traceId":"{trace_id}","spanId":"{span_id}",{hangs}"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},'
+        f'{{"traceId":"{context.trace_id}","spanId":"{context.span_id}",{hangs}"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},'
         f'"startTimeUnixNano":"{span.start_ns}","endTimeUnixNano":"{span.end_ns}",'
-        f'"attributes":{attributes(span.attributes)}{links}{status}}}'
+        f'"attributes":{attributes(span.attributes)}{links}{_status(span.error)}}}'
     )
 
 
-def written_alike(span: Span, rows: Iterable[Alike]) -> list[str]:
+def written_alike(span: Span, hops: Iterable[Hop]) -> list[str]:
     """The texts of spans that differ in a record's own alone: what they share of `span` is written once."""
     timed = f'"startTimeUnixNano":"{span.start_ns}","endTimeUnixNano":"{span.end_ns}"'
     shared = (
@@ -57,11 +63,14 @@ def written_alike(span: Span, rows: Iterable[Alike]) -> list[str]:
     )
     links = f',"links":[{",".join(map(_link, span.links))}]'
     return [
-        f'{{"traceId":"{trace_id}","spanId":"{span_id}","parentSpanId":"{parent.span_id}",{shared},'
-        f"{_text(MESSAGING_PARTITION, partition)},{_number(MESSAGING_OFFSET, offset)}]{links}"
-        + (f',"status":{{"code":2,"message":{_quoted(error)}}}}}' if error else "}")
-        for (trace_id, span_id), parent, partition, offset, error in rows
+        f'{{"traceId":"{hop.context[3:35]}","spanId":"{hop.context[36:52]}","parentSpanId":"{hop.parent[36:52]}",{shared},'
+        f"{_partition(hop.partition)},{_number(MESSAGING_OFFSET, hop.offset)}]{links}{_status(hop.error)}}}"
+        for hop in hops
     ]
+
+
+def _status(error: str) -> str:
+    return f',"status":{{"code":2,"message":{_quoted(error)}}}' if error else ""
 
 
 def _link(context: TraceContext) -> str:
@@ -81,6 +90,11 @@ def _listed(given: Mapping[str, str | int | float]) -> str:
 def _text(key: str, value: str) -> str:
     """Cached: nearly all texts are names of topics, operations, partitions."""
     return f'{{"key":{_quoted(key)},"value":{{"stringValue":{_quoted(value)}}}}}'
+
+
+@lru_cache(maxsize=1024)
+def _partition(number: int) -> str:
+    return _text(MESSAGING_PARTITION, str(number))
 
 
 def _number(key: str, value: float) -> str:

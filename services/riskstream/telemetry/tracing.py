@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from riskstream.telemetry.context import Caller, TraceContext, new_span_ids, new_trace
-from riskstream.telemetry.span import Alike, Span, written, written_alike
+from riskstream.telemetry.span import Hop, Span, written, written_alike
 
 _chance = random.Random()  # of its own: who seeds the module's must not choose our samples
 
@@ -33,23 +33,23 @@ class Tracer:
 
     def next(self, parent: TraceContext) -> TraceContext:
         """A new span's context under `parent`, or `parent` itself where nothing is recorded."""
-        return TraceContext(parent.trace_id, new_span_ids(1)[0]) if self.is_recording else parent
+        return self.next_of([parent])[0]
 
     def next_of(self, parents: list[TraceContext]) -> list[TraceContext]:
         """`next` of each of them."""
         if not self.is_recording:
             return parents
         ids = new_span_ids(len(parents))
-        return [TraceContext(parent.trace_id, span_id) for parent, span_id in zip(parents, ids, strict=True)]
+        return [TraceContext(f"{parent[:36]}{span_id}-01") for parent, span_id in zip(parents, ids, strict=True)]
 
     def record(self, span: Span) -> None:
         """Keep it, as text; one whose context is its parent's was passed on, and is none."""
         if span.context is not span.parent:
             self._spans.append(written(span))
 
-    def record_alike(self, span: Span, rows: Iterable[Alike]) -> None:
-        """A span for each row, else as `span` is."""
-        self._spans.extend(written_alike(span, rows))
+    def record_alike(self, span: Span, hops: Iterable[Hop]) -> None:
+        """A span for each hop, else as `span` is."""
+        self._spans.extend(written_alike(span, hops))
 
     def take(self, most: int) -> list[str]:
         """The oldest spans, no longer held."""

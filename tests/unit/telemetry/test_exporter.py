@@ -18,8 +18,11 @@ from riskstream.telemetry.metrics import TracingMetrics
 from riskstream.telemetry.span import CONSUMER, Span, written
 from riskstream.telemetry.tracing import Tracer
 
-PARENT, LINKED = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"), TraceContext("ab" * 16, "cd" * 8)
-OWN = TraceContext(PARENT.trace_id, "0123456789abcdef")
+PARENT, LINKED = (
+    TraceContext.of("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"),
+    TraceContext.of("ab" * 16, "cd" * 8),
+)
+OWN = TraceContext.of(PARENT.trace_id, "0123456789abcdef")
 SPAN = Span(
     "process transactions.v1", CONSUMER, OWN, PARENT, 1_700_000_000_000_000_001, 1_700_000_000_000_000_999,
     {"text": 'a "quoted" \u00fc', "count": 2**53 + 1, "seconds": 0.25}, [LINKED], "rejected: bad_mcc",
@@ -51,13 +54,17 @@ def test_the_official_message_holds_what_was_recorded() -> None:
     }
     [span] = resource.scope_spans[0].spans
     assert (span.name, span.kind, span.flags) == (SPAN.name, SPAN.kind, 1)
-    assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) == (*OWN, PARENT.span_id)
+    assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) == (
+        OWN.trace_id,
+        OWN.span_id,
+        PARENT.span_id,
+    )
     assert (span.start_time_unix_nano, span.end_time_unix_nano) == (SPAN.start_ns, SPAN.end_ns)
     values = {each.key: each.value for each in span.attributes}
     assert values["text"].string_value == SPAN.attributes["text"]
     assert values["count"].int_value == SPAN.attributes["count"]
     assert values["seconds"].double_value == SPAN.attributes["seconds"]
-    assert [(link.trace_id.hex(), link.span_id.hex()) for link in span.links] == [LINKED]
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in span.links] == [(LINKED.trace_id, LINKED.span_id)]
     assert (span.status.code, span.status.message) == (2, "rejected: bad_mcc")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.telemetry.context import Caller, TraceContext, new_trace, read_traceparent
+from riskstream.telemetry.context import Caller, TraceContext, new_trace, read_traceparent, sampled_context
 from riskstream.telemetry.span import Span
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
@@ -14,15 +14,16 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 def test_a_sampled_context_is_read_and_written_the_same() -> None:
     text = f"00-{TRACE}-{SPAN}-01"
     caller = read_traceparent(text)
-    assert caller == Caller(TraceContext(TRACE, SPAN), True)
+    assert caller == Caller(TraceContext.of(TRACE, SPAN), True)
     assert caller.context is not None
-    assert caller.context.traceparent == text
+    assert caller.context == text
+    assert (caller.context.trace_id, caller.context.span_id) == (TRACE, SPAN)
     assert read_traceparent(text.encode()) == caller
 
 
 def test_flags_of_later_levels_and_later_versions_are_understood() -> None:
-    assert read_traceparent(f"00-{TRACE}-{SPAN}-03").context == TraceContext(TRACE, SPAN)  # random-trace-id flag
-    assert read_traceparent(f"cc-{TRACE}-{SPAN}-01-what-comes-later").context == TraceContext(TRACE, SPAN)
+    assert read_traceparent(f"00-{TRACE}-{SPAN}-03").context == TraceContext.of(TRACE, SPAN)  # random-trace-id flag
+    assert read_traceparent(f"cc-{TRACE}-{SPAN}-01-what-comes-later").context == TraceContext.of(TRACE, SPAN)
 
 
 def test_a_caller_that_does_not_sample_has_decided() -> None:
@@ -45,6 +46,14 @@ def test_what_is_malformed_counts_as_absent(text: str | bytes | None) -> None:
 def test_no_bytes_break_the_reader(text: bytes) -> None:
     caller = read_traceparent(text)
     assert caller.context is None or caller.has_decided
+    assert sampled_context(text) == caller.context
+
+
+@pytest.mark.parametrize("flags", ["00", "01", "02", "03", "ff"])
+@pytest.mark.parametrize("version", ["00", "01", "fe", "ff"])
+def test_a_records_header_is_read_as_a_callers_is(version: str, flags: str) -> None:
+    text = f"{version}-{TRACE}-{SPAN}-{flags}".encode()
+    assert sampled_context(text) == read_traceparent(text).context
 
 
 def test_a_tracer_without_room_passes_contexts_on_and_records_nothing() -> None:
