@@ -265,7 +265,7 @@ class Lane:
     def _hops(self, batch: Batch) -> dict[int, Hop]:
         """A hop of each sampled record that is answered now: one that was before had its span then."""
         indices = list(batch.traces)
-        if batch.modes.any():  # LIVE is 0
+        if np.count_nonzero(batch.modes):  # LIVE is 0
             indices = [index for index in indices if batch.modes[index] == LIVE]
         contexts = [batch.traces[index] for index in indices]
         hops = self._spans.begin(contexts, batch.partitions[indices].tolist(), batch.offsets[indices].tolist())

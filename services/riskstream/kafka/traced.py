@@ -37,7 +37,7 @@ def context_in(headers: Any) -> TraceContext | None:
     return None
 
 
-def header_of(context: TraceContext) -> list[tuple[str, str | bytes | None]]:
+def header_of(context: str) -> list[tuple[str, str | bytes | None]]:
     """Headers of a record that comes of `context`'s span."""
     return [(HEADER, context.encode())]
 
@@ -57,13 +57,13 @@ class HopSpans:
 
     def begin(self, parents: list[TraceContext], partitions: list[int], offsets: list[int]) -> list[Hop]:
         """A hop of each of these records."""
-        return list(map(Hop, parents, self.tracer.next_of(parents), partitions, offsets))
+        return list(map(Hop, parents, self.tracer.span_ids(len(parents)), partitions, offsets))
 
     def end(
         self, hops: Sequence[Hop], records: int, started_ns: int, ended_ns: int, more: dict[str, str | int | float] | None = None
     ) -> None:  # fmt: skip
         """The batch's span and one a hop; nothing where they were passed on."""
-        recorded = [hop for hop in hops if hop.context is not hop.parent]
+        recorded = [hop for hop in hops if hop.span_id]
         if not recorded:
             return
         batch = new_trace()

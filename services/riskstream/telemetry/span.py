@@ -31,13 +31,21 @@ class Span:
 
 @dataclass(slots=True)
 class Hop:
-    """A sampled record on its way through a lane: whose span it hangs on, its own, and where it stood."""
+    """A sampled record on its way through a lane: whose span it hangs on, its own span's id, and where it stood.
+
+    Without an id of its own it is passed on as it came.
+    """
 
     parent: TraceContext
-    context: TraceContext
+    span_id: str
     partition: int
     offset: int
     error: str = ""
+
+    @property
+    def context(self) -> TraceContext:
+        """What comes of the record hangs on this."""
+        return TraceContext(f"{self.parent[:36]}{self.span_id}-01") if self.span_id else self.parent
 
 
 def written(span: Span) -> str:
@@ -63,7 +71,7 @@ def written_alike(span: Span, hops: Iterable[Hop]) -> list[str]:
     )
     links = f',"links":[{",".join(map(_link, span.links))}]'
     return [
-        f'{{"traceId":"{hop.context[3:35]}","spanId":"{hop.context[36:52]}","parentSpanId":"{hop.parent[36:52]}",{shared},'
+        f'{{"traceId":"{hop.parent[3:35]}","spanId":"{hop.span_id}","parentSpanId":"{hop.parent[36:52]}",{shared},'
         f"{_partition(hop.partition)},{_number(MESSAGING_OFFSET, hop.offset)}]{links}{_status(hop.error)}}}"
         for hop in hops
     ]

@@ -33,14 +33,11 @@ class Tracer:
 
     def next(self, parent: TraceContext) -> TraceContext:
         """A new span's context under `parent`, or `parent` itself where nothing is recorded."""
-        return self.next_of([parent])[0]
+        return TraceContext.of(parent.trace_id, new_span_ids(1)[0]) if self.is_recording else parent
 
-    def next_of(self, parents: list[TraceContext]) -> list[TraceContext]:
-        """`next` of each of them."""
-        if not self.is_recording:
-            return parents
-        ids = new_span_ids(len(parents))
-        return [TraceContext(f"{parent[:36]}{span_id}-01") for parent, span_id in zip(parents, ids, strict=True)]
+    def span_ids(self, count: int) -> list[str]:
+        """Ids of so many new spans; empty ones where nothing is recorded."""
+        return new_span_ids(count) if self.is_recording else [""] * count
 
     def record(self, span: Span) -> None:
         """Keep it, as text; one whose context is its parent's was passed on, and is none."""
