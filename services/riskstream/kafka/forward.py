@@ -159,8 +159,9 @@ class ForwardLane:
         outputs = self._work.take(intake)
         for key, frame, row in outputs:
             self._produce(key, frame, hops.get(row))
-        places = zip(intake.partitions.tolist(), intake.offsets.tolist(), intake.appended_at.tolist(), strict=True)
-        for partition, offset, appended_at in places:
+        places = zip(intake.offsets.tolist(), intake.appended_at.tolist(), strict=True)
+        ends = dict(zip(intake.partitions.tolist(), places, strict=True))  # of each partition the last
+        for partition, (offset, appended_at) in ends.items():
             self._positions[topic, partition] = offset + 1
             self._lag.taken(topic, partition, appended_at)
         spans.end(list(hops.values()), n, started_ns, time.time_ns())

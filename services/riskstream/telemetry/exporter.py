@@ -24,7 +24,7 @@ from riskstream.telemetry.span import attributes
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("tracing")
-MAX_BATCH = 2048
+MAX_BATCH = 512
 _RETRYABLE = {408, 429, 502, 503, 504}
 _LONGEST_WAIT_S = 30.0
 
