@@ -105,7 +105,7 @@ def encode(resource: dict[str, str], version: str, spans: list[str]) -> bytes:
 
 
 class SpanExporter:
-    """A thread that sends what the tracer holds, every few seconds or as soon as there is a batch of it."""
+    """A thread that sends what the tracer holds, every few seconds."""
 
     def __init__(
         self, tracer: Tracer, settings: TracingSettings, resource: dict[str, str], version: str, metrics: TracingMetrics
