@@ -49,13 +49,11 @@ def test_a_trace_leads_from_the_caller_to_the_report(world: World, collector: Co
     world.wait_for_tracker()
     given = ["report", "run", "--kafka", world.kafka, "--out", str(tmp_path), "--so-far", "--grain", "daily"]
     for _ in range(2):  # the second report has the alert as well, and says nothing of it
-        done = subprocess.run(
-            [sys.executable, "-c", "from riskstream.cli.main import main; main()", *given], check=False, timeout=60,
+        subprocess.run(
+            [sys.executable, "-c", "from riskstream.cli.main import main; main()", *given], check=True, timeout=60,
             env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
         )  # fmt: skip
-        assert done.returncode in (0, 1), (
-            "1: what other tests sent to wrong partitions of this chain does not reconcile"
-        )
+        time.sleep(1.1)  # a report's name has seconds
     spans = _until(collector, lambda spans: not breaks(spans, caller))
     names = sorted(span.name for span in _of(spans, caller))
     assert names == [

@@ -1,8 +1,10 @@
 """The reporter's core: customers' tiles and control totals in, the report's numbers out. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from riskstream.risk.windows import DAY_MS, HOUR_MS
@@ -12,16 +14,19 @@ SUMS = ("transactions", "amount_minor", "alerts", "blocked")
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
 TOP_CUSTOMERS = 20
+Tiles = dict[int, dict[str, int]]
+"""Sums by the start of a tile."""
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """What was read of customer-risk.v1: per customer and grain the sums of each tile, newest record first.
+    """What was read of customer-risk.v1: per grain, customer and partition the sums of each tile, newest record first.
 
+    A customer has one partition, but for records that stood in another than their key's (`misplaced`): a state in each.
     `position`: by partition the last source offset in any state. `event_time`: by partition the latest event time.
     """
 
-    tiles: dict[str, dict[str, dict[int, dict[str, int]]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    tiles: dict[str, dict[tuple[str, int], Tiles]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
     position: dict[int, int] = field(default_factory=dict)
     event_time: dict[int, int] = field(default_factory=dict)
     as_of_ms: int = 0
@@ -29,15 +34,22 @@ class Snapshot:
 
     def add(self, state: dict[str, Any]) -> None:
         """Take one record, in the order of the topic; tiles that left the newest record stay from an older one."""
+        partition = state["src_partition"]
         for grain, name in TILES.items():
-            mine = self.tiles[grain].setdefault(state["customer_id"], {})
+            mine = self.tiles[grain].setdefault((state["customer_id"], partition), {})
             for tile in state[name]:
                 mine[tile["start_at"]] = tile
-        partition = state["src_partition"]
         self.position[partition] = max(self.position.get(partition, -1), state["src"])
         self.event_time[partition] = max(self.event_time.get(partition, 0), state["last_occurred_at"])
         self.as_of_ms = max(self.as_of_ms, state["updated_at"])
         self.base_currency = state["base_currency"]
+
+    def by_customer(self, grain: str) -> Iterator[tuple[str, Tiles]]:
+        """Each customer's tiles, in order of customers; those of several partitions are added up."""
+        mine = self.tiles[grain]
+        for customer_id, keys in groupby(sorted(mine), key=itemgetter(0)):
+            tiles, *others = (mine[key] for key in keys)
+            yield customer_id, _added_up([tiles, *others]) if others else tiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,7 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
     passed = min(snapshot.event_time.values(), default=0) - grace_ms
     by_window: dict[int, dict[str, int]] = {}
     customers: dict[str, dict[str, int]] = {}
-    for customer_id, tiles in snapshot.tiles[grain].items():
+    for customer_id, tiles in snapshot.by_customer(grain):
         for start, tile in tiles.items():
             if start + width > passed and not so_far:
                 continue
@@ -121,10 +133,19 @@ def rows(grain: str, snapshot: Snapshot, windows: Iterable[int]) -> list[dict[st
     wanted = set(windows)
     return [
         {"customer_id": customer_id, **{name: tile[name] for name in ("start_at", *SUMS, "alert_amount_minor")}}
-        for customer_id in sorted(snapshot.tiles[grain])
-        for start, tile in sorted(snapshot.tiles[grain][customer_id].items())
+        for customer_id, tiles in snapshot.by_customer(grain)
+        for start, tile in sorted(tiles.items())
         if start in wanted
     ]
+
+
+def _added_up(parts: list[Tiles]) -> Tiles:
+    """The tiles of one customer in several partitions as one."""
+    out: Tiles = {}
+    for start, tile in (item for part in parts for item in part.items()):
+        before = out.get(start, dict.fromkeys((*SUMS, "alert_amount_minor"), 0))
+        out[start] = {"start_at": start, **{name: before[name] + tile[name] for name in (*SUMS, "alert_amount_minor")}}
+    return out
 
 
 def _window(start: int, width: int, passed: int, sums: dict[str, int], control: dict[int, list[int]]) -> dict[str, Any]:

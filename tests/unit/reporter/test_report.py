@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.builders import score
 
-from riskstream.reporter.core import Control, Snapshot, report
+from riskstream.reporter.core import Control, Snapshot, report, rows
 from riskstream.reporter.page import page
 from riskstream.reporter.write import write_report
 from riskstream.risk.windows import DAY_MS, HOUR_MS, CustomerState
@@ -54,6 +54,22 @@ def test_a_score_that_no_state_holds_shows_as_a_difference_in_its_window() -> No
     assert "Not reconciled" in page(found)
 
 
+def test_a_customer_with_states_in_two_partitions_is_counted_once_with_the_sums_of_both() -> None:
+    snapshot, control = _world(days=1)
+    misplaced = CustomerState(customer_id="a")
+    for src, at in enumerate((START, START + DAY_MS)):
+        misplaced.add(score(src=src, customer_id="a", occurred_at=at, decision="BLOCK"), START)
+        control.add_score(at, 1000)
+        control.add_alert(at, True)
+    snapshot.add(misplaced.record(3))
+    found = _report(snapshot, control)
+    assert found["is_reconciled"]
+    assert [window["customers"] for window in found["windows"]] == [2, 1]
+    assert (found["customers"], found["totals"]["transactions"], found["totals"]["alerts"]) == (2, 10, 4)
+    table = rows("DAILY", snapshot, [START, START + DAY_MS])
+    assert [(row["customer_id"], row["transactions"]) for row in table] == [("a", 5), ("a", 1), ("b", 4)]
+
+
 def test_open_windows_are_left_out_unless_asked_for() -> None:
     snapshot, control = _world()
     found = _report(snapshot, control, so_far=False)
@@ -82,7 +98,7 @@ def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_page_stands_alone_and_escapes_names() -> None:
     snapshot, control = _world()
-    snapshot.tiles["DAILY"]["<script>x"] = snapshot.tiles["DAILY"].pop("a")
+    snapshot.tiles["DAILY"]["<script>x", 0] = snapshot.tiles["DAILY"].pop(("a", 0))
     text = page(_report(snapshot, control))
     assert "<script" not in text
     assert "&lt;script&gt;x" in text
