@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,21 @@ def test_every_answer_of_a_sampled_caller_is_logged_with_its_trace(world: World,
     assert [(event["event"], event["status"], event["span_id"]) for event in events] == [
         ("answered", 400, span.span_id)
     ]
+
+
+def test_a_latency_has_the_trace_of_one_request_that_took_it(world: World) -> None:
+    caller = new_trace()
+    world.post("/v1/transactions", b"{}", traceparent=caller)
+    url = f"{world.chain.services['gateway'].telemetry}/metrics"
+    openmetrics = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    with urllib.request.urlopen(openmetrics, timeout=5) as answer:
+        text = answer.read().decode()
+    assert f'# {{trace_id="{caller.trace_id}"}}' in text
+    assert text.endswith("# EOF\n")
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        plain = answer.read().decode()
+    assert "trace_id" not in plain
+    assert "_created" not in plain + text
 
 
 def test_a_rejected_record_keeps_its_trace_to_the_dead_letters(world: World, collector: Collector) -> None:

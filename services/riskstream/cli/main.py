@@ -1,9 +1,11 @@
 """`riskstream …`: finds the command's file and turns errors into one sentence and an exit code."""
 
 import importlib
+import sys
 from typing import Any
 
 import click
+import structlog
 
 from riskstream.runtime.run import run_main
 
@@ -58,7 +60,8 @@ def root() -> None:
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of the command. What is logged goes to stderr: stdout holds answers alone."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
     def run() -> int:
         try:

@@ -32,13 +32,13 @@ class RequestTrace:
         return self.tracer.next(self.context)
 
     def sent(self, topic: str, context: TraceContext, started_ns: int, place: tuple[int, int] | None) -> None:
-        """The broker has the record of `context` at (partition, offset); None where it did not take it."""
+        """The broker has the record of `context` at (partition, offset); None where it did not say so in time."""
         where: dict[str, str | int | float] = {}
         if place is not None:
             where = {names.MESSAGING_PARTITION: str(place[0]), names.MESSAGING_OFFSET: place[1]}
         self._record(
             f"send {topic}", PRODUCER, context, self.context, started_ns,
-            {**_messaging("send", topic), **where}, error="" if place else "not delivered",
+            {**_messaging("send", topic), **where}, error="" if place else "no acknowledgement",
         )  # fmt: skip
 
     def scored(self, score: dict[str, Any]) -> None:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from riskstream.telemetry import conventions as names
 
-_IDS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-_TRACEPARENT = re.compile(rf"00-{_IDS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS}(?:-.*)?")
-_SAMPLED = re.compile(rf"00-{_IDS[:-11]}01".encode())
+_IDS, _FLAGS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}", r"[0-9a-f]{2}"
+_TRACEPARENT = re.compile(rf"00-{_IDS}-{_FLAGS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS}-{_FLAGS}(?:-.*)?")
+_SAMPLED = re.compile(rf"00-{_IDS}-01".encode())
 _LONGEST = 512
 _ids = random.Random()  # of its own: who seeds the module's must not repeat our ids
 

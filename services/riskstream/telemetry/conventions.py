@@ -6,7 +6,7 @@ Messaging (https://opentelemetry.io/docs/specs/semconv/messaging/kafka/) and HTT
 SERVICE_NAME, SERVICE_VERSION, SERVICE_INSTANCE = "service.name", "service.version", "service.instance.id"
 
 MESSAGING_SYSTEM = "messaging.system"
-MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE = "messaging.operation.name", "messaging.operation.type"
+MESSAGING_OPERATION_TYPE = "messaging.operation.type"
 MESSAGING_DESTINATION = "messaging.destination.name"
 MESSAGING_PARTITION = "messaging.destination.partition.id"
 MESSAGING_OFFSET = "messaging.kafka.offset"
@@ -14,12 +14,10 @@ MESSAGING_GROUP = "messaging.consumer.group.name"
 MESSAGING_BATCH_COUNT = "messaging.batch.message_count"
 
 HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS = "http.request.method", "http.route", "http.response.status_code"
-ERROR_TYPE = "error.type"
 
 TRACE_ID, SPAN_ID = "trace_id", "span_id"
 """Of log events, as OpenTelemetry's log data model names them."""
 
-REJECT_REASON = "riskstream.reject.reason"
 STAGE_SECONDS = "riskstream.stage.{stage}.seconds"
 """Of a batch's span: the time of each stage."""
 REPORT_ID, REPORT_GRAIN = "riskstream.report.id", "riskstream.report.grain"

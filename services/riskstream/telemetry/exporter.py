@@ -4,6 +4,7 @@ Set as everywhere in OpenTelemetry, by OTEL_EXPORTER_OTLP_ENDPOINT and its like 
 where no endpoint is given. Spans that the collector cannot take now wait; nothing else waits for them.
 """
 
+import http.client
 import os
 import socket
 import threading
@@ -14,7 +15,7 @@ from importlib.metadata import version as version_of
 from typing import Literal
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from riskstream.runtime.errors import Fatal
@@ -47,6 +48,17 @@ class TracingSettings(BaseSettings):
     bsp_schedule_delay: int = Field(default=5000, ge=10, le=600_000)
     bsp_max_queue_size: int = Field(default=8192, ge=1, le=1_000_000)
     sdk_disabled: bool = Field(default=False)
+
+    @field_validator("exporter_otlp_headers")
+    @classmethod
+    def _are_headers(cls, given: SecretStr) -> SecretStr:
+        """Told at start, without what they hold: the exporter's thread could only fail by them."""
+        text = given.get_secret_value()
+        if text.count("=") < len([part for part in text.split(",") if part]) or not all(
+            pair.isascii() and pair.isprintable() for pair in (*_pairs(text), *_pairs(text).values())
+        ):
+            raise ValueError("give key=value,key=value of printable characters")
+        return given
 
     @property
     def url(self) -> str:
@@ -113,7 +125,7 @@ class SpanExporter:
         self._tracer, self._settings, self._resource, self._version = tracer, settings, resource, version
         self._metrics = metrics
         metrics.waiting.set_function(lambda: len(tracer))
-        self._failures = 0
+        self._failures = self._sending = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
@@ -122,7 +134,7 @@ class SpanExporter:
         """Send what is held, no longer than the deadline, and end."""
         self._done.set()
         self._thread.join(deadline_s)
-        if left := len(self._tracer):
+        if left := len(self._tracer) + (self._sending if self._thread.is_alive() else 0):
             self._metrics.lost.inc(left)
             log.warning("spans were not sent", spans=left, endpoint=self._settings.url)
 
@@ -135,6 +147,7 @@ class SpanExporter:
 
     def _send_all(self) -> None:
         while spans := self._tracer.take(MAX_BATCH):
+            self._sending = len(spans)
             if not self._send(spans):
                 return
 
@@ -156,7 +169,7 @@ class SpanExporter:
                 return self._put_back(spans, str(error))
             self._metrics.lost.inc(len(spans))
             log.error("the collector refuses spans", status=error.code, endpoint=self._settings.url, spans=len(spans))
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the second: an answer that is no HTTP
             return self._put_back(spans, str(error))
         else:
             self._metrics.sent.inc(len(spans))

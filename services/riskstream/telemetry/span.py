@@ -8,8 +8,8 @@ from json.encoder import encode_basestring_ascii as _quoted
 from riskstream.telemetry.context import TraceContext
 from riskstream.telemetry.conventions import MESSAGING_OFFSET, MESSAGING_PARTITION
 
-INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
-"""Kinds of spans, by OTLP's numbers."""
+SERVER, PRODUCER, CONSUMER = 2, 4, 5
+"""Kinds of spans that there are here, by OTLP's numbers."""
 MAX_LINKS = 128
 """Most links of a span: OpenTelemetry's own limit. What is above is left off the batch's span; each record's has its own."""
 

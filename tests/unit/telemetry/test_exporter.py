@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from typing import Any
 
@@ -112,6 +113,20 @@ def test_spans_wait_while_the_collector_is_away_and_arrive_once_it_is_back() -> 
         exporter.stop()
 
 
+def test_an_answer_that_is_no_http_does_not_end_the_sending() -> None:
+    tracer = Tracer(1.0, 100)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        exporter, registry = _exporter(tracer, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        tracer.record(SPAN)
+        for _ in range(2):  # it comes again
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"this is no HTTP\r\n\r\n")
+        exporter.stop()
+    assert registry.get_sample_value("riskstream_tracing_spans_lost_total") == 1, "left at the end, and told"
+
+
 def test_refused_spans_are_counted_and_do_not_come_again() -> None:
     tracer = Tracer(1.0, 100)
     with Collector() as collector:
@@ -161,6 +176,8 @@ def test_settings_are_opentelemetrys_own(monkeypatch: pytest.MonkeyPatch) -> Non
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_TRACES_SAMPLER", "always_on"),
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret%0Ax"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -168,3 +185,4 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
     with pytest.raises(Fatal, match=name) as caught:
         read_settings()
     assert caught.value.exit_code == 2
+    assert "secret" not in str(caught.value)

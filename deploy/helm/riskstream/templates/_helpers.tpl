@@ -90,7 +90,7 @@ in a hundred is older than the deadline; then the next number that shares the pa
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .ratio | quote }}}
 {{- $pairs := list (printf "k8s.namespace.name=%s" $.Release.Namespace) }}
-{{- range $key, $value := .resource }}{{ $pairs = append $pairs (printf "%s=%s" $key (urlquery $value)) }}{{ end }}
+{{- range $key, $value := .resource }}{{ $pairs = append $pairs (printf "%s=%s" $key (urlquery $value | replace "+" "%20")) }}{{ end }}
 - {name: OTEL_RESOURCE_ATTRIBUTES, value: {{ join "," $pairs | quote }}}
 {{- with .existingSecret }}
 - name: OTEL_EXPORTER_OTLP_HEADERS
