@@ -14,10 +14,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
+from riskstream.local.services import cpu_s
 from riskstream.runtime.errors import Fatal
 
 PARTITIONS = 4
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,7 @@ class Process:
 
     def cpu_s(self) -> float:
         """User and system seconds so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) * _TICK_S
+        return cpu_s(self._process.pid)
 
     def check(self) -> None:
         if self._process.poll() is not None:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-import time as time_of
+from time import monotonic, sleep
 
 import pytest
 from tests.support.builders import rows
@@ -55,9 +55,9 @@ def test_a_scorer_killed_at_a_step_is_as_if_it_was_not(bare: Chain, point: str, 
         seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
         assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
         assert score["flags"] == []
-    end = time_of.monotonic() + DEADLINE_S  # a letter follows its score: it may not be there at once
-    while (letters := _letters(world)) < poison and time_of.monotonic() < end:
-        time_of.sleep(0.2)
+    end = monotonic() + DEADLINE_S  # a letter follows its score: it may not be there at once
+    while (letters := _letters(world)) < poison and monotonic() < end:
+        sleep(0.2)
     assert letters == poison
     bare.services["scorer"].server.stop()
 

@@ -69,6 +69,7 @@ def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -
             world.send(rows(world.tag, sent, 50))
             body = json.dumps(request(transaction_id=f"{world.tag}-http-{sent}", customer_id=f"{world.tag}-h"))
             world.post("/v1/transactions", body.encode())
+            world.post("/v1/decisions?deadline_ms=5000", body.encode())
             sent += 50
             time.sleep(0.5)
             try:

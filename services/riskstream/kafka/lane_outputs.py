@@ -76,7 +76,7 @@ class LaneOutputs:
                 row = next(rows)
                 done += 1
                 callback = partial(self._on_delivered, owned_by[row[2]], int(offsets[stop])) if stop in last else None
-                headers = header_of(hops[stop].context) if stop in hops else []
+                headers = header_of(hops[stop].context) if stop in hops else None
                 try:
                     self._producer.produce(self._settings.output, *row, callback, headers=headers)
                 except BufferError:

@@ -35,8 +35,7 @@ class Service:
 
     def cpu_s(self) -> float:
         """User and system seconds of its process so far."""
-        fields = Path(f"/proc/{self.server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.server.pid)
 
 
 def rss_mib(pid: int) -> float:
@@ -46,6 +45,12 @@ def rss_mib(pid: int) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds of a running process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start_service(name: str, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Service:

@@ -29,7 +29,8 @@ class ReportSpans:
         self, report: dict[str, Any], before: dict[str, Any] | None, alerts: Iterable[TracedAlert], records: int, started_ns: int
     ) -> None:  # fmt: skip
         """The report's span, and one of each sampled alert that the report before did not have."""
-        fresh = [each for each in alerts if _has(report, each) and not (before and _has(before, each))]
+        new, old = _Counted(report), _Counted(before) if before else None
+        fresh = [each for each in alerts if each in new and not (old and each in old)]
         hops = self._spans.begin(
             [each.context for each in fresh], [each.partition for each in fresh], [each.offset for each in fresh]
         )
@@ -37,9 +38,13 @@ class ReportSpans:
         self._spans.end(hops, records, started_ns, time.time_ns(), more)
 
 
-def _has(report: dict[str, Any], alert: TracedAlert) -> bool:
-    """True where the alert is counted in the report: its score is behind the snapshot's, its window is shown."""
-    start = alert.occurred_at - alert.occurred_at % WIDTH_MS[report["grain"]]
-    return alert.src <= report["position"].get(str(alert.src_partition), -1) and any(
-        window["start_at"] == start for window in report["windows"]
-    )
+class _Counted:
+    """The alerts that a report counts: those whose score its snapshot has, in the windows that it shows."""
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        self._position, self._width = report["position"], WIDTH_MS[report["grain"]]
+        self._starts = {window["start_at"] for window in report["windows"]}
+
+    def __contains__(self, alert: TracedAlert) -> bool:
+        start = alert.occurred_at - alert.occurred_at % self._width
+        return start in self._starts and alert.src <= self._position.get(str(alert.src_partition), -1)
