@@ -1,16 +1,36 @@
 """`riskstream topics plan|apply`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.kafka.admin import Step, TopicAdmin
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.topic_steps import Safety, Step
+from riskstream.runtime.errors import Fatal
 
-partitions_option = click.option(
-    "--partitions",
-    type=click.IntRange(1, 1000),
-    help=f"partitions of new topics [default: as the cluster has, else {DEFAULT_PARTITIONS}]",
-)
+
+def topic_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What both commands take of topics that are to be made, or that are there."""
+    for option in (
+        click.option(
+            "--min-isr", type=click.IntRange(1, 100),
+            help="copies that must have a record before it is acknowledged [default: one less than copies]",
+        ),
+        click.option(
+            "--replication-factor", type=click.IntRange(1, 100),
+            help="copies of each topic [default: 3, or as many as there are brokers; more than that is left as it is]",
+        ),
+        click.option(
+            "--partitions", type=click.IntRange(1, 1000),
+            help=f"partitions of new topics [default: as the cluster has, else {DEFAULT_PARTITIONS}]",
+        ),
+        kafka_option,
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 @click.group()
@@ -19,23 +39,43 @@ def command() -> None:
 
 
 @command.command()
-@kafka_option
-@partitions_option
-def plan(kafka: str, partitions: int | None) -> int:
+@topic_options
+def plan(kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None) -> int:
     """Show what apply would do; exit code 0 when nothing, 2 when something."""
-    admin = TopicAdmin(kafka)
-    steps = admin.plan(list(topics().values()), partitions or _existing(admin))
+    admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
+    steps = admin.plan(list(topics().values()), partitions or _existing(admin), safety)
     _show(steps)
     return 2 if steps else 0
 
 
 @command.command()
-@kafka_option
-@partitions_option
-def apply(kafka: str, partitions: int | None) -> None:
-    """Make missing topics and set declared configuration; never delete a topic or change a partition count."""
-    admin = TopicAdmin(kafka)
-    _show(admin.apply(list(topics().values()), partitions or _existing(admin)))
+@topic_options
+def apply(kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None) -> None:
+    """Make missing topics and set declared configuration; never delete a topic, change a partition count or move copies.
+
+    Exit code 2 where something then still differs.
+    """
+    admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
+    steps = admin.apply(list(topics().values()), partitions or _existing(admin), safety)
+    _show(steps)
+    if left := [step for step in steps if step.action == "differs"]:
+        raise Fatal(
+            what=f"{len(left)} differences are left that apply never mends, the first of {left[0].topic}", where=kafka,
+            do="do what each line above says, or ask for what the cluster has", exit_code=2,
+        )  # fmt: skip
+
+
+def _safety(replication_factor: int | None, min_isr: int | None) -> Safety | None:
+    if replication_factor is not None:
+        return Safety.of(replication_factor, min_isr)
+    if min_isr is not None:
+        raise Fatal(
+            what="--min-isr says nothing without --replication-factor",
+            where="command line",
+            do="give both",
+            exit_code=2,
+        )
+    return None
 
 
 def _existing(admin: TopicAdmin) -> int:

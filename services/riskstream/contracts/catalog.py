@@ -20,6 +20,9 @@ MAX_AMOUNT_MINOR = 10**13
 DEFAULT_PARTITIONS = 4
 """Partitions of every keyed topic of a new installation; they must all have the same number."""
 
+EVERY_TOPIC = {"unclean.leader.election.enable": "false"}
+"""Settings of every topic: a copy that missed acknowledged records never becomes the leader."""
+
 _DROPPED = {"doc", "default", "aliases", "namespace"}
 
 
@@ -135,7 +138,7 @@ def topics() -> dict[str, Topic]:
             consumers=tuple(data["consumers"]),
             contract=data["schema"],
             key=data["key"],
-            config={key: str(value) for key, value in data["config"].items()},
+            config={**EVERY_TOPIC, **{key: str(value) for key, value in data["config"].items()}},
             why=data["why"],
         )
     return out

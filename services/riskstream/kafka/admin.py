@@ -1,7 +1,6 @@
 """Topics as code: what a cluster has, what `topics/` declares, and the safe steps from one to the other."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -18,18 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 
 from riskstream.contracts.catalog import Topic
 from riskstream.kafka.client import client_log, connection, translated
+from riskstream.kafka.topic_steps import MIN_ISR, Safety, Step, config_steps, safety_steps
 from riskstream.runtime.errors import Fatal, Retryable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One difference: `create`, `alter` (done by apply), or `differs` (shown, never done)."""
-
-    action: str
-    topic: str
-    detail: str
-    key: str = ""
-    value: str = ""
 
 
 class TopicAdmin:
@@ -92,9 +81,20 @@ class TopicAdmin:
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL):
             self._refused = error.str()
 
-    def plan(self, topics: list[Topic], partitions: int) -> list[Step]:
-        """Steps from the cluster as it is to the topics as declared, with that partition count for new ones."""
-        existing = self.partitions()
+    def plan(self, topics: list[Topic], partitions: int, safety: Safety | None = None) -> list[Step]:
+        """Steps from the cluster as it is to the topics as declared, with that partition count for new ones.
+
+        `safety` defaults to what the brokers can do; Fatal where more copies are asked for than brokers are there.
+        """
+        metadata = self._metadata()
+        brokers = len(metadata.brokers)
+        safety = safety or Safety.by_brokers(brokers)
+        if safety.replication > brokers:
+            raise Fatal(
+                what=f"{safety.replication} copies of each topic were asked for, and the cluster shows {brokers} brokers",
+                where=self._bootstrap, do="start those that are missing, or ask for fewer copies", exit_code=2,
+            )  # fmt: skip
+        existing = {name: len(meta.partitions) for name, meta in metadata.topics.items()}
         counts = {existing[topic.name] for topic in topics if topic.name in existing}
         if len(counts) == 1 and partitions not in counts:
             raise Fatal(
@@ -106,26 +106,28 @@ class TopicAdmin:
         steps = []
         for topic in topics:
             if topic.name not in existing:
-                steps.append(Step(action="create", topic=topic.name, detail=f"{partitions} partitions"))
+                detail = f"{partitions} partitions, copies: {safety.replication}, {safety.min_isr} in sync"
+                steps.append(Step(action="create", topic=topic.name, detail=detail))
                 continue
             if existing[topic.name] != partitions:
                 detail = f"{existing[topic.name]} partitions, declared {partitions}: never changed on a keyed topic"
                 steps.append(Step(action="differs", topic=topic.name, detail=detail))
-            steps += self._config_steps(topic)
+            copies = min(len(each.replicas) for each in metadata.topics[topic.name].partitions.values())
+            now = self._config(topic.name)
+            steps += safety_steps(topic.name, copies, int(now[MIN_ISR] or 1), safety)
+            steps += config_steps(topic.name, topic.config, now)
         return steps
 
-    def apply(self, topics: list[Topic], partitions: int) -> list[Step]:
+    def apply(self, topics: list[Topic], partitions: int, safety: Safety | None = None) -> list[Step]:
         """Do the `create` and `alter` steps; all steps of the plan come back."""
-        steps = self.plan(topics, partitions)
-        replication = min(3, self.broker_count())
+        safety = safety or Safety.by_brokers(self.broker_count())
+        steps = self.plan(topics, partitions, safety)
         by_name = {topic.name: topic for topic in topics}
         new = []
         for step in steps:
             if step.action == "create":
-                config = dict(by_name[step.topic].config)
-                if replication == 3:
-                    config["min.insync.replicas"] = "2"
-                new.append(NewTopic(step.topic, partitions, replication, config=config))
+                config = {**by_name[step.topic].config, MIN_ISR: str(safety.min_isr)}
+                new.append(NewTopic(step.topic, partitions, safety.replication, config=config))
         try:
             if new:
                 for future in self._admin.create_topics(new).values():
@@ -179,20 +181,14 @@ class TopicAdmin:
             raise translated(error, self._bootstrap) from error
         return sorted(each.group_id for each in found.valid)
 
-    def _config_steps(self, topic: Topic) -> list[Step]:
-        resource = ConfigResource(ResourceType.TOPIC, topic.name)
+    def _config(self, topic: str) -> dict[str, str | None]:
+        """Every setting of a topic as it is in force, the broker's defaults included."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
         try:
             found = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
-        steps = []
-        for key, value in topic.config.items():
-            now = found[key].value if key in found else None
-            if str(now) != value:
-                steps.append(
-                    Step(action="alter", topic=topic.name, detail=f"{key}: {now} -> {value}", key=key, value=value)
-                )
-        return steps
+        return {key: entry.value for key, entry in found.items()}
 
     def _alter(self, steps: list[Step]) -> None:
         by_topic: dict[str, list[Step]] = {}
