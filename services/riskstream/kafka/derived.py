@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -49,8 +50,8 @@ class _Part:
     flushed_metadata: str
     outputs: list[Output] = field(default_factory=list)
     is_dirty: bool = False
-    oldest_at: int = 0
-    """When the oldest record taken since the last commit was appended, ms; 0 where there is none."""
+    appended_at: list[int] = field(default_factory=list)
+    """When each record taken since the last commit was appended, ms; without those that were committed before."""
     hops: list[Hop] = field(default_factory=list)
     """Sampled records taken since the last commit."""
 
@@ -197,7 +198,7 @@ class DerivedLane:
                 continue
             part.position = records[-1].offset + 1
             part.is_dirty = True
-            part.oldest_at = part.oldest_at or records[0].appended_at
+            part.appended_at += [record.appended_at for record in records if record.offset >= part.committed]
             part.outputs += self._work.take(number, records, part.committed)
             self._taken += len(records)
             self._lag.taken(self._settings.source, number, records[-1].appended_at)
@@ -271,15 +272,15 @@ class DerivedLane:
         except KafkaException as error:
             self._abort(error)
             return
-        if oldest := [part.oldest_at for part in dirty.values() if part.oldest_at]:
-            self._metrics.source_age_seconds.observe(max(time.time() - min(oldest) / 1000, 0))
+        self._metrics.source_age_seconds.observe(
+            np.array([at for part in dirty.values() for at in part.appended_at], np.int64)
+        )
         self._spans.end(
             [hop for part in dirty.values() for hop in part.hops], self._taken, self._taken_ns, time.time_ns()
         )
         self._taken = self._taken_ns = 0
         for number, part in dirty.items():
-            part.oldest_at = 0
-            part.outputs, part.hops = [], []
+            part.appended_at, part.outputs, part.hops = [], [], []
             part.committed = max(positions[number], part.committed)
             part.is_dirty = not flush
         self._metrics.commit_seconds.observe(time.perf_counter() - started)

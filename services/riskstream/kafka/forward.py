@@ -166,7 +166,7 @@ class ForwardLane:
             self._lag.taken(topic, partition, appended_at)
         spans.end(list(hops.values()), n, started_ns, time.time_ns())
         self._metrics.shuffled.inc(len(outputs))
-        self._metrics.event_age_seconds.observe(max(time.time() - float(intake.appended_at[0]) / 1000, 0.0))
+        self._metrics.event_age_seconds.observe(intake.appended_at)
 
     def _produce(self, key: bytes, frame: bytes, hop: Hop | None) -> None:
         extra: Any = {"headers": header_of(hop.context)} if hop is not None else {}

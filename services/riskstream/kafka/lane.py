@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
-from riskstream.kafka.lane_intake import batch_of
+from riskstream.kafka.lane_intake import batch_of, scored_at
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
@@ -255,7 +255,7 @@ class Lane:
             self._reopen(partition, "another owner is ahead, or the store went back")
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_records.observe(len(batch.values))
-        self._metrics.event_age_seconds.observe(max(time.time() - float(batch.appended_at[0]) / 1000, 0.0))
+        self._metrics.event_age_seconds.observe(scored_at(batch, outcome))
         for name, count in zip(_DECISIONS, outcome.decisions, strict=False):
             if count:
                 self._metrics.decisions.labels(decision=name).inc(count)

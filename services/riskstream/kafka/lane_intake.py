@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from confluent_kafka import Message
+from numpy.typing import NDArray
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadRows, unmarked
+from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome, ReadRows, unmarked
 from riskstream.kafka.traced import contexts_in
 
 _MILLISECONDS = itemgetter(1)
@@ -62,6 +63,14 @@ def batch_of(
         traces=contexts_in(messages),
         mark=mark,
     )
+
+
+def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
+    """Append times of the records that were scored now: no replayed ones, none that come again."""
+    if not np.count_nonzero(batch.modes) and not outcome.abandoned:  # LIVE is 0
+        return batch.appended_at
+    wanted = np.flatnonzero((batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned)))
+    return batch.appended_at.take(wanted)
 
 
 def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | None:

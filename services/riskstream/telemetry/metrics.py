@@ -2,6 +2,7 @@
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from riskstream.telemetry.ages import Ages
 from riskstream.telemetry.stages import Stages
 
 _LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -47,12 +48,11 @@ class LaneMetrics:
         self.batch_records = Histogram(
             "riskstream_scorer_batch_records", "Records of a micro-batch", buckets=_SIZES, registry=registry
         )
-        self.event_age_seconds = Histogram(
+        self.event_age_seconds = Ages(
             "riskstream_scorer_event_age_seconds",
-            "Time from the append of a transaction to its score, of a batch's first record",
-            buckets=_LATENCY_S,
-            registry=registry,
-        )
+            "Time from the append of a transaction to its score, of each transaction that was scored live",
+            _LATENCY_S, registry,
+        )  # fmt: skip
         self.stages = Stages(
             "riskstream_scorer_stage_seconds", "Time of each stage of a micro-batch",
             ("poll", "decode", "read", "apply", "profile", "score", "encode", "produce"), _STAGE_S, registry,
@@ -87,10 +87,10 @@ class DerivedMetrics:
         self.commit_seconds = Histogram(
             f"riskstream_{service}_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
         )
-        self.source_age_seconds = Histogram(
+        self.source_age_seconds = Ages(
             f"riskstream_{service}_source_age_seconds",
-            "Time from the append of a source record to the commit of what came of it, of a commit's oldest",
-            buckets=_AGES_S, registry=registry,
+            "Time from the append of a source record to the commit of what came of it, of each record",
+            _AGES_S, registry,
         )  # fmt: skip
         self.stages = Stages(
             f"riskstream_{service}_stage_seconds", "Time of each stage of a commit: records taken, then written",
@@ -135,12 +135,11 @@ class ProfilerMetrics(DerivedMetrics):
             registry=registry,
         )
         self.view_waiting = Gauge("riskstream_profiler_view_waiting", "Vectors that wait for Redis", registry=registry)
-        self.event_age_seconds = Histogram(
+        self.event_age_seconds = Ages(
             "riskstream_profiler_event_age_seconds",
-            "Time from the append of a transaction to its profile event, of a poll's first record",
-            buckets=_LATENCY_S,
-            registry=registry,
-        )
+            "Time from the append of a transaction or label to its profile event, of each of them",
+            _LATENCY_S, registry,
+        )  # fmt: skip
 
 
 class GatewayMetrics:
