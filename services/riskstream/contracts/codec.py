@@ -11,11 +11,18 @@ from functools import cache
 from typing import Any
 
 import fastavro
+from fastavro.read import SchemaResolutionError
 
 from riskstream.contracts.catalog import Contract, contract, contract_by_id, schema_id
+from riskstream.contracts.resolution import Incompatible, aligned, kind_of, problems
 from riskstream.runtime.errors import Rejected
 
 HEADER_SIZE = 5
+BROKEN = (
+    EOFError, IndexError, ValueError, struct.error, OverflowError, TypeError, MemoryError, KeyError, RecursionError,
+    SchemaResolutionError,
+)  # fmt: skip
+"""What fastavro raises at bytes that are not of the schema."""
 _HEADER = struct.Struct(">bI")
 
 
@@ -25,8 +32,8 @@ class Codec:
     def __init__(self, name: str | Contract) -> None:
         self.contract: Contract = contract(name) if isinstance(name, str) else name
         self._header = _HEADER.pack(0, self.contract.id)
-        self._readers = {known: _parsed(schema) for known, schema in self._plain_versions().items()}
-        self._schema = self._readers[self.contract.id]
+        self._schema = reader_of(self.contract.schema)
+        self._writers = {known: self._writer(schema) for known, schema in self.contract.versions.items()}
 
     @classmethod
     def of(cls, name: str, schema: dict[str, Any], versions: list[dict[str, Any]]) -> "Codec":
@@ -34,8 +41,10 @@ class Codec:
         known = {schema_id(each): each for each in versions}
         return cls(Contract(name=name, schema=schema, id=schema_id(schema), versions=known))
 
-    def _plain_versions(self) -> dict[int, Any]:
-        return {known: without_logical_types(schema) for known, schema in self.contract.versions.items()}
+    def _writer(self, schema: dict[str, Any]) -> Any:
+        if found := problems(self.contract.schema, schema):
+            raise Incompatible(problems=found)
+        return writer_of(self.contract.schema, schema)
 
     def encode(self, record: Mapping[str, Any] | object) -> bytes:
         """Bytes of one record: a mapping, or a generated record. ValueError or TypeError where it does not fit."""
@@ -48,7 +57,7 @@ class Codec:
         """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not one of ours."""
         known = frame_schema_id(frame)
         assert frame is not None
-        writer = self._readers.get(known)
+        writer = self._writers.get(known)
         if writer is None:
             raise Rejected(reason="unknown_schema", detail=f"schema id {known} is not a {self.contract.name}")
         body = io.BytesIO(frame[HEADER_SIZE:])
@@ -56,7 +65,7 @@ class Codec:
             record = fastavro.schemaless_reader(body, writer, self._schema)
         except UnicodeDecodeError as error:
             raise Rejected(reason="bad_text", detail=str(error)) from error
-        except (EOFError, IndexError, ValueError, struct.error, OverflowError, TypeError, MemoryError) as error:
+        except BROKEN as error:
             raise Rejected(reason="truncated", detail=f"the body ends early or is not Avro: {error}") from error
         if body.read(1):
             raise Rejected(reason="trailing_bytes", detail="bytes follow the record")
@@ -114,5 +123,22 @@ def without_logical_types(schema: Any) -> Any:
     return schema
 
 
-def _parsed(schema: Any) -> Any:
-    return fastavro.parse_schema(schema)
+def reader_of(schema: dict[str, Any]) -> Any:
+    """The schema as fastavro takes a reader's: no aliases (see `writer_of`), defaults of bytes as bytes."""
+    parsed = fastavro.parse_schema(_without_aliases(without_logical_types(schema)))
+    for field in parsed["fields"]:
+        default = field.get("default")
+        branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        if isinstance(default, str) and kind_of(branches[0]) in ("bytes", "fixed"):
+            field["default"] = default.encode("latin-1")
+    return parsed
+
+
+def writer_of(reader: dict[str, Any], writer: dict[str, Any]) -> Any:
+    """A writer's schema as fastavro takes it, under the reader's names; what aliases mean is decided by `resolution`."""
+    return fastavro.parse_schema(aligned(reader, without_logical_types(writer)))
+
+
+def _without_aliases(schema: dict[str, Any]) -> dict[str, Any]:
+    fields = [{key: value for key, value in field.items() if key != "aliases"} for field in schema["fields"]]
+    return {**schema, "fields": fields}

@@ -36,7 +36,7 @@ class ColumnEncoder:
         self.vector_lengths = np.zeros(capacity, np.int32)
         self.longs = np.zeros((capacity, max(long_width, 1)), np.int64)
         self.long_counts = np.zeros(capacity, np.int32)
-        self._ops = p.plan_of(self.contract.schema, self.layout).ops
+        self._ops = p.plan_of(self.contract.schema, self.contract.schema, self.layout).ops
         self._text_arrays: dict[str, int] = {}
         for op, field in zip(self._ops, self.layout.fields, strict=True):
             if field.kind == p.TEXT:

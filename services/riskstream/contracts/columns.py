@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.contracts import plan as p
-from riskstream.contracts.catalog import contract
+from riskstream.contracts.by_record import RecordReader, default_bytes
+from riskstream.contracts.catalog import Contract, contract
 from riskstream.contracts.codec import HEADER_SIZE
 from riskstream.contracts.columns_kernel import (
     BAD_MAGIC,
@@ -80,7 +81,10 @@ class Columns:
     def floats_of(self, name: str, index: int, count: int) -> NDArray[np.float32]:
         """The `count` floats of an array field of one record, as they stand in its frame."""
         row = self.layout.field(name).bank_row
-        stop = int(self.starts[row, index] + self.lengths[row, index]) - 1  # the array's end mark
+        start, length = int(self.starts[row, index]), int(self.lengths[row, index])
+        if length > 4 * count + 10:  # in several blocks: another writer's
+            return np.array(_floats(self.data[start : start + length].tobytes()), np.float32)
+        stop = start + length - 1  # the array's end mark
         return self.data[stop - 4 * count : stop].view(np.float32)
 
     def record(self, index: int) -> dict[str, Any]:
@@ -92,11 +96,11 @@ class Columns:
             return None
         if field.kind in (p.FLOAT, p.DOUBLE):
             return float((self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index])
-        if field.kind in (p.TEXT, p.FLOATS, p.TEXTS, p.LONGS):
+        if field.kind in (p.TEXT, p.BYTES, p.FLOATS, p.TEXTS, p.LONGS):
             start = int(self.starts[field.bank_row, index])
             raw = self.data[start : start + int(self.lengths[field.bank_row, index])].tobytes()
-            if field.kind == p.TEXT:
-                return raw.decode()
+            if field.kind in (p.TEXT, p.BYTES):
+                return raw.decode() if field.kind == p.TEXT else raw
             if not raw:  # an array that the writer's version lacks
                 return []
             if field.kind == p.LONGS:
@@ -111,10 +115,20 @@ class Columns:
 class ColumnDecoder:
     """Decodes frames of one contract, of any released version, into columns of its newest."""
 
-    def __init__(self, name: str) -> None:
-        self.contract = contract(name)
+    def __init__(self, name: str | Contract) -> None:
+        self.contract: Contract = contract(name) if isinstance(name, str) else name
         self.layout = p.layout_of(self.contract.schema)
-        self._plans = {known: p.plan_of(schema, self.layout) for known, schema in self.contract.versions.items()}
+        self._plans: dict[int, p.Plan] = {}
+        self._by_record: dict[int, RecordReader] = {}
+        for known, schema in self.contract.versions.items():
+            self._add(known, schema)
+
+    def _add(self, known: int, schema: dict[str, Any]) -> None:
+        plan = p.plan_of(schema, self.contract.schema, self.layout)
+        if plan.is_by_record:
+            self._by_record[known] = RecordReader(self.contract, schema)
+        else:
+            self._plans[known] = plan
 
     def decode(self, frames: Sequence[bytes | None]) -> Columns:
         """Columns of the frames, in their order. Never raises on bad bytes: their status says what is wrong."""
@@ -141,8 +155,27 @@ class ColumnDecoder:
         for known, plan in self._plans.items():
             self._run(columns, ends, known, plan)
             if not (columns.status == UNKNOWN_SCHEMA).any():
-                break
+                return columns
+        if self._by_record:
+            self._run_by_record(columns, ends)
         return columns
+
+    def _run_by_record(self, columns: Columns, ends: NDArray[np.int64]) -> None:
+        """Rows whose writer's schema the kernel cannot read: written anew as the reader's, then read as the others."""
+        for known, reader in self._by_record.items():
+            rows = np.flatnonzero((columns.status == UNKNOWN_SCHEMA) & (schema_ids(columns.data, ends) == known))
+            if not len(rows):
+                continue
+            starts = np.where(rows > 0, ends[rows - 1], 0).tolist()
+            spans = zip(starts, ends[rows].tolist(), strict=True)
+            found = [reader.rewritten(columns.data[start:end].tobytes()) for start, end in spans]
+            read = self.decode([frame for frame, _ in found])
+            for bank in ("ints", "floats", "doubles", "starts", "lengths", "nulls"):
+                getattr(columns, bank)[:, rows] = getattr(read, bank)
+            columns.starts[:, rows] += len(columns.data)
+            columns.data = np.concatenate([columns.data, read.data])
+            status = np.array([why for _, why in found], np.uint8)
+            columns.status[rows] = np.where(status == OK, read.status, status)
 
     def _run(self, columns: Columns, ends: NDArray[np.int64], known: int, plan: p.Plan) -> None:
         before = columns.status == UNKNOWN_SCHEMA if plan.missing else None
@@ -167,13 +200,16 @@ class ColumnDecoder:
 
     def _check_texts(self, columns: Columns) -> None:
         """The kernel saw bytes above 127: let Python judge the UTF-8 of every good record (rare)."""
-        rows = [field.bank_row for field in self.layout.fields if field.kind in (p.TEXT, p.TEXTS)]
+        fields = [field for field in self.layout.fields if field.kind in (p.TEXT, p.TEXTS)]
         for index in np.flatnonzero(columns.status == OK):
-            for row in rows:
-                start = columns.starts[row, index]
-                raw = columns.data[start : start + columns.lengths[row, index]].tobytes()
+            for field in fields:
+                start = columns.starts[field.bank_row, index]
+                raw = columns.data[start : start + columns.lengths[field.bank_row, index]].tobytes()
                 try:
-                    raw.decode()
+                    if field.kind == p.TEXT:
+                        raw.decode()
+                    elif raw:
+                        _texts(raw)
                 except UnicodeDecodeError:
                     columns.status[index] = BAD_TEXT
 
@@ -188,10 +224,23 @@ class ColumnDecoder:
             elif field.kind in (p.BOOL, p.INT):
                 columns.ints[field.bank_row, rows] = int(field.default)
             elif field.default:
-                raw = np.frombuffer(field.default.encode(), np.uint8)
+                raw = np.frombuffer(default_bytes(field), np.uint8)
                 columns.starts[field.bank_row, rows] = len(columns.data)
                 columns.lengths[field.bank_row, rows] = len(raw)
                 columns.data = np.concatenate([columns.data, raw])
+
+
+def schema_ids(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Schema id of each frame of joined bytes; -1 where a frame has none."""
+    begins = np.concatenate([[0], ends[:-1]])
+    out = np.full(len(ends), -1, np.int64)
+    rows = np.flatnonzero(ends - begins >= HEADER_SIZE)
+    rows = rows[data[begins[rows]] == 0]
+    at = begins[rows]
+    out[rows] = 0
+    for byte in range(1, HEADER_SIZE):
+        out[rows] = (out[rows] << 8) | data[at + byte]
+    return out
 
 
 def _floats(raw: bytes) -> list[float]:

@@ -1,4 +1,4 @@
-"""Whether the schemas can still read what was released: Apache Avro's own checker, and golden bytes decoded."""
+"""Whether the schemas can still read what was released: by our decoders' rules, Apache Avro's checker, and golden bytes."""
 
 import json
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 
 import avro.schema
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
-from fastavro.read import SchemaResolutionError
 
 from riskstream.contracts.catalog import contracts, schema_id
 from riskstream.contracts.codec import Codec
+from riskstream.contracts.resolution import Incompatible, problems
 from riskstream.runtime.errors import Rejected
 
 
@@ -62,69 +62,30 @@ def release(schemas: Path) -> list[str]:
 
 
 def _compare(name: str, version: str, now: dict[str, Any], before: dict[str, Any]) -> list[Finding]:
-    """Field by field, since Avro's checker gives the place of a type that differs only as the record itself."""
-    out = []
-    written = {field["name"]: field for field in _inlined(before, {})["fields"]}
-    for field in _inlined(now, {})["fields"]:
-        old = written.get(field["name"])
-        reader = _record(now, [field])
-        writer = _record(now, [old] if old else [])
-        found = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
-        if found.compatibility is not SchemaCompatibilityType.compatible:
-            problem = "; ".join(sorted(str(message) for message in found.messages)) or "incompatible"
-            out.append(Finding(contract=name, version=version, path=f"/fields/{field['name']}", problem=problem))
-    return out + _logical(name, version, now, before)
-
-
-def _record(like: dict[str, Any], fields: list[dict[str, Any]]) -> Any:
-    return avro.schema.parse(json.dumps({**like, "fields": fields}))
-
-
-def _inlined(schema: Any, known: dict[str, Any]) -> Any:
-    """The schema with references to named types replaced by their definitions, so that a field can stand alone."""
-    if isinstance(schema, str):
-        return known.get(schema.rsplit(".", 1)[-1], schema)
-    if isinstance(schema, list):
-        return [_inlined(branch, known) for branch in schema]
-    out = dict(schema)
-    if isinstance(schema.get("type"), dict | list) or "fields" in schema or "items" in schema:
-        if "fields" in schema:
-            out["fields"] = [{**field, "type": _inlined(field["type"], known)} for field in schema["fields"]]
-        elif "items" in schema:
-            out["items"] = _inlined(schema["items"], known)
-        else:
-            out["type"] = _inlined(schema["type"], known)
-    if "name" in schema and schema["type"] in ("record", "enum"):
-        known[schema["name"]] = out
-    return out
-
-
-def _logical(name: str, version: str, now: dict[str, Any], before: dict[str, Any]) -> list[Finding]:
-    """Avro's checker does not look at logical types: an instant in other units reads, and means something else."""
-    mine = {field["name"]: _logical_type(field["type"]) for field in now["fields"]}
-    return [
-        Finding(
-            contract=name, version=version, path=f"/fields/{field['name']}",
-            problem=f"logical type {_logical_type(field['type'])} became {mine[field['name']]}",
-        )
-        for field in before["fields"]
-        if field["name"] in mine and _logical_type(field["type"]) != mine[field["name"]]
-    ]  # fmt: skip
-
-
-def _logical_type(schema: Any) -> str | None:
-    if isinstance(schema, list):
-        return next((found for found in map(_logical_type, schema) if found), None)
-    return schema.get("logicalType") if isinstance(schema, dict) else None
+    """By what the decoders themselves go by; where they find nothing, Avro's own checker is asked as well."""
+    found = [
+        Finding(contract=name, version=version, path=each.path, problem=each.problem) for each in problems(now, before)
+    ]
+    if found:
+        return found
+    reader, writer = (avro.schema.parse(json.dumps(each)) for each in (now, before))
+    other = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+    if other.compatibility is SchemaCompatibilityType.compatible:
+        return []
+    said = "; ".join(sorted(map(str, other.messages))) or "incompatible"
+    return [Finding(contract=name, version=version, path="/", problem=said)]
 
 
 def _golden(name: str, released: Path, now: dict[str, Any], before: dict[str, Any]) -> list[Finding]:
     golden = json.loads(released.with_name(f"{released.stem}.golden.json").read_text())
-    reader = Codec.of(name, now, [now, before])
+    try:
+        reader = Codec.of(name, now, [now, before])
+    except Incompatible:  # said already, with its path
+        return []
     out = []
     for example, frame in golden.items():
         try:
             reader.decode(bytes.fromhex(frame))
-        except (Rejected, SchemaResolutionError) as error:
+        except Rejected as error:
             out.append(Finding(contract=name, version=released.stem, path=f"golden {example}", problem=str(error)))
     return out
