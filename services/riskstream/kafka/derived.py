@@ -18,6 +18,7 @@ from riskstream.kafka.client import client_log, connection, consumer, group_sett
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.context import TraceContext
@@ -149,6 +150,7 @@ class DerivedLane:
         for each in partitions:
             number = each.partition
             flushed = _flushed(metadata[number], offsets[number])
+            flushed = legal_start(client, each.topic, number, flushed)
             each.offset = flushed
             self._parts[number] = _Part(
                 position=flushed,
@@ -211,6 +213,9 @@ class DerivedLane:
             if error.code() == KafkaError._PARTITION_EOF:
                 self._lag.reached_end(self._settings.source, message.partition() or 0)
                 return
+            if is_expired(error):
+                self._see_expired(message.partition() or 0)
+                return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):
                 raise problem
@@ -227,6 +232,11 @@ class DerivedLane:
             key=message.key(), value=message.value(), headers=[], trace=self._trace(part, message, number, offset),
         )  # fmt: skip
         taken.setdefault(number, []).append(record)
+
+    def _see_expired(self, number: int) -> None:
+        """The head of the source passed us: go on at what is there. The series has a hole, and the work counts it."""
+        if (part := self._parts.get(number)) is not None:
+            part.position = begin_anew(self._consumer, self._settings.source, number, part.position)
 
     def _trace(self, part: _Part, message: Message, number: int, offset: int) -> TraceContext | None:
         """Our span of a sampled record, of which nothing was committed before."""

@@ -14,10 +14,10 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import GAPLESS, client_log, connection, consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import ForwardWork, Intake
+from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, contexts_in, header_of
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -52,7 +52,6 @@ class ForwardLane:
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._positions: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
-        self._admin = TopicAdmin(settings.kafka)
         self._spans = {topic: HopSpans(tracer, topic, settings.group) for topic in settings.sources}
         self._lag = Lag(metrics.lag)
         self.failure: Fatal | None = None
@@ -93,14 +92,10 @@ class ForwardLane:
             found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
         except KafkaException as error:
             raise translated(error, self._settings.group) from error
-        firsts = {
-            topic: self._admin.end_offsets(topic, count, first=True)
-            for topic, count in self._admin.partitions().items() if topic in self._settings.sources
-        }  # fmt: skip
         offsets = {(each.topic, each.partition): each.offset for each in found}
         for each in partitions:
             place = each.topic, each.partition
-            each.offset = max(offsets[place], firsts[each.topic][each.partition], 0)
+            each.offset = legal_start(client, *place, max(offsets[place], 0))
             self._positions[place] = self._committed[place] = each.offset
             self._lag.own(*place)
         client.incremental_assign(partitions)
@@ -128,6 +123,8 @@ class ForwardLane:
                 by_topic.setdefault(message.topic() or "", []).append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._lag.reached_end(message.topic() or "", message.partition() or 0)
+            elif is_expired(error):
+                self._see_expired(message.topic() or "", message.partition() or 0)
             else:
                 problem = translated(error, f"{message.topic()}[{message.partition()}]")
                 if isinstance(problem, Fatal):
@@ -135,6 +132,11 @@ class ForwardLane:
                 log.warning("consumer error", error=str(problem))
         for topic, messages in by_topic.items():
             self._forward(topic, messages)
+
+    def _see_expired(self, topic: str, partition: int) -> None:
+        """The head of a source passed us: go on at what is there."""
+        if (at := self._positions.get((topic, partition))) is not None:
+            self._positions[topic, partition] = begin_anew(self._consumer, topic, partition, at)
 
     def _forward(self, topic: str, messages: list[Message]) -> None:
         owned = [

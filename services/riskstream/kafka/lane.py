@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
@@ -22,6 +22,7 @@ from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
+from riskstream.kafka.starts import is_expired
 from riskstream.kafka.traced import HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -119,7 +120,7 @@ class Lane:
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """A1: assign paused, with a new ownership number; A2-A4 begin in the background."""
         for each in partitions:
-            each.offset = 0  # any explicit offset: the partition is paused, and A5 seeks
+            each.offset = OFFSET_END  # one that is always there: a fetch may win over the pause, and A5 seeks
         client.incremental_assign(partitions)
         client.pause(partitions)
         for each in partitions:
@@ -165,14 +166,14 @@ class Lane:
 
     def _resume(self, owned: Owned, found: Recovered) -> None:
         fault_point("recovered")
-        where = TopicPartition(self._settings.source, owned.partition, found.s + 1)
+        where = TopicPartition(self._settings.source, owned.partition, found.start)
         try:
             self._consumer.seek(where)
         except KafkaException:  # _STATE until the partition has started: try again
             self._retry_at[owned.partition] = time.monotonic() + 0.05
             return
-        owned.s = owned.high = owned.position = found.s
-        owned.e, owned.o, owned.a, owned.identity = found.e, found.o, found.o, found.identity
+        owned.s = owned.position = found.s
+        owned.high, owned.e, owned.o, owned.a, owned.identity = found.high, found.e, found.o, found.o, found.identity
         owned.partition_count = found.partition_count
         owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""
         self._consumer.resume([where])
@@ -283,8 +284,11 @@ class Lane:
                 continue
             if error.code() == KafkaError._PARTITION_EOF:
                 if (owned := self._owned.get(each.partition() or 0)) is not None:
-                    owned.at_end = True
+                    owned.at_end, owned.end = True, each.offset() or 0
                     self._lag.reached_end(self._settings.source, owned.partition)
+                continue
+            if is_expired(error):
+                self._see_expired(each.partition() or 0)
                 continue
             if error.fatal():
                 raise Fatal(what=f"consumer failed: {error.str()}", where=self._settings.source, do="restart")
@@ -292,6 +296,16 @@ class Lane:
             if isinstance(problem, Fatal):
                 raise problem
             log.warning("consumer error", error=str(problem))
+
+    def _see_expired(self, partition: int) -> None:
+        """The head of the source passed us: A3 says whether anything is lost. A seek cannot start such a fetch again."""
+        if partition not in self._owned:
+            return
+        where = TopicPartition(self._settings.source, partition, OFFSET_END)
+        self._consumer.incremental_unassign([where])
+        self._consumer.incremental_assign([where])
+        self._consumer.pause([where])
+        self._reopen(partition, "the source does not hold the next record any more")
 
     def _read_rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
         """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that the store went back."""
@@ -357,9 +371,10 @@ class Lane:
         """Commit a + 1, for lag tools and as a floor of o; a failed commit is ignored."""
         offsets = []
         for owned in self._owned.values():
-            if owned.phase is Phase.RUNNING and owned.a > owned.committed:
-                owned.committed = owned.a
-                offsets.append(TopicPartition(self._settings.source, owned.partition, owned.a + 1))
+            if owned.phase is Phase.RUNNING and (owned.a > owned.committed or owned.empty_to() > owned.told_empty_to):
+                owned.committed, owned.told_empty_to = owned.a, owned.empty_to()
+                told = owned.empty_metadata()
+                offsets.append(TopicPartition(self._settings.source, owned.partition, owned.a + 1, told))
         if offsets:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=True)

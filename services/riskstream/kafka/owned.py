@@ -39,7 +39,8 @@ class PendingCheckpoint:
 @dataclass(slots=True)
 class Owned:
     """`position`: last source offset processed; `o`: outputs are known up to here; `a`: everything up to here is acked;
-    `a_output`: where in the output the record of `a` stands; `high`: highest store watermark seen (h of I6)."""
+    `a_output`: where in the output the record of `a` stands; `high`: highest store watermark seen (h of I6);
+    `end`: where the source ended when `at_end` was told."""
 
     partition: int
     number: int
@@ -61,7 +62,9 @@ class Owned:
     dead_letters_out: set[int] = field(default_factory=set)
     touched_unreadable: bool = False
     at_end: bool = False
+    end: int = 0
     committed: int = -1
+    told_empty_to: int = 0
     window_records: int = 0
     window_rejected: int = 0
 
@@ -75,6 +78,14 @@ class Owned:
 
     def mark_for(self, pending: PendingCheckpoint) -> Mark:
         return Mark(s=pending.t, e=self.e_for(pending), identity=self.identity)
+
+    def empty_to(self) -> int:
+        """Where the source ends when no record stands between `a` and there, but markers of transactions do; else 0."""
+        return self.end if self.at_end and self.position == self.a and self.end > self.a + 1 else 0
+
+    def empty_metadata(self) -> str:
+        """The same for the commit's metadata: a new owner must know that nothing was lost when retention takes them."""
+        return f"empty={self.a + 1}-{self.empty_to()}" if self.empty_to() else ""
 
     def rejected_share(self, records: int, rejected: int) -> float:
         """Note these records; how many of the current window of REJECT_WINDOW records were rejected, 0 to 1."""

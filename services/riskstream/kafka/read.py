@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import consumer, raise_if_error, translated
 from riskstream.kafka.ports import Record
+from riskstream.kafka.starts import is_expired, legal_start
 from riskstream.runtime.errors import Fatal
 
 
@@ -49,19 +50,25 @@ class TopicReader:
         origin = self.ends if start == "end" else firsts
         self.positions = {place: max((offsets or {}).get(place, at), firsts[place]) for place, at in origin.items()}
         try:
-            self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self.positions.items()])
+            self._assign()
         except KafkaException as error:
             raise translated(error, bootstrap) from error
+
+    def _assign(self) -> None:
+        self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self.positions.items()])
 
     def poll(self, timeout_s: float, most: int = 1000) -> list[Record]:
         """What is there, waiting for the first record only."""
         first = self._consumer.poll(timeout_s)
         if first is None:
             return []
-        out = []
+        out, expired = [], False
         for message in [first, *self._consumer.consume(most - 1, 0)]:
             error = message.error()
             place = (message.topic() or "", message.partition() or 0)
+            if error is not None and is_expired(error):
+                expired = True
+                continue
             if error is not None:
                 raise_if_error(error, f"{place[0]}[{place[1]}]")
                 self.positions[place] = max(self.positions[place], message.offset() or 0)
@@ -80,6 +87,10 @@ class TopicReader:
                     headers=list(message.headers() or []),  # type: ignore[arg-type]
                 )
             )
+        if expired:  # retention was faster: go on at what is there
+            for (topic, number), at in self.positions.items():
+                self.positions[topic, number] = legal_start(self._consumer, topic, number, at)
+            self._assign()
         return out
 
     def until_end(self, deadline_s: float = 600.0) -> Iterator[Record]:

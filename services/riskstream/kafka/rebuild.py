@@ -38,14 +38,14 @@ def _replay(
     progress: Callable[[int], None],
 ) -> tuple[int, int]:  # fmt: skip
     owned = Owned(
-        partition=partition, number=1, phase=Phase.RUNNING, o=found.o, recorded=found.recorded,
+        partition=partition, number=1, phase=Phase.RUNNING, position=found.s, o=found.o, recorded=found.recorded,
         partition_count=found.partition_count, identity=found.identity,
     )  # fmt: skip
     reader = consumer(kafka, f"{group}-rebuild")
     applied = written = since = 0
     quiet_s = 0.0
     try:
-        reader.assign([TopicPartition(source, partition, 0)])
+        reader.assign([TopicPartition(source, partition, found.start)])
         while owned.position < found.o:
             messages = reader.consume(2048, 0.2)
             for message in messages:

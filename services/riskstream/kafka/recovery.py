@@ -1,7 +1,9 @@
 """A2-A4 of the protocol: find where a partition stands from the store and the output's tail. Reads only."""
 
+import re
 from dataclasses import dataclass
 
+import structlog
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -9,17 +11,26 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import client_log, connection, consumer, raise_if_error, translated
 from riskstream.kafka.owned import Recorded
 from riskstream.kafka.ports import StateStore
+from riskstream.kafka.starts import is_expired
 from riskstream.runtime.errors import Fatal, Retryable
 
+log = structlog.get_logger("lane")
+EMPTY = re.compile(r"empty=\d+-(\d+)")
+"""Metadata of a commit behind which, up to the number, the source has markers of transactions only."""
 _TAIL_TIMEOUT_S = 10.0
 _STEP_BACK = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """Where to go on: read from s + 1; up to `o` apply silently by `recorded`, from there live."""
+    """Where to go on: read from `start`, the first record after s; up to `o` silently by `recorded`, then live.
 
+    `high`: the watermark that the store has, -1 where it has none: a fresh group's s is what stands before the source's head.
+    """
+
+    start: int
     s: int
+    high: int
     e: int
     o: int
     identity: str
@@ -58,14 +69,16 @@ class Recovery:
             mark = None if from_start else self._store.mark(partition)
             source_low, source_high = self._ends(tail, self._source, partition)
             output_low, output_high = self._ends(tail, self._output, partition)
-            committed = self._committed(tail, partition)
+            committed, empty_to = self._committed(tail, partition)
             if mark is None and source_low > 0 and (output_high > 0 or committed > 0):
                 raise Hold(why="the store has no watermark and the source begins later: restore Redis from its backup")
-            s, e = (mark.s, mark.e) if mark else (-1, 0)
+            s, e = (mark.s, mark.e) if mark else (source_low - 1, 0)
+            if mark is None and source_low > 0:
+                log.warning("a fresh group begins where the source does", partition=partition, first=source_low)
             # A3: never guess.
             if mark and mark.identity != identity:
                 raise Hold(why=f"topics were made again or repartitioned: {mark.identity} before, {identity} now")
-            if mark and source_low > s + 1:
+            if mark and source_low > max(s + 1, empty_to if committed <= s + 1 else 0):
                 raise Hold(why=f"the source begins at {source_low}, {s + 1} is needed")
             if source_high < s + 1 or output_high < e:
                 raise Hold(why=f"source ends at {source_high}, output at {output_high}: behind the store ({s}, {e})")
@@ -73,9 +86,10 @@ class Recovery:
             recorded: dict[int, Recorded] = {}
             start = max(e, output_low)
             self._tail(tail, partition, start, output_high, s, recorded)
-            if e < output_low and s < source_high - 1 and output_low > 0 and mark is not None:
-                raise Hold(why=f"the output begins at {output_low}, its records from {e} are needed")
             o = max([s, committed - 1, *recorded])
+            # The record at e is the mark's own. Where later ones are gone, an answer that is left leads back by its `prev`.
+            if mark and e + 1 < output_low and o == s < source_high - 1:
+                raise Hold(why=f"the output begins at {output_low}, its records from {e + 1} are needed")
             # A late append of an owner before may stand on both sides of e: then what is missing stands further back.
             step = _STEP_BACK
             while (missing := _hole(recorded, s, o)) is not None and start > output_low:
@@ -84,7 +98,10 @@ class Recovery:
                 step *= 4
             if missing is not None:
                 raise Hold(why=f"source offset {missing} was answered before, but {self._output} does not say how")
-            return Recovered(s=s, e=e, o=o, identity=identity, partition_count=partition_count, recorded=recorded)
+            return Recovered(
+                start=max(s + 1, source_low), s=s, high=s if mark else -1, e=e, o=o,
+                identity=identity, partition_count=partition_count, recorded=recorded,
+            )  # fmt: skip
         except (KafkaException, TimeoutError) as error:
             raise translated(error, f"{self._source}[{partition}]") from error
         finally:
@@ -103,9 +120,11 @@ class Recovery:
         low, high = tail.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)  # type: ignore[attr-defined]
         return int(low), int(high)
 
-    def _committed(self, tail: object, partition: int) -> int:
-        found = tail.committed([TopicPartition(self._source, partition)], timeout=10)  # type: ignore[attr-defined]
-        return max(int(found[0].offset), 0)
+    def _committed(self, tail: object, partition: int) -> tuple[int, int]:
+        """The group's offset, 0 where there is none; and up to where the owner before saw no record behind it, else 0."""
+        [found] = tail.committed([TopicPartition(self._source, partition)], timeout=10)  # type: ignore[attr-defined]
+        told = EMPTY.fullmatch(found.metadata or "")
+        return max(int(found.offset), 0), int(told[1]) if told else 0
 
     def _tail(self, tail: object, partition: int, start: int, end: int, s: int, recorded: dict[int, Recorded]) -> None:
         """Add what the output records of source offsets after s, between output offsets start and end; the first counts."""
@@ -120,6 +139,10 @@ class Recovery:
             offsets = []
             for message in messages:
                 if message.error() is not None:
+                    if is_expired(message.error()):
+                        raise Retryable(
+                            what=f"records of {self._output} expired meanwhile", where=f"partition {partition}"
+                        )
                     raise_if_error(message.error(), f"{self._output}[{partition}]")
                     position = max(position, message.offset())
                     continue

@@ -1,0 +1,45 @@
+"""Where a partition may be read from: an offset that it still holds. Retention moves a topic's head at any moment."""
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from riskstream.kafka.client import translated
+from riskstream.runtime.errors import Fatal
+
+log = structlog.get_logger("starts")
+
+
+def is_expired(error: KafkaError) -> bool:
+    """True where an error says that the partition does not hold the offset that was asked for."""
+    return error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0) -> int:
+    """`wanted` where the partition holds it or ends there, else its first offset.
+
+    Retryable where Kafka does not answer in time; Fatal past the end: the topic is not the one that was read before.
+    """
+    where = f"{topic}[{partition}]"
+    try:
+        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=deadline_s)
+    except (KafkaException, TimeoutError) as error:
+        raise translated(error, where) from error
+    if wanted > high:
+        raise Fatal(
+            what=f"the group's position {wanted} is past the end {high}", where=where,
+            do="the topic was made again or lost records: reset the group's offsets when you know which",
+        )  # fmt: skip
+    if wanted < low:
+        log.warning("records expired before they were read", topic=topic, partition=partition, first=wanted, now=low)
+    return max(wanted, low)
+
+
+def begin_anew(client: Consumer, topic: str, partition: int, wanted: int) -> int:
+    """Assign an owned partition again, at the first offset from `wanted` on that it holds; that offset.
+
+    A seek will not do: a partition whose fetch ended in an error takes none. For the polling thread alone.
+    """
+    start = legal_start(client, topic, partition, wanted)
+    client.incremental_unassign([TopicPartition(topic, partition)])
+    client.incremental_assign([TopicPartition(topic, partition, start)])
+    return start

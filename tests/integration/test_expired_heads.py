@@ -1,0 +1,230 @@
+"""Topics whose head retention has taken: every reader begins at what is there."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
+from tests.support.builders import rows
+from tests.support.own_topics import OwnTopics, log_with, wait_until
+
+from riskstream.demo.chain import Chain
+from riskstream.kafka.derived import DerivedLane, DerivedSettings
+from riskstream.kafka.forward import ForwardLane, ForwardSettings
+from riskstream.kafka.ports import Intake, Output, Record
+from riskstream.kafka.read import TopicReader
+from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.metrics import ProfilerMetrics
+
+
+@pytest.fixture
+def own(bare: Chain) -> OwnTopics:
+    return OwnTopics.made(bare)
+
+
+def test_a_fresh_group_begins_where_the_topic_does(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 60))
+    own.expire(own.source, 1, 20)
+    service = own.start_ready_scorer()
+    assert [score["src"] for score in own.scores(40)] == list(range(20, 60))
+    log = log_with(service, '"a fresh group begins where the source does"')
+    assert '"first": 20' in log
+    own.wait_committed(1, 60)
+    own.send(1, rows("a", 60, 5))
+    assert [score["src"] for score in own.scores(45)][-1] == 64
+    assert "taking up anew" not in service.server.log.read_text(), "a store without a watermark has not gone back"
+    service.server.stop()
+
+
+@pytest.mark.parametrize("by_transactions", [False, True], ids=["plain", "markers"])
+def test_an_idle_partition_whose_records_all_expired_goes_on(own: OwnTopics, by_transactions: bool) -> None:
+    service = own.start_ready_scorer()
+    if by_transactions:  # a marker stands behind the last record, and the head comes to stand behind the marker
+        client = Producer({"bootstrap.servers": own.kafka, "transactional.id": own.tag})
+        client.init_transactions(20)
+        client.begin_transaction()
+        for key, value in rows("a", 0, 20, customers=1):
+            client.produce(own.source, value, key, 1)
+        client.commit_transaction(20)
+    else:
+        own.send(1, rows("a", 0, 20, customers=1))
+    own.scores(20)
+    own.wait_committed(1, 20)
+    time.sleep(1.2)  # one more turn of commit and checkpoint: the end is told after the last record
+    service.server.stop()
+    for topic in (own.source, own.output):
+        own.expire(topic, 1, own.ends(topic)[1])
+    for _ in range(1 if by_transactions else 2):  # half of the starts died where the fetch won over the pause
+        service = own.start_ready_scorer()
+        service.server.stop()
+    service = own.start_ready_scorer()
+    own.send(1, rows("a", 20, 5, customers=1))
+    counts = [score["features"][10] for score in own.scores(5)]  # type: ignore[index]
+    assert counts == [21, 22, 23, 24, 25], "its state is whole"
+    service.server.stop()
+
+
+def test_a_partition_whose_head_passes_a_scorer_is_held_and_the_others_go_on(own: OwnTopics) -> None:
+    service = own.start_ready_scorer()
+    own.send(1, rows("a", 0, 5))
+    own.scores(5)
+    own.wait_committed(1, 5)
+    os.kill(service.server.pid, signal.SIGSTOP)
+    own.send(1, [(b"k", b"x" * 900_000)] * 5)  # more than one answer of the broker, which may be on its way
+    own.expire(own.source, 1, 9)
+    os.kill(service.server.pid, signal.SIGCONT)
+    log_with(service, "the source begins at 9, ")
+    own.send(0, rows("b", 0, 5))
+    wait_until(lambda: own.ends(own.output)[0] == 5, "the other partition's scores")
+    assert service.server.is_running
+    service.server.stop()
+
+
+class _Echo:
+    """A derived lane's work that notes what it takes."""
+
+    def __init__(self, state_topic: str, gate: threading.Event) -> None:
+        self.state_topics, self._gate = (state_topic,), gate
+        self.taken: list[int] = []
+
+    def resume(self, partition: int, metadata: str | None) -> None: ...
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None: ...
+
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002
+        self.taken += [each.offset for each in records]
+        self._gate.wait()
+        return []
+
+    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
+        return []
+
+    def flush(self, partition: int) -> list[Output]:  # noqa: ARG002
+        return []
+
+    def metadata(self, partition: int) -> str:  # noqa: ARG002
+        return ""
+
+    def drop(self, partition: int) -> None: ...
+
+
+class _Running:
+    """A lane on a thread of its own; `failed` is what it ended with."""
+
+    def __init__(self, lane: Any, stop: threading.Event) -> None:
+        self.failed: list[BaseException] = []
+        self._lane, self._stop = lane, stop
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._lane.run()
+        except Exception as error:
+            self.failed.append(error)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def _derived(own: OwnTopics, gate: threading.Event) -> tuple[_Running, _Echo]:
+    stop, work = threading.Event(), _Echo(own.output, gate)
+    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    return _Running(DerivedLane(settings, work, ProfilerMetrics(CollectorRegistry()), stop), stop), work
+
+
+def _open_gate() -> threading.Event:
+    gate = threading.Event()
+    gate.set()
+    return gate
+
+
+def test_a_derived_lane_begins_at_what_is_left_fresh_and_again(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 30))
+    own.expire(own.source, 1, 10)
+    running, work = _derived(own, _open_gate())
+    wait_until(lambda: len(work.taken) == 20, "the records that are left")
+    own.wait_committed(1, 30)
+    running.end()
+    own.send(1, rows("a", 30, 10))
+    own.expire(own.source, 1, 35)
+    running, again = _derived(own, _open_gate())
+    wait_until(lambda: len(again.taken) == 5, "those after the committed offset that are left")
+    running.end()
+    assert (work.taken, again.taken) == (list(range(10, 30)), list(range(35, 40)))
+
+
+def test_a_derived_lane_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -> None:
+    gate = threading.Event()
+    own.send(1, rows("a", 0, 1))
+    running, work = _derived(own, gate)
+    wait_until(lambda: work.taken == [0], "the first record")
+    big = [(b"k", b"x" * 900_000)] * 90  # more than the client fetches ahead
+    own.send(1, big)
+    own.expire(own.source, 1, 90)
+    gate.set()
+    wait_until(lambda: 90 in work.taken, "the last record")
+    assert not running.failed
+    running.end()
+
+
+def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 5))
+    running, work = _derived(own, _open_gate())
+    wait_until(lambda: len(work.taken) == 5, "all")
+    own.wait_committed(1, 5)
+    running.end()
+    renamed = OwnTopics.made(own.chain)  # another topic with fewer records, under the group of the first
+    stop = threading.Event()
+    from confluent_kafka import Consumer, TopicPartition
+
+    client = Consumer({"bootstrap.servers": own.kafka, "group.id": renamed.group})
+    client.commit(offsets=[TopicPartition(renamed.source, 1, 500)], asynchronous=False)
+    client.close()
+    settings = DerivedSettings(kafka=own.kafka, group=renamed.group, source=renamed.source, instance="0")
+    running = _Running(
+        DerivedLane(settings, _Echo(renamed.output, _open_gate()), ProfilerMetrics(CollectorRegistry()), stop), stop
+    )
+    wait_until(lambda: bool(running.failed), "an end")
+    assert isinstance(running.failed[0], Fatal)
+    assert "position 500 is past the end 0" in str(running.failed[0])
+    running.end()
+
+
+class _Through:
+    """A forward lane's work: each record as it is."""
+
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
+        return [
+            (key or b"", value or b"", row)
+            for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True))
+        ]
+
+
+def test_a_forward_lane_begins_at_what_is_left(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 30))
+    own.expire(own.source, 1, 10)
+    stop = threading.Event()
+    settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
+    running = _Running(ForwardLane(settings, _Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+    own.wait_committed(1, 30)
+    running.end()
+    assert sum(own.ends(own.output)) == 20
+
+
+def test_a_reader_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -> None:
+    own.send(1, [(b"k", b"x" * 900_000)] * 90)
+    with TopicReader(own.kafka, [own.source]) as reader:
+        while not reader.poll(0.2, 1):
+            continue
+        own.expire(own.source, 1, 89)
+        found = [record.offset for record in reader.until_end(30)]
+    assert found[-1] == 89
+    assert len(found) < 89, "what expired was not read"

@@ -1,0 +1,128 @@
+"""Topics of one test alone: heads may expire and partitions be held there, and no other test meets them."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from riskstream.contracts.codec import codec
+from riskstream.demo.chain import Chain
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.client import producer
+from riskstream.kafka.read import TopicReader
+from riskstream.local.services import Service, wait_ready
+
+PARTITIONS, DEADLINE_S = 2, 40.0
+
+
+@dataclass(slots=True)
+class OwnTopics:
+    """A source with its output and dead letters on a running chain, two partitions each, and the group that reads it."""
+
+    chain: Chain
+    tag: str
+
+    @staticmethod
+    def made(chain: Chain) -> "OwnTopics":
+        own = OwnTopics(chain, uuid.uuid4().hex[:8])
+        names = [own.source, own.output, own.dead_letters]
+        new = [NewTopic(name, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"}) for name in names]
+        client = own._admin()
+        for future in client.create_topics(new).values():
+            future.result(20)
+        admin = TopicAdmin(own.kafka)
+        while not set(names) <= admin.partitions().keys():
+            time.sleep(0.02)
+        return own
+
+    @property
+    def kafka(self) -> str:
+        return self.chain.stack.kafka
+
+    @property
+    def source(self) -> str:
+        return f"source-{self.tag}"
+
+    @property
+    def output(self) -> str:
+        return f"output-{self.tag}"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"letters-{self.tag}"
+
+    @property
+    def group(self) -> str:
+        return f"group-{self.tag}"
+
+    def start_scorer(self, **env: str) -> Service:
+        """A scorer of these topics; its log is its own."""
+        given = {
+            "SOURCE": self.source, "OUTPUT": self.output, "DEAD_LETTERS": self.dead_letters, "GROUP": self.group,
+        }  # fmt: skip
+        named = {f"RISKSTREAM_SCORER_{name}": value for name, value in given.items()}
+        return self.chain.start(f"scorer-{uuid.uuid4().hex[:6]}", {**named, **env})
+
+    def start_ready_scorer(self, **env: str) -> Service:
+        service = self.start_scorer(**env)
+        wait_ready([service])
+        return service
+
+    def send(self, partition: int, rows: Sequence[tuple[bytes | None, bytes | None]]) -> None:
+        """(key, value) rows to a partition of the source; returns when the broker has them."""
+        client = producer(self.kafka, "test")
+        for key, value in rows:
+            client.produce(self.source, value, key, partition, on_delivery=_must_be_there)
+        assert client.flush(10) == 0
+
+    def expire(self, topic: str, partition: int, before: int) -> None:
+        """Take the records before an offset, as retention does."""
+        client = self._admin()
+        done = client.delete_records([TopicPartition(topic, partition, before)])
+        for future in done.values():
+            future.result(20)
+
+    def ends(self, topic: str) -> list[int]:
+        return TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS)
+
+    def scores(self, count: int) -> list[dict[str, object]]:
+        """`count` records of the output from its beginning, decoded, with their partition."""
+        found: list[dict[str, object]] = []
+        end = time.monotonic() + DEADLINE_S
+        with TopicReader(self.kafka, [self.output], committed_only=False) as reader:
+            while len(found) < count:
+                assert time.monotonic() < end, f"{len(found)} of {count} scores within {DEADLINE_S} s"
+                records = reader.poll(0.1)
+                found += [{**codec("score.v1").decode(each.value), "partition": each.partition} for each in records]
+        return found
+
+    def wait_committed(self, partition: int, offset: int) -> None:
+        """Return when the group has committed a partition of the source up to an offset."""
+        wait_until(lambda: self._committed(partition) >= offset, f"a commit of {offset}")
+
+    def _committed(self, partition: int) -> int:
+        return TopicAdmin(self.kafka).group_offsets(self.group).get((self.source, partition), 0)
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.kafka})
+
+
+def wait_until(is_so: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Return when a call gives something true; AssertionError after the deadline."""
+    end = time.monotonic() + deadline_s
+    while not is_so():
+        assert time.monotonic() < end, f"not within {deadline_s:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+def log_with(service: Service, text: str) -> str:
+    """The service's log once `text` stands in it."""
+    wait_until(lambda: text in service.server.log.read_text(), f"{text!r} in {service.server.log}")
+    return service.server.log.read_text()
+
+
+def _must_be_there(error: object, _: Message) -> None:
+    assert error is None, error
