@@ -20,16 +20,25 @@ from riskstream.runtime.errors import Fatal
 def make_keys(path: Path) -> Path:
     """A private key at `path` (readable by its owner alone) and the public one beside it as .pub. Fatal where one is there."""
     public = path.with_name(path.name + ".pub")
+    for each in (path, public):
+        if os.path.lexists(each):
+            raise Fatal(what=f"{each.name} is there already", where=str(path), do="give another --out", exit_code=2)
     key = Ed25519PrivateKey.generate()
+    texts = {
+        path: (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600),
+        public: (key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644),
+    }
+    made: list[Path] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    except FileExistsError as error:
-        raise Fatal(what="a key is there already", where=str(path), do="give another --out", exit_code=2) from error
+        for each, (text, mode) in texts.items():  # neither ever takes the place of another file
+            handle = os.open(each, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            made.append(each)
+            with os.fdopen(handle, "wb") as file:
+                file.write(text)
     except OSError as error:
+        for each in made:  # half a pair is no use
+            each.unlink(missing_ok=True)
         raise Fatal(
             what=f"the key cannot be written: {error.strerror}", where=str(path), do="give another --out"
         ) from error

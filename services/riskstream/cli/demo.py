@@ -9,7 +9,7 @@ from riskstream.demo.run import run_demo
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("build/demo"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)
 @click.option("--serve", is_flag=True, help="keep everything running and print the addresses")
 @click.option(
     "--each",

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from riskstream.runtime.files import whole
+from riskstream.cli.outputs import is_page, json_with
+from riskstream.runtime.files import check_file, whole
 from riskstream.trainer.evaluate import curves, evaluate, read_scored
 from riskstream.trainer.page import page
 
@@ -25,14 +26,18 @@ from riskstream.trainer.page import page
 @click.option("--page", "page_out", type=click.Path(path_type=Path), help="write a page with charts there")
 def command(scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None) -> None:
     """Compare scores with labels: ranking, calibration, and by day what the alerts found and what they cost."""
+    if json_out:
+        check_file(json_out, "--json", is_own=json_with("rows", "frauds", "days"), inputs=[scores, labels, page_out])
+    if page_out:
+        check_file(page_out, "--page", is_own=is_page, inputs=[scores, labels])
     data = read_scored(scores, labels, budget)
     figures = evaluate(data)
     echo_figures(figures)
     if json_out:
-        with whole(json_out, "--json") as partial:
+        with whole(json_out, "--json", private=True) as partial:
             partial.write_text(json.dumps(figures, indent=1) + "\n")
     if page_out:
-        with whole(page_out, "--page") as partial:
+        with whole(page_out, "--page", private=True) as partial:
             partial.write_text(page(f"Evaluation of {scores.name}", figures, curves(data)))
         click.echo(f"page in {page_out}")
 

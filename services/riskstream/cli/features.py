@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from riskstream.cli.options import features_option
+from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import Aggregate, FeatureSet, Input
-from riskstream.runtime.files import whole
+from riskstream.runtime.files import check_file
 from riskstream.trainer.dataset import read_transactions
 
 _MONEY = {Aggregate.SUM, Aggregate.MEAN}
@@ -31,6 +31,7 @@ def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
     The file has the columns of the transaction contract, or those of the public fraud detection handbook. Amounts are in
     the file's own unit. Frauds are known by `label_known_at` where there is such a column, else 7 days later.
     """
+    check_file(out, is_own=parquet_of("features"), inputs=[data])
     started = time.monotonic()
     read = read_transactions(data)
     n = len(read.columns.occurred_at)
@@ -42,8 +43,7 @@ def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
         if read.units != 1 and _is_money(features, index):
             column = column / read.units
         columns[name] = pa.array(column)
-    with whole(out) as partial:
-        pq.write_table(pa.table(columns), partial, compression="zstd")
+    write_parquet(out, pa.table(columns), "features", private=True)
     spent = time.monotonic() - started
     click.echo(f"{n:,} rows, {len(features.names)} columns of {features.label} in {spent:.1f} s: {out}")
 

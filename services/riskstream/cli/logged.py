@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import pyarrow.parquet as pq
 
 from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.runtime.errors import Fatal
-from riskstream.runtime.files import whole
+from riskstream.runtime.files import check_file
 from riskstream.trainer.logged import LoggedRows
 
 SCORES, LABELS = "scores.v1", "labels.v1"
@@ -37,6 +37,7 @@ def command(kafka: str, features: FeatureSet, out: Path, as_of: datetime | None,
     `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as --labels. What is said of one
     transaction has a precedence: chargeback, analyst, customer, import; then the later known.
     """
+    check_file(out, is_own=parquet_of("logged"))
     rows = LoggedRows(features)
     for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
         with TopicReader(kafka, [topic], committed_only=False) as reader:
@@ -51,8 +52,7 @@ def command(kafka: str, features: FeatureSet, out: Path, as_of: datetime | None,
             what=f"no score of {features.label} is {label_delay_days} days old or labelled", where=kafka,
             do="let scorers of that set run first, or give --label-delay-days 0", exit_code=2,
         )  # fmt: skip
-    with whole(out) as partial:
-        pq.write_table(table, partial, compression="zstd")
+    write_parquet(out, table, "logged", private=True)
     for name, value in asdict(rows.found).items():
         click.echo(f"  {name:10} {value:,}")
     click.echo(f"{len(table):,} rows of {features.label} in {out}")

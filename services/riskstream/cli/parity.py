@@ -9,11 +9,12 @@ import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
-from riskstream.runtime.files import whole
+from riskstream.runtime.files import check_file, whole
 from riskstream.scorer.parity import ParityCheck
 from riskstream.trainer.offline_parity import Offline, OfflineParity
 
@@ -43,6 +44,10 @@ def command(
     With --data also against training's vector of the same row: owned features must be equal, profiles are reported with how
     many were stale. Exit code 1 where one differs that must not: then the release that made it must not go on.
     """
+    if json_out:
+        check_file(json_out, "--json", is_own=json_with("is_whole", "compared", "problems"), inputs=[data, metrics])
+    if metrics:
+        check_file(metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data])
     with TopicReader(kafka, [source, output], committed_only=False) as reader:
         for (topic, number), first in reader.positions.items():
             if topic == source and first > 0:

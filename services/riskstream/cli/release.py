@@ -10,13 +10,14 @@ import click
 from riskstream.adapters.release import Release, check_fits, pack, read
 from riskstream.adapters.signing import make_keys
 from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.outputs import is_release
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import put
 from riskstream.kafka.table import read_table
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
-from riskstream.runtime.files import whole
+from riskstream.runtime.files import check_file, whole
 
 TOPIC = "releases.v1"
 MAX_RECORD_BYTES = 32 * 1024 * 1024 - 10_000
@@ -48,6 +49,7 @@ def keygen(out: Path) -> None:
 )
 def pack_command(model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None) -> None:
     """Pack the folder MODEL of `riskstream train` and sign it."""
+    check_file(out, is_own=is_release, inputs=[key, parity])
     compared = None if parity is None else _parity(parity)
     release_id, content = pack(model, features, key, int(time.time() * 1000), compared)
     with whole(out) as partial:

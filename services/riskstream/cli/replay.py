@@ -3,12 +3,16 @@
 import csv
 import signal
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
+from types import TracebackType
+from typing import Self
 
 import click
 
 from riskstream.cli.options import kafka_option
+from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.replay.convert import Converter
 from riskstream.replay.labels import WaitingLabels
@@ -16,6 +20,7 @@ from riskstream.replay.mapping import default_mapping, read_mapping
 from riskstream.replay.merge import merged
 from riskstream.replay.send import Progress, ResumeFile, Sender
 from riskstream.replay.source import FileSource
+from riskstream.runtime.files import check_file, whole
 
 
 @click.command()
@@ -57,6 +62,10 @@ def command(
     """
     if rate and speed:
         raise click.UsageError("give --rate or --speed, not both")
+    bad_path = bad_path or file.with_name(f"{file.name}.bad.csv")
+    check_file(bad_path, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[file, mapping, state])
+    if state:
+        check_file(state, "--state", is_own=json_with("identity", *Progress.__slots__), inputs=[file, mapping])
     found = read_mapping(mapping) if mapping else default_mapping()
     source = FileSource(file, found)
     resume = ResumeFile(state, file, mapping.read_text() if mapping else "") if state else None
@@ -65,13 +74,12 @@ def command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
-    bad_path = bad_path or file.with_name(f"{file.name}.bad.csv")
     bad = _BadRows(bad_path)
     skip = before.events
     sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
     sender.progress.events = before.events
     events = None if source.total is None else source.total * (2 if found.is_fraud else 1)
-    with tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder, bar("replay", events) as advance:
+    with tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder, bad, bar("replay", events) as advance:
         waiting = WaitingLabels(Path(folder) / "labels")
         told = 0
 
@@ -91,7 +99,6 @@ def command(
             if not done:
                 break
         waiting.close()
-    bad.close()
     sender.progress.bad = bad.count
     if resume:
         resume.write(sender.progress, force=True)
@@ -110,12 +117,29 @@ def command(
 
 
 class _BadRows:
-    """Writes line and reason of each row left out; the file is made with the first."""
+    """Writes line and reason of each row left out; the file is begun with the first, and is there at the end.
+
+    Leave the `with` block before reading `count` as final. Where the block fails, a file of before stays as it was.
+    """
+
+    HEAD = "line,reason"
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.count = 0
         self._lines: list[tuple[int, str]] = []
+        self._stack = ExitStack()
+        self._partial: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._lines:
+            self._flush()
+        self._stack.__exit__(kind, value, trace)
 
     def add(self, line: int, reason: str) -> None:
         self.count += 1
@@ -123,15 +147,10 @@ class _BadRows:
         if len(self._lines) >= 1000:
             self._flush()
 
-    def close(self) -> None:
-        if self._lines:
-            self._flush()
-
     def _flush(self) -> None:
-        is_new = self.count == len(self._lines)
-        with self._path.open("w" if is_new else "a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(["line", "reason"])
-            writer.writerows(self._lines)
+        if self._partial is None:
+            self._partial = self._stack.enter_context(whole(self._path, "--bad", private=True))
+            self._partial.write_text(f"{self.HEAD}\n")
+        with self._partial.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(self._lines)
         self._lines = []

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from riskstream.cli.outputs import parquet_of, write_parquet
+from riskstream.runtime.files import check_file
 from riskstream.simulator.simulate import Simulation, simulate
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Parquet file to write")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="the same seed gives the same file")
 @click.option("--customers", type=click.IntRange(10, 5_000_000), default=5000, show_default=True)
 @click.option("--days", type=click.IntRange(1, 1000), default=60, show_default=True)
@@ -19,16 +21,12 @@ from riskstream.simulator.simulate import Simulation, simulate
 )
 def command(out: Path, seed: int, customers: int, days: int, start: datetime) -> None:
     """Write simulated transactions: habits, six kinds of attack with their truth, labels that arrive late."""
-    import pyarrow.parquet as pq
-
+    check_file(out, is_own=parquet_of("simulate"))
     started = time.monotonic()
     start_ms = int((start - datetime(1970, 1, 1)).total_seconds() * 1000)
     table = simulate(Simulation(seed=seed, customers=customers, days=days, start_ms=start_ms))
     made_s = time.monotonic() - started
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.part")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(out)
+    write_parquet(out, table, "simulate", private=False)
     frauds = int(table["is_fraud"].to_numpy().sum())
     click.echo(
         f"{table.num_rows:,} transactions, {frauds:,} frauds ({frauds / max(table.num_rows, 1):.2%}), "

@@ -5,18 +5,21 @@ from pathlib import Path
 
 import click
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from riskstream.cli.options import features_option
+from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.runtime.files import whole
+from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
-from riskstream.trainer.fit import BOOSTERS, FitSettings, train
+from riskstream.trainer.fit import BOOSTERS, FitSettings, is_model_folder, train
 from riskstream.trainer.logged import is_logged, read_logged
+from riskstream.trainer.protocol import VARIANTS as BOOK_VARIANTS
 from riskstream.trainer.protocol import run
 from riskstream.trainer.second_stage import VARIANTS
 from riskstream.trainer.thresholds import Costs
+
+BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 
 
 @click.command()
@@ -62,8 +65,10 @@ def command(
     if (review_cost is None) != (block_cost is None):
         raise click.UsageError("give --review-cost and --block-cost, or neither")
     if protocol == "handbook":
+        check_folder(out, is_own=_is_book_folder, inputs=[data])
         _handbook(data, out, validate)
         return
+    check_folder(out, is_own=is_model_folder, inputs=[data])
     if is_logged(data):
         rows = read_logged(data, features)
     else:
@@ -100,15 +105,19 @@ def _handbook(data: Path, out: Path, validate: bool) -> None:
             "base_amount_minor": read.columns.base_amount_minor[rows],
             "score": tested.scores,
         }
-        with whole(folder / "model.onnx") as partial:
-            partial.write_bytes(tested.onnx)
-        with whole(folder / "scores.parquet") as partial:
-            pq.write_table(pa.table(scores), partial)
-        with whole(folder / "labels.parquet") as partial:
-            pq.write_table(pa.table({"transaction_id": scores["transaction_id"], "is_fraud": labels[rows]}), partial)
-        with whole(folder / "figures.json") as partial:
-            partial.write_text(json.dumps(tested.figures, indent=1) + "\n")
+        known = {"transaction_id": scores["transaction_id"], "is_fraud": labels[rows]}
+        with whole_folder(folder) as partial:
+            (partial / "model.onnx").write_bytes(tested.onnx)
+            write_parquet(partial / "scores.parquet", pa.table(scores), "train", private=True)
+            write_parquet(partial / "labels.parquet", pa.table(known), "train", private=True)
+            (partial / "figures.json").write_text(json.dumps(tested.figures, indent=1) + "\n")
         click.echo(f"{tested.variant.name}: test week, {len(rows):,} rows with {int(labels[rows].sum())} frauds")
         for name, value in tested.figures.items():
             click.echo(f"  {name:22} {value:.4f}")
     click.echo(f"models, scores and labels in {out}")
+
+
+def _is_book_folder(folder: Path) -> bool:
+    """True where a folder holds variants of the book's protocol and nothing else."""
+    held = {each.name: {file.name for file in each.iterdir()} for each in folder.iterdir()}
+    return set(held) <= {each.name for each in BOOK_VARIANTS} and all(files <= BOOK_FILES for files in held.values())

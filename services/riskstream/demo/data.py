@@ -20,6 +20,15 @@ HISTORY = Simulation(seed=1, customers=4500, days=75)
 MONTH = Simulation(seed=2, customers=1100, days=30, start_ms=START_MS + 90 * DAY_MS)
 """A later month of other people: another seed."""
 TRANSACTIONS = 40_000
+_NAMES = {
+    "model", "history.parquet", "month.parquet", "made-of.txt", "training.json", "live", "reports", "summary.json"
+}  # fmt: skip
+
+
+def is_demo_folder(folder: Path) -> bool:
+    """True where a folder holds what the demo makes and nothing else."""
+    names = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
+    return "history.parquet" in names and names <= _NAMES
 
 
 def prepare(folder: Path, say: Callable[[str], None]) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS
 from riskstream.demo.chain import Chain
-from riskstream.demo.data import TRANSACTIONS, prepare
+from riskstream.demo.data import TRANSACTIONS, is_demo_folder, prepare
 from riskstream.demo.observe import Observer, quantile
 from riskstream.demo.view import View
 from riskstream.kafka.admin import TopicAdmin
@@ -24,6 +24,7 @@ from riskstream.kafka.read import TopicReader
 from riskstream.reporter.app import Reporter
 from riskstream.risk.evaluation import at_budget, average_precision
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_folder, whole
 from riskstream.telemetry.metrics import ReporterMetrics
 
 HTTP_RATE = 500.0
@@ -33,6 +34,7 @@ SETTLE_DEADLINE_S = 60.0
 
 def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dict[str, Any]:
     """1 data and model, 2 stack and services, 3 HTTP load, 4 Kafka load, 5 report, 6 summary, 7 everything down."""
+    check_folder(folder, is_own=is_demo_folder, is_replaced=False)
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with View() as view:
@@ -49,7 +51,8 @@ def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dic
             if serve:
                 _serve(chain, view)
     summary["seconds"] = round(time.monotonic() - started, 1)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    with whole(folder / "summary.json") as partial:
+        partial.write_text(json.dumps(summary, indent=2) + "\n")
     return summary
 
 

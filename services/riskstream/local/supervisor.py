@@ -13,15 +13,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from riskstream.local.server import NO_START
 from riskstream.local.stack import Stack
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.files import check_folder
 from riskstream.runtime.run import run_main, stop_event
 
 DOWN_DEADLINE_S = 40.0
+_FILES, _FOLDERS = ("state.json", ".state.part", "supervisor.log", "lock"), ("kafka", "redis")
+"""What a stack leaves in its folder."""
+
+
+def has_stack(folder: Path) -> bool:
+    """True where a stack was started in a folder."""
+    return (folder / "lock").is_file()
 
 
 def running(folder: Path) -> dict[str, Any] | None:
@@ -41,6 +50,7 @@ def running(folder: Path) -> dict[str, Any] | None:
 
 def up(folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
     """Start a supervisor unless one runs; (its state, whether it ran before)."""
+    check_folder(folder, "--dir", is_own=has_stack, is_replaced=False)
     if (state := running(folder)) is not None:
         return state, True
     try:
@@ -75,7 +85,9 @@ def up(folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]) -> tup
 
 
 def down(folder: Path, *, wipe: bool = False) -> bool:
-    """End the stack of a folder; True where one ran. Fatal where it does not end in time."""
+    """End the stack of a folder; True where one ran. Fatal where it does not end in time, or is to wipe another's files."""
+    if os.path.lexists(folder):
+        check_folder(folder, "--dir", is_own=has_stack, is_replaced=False)
     state = running(folder)
     if state is not None:
         os.kill(state["pid"], signal.SIGTERM)
@@ -85,7 +97,12 @@ def down(folder: Path, *, wipe: bool = False) -> bool:
                 raise Fatal(what=f"process {state['pid']} does not end", where=str(folder), do="end it with kill -9")
             time.sleep(0.05)
     if wipe:
-        shutil.rmtree(folder, ignore_errors=True)
+        for name in _FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # there is something else in it: that stays
+            folder.rmdir()
     return state is not None
 
 

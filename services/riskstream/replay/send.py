@@ -14,6 +14,7 @@ from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.kafka.produce import BulkProducer
 from riskstream.replay.merge import Slice
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import whole
 
 _PART_ROWS = 4096
 
@@ -123,6 +124,5 @@ class ResumeFile:
             return
         self._written = time.monotonic()
         data = {"identity": self._identity, **{name: getattr(progress, name) for name in Progress.__slots__}}
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(data))
-        partial.replace(self._path)
+        with whole(self._path, "--state") as partial:
+            partial.write_text(json.dumps(data))

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from riskstream.risk.evaluation import at_budget, average_precision, roc_auc
 from riskstream.risk.features.declare import FeatureSet, Input
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.trainer.calibrate import platt, scale
 from riskstream.trainer.dataset import Dataset
 from riskstream.trainer.evaluate import Scored, curves, evaluate, slices
@@ -33,6 +32,7 @@ REASON_ROWS = 200
 BOOSTERS = ("lightgbm", "xgboost")
 STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
 VALIDATION_SHARE = 0.25
+MODEL_FILES = {"model.json", "model.onnx", "reasons.npz", "card.html", "stage2.onnx"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,10 @@ def train(
     """Train, calibrate, set thresholds, check and write; the metrics that were written.
 
     The first three quarters of the rows grow the trees; the next eighth says when to stop and calibrates; on the last eighth
-    thresholds are set and everything is measured. Fatal, and nothing is written, where a gate does not hold.
+    thresholds are set and everything is measured. Fatal, and nothing is written, where a gate does not hold
+    or `out` is something else than a model folder.
     """
+    check_folder(out, is_own=is_model_folder)
     split = int(len(data.labels) * (1 - VALIDATION_SHARE))
     middle = (split + len(data.labels)) // 2
     parts = [slice(0, split), slice(split, middle), slice(middle, None)]
@@ -195,19 +197,16 @@ def boost(
     )  # fmt: skip
 
 
+def is_model_folder(folder: Path) -> bool:
+    """True where a folder holds a trained model and nothing else."""
+    names = {each.name for each in folder.iterdir()}
+    if not {"model.json", "model.onnx"} <= names <= MODEL_FILES:
+        return False
+    card = json.loads((folder / "model.json").read_bytes())
+    return isinstance(card, dict) and {"version", "feature_set"} <= set(card)
+
+
 def _write(out: Path, files: dict[str, bytes]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with whole_folder(out) as folder:
         for name, content in files.items():
-            (partial / name).write_bytes(content)
-        if out.exists():
-            old = partial.with_name(partial.name + "-old")
-            out.rename(old)
-            partial.rename(out)
-            shutil.rmtree(old)
-        else:
-            partial.rename(out)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise Fatal(what=f"the model cannot be written: {error}", where=str(out), do="give another --out") from error
+            (folder / name).write_bytes(content)

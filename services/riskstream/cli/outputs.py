@@ -1,0 +1,76 @@
+"""What the commands' own files look like: only these may take the place of one another."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from riskstream.runtime.files import IsOwn, whole
+
+_MARK = b"riskstream"
+_MAX_JSON_BYTES = 64 * 1024 * 1024
+
+
+def parquet_of(command: str) -> IsOwn:
+    """Parquet that `write_parquet` wrote for the same command."""
+
+    def is_own(path: Path) -> bool:
+        try:
+            return (pq.read_schema(path).metadata or {}).get(_MARK) == command.encode()
+        except pa.ArrowException:
+            return False
+
+    return is_own
+
+
+def write_parquet(path: Path, table: pa.Table, command: str, *, private: bool, compression: str = "zstd") -> None:
+    """A table with the command's name in its metadata, whole. Fatal where it cannot be written."""
+    marked = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: command.encode()})
+    with whole(path, private=private) as partial:
+        pq.write_table(marked, partial, compression=compression)
+
+
+def json_with(*names: str) -> IsOwn:
+    """A JSON object that has all of these names."""
+
+    def is_own(path: Path) -> bool:
+        found = _json(path)
+        return isinstance(found, dict) and set(names) <= set(found)
+
+    return is_own
+
+
+def begins_with(text: str) -> IsOwn:
+    """A text file that begins so."""
+
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(len(text.encode())) == text.encode()
+
+    return is_own
+
+
+def is_page(path: Path) -> bool:
+    """A page of `riskstream evaluate`."""
+    with path.open("rb") as file:
+        return b"<title>Evaluation of " in file.read(2000)
+
+
+def is_release(path: Path) -> bool:
+    """A release file, whoever signed it."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"manifest.json", "manifest.sig"} <= set(archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _json(path: Path) -> Any:
+    if path.stat().st_size > _MAX_JSON_BYTES:
+        return None
+    return json.loads(path.read_bytes())
