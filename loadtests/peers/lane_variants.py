@@ -34,8 +34,8 @@ class NullCore(ScorerCore):
 
     def _rows_for(
         self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], frozenset[int]]:
-        return np.zeros(len(good), np.int32), frozenset()
+    ) -> tuple[NDArray[np.int32], frozenset[int], dict[int, int]]:
+        return np.zeros(len(good), np.int32), frozenset(), {}
 
     def _apply(
         self, batch: Batch, columns: Columns, slots: NDArray[np.int32], modes: NDArray[np.uint8],

@@ -28,9 +28,10 @@ OUT = Path("build/proof")
 
 
 def fault_points(_folder: Path, _model: Path, _seed: int) -> Found:
-    """The scorer killed between every two steps, three times each."""
+    """The scorer and the tracker ended at every step, by a kill, an exception and a second Ctrl-C, the scorer three times each."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_fault_points.py", "--timeout", "1200"],
+        [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_fault_points.py", "tests/integration/test_exceptions.py",
+         "--timeout", "1200"],
         env={**os.environ, "RISKSTREAM_FAULT_TIMES": "3"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     passed = done.stdout.count(" passed") and int(done.stdout.rsplit(" passed", 1)[0].split()[-1])

@@ -3,7 +3,8 @@
 The letters are those of the protocol (docs/decisions/0001, kafka/lane.py): s the store's watermark, e where in the
 output to look, o outputs known up to here, h the highest watermark seen. A record's features are modelled as the set
 of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign, read the tail, take
-a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store.
+a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store, and an
+exception in an owner between a record's row and its output.
 """
 
 from collections import deque
@@ -23,6 +24,7 @@ class Rule(Enum):
     ROW_AT = "B3: a row's own offset tells whether a record is in it"
     ACKED = "I5: nothing is written past what is acked"
     EVICT_CLEAN = "C3: only unchanged rows are evicted"
+    NOTHING_AFTER = "I5: nothing is checkpointed on the way out after an exception"
 
 
 class Row(NamedTuple):
@@ -79,6 +81,7 @@ class State(NamedTuple):
     failovers: int
     replications: int
     output: tuple[Output, ...]
+    raised: int = 0
 
 
 class Broken(Exception):
@@ -98,9 +101,14 @@ class Protocol:
     """The model for some source records, whose keys are given, without the rules in `without`."""
 
     def __init__(
-        self, keys: tuple[int, ...], without: frozenset[Rule] = frozenset(), *, fails_over: bool = True
+        self,
+        keys: tuple[int, ...],
+        without: frozenset[Rule] = frozenset(),
+        *,
+        fails_over: bool = True,
+        raises: bool = False,
     ) -> None:
-        self.keys, self.without, self.fails_over = keys, without, fails_over
+        self.keys, self.without, self.fails_over, self.raises = keys, without, fails_over, raises
         self.n = len(keys)
         self.key_count = max(keys) + 1
 
@@ -185,6 +193,8 @@ class Protocol:
             return
         if me.position < self.n:
             yield from self.take(state, me)
+            if self.raises and not state.raised:
+                yield from self.raise_within(state, me)
         is_acked = me.acked >= me.position - 1 or not self.has(Rule.ACKED)
         if me.copied is None and me.changed and is_acked:
             yield "copy", self.copy(state, me), {}
@@ -233,6 +243,21 @@ class Protocol:
             yield "replay", after, {}
         else:
             yield "live", after._replace(in_flight=(*me.in_flight, Output(offset, row.records))), {}
+
+    def raise_within(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
+        """An exception after a record's row is applied and before its output is produced; the owner ends.
+
+        Its way out must not checkpoint: the rows are past the position, so they would stand above the watermark.
+        """
+        for name, after, _ in self.take(state, me):
+            if name != "live":
+                continue
+            gone = Owner(rows=(None,) * self.key_count, in_flight=me.in_flight)
+            if self.has(Rule.NOTHING_AFTER) or me.acked < me.position - 1:
+                yield "raise", gone, {"raised": 1}
+                continue
+            _, _, changes = self.write(state, self.copy(state, after._replace(position=me.position, copied=None)))
+            yield "raise and checkpoint", gone, {"raised": 1, **changes}
 
     def copy(self, state: State, me: Owner) -> Owner:
         """C1: the changed rows at a batch edge; e is behind every output delivered so far."""

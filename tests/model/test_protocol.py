@@ -16,6 +16,19 @@ def test_three_records_without_a_failover_are_walked_whole() -> None:
     assert result.states > 80_000
 
 
+def test_an_exception_between_row_and_output_changes_nothing() -> None:
+    result = Protocol((0, 0), fails_over=False, raises=True).walk()
+    assert result.broken == "", result.schedule
+    assert result.states > 2_000
+
+
+def test_a_checkpoint_after_an_exception_breaks_it() -> None:
+    rule = Rule.NOTHING_AFTER
+    result = Protocol((0, 0), frozenset({rule}), fails_over=False, raises=True).walk()
+    assert "the store is ahead of the output" in result.broken, f"{result.states} states hold without: {rule.value}"
+    assert "raise and checkpoint" in " ".join(result.schedule)
+
+
 @pytest.mark.parametrize(
     ("rule", "keys"),
     [

@@ -21,6 +21,7 @@ from riskstream.kafka.read import TopicReader
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.context import TraceContext
 from riskstream.telemetry.metrics import DerivedMetrics
 from riskstream.telemetry.span import Hop
@@ -147,6 +148,7 @@ class DerivedLane:
             self._work.drop(number)
             self._work.resume(number, metadata[number])
         self._restore(numbers)
+        fault_point("restored")
         for each in partitions:
             number = each.partition
             flushed = _flushed(metadata[number], offsets[number])
@@ -204,6 +206,7 @@ class DerivedLane:
             part.outputs += self._work.take(number, records, part.committed)
             self._taken += len(records)
             self._lag.taken(self._settings.source, number, records[-1].appended_at)
+        fault_point("taken")
         self._metrics.stages.mark("take")
 
     def _sort_in(self, message: Message, taken: dict[int, list[Record]]) -> None:
@@ -270,6 +273,7 @@ class DerivedLane:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output)
+            fault_point("begun")
             offsets = []
             for number, part in dirty.items():
                 if flush:
@@ -278,7 +282,9 @@ class DerivedLane:
                 at = max(positions[number], part.committed)
                 offsets.append(TopicPartition(self._settings.source, number, at, metadata))
             self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10)
+            fault_point("sent")
             self._producer.commit_transaction(15)
+            fault_point("transacted")
         except KafkaException as error:
             self._abort(error)
             return

@@ -20,6 +20,7 @@ from riskstream.kafka.ports import ForwardWork, Intake
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, contexts_in, header_of
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import ProfilerMetrics
 from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
@@ -159,8 +160,11 @@ class ForwardLane:
         begun = spans.begin(list(traces.values()), intake.partitions[rows].tolist(), intake.offsets[rows].tolist())
         hops = dict(zip(rows, begun, strict=True))
         outputs = self._work.take(intake)
-        for key, frame, row in outputs:
+        for at, (key, frame, row) in enumerate(outputs):
+            if at == len(outputs) // 2:
+                fault_point("forwarding")
             self._produce(key, frame, hops.get(row))
+        fault_point("forwarded")
         places = zip(intake.offsets.tolist(), intake.appended_at.tolist(), strict=True)
         ends = dict(zip(intake.partitions.tolist(), places, strict=True))  # of each partition the last
         for partition, (offset, appended_at) in ends.items():
@@ -186,6 +190,7 @@ class ForwardLane:
         moved = {place: at for place, at in self._positions.items() if at > self._committed.get(place, -1)}
         if not moved or self._producer.flush(_DRAIN_S) or self.failure is not None:
             return
+        fault_point("acknowledged")
         offsets = [TopicPartition(topic, number, at) for (topic, number), at in moved.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)

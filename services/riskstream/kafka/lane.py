@@ -5,9 +5,9 @@ consumer and the producer; a background thread reads for recovery and writes che
 """
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
-from typing import Any
 
 import numpy as np
 import structlog
@@ -16,18 +16,19 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
-from riskstream.kafka.lane_intake import batch_of, scored_at
+from riskstream.kafka.lane_intake import batch_of, processed, scored_at
 from riskstream.kafka.lane_outputs import LaneOutputs
+from riskstream.kafka.lane_reads import LaneReads
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import LIVE, Batch, LaneWork, Outcome, ReadResult, StateStore
+from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
 from riskstream.kafka.starts import is_expired
 from riskstream.kafka.traced import HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
-from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("lane")
@@ -42,21 +43,20 @@ class Lane:
         self, settings: LaneSettings, work: LaneWork, store: StateStore, metrics: LaneMetrics, stop: Event,
         tracer: Tracer = NO_TRACER,
     ) -> None:  # fmt: skip
-        self._settings, self._work, self._store, self._metrics, self._stop = settings, work, store, metrics, stop
+        self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._owned: dict[int, Owned] = {}
         self._next_number = 0
         self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
-        self._recovering: dict[int, tuple[int, Future[Recovered]]] = {}
-        self._retry_at: dict[int, float] = {}
-        self._store_away_until = 0.0
-        self._probe: Future[Any] | None = None
-        self._recovery = Recovery(settings.kafka, settings.group, settings.source, settings.output, store)
+        self._is_at_edge, self._is_broken = True, False
+        recovery = Recovery(settings.kafka, settings.group, settings.source, settings.output, store)
+        self._openings = Openings(recovery, self._background)
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._lag = Lag(metrics.lag)
+        self._reads = LaneReads(store, self._background, metrics)
         self._checkpoints = Checkpoints(work, store, self._background, metrics)
 
     @property
@@ -64,16 +64,30 @@ class Lane:
         """True when every partition given to us is running; a member without partitions is ready."""
         return self._outputs.failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
 
+    @property
+    def _may_write(self) -> bool:
+        """False within a batch, and for ever once an exception or a failed delivery has ended one."""
+        return self._is_at_edge and not self._is_broken and self._outputs.failure is None
+
     def progress(self) -> tuple[int, ...]:
-        """Changes whenever the lane moves; for the watchdog, from its thread. A held partition counts as moving."""
+        """Changes whenever the lane moves; for the watchdog, from its thread.
+
+        A partition that is opening moves with each step of its recovery, and with each answer that the world is away.
+        """
         owned = list(self._owned.values())
-        if any(each.phase is not Phase.RUNNING for each in owned):
-            return (time.monotonic_ns(),)
-        return tuple(value for each in owned for value in (each.number, each.position, each.a))
+        return (
+            *(value for each in owned for value in (each.number, each.position, each.a)),
+            *self._openings.progress(),
+        )
 
     def is_behind(self) -> bool:
-        """True where a running partition has records that were not taken, by what the last fetch told."""
+        """True where a partition is opening, or a running one has records that were not taken by what the last fetch told.
+
+        A held one is not behind: it waits for a person.
+        """
         for each in list(self._owned.values()):
+            if each.phase is Phase.OPENING:
+                return True
             where = TopicPartition(self._settings.source, each.partition)
             try:
                 marks = self._consumer.get_watermark_offsets(where, cached=True)
@@ -101,13 +115,18 @@ class Lane:
                 ):
                     last_checkpoint = now
                     self._checkpoints.begin(self._owned)
-                    self._probe_store()
+                    for partition in self._reads.came_back(self._owned):
+                        self._reopen(partition, "the state store is back", by_the_world=True)
                     self._commit()
+                if self._outputs.failure is not None:
+                    break
                 for partition in self._checkpoints.advance(self._owned):
                     self._reopen(partition, "the store's watermark is lower than one seen before")
                 self._metrics.loop_seen.set(time.time())
-            if self._outputs.failure is None:
-                self._drain(list(self._owned))
+            self._drain(list(self._owned))
+        except BaseException:
+            self._is_broken = True
+            raise
         finally:
             self._outputs.flush(5)
             self._consumer.close()
@@ -128,28 +147,19 @@ class Lane:
         log.info("assigned", partitions=[each.partition for each in partitions])
         fault_point("assigned")
 
-    def _open(self, partition: int) -> None:
+    def _open(self, partition: int, row_ahead: int = -1) -> None:
         self._next_number += 1
         self._work.drop(partition)
-        self._owned[partition] = Owned(partition=partition, number=self._next_number)
-        self._retry_at.pop(partition, None)
+        self._owned[partition] = Owned(partition=partition, number=self._next_number, row_ahead=row_ahead)
         self._lag.own(self._settings.source, partition)
-        self._submit_recovery(partition)
-
-    def _submit_recovery(self, partition: int) -> None:
-        number = self._owned[partition].number
-        self._recovering[partition] = (number, self._background.submit(self._recovery.recover, partition))
+        self._openings.begin(partition, self._next_number)
 
     def _take_up_recovered(self) -> None:
         """A5 for partitions whose A2-A4 are done: seek to s + 1 and resume. The polling thread alone does this."""
-        for partition in [each for each, at in self._retry_at.items() if time.monotonic() >= at]:
-            self._retry_at.pop(partition)
+        for partition in self._openings.due():
             if partition in self._owned:
-                self._submit_recovery(partition)
-        for partition, (number, future) in list(self._recovering.items()):
-            if not future.done():
-                continue
-            del self._recovering[partition]
+                self._openings.begin(partition, self._owned[partition].number)
+        for partition, number, future in self._openings.finished():
             owned = self._owned.get(partition)
             if owned is None or owned.number != number:
                 continue
@@ -157,20 +167,24 @@ class Lane:
                 found = future.result()
             except Hold as hold:
                 self._hold(owned, hold.why)
-                self._retry_at[partition] = time.monotonic() + 1.0
+                self._openings.try_again(partition, 1.0)
             except Retryable as error:
                 log.warning("recovery waits", partition=partition, why=str(error))
-                self._retry_at[partition] = time.monotonic() + 0.5
+                self._openings.try_again(partition, 0.5)
             else:
                 self._resume(owned, found)
 
     def _resume(self, owned: Owned, found: Recovered) -> None:
         fault_point("recovered")
+        if owned.row_ahead > found.o:
+            self._hold(owned, f"a row is of source offset {owned.row_ahead}, {self._settings.output} answers up to {found.o}: "
+                       "state was written of what was never answered. `riskstream rebuild`, then restart")  # fmt: skip
+            return
         where = TopicPartition(self._settings.source, owned.partition, found.start)
         try:
             self._consumer.seek(where)
         except KafkaException:  # _STATE until the partition has started: try again
-            self._retry_at[owned.partition] = time.monotonic() + 0.05
+            self._openings.try_again(owned.partition, 0.05)
             return
         owned.s = owned.position = found.s
         owned.high, owned.e, owned.o, owned.a, owned.identity = found.high, found.e, found.o, found.o, found.identity
@@ -204,19 +218,26 @@ class Lane:
 
     def _forget(self, partition: int) -> None:
         self._owned.pop(partition, None)
-        self._recovering.pop(partition, None)
-        self._retry_at.pop(partition, None)
+        self._openings.forget(partition)
         self._lag.forget(self._settings.source, partition)
         self._work.drop(partition)
 
-    def _reopen(self, partition: int, why: str) -> None:
-        """W3, and B3 when another owner is ahead: drop the partition's memory and run A2-A5 again; a held one stays."""
+    def _reopen(self, partition: int, why: str, *, row_ahead: int = -1, by_the_world: bool = False) -> None:
+        """W3, and B3 when another owner is ahead: drop the partition's memory and run A2-A5 again; a held one stays.
+
+        `row_ahead`: the offset of a row that was ahead; the answers that were found then must reach it. One that is taken
+        up anew again and again is held, but where the world's store only comes and goes.
+        """
         if self._owned[partition].phase is Phase.HELD:
             return
         log.warning("taking up anew", partition=partition, why=why)
         self._metrics.reopened.inc()
+        if not by_the_world and self._openings.is_too_often(partition):
+            self._hold(self._owned[partition], f"taken up anew more than {MOST_REOPENINGS} times within {WITHIN_S:.0f} s "
+                       f"({why}): look at the store, and restart")  # fmt: skip
+            return
         self._consumer.pause([TopicPartition(self._settings.source, partition)])
-        self._open(partition)
+        self._open(partition, row_ahead)
 
     # Batch -----------------------------------------------------------------------------------------------------
 
@@ -234,13 +255,14 @@ class Lane:
         if len(good) < len(messages):
             self._see_errors(messages)
         running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
-        batch = batch_of(good, running, self._read_rows, self._hold, stages.mark)
+        batch = batch_of(good, running, partial(self._reads.read, self._owned), self._hold, stages.mark)
         if batch is None:
             return
         stages.mark("poll")
         fault_point("polled")
-        hops = self._hops(batch) if batch.traces else {}
-        outcome = self._work.process(batch)
+        hops = self._spans.of_live(batch) if batch.traces else {}
+        self._is_at_edge = False  # until everything that memory holds is produced
+        outcome = processed(self._work, batch)
         fault_point("processed")
         if hops and outcome.abandoned:  # they come again
             hops = {index: hop for index, hop in hops.items() if hop.partition not in outcome.abandoned}
@@ -252,8 +274,11 @@ class Lane:
         if hops:
             self._spans.end(list(hops.values()), len(batch.values), started_ns, time.time_ns(), stages.shown())
         self._after(batch, outcome)
+        self._is_at_edge = True
         for partition in outcome.abandoned:
-            self._reopen(partition, "another owner is ahead, or the store went back")
+            ahead = outcome.ahead.get(partition, -1)
+            why = "the store went back" if ahead < 0 else f"another owner is ahead: a row is of source offset {ahead}"
+            self._reopen(partition, why, row_ahead=ahead)
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_records.observe(len(batch.values))
         self._metrics.event_age_seconds.observe(scored_at(batch, outcome))
@@ -262,15 +287,6 @@ class Lane:
                 self._metrics.decisions.labels(decision=name).inc(count)
         for flag, count in outcome.flags.items():
             self._metrics.flagged.labels(flag=flag).inc(count)
-
-    def _hops(self, batch: Batch) -> dict[int, Hop]:
-        """A hop of each sampled record that is answered now: one that was before had its span then."""
-        indices = list(batch.traces)
-        if np.count_nonzero(batch.modes):  # LIVE is 0
-            indices = [index for index in indices if batch.modes[index] == LIVE]
-        contexts = [batch.traces[index] for index in indices]
-        hops = self._spans.begin(contexts, batch.partitions[indices].tolist(), batch.offsets[indices].tolist())
-        return dict(zip(indices, hops, strict=True))
 
     def _is_still(self, partition: int, number: int) -> bool:
         """True where the partition was not revoked, given anew or held inside the poll."""
@@ -307,33 +323,6 @@ class Lane:
         self._consumer.pause([where])
         self._reopen(partition, "the source does not hold the next record any more")
 
-    def _read_rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
-        """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that the store went back."""
-        answers = None
-        if time.monotonic() >= self._store_away_until:  # W1: while it is away, do not wait for it at every batch
-            try:
-                answers = self._store.read(keys)
-            except Retryable as error:
-                self._store_away_until = time.monotonic() + 0.2
-                self._metrics.store_errors.inc()
-                log.warning("state store does not answer", error=str(error))
-        if answers is None:
-            for partition in keys:
-                self._owned[partition].touched_unreadable = True
-            return ReadResult(rows={}, unreadable=frozenset(keys), abandoned=frozenset())
-        rows = {}
-        abandoned = set()
-        for partition, (s, found) in answers.items():
-            owned = self._owned[partition]
-            went_back = (s if s is not None else -1) < owned.high
-            if went_back or owned.touched_unreadable:  # I6 and W3
-                abandoned.add(partition)
-                continue
-            owned.high = max(owned.high, s if s is not None else -1)
-            rows[partition] = found
-        fault_point("rows_read")
-        return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
-
     def _after(self, batch: Batch, outcome: Outcome) -> None:
         rejected = [int(batch.partitions[index]) for index, _ in outcome.rejected]
         for partition in set(batch.partitions.tolist()):
@@ -356,19 +345,10 @@ class Lane:
 
     # Once a second -------------------------------------------------------------------------------------------
 
-    def _probe_store(self) -> None:
-        """W3: rows were unknown; when the store answers again, take those partitions up anew."""
-        touched = [each.partition for each in self._owned.values() if each.touched_unreadable]
-        if self._probe is not None and self._probe.done():
-            is_back = self._probe.exception() is None
-            self._probe = None
-            for partition in touched if is_back else []:
-                self._reopen(partition, "the state store is back")
-        elif self._probe is None and touched:
-            self._probe = self._background.submit(self._store.mark, touched[0])
-
     def _commit(self) -> None:
         """Commit a + 1, for lag tools and as a floor of o; a failed commit is ignored."""
+        if not self._may_write:
+            return
         offsets = []
         for owned in self._owned.values():
             if owned.phase is Phase.RUNNING and (owned.a > owned.committed or owned.empty_to() > owned.told_empty_to):
@@ -383,12 +363,17 @@ class Lane:
             fault_point("committed")
 
     def _drain(self, partitions: list[int]) -> None:
-        """Revocation and shutdown: wait a little for acks, write a last checkpoint, commit."""
+        """Revocation and shutdown: wait a little for acks, write a last checkpoint, commit.
+
+        Nothing of it after an exception or a failed delivery: memory may hold what was never produced (I5).
+        """
         end = time.monotonic() + self._settings.drain_ms / 1000
         mine = [self._owned[each] for each in partitions if each in self._owned]
         asked = False
-        while time.monotonic() < end and self._outputs.failure is None:
+        while time.monotonic() < end and self._may_write:
             self._outputs.poll(0.005)
+            if not self._may_write:
+                return
             self._checkpoints.advance(self._owned)  # a store that went back is the next owner's to see
             if not asked and all(each.pending is None and not each.is_writing for each in mine):
                 self._checkpoints.begin(self._owned)

@@ -5,13 +5,17 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import structlog
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome, ReadRows, unmarked
+from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, LaneWork, Outcome, ReadRows, unmarked
 from riskstream.kafka.traced import contexts_in
+from riskstream.kafka.watchdog import EXIT_CODE
+from riskstream.runtime.errors import Fatal, Retryable
 
+log = structlog.get_logger("lane")
 _MILLISECONDS = itemgetter(1)
 _REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
 
@@ -71,6 +75,30 @@ def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
         return batch.appended_at
     wanted = np.flatnonzero((batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned)))
     return batch.appended_at.take(wanted)
+
+
+def processed(work: LaneWork, batch: Batch) -> Outcome:
+    """B2-B3. What the work cannot do ends the process, and the error names the records: they come again at the next start."""
+    try:
+        return work.process(batch)
+    except (Fatal, Retryable):
+        raise
+    except Exception as error:
+        log.exception("a batch cannot be scored", records=places(batch))
+        raise Fatal(
+            what=f"a batch cannot be scored: {type(error).__name__}: {error}", where=places(batch), exit_code=EXIT_CODE,
+            do="see the log and docs/runbooks/ScorerStuck.md",
+        ) from error  # fmt: skip
+
+
+def places(batch: Batch) -> str:
+    """The records of a batch by partition, for an error: `1: 100-120, 3: 7`."""
+    found = []
+    for partition in np.unique(batch.partitions).tolist():
+        offsets = batch.offsets[batch.partitions == partition]
+        first, last = int(offsets[0]), int(offsets[-1])
+        found.append(f"{partition}: {first}-{last}" if last > first else f"{partition}: {first}")
+    return ", ".join(found)
 
 
 def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | None:

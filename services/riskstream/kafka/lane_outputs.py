@@ -149,6 +149,7 @@ class LaneOutputs:
                     where=self._settings.dead_letters,
                     do="restart the process",
                 )
+                return  # it stays out: no checkpoint may pass it
             owned.dead_letters_out.discard(offset)
 
         args = (self._settings.dead_letters, batch.values[index], batch.keys[index], partition, on_delivered)

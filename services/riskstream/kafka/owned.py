@@ -40,7 +40,7 @@ class PendingCheckpoint:
 class Owned:
     """`position`: last source offset processed; `o`: outputs are known up to here; `a`: everything up to here is acked;
     `a_output`: where in the output the record of `a` stands; `high`: highest store watermark seen (h of I6);
-    `end`: where the source ended when `at_end` was told."""
+    `end`: where the source ended when `at_end` was told; `row_ahead`: offset of a row for which it was taken up anew, -1: none."""
 
     partition: int
     number: int
@@ -65,6 +65,7 @@ class Owned:
     end: int = 0
     committed: int = -1
     told_empty_to: int = 0
+    row_ahead: int = -1
     window_records: int = 0
     window_rejected: int = 0
 

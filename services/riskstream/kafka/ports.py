@@ -63,6 +63,9 @@ class Outcome:
     decisions: tuple[int, ...] = ()
     flags: dict[str, int] = field(default_factory=dict)
     abandoned: frozenset[int] = frozenset()
+    ahead: dict[int, int] = field(default_factory=dict)
+    """Of abandoned partitions the highest offset of a row that was at or past its own live record: another owner answered
+    that far, or an owner before wrote what it never answered. Rows up to the answers known at assignment never show here."""
 
 
 class LaneWork(Protocol):

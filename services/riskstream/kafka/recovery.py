@@ -53,6 +53,8 @@ class Recovery:
         self._source, self._output = source, output
         self._store = store
         self._decoder = ColumnDecoder("score.v1")
+        self.steps = 0
+        """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane that hangs here."""
         self._admin = AdminClient(connection(bootstrap), logger=client_log())
 
     def recover(self, partition: int, *, from_start: bool = False) -> Recovered:
@@ -67,6 +69,7 @@ class Recovery:
             # A2: watermark, identity of the topics, ends.
             identity, partition_count = self._identity()
             mark = None if from_start else self._store.mark(partition)
+            self.steps += 1
             source_low, source_high = self._ends(tail, self._source, partition)
             output_low, output_high = self._ends(tail, self._output, partition)
             committed, empty_to = self._committed(tail, partition)
@@ -135,6 +138,7 @@ class Recovery:
         quiet_s = 0.0
         while position < end:
             messages = tail.consume(10_000, 0.2)  # type: ignore[attr-defined]
+            self.steps += len(messages)
             frames = []
             offsets = []
             for message in messages:

@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from riskstream.kafka.ports import LIVE, Batch
 from riskstream.telemetry import conventions as names
 from riskstream.telemetry.context import TraceContext, new_trace, sampled_context
 from riskstream.telemetry.span import CONSUMER, MAX_LINKS, Hop, Span
@@ -58,6 +59,13 @@ class HopSpans:
     def begin(self, parents: list[TraceContext], partitions: list[int], offsets: list[int]) -> list[Hop]:
         """A hop of each of these records."""
         return list(map(Hop, parents, self.tracer.span_ids(len(parents)), partitions, offsets))
+
+    def of_live(self, batch: Batch) -> dict[int, Hop]:
+        """By index a hop of each sampled record that is answered now: one that was before had its span then."""
+        indices = [index for index in batch.traces if batch.modes[index] == LIVE]
+        contexts = [batch.traces[index] for index in indices]
+        hops = self.begin(contexts, batch.partitions[indices].tolist(), batch.offsets[indices].tolist())
+        return dict(zip(indices, hops, strict=True))
 
     def end(
         self, hops: Sequence[Hop], records: int, started_ns: int, ended_ns: int, more: dict[str, str | int | float] | None = None

@@ -1,6 +1,7 @@
-"""Fault points: named steps at which a test has the process killed, to show that the order of effects holds.
+"""Fault points: named steps at which a test has the process fail, to show that the order of effects holds.
 
-RISKSTREAM_FAULT_POINT=NAME or NAME:N kills the process, as `kill -9` does, when it passes NAME for the N-th time.
+RISKSTREAM_FAULT_POINT=NAME or NAME:N fails when NAME is passed for the N-th time, as RISKSTREAM_FAULT_HOW says: `kill` as
+`kill -9` does, `raise` with an exception that nobody expects, `interrupt` as a second Ctrl-C.
 """
 
 import os
@@ -11,21 +12,39 @@ POINTS = (
     "assigned", "recovered", "resumed", "polled", "rows_read", "processed", "half_produced", "produced", "dead_lettered",
     "copied", "writing", "written", "committed",
 )  # fmt: skip
-"""Every point, in the order in which a lane passes them: A1, A4, A5, B1, B2, B3, B4 (three), C1, C2 (two), commit."""
+"""Every point of the exact lane, in the order in which it passes them: A1, A4, A5, B1, B2, B3, B4 (three), C1, C2 (two), commit."""
+DERIVED_POINTS = ("restored", "taken", "begun", "sent", "transacted")
+"""Of a derived lane: its state is read back; records are folded in; outputs are produced; offsets are in; it is committed."""
+FORWARD_POINTS = ("forwarding", "forwarded", "acknowledged")
+"""Of a forward lane: half of a batch is produced; all of it is; the broker has it, and the commit comes."""
+FAUST_POINTS = ("processed", "produced", "copied", "written")
+"""Of the scorer's core under Faust."""
 
 _passed: dict[str, int] = {}
 
 
+class Injected(Exception):
+    """Raised by a fault point."""
+
+
 def fault_point(name: str) -> None:
     """Nothing, unless this point is armed and it is its turn."""
-    armed, turn = _armed()
-    if name == armed:
-        _passed[name] = _passed.get(name, 0) + 1
-        if _passed[name] == turn:
-            os.kill(os.getpid(), signal.SIGKILL)
+    armed, turn, how = _armed()
+    if name != armed:
+        return
+    _passed[name] = _passed.get(name, 0) + 1
+    if _passed[name] != turn:
+        return
+    if how == "raise":
+        raise Injected(f"fault point {name}")
+    if how == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)  # the first asks to stop
+        os.kill(os.getpid(), signal.SIGINT)
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @cache
-def _armed() -> tuple[str, int]:
+def _armed() -> tuple[str, int, str]:
     name, _, turn = os.environ.get("RISKSTREAM_FAULT_POINT", "").partition(":")
-    return name, int(turn or 1)
+    return name, int(turn or 1), os.environ.get("RISKSTREAM_FAULT_HOW", "kill")

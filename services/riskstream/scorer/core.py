@@ -102,7 +102,7 @@ class ScorerCore:
         reject = self._judge.judge(columns, keys, batch.appended_at)
         batch.mark("decode")
         good = (columns.status == 0) & (reject == validity.OK) & (batch.modes != SKIP)
-        slots, abandoned = self._rows_for(batch, columns, good)
+        slots, abandoned, ahead = self._rows_for(batch, columns, good)
         batch.mark("read")
         modes = np.where(good, batch.modes, np.uint8(SKIP))
         if abandoned:
@@ -130,7 +130,9 @@ class ScorerCore:
                 frames[index] = None
             rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         batch.mark("encode")
-        return Outcome(frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned)
+        return Outcome(
+            frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned, ahead=ahead
+        )
 
     def _use_model(self, model: Model, policy: Policy) -> None:
         """At a batch edge: no micro-batch is scored by half of two releases."""
@@ -164,8 +166,11 @@ class ScorerCore:
 
     def _rows_for(
         self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], frozenset[int]]:
-        """Slot of each good record; rows of customers not yet in memory are read in one round trip (B2)."""
+    ) -> tuple[NDArray[np.int32], frozenset[int], dict[int, int]]:
+        """Slot of each good record; rows of customers not yet in memory are read in one round trip (B2).
+
+        Then the partitions to be taken up anew, and of those with a row at or past its live record how far that one is.
+        """
         starts, lengths = columns.span("customer_id")
         slots, fresh = self.table.resolve(columns.data, starts, lengths, batch.partitions, good.astype(np.uint8))
         abandoned: frozenset[int] = frozenset()
@@ -183,9 +188,11 @@ class ScorerCore:
                     else:
                         self.table.load(slot, rows[at])
         ahead = good & (batch.modes == LIVE) & (self.table.ats[slots] >= batch.offsets)
-        if ahead.any():  # B3: another owner is ahead
-            abandoned |= frozenset(np.unique(batch.partitions[ahead]).tolist())
-        return slots, abandoned
+        if not ahead.any():
+            return slots, abandoned, {}
+        found = np.unique(batch.partitions[ahead]).tolist()  # B3: another owner is ahead
+        furthest = {each: int(self.table.ats[slots[ahead & (batch.partitions == each)]].max()) for each in found}
+        return slots, abandoned | frozenset(found), furthest
 
     def _apply(
         self,

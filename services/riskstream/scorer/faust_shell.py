@@ -21,7 +21,8 @@ from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, State
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
-from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.errors import Retryable
+from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.health import TelemetryServer
@@ -44,6 +45,12 @@ class _Part:
     unacked: list[Any] = field(default_factory=list)
 
 
+def _end(error: Exception) -> None:
+    """End the process at once: Faust's own way out would write a last checkpoint of what was never produced."""
+    log.error("ending the process", error=f"{type(error).__name__} {error}")
+    os._exit(EXIT_CODE)
+
+
 class FaustShell:
     """Runs a ScorerCore as the agent of a Faust app until SIGTERM."""
 
@@ -55,6 +62,8 @@ class FaustShell:
         self._parts: dict[int, _Part] = {}
         self._lock = asyncio.Lock()
         self._partition_count = 1
+        self._is_at_edge = True
+        """False while memory may hold what was not produced: nothing is written then, not even on the way out."""
         self.app = self._make_app()
 
     def run(self) -> None:
@@ -134,9 +143,9 @@ class FaustShell:
             async with self._lock:
                 while events:
                     events = await self._process(events)
+                    self._is_at_edge = True
         except Exception as error:
-            log.error("ending the process", error=f"{type(error).__name__} {error}")
-            os._exit(EXIT_CODE)
+            _end(error)
 
     async def _process(self, events: list[Any]) -> list[Any]:
         """Score, produce in order, remember for the next checkpoint; events of partitions to be taken up anew are left."""
@@ -161,8 +170,11 @@ class FaustShell:
         )
         hops = dict(zip(rows, begun, strict=True))
         self._metrics.stages.begin()
+        self._is_at_edge = False  # it stays so where this is cancelled or raises
         outcome = self._core.process(batch)
+        fault_point("processed")
         await self._produce(batch, outcome, hops)
+        fault_point("produced")
         self._metrics.stages.mark("produce")
         answered = [hop for hop in hops.values() if hop.partition not in outcome.abandoned]
         self._spans.end(answered, len(fresh), started_ns, time.time_ns(), self._metrics.stages.shown())
@@ -257,23 +269,34 @@ class FaustShell:
                 await asyncio.sleep(0.2)
 
     async def _checkpoint(self) -> None:
-        """Rows and watermark of each partition to the store, then the acks."""
-        async with self._lock:
-            for partition, part in list(self._parts.items()):
-                if part.position > part.s:
-                    mark = Mark(s=part.position, e=0, identity="faust")
+        """Rows and watermark of each partition to the store, then the acks; it never raises, as `_take`."""
+        try:
+            async with self._lock:
+                if self._is_at_edge:
+                    self._is_at_edge = False
+                    await self._write()
+                    self._is_at_edge = True
+        except Exception as error:
+            _end(error)
+
+    async def _write(self) -> None:
+        for partition, part in list(self._parts.items()):
+            if part.position > part.s:
+                mark = Mark(s=part.position, e=0, identity="faust")
+                rows = self._core.take_changed(partition)
+                fault_point("copied")
+                found = await self._patiently(self._store.checkpoint, partition, part.s, mark, rows)
+                if found is None:  # the store went back: write everything that is in memory
+                    log.error("the store went back", partition=partition)
+                    self._core.table.changed[self._core.table.partitions == partition] = 1
                     rows = self._core.take_changed(partition)
-                    found = await self._patiently(self._store.checkpoint, partition, part.s, mark, rows)
-                    if found is None:  # the store went back: write everything that is in memory
-                        log.error("the store went back", partition=partition)
-                        self._core.table.changed[self._core.table.partitions == partition] = 1
-                        rows = self._core.take_changed(partition)
-                        await self._patiently(self._store.checkpoint, partition, -1, mark, rows)
-                    part.s = part.position
-                    self._metrics.checkpoints.inc()
-                for event in part.unacked:
-                    event.ack()
-                part.unacked = []
+                    await self._patiently(self._store.checkpoint, partition, -1, mark, rows)
+                fault_point("written")
+                part.s = part.position
+                self._metrics.checkpoints.inc()
+            for event in part.unacked:
+                event.ack()
+            part.unacked = []
 
     async def _patiently(self, call: Any, *arguments: Any) -> Any:
         while True:
@@ -284,8 +307,6 @@ class FaustShell:
                 self._metrics.loop_seen.set(time.time())
                 log.warning("the store does not answer", error=str(error))
                 await asyncio.sleep(0.2)
-            except Fatal:
-                raise
 
     def _progress(self) -> tuple[float, ...]:
         positions = tuple(float(part.position) for part in list(self._parts.values()))
