@@ -10,11 +10,13 @@ from typing import Any
 import redis
 import structlog
 
+from riskstream.adapters.redis_errors import translated
 from riskstream.adapters.redis_state import FEW_ROWS, PATIENCE, client_of
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.profile_vector import topic_of, vector_of
+from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
 
 log = structlog.get_logger("profiles")
@@ -60,7 +62,7 @@ class RedisProfileView:
         self._write([partition])
 
     def show(self, partitions: list[int], outputs: list[Output]) -> None:
-        """What was committed. Never raises where Redis is away: it waits for the next commit."""
+        """What was committed. Never raises where Redis is away or refuses: it waits for the next commit."""
         self._take([(each.topic, each.partition, each.value) for each in outputs])
         self._write(partitions)
 
@@ -85,8 +87,11 @@ class RedisProfileView:
                 for name, clock in self._clocks(partition).items():
                     self._write_one(name, partition, clock)
         except redis.RedisError as error:
+            problem = translated(error, "the view of vectors")
+            if isinstance(problem, Fatal):
+                raise problem from error
             self._metrics.view_errors.inc()
-            log.warning("Redis does not take vectors", error=str(error))
+            log.warning("Redis does not take vectors", error=str(problem))
         self._metrics.view_waiting.set(sum(map(len, self._waiting.values())))
 
     def _write_one(self, name: str, partition: int, clock: int) -> None:
@@ -125,7 +130,7 @@ class RedisProfileReader:
         try:
             found: Any = reader.mget([self._prefix + key for key in keys])
         except redis.RedisError as error:
-            log.warning("profiles do not answer", error=str(error))
+            log.warning("profiles do not answer", error=str(translated(error, "the view of vectors")))
             return None
         return list(found)
 

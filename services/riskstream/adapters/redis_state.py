@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
+from riskstream.adapters.redis_errors import translated
 from riskstream.kafka.ports import Mark
-from riskstream.runtime.errors import Fatal, Retryable
 
 FEW_ROWS, PATIENCE = 64, 10
 """A read of more rows than this has this many times the deadline."""
@@ -60,7 +60,7 @@ class RedisStateStore:
                 pipe.hlen(key)
                 (s, e, identity, n), fields = pipe.execute()
         except redis.RedisError as error:
-            raise self._away(error) from error
+            raise translated(error, self._url) from error
         if n is None or int(n) != fields:
             return None
         return Mark(s=int(s), e=int(e), identity=identity.decode())
@@ -75,7 +75,7 @@ class RedisStateStore:
                     pipe.hlen(self._key(partition))
                 answers = pipe.execute()
         except redis.RedisError as error:
-            raise self._away(error) from error
+            raise translated(error, self._url) from error
         found = {}
         for partition, (s, n, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
             found[partition] = (int(s) if n is not None and int(n) == fields else None, rows)
@@ -88,12 +88,8 @@ class RedisStateStore:
             values += (b":" + key, row)
         try:
             s = int(self._script(keys=[self._key(partition)], args=values))
-        except redis.ResponseError as error:
-            if "OOM" in str(error) or "READONLY" in str(error) or "LOADING" in str(error):
-                raise self._away(error) from error
-            raise Fatal(what=f"Redis refused a checkpoint: {error}", where=self._url, do="check its version") from error
         except redis.RedisError as error:
-            raise self._away(error) from error
+            raise translated(error, self._url) from error
         return None if s == -2 else s
 
     def clear(self, partition: int) -> None:
@@ -101,7 +97,7 @@ class RedisStateStore:
         try:
             self._writer.unlink(self._key(partition))
         except redis.RedisError as error:
-            raise self._away(error) from error
+            raise translated(error, self._url) from error
 
     def close(self) -> None:
         self._reader.close()
@@ -110,9 +106,6 @@ class RedisStateStore:
 
     def _key(self, partition: int) -> str:
         return f"{{{self._namespace}.{partition}}}"
-
-    def _away(self, error: Exception) -> Retryable:
-        return Retryable(what=f"Redis does not answer: {error}", where=self._url)
 
 
 def client_of(url: str, timeout_ms: int) -> redis.Redis:

@@ -1,5 +1,6 @@
 """Checkpoints of a lane's rows (C1-C2): copied at a batch edge, written once everything up to there is acked."""
 
+import time
 from concurrent.futures import Executor, Future
 
 import structlog
@@ -11,6 +12,8 @@ from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("lane")
+AGAIN_S = 0.5
+"""A store that refuses answers at once: without a pause the loop would ask, and log, a thousand times a second."""
 
 
 class Checkpoints:
@@ -42,6 +45,8 @@ class Checkpoints:
             pending = owned.pending
             if pending is None or owned.is_writing or not owned.is_acked_to(pending.t):
                 continue
+            if time.monotonic() < owned.write_again_at:
+                continue
             owned.is_writing = True
             mark = owned.mark_for(pending)
             fault_point("writing")
@@ -66,6 +71,7 @@ class Checkpoints:
             s = future.result()
         except Retryable as error:  # W2: keep the copy and write it again
             self._metrics.store_errors.inc()
+            owned.write_again_at = time.monotonic() + AGAIN_S
             log.warning("checkpoint waits", partition=owned.partition, error=str(error))
             return True
         if s is None:  # I6: the store went back

@@ -66,6 +66,7 @@ class Owned:
     committed: int = -1
     told_empty_to: int = 0
     row_ahead: int = -1
+    write_again_at: float = 0.0
     window_records: int = 0
     window_rejected: int = 0
 
