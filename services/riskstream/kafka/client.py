@@ -5,6 +5,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
+from riskstream.kafka.refusals import ADVICE, AWAY, EXPIRED, GROUP
 from riskstream.kafka.security import security
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -100,31 +101,16 @@ def translated(error: KafkaError | KafkaException | TimeoutError, where: str) ->
     if isinstance(error, TimeoutError):
         return Retryable(what="Kafka does not answer", where=where)
     inner = error.args[0] if isinstance(error, KafkaException) else error
-    if isinstance(inner, KafkaError) and (inner.retriable() or inner.code() in _AWAY):
-        return Retryable(what=f"Kafka is away: {inner.str()}", where=where)
-    text = inner.str() if isinstance(inner, KafkaError) else str(inner)
-    return Fatal(what=f"Kafka refused: {text}", where=where, do="check the topics and the settings")
+    if not isinstance(inner, KafkaError):
+        return Fatal(what=f"Kafka refused: {inner}", where=where, do=_DO)
+    code, text = inner.code(), inner.str()
+    if code in EXPIRED:
+        return Retryable(what=f"the offset is not in the topic any more: {text}", where=where)
+    if code in GROUP:
+        return Retryable(what=f"the group gives its partitions out anew: {text}", where=where)
+    if code not in ADVICE and (inner.retriable() or code in AWAY):
+        return Retryable(what=f"Kafka is away: {text}", where=where)
+    return Fatal(what=f"Kafka refused: {text}", where=where, do=ADVICE.get(code, _DO))
 
 
-_AWAY = {
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TIMED_OUT,
-    KafkaError._TIMED_OUT_QUEUE,
-    KafkaError._NOENT,  # "no leaders found"
-    KafkaError._RESOLVE,
-    KafkaError._WAIT_COORD,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.REPLICA_NOT_AVAILABLE,
-    KafkaError.OFFSET_NOT_AVAILABLE,
-    KafkaError.NOT_ENOUGH_REPLICAS,
-    KafkaError.NETWORK_EXCEPTION,
-    KafkaError.KAFKA_STORAGE_ERROR,
-}
+_DO = "check the topics and the settings"

@@ -6,6 +6,7 @@ state was written, and the work's own positions there: a new owner goes on from 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -18,6 +19,7 @@ from riskstream.kafka.client import client_log, connection, consumer, group_sett
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.refusals import ADVICE, FENCED
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.runtime.errors import Fatal, Retryable
@@ -71,7 +73,8 @@ class DerivedLane:
         self._taken = self._taken_ns = 0
         """Records since the last commit, and when the first sampled one of them was taken."""
         self._failure: Fatal | None = None
-        self._is_broken = False
+        self._is_broken = self._is_aborted = False
+        """An exception ended a step; a transaction was aborted. Memory is ahead of the log then."""
         self.loop_seen = time.monotonic()
         self._consumer: Consumer = consumer(
             settings.kafka,
@@ -92,6 +95,8 @@ class DerivedLane:
         committed_at = flushed_at = time.monotonic()
         try:
             while not self._stop.is_set() and self._failure is None:
+                if self._is_aborted:
+                    self._go_back()
                 self._poll()
                 now = self.loop_seen = time.monotonic()
                 if now - committed_at >= self._settings.commit_ms / 1000:
@@ -133,10 +138,26 @@ class DerivedLane:
 
     def _on_client_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.group, do="restart")
+            self._failure = self._ended_by(error)
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        """Take up state and positions: the state topic is read to its end, scores are replayed from the last flush."""
+        self._take_up(client, partitions)
+        client.incremental_assign(partitions)
+        log.info("assigned", partitions=[each.partition for each in partitions])
+
+    def _go_back(self) -> None:
+        """After an abort: what is owned is taken up as on assignment, from the last commit. The world gets a moment."""
+        self._stop.wait(_AFTER_ABORT_S)
+        partitions = [TopicPartition(self._settings.source, number) for number in self._parts]
+        self._consumer.incremental_unassign(partitions)
+        self._take_up(self._consumer, partitions)
+        self._consumer.incremental_assign(partitions)
+        self._is_aborted = False
+        self._taken = self._taken_ns = 0
+        log.info("went back to the last commit", partitions=[each.partition for each in partitions])
+
+    def _take_up(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        """State and positions: the state topic is read to its end, records are replayed from the last flush; sets offsets."""
         try:  # read_committed: it waits where an owner before has a commit under way
             found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
         except KafkaException as error:
@@ -161,8 +182,6 @@ class DerivedLane:
                 flushed_metadata=self._work.metadata(number),
             )
             self._lag.own(self._settings.source, number)
-        client.incremental_assign(partitions)
-        log.info("assigned", partitions=numbers)
 
     def _restore(self, partitions: list[int]) -> None:
         with TopicReader(self._settings.kafka, list(self._work.state_topics)) as reader:
@@ -257,7 +276,7 @@ class DerivedLane:
     def _commit(self, *, flush: bool) -> None:
         """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
         dirty = {number: part for number, part in self._parts.items() if part.is_dirty}
-        if not dirty:
+        if not dirty or self._is_aborted:
             return
         started = time.perf_counter()
         self._metrics.stages.begin()
@@ -281,9 +300,10 @@ class DerivedLane:
                 metadata = f"flushed={part.flushed};{part.flushed_metadata}"
                 at = max(positions[number], part.committed)
                 offsets.append(TopicPartition(self._settings.source, number, at, metadata))
-            self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10)
+            group = self._consumer.consumer_group_metadata()
+            self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)
             fault_point("sent")
-            self._producer.commit_transaction(15)
+            self._patiently(self._producer.commit_transaction, 15)
             fault_point("transacted")
         except KafkaException as error:
             self._abort(error)
@@ -313,18 +333,52 @@ class DerivedLane:
             except BufferError:
                 self._producer.poll(0.02)
 
-    def _abort(self, error: KafkaException) -> None:
-        """A transaction failed: whatever the cause, memory may be ahead of the log, so the process starts again."""
-        self._is_broken = True
-        self._metrics.aborts.inc()
-        inner = error.args[0]
-        log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
-        if not inner.fatal():
+    def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """A step of a transaction; again where the broker did not answer in time, for the outcome is not known else."""
+        end = time.monotonic() + _TRANSACTION_S
+        while True:
             try:
-                self._producer.abort_transaction(10)
-            except KafkaException as second:
-                log.error("abort failed", error=str(second))
-        raise Retryable(what=f"a Kafka transaction failed: {inner.str()}", where=self._settings.group) from error
+                call(*arguments)
+                return
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > end:
+                    raise
+                self.loop_seen = time.monotonic()
+
+    def _abort(self, error: KafkaException) -> None:
+        """A transaction failed. Aborted, it never was, and memory goes back to the last commit; fenced, the process ends."""
+        inner = error.args[0]
+        self._metrics.aborts.inc()
+        log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
+        if inner.fatal():
+            self._is_broken = True
+            raise self._ended_by(inner) from error
+        try:
+            self._patiently(self._producer.abort_transaction, 10)
+        except KafkaException as second:
+            self._is_broken = True
+            problem = second.args[0]
+            if problem.fatal():
+                raise self._ended_by(problem) from second
+            raise Retryable(
+                what=f"a transaction cannot be aborted: {problem.str()}", where=self._settings.group
+            ) from second
+        self._is_aborted = True
+        if not inner.txn_requires_abort() and isinstance(
+            problem_of_ours := translated(inner, self._settings.group), Fatal
+        ):
+            raise problem_of_ours from error  # a record that no broker takes: it comes again each time
+
+    def _ended_by(self, error: KafkaError) -> Fatal:
+        """What to say where the producer cannot go on."""
+        if error.code() in FENCED:
+            what = f"another process runs as instance {self._settings.instance}, or this one stood still for too long"
+            return Fatal(what=what, where=self._settings.group, do=ADVICE[error.code()])
+        return Fatal(what=f"producer failed: {error.str()}", where=self._settings.group, do="restart")
+
+
+_TRANSACTION_S = 30.0
+_AFTER_ABORT_S = 0.5
 
 
 def _flushed(metadata: str | None, default: int) -> int:

@@ -4,6 +4,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from riskstream.kafka.client import translated
+from riskstream.kafka.refusals import EXPIRED
 from riskstream.runtime.errors import Fatal
 
 log = structlog.get_logger("starts")
@@ -11,7 +12,7 @@ log = structlog.get_logger("starts")
 
 def is_expired(error: KafkaError) -> bool:
     """True where an error says that the partition does not hold the offset that was asked for."""
-    return error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+    return error.code() in EXPIRED
 
 
 def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0) -> int:
