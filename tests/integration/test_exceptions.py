@@ -2,19 +2,26 @@
 
 import os
 import subprocess
+import threading
 import time
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
+from tests.integration.test_expired_heads import _Running, _Through
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
+from riskstream.kafka.forward import ForwardLane, ForwardSettings
+from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.local.services import Service, wait_ready
-from riskstream.runtime.faults import DERIVED_POINTS
+from riskstream.runtime import faults
+from riskstream.runtime.faults import DERIVED_POINTS, FAUST_POINTS, FORWARD_POINTS
+from riskstream.telemetry.metrics import ProfilerMetrics
 
 WHOLE = "RISKSTREAM_FAULT_TIMES" in os.environ  # `make proof`: every point; `make test`: those that can go wrong most
 
@@ -88,3 +95,58 @@ def test_a_tracker_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: 
                 state = codec("customer-risk.v1").decode(record.value)
                 counts[state["customer_id"]] = sum(tile["transactions"] for tile in state["daily"])
     assert counts == {f"{world.tag}-{n}": sent // 8 for n in range(8)}
+
+
+@pytest.mark.parametrize("point", FORWARD_POINTS)
+def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
+    bare: Chain, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    own = OwnTopics.made(bare)
+    own.send(1, rows("a", 0, 30))
+    settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
+
+    def started() -> _Running:
+        stop = threading.Event()
+        return _Running(ForwardLane(settings, _Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+
+    monkeypatch.setenv("RISKSTREAM_FAULT_POINT", point)
+    monkeypatch.setenv("RISKSTREAM_FAULT_HOW", "raise")
+    faults._armed.cache_clear()
+    faults._passed.clear()
+    running = started()
+    wait_until(lambda: bool(running.failed), "an end")
+    running.end()
+    assert isinstance(running.failed[0], faults.Injected)
+    monkeypatch.delenv("RISKSTREAM_FAULT_POINT")
+    faults._armed.cache_clear()
+    running = started()
+    own.wait_committed(1, 30)
+    running.end()
+    with TopicReader(own.kafka, [own.output]) as reader:
+        found = [record.value for record in reader.until_end()]
+    assert set(found) == {value for _, value in rows("a", 0, 30)}
+
+
+@pytest.mark.parametrize("point", FAUST_POINTS if WHOLE else ("processed",))
+def test_the_faust_shell_that_raises_at_a_step_is_as_if_it_did_not(bare: Chain, point: str) -> None:
+    own = OwnTopics.made(bare)
+    env = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
+    armed = {"RISKSTREAM_FAULT_POINT": f"{point}:3", "RISKSTREAM_FAULT_HOW": "raise"}
+    service = own.start_ready_scorer(**env, **armed)
+    sent = 0
+    while service.server.is_running and sent < 4000:
+        own.send(1, rows("a", sent, 20, customers=1))
+        sent += 20
+        time.sleep(0.4)
+    assert _ended(service) != 0
+    service = own.start_ready_scorer(**env)
+    own.send(1, rows("a", sent, 20, customers=1))
+    sent += 20
+    own.wait_committed(1, sent)
+    service.server.stop()
+    accepted, counts = AcceptedReader(), []
+    for score in own.scores(own.ends(own.output)[1]):
+        if accepted.accept(1, score["src"], score["prev"]):  # type: ignore[arg-type]
+            counts.append(score["features"][10])  # type: ignore[index]
+    assert counts == list(range(1, sent + 1)), "state is never ahead of what was answered"
+    assert accepted.gaps == 0
