@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from riskstream.risk.features.declare import CUSTOMER, DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
-from riskstream.risk.features.kernel import LIVE
+from riskstream.risk.features.repeats_kernel import LIVE
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.features.table import KeyTable
 from riskstream.trainer.dataset import texts

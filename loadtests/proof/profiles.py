@@ -133,7 +133,7 @@ def freshness(folder: Path, model: Path, seed: int) -> Found:
     terminals = [f"t{n}".encode() for n in rng.integers(0, 2000, rate * seconds)]
     lengths = np.array([len(each) for each in terminals], np.int32)
     own = np.empty(len(terminals), np.int32)
-    partition_kernel(np.frombuffer(b"".join(terminals), np.uint8), (np.cumsum(lengths) - lengths).astype(np.int32), lengths,
+    partition_kernel(np.frombuffer(b"".join(terminals), np.uint8), (np.cumsum(lengths) - lengths).astype(np.int64), lengths,
                      partitions, own)  # fmt: skip
     start_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 200 * HOUR_MS
     step = HOUR_MS // rate

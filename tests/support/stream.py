@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.kernel import LIVE
+from riskstream.risk.features.repeats_kernel import LIVE
 from riskstream.risk.features.table import KeyTable
 
 
@@ -23,7 +23,7 @@ class Stream:
         n = len(events)
         keys = [key.encode() for key, *_ in events]
         lengths = np.array([len(key) for key in keys], np.int32)
-        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
+        starts = (np.cumsum(lengths) - lengths).astype(np.int64)
         data = np.frombuffer(b"".join(keys), np.uint8)
         slots, fresh = self.table.resolve(data, starts, lengths, np.full(n, partition, np.int32), np.ones(n, np.uint8))
         for slot in fresh.tolist():
@@ -47,7 +47,7 @@ class Stream:
         again.offset = self.offset
         keys = list(rows)
         lengths = np.array([len(key) for key in keys], np.int32)
-        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
+        starts = (np.cumsum(lengths) - lengths).astype(np.int64)
         fresh, _ = again.table.resolve(
             np.frombuffer(b"".join(keys), np.uint8),
             starts,

@@ -10,6 +10,7 @@ import riskstream.risk.features.kernel
 import riskstream.risk.features.key_kernel
 import riskstream.risk.features.move_kernel
 import riskstream.risk.features.profile_kernel
+import riskstream.risk.features.repeats_kernel
 import riskstream.risk.features.row_kernel
 import riskstream.risk.partition
 import riskstream.risk.shap_kernel

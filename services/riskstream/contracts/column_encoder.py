@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from riskstream.contracts import plan as p
 from riskstream.contracts.catalog import contract
-from riskstream.contracts.columns_kernel import encode_kernel
+from riskstream.contracts.columns_kernel import FIXED, encode_kernel
+from riskstream.runtime.errors import Fatal
 
 MAX_WORDS = 8
 """Most items of an array of texts."""
@@ -29,7 +30,7 @@ class ColumnEncoder:
         self._ints = np.zeros((a, capacity), np.int64)
         self._floats = np.zeros((b, capacity), np.float32)
         self._doubles = np.zeros((c, capacity), np.float64)
-        self._starts = np.zeros((d, capacity), np.int32)
+        self._starts = np.zeros((d, capacity), np.int64)
         self._lengths = np.zeros((d, capacity), np.int32)
         self._nulls = np.zeros((e, capacity), np.uint8)
         self.vectors = np.zeros((capacity, max(vector_width, 1)), np.float32)
@@ -44,7 +45,7 @@ class ColumnEncoder:
             elif field.kind == p.TEXTS:
                 op[3] = self._text_arrays.setdefault(field.name, len(self._text_arrays))
         rows = max(len(self._text_arrays), 1)
-        self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int16)
+        self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int32)
         self._code_counts = np.zeros((rows, capacity), np.uint8)
         self._words: dict[str, int] = {}
         self._longest_word = 0
@@ -80,7 +81,7 @@ class ColumnEncoder:
         row: NDArray[np.uint8] = self._nulls[self.layout.field(name).null_row]
         return row
 
-    def spans(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def spans(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """(start, length) rows of a text field."""
         row = self.layout.field(name).bank_row
         return self._starts[row], self._lengths[row]
@@ -94,23 +95,30 @@ class ColumnEncoder:
         starts[rows] = end - length
         lengths[rows] = length
 
-    def codes(self, name: str) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    def codes(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """(codes [capacity, 8], how many of them count) of an array of texts."""
         row = self._text_arrays[name]
         return self._codes[row], self._code_counts[row]
 
     def encode(self, n: int, data: NDArray[np.uint8]) -> list[bytes]:
         """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
-        bound = n * (5 + 11 * len(self._ops) + 4 * self.vectors.shape[1] + 10 * self.longs.shape[1])
-        bound += int(self._lengths[:, :n].sum()) + int(self._code_counts[:, :n].sum()) * (5 + self._longest_word)
-        if len(self._out) < bound:
-            self._out = np.zeros(max(bound, 2 * len(self._out)), np.uint8)
-        total = encode_kernel(
-            n, self._header, self._out, self._ops, self._ints, self._floats.view(np.uint8),
-            self._doubles.view(np.uint8), self._starts, self._lengths, self._nulls,
-            self.vectors.view(np.uint8), self.vector_lengths, self.longs, self.long_counts, self._codes, self._code_counts,
-            data, self._word_bytes, self._word_ends, self._ends,
-        )  # fmt: skip
+        done = 0
+        while True:
+            done = encode_kernel(
+                done, n, self._header, self._out, self._ops, self._ints, self._floats.view(np.uint8),
+                self._doubles.view(np.uint8), self._starts, self._lengths, self._nulls,
+                self.vectors.view(np.uint8), self.vector_lengths, self.longs, self.long_counts, self._codes, self._code_counts,
+                data, self._word_bytes, self._word_ends, self._ends,
+            )  # fmt: skip
+            if done == n:
+                break
+            if done < 0:
+                raise Fatal(
+                    what=f"record {-1 - done} has a count or a code that its bank has no room for",
+                    where=f"ColumnEncoder of {self.contract.name}", do="report this: nothing was written past the end",
+                )  # fmt: skip
+            self._grow(done, n)
+        total = int(self._ends[n - 1]) if n else 0
         joined = self._out[:total].tobytes()
         frames = []
         start = 0
@@ -118,3 +126,13 @@ class ColumnEncoder:
             frames.append(joined[start:end])
             start = end
         return frames
+
+    def _grow(self, done: int, n: int) -> None:
+        """Room for record `done` at the least: twice as much, and what the records so far say of those to come."""
+        mean = int(self._ends[done - 1]) // done if done else 0
+        texts = int(self._lengths[:, done].sum()) + MAX_WORDS * len(self._text_arrays) * (10 + self._longest_word)
+        least = 5 + FIXED * len(self._ops) + texts + 4 * self.vectors.shape[1] + 10 * self.longs.shape[1]
+        used = int(self._ends[done - 1]) if done else 0
+        fresh = np.zeros(max(2 * len(self._out), used + least + mean * (n - done)), np.uint8)
+        fresh[:used] = self._out[:used]
+        self._out = fresh

@@ -48,7 +48,7 @@ class Columns:
     ints: NDArray[np.int64]
     floats: NDArray[np.float32]
     doubles: NDArray[np.float64]
-    starts: NDArray[np.int32]
+    starts: NDArray[np.int64]
     lengths: NDArray[np.int32]
     nulls: NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ class Columns:
         row: NDArray[Any] = banks.get(field.kind, self.ints)[field.bank_row]
         return row
 
-    def span(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def span(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """(start, length) in `data` of a text field, one a record; length 0 where it is null."""
         row = self.layout.field(name).bank_row
         return self.starts[row], self.lengths[row]
@@ -148,7 +148,7 @@ class ColumnDecoder:
             ints=np.zeros((max(a, 1), n), np.int64),
             floats=np.zeros((max(b, 1), n), np.float32),
             doubles=np.zeros((max(c, 1), n), np.float64),
-            starts=np.zeros((max(d, 1), n), np.int32),
+            starts=np.zeros((max(d, 1), n), np.int64),
             lengths=np.zeros((max(d, 1), n), np.int32),
             nulls=np.zeros((max(e, 1), n), np.uint8),
         )

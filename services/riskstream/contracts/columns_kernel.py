@@ -7,6 +7,8 @@ from riskstream.runtime.kernel import kernel
 
 OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT = range(8)
 BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
+FIXED = 21
+"""Most bytes of a field without what a text or an array holds: a branch and two numbers, 10 each at most, and an end mark."""
 
 
 @njit(inline="always")
@@ -65,7 +67,7 @@ def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
 
 @kernel(
     "boolean(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[:, ::1], int32[::1], int64, uint8[::1],"
-    "int64[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[:, ::1], int32[:, ::1], uint8[:, ::1])"
+    "int64[:, ::1], uint8[:, ::1], uint8[:, ::1], int64[:, ::1], int32[:, ::1], uint8[:, ::1])"
 )
 def decode_kernel(  # type: ignore[no-untyped-def]
     data, ends, ops, symbol_map, known, status, ints, floats, doubles, starts, lengths, nulls
@@ -200,18 +202,25 @@ def _put_text(out, position, source, start, length):  # type: ignore[no-untyped-
 
 
 @kernel(
-    "int64(int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], uint8[:, ::1],"
-    "int32[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, ::1], int32[::1],"
-    "int16[:, :, ::1], uint8[:, ::1],"
+    "int64(int64, int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], uint8[:, ::1],"
+    "int64[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, ::1], int32[::1],"
+    "int32[:, :, ::1], uint8[:, ::1],"
     "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], int64[::1])"
 )
 def encode_kernel(  # type: ignore[no-untyped-def]
-    n, header, out, ops, ints, floats, doubles, starts, lengths, nulls,
+    first, n, header, out, ops, ints, floats, doubles, starts, lengths, nulls,
     vectors, vector_lengths, longs, long_counts, codes, code_counts, data, words, word_ends, ends,
 ):  # fmt: skip
-    """Encode n records into `out`; `ends` get the end of each. The caller has made `out` large enough."""
-    position = 0
-    for i in range(n):
+    """Encode records first..n-1 into `out`; `ends` get the end of each. The record at which it stopped, or n.
+
+    It stops before a record that `out` has no room for: give more and go on from there. A count or a code that a bank has no
+    room for is answered with -1 - the record.
+    """
+    position = ends[first - 1] if first > 0 else 0
+    room = len(out) - (len(header) + FIXED * ops.shape[0])  # where a record may stand with all but its texts and arrays
+    for i in range(first, n):
+        if position > room:
+            return i
         for at in range(5):
             out[position + at] = header[at]
         position += 5
@@ -226,6 +235,8 @@ def encode_kernel(  # type: ignore[no-untyped-def]
             if kind == INT or kind == ENUM:
                 position = _put_long(out, position, ints[row, i])
             elif kind == TEXT:
+                if position + lengths[row, i] > room:
+                    return i
                 if ops[op, 3] == 0:
                     position = _put_text(out, position, data, starts[row, i], lengths[row, i])
                 else:
@@ -243,6 +254,10 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                 position += 8
             elif kind == FLOATS:
                 count = np.int64(vector_lengths[i])
+                if 4 * count > vectors.shape[1]:
+                    return -1 - i
+                if position + 4 * count > room:
+                    return i
                 if count > 0:
                     position = _put_long(out, position, count)
                     for at in range(4 * count):
@@ -252,6 +267,10 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                 position += 1
             elif kind == LONGS:
                 count = np.int64(long_counts[i])
+                if count > longs.shape[1]:
+                    return -1 - i
+                if position + 10 * count > room:
+                    return i
                 if count > 0:
                     position = _put_long(out, position, count)
                     for at in range(count):
@@ -260,13 +279,19 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                 position += 1
             else:
                 count = np.int64(code_counts[ops[op, 3], i])
+                if count > codes.shape[2]:
+                    return -1 - i
                 if count > 0:
                     position = _put_long(out, position, count)
                     for at in range(count):
                         code = codes[ops[op, 3], i, at]
+                        if code < 0 or code >= len(word_ends):
+                            return -1 - i
+                        if position + 10 + word_ends[code] - (word_ends[code - 1] if code > 0 else 0) > room:
+                            return i
                         start = word_ends[code - 1] if code > 0 else 0
                         position = _put_text(out, position, words, start, word_ends[code] - start)
                 out[position] = 0
                 position += 1
         ends[i] = position
-    return position
+    return n

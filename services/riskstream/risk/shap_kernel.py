@@ -16,12 +16,14 @@ import numpy as np
 
 from riskstream.runtime.kernel import kernel
 
+LONGEST = 64
+"""Most features that one path may test."""
 LANES = 8
 """Rows that are explained side by side: written out, so that LLVM does the arithmetic in vectors (4 times faster)."""
 
 
 @kernel(
-    "void(Array(float32, 2, 'C', readonly=True), int32[::1], float64[::1], int32[::1], float64[::1], float64[::1], uint8[::1],"
+    "boolean(Array(float32, 2, 'C', readonly=True), int32[::1], float64[::1], int32[::1], float64[::1], float64[::1], uint8[::1],"
     "float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])"
 )
 def shap_kernel(  # type: ignore[no-untyped-def]
@@ -31,12 +33,15 @@ def shap_kernel(  # type: ignore[no-untyped-def]
 
     Leaf l has the path entries ends[l-1]..ends[l]: a row follows entry e where lows[e] < x <= highs[e], or x is NaN and
     takes_nan[e]; weights[e] is the share of training rows that do. `points[n, :n]` on (0, 1) and their weights serve paths
-    of 2n and 2n - 1 features.
+    of 2n and 2n - 1 features. False where a path is longer than LONGEST or than `points` serve, or asks for a column that the
+    rows have not: then `out` is not whole.
     """
     wide = rows.shape[1]
+    if len(out) < len(rows) or out.shape[1] < wide:
+        return False
     x = np.zeros((wide, LANES))
     totals = np.empty((wide, LANES))
-    b = np.empty((64, LANES))  # o - w of each entry: its factor at t is w + b t, followed or not
+    b = np.empty((LONGEST, LANES))  # o - w of each entry: its factor at t is w + b t, followed or not
     for first in range(0, len(rows), LANES):
         lanes = min(LANES, len(rows) - first)
         for f in range(wide):
@@ -46,8 +51,12 @@ def shap_kernel(  # type: ignore[no-untyped-def]
         begin = 0
         for leaf in range(len(ends)):
             end = ends[leaf]
+            if end > len(features) or end - begin > LONGEST or (end - begin + 1) // 2 >= len(points):
+                return False
             for e in range(begin, end):
                 f, low, high, nan = features[e], lows[e], highs[e], takes_nan[e] != 0
+                if f < 0 or f >= wide:
+                    return False
                 x0 = x[f, 0]
                 x1 = x[f, 1]
                 x2 = x[f, 2]
@@ -109,3 +118,4 @@ def shap_kernel(  # type: ignore[no-untyped-def]
         for f in range(wide):
             for r in range(lanes):
                 out[first + r, f] += totals[f, r]
+    return True

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.shap_kernel import shap_kernel
-
-MOST_FEATURES = 64
-"""Most features that one path may test: the kernel's room."""
+from riskstream.risk.shap_kernel import LONGEST, shap_kernel
+from riskstream.runtime.errors import Fatal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +30,14 @@ class TreePaths:
         """float64[n, columns] of rows float32[n, columns]: their sum and `base` are the margin (log-odds) of each row."""
         out = np.zeros(rows.shape, np.float64)
         lengths = np.diff(self.ends, prepend=np.int32(0))
-        shap_kernel(
+        if not shap_kernel(
             rows, self.ends, self.values, self.features, self.lows, self.highs, self.takes_nan, self.weights,
             *_points((int(lengths.max(initial=1)) + 1) // 2), out,
-        )  # fmt: skip
+        ):  # fmt: skip
+            raise Fatal(
+                what=f"a path tests more than {LONGEST} features, or a column that rows of {rows.shape[1]} have not",
+                where="TreePaths.contributions", do="train or pack the model again for this feature set",
+            )  # fmt: skip
         return out
 
     def packed(self) -> bytes:
@@ -57,7 +59,7 @@ class TreePaths:
         sizes = {len(each) for each in (paths.lows, paths.highs, paths.takes_nan, paths.weights)}
         lengths = np.diff(paths.ends, prepend=np.int32(0))
         is_whole = sizes == {entries} and len(paths.ends) == len(paths.values) and int(lengths.sum()) == entries
-        if not is_whole or (lengths < 1).any() or (lengths > MOST_FEATURES).any():
+        if not is_whole or (lengths < 1).any() or (lengths > LONGEST).any():
             raise ValueError("the arrays do not fit each other")
         if entries and not 0 <= paths.features.min() <= paths.features.max() < columns:
             raise ValueError(f"a path asks for a column that is not one of {columns}")

@@ -18,7 +18,7 @@ _U8 = "Array(uint8, 1, 'C', readonly=True)"
 
 
 @kernel(
-    f"void(uint8[::1], {_U8}, {_U8}, int64[::1], uint8[::1], int32[:, ::1], int32[:, ::1], int64[:, ::1],"
+    f"void(uint8[::1], {_U8}, {_U8}, int64[::1], uint8[::1], int64[:, ::1], int32[:, ::1], int64[:, ::1],"
     "uint8[::1], int64[::1], uint8[::1])"
 )
 def validity_kernel(  # type: ignore[no-untyped-def]
@@ -28,7 +28,7 @@ def validity_kernel(  # type: ignore[no-untyped-def]
 
     Rows of starts and lengths are those of TEXTS, rows of numbers those of NUMBERS.
     """
-    for i in range(len(status)):
+    for i in range(min(len(status), len(out))):
         out[i] = OK
         if status[i] != 0:
             continue

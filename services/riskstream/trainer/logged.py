@@ -16,8 +16,8 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
-from riskstream.risk.features.kernel import GOOD
 from riskstream.risk.features.profiles import FRAUD, standings
+from riskstream.risk.features.repeats_kernel import GOOD
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.dataset import LABEL_DELAY_MS, Dataset, check_two_classes
 

@@ -6,7 +6,7 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.kernel import GOOD
+from riskstream.risk.features.repeats_kernel import GOOD
 from riskstream.trainer.dataset import Transactions
 
 SHOWN = 20

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.support.stream import Stream
 
 from riskstream.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
-from riskstream.risk.features.kernel import DUPLICATE, GOOD, REPLAY, RING_CAP
+from riskstream.risk.features.kernel import RING_CAP
 from riskstream.risk.features.key_kernel import UNKNOWN
+from riskstream.risk.features.repeats_kernel import DUPLICATE, GOOD, REPLAY
 from riskstream.risk.features.standard import STANDARD
 
 WINDOWS = (1000, 10_000, 100_000)

@@ -145,3 +145,16 @@ def test_owned_features_stand_before_profiles() -> None:
     assert [entity.name for entity in HANDBOOK_ADDED.profiles] == ["terminal", "card"]
     assert len(HANDBOOK.names) == 15
     assert len(HANDBOOK_ADDED.names) == 20
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_arena_holds_whatever_keys_gaps_and_batches_come(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table, clock, keys = ProfileTable(FEATURES, TILE, slots=4), 10**9, int(rng.integers(50, 2000))
+    for _ in range(60):
+        n = int(rng.integers(1, 3000))
+        times = np.sort(clock + rng.integers(0, TILE * int(rng.integers(1, 40)), n)).astype(np.int64)
+        clock = int(times[-1])
+        table.take(np.full(n, ADD, np.uint8), rng.integers(0, keys, n).astype(np.int32), times, np.ones(n, np.int64))
+        assert int(table.arena_used[0]) <= len(table.tiles)
+        assert (table.firsts + table.sizes <= table.caps).all()

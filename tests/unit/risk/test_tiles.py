@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.stream import Stream
 
 from riskstream.risk.features.declare import CUSTOMER, DAY_MS, MINUTE_MS, Aggregate, Feature, FeatureSet
-from riskstream.risk.features.kernel import DUPLICATE
+from riskstream.risk.features.repeats_kernel import DUPLICATE
 from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
 
 WINDOWS = (10 * MINUTE_MS, 60 * MINUTE_MS, 600 * MINUTE_MS)

@@ -14,6 +14,7 @@ that reach into it: its left edge is quantised to one tile of its level.
 import numpy as np
 from numba import njit
 
+from riskstream.risk.features.repeats_kernel import DUPLICATE, LIVE, SKIP
 from riskstream.runtime.kernel import kernel
 from riskstream.runtime.prefetch import prefetch
 
@@ -21,11 +22,6 @@ RING_CAP = 256
 TILES = 65
 AHEAD = 8
 """Records ahead for which the ends of a ring are fetched into the cache."""
-LAST_IDS = 16
-LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
-"""Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate."""
-GOOD, DUPLICATE = 1, 3
-"""Verdicts that the kernel gives: the index in the contract's enum Verdict."""
 COUNT, SUM, MEAN, OVER_MEAN, SINCE_LAST = range(5)
 MINUTE_MS = 60_000
 OUTS = ("float32[:, ::1]", "float64[:, ::1]")
@@ -50,24 +46,14 @@ def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, amount):  
 
 
 @njit(inline="always")
-def _is_repeat(last_ids, id_counts, s, name):  # type: ignore[no-untyped-def]
-    for k in range(min(id_counts[s], LAST_IDS)):  # noqa: SIM110  numba compiles no generator
-        if last_ids[s, k] == name:
-            return True
-    return False
-
-
-@njit(inline="always")
-def _remember(last_ids, id_counts, s, name):  # type: ignore[no-untyped-def]
-    last_ids[s, id_counts[s] % LAST_IDS] = name
-    id_counts[s] += 1
-    if id_counts[s] >= 2 * LAST_IDS:
-        id_counts[s] -= LAST_IDS
+def _is_full(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
+    """Whether `_take` has no block of `cap` pairs to give."""
+    return cap // 4 >= len(frees) or (frees[cap // 4] < 0 and arena_used[0] + cap > len(ring))
 
 
 @njit(inline="always")
 def _take(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
-    """Where a block of `cap` pairs of the arena begins: one given back, else a new one."""
+    """Where a block of `cap` pairs of the arena begins: one given back, else a new one. Ask `_is_full` before."""
     at = frees[cap // 4]
     if at >= 0:
         frees[cap // 4] = ring[at, 0]
@@ -75,6 +61,11 @@ def _take(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
     at = arena_used[0]
     arena_used[0] += cap
     return at
+
+
+@njit(inline="always")
+def _next_cap(cap):  # type: ignore[no-untyped-def]
+    return 8 if cap == 0 else min(cap * 4, RING_CAP)
 
 
 @njit(inline="always")
@@ -124,32 +115,32 @@ def _write(out, i, base, program, count_w, sum_w, amount, since):  # type: ignor
 
 
 _EXACT = (
-    "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
+    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], uint8[::1], uint8[::1],"
     "{out}, int64, int32[:, ::1], int64[::1],"
     "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1],"
-    "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1], int32[::1],"
+    "uint8[::1], int64[:, ::1], int32[::1],"
     "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 
 
 @kernel(*(_EXACT.replace("{out}", each) for each in OUTS))
 def apply_kernel(  # type: ignore[no-untyped-def]
-    n, slots, times, amounts, ids, offsets, modes, verdicts,
+    first, n, slots, times, amounts, offsets, modes, verdicts,
     out, base, program, windows,
     ats, offs, caps, firsts, sizes, newests, arena_used, frees, lefts, sums,
-    last_ids, id_counts, changed, ring, blocks,
+    changed, ring, blocks,
     tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
-    """Apply n records in order: read features into out[i, base:], then verdicts. How many records were applied.
+    """Apply records first..n-1 in order: features into out[i, base:], by their `verdicts`. The record at which it stopped, or n.
 
-    The caller has made room in the arena (256 events a record) and in the tile blocks (one a record).
+    It stops, before anything of that record is done, where the arena has no room for the key's next block, or the tile
+    blocks have none: give room and go on from there.
     """
     wide = len(windows)
     longest = windows[wide - 1]
-    applied = 0
     count_w = np.zeros(wide, np.int64)
     sum_w = np.zeros(wide, np.int64)
-    for i in range(n):
+    for i in range(first, n):
         if i + AHEAD < n and modes[i + AHEAD] != SKIP:
             s = slots[i + AHEAD]
             mask = caps[s] - 1
@@ -163,21 +154,22 @@ def apply_kernel(  # type: ignore[no-untyped-def]
         s = slots[i]
         if mode != LIVE and ats[s] >= offsets[i]:
             continue
+        if sizes[s] == caps[s]:  # the ring may have to grow, or to fold an event into tiles
+            if caps[s] == RING_CAP:
+                if blocks[s] < 0 and blocks_used[0] == len(tile_numbers):
+                    return i
+            elif _is_full(ring, frees, arena_used, _next_cap(caps[s])):
+                return i
         t = times[i]
         amount = amounts[i]
-        is_duplicate = mode == REPLAY_DUPLICATE
-        if mode == LIVE:
-            is_duplicate = _is_repeat(last_ids, id_counts, s, ids[i])
-        verdicts[i] = DUPLICATE if is_duplicate else GOOD
+        is_duplicate = verdicts[i] == DUPLICATE
         ats[s] = offsets[i]
         changed[s] = 1
-        applied += 1
         off = offs[s]
         cap = caps[s]
         mask = cap - 1  # caps are powers of two
         position = np.int64(-1)
         if not is_duplicate:
-            _remember(last_ids, id_counts, s, ids[i])
             if t > newests[s]:
                 newests[s] = t
                 for w in range(wide):
@@ -195,7 +187,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         lefts[s, w] -= gone
             if t > newests[s] - longest:
                 if sizes[s] == cap and cap < RING_CAP:
-                    bigger = 8 if cap == 0 else min(cap * 4, RING_CAP)
+                    bigger = _next_cap(cap)
                     _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger)
                     off = offs[s]
                     cap = bigger
@@ -281,7 +273,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         sum_w[w] += tile_sums[b, w, k]
         since = np.float64(t - previous) / 1000.0 if previous >= 0 else np.float64(np.nan)
         _write(out, i, base, program, count_w, sum_w, amount, since)
-    return applied
+    return n
 
 
 @njit(inline="always")
@@ -309,48 +301,44 @@ def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
 
 
 _TILED = (
-    "int64(int64, int32[::1], int64[::1], int64[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1],"
+    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], uint8[::1], uint8[::1],"
     "{out}, int64, int32[:, ::1], int64[::1], int64[::1],"
     "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
-    "uint64[:, ::1], int32[::1], uint8[::1], int64[:, ::1])"
+    "uint8[::1], int64[:, ::1])"
 )
 
 
 @kernel(*(_TILED.replace("{out}", each) for each in OUTS))
 def apply_tiles_kernel(  # type: ignore[no-untyped-def]
-    n, slots, times, amounts, ids, offsets, modes, verdicts,
+    first, n, slots, times, amounts, offsets, modes, verdicts,
     out, base, program, windows, widths,
     ats, offs, caps, firsts, sizes, newests, arena_used, frees,
-    last_ids, id_counts, changed, ring,
+    changed, ring,
 ):  # fmt: skip
     """As `apply_kernel`, in tiles. A pair of the ring is a tile: start in minutes << 31 | level << 28 | count, and sum.
 
     SINCE_LAST is known for an event that is not older than the newest before it, else NaN.
     """
     wide = len(windows)
-    applied = 0
     count_w = np.zeros(wide, np.int64)
     sum_w = np.zeros(wide, np.int64)
-    for i in range(n):
+    for i in range(first, n):
         mode = modes[i]
         if mode == SKIP:
             continue
         s = slots[i]
         if mode != LIVE and ats[s] >= offsets[i]:
             continue
+        if sizes[s] == caps[s] and _is_full(ring, frees, arena_used, caps[s] + 4):
+            return i
         t = times[i]
         amount = amounts[i]
-        is_duplicate = mode == REPLAY_DUPLICATE
-        if mode == LIVE:
-            is_duplicate = _is_repeat(last_ids, id_counts, s, ids[i])
-        verdicts[i] = DUPLICATE if is_duplicate else GOOD
+        is_duplicate = verdicts[i] == DUPLICATE
         ats[s] = offsets[i]
         changed[s] = 1
-        applied += 1
         before = newests[s]
         is_kept = True
         if not is_duplicate:
-            _remember(last_ids, id_counts, s, ids[i])
             off = offs[s]
             if t > before:
                 newests[s] = t
@@ -394,4 +382,4 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
                     sum_w[w] += ring[k, 1]
         since = np.float64(t - before) / 1000.0 if not is_duplicate and 0 <= before <= t else np.float64(np.nan)
         _write(out, i, base, program, count_w, sum_w, amount, since)
-    return applied
+    return n

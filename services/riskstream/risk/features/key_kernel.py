@@ -8,6 +8,8 @@ from riskstream.runtime.kernel import kernel
 KNOWN, UNKNOWN, FRESH = 0, 1, 2
 """Status of a slot: its row was read or is new; could not be read; waits to be read."""
 
+NO_SLOT = -1
+"""Answer of `resolve_kernel`: all slots or buckets are used."""
 _U8 = "Array(uint8, 1, 'C', readonly=True)"
 
 
@@ -24,27 +26,30 @@ def _hash(data, start, length):  # type: ignore[no-untyped-def]
     return h ^ (h >> np.uint64(33))
 
 
-@kernel(f"void({_U8}, int32[::1], int32[::1], uint64[::1])")
+@kernel(f"void({_U8}, int64[::1], int32[::1], uint64[::1])")
 def hash_kernel(data, starts, lengths, out):  # type: ignore[no-untyped-def]
-    """Hash of each text."""
-    for i in range(len(starts)):
+    """Hash of each text, as many as `out` has room for."""
+    for i in range(min(len(starts), len(out))):
         out[i] = _hash(data, starts[i], lengths[i])
 
 
 @kernel(
-    f"int64({_U8}, int32[::1], int32[::1], int32[::1], uint8[::1], int32[::1], int32[::1], uint64[::1], int64[::1],"
-    "int32[::1], uint8[::1], int64, int64, int32[::1], uint8[::1])"
+    f"int64(int64[::1], {_U8}, int64[::1], int32[::1], int32[::1], uint8[::1], int32[::1], int32[::1], uint64[::1],"
+    "int64[::1], int32[::1], uint8[::1], int32[::1], uint8[::1])"
 )
 def resolve_kernel(  # type: ignore[no-untyped-def]
-    data, starts, lengths, partitions, wanted, slots, buckets, hashes, key_starts,
-    key_lengths, key_bytes, used, key_used, slot_partitions, statuses,
+    progress, data, starts, lengths, partitions, wanted, slots, buckets, hashes, key_starts,
+    key_lengths, key_bytes, slot_partitions, statuses,
 ):  # fmt: skip
-    """Find or make the slot of each wanted record's key; how many slots are used afterwards.
+    """Find or make the slot of each wanted record's key. 0, or the room that is missing: NO_SLOT, or bytes of a key.
 
-    The caller has made room: free slots and key bytes for every record, buckets twice the slots.
+    `progress` is (next record, slots used, key bytes used): it stops before the record whose new key has no room, and goes on
+    there when it is called again. At most half of the buckets are used.
     """
     mask = np.uint64(len(buckets) - 1)
-    for i in range(len(starts)):
+    used = progress[1]
+    key_used = progress[2]
+    for i in range(progress[0], len(starts)):
         slots[i] = -1
         if not wanted[i]:
             continue
@@ -53,6 +58,13 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
         while True:
             slot = buckets[bucket]
             if slot < 0:
+                progress[0] = i
+                progress[1] = used
+                progress[2] = key_used
+                if used >= len(hashes) or 2 * used >= len(buckets):
+                    return NO_SLOT
+                if key_used + lengths[i] > len(key_bytes):
+                    return np.int64(lengths[i])
                 slot = used
                 used += 1
                 buckets[bucket] = slot
@@ -75,4 +87,7 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
                     break
             bucket = (bucket + np.uint64(1)) & mask
         slots[i] = slot
-    return used
+    progress[0] = len(starts)
+    progress[1] = used
+    progress[2] = key_used
+    return 0

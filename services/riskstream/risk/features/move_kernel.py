@@ -5,15 +5,18 @@ import numpy as np
 from riskstream.runtime.kernel import kernel
 
 
-@kernel("void(int64, uint64[::1], int32[::1])")
+@kernel("boolean(int64, uint64[::1], int32[::1])")
 def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
-    """Put slots 0..used-1 into empty buckets (-1), a power of two of them and more than slots."""
+    """Put slots 0..used-1 into empty buckets (-1), a power of two of them. False, and nothing done, where they are too few."""
+    if used > len(hashes) or used >= len(buckets):
+        return False
     mask = np.uint64(len(buckets) - 1)
     for slot in range(used):
         bucket = hashes[slot] & mask
         while buckets[bucket] >= 0:
             bucket = (bucket + np.uint64(1)) & mask
         buckets[bucket] = slot
+    return True
 
 
 @kernel(
@@ -25,8 +28,16 @@ def compact_kernel(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Copy the rings and keys of slots 0..used-1 one behind another, and point the slots there. The key bytes used.
 
+    -1, and nothing done, where `ring` or `keys` have no room for all of them.
     With a `step` a ring is cut to what it holds, rounded up to it.
     """
+    at = 0
+    key_at = 0
+    for s in range(used):
+        at += (sizes[s] + step - 1) // step * step if step else caps[s]
+        key_at += key_lengths[s]
+    if at > len(ring) or key_at > len(keys):
+        return -1
     at = 0
     key_at = 0
     for s in range(used):

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import Entity, Feature, FeatureSet
 from riskstream.risk.features.input_kernel import input_kernel
-from riskstream.risk.features.kernel import LIVE
 from riskstream.risk.features.key_kernel import hash_kernel
 from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
 from riskstream.risk.features.profile_table import ProfileTable
+from riskstream.risk.features.repeats_kernel import LIVE
 from riskstream.risk.features.table import KeyTable
 
 _CHUNK = 8192
@@ -26,13 +26,13 @@ class Texts:
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
 
-    def spans(self, start: int, stop: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
+    def spans(self, start: int, stop: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
         """(bytes, starts, lengths) of texts start..stop-1."""
         first = int(self.ends[start - 1]) if start else 0
         ends = self.ends[start:stop] - first
         starts = np.concatenate([[0], ends[:-1]])
         data = self.data[first : int(self.ends[stop - 1])]
-        return np.ascontiguousarray(data), starts.astype(np.int32), (ends - starts).astype(np.int32)
+        return np.ascontiguousarray(data), starts.astype(np.int64), (ends - starts).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,27 +49,34 @@ def _add(tiles, totals, s, place, stop, count, amount, frauds):  # type: ignore[
 
 
 @kernel(
-    "int64(uint8[::1], int32[::1], int64[::1], int64[::1], int64, int64, int64[::1], int32[:, ::1], float64[::1],"
+    "int64(int64[::1], uint8[::1], int32[::1], int64[::1], int64[::1], int64, int64, int64[::1], int32[:, ::1], float64[::1],"
     "float64[:, ::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[:, ::1], int32[:, ::1],"
     "int64[::1], int64[:, ::1])"
 )
 def profile_kernel(  # type: ignore[no-untyped-def]
-    steps, slots, times, amounts, tile_ms, horizon, edges, program, defaults,
+    progress, steps, slots, times, amounts, tile_ms, horizon, edges, program, defaults,
     out, offs, caps, firsts, sizes, newests, totals, cursors, arena_used, tiles,
 ):  # fmt: skip
-    """Take the steps in order; each READ fills the next row of out[:, len(program)]. How many rows were filled.
+    """Take the steps in order; each READ fills the next row of out[:, len(program)]. 0, or the room that is missing.
+
+    `progress` is (next step, next row): where there is no room in `tiles` the kernel stops before that step, and answers how
+    many tiles a key asks for. Called again with more room it goes on there. -1: a slot or a row of `out` is not there.
 
     `edges` are ages, `program` rows of (aggregate, edge where the window ends, edge where it begins). A READ at t counts
     the tiles that end in (t' - begin, t' - end], t' being the end of the last tile closed at t. Tiles that ended `horizon`
-    before the newest are dropped. Sums may wrap: differences do not mind. Room in the arena: see ProfileTable._room.
+    before the newest are dropped. Sums may wrap: differences do not mind.
     """
-    row = 0
-    for i in range(len(steps)):
+    row = progress[1]
+    for i in range(progress[0], len(steps)):
         if i + AHEAD < len(steps) and steps[i + AHEAD] == READ:
             s = slots[i + AHEAD]
             for e in range(len(edges)):
                 prefetch(tiles, offs[s] + firsts[s] + cursors[s, e])
         s = slots[i]
+        progress[0] = i
+        progress[1] = row
+        if s < 0 or s >= len(sizes) or (steps[i] == READ and row >= len(out)):
+            return -1
         start = offs[s] + firsts[s]
         size = sizes[s]
         if steps[i] == READ:
@@ -129,7 +136,11 @@ def profile_kernel(  # type: ignore[no-untyped-def]
         if firsts[s] + size == caps[s]:
             to = offs[s]
             if 2 * size >= caps[s]:
-                caps[s] = max(2 * caps[s], FIRST_TILES)
+                wide = max(2 * np.int64(caps[s]), FIRST_TILES)
+                if arena_used[0] + wide > len(tiles):
+                    sizes[s] = size
+                    return wide
+                caps[s] = wide
                 to = arena_used[0]
                 arena_used[0] += caps[s]
             for k in range(size):
@@ -147,7 +158,9 @@ def profile_kernel(  # type: ignore[no-untyped-def]
                 tiles[place, column + 1] = totals[s, column]
         sizes[s] = size + 1
         _add(tiles, totals, s, place, start + size + 1, count, amount, frauds)
-    return row
+    progress[0] = len(steps)
+    progress[1] = row
+    return 0
 
 
 @kernel("void(int32[::1], int64[::1], uint8[::1], int64[:, ::1], int32[::1], uint8[::1])")

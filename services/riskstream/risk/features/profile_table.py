@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import Feature
 from riskstream.risk.features.profile_kernel import FIRST_TILES, READ, profile_kernel
+from riskstream.runtime.errors import Fatal
 
 _NEVER = np.iinfo(np.int64).min // 2
 NOT_AGAIN = np.iinfo(np.int64).max
@@ -44,13 +45,21 @@ class ProfileTable:
         self, steps: NDArray[np.uint8], slots: NDArray[np.int32], times: NDArray[np.int64], amounts: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Take steps in order (profile_kernel); float64[reads, features], in the order of the features."""
-        self._room(steps, slots)
+        self._reserve_slots(int(slots.max(initial=-1)) + 1)
         out = np.empty((int((steps == READ).sum()), len(self.program)), np.float64)
-        profile_kernel(
-            steps, slots, times, amounts, self.tile_ms, self.horizon, self.edges, self.program, self.defaults,
+        progress = np.zeros(2, np.int64)
+        while missing := profile_kernel(
+            progress, steps, slots, times, amounts, self.tile_ms, self.horizon, self.edges, self.program, self.defaults,
             out, self.offs, self.caps, self.firsts, self.sizes, self.newests,
             self.totals, self.cursors, self.arena_used, self.tiles,
-        )  # fmt: skip
+        ):  # fmt: skip
+            if missing < 0:
+                raise Fatal(
+                    what=f"step {progress[0]:,} of {len(steps):,} asks for slot {slots[progress[0]]:,}", where="ProfileTable.take",
+                    do="report this: the kernel wrote nothing",
+                )  # fmt: skip
+            added = int(np.count_nonzero(steps[progress[0] :] != READ))
+            self._compact(max(int(missing), FIRST_TILES * min(added, len(self.offs))))
         return out
 
     def next_changes(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -80,7 +89,7 @@ class ProfileTable:
         if not tiles:
             return
         n = len(tiles)
-        self._room(np.array([READ], np.uint8), np.array([n - 1], np.int32))
+        self._reserve_slots(n)
         sizes = np.array([len(each) for each in tiles], np.int64)
         self.sizes[:n] = self.caps[:n] = sizes
         self.offs[:n] = np.cumsum(sizes) - sizes
@@ -95,25 +104,14 @@ class ProfileTable:
             counted = each[each[:, 1] > 0, 0]
             self.newests[slot] = counted[-1] if len(counted) else _NEVER
 
-    def _room(self, steps: NDArray[np.uint8], slots: NDArray[np.int32]) -> None:
-        """Slots for all, and room for each added event's key to move into a stretch that doubled as often as it may."""
-        if not len(slots):
+    def _reserve_slots(self, need: int) -> None:
+        if need <= len(self.offs):
             return
-        need = int(slots.max()) + 1
-        if need > len(self.offs):
-            more = max(need, 2 * len(self.offs)) - len(self.offs)
-            for name in ("offs", "caps", "firsts", "sizes", "totals", "cursors"):
-                array = getattr(self, name)
-                setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)]))
-            self.newests = np.concatenate([self.newests, np.full(more, _NEVER, np.int64)])
-        added = np.bincount(slots[steps != READ], minlength=1)
-        keys = np.flatnonzero(added)
-        size = self.sizes[keys].astype(np.int64) + added[keys]
-        moves = self.firsts[keys] + size > self.caps[keys]
-        # A stretch is at most four times what it holds, plus the first; the ones it left before sum up to as much again.
-        most = int((8 * size[moves] + 2 * FIRST_TILES).sum())
-        if int(self.arena_used[0]) + most > len(self.tiles):
-            self._compact(most)
+        more = max(need, 2 * len(self.offs)) - len(self.offs)
+        for name in ("offs", "caps", "firsts", "sizes", "totals", "cursors"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)]))
+        self.newests = np.concatenate([self.newests, np.full(more, _NEVER, np.int64)])
 
     def _compact(self, most: int) -> None:
         """Copy the tiles one behind another, with room for `most` more and as much again as there is."""

@@ -6,10 +6,13 @@ number, count and sum. Left edges and sums are made again from the events. Tiled
 
 import numpy as np
 
-from riskstream.risk.features.kernel import LAST_IDS, TILES
+from riskstream.risk.features.kernel import RING_CAP, TILES
+from riskstream.risk.features.repeats_kernel import LAST_IDS
 from riskstream.runtime.kernel import kernel
 
 HEAD = 6
+NO_ROOM, BROKEN, LOADED = -1, 0, 1
+"""Answers of `unpack_kernel`."""
 
 
 @kernel(
@@ -21,11 +24,17 @@ def pack_kernel(  # type: ignore[no-untyped-def]
     slots, layout, ats, offs, caps, firsts, sizes, newests, last_ids, id_counts,
     ring, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
 ):  # fmt: skip
-    """Pack the slots one behind another into `out`; `ends` get the end of each, in values. The values used."""
+    """Pack the slots one behind another into `out`; `ends` get the end of each, in values.
+
+    The values used, or -1 where `out` has no room for them.
+    """
     at = 0
     for i in range(len(slots)):
         s = slots[i]
         ids = min(id_counts[s], LAST_IDS)
+        tiles = 3 * TILES * tile_numbers.shape[1] if blocks[s] >= 0 else 0
+        if at + HEAD + 2 * np.int64(sizes[s]) + ids + tiles > len(out):
+            return -1
         out[at] = layout
         out[at + 1] = ats[s]
         out[at + 2] = newests[s]
@@ -53,33 +62,41 @@ def pack_kernel(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "boolean(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64[::1], int64[::1], int64[::1], int32[::1],"
+    "int64(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1],"
     "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], uint64[:, ::1], int32[::1],"
     "int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 def unpack_kernel(  # type: ignore[no-untyped-def]
-    s, row, layout, step, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
+    s, row, layout, step, levels, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
     ring, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
-    """Fill a slot from a row; False where the row is of another layout or broken. Room has been made.
+    """Fill a slot from a row: LOADED, BROKEN (of another layout as well), or NO_ROOM in the arena or the tile blocks.
 
-    `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256.
+    `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many widths tiles have. Nothing
+    is done where the answer is not LOADED.
     """
     if len(row) < HEAD or row[0] != layout:
-        return False
+        return BROKEN
     size = row[3]
+    if size < 0 or size > RING_CAP or row[4] < 0 or row[4] >= 2 * LAST_IDS or row[5] < 0 or row[5] > 1:
+        return BROKEN
     ids = min(row[4], LAST_IDS)
     tiles = 3 * TILES * len(windows) if row[5] else 0
-    if len(row) != HEAD + 2 * size + ids + tiles:
-        return False
+    if len(row) != HEAD + 2 * size + ids + tiles or (row[5] and len(windows) == 0):
+        return BROKEN
+    for k in range(size):
+        if step and ((row[HEAD + k] >> 28) & 7) >= levels:
+            return BROKEN
+    cap = 0
+    while cap < size:
+        cap = cap + step if step else 8 if cap == 0 else min(cap * 4, RING_CAP)
+    if arena_used[0] + cap > len(ring) or (row[5] and blocks_used[0] >= len(tile_numbers)):
+        return NO_ROOM
     ats[s] = row[1]
     newests[s] = row[2]
     sizes[s] = size
     firsts[s] = 0
     id_counts[s] = row[4]
-    cap = 0
-    while cap < size:
-        cap = cap + step if step else 8 if cap == 0 else min(cap * 4, 256)
     caps[s] = cap
     offs[s] = arena_used[0]
     arena_used[0] += cap
@@ -111,4 +128,4 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
                 tile_counts[blocks[s], w, k] = row[at + 1]
                 tile_sums[blocks[s], w, k] = row[at + 2]
                 at += 3
-    return True
+    return LOADED

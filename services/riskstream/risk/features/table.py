@@ -1,4 +1,7 @@
-"""The state of owned keys as flat arrays: what the kernel updates. It grows here, so that the kernel never allocates."""
+"""The state of owned keys as flat arrays: what the kernels update.
+
+A kernel checks its room where it takes it, and stops before what has none; it grows here, and the kernel goes on.
+"""
 
 from typing import Any
 
@@ -7,9 +10,11 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.key_kernel import FRESH, KNOWN, UNKNOWN, resolve_kernel
+from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
-from riskstream.risk.features.row_kernel import HEAD, pack_kernel, unpack_kernel
+from riskstream.risk.features.repeats_kernel import LAST_IDS, repeats_kernel
+from riskstream.risk.features.row_kernel import HEAD, LOADED, NO_ROOM, pack_kernel, unpack_kernel
+from riskstream.runtime.errors import Fatal
 
 _PER_SLOT: dict[str, tuple[Any, int]] = {
     "hashes": (np.uint64, 0),
@@ -58,13 +63,12 @@ class KeyTable:
             setattr(self, name, np.full(slots, fill, kind))
         self.lefts = np.zeros((slots, wide), np.int32)
         self.sums = np.zeros((slots, wide), np.int64)
-        self.last_ids = np.zeros((slots, k.LAST_IDS), np.uint64)
+        self.last_ids = np.zeros((slots, LAST_IDS), np.uint64)
         self.key_bytes = np.zeros(slots * 16, np.uint8)
         self.buckets = np.full(_power_of_two(2 * slots), -1, np.int32)
         self.ring = np.zeros((0, 2), np.int64)
         self.arena_used = np.zeros(1, np.int64)
         self.frees = np.full(k.RING_CAP // 4 + 1, -1, np.int64)
-        self.look_at = 1 << 16
         self.tile_numbers = np.full((0, wide, k.TILES), -1, np.int64)
         self.tile_counts = np.zeros((0, wide, k.TILES), np.int64)
         self.tile_sums = np.zeros((0, wide, k.TILES), np.int64)
@@ -89,22 +93,25 @@ class KeyTable:
     def resolve(
         self,
         data: NDArray[np.uint8],
-        starts: NDArray[np.int32],
+        starts: NDArray[np.int64],
         lengths: NDArray[np.int32],
         partitions: NDArray[np.int32],
         wanted: NDArray[np.uint8],
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """(slot of each record or -1, slots made by this call with status FRESH: their rows are to be loaded)."""
-        n = len(starts)
-        self._reserve_slots(n)
-        self._reserve_keys(int(lengths.sum()))
-        slots = np.empty(n, np.int32)
+        slots = np.empty(len(starts), np.int32)
         before = self.used
-        self.used = resolve_kernel(
-            data, starts, lengths, partitions, wanted, slots, self.buckets, self.hashes, self.key_starts,
-            self.key_lengths, self.key_bytes, self.used, self.key_used, self.partitions, self.statuses,
-        )  # fmt: skip
-        self.key_used += int(self.key_lengths[before : self.used].sum())
+        progress = np.array([0, self.used, self.key_used], np.int64)
+        while missing := resolve_kernel(
+            progress, data, starts, lengths, partitions, wanted, slots, self.buckets, self.hashes, self.key_starts,
+            self.key_lengths, self.key_bytes, self.partitions, self.statuses,
+        ):  # fmt: skip
+            self.used, self.key_used = int(progress[1]), int(progress[2])
+            if missing == NO_SLOT:
+                self._reserve_slots(len(starts) - int(progress[0]))
+            else:
+                self._reserve_keys(int(missing))
+        self.used, self.key_used = int(progress[1]), int(progress[2])
         return slots, np.arange(before, self.used, dtype=np.int32)
 
     def apply(
@@ -117,20 +124,39 @@ class KeyTable:
         modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8],
         out: NDArray[np.float32],
-    ) -> int:
-        """Apply a micro-batch in order (kernel.apply_kernel): features into `out`, verdicts into `verdicts`."""
-        n = len(slots)
-        self._reserve_arena(n)
-        if len(self.edges) and int(self.blocks_used[0]) + min(n, self.used) > len(self.tile_numbers):
-            hot = int(np.count_nonzero(self.sizes[: self.used] + n > k.RING_CAP))
-            self._reserve_blocks(min(n, hot))
-        given = (n, slots, times, amounts, ids, offsets, modes, verdicts, out, self.base, self.program, self.windows)
-        held = (self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees)
-        known = (self.last_ids, self.id_counts, self.changed, self.ring)
-        if self.step:
-            return int(k.apply_tiles_kernel(*given, self.widths, *held, *known))
-        tiles = (self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used)
-        return int(k.apply_kernel(*given, *held, self.lefts, self.sums, *known, self.blocks, *tiles))
+    ) -> None:
+        """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel)."""
+        n, wide = len(slots), self.base + len(self.program)
+        if min(len(each) for each in (times, amounts, ids, offsets, modes, verdicts, out)) < n or out.shape[1] < wide:
+            raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
+        repeats_kernel(n, slots, ids, offsets, modes, verdicts, self.ats, self.last_ids, self.id_counts)
+        done = 0
+        while True:
+            given = (
+                done,
+                n,
+                slots,
+                times,
+                amounts,
+                offsets,
+                modes,
+                verdicts,
+                out,
+                self.base,
+                self.program,
+                self.windows,
+            )
+            held = (self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees)
+            if self.step:
+                done = int(k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring))
+            else:
+                tiles = (self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used)
+                done = int(
+                    k.apply_kernel(*given, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks, *tiles)
+                )
+            if done == n:
+                return
+            self._make_room(int(slots[done]), n - done)
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
@@ -146,7 +172,7 @@ class KeyTable:
     def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
         """A row of bytes for each slot."""
         wide = 3 * k.TILES * len(self.edges)
-        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + k.LAST_IDS).sum())
+        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + LAST_IDS).sum())
         bound += int((self.blocks[slots] >= 0).sum()) * wide
         out = np.empty(max(bound, 1), np.int64)
         ends = np.empty(len(slots), np.int64)
@@ -155,6 +181,8 @@ class KeyTable:
             self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
             self.tile_sums, out, ends,
         )  # fmt: skip
+        if used < 0:
+            raise _no_room("rows of", len(slots), "KeyTable.pack")
         joined = out[:used].tobytes()
         starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
         return [joined[a * 8 : b * 8] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
@@ -164,20 +192,21 @@ class KeyTable:
         self.statuses[slot] = KNOWN
         if row is None:
             return True
-        self._reserve_arena(1)
-        self._reserve_blocks(1)
         values = np.frombuffer(row, np.int64) if len(row) % 8 == 0 else np.zeros(0, np.int64)
-        ok = bool(
-            unpack_kernel(
-                slot, values, self.layout, self.step, self.edges, self.ats, self.offs, self.caps,
+        answer = NO_ROOM
+        while answer == NO_ROOM:
+            answer = unpack_kernel(
+                slot, values, self.layout, self.step, len(self.widths), self.edges, self.ats, self.offs, self.caps,
                 self.firsts, self.sizes, self.newests, self.arena_used, self.lefts, self.sums, self.last_ids,
                 self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts, self.tile_sums,
                 self.blocks_used,
-            )
-        )  # fmt: skip
-        if not ok:
+            )  # fmt: skip
+            if answer == NO_ROOM:
+                self._grow_arena(k.RING_CAP)
+                self._grow_blocks(1)
+        if answer != LOADED:
             self.statuses[slot] = UNKNOWN
-        return ok
+        return bool(answer == LOADED)
 
     def hot_bytes(self) -> int:
         """Bytes that the used slots hold, their keys, rings, tiles and places in the hash table with them."""
@@ -205,17 +234,22 @@ class KeyTable:
         self.tile_numbers, self.tile_counts, self.tile_sums = tiles
         self.blocks[blocks] = np.arange(len(blocks), dtype=np.int32)
         self.blocks_used[0] = len(blocks)
-        rebuild_kernel(self.used, self.hashes, self.buckets)
+        self._rebuild()
 
     def _compact(self, old_ring: NDArray[np.int64], old_keys: NDArray[np.uint8]) -> None:
         self.ring = np.zeros((int(self.caps[: self.used].sum()), 2), np.int64)
         self.frees[:] = -1
-        self.key_used = int(
-            compact_kernel(
-                self.used, self.step, self.offs, self.caps, self.firsts, self.sizes, self.key_starts, self.key_lengths,
-                old_ring, old_keys, self.ring, self.key_bytes, self.arena_used,
-            )
+        key_used = compact_kernel(
+            self.used, self.step, self.offs, self.caps, self.firsts, self.sizes, self.key_starts, self.key_lengths,
+            old_ring, old_keys, self.ring, self.key_bytes, self.arena_used,
         )  # fmt: skip
+        if key_used < 0:
+            raise _no_room("rings and keys of", self.used, "KeyTable._compact")
+        self.key_used = int(key_used)
+
+    def _rebuild(self) -> None:
+        if not rebuild_kernel(self.used, self.hashes, self.buckets):
+            raise _no_room("buckets for", self.used, "KeyTable._rebuild")
 
     def _reserve_slots(self, more: int) -> None:
         if self.used + more <= self.capacity:
@@ -230,30 +264,44 @@ class KeyTable:
         size = _power_of_two(2 * new)
         if size > len(self.buckets):
             self.buckets = np.full(size, -1, np.int32)
-            rebuild_kernel(self.used, self.hashes, self.buckets)
+            self._rebuild()
 
     def _reserve_keys(self, more: int) -> None:
         if self.key_used + more > len(self.key_bytes):
             self.key_bytes = _grown(self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0)
 
-    def _reserve_arena(self, records: int) -> None:
-        if self.arena_used[0] > self.look_at:
-            caps = self.caps[: self.used].astype(np.int64)
-            fit = int((-(-self.sizes[: self.used] // self.step) * self.step if self.step else caps).sum())
-            if self.arena_used[0] > 1.15 * fit:  # the rest are rings that were outgrown
-                self._compact(self.ring, self.key_bytes.copy())
-            self.look_at = max(1 << 16, int(1.15 * fit), int(self.arena_used[0] * 1.1))
-        needed = int(self.arena_used[0]) + records * k.RING_CAP
-        if needed > len(self.ring):
-            self.ring = _grown(self.ring, max(needed, 2 * len(self.ring)), 0)
+    def _make_room(self, slot: int, records: int) -> None:
+        """Where a kernel stopped before a record of this slot: what that slot's next block needs, and more for those behind it."""
+        if not self.step and self.caps[slot] == k.RING_CAP:
+            self._grow_blocks(1)
+            return
+        if self.step and self.caps[slot] // 4 + 1 >= len(self.frees):
+            self.frees = _grown(self.frees, 2 * len(self.frees), -1)
+        caps = self.caps[: self.used].astype(np.int64)
+        fit = int((-(-self.sizes[: self.used] // self.step) * self.step if self.step else caps).sum())
+        if self.arena_used[0] > 1.15 * fit:  # the rest are rings that were outgrown
+            self._compact(self.ring, self.key_bytes.copy())
+        self._grow_arena(max(int(caps[slot]) * 4, k.RING_CAP) + 16 * min(records, self.used))
 
-    def _reserve_blocks(self, more: int) -> None:
+    def _grow_arena(self, more: int) -> None:
+        """Room for `more` pairs, and for half as much again as there is."""
+        needed = int(self.arena_used[0]) + more
+        if needed > len(self.ring):
+            self.ring = _grown(self.ring, max(needed, int(1.5 * len(self.ring))), 0)
+
+    def _grow_blocks(self, more: int) -> None:
         blocks = int(self.blocks_used[0]) + more
-        if blocks > len(self.tile_numbers):
-            size = max(blocks, 2 * len(self.tile_numbers))
+        if len(self.edges) and blocks > len(self.tile_numbers):
+            size = max(blocks, 2 * len(self.tile_numbers), 8)
             self.tile_numbers = _grown(self.tile_numbers, size, -1)
             self.tile_counts = _grown(self.tile_counts, size, 0)
             self.tile_sums = _grown(self.tile_sums, size, 0)
+
+
+def _no_room(what: str, many: int, where: str) -> Fatal:
+    return Fatal(
+        what=f"there is no room for the {what} {many:,}", where=where, do="report this: nothing was written past it"
+    )
 
 
 def _grown(array: NDArray[Any], size: int, fill: Any) -> NDArray[Any]:

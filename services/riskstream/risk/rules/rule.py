@@ -50,7 +50,7 @@ def hash_of(text: str) -> int:
     raw = text.encode()
     out = np.empty(1, np.uint64)
     data = np.frombuffer(raw or b"\0", np.uint8)
-    hash_kernel(data, np.zeros(1, np.int32), np.array([len(raw)], np.int32), out)
+    hash_kernel(data, np.zeros(1, np.int64), np.array([len(raw)], np.int32), out)
     return int(out[0])
 
 
