@@ -61,6 +61,7 @@ def pages() -> dict[str, str]:
         "ProfilerMetrics",
         "GatewayMetrics",
         "ReporterMetrics",
+        "LagMetrics",
         "TracingMetrics",
     ):
         getattr(metrics, name)(registry)

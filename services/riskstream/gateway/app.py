@@ -140,6 +140,7 @@ class Gateway:
         try:
             with self._sending.time():
                 place = await self._producer.send(topic, key.encode(), frame, context)
+            self._metrics.appended.labels(topic).inc()
             return place
         except Retryable as error:
             raise _busy(str(error)) from error

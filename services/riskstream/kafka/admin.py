@@ -3,7 +3,13 @@
 import time
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
     AdminClient,
     AlterConfigOpType,
@@ -19,6 +25,8 @@ from riskstream.contracts.catalog import Topic
 from riskstream.kafka.client import client_log, connection, translated
 from riskstream.kafka.topic_steps import MIN_ISR, Safety, Step, config_steps, safety_steps
 from riskstream.runtime.errors import Fatal, Retryable
+
+_WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
 
 
 class TopicAdmin:
@@ -174,12 +182,19 @@ class TopicAdmin:
 
     def groups(self) -> list[str]:
         """Ids of the consumer groups that the cluster knows."""
+        return sorted(self._group_states())
+
+    def groups_with_members(self) -> set[str]:
+        """Ids of those that have a process now."""
+        return {name for name, state in self._group_states().items() if state not in _WITHOUT_MEMBERS}
+
+    def _group_states(self) -> dict[str, ConsumerGroupState]:
         self._metadata()
         try:
             found = self._admin.list_consumer_groups(request_timeout=self._timeout_s).result(self._timeout_s)
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
-        return sorted(each.group_id for each in found.valid)
+        return {each.group_id: each.state for each in found.valid}
 
     def _config(self, topic: str) -> dict[str, str | None]:
         """Every setting of a topic as it is in force, the broker's defaults included."""

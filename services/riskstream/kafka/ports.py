@@ -12,6 +12,9 @@ from riskstream.telemetry.context import TraceContext
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
 """Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate."""
 
+Place = tuple[str, int]
+"""(topic, partition)."""
+
 ReadRows = Callable[[dict[int, list[bytes]]], "ReadResult"]
 
 

@@ -1,6 +1,11 @@
 """Every metric of the product, typed. Names are riskstream_<service>_<thing>_<unit>; labels are bounded, never an id."""
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from riskstream.telemetry.ages import Ages
 from riskstream.telemetry.stages import Stages
@@ -162,6 +167,9 @@ class GatewayMetrics:
             "Time from the append of a transaction to its score's arrival, of those that a caller waits for",
             buckets=_LATENCY_S, registry=registry,
         )  # fmt: skip
+        self.appended = Counter(
+            "riskstream_gateway_appended_total", "Records that the broker took from here", ["topic"], registry=registry
+        )
         self.waiting = Gauge("riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry)
         self.problems = Counter(
             "riskstream_gateway_problems_total", "Requests refused, by problem", ["problem"], registry=registry
@@ -190,3 +198,53 @@ class ReporterMetrics:
             "Time from the append of the newest score in a report to when it is published",
             buckets=_AGES_S, registry=registry,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLag:
+    """Of one partition of a group: `events` not done yet, and the age of the oldest; None where it is not known."""
+
+    group: str
+    topic: str
+    partition: int
+    events: int
+    seconds: float | None
+
+
+class LagMetrics(Collector):
+    """Metrics of the lag service: all of one look at the cluster, shown together."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._shown: tuple[Iterable[GroupLag], dict[str, int], dict[str, bool], float] = ((), {}, {}, 0.0)
+        registry.register(self)
+
+    def show(
+        self, rows: Iterable[GroupLag], appended: dict[str, int], has_members: dict[str, bool], seen_at_s: float
+    ) -> None:
+        """What was seen: lag by partition, sums of end offsets by topic, whether each group has a process, and when."""
+        self._shown = (rows, appended, has_members, seen_at_s)
+
+    def collect(self) -> Iterable[Metric]:
+        rows, appended, has_members, seen_at_s = self._shown
+        place = ["group", "topic", "partition"]
+        events = GaugeMetricFamily(
+            "riskstream_lag_events", "Records of a partition that a group has not done", labels=place
+        )
+        seconds = GaugeMetricFamily("riskstream_lag_seconds", "Age of the oldest of them", labels=place)
+        for row in rows:
+            where = [row.group, row.topic, str(row.partition)]
+            events.add_metric(where, row.events)
+            if row.seconds is not None:
+                seconds.add_metric(where, row.seconds)
+        ends = CounterMetricFamily(
+            "riskstream_lag_appended", "Records appended to a topic: its end offsets", labels=["topic"]
+        )
+        for topic, count in appended.items():
+            ends.add_metric([topic], count)
+        members = GaugeMetricFamily("riskstream_lag_has_members", "1 while a group has a process", labels=["group"])
+        for group, has in has_members.items():
+            members.add_metric([group], has)
+        seen = GaugeMetricFamily("riskstream_lag_seen_timestamp_seconds", "When the cluster last answered all of it")
+        if seen_at_s:
+            seen.add_metric([], seen_at_s)
+        yield from (events, seconds, ends, members, seen)

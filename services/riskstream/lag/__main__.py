@@ -1,0 +1,33 @@
+"""Starts the lag service: `python -m riskstream.lag`."""
+
+import time
+
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.lag.app import LagService
+from riskstream.lag.settings import LagSettings
+from riskstream.runtime.run import run_main, stop_event
+from riskstream.telemetry.health import TelemetryServer
+from riskstream.telemetry.logs import set_up_logs
+from riskstream.telemetry.metrics import LagMetrics
+
+
+def main() -> None:
+    settings = LagSettings.load()
+    set_up_logs("lag", settings.log_level)
+    stop = stop_event()
+    TopicAdmin(settings.kafka).wait_until_allowed()
+    service = LagService(settings, LagMetrics(), stop)
+    health = TelemetryServer(
+        settings.telemetry_host,
+        settings.telemetry_port,
+        is_alive=lambda: time.monotonic() - service.loop_seen < settings.every_s + 120,
+        is_ready=lambda: service.is_ready,
+    )
+    try:
+        service.run()
+    finally:
+        health.stop()
+
+
+if __name__ == "__main__":
+    run_main(main)

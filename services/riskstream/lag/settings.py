@@ -1,0 +1,32 @@
+"""Settings of the lag service."""
+
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from riskstream.runtime.settings import ServiceSettings
+
+_PAIRS = r"^[^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*$"
+
+
+class LagSettings(ServiceSettings):
+    """See `python -m riskstream.lag --help`."""
+
+    model_config = SettingsConfigDict(env_prefix="riskstream_lag_")
+    service: ClassVar[str] = "lag"
+
+    groups: str = Field(
+        default="scorer=transactions.v1,tracker=scores.v1,profiler-shuffle=transactions.v1,profiler=profile-events.v1",
+        pattern=_PAIRS, description="groups that must be there, and what each reads: group=topic[,group=topic]",
+    )  # fmt: skip
+    topics: str = Field(
+        default="transactions.v1,scores.v1,profile-events.v1,alerts.v1,customer-risk.v1,risk-reports.v1",
+        pattern=r"^[^\s,]+(,[^\s,]+)*$", description="topics whose appended records are counted: topic[,topic]",
+    )  # fmt: skip
+    every_s: float = Field(default=10.0, ge=0.1, le=300, description="time between two looks at the cluster, s")
+
+    def expected(self) -> list[tuple[str, str]]:
+        """(group, topic) of each group that must be there."""
+        pairs = (pair.split("=") for pair in self.groups.split(","))
+        return [(group, topic) for group, topic in pairs]
