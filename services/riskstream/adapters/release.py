@@ -133,10 +133,9 @@ def check_fits(release: Release, features: FeatureSet, path: Path) -> None:
     for name, number in manifest["schemas"].items():
         if number not in contract(name).versions:
             raise _refused(path, f"it was made for {name} {number}, which this riskstream does not know")
-    if manifest["reject_rules_version"] != REJECT_RULES_VERSION:
-        raise _refused(
-            path, f"it was made for reject rules {manifest['reject_rules_version']}, here are {REJECT_RULES_VERSION}"
-        )
+    made_for = manifest["reject_rules_version"]
+    if not isinstance(made_for, int) or not 1 <= made_for <= REJECT_RULES_VERSION:  # later rules only reject more
+        raise _refused(path, f"it was made for reject rules {made_for}, here are {REJECT_RULES_VERSION}")
 
 
 def unpack(release: Release, folder: Path) -> None:

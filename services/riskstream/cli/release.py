@@ -134,7 +134,7 @@ def _say(kafka: str, release_id: str, feature_set: str, status: str, content: st
     if len(frame) > MAX_RECORD_BYTES:
         raise Fatal(what=f"the release has {len(frame):,} bytes, {MAX_RECORD_BYTES:,} are allowed", where=TOPIC,
                     do="train fewer or smaller trees", exit_code=2)  # fmt: skip
-    put(kafka, TOPIC, release_id.encode(), frame, deadline_s=30, max_bytes=MAX_RECORD_BYTES + 1000)
+    put(kafka, TOPIC, release_id.encode(), frame, deadline_s=30)
 
 
 def _line(release: Release) -> str:

@@ -17,6 +17,10 @@ from riskstream.runtime.errors import Fatal
 MAX_AMOUNT_MINOR = 10**13
 """Largest amount of a transaction, in minor units."""
 
+MESSAGE_BYTES = 1_048_588
+"""max.message.bytes of a topic that declares none: Kafka's own default."""
+DEAD_LETTER_ROOM = 65_536
+"""What a dead letter's topic takes more than its source: whatever the source held fits with the headers that say why."""
 DEFAULT_PARTITIONS = 4
 """Partitions of every keyed topic of a new installation; they must all have the same number."""
 
@@ -88,6 +92,13 @@ class Topic:
     key: str
     config: dict[str, str]
     why: str
+    source: str | None = None
+    """Of dead letters: the topic whose records they are."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest batch that the broker takes (max.message.bytes)."""
+        return int(self.config["max.message.bytes"])
 
     @property
     def is_compacted(self) -> bool:
@@ -140,7 +151,12 @@ def topics() -> dict[str, Topic]:
             key=data["key"],
             config={**EVERY_TOPIC, **{key: str(value) for key, value in data["config"].items()}},
             why=data["why"],
+            source=data.get("partitions_as"),
         )
+    for each in out.values():
+        room = 0 if each.source is None else DEAD_LETTER_ROOM
+        source_bytes = str(MESSAGE_BYTES) if each.source is None else out[each.source].config["max.message.bytes"]
+        each.config.setdefault("max.message.bytes", str(int(source_bytes) + room))
     return out
 
 

@@ -23,6 +23,10 @@ from riskstream.contracts.columns_kernel import (
     decode_kernel,
 )
 
+TOO_LARGE = 8
+MAX_FRAME_BYTES = 65_536
+"""Frames over this are not decoded: the bounds of every flat contract stay well below (`bounds.largest_frame`)."""
+
 REASONS = {
     EMPTY: "empty",
     SHORT: "short",
@@ -31,8 +35,9 @@ REASONS = {
     TRUNCATED: "truncated",
     TRAILING: "trailing_bytes",
     BAD_TEXT: "bad_text",
+    TOO_LARGE: "too_large",
 }
-"""Reject reason of each status but OK; the same words as Codec.decode's."""
+"""Reject reason of each status but OK; the same words as Codec.decode's, which takes frames of any size."""
 
 
 @dataclass(slots=True)
@@ -134,11 +139,14 @@ class ColumnDecoder:
         """Columns of the frames, in their order. Never raises on bad bytes: their status says what is wrong."""
         n = len(frames)
         try:
-            joined = b"".join(frames)  # type: ignore[arg-type]  # None is rare and handled below
+            sizes = np.fromiter(map(len, frames), np.int64, n)  # type: ignore[arg-type]  # None is rare and handled below
         except TypeError:
             frames = [frame or b"" for frame in frames]
-            joined = b"".join(frames)  # type: ignore[arg-type]
-        ends = np.cumsum(np.fromiter(map(len, frames), np.int64, n))  # type: ignore[arg-type]
+            sizes = np.fromiter(map(len, frames), np.int64, n)  # type: ignore[arg-type]
+        if n and sizes.max() > MAX_FRAME_BYTES:
+            return self._decode_but_large(frames, sizes > MAX_FRAME_BYTES)
+        joined = b"".join(frames)  # type: ignore[arg-type]
+        ends = np.cumsum(sizes)
         data = np.frombuffer(joined, np.uint8) if joined else np.zeros(1, np.uint8)
         a, b, c, d, e = self.layout.bank_rows
         columns = Columns(
@@ -176,6 +184,16 @@ class ColumnDecoder:
             columns.data = np.concatenate([columns.data, read.data])
             status = np.array([why for _, why in found], np.uint8)
             columns.status[rows] = np.where(status == OK, read.status, status)
+
+    def _decode_but_large(self, frames: Sequence[bytes | None], is_large: NDArray[np.bool_]) -> Columns:
+        """As decode, but of a large frame the first bytes alone: they tell whether it is framed at all."""
+        short = [
+            frame[: HEADER_SIZE + 1] if large and frame else frame
+            for frame, large in zip(frames, is_large, strict=True)
+        ]
+        columns = self.decode(short)
+        columns.status[is_large & np.isin(columns.status, (OK, TRUNCATED, TRAILING))] = TOO_LARGE
+        return columns
 
     def _run(self, columns: Columns, ends: NDArray[np.int64], known: int, plan: p.Plan) -> None:
         before = columns.status == UNKNOWN_SCHEMA if plan.missing else None

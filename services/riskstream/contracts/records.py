@@ -23,23 +23,23 @@ class Alert:
     """An accepted score that was not approved. Key: customer_id."""
 
     alert_id: str
-    """Derived from the source position, so a repeat has the same id."""
+    """Derived from the source position, so a repeat has the same id. Bounds: at most 256 bytes."""
     kind: str = "score"
-    """What raised it."""
+    """What raised it. Bounds: at most 64 bytes."""
     transaction_id: str
-    """Transaction."""
+    """Transaction. Bounds: at most 256 bytes."""
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: at most 256 bytes."""
     score: float
     """Estimated probability of fraud, 0 to 1."""
     decision: Decision
     """REVIEW or BLOCK."""
     reasons: tuple[str, ...] = ()
-    """Up to 4 reason codes, the strongest first."""
+    """Up to 4 reason codes, the strongest first. Bounds: at most 240 bytes each, at most 8 items."""
     base_amount_minor: int
     """The transaction's amount in minor units of base_currency."""
     base_currency: str
-    """ISO 4217 code of base_amount_minor."""
+    """ISO 4217 code of base_amount_minor. Bounds: at most 3 bytes."""
     occurred_at: int
     """Event time of the transaction, UTC."""
     src_partition: int
@@ -47,7 +47,7 @@ class Alert:
     src: int
     """Source offset of the transaction."""
     model_version: str | None = None
-    """Version of the model that scored it."""
+    """Version of the model that scored it. Bounds: at most 256 bytes."""
     raised_at: int
     """Append time of the score, UTC."""
 
@@ -57,9 +57,9 @@ class Answer:
     """What the gateway told a waiting caller. Key: customer_id."""
 
     transaction_id: str
-    """Transaction."""
+    """Transaction. Bounds: at most 256 bytes."""
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: at most 256 bytes."""
     outcome: AnswerOutcome
     """How the call ended."""
     decision: Decision | None = None
@@ -83,7 +83,7 @@ class CardRisk:
     """Risk vector of one customer, by what labels say, over closed tiles, with the one before it. Key: customer_id."""
 
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: at most 256 bytes."""
     as_of_partition: int
     """Partition of profile-events.v1 behind the vector."""
     as_of_offset: int
@@ -91,13 +91,13 @@ class CardRisk:
     closed_at: int
     """End of the last closed tile in the vector, UTC."""
     vector: tuple[float, ...]
-    """Features of the card, in the order of feature_set."""
+    """Features of the card, in the order of feature_set. Bounds: at most 4,096 items."""
     previous_closed_at: int | None = None
     """End of the last closed tile of the vector before."""
     previous_vector: tuple[float, ...] = ()
-    """The vector before."""
+    """The vector before. Bounds: at most 4,096 items."""
     feature_set: str
-    """Name and version of the feature set."""
+    """Name and version of the feature set. Bounds: at most 256 bytes."""
     previous_as_of_offset: int = -1
     """As as_of_offset, of the vector before; -1 where there is none."""
 
@@ -127,7 +127,7 @@ class CustomerRisk:
     """Risk state of one customer with its own recent history, so that a reader of the compacted topic can rebuild the windows it missed. Key: customer_id."""
 
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: at most 256 bytes."""
     src_partition: int
     """Partition of the scores behind this state."""
     src: int
@@ -141,11 +141,11 @@ class CustomerRisk:
     last_occurred_at: int
     """Latest event time seen, UTC."""
     base_currency: str
-    """ISO 4217 code of all amounts here."""
+    """ISO 4217 code of all amounts here. Bounds: at most 3 bytes."""
     hourly: tuple[Tile, ...] = ()
-    """The newest 48 hours that are not empty, oldest first."""
+    """The newest 48 hours that are not empty, oldest first. Bounds: at most 48 items."""
     daily: tuple[Tile, ...] = ()
-    """The newest 35 days that are not empty, oldest first."""
+    """The newest 35 days that are not empty, oldest first. Bounds: at most 35 items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class DeviceRisk:
     """Risk vector of one device, over closed tiles, with the one before it. Key: device_id."""
 
     device_id: str
-    """Device, and the record's key."""
+    """Device, and the record's key. Bounds: at most 256 bytes."""
     as_of_partition: int
     """Partition of profile-events.v1 behind the vector."""
     as_of_offset: int
@@ -161,13 +161,13 @@ class DeviceRisk:
     closed_at: int
     """End of the last closed tile in the vector, UTC."""
     vector: tuple[float, ...]
-    """Features of the device, in the order of feature_set."""
+    """Features of the device, in the order of feature_set. Bounds: at most 4,096 items."""
     previous_closed_at: int | None = None
     """End of the last closed tile of the vector before."""
     previous_vector: tuple[float, ...] = ()
-    """The vector before."""
+    """The vector before. Bounds: at most 4,096 items."""
     feature_set: str
-    """Name and version of the feature set."""
+    """Name and version of the feature set. Bounds: at most 256 bytes."""
     previous_as_of_offset: int = -1
     """As as_of_offset, of the vector before; -1 where there is none."""
 
@@ -177,27 +177,27 @@ class Label:
     """What a transaction turned out to be, once that is known. Key: customer_id."""
 
     label_id: str
-    """Identifier of this statement; a repeat has the same."""
+    """Identifier of this statement; a repeat has the same. Bounds: 1 to 256 bytes."""
     transaction_id: str
-    """Transaction."""
+    """Transaction. Bounds: 1 to 256 bytes."""
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: 1 to 256 bytes."""
     outcome: Outcome
     """What it turned out to be."""
     source: LabelSource = "UNKNOWN"
     """Who says so."""
     occurred_at: int
-    """Event time of the transaction, UTC."""
+    """Event time of the transaction, UTC. Bounds: from 31,536,000,000."""
     known_at: int
-    """When it became known, UTC."""
+    """When it became known, UTC. Bounds: from 31,536,000,000."""
     loss_minor: int = 0
-    """Loss in minor units of base_currency."""
+    """Loss in minor units of base_currency. Bounds: from 0, to 10,000,000,000,000."""
     base_currency: str = "EUR"
-    """ISO 4217 code of loss_minor."""
+    """ISO 4217 code of loss_minor. Bounds: at most 3 bytes, shaped `[A-Z]{3}`."""
     terminal_id: str | None = None
-    """Terminal of the transaction: without it the label cannot reach the terminal's profile."""
+    """Terminal of the transaction: without it the label cannot reach the terminal's profile. Bounds: 1 to 256 bytes."""
     device_id: str | None = None
-    """Device of the transaction, as terminal_id."""
+    """Device of the transaction, as terminal_id. Bounds: 1 to 256 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,15 +205,15 @@ class NamedList:
     """One list of values that rules ask. Key: list_id."""
 
     list_id: str
-    """List, and the record's key."""
+    """List, and the record's key. Bounds: 1 to 240 bytes."""
     version: int
     """Raised whenever its values change."""
     values: tuple[str, ...]
-    """Its values."""
+    """Its values. Bounds: at most 256 bytes each, at most 1,000,000 items, at most 900,000 bytes together."""
     changed_at: int
     """When it was saved, UTC."""
     changed_by: str = ""
-    """Who saved it."""
+    """Who saved it. Bounds: at most 256 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +221,9 @@ class ProfileEvent:
     """One transaction or label as one profiled entity sees it. Key: key. Readers accept a record only if src is above the last one of its kind, src_partition and src_index."""
 
     entity: str
-    """Name of the entity."""
+    """Name of the entity. Bounds: at most 64 bytes."""
     key: str
-    """Key of the entity, and the record's key."""
+    """Key of the entity, and the record's key. Bounds: 1 to 256 bytes."""
     kind: ProfileStep
     """EVENT from transactions.v1, LABEL from labels.v1."""
     src_partition: int
@@ -253,21 +253,21 @@ class ProfileState:
     """A part of the state behind the profile of one key: the tiles of a day's length, or what was said of one transaction. Key: entity, key and part."""
 
     entity: str
-    """Name of the entity."""
+    """Name of the entity. Bounds: at most 64 bytes."""
     key: str
-    """Key of the entity."""
+    """Key of the entity. Bounds: at most 256 bytes."""
     src: int
     """Offset of profile-events.v1 up to which this part goes."""
     ends: tuple[int, ...] = ()
-    """Ends of the tiles in ms, rising."""
+    """Ends of the tiles in ms, rising. Bounds: at most 20,000 items."""
     counts: tuple[int, ...] = ()
-    """Transactions of each tile."""
+    """Transactions of each tile. Bounds: at most 20,000 items."""
     sums: tuple[int, ...] = ()
-    """Sum of amount_minor of each tile."""
+    """Sum of amount_minor of each tile. Bounds: at most 4,096 items."""
     frauds: tuple[int, ...] = ()
-    """Known frauds of each tile."""
+    """Known frauds of each tile. Bounds: at most 4,096 items."""
     last_hashes: tuple[int, ...] = ()
-    """Hashes of the last 16 transactions of the key, by which repeats are told."""
+    """Hashes of the last 16 transactions of the key, by which repeats are told. Bounds: at most 4,096 items."""
     transaction_hash: int | None = None
     """Transaction that a label speaks of; null for tiles."""
     standing: int = 0
@@ -281,17 +281,17 @@ class Release:
     """A signed release and whether scorers use it: the newest ACTIVE one of their feature set. Key: release_id."""
 
     release_id: str
-    """Content hash of the release, and the record's key."""
+    """Content hash of the release, and the record's key. Bounds: 1 to 64 bytes."""
     feature_set: str
-    """Name and version of the feature set it was made for."""
+    """Name and version of the feature set it was made for. Bounds: at most 256 bytes."""
     status: ReleaseStatus
     """What is done with it."""
     content_base64: str
-    """The release file, in base64."""
+    """The release file, in base64. Bounds: at most 33,000,000 bytes."""
     changed_at: int
     """When this was said, UTC."""
     changed_by: str = ""
-    """Who said it."""
+    """Who said it. Bounds: at most 256 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +299,7 @@ class RiskReport:
     """One risk report that was written. Key: report_id."""
 
     report_id: str
-    """Identifier: the grain and the end of the snapshot."""
+    """Identifier: the grain and the end of the snapshot. Bounds: at most 128 bytes."""
     grain: Grain
     """Length of the report's windows."""
     window_start_at: int
@@ -319,19 +319,19 @@ class RiskReport:
     blocked: int
     """Transactions blocked."""
     base_currency: str
-    """ISO 4217 code of all amounts here."""
+    """ISO 4217 code of all amounts here. Bounds: at most 3 bytes."""
     is_reconciled: bool
     """True when the totals equal the report's own counts of scores.v1 and alerts.v1."""
     made_at: int
     """When it was made, UTC."""
     html_path: str
-    """Path of the page, relative to the reports folder."""
+    """Path of the page, relative to the reports folder. Bounds: at most 256 bytes."""
     json_path: str
-    """Path of the JSON, relative to the reports folder."""
+    """Path of the JSON, relative to the reports folder. Bounds: at most 256 bytes."""
     parquet_path: str
-    """Path of the Parquet, relative to the reports folder."""
+    """Path of the Parquet, relative to the reports folder. Bounds: at most 256 bytes."""
     sha256: str
-    """SHA-256 of the JSON, hexadecimal."""
+    """SHA-256 of the JSON, hexadecimal. Bounds: at most 64 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,25 +339,25 @@ class Rule:
     """One rule as it stands. Key: rule_id."""
 
     rule_id: str
-    """Rule, and the record's key."""
+    """Rule, and the record's key. Bounds: 1 to 240 bytes."""
     version: int
     """Version of its words; raised whenever they change."""
     is_on: bool
     """True while scorers act on it."""
     when: str
-    """Expression; see docs/rules.md."""
+    """Expression; see docs/rules.md. Bounds: 1 to 65,536 bytes."""
     action: RuleAction
     """The least that is done with a transaction it is true of."""
     reason: str
-    """Reason code that its decisions carry."""
+    """Reason code that its decisions carry. Bounds: 1 to 240 bytes."""
     max_share: float
     """Share of transactions that it may stop, 0 to 1."""
     feature_set: str
-    """Feature set it was checked against."""
+    """Feature set it was checked against. Bounds: at most 256 bytes."""
     changed_at: int
     """When it was saved, UTC."""
     changed_by: str = ""
-    """Who saved it."""
+    """Who saved it. Bounds: at most 256 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,41 +373,41 @@ class Score:
     verdict: Verdict
     """What the record was found to be."""
     reason: str | None = None
-    """Why it was rejected: a code of docs/rejects.md."""
+    """Why it was rejected: a code of docs/rejects.md. Bounds: at most 64 bytes."""
     reject_rules_version: int = 1
     """Version of the rules behind the verdict."""
     transaction_id: str | None = None
-    """Transaction."""
+    """Transaction. Bounds: at most 256 bytes."""
     customer_id: str | None = None
-    """Customer."""
+    """Customer. Bounds: at most 256 bytes."""
     occurred_at: int | None = None
     """Event time of the transaction, UTC."""
     base_amount_minor: int | None = None
     """The transaction's amount in minor units of base_currency."""
     base_currency: str | None = None
-    """ISO 4217 code of base_amount_minor."""
+    """ISO 4217 code of base_amount_minor. Bounds: at most 3 bytes."""
     score: float | None = None
     """Estimated probability of fraud, 0 to 1."""
     decision: Decision | None = None
     """What to do with the transaction; null for a rejected one."""
     reasons: tuple[str, ...] = ()
-    """Up to 4 reason codes, the strongest first."""
+    """Up to 4 reason codes, the strongest first. Bounds: at most 240 bytes each, at most 8 items."""
     flags: tuple[str, ...] = ()
-    """What was degraded or odd when it was scored."""
+    """What was degraded or odd when it was scored. Bounds: at most 64 bytes each, at most 8 items."""
     model_version: str | None = None
-    """Version of the model that scored it."""
+    """Version of the model that scored it. Bounds: at most 256 bytes."""
     feature_set: str | None = None
-    """Name and version of the feature set of features."""
+    """Name and version of the feature set of features. Bounds: at most 256 bytes."""
     features: tuple[float, ...] = ()
-    """The feature vector used, in the order of feature_set; NaN where a value is missing."""
+    """The feature vector used, in the order of feature_set; NaN where a value is missing. Bounds: at most 4,096 items."""
     profiles: tuple[int, ...] = ()
-    """Of each profiled entity of feature_set, in its order: partition and offset of profile-events.v1 up to which the vector used was computed, and the end of its last closed tile in ms; -1 where there was none."""
+    """Of each profiled entity of feature_set, in its order: partition and offset of profile-events.v1 up to which the vector used was computed, and the end of its last closed tile in ms; -1 where there was none. Bounds: at most 96 items."""
     release_id: str | None = None
-    """Release that scored it; null where the model came from a folder."""
+    """Release that scored it; null where the model came from a folder. Bounds: at most 64 bytes."""
     rules_version: str | None = None
-    """Version of the rules and lists that were on; null where none were."""
+    """Version of the rules and lists that were on; null where none were. Bounds: at most 64 bytes."""
     rules: tuple[str, ...] = ()
-    """Rules that were true of it, up to 8."""
+    """Rules that were true of it, up to 8. Bounds: at most 240 bytes each, at most 8 items."""
     stage2_score: float | None = None
     """Estimate of the second stage; null where it was not asked."""
 
@@ -417,7 +417,7 @@ class TerminalRisk:
     """Risk vector of one terminal over closed tiles, with the one before it. Key: terminal_id."""
 
     terminal_id: str
-    """Terminal, and the record's key."""
+    """Terminal, and the record's key. Bounds: at most 256 bytes."""
     as_of_partition: int
     """Partition of profile-events.v1 behind the vector."""
     as_of_offset: int
@@ -425,13 +425,13 @@ class TerminalRisk:
     closed_at: int
     """End of the last closed tile in the vector, UTC."""
     vector: tuple[float, ...]
-    """Features of the terminal, in the order of feature_set."""
+    """Features of the terminal, in the order of feature_set. Bounds: at most 4,096 items."""
     previous_closed_at: int | None = None
     """End of the last closed tile of the vector before."""
     previous_vector: tuple[float, ...] = ()
-    """The vector before."""
+    """The vector before. Bounds: at most 4,096 items."""
     feature_set: str
-    """Name and version of the feature set."""
+    """Name and version of the feature set. Bounds: at most 256 bytes."""
     previous_as_of_offset: int = -1
     """As as_of_offset, of the vector before; -1 where there is none."""
 
@@ -441,38 +441,38 @@ class Transaction:
     """One payment as an upstream service saw it. Key: customer_id. Money features use base_amount_minor."""
 
     transaction_id: str
-    """Identifier given by the upstream service, unique a customer."""
+    """Identifier given by the upstream service, unique a customer. Bounds: 1 to 256 bytes."""
     customer_id: str
-    """Customer, and the record's key."""
+    """Customer, and the record's key. Bounds: 1 to 256 bytes."""
     account_token: str
-    """Token of the card or account; never its number."""
+    """Token of the card or account; never its number. Bounds: 1 to 256 bytes."""
     terminal_id: str | None = None
-    """Terminal where it was made; null for transfers."""
+    """Terminal where it was made; null for transfers. Bounds: 1 to 256 bytes."""
     merchant_id: str | None = None
-    """Merchant; null for transfers."""
+    """Merchant; null for transfers. Bounds: 1 to 256 bytes."""
     mcc: int | None = None
-    """Merchant category code of ISO 18245, 0 to 9999."""
+    """Merchant category code of ISO 18245, 0 to 9999. Bounds: from 0, to 9,999."""
     country: str | None = None
-    """Country of the terminal or merchant, ISO 3166-1 alpha-2."""
+    """Country of the terminal or merchant, ISO 3166-1 alpha-2. Bounds: at most 2 bytes, shaped `[A-Z]{2}`."""
     channel: Channel = "UNKNOWN"
     """Where the transaction was started."""
     kind: Kind = "UNKNOWN"
     """What moves."""
     amount_minor: int
-    """Amount in minor units of currency, 0 to 10^13."""
+    """Amount in minor units of currency, 0 to 10^13. Bounds: from 0, to 10,000,000,000,000."""
     currency: str
-    """ISO 4217 code of amount_minor."""
+    """ISO 4217 code of amount_minor. Bounds: at most 3 bytes, shaped `[A-Z]{3}`."""
     base_amount_minor: int
-    """The amount in minor units of base_currency, 0 to 10^13; filled by the gateway or the producer, never by the scorer."""
+    """The amount in minor units of base_currency, 0 to 10^13; filled by the gateway or the producer, never by the scorer. Bounds: from 0, to 10,000,000,000,000."""
     base_currency: str = "EUR"
-    """ISO 4217 code of base_amount_minor."""
+    """ISO 4217 code of base_amount_minor. Bounds: at most 3 bytes, shaped `[A-Z]{3}`."""
     rates_version: str = ""
-    """Version of the exchange rates behind base_amount_minor; empty when none was applied."""
+    """Version of the exchange rates behind base_amount_minor; empty when none was applied. Bounds: at most 64 bytes."""
     device_id: str | None = None
-    """Device that started it."""
+    """Device that started it. Bounds: 1 to 256 bytes."""
     counterparty_id: str | None = None
-    """Receiver of a transfer."""
+    """Receiver of a transfer. Bounds: 1 to 256 bytes."""
     occurred_at: int
-    """Event time, UTC."""
+    """Event time, UTC. Bounds: from 31,536,000,000."""
     corrects: str | None = None
-    """transaction_id of the transaction that this one corrects."""
+    """transaction_id of the transaction that this one corrects. Bounds: 1 to 256 bytes."""

@@ -1,6 +1,7 @@
 """Topics as code: what a cluster has, what `topics/` declares, and the safe steps from one to the other."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import (
@@ -21,7 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
     ResourceType,
 )
 
-from riskstream.contracts.catalog import Topic
+from riskstream.contracts.catalog import MESSAGE_BYTES, Topic
+from riskstream.contracts.catalog import topics as declared
 from riskstream.kafka.client import client_log, connection, translated
 from riskstream.kafka.topic_steps import MIN_ISR, Safety, Step, config_steps, safety_steps
 from riskstream.runtime.errors import Fatal, Retryable
@@ -196,11 +198,32 @@ class TopicAdmin:
             raise translated(error, self._bootstrap) from error
         return {each.group_id: each.state for each in found.valid}
 
+    def message_limits(self, names: Sequence[str]) -> dict[str, int]:
+        """max.message.bytes of topics as the brokers have it; as declared where this user may not ask. Fatal without a topic."""
+        out = {}
+        for name in names:
+            try:
+                out[name] = int(self._entries(name)["max.message.bytes"].value or MESSAGE_BYTES)
+            except (KafkaException, TimeoutError) as error:
+                code = error.args[0].code() if isinstance(error, KafkaException) else None
+                if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise Fatal(
+                        what=f"no topic {name}", where=self._bootstrap, do="run `riskstream topics apply`"
+                    ) from error
+                if code not in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+                    raise translated(error, self._bootstrap) from error
+                out[name] = declared()[name].max_bytes if name in declared() else MESSAGE_BYTES
+        return out
+
+    def _entries(self, topic: str) -> dict[str, ConfigEntry]:
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        found: dict[str, ConfigEntry] = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
+        return found
+
     def _config(self, topic: str) -> dict[str, str | None]:
         """Every setting of a topic as it is in force, the broker's defaults included."""
-        resource = ConfigResource(ResourceType.TOPIC, topic)
         try:
-            found = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
+            found = self._entries(topic)
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
         return {key: entry.value for key, entry in found.items()}

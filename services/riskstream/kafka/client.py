@@ -5,6 +5,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
+from riskstream.kafka.limits import producer_bytes
 from riskstream.kafka.refusals import ADVICE, AWAY, EXPIRED, GROUP
 from riskstream.kafka.security import security
 from riskstream.runtime.errors import Fatal, Retryable
@@ -20,6 +21,11 @@ GAPLESS: dict[str, Any] = {
     "queue.buffering.max.messages": 200_000,
 }
 """Producer of an exact lane (I3): idempotent, no hole in a series, no message given up."""
+
+
+def producing(bootstrap: str, name: str) -> dict[str, Any]:
+    """What every producer begins with: a connection, and the largest record that one of our topics takes."""
+    return {**connection(bootstrap), "client.id": name, "message.max.bytes": producer_bytes()}
 
 
 def connection(bootstrap: str) -> dict[str, Any]:
@@ -40,8 +46,7 @@ def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
     """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every other client."""
     return Producer(
         {
-            **connection(bootstrap),
-            "client.id": name,
+            **producing(bootstrap, name),
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "linger.ms": 0,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from riskstream.kafka.client import client_log, connection, consumer, translated
+from riskstream.kafka.client import client_log, consumer, producing, translated
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal
@@ -90,7 +90,7 @@ def redrive(
 def _send(bootstrap: str, group: object, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
     producer = Producer(
         {
-            **connection(bootstrap),
+            **producing(bootstrap, REDRIVE_GROUP),
             "transactional.id": REDRIVE_GROUP,
             "transaction.timeout.ms": 60_000,
             "retry.backoff.ms": 5,

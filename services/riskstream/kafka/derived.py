@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from riskstream.kafka.client import client_log, connection, consumer, group_settings, translated
+from riskstream.kafka.client import client_log, consumer, group_settings, producing, translated
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
@@ -119,8 +119,7 @@ class DerivedLane:
     def _transactional(self) -> Producer:
         producer = Producer(
             {
-                **connection(self._settings.kafka),
-                "client.id": self._settings.group,
+                **producing(self._settings.kafka, self._settings.group),
                 "transactional.id": f"{self._settings.group}-{self._settings.instance}",
                 "transaction.timeout.ms": 10_000,
                 "retry.backoff.ms": 5,  # else each transaction waits about 100 ms on CONCURRENT_TRANSACTIONS

@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from riskstream.kafka.client import GAPLESS, client_log, connection, consumer, group_settings, translated
+from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, producing, translated
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import ForwardWork, Intake
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
@@ -63,7 +63,7 @@ class ForwardLane:
         )
         self._producer = Producer(
             {
-                **connection(settings.kafka), "client.id": settings.group, "error_cb": self._on_client_error, **GAPLESS,
+                **producing(settings.kafka, settings.group), "error_cb": self._on_client_error, **GAPLESS,
             },
             logger=client_log(),
         )  # fmt: skip

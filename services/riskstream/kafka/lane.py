@@ -266,7 +266,7 @@ class Lane:
         fault_point("processed")
         if hops and outcome.abandoned:  # they come again
             hops = {index: hop for index, hop in hops.items() if hop.partition not in outcome.abandoned}
-        self._outputs.send(batch, outcome.frames, self._owned, hops)
+        self._outputs.send(batch, outcome, self._owned, hops)
         fault_point("produced")
         self._outputs.send_dead_letters(batch, outcome.rejected, self._owned, hops)
         stages.mark("produce")

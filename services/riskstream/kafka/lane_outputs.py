@@ -10,10 +10,11 @@ import numpy as np
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
-from riskstream.kafka.client import GAPLESS, client_log, connection
+from riskstream.kafka.client import GAPLESS, client_log, producing
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.limits import fitted, producer_bytes, short_key
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import SKIP, Batch
+from riskstream.kafka.ports import SKIP, Batch, Outcome
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal
@@ -32,8 +33,7 @@ class LaneOutputs:
         self.failure: Fatal | None = None
         self._producer = Producer(
             {
-                **connection(settings.output_kafka or settings.kafka),
-                "client.id": settings.client_id or settings.group,
+                **producing(settings.output_kafka or settings.kafka, settings.client_id or settings.group),
                 "error_cb": self._on_client_error,
                 **GAPLESS,
                 **settings.producer_overrides,
@@ -50,33 +50,35 @@ class LaneOutputs:
         self._producer.flush(deadline_s)
 
     def send(
-        self, batch: Batch, frames: list[bytes | None], owned_by: dict[int, Owned], hops: dict[int, Hop]
+        self, batch: Batch, outcome: Outcome, owned_by: dict[int, Owned], hops: dict[int, Hop]
     ) -> None:  # fmt: skip
         """B4: in source order, to the same partition number; only a partition's last record carries a callback.
 
-        A record with a hop carries the context of its span.
+        A record with a hop carries the context of its span, one whose key was cut the key's length and hash.
         """
-        keys, partitions, offsets = batch.keys, batch.partitions, batch.offsets
+        frames, partitions, offsets = outcome.frames, batch.partitions, batch.offsets
+        named: dict[int, Any] = {index: header_of(hop.context) for index, hop in hops.items()}
+        keys = _short_keys(batch.keys, outcome.rejected, named)
         if None in frames:  # replayed or abandoned records among them
             live = [index for index, frame in enumerate(frames) if frame is not None]
             frames, keys = [frames[index] for index in live], [keys[index] for index in live]
             partitions, offsets = partitions[live], offsets[live]
-            hops = {at: hops[index] for at, index in enumerate(live) if index in hops} if hops else hops
+            named = {at: named[index] for at, index in enumerate(live) if index in named} if named else named
         parts = partitions.tolist()
         last = set({partition: index for index, partition in enumerate(parts)}.values())
         rows = zip(frames, keys, parts, strict=True)
         half, done = len(frames) // 2, 0
-        for stop in sorted({half, *last, *hops}):
+        for stop in sorted({half, *last, *named}):
             self._produce_all(islice(rows, stop - done))
             done = stop
             if stop == half:
                 self._producer.poll(0)  # what was produced so far may be on its way
                 fault_point("half_produced")
-            if stop in last or stop in hops:
+            if stop in last or stop in named:
                 row = next(rows)
                 done += 1
                 callback = partial(self._on_delivered, owned_by[row[2]], int(offsets[stop])) if stop in last else None
-                headers = header_of(hops[stop].context) if stop in hops else None
+                headers = named.get(stop)
                 try:
                     self._producer.produce(self._settings.output, *row, callback, headers=headers)
                 except BufferError:
@@ -152,7 +154,9 @@ class LaneOutputs:
                 return  # it stays out: no checkpoint may pass it
             owned.dead_letters_out.discard(offset)
 
-        args = (self._settings.dead_letters, batch.values[index], batch.keys[index], partition, on_delivered)
+        limit = min(self._settings.dead_letter_bytes, producer_bytes())
+        key, value, headers = fitted(batch.keys[index], batch.values[index], headers, limit)
+        args = (self._settings.dead_letters, value, key, partition, on_delivered)
         try:
             self._producer.produce(*args, headers=headers)
         except BufferError:
@@ -163,3 +167,16 @@ class LaneOutputs:
             self.failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")
         else:
             log.debug("client error", error=error.str())
+
+
+def _short_keys(keys: list[bytes | None], rejected: list[tuple[int, str]], named: dict[int, Any]) -> list[bytes | None]:
+    """Keys of the scores: only a rejected record's can be too long; what is cut of it is told in `named`, its headers."""
+    short = {index: short_key(keys[index]) for index, _ in rejected}
+    short = {index: cut for index, cut in short.items() if cut[1]}
+    if not short:
+        return keys
+    keys = keys.copy()
+    for index, (key, told) in short.items():
+        keys[index] = key
+        named[index] = told + named.get(index, [])
+    return keys

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from riskstream.kafka.limits import producer_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
@@ -10,6 +12,7 @@ class LaneSettings:
 
     `reject_limit`: share of rejected records, of the last thousand, past which a partition is held. `output_kafka`:
     brokers of the producer where they differ; `client_id`: its name there. Empty: as `kafka`, as `group`.
+    `dead_letter_bytes`: max.message.bytes of the dead letters' topic.
     """
 
     kafka: str
@@ -27,4 +30,5 @@ class LaneSettings:
     reject_limit: float = 0.5
     output_kafka: str = ""
     client_id: str = ""
+    dead_letter_bytes: int = field(default_factory=producer_bytes)
     producer_overrides: dict[str, Any] = field(default_factory=dict)

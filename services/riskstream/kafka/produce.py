@@ -7,7 +7,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from riskstream.kafka.client import GAPLESS, client_log, connection, producer, translated
+from riskstream.contracts.catalog import topic as declared
+from riskstream.kafka.client import GAPLESS, client_log, producer, producing, translated
+from riskstream.kafka.limits import record_bytes
 from riskstream.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.context import TraceContext
@@ -18,7 +20,7 @@ class BulkProducer:
 
     def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000) -> None:
         settings: dict[str, Any] = {**GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue}
-        self._producer = Producer({**connection(bootstrap), "client.id": name, **settings}, logger=client_log())
+        self._producer = Producer({**producing(bootstrap, name), **settings}, logger=client_log())
         self._error: KafkaError | None = None
 
     def send(self, topic: str, keys: Iterable[bytes | None], frames: Sequence[bytes | None]) -> None:
@@ -31,6 +33,8 @@ class BulkProducer:
                     break
                 except BufferError:
                     self._producer.poll(0.05)
+                except KafkaException as error:
+                    raise translated(error, topic) from error
         self.poll()
 
     def poll(self) -> None:
@@ -54,27 +58,29 @@ class BulkProducer:
             raise Fatal(what=f"Kafka refused a record: {self._error.str()}", where="producer", do="check the topics")
 
 
-def put(
-    bootstrap: str, topic: str, key: bytes, frame: bytes, *, deadline_s: float = 15.0, max_bytes: int = 1_000_000
-) -> None:
+def put(bootstrap: str, name: str, key: bytes, frame: bytes, *, deadline_s: float = 15.0) -> None:
     """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal where it is refused.
 
     Not idempotent, which costs half a second at the start: that the newest value of a key stands twice changes nothing.
     """
+    limit = declared(name).max_bytes
+    if record_bytes(key, frame, []) > limit:
+        raise Fatal(what=f"a record of {len(key) + len(frame):,} bytes does not fit: {limit:,} at most", where=name,
+                    do="make it smaller", exit_code=2)  # fmt: skip
     refused: list[KafkaError] = []
     client = Producer(
         {
-            **connection(bootstrap), "client.id": "put", "acks": "all", "partitioner": "murmur2_random", "linger.ms": 0,
-            "message.max.bytes": max_bytes, "message.timeout.ms": int(1000 * deadline_s),
+            **producing(bootstrap, "put"), "acks": "all", "partitioner": "murmur2_random", "linger.ms": 0,
+            "message.max.bytes": limit, "message.timeout.ms": int(1000 * deadline_s),
         },
         logger=client_log(),
     )  # fmt: skip
-    client.produce(topic, frame, key, on_delivery=lambda error, _: refused.append(error) if error else None)
+    client.produce(name, frame, key, on_delivery=lambda error, _: refused.append(error) if error else None)
     left = client.flush(deadline_s + 1)
     if refused:
-        raise translated(refused[0], topic)
+        raise translated(refused[0], name)
     if left:
-        raise Retryable(what=f"a record was not delivered in {deadline_s:.0f} s", where=topic)
+        raise Retryable(what=f"a record was not delivered in {deadline_s:.0f} s", where=name)
 
 
 class AwaitedProducer:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.contracts.bounds import bounds_of, text_limits
 from riskstream.contracts.columns import REASONS as FRAME_REASONS
 from riskstream.contracts.columns import Columns
 from riskstream.contracts.plan import Layout
 from riskstream.risk import validity
+
+MAX_KEY_BYTES = 1024
+"""Of a key as the kernels read it: well over the bound of a customer_id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +33,14 @@ class Keys:
             present = [key or b"" for key in keys]
         else:
             present = keys  # type: ignore[assignment]
+        sizes = np.fromiter(map(len, present), np.int64, len(keys))
+        if len(keys) and sizes.max() > MAX_KEY_BYTES:  # no customer's: its beginning says as much
+            present = [key[:MAX_KEY_BYTES] for key in present]
+            sizes = np.minimum(sizes, MAX_KEY_BYTES)
         joined = b"".join(present)
         return cls(
             data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
-            ends=np.cumsum(np.fromiter(map(len, present), np.int64, len(keys))),
+            ends=np.cumsum(sizes),
             nulls=nulls,
         )
 
@@ -41,15 +49,18 @@ class Judge:
     """Judges columns of transaction.v1."""
 
     def __init__(self, layout: Layout) -> None:
-        self._texts = [layout.field(name).bank_row for name in validity.TEXTS]
-        self._numbers = [layout.field(name).bank_row for name in validity.NUMBERS]
+        bounds = bounds_of("transaction.v1")
+        self._texts = np.array([layout.field(name).bank_row for name in validity.TEXTS], np.int64)
+        self._numbers = np.array([layout.field(name).bank_row for name in validity.NUMBERS], np.int64)
+        self._limits = text_limits(layout, bounds)
+        self._ranges = np.array([bounds[name].range for name in validity.NUMBERS], np.int64)
 
     def judge(self, columns: Columns, keys: Keys, appended_at: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Why each decoded record is rejected (validity.REASONS), OK where it is good or was not decoded."""
         out = np.empty(len(columns), np.uint8)
         validity.validity_kernel(
-            columns.status, columns.data, keys.data, keys.ends, keys.nulls, columns.starts[self._texts],
-            columns.lengths[self._texts], columns.ints[self._numbers], columns.is_null("mcc"), appended_at, out,
+            columns.status, columns.data, keys.data, keys.ends, keys.nulls, columns.starts, columns.lengths, self._texts,
+            self._limits, columns.ints, self._numbers, self._ranges, columns.is_null("mcc"), appended_at, out,
         )  # fmt: skip
         return out
 

@@ -1,33 +1,48 @@
-"""The reject rules: what makes a decoded transaction no transaction. Version 1."""
+"""The reject rules: what makes a decoded transaction no transaction. Version 2.
+
+Ranges and lengths are the contract's (`contracts/bounds.py`). Version 2 rejects texts over their bound, countries that are no
+two capital letters, and event times before 1971 (seconds, taken for milliseconds).
+"""
+
+from numba import njit
 
 from riskstream.runtime.kernel import kernel
 
-REJECT_RULES_VERSION = 1
-OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT = range(8)
+REJECT_RULES_VERSION = 2
+OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY = range(10)
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
+    "text_too_long", "bad_country",
 )  # fmt: skip
-TEXTS = ("transaction_id", "customer_id", "currency", "base_currency")
+TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country")
 NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")
 """Fields in the order in which the kernel takes them."""
-MAX_ID_BYTES = 256
 MAX_AHEAD_MS = 300_000
-MAX_AMOUNT_MINOR = 10**13
-
 _U8 = "Array(uint8, 1, 'C', readonly=True)"
 
 
+@njit(inline="always")
+def _are_capitals(data, start, count):  # type: ignore[no-untyped-def]
+    for at in range(start, start + count):  # noqa: SIM110  numba takes no generator
+        if data[at] < 65 or data[at] > 90:
+            return False
+    return True
+
+
 @kernel(
-    f"void(uint8[::1], {_U8}, {_U8}, int64[::1], uint8[::1], int64[:, ::1], int32[:, ::1], int64[:, ::1],"
-    "uint8[::1], int64[::1], uint8[::1])"
+    f"void(uint8[::1], {_U8}, {_U8}, int64[::1], uint8[::1], int64[:, ::1], int32[:, ::1], int64[::1], int64[::1],"
+    "int64[:, ::1], int64[::1], int64[:, ::1], uint8[::1], int64[::1], uint8[::1])"
 )
 def validity_kernel(  # type: ignore[no-untyped-def]
-    status, data, key_data, key_ends, key_nulls, starts, lengths, numbers, mcc_nulls, appended_at, out
-):
+    status, data, key_data, key_ends, key_nulls, starts, lengths, texts, limits, ints, numbers, ranges, mcc_nulls,
+    appended_at, out,
+):  # fmt: skip
     """Why each decoded record (status 0) is rejected, or OK.
 
-    Rows of starts and lengths are those of TEXTS, rows of numbers those of NUMBERS.
+    `starts`, `lengths` and `ints` are the columns' banks; `texts` and `numbers` the rows of TEXTS and NUMBERS in them. `limits`:
+    most bytes of each row of texts; `ranges` int64[NUMBERS, (least, most)].
     """
+    transaction, customer, country = texts[0], texts[1], texts[4]
     for i in range(min(len(status), len(out))):
         out[i] = OK
         if status[i] != 0:
@@ -35,35 +50,42 @@ def validity_kernel(  # type: ignore[no-untyped-def]
         if key_nulls[i]:
             out[i] = NULL_KEY
             continue
-        if lengths[0, i] == 0 or lengths[1, i] == 0 or lengths[0, i] > MAX_ID_BYTES or lengths[1, i] > MAX_ID_BYTES:
+        if (
+            lengths[transaction, i] == 0 or lengths[transaction, i] > limits[transaction]
+            or lengths[customer, i] == 0 or lengths[customer, i] > limits[customer]
+        ):  # fmt: skip
             out[i] = NO_ID
             continue
         key_start = key_ends[i - 1] if i > 0 else 0
-        same = key_ends[i] - key_start == lengths[1, i]
+        same = key_ends[i] - key_start == lengths[customer, i]
         if same:
-            for at in range(lengths[1, i]):
-                if key_data[key_start + at] != data[starts[1, i] + at]:
+            for at in range(lengths[customer, i]):
+                if key_data[key_start + at] != data[starts[customer, i] + at]:
                     same = False
                     break
         if not same:
             out[i] = KEY_DIFFERS
             continue
-        if (
-            numbers[0, i] < 0 or numbers[0, i] > MAX_AMOUNT_MINOR
-            or numbers[1, i] < 0 or numbers[1, i] > MAX_AMOUNT_MINOR
-        ):  # fmt: skip
-            out[i] = AMOUNT
-            continue
-        for row in (2, 3):
-            if lengths[row, i] != 3:
-                out[i] = CURRENCY
+        for row in range(len(numbers)):
+            if row == 2 and mcc_nulls[i]:
+                continue
+            value = ints[numbers[row], i]
+            if value < ranges[row, 0] or value > ranges[row, 1]:
+                out[i] = AMOUNT if row < 2 else MCC if row == 2 else OCCURRED_AT
                 break
-            for at in range(starts[row, i], starts[row, i] + 3):
-                if data[at] < 65 or data[at] > 90:
-                    out[i] = CURRENCY
+        if out[i] == OK and ints[numbers[3], i] > appended_at[i] + MAX_AHEAD_MS:
+            out[i] = OCCURRED_AT
         if out[i] != OK:
             continue
-        if mcc_nulls[i] == 0 and (numbers[2, i] < 0 or numbers[2, i] > 9999):
-            out[i] = MCC
-        elif numbers[3, i] < 0 or numbers[3, i] > appended_at[i] + MAX_AHEAD_MS:
-            out[i] = OCCURRED_AT
+        for row in texts[2:4]:
+            if lengths[row, i] != 3 or not _are_capitals(data, starts[row, i], 3):
+                out[i] = CURRENCY
+        if out[i] != OK:
+            continue
+        for row in range(len(limits)):
+            if lengths[row, i] > limits[row]:
+                out[i] = TEXT_TOO_LONG
+                break
+        shape = lengths[country, i]
+        if out[i] == OK and shape != 0 and (shape != 2 or not _are_capitals(data, starts[country, i], 2)):
+            out[i] = COUNTRY

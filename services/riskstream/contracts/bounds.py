@@ -1,0 +1,155 @@
+"""Bounds of the contracts' fields, as schemas/ declares them: the one place where every reader and door takes them from.
+
+A field's `minBytes`, `maxBytes` (of UTF-8; of each item of an array), `maxItems`, `maxTotalBytes` (of all items), `minimum`,
+`maximum` and `pattern` are attributes beside its type. They are no part of the schema's id, so a contract in use can
+get one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.catalog import contract
+from riskstream.contracts.columns import Columns
+from riskstream.contracts.plan import TEXT, Layout
+
+UNBOUNDED = int(np.iinfo(np.int64).max)
+_VARINT, _FRAME_HEADER = 10, 5
+_WIDTHS = {"boolean": 1, "int": _VARINT, "long": _VARINT, "float": 4, "double": 8, "null": 0}
+_TEXTS = ("string", "bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Of one field. `kind` is its Avro type without null (an enum's is `enum`, an array's its items' with `is_array`).
+
+    `symbols` of an enum. Sizes in bytes of UTF-8.
+    """
+
+    name: str
+    kind: str
+    is_nullable: bool
+    has_default: bool
+    is_array: bool = False
+    symbols: tuple[str, ...] = ()
+    min_bytes: int = 0
+    max_bytes: int | None = None
+    max_items: int | None = None
+    max_total_bytes: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    pattern: str | None = None
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and most of a number, those of 64 bits where none are declared."""
+        least, most = self.minimum, self.maximum
+        return (-UNBOUNDED if least is None else least), (UNBOUNDED if most is None else most)
+
+    def said(self) -> str:
+        """The bounds in words, empty where there are none."""
+        words = []
+        if self.max_bytes is not None:
+            low = f"{self.min_bytes} to " if self.min_bytes else "at most "
+            words.append(f"{low}{self.max_bytes:,} bytes{' each' if self.is_array else ''}")
+        if self.max_items is not None:
+            words.append(f"at most {self.max_items:,} items")
+        if self.max_total_bytes is not None:
+            words.append(f"at most {self.max_total_bytes:,} bytes together")
+        if self.minimum is not None:
+            words.append(f"from {self.minimum:,}")
+        if self.maximum is not None:
+            words.append(f"to {self.maximum:,}")
+        if self.pattern is not None:
+            words.append(f"shaped `{self.pattern}`")
+        return ", ".join(words)
+
+
+@cache
+def bounds_of(name: str) -> dict[str, Bounds]:
+    """The bounds of a contract's fields by name, in the schema's order."""
+    return {field["name"]: _bounds(field) for field in contract(name).schema["fields"]}
+
+
+def _bounds(field: dict[str, Any]) -> Bounds:
+    kind = field["type"]
+    is_nullable = isinstance(kind, list)
+    if is_nullable:
+        kind = next(branch for branch in kind if branch != "null")
+    is_array = isinstance(kind, dict) and kind["type"] == "array"
+    if is_array:
+        kind = kind["items"]
+    symbols = tuple(kind["symbols"]) if isinstance(kind, dict) and kind["type"] == "enum" else ()
+    return Bounds(
+        name=field["name"], kind=kind["type"] if isinstance(kind, dict) else kind, is_nullable=is_nullable,
+        has_default="default" in field, is_array=is_array, symbols=symbols, min_bytes=field.get("minBytes", 0),
+        max_bytes=field.get("maxBytes"), max_items=field.get("maxItems"), max_total_bytes=field.get("maxTotalBytes"),
+        minimum=field.get("minimum"), maximum=field.get("maximum"), pattern=field.get("pattern"),
+    )  # fmt: skip
+
+
+@cache
+def largest_frame(name: str) -> int:
+    """Bytes of the largest frame that a contract allows, by its bounds. TypeError where a text or array has none."""
+    return _FRAME_HEADER + _largest(contract(name).schema, {})
+
+
+def _largest(schema: dict[str, Any], named: dict[str, int]) -> int:
+    total = 0
+    for field in schema["fields"]:
+        bounds, kind = _bounds(field), field["type"]
+        if isinstance(kind, list):
+            kind = next(branch for branch in kind if branch != "null")
+        item = kind["items"] if bounds.is_array else kind
+        if isinstance(item, dict) and item["type"] == "record":
+            each = named[f"{item.get('namespace', schema.get('namespace', 'riskstream'))}.{item['name']}"] = _largest(
+                item, named
+            )
+        elif bounds.kind in _TEXTS:
+            if bounds.max_bytes is None:
+                raise TypeError(f"{schema['name']}.{bounds.name} has no maxBytes")
+            each = _VARINT + bounds.max_bytes
+        else:
+            each = named[bounds.kind] if bounds.kind in named else _WIDTHS.get(bounds.kind, _VARINT)
+        if bounds.is_array:
+            if bounds.max_items is None:
+                raise TypeError(f"{schema['name']}.{bounds.name} has no maxItems")
+            each = each * bounds.max_items + 3 * _VARINT
+        total += (bounds.max_total_bytes or each) + (1 if bounds.is_nullable else 0)
+    return total
+
+
+def text_limits(layout: Layout, bounds: Mapping[str, Bounds]) -> NDArray[np.int64]:
+    """int64[spans of the layout]: the most bytes of each text, UNBOUNDED of arrays and where none are declared."""
+    out = np.full(max(layout.bank_rows[3], 1), UNBOUNDED, np.int64)
+    for field in layout.fields:
+        most = bounds[field.name].max_bytes
+        if field.kind == TEXT and most is not None:
+            out[field.bank_row] = most
+    return out
+
+
+class ColumnBounds:
+    """Checks decoded columns of a flat contract against its bounds; shapes (`pattern`) are left to who needs them."""
+
+    def __init__(self, name: str, layout: Layout) -> None:
+        self._bounds = bounds_of(name)
+        self._limits = text_limits(layout, self._bounds)[:, None]
+
+    def broken(self, columns: Columns) -> NDArray[np.bool_]:
+        """True where a decoded record has a text that is too long or too short, or a number out of its range."""
+        out = (columns.lengths > self._limits).any(axis=0)
+        for bounds in self._bounds.values():
+            here = columns.is_null(bounds.name) == 0
+            if bounds.min_bytes and not bounds.is_nullable:
+                out |= columns.span(bounds.name)[1] < bounds.min_bytes
+            if bounds.minimum is not None:
+                out |= here & (columns.numbers(bounds.name) < bounds.minimum)
+            if bounds.maximum is not None:
+                out |= here & (columns.numbers(bounds.name) > bounds.maximum)
+        found: NDArray[np.bool_] = out & (columns.status == 0)
+        return found
