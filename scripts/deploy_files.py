@@ -31,7 +31,12 @@ def acls(service: str) -> list[dict[str, Any]]:
         writes, reads = service in topic.producers, service in topic.consumers
         own_state = writes and topic.is_compacted
         if writes or reads:
-            operations = ["Describe", *(["Read"] if reads or own_state else []), *(["Write"] if writes else [])]
+            operations = [
+                "Describe",
+                "DescribeConfigs",
+                *(["Read"] if reads or own_state else []),
+                *(["Write"] if writes else []),
+            ]
             out.append(_acl("topic", topic.name, *operations))
     out.append(_acl("group", READER, "Read", "Describe"))  # readers outside of any group still look for its coordinator
     if service in GROUPED:

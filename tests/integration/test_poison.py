@@ -42,6 +42,10 @@ def poisons(tag: str) -> list[tuple[str, bytes | None, bytes | None]]:
         ("bad_mcc", key, frame(customer_id=f"c-{tag}", mcc=10_000)),
         ("occurred_at_out_of_range", key, frame(customer_id=f"c-{tag}", occurred_at=FUTURE_MS)),
         ("occurred_at_out_of_range", key, frame(customer_id=f"c-{tag}", occurred_at=-1)),
+        ("bad_magic", key, b"x" * 1_030_000),
+        ("short", b"k" * 1_030_000, b"junk"),
+        ("too_large", key, frame(customer_id=f"c-{tag}", terminal_id="T" * 520_000)),
+        ("text_too_long", key, frame(customer_id=f"c-{tag}", terminal_id="T" * 257)),
     ]  # fmt: skip
 
 

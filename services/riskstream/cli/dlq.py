@@ -69,7 +69,8 @@ def redrive_letters(
         raise click.UsageError("give positions, --reason or --all")
 
     def is_wanted(letter: DeadLetter) -> bool:
-        return (not positions or letter.position in positions) and reason in (None, letter.reason)
+        is_named = letter.position in positions
+        return (is_named or (not positions and not letter.is_cut)) and reason in (None, letter.reason)
 
     now, before = redrive(kafka, topic, is_wanted, again=again)
     click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before")

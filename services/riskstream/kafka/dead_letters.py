@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from riskstream.kafka.client import client_log, consumer, producing, translated
+from riskstream.kafka.limits import CUT_HEADERS
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal
@@ -28,6 +29,11 @@ class DeadLetter:
     reason: str
     detail: str
     record: Record
+
+    @property
+    def is_cut(self) -> bool:
+        """True where it did not fit whole: headers tell the length and hash of what it was."""
+        return any(name in CUT_HEADERS for name, _ in self.record.headers)
 
     @property
     def position(self) -> str:
@@ -76,6 +82,11 @@ def redrive(
         now = letters if again else [each for each in letters if each not in before]
         if not now:
             return [], before
+        if cut := [letter for letter in now if letter.is_cut]:
+            raise Fatal(
+                what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
+                where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
+            )  # fmt: skip
         for letter in now:
             done[letter.record.partition].add(letter.record.offset)
         offsets = [_commit_of(topic, number, mine) for number, mine in done.items()]

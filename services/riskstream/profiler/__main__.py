@@ -35,6 +35,7 @@ def main() -> None:
         tuple(features.profiles),
         forward_settings.max_batch,
         on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n),
+        on_broken=metrics.bad.inc,
     )
     core = ProfilerCore(features, metrics)
     url = settings.redis.get_secret_value()

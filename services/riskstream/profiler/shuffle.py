@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.column_encoder import ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.kafka.ports import Intake
@@ -22,12 +23,18 @@ class ShuffleCore:
     """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1."""
 
     def __init__(
-        self, entities: tuple[Entity, ...], capacity: int, *, on_unkeyed: Callable[[str, int], Any] = lambda _, __: None
+        self,
+        entities: tuple[Entity, ...],
+        capacity: int,
+        *,
+        on_unkeyed: Callable[[str, int], Any] = lambda _, __: None,
+        on_broken: Callable[[int], Any] = lambda _: None,
     ) -> None:
         self._entities = entities
-        self._on_unkeyed = on_unkeyed
+        self._on_unkeyed, self._on_broken = on_unkeyed, on_broken
         self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
         self._judge = Judge(self._transactions.layout)
+        self._label_bounds = ColumnBounds("label.v1", self._labels.layout)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
@@ -38,8 +45,10 @@ class ShuffleCore:
             good = (columns.status == 0) & (reject == validity.OK)
             return self._events(intake, columns, good, EVENT)
         columns = self._labels.decode(intake.values)
-        outcomes = columns.numbers("outcome")
-        return self._events(intake, columns, (columns.status == 0) & (outcomes != 0), LABELLED)
+        good = (columns.status == 0) & ~self._label_bounds.broken(columns)
+        if not good.all():
+            self._on_broken(int((~good).sum()))
+        return self._events(intake, columns, good & (columns.numbers("outcome") != 0), LABELLED)
 
     def _events(
         self, intake: Intake, columns: Columns, good: NDArray[np.bool_], kind: int

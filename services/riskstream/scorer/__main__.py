@@ -7,6 +7,7 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.limits import check, least_of, least_of_dead_letters
 from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
@@ -29,7 +30,14 @@ def main() -> None:
     stop = stop_event()
     features = SETS[settings.features]
     model, policy = load_model(settings, features)
-    TopicAdmin(settings.kafka).wait_until_allowed()
+    admin = TopicAdmin(settings.kafka)
+    admin.wait_until_allowed()
+    limits = admin.message_limits([settings.source, settings.output, settings.dead_letters])
+    least = {
+        settings.output: least_of(settings.output, "score.v1"),
+        settings.dead_letters: least_of_dead_letters(limits[settings.source]),
+    }
+    check(limits, least, settings.kafka)
     redis = settings.redis.get_secret_value()
     profiles = None
     if features.profiles:
@@ -60,6 +68,7 @@ def main() -> None:
             checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
             output_kafka=settings.output_kafka, client_id=settings.client_id,
+            dead_letter_bytes=limits[settings.dead_letters],
             producer_overrides={"queue.buffering.max.messages": settings.output_queue},
         ),
         core, store, metrics, stop, tracing.tracer,

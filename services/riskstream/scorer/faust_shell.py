@@ -17,6 +17,7 @@ import faust
 import numpy as np
 import structlog
 
+from riskstream.kafka.limits import fitted, producer_bytes, short_key
 from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, StateStore
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.traced import HopSpans, context_in, header_of
@@ -92,6 +93,7 @@ class FaustShell:
             value_serializer="raw",
             consumer_auto_offset_reset="earliest",
             producer_acks=-1,
+            producer_max_request_size=producer_bytes(),
             producer_linger_ms=0,
             broker_max_poll_records=settings.max_batch,
             broker_commit_interval=1.0,
@@ -243,7 +245,7 @@ class FaustShell:
         """Scores in order, then dead letters; what failed is sent again, with all that came after it."""
         todo: list[tuple[str, Any, Any, int, Any]] = [
             (
-                self._settings.output, batch.keys[index], frame, int(batch.partitions[index]),
+                self._settings.output, short_key(batch.keys[index])[0], frame, int(batch.partitions[index]),
                 header_of(hops[index].context) if index in hops else None,
             )
             for index, frame in enumerate(outcome.frames)
@@ -255,7 +257,8 @@ class FaustShell:
             if index in hops:
                 hops[index].error = f"rejected: {reason}"
                 headers += header_of(hops[index].context)
-            todo.append((self._settings.dead_letters, batch.keys[index], batch.values[index], partition, headers))
+            key, value, headers = fitted(batch.keys[index], batch.values[index], headers, producer_bytes())
+            todo.append((self._settings.dead_letters, key, value, partition, headers))
         producer = self.app.producer
         while todo:
             sent = [await producer.send(topic, k, v, p, None, headers) for topic, k, v, p, headers in todo]

@@ -131,7 +131,11 @@ class ProfilerMetrics(DerivedMetrics):
             "riskstream_profiler_unkeyed_labels_total", "Labels without the entity's key", ["entity"], registry=registry
         )
         self.events = Counter("riskstream_profiler_events_total", "Profile events taken", registry=registry)
-        self.bad = Counter("riskstream_profiler_unreadable_total", "Profile events not readable", registry=registry)
+        self.bad = Counter(
+            "riskstream_profiler_unreadable_total",
+            "Profile events and labels not readable or out of bounds",
+            registry=registry,
+        )
         self.vectors = Counter("riskstream_profiler_vectors_total", "Vectors written", registry=registry)
         self.keys = Gauge("riskstream_profiler_keys", "Keys held in memory", ["entity"], registry=registry)
         self.view_errors = Counter(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.profiles import EVENT, Profiles, Steps, standings
@@ -21,12 +22,13 @@ class ProfileLog:
         self.clock_ms = 0
         self.repeats = 0
         self._decoder = ColumnDecoder("profile-event.v1")
+        self._bounds = ColumnBounds("profile-event.v1", self._decoder.layout)
         self._last: dict[int, int] = {}
 
     def take(self, frames: Sequence[bytes | None]) -> int:
         """Fold frames in; how many of them could not be read and were left out."""
         columns = self._decoder.decode(frames)
-        readable = columns.status == 0
+        readable = (columns.status == 0) & ~self._bounds.broken(columns)
         accepted = self._accept(
             columns.numbers("kind"), columns.numbers("src_partition"), columns.numbers("src_index"), columns.numbers("src"),
             readable,
