@@ -91,7 +91,7 @@ def test_it_tells_of_dead_groups_what_they_cannot_tell_themselves(world: World, 
 def test_it_says_when_the_cluster_last_answered_and_nothing_before(world: World) -> None:
     registry = CollectorRegistry()
     settings = LagSettings(kafka=world.kafka, groups="scorer=transactions.v1")
-    service = LagService(settings, LagMetrics(registry), Event())
+    service = LagService(settings, LagMetrics(registry), Event(), world.admin)
     assert registry.get_sample_value("riskstream_lag_seen_timestamp_seconds") is None
     service.look()
     seen = registry.get_sample_value("riskstream_lag_seen_timestamp_seconds")

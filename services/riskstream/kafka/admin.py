@@ -186,9 +186,9 @@ class TopicAdmin:
         """Ids of the consumer groups that the cluster knows."""
         return sorted(self._group_states())
 
-    def groups_with_members(self) -> set[str]:
-        """Ids of those that have a process now."""
-        return {name for name, state in self._group_states().items() if state not in _WITHOUT_MEMBERS}
+    def groups_by_members(self) -> dict[str, bool]:
+        """Of each group that the cluster knows, whether it has a process now."""
+        return {name: state not in _WITHOUT_MEMBERS for name, state in self._group_states().items()}
 
     def _group_states(self) -> dict[str, ConsumerGroupState]:
         self._metadata()

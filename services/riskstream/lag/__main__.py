@@ -15,8 +15,9 @@ def main() -> None:
     settings = LagSettings.load()
     set_up_logs("lag", settings.log_level)
     stop = stop_event()
-    TopicAdmin(settings.kafka).wait_until_allowed()
-    service = LagService(settings, LagMetrics(), stop)
+    admin = TopicAdmin(settings.kafka)
+    admin.wait_until_allowed()
+    service = LagService(settings, LagMetrics(), stop, admin)
     health = TelemetryServer(
         settings.telemetry_host,
         settings.telemetry_port,

@@ -19,9 +19,9 @@ log = structlog.get_logger("lag")
 class LagService:
     """Runs until stopped. Where Kafka does not answer, what was told last stays and `seen` grows old: an alert asks for it."""
 
-    def __init__(self, settings: LagSettings, metrics: LagMetrics, stop: Event) -> None:
+    def __init__(self, settings: LagSettings, metrics: LagMetrics, stop: Event, admin: TopicAdmin) -> None:
         self._settings, self._metrics, self._stop = settings, metrics, stop
-        self._admin = TopicAdmin(settings.kafka)
+        self._admin = admin
         self._ends_before: dict[Place, int] = {}
         self.is_ready = False
         self.loop_seen = time.monotonic()
@@ -48,13 +48,15 @@ class LagService:
         firsts = {
             topic: self._admin.end_offsets(topic, counts[topic], first=True) for topic in {each for _, each in expected}
         }
-        alive = self._admin.groups_with_members()
+        known = self._admin.groups_by_members()
         found: list[GroupLag] = []
         for group, topic in expected:
-            behind = undone(self._admin.group_offsets(group), topic, firsts[topic], ends[topic])
+            # Not of a group that the cluster does not know: before the first one, librdkafka ended the process with signal 11.
+            committed = self._admin.group_offsets(group) if group in known else {}
+            behind = undone(committed, topic, firsts[topic], ends[topic])
             late = long_undone(behind, self._ends_before)
             ages = ages_at(self._settings.kafka, late) if late else {}
             found += rows(group, behind, ages, late)
         self._ends_before = {(topic, number): end for topic, each in ends.items() for number, end in enumerate(each)}
-        members = {group: group in alive for group, _ in self._settings.expected()}
+        members = {group: known.get(group, False) for group, _ in self._settings.expected()}
         self._metrics.show(found, {topic: sum(ends[topic]) for topic in counted}, members, time.time())
