@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from riskstream.contracts.catalog import Topic, contracts, topics
+from riskstream.lag.settings import LagSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy/helm/riskstream/files"
@@ -46,10 +47,24 @@ def acls(service: str) -> list[dict[str, Any]]:
     return out
 
 
+def lag_acls() -> list[dict[str, Any]]:
+    """The lag service looks at others' groups and at the first record that each has not done, and writes nothing."""
+    settings = LagSettings.model_construct()
+    groups = sorted({group for group, _ in settings.expected()})
+    named = sorted({topic for _, topic in settings.expected()} | set(settings.topics.split(",")))
+    return [
+        *(_acl("topic", topic, "Describe", "Read") for topic in named),
+        *(_acl("group", group, "Describe") for group in groups), _acl("group", READER, "Read", "Describe"),
+    ]  # fmt: skip
+
+
 def strimzi() -> str:
     held = {
         "topics": [{"name": each.name, "config": _typed(each.config)} for each in topics().values()],
-        "users": [{"name": service, "acls": acls(service)} for service in SERVICES],
+        "users": [
+            *({"name": service, "acls": acls(service)} for service in SERVICES),
+            {"name": "lag", "acls": lag_acls()},
+        ],
     }
     return _NOTE + yaml.safe_dump(held, sort_keys=False, width=130)
 

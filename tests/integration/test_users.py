@@ -80,7 +80,7 @@ class Guarded:
         given = {
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "scorer": ("--redis", redis.url, "--model", str(model)),
-            "tracker": (), "profiler": ("--redis", redis.url),
+            "tracker": (), "profiler": ("--redis", redis.url), "lag": ("--every-s", "1"),
             "reporter": ("--out", str(self.reports), "--every-s", "2", "--so-far", "true"),
         }  # fmt: skip
         self.services: dict[str, Service] = {}

@@ -44,8 +44,9 @@ the seconds a second that its micro-batches take, at 60 % of a core each, the mo
 in a hundred is older than the deadline; then the next number that shares the partitions evenly.
 */ -}}
 {{- define "riskstream.scalingQuery" -}}
-{{- $busy := printf "sum(rate(riskstream_%s_batch_seconds_sum[5m])) / 0.6" .name -}}
-{{- $late := printf "histogram_quantile(0.99, sum by (le) (rate(riskstream_%s_event_age_seconds_bucket[5m]))) > bool %v" .name .scaling.deadline -}}
+{{- $mine := printf "namespace=%q,installation=%q" .root.Release.Namespace .root.Release.Name -}}
+{{- $busy := printf "sum(rate(riskstream_%s_batch_seconds_sum{%s}[5m])) / 0.6" .name $mine -}}
+{{- $late := printf "histogram_quantile(0.99, sum by (le) (rate(riskstream_%s_event_age_seconds_bucket{%s}[5m]))) > bool %v" .name $mine .scaling.deadline -}}
 {{- $need := printf "max_over_time((%s * (1 + (%s)))[30m:1m])" $busy $late -}}
 {{- $before := int .scaling.min -}}
 {{- $query := printf "%d" $before -}}
@@ -130,6 +131,13 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- end }}
 {{- end }}
+{{- include "riskstream.oneSource" (dict "at" "model.volume" "volume" .Values.model.volume) }}
+{{- range $name, $service := .Values.services }}
+{{- include "riskstream.oneSource" (dict "at" (printf "services.%s.volume" $name) "volume" $service.volume) }}
+{{- end }}
+{{- range $name, $job := .Values.cronJobs }}
+{{- include "riskstream.oneSource" (dict "at" (printf "cronJobs.%s.volume" $name) "volume" $job.volume) }}
+{{- end }}
 {{- if and .Values.kafka.hasCa (not .Values.kafka.existingSecret) }}
 {{- fail "kafka.hasCa is set and kafka.existingSecret is not: name the Secret that holds ca.crt" }}
 {{- end }}
@@ -159,4 +167,17 @@ checkov.io/skip1: CKV_K8S_11=a CPU limit throttles within a period, which is lat
 checkov.io/skip2: CKV_K8S_43=the tag is pinned, and services.<name>.digest takes a digest
 checkov.io/skip3: CKV_K8S_15=a pinned tag or a digest does not change, and a registry that is away must not stop a restart
 checkov.io/skip4: CKV_K8S_35=settings are read from the environment; no process of the image hands it on or prints it
+{{- end }}
+
+{{- /* Values of several files are merged: a volume would then have two sources, which Kubernetes refuses. */ -}}
+{{- define "riskstream.oneSource" -}}
+{{- $sources := keys (omit (default dict .volume) "name") }}
+{{- if gt (len $sources) 1 }}
+{{- fail (printf "%s has %d sources, %s: a volume has one; set the others to null" .at (len $sources) (join " and " ($sources | sortAlpha))) }}
+{{- end }}
+{{- end }}
+
+{{- /* A volume of the values, else a folder that goes with the pod. */ -}}
+{{- define "riskstream.volume" -}}
+{{- if . }}{{ toYaml . }}{{ else }}emptyDir: {}{{ end }}
 {{- end }}
