@@ -16,6 +16,8 @@ from riskstream.risk.features.profiles import Profiles, Written
 from riskstream.telemetry.metrics import ProfilerMetrics
 
 STATE = "profile-state.v1"
+POSITIONS = b"positions"
+"""Key of the record of the log's positions, where they do not fit the commit's metadata."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class ProfilerCore:
                 continue
             if record.topic == STATE:
                 part = self._states.decode(record.value)
+                if record.key == POSITIONS:
+                    self._partitions[partition].log.restore(dict(zip(part["ends"], part["counts"], strict=True)))
                 if part["entity"] in held:
                     held[part["entity"]].take(part)
                 continue
@@ -108,6 +112,10 @@ class ProfilerCore:
                     self._said(partition, mine.position - 1, entity, profiles, slot, name, standing, occurred_at)
                 )
             profiles.forget_labels(mine.log.clock_ms)
+        if (positions := mine.log.positions) is not None:
+            record = {"ends": list(positions), "counts": list(positions.values())}
+            value = self._states.encode({"entity": "", "key": "", "src": mine.position - 1, **record})
+            out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
         self._count()
         return out
 

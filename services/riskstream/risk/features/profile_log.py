@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.positions_text import packed, unpacked
 from riskstream.risk.features.profiles import EVENT, Profiles, Steps, standings
+
+MAX_INLINE = 3900
+"""Of the positions in a commit's metadata: Kafka takes 4,096 bytes by default, and offset and clock stand beside them."""
+IN_STATE = "state"
 
 
 class ProfileLog:
@@ -24,6 +29,7 @@ class ProfileLog:
         self._decoder = ColumnDecoder("profile-event.v1")
         self._bounds = ColumnBounds("profile-event.v1", self._decoder.layout)
         self._last: dict[int, int] = {}
+        self._is_in_state = False
 
     def take(self, frames: Sequence[bytes | None]) -> int:
         """Fold frames in; how many of them could not be read and were left out."""
@@ -74,14 +80,29 @@ class ProfileLog:
         return accepted
 
     def metadata(self) -> str:
-        """What to commit beside the offset, for `resume`."""
-        return f"clock={self.clock_ms};" + ",".join(f"{each:x}:{last:x}" for each, last in sorted(self._last.items()))
+        """What to commit beside the offset, for `resume`; where it is too long, `positions` stand in the state topic."""
+        text = packed(self._last)
+        return f"clock={self.clock_ms};z={text if len(text) <= MAX_INLINE else IN_STATE}"
+
+    @property
+    def positions(self) -> dict[int, int] | None:
+        """Positions by series, where they do not fit `metadata`; None where they do."""
+        return dict(self._last) if len(packed(self._last)) > MAX_INLINE else None
+
+    def restore(self, positions: dict[int, int]) -> None:
+        """Take up `positions` from the state topic, where the metadata given to `resume` says that they stand there."""
+        if self._is_in_state:
+            self._last = positions
 
     def resume(self, metadata: str) -> None:
         """Take up clock and positions from committed metadata; nothing where there is none."""
         for part in metadata.split(";"):
             if part.startswith("clock="):
                 self.clock_ms = int(part.removeprefix("clock="))
-            elif ":" in part:
+            elif part.startswith("z="):
+                text = part.removeprefix("z=")
+                self._is_in_state = text == IN_STATE
+                self._last = {} if self._is_in_state else unpacked(text)
+            elif ":" in part:  # as committed before there was a short form
                 pairs = (pair.split(":") for pair in part.split(","))
                 self._last = {int(each, 16): int(last, 16) for each, last in pairs}
