@@ -200,7 +200,7 @@ class Gateway:
         if given is None:
             return self._settings.deadline_ms
         most = self._settings.max_deadline_ms
-        if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= most:
+        if len(given) > 9 or not given.isascii() or not given.isdigit() or not 1 <= int(given) <= most:
             raise Problem(
                 status=400, code="bad-deadline", title="The deadline is wrong",
                 detail=f"deadline_ms is {given[:32]}; give whole ms, 1 to {most}",

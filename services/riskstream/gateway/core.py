@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import msgspec
 
+from riskstream.contracts.bounds import Bounds, bounds_of
 from riskstream.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.contracts.records import Label, Transaction
 from riskstream.gateway.problem import Problem, invalid
@@ -14,7 +15,7 @@ from riskstream.gateway.rates import Rates
 MAX_AHEAD_MS = 300_000
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT_MINOR)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
 T = TypeVar("T")
 
 
@@ -27,7 +28,7 @@ class TransactionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     terminal_id: Id | None = None
     merchant_id: Id | None = None
     mcc: Annotated[int, msgspec.Meta(ge=0, le=9999)] | None = None
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] | None = None
+    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
     channel: Literal["POS", "ECOM", "ATM", "MOBILE", "BRANCH"]
     kind: Literal["PURCHASE", "REFUND", "CASH", "TRANSFER"]
     amount_minor: Amount
@@ -79,11 +80,36 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
 
 
 def _converted(data: Any, kind: type[T], what: str) -> T:
+    for name, value in data.items():
+        if isinstance(value, str) and not _is_text(value):
+            raise invalid("invalid-field", f"$.{name}", "it holds half of a surrogate pair, which no text has")
     try:
-        return msgspec.convert(data, kind, strict=True)
+        found = msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
         detail, _, path = str(error).partition(" - at `")
         raise _field_problem(data, detail, path.rstrip("`") or "$", what) from None
+    for name, bounds in bounds_of(f"{what}.v1").items():
+        if isinstance(text := data.get(name), str):
+            _check_text(text, bounds)
+    return found
+
+
+def _is_text(text: str) -> bool:
+    """False where it holds half of a surrogate pair."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _check_text(text: str, bounds: Bounds) -> None:
+    """The contract's bound is of bytes."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise invalid(
+            "invalid-field", f"$.{bounds.name}", "it holds half of a surrogate pair, which no text has"
+        ) from None
+    if bounds.max_bytes is not None and size > bounds.max_bytes:
+        detail = f"it has {size} bytes of UTF-8, {bounds.max_bytes} at most"
+        raise invalid("invalid-field", f"$.{bounds.name}", detail)
 
 
 def _parse(body: bytes, what: str) -> Any:
@@ -99,6 +125,8 @@ def _parse(body: bytes, what: str) -> Any:
         raise invalid("malformed-json", "$", f"a number cannot be read: {error}") from None
     except RecursionError:
         raise invalid("malformed-json", "$", f"the body is nested too deeply; a {what} is flat") from None
+    if isinstance(data, dict) and (odd := [key for key in data if not _is_text(key)]):
+        raise invalid("unknown-field", f"$.{odd[0]}", f"the field {odd[0]} is unknown; see schemas/{what}.v1.avsc")
     if not isinstance(data, dict):
         raise invalid("not-an-object", "$", f"the body is not a JSON object; send one {what}")
     return data
@@ -143,6 +171,8 @@ def _check_time(occurred_at: int, now_ms: int, path: str = "$.occurred_at") -> N
         raise invalid("bad-time", path, f"{occurred_at} is more than 5 minutes ahead of the gateway's clock")
     if occurred_at < 0:
         raise invalid("bad-time", path, f"{occurred_at} is before 1970; give milliseconds since 1970 UTC")
+    if occurred_at == 0:
+        raise invalid("bad-time", path, "0 is a time that was left out; give milliseconds since 1970 UTC")
     if 0 < occurred_at < now_ms // 500:
         raise invalid("bad-time", path, f"{occurred_at} looks like seconds; give milliseconds since 1970 UTC")
 

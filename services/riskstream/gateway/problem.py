@@ -31,4 +31,7 @@ class Problem(Exception):
 
 def invalid(code: str, path: str, detail: str) -> Problem:
     """400: the body is not what the route takes."""
+    path, detail = (
+        text.encode(errors="replace").decode() for text in (path, detail)
+    )  # they may show half a surrogate pair
     return Problem(status=400, code=code, title="The body is not valid", detail=detail, path=path)

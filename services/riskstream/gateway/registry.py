@@ -19,7 +19,7 @@ def routes() -> list[Route]:
     """Routes of the read API."""
     return [
         Route("/schemas/types", lambda _: _json(["AVRO"])),
-        Route("/schemas/ids/{known:int}", _by_id),
+        Route("/schemas/ids/{known}", _by_id),
         Route("/subjects", lambda _: _json(sorted(_subjects()))),
         Route("/subjects/{subject}/versions", _versions),
         Route("/subjects/{subject}/versions/{version}", _version),
@@ -31,10 +31,10 @@ def _subjects() -> dict[str, Topic]:
 
 
 def _by_id(request: Request) -> Response:
-    known = request.path_params["known"]
+    known = _number(request.path_params["known"])
     found = contract_by_id().get(known)
     if found is None:
-        return _error(404, 40403, f"Schema {known} not found")
+        return _error(404, 40403, f"Schema {request.path_params['known'][:32]} not found")
     return _json({"schema": _text(found.versions[known])})
 
 
@@ -55,11 +55,16 @@ def _version(request: Request) -> Response:
     found = contract(topic.contract)
     # Oldest first: the newest schema is the last version.
     ids = [known for known in found.versions if known != found.id] + [found.id]
-    number = len(ids) if wanted in ("latest", "-1") else int(wanted) if wanted.isdigit() else 0
+    number = len(ids) if wanted in ("latest", "-1") else _number(wanted)
     if not 1 <= number <= len(ids):
-        return _error(404, 40402, f"Version {wanted} not found")
+        return _error(404, 40402, f"Version {wanted[:32]} not found")
     known = ids[number - 1]
     return _json({"subject": subject, "id": known, "version": number, "schema": _text(found.versions[known])})
+
+
+def _number(text: str) -> int:
+    """A whole number of at most ten digits, 0 for anything else (int() of thousands of digits raises)."""
+    return int(text) if len(text) <= 10 and text.isascii() and text.isdigit() else 0
 
 
 def _text(schema: dict[str, Any]) -> str:
