@@ -7,12 +7,20 @@ import pyarrow.parquet as pq
 import pytest
 from loadtests.collector import Collector
 
+from riskstream.contracts import writers
 from riskstream.demo.chain import Chain
 from riskstream.risk.features.standard import STANDARD
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
 from tests.support.world import World
+
+
+@pytest.fixture(autouse=True)
+def _no_schemas_of_another_test() -> Iterator[None]:
+    """Commands run in this process set where schemas are asked for, one place a process."""
+    yield
+    writers.use(None)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`riskstream contracts check|release`."""
+"""`riskstream contracts check|release|register`."""
 
 from pathlib import Path
 
@@ -36,3 +36,12 @@ def release() -> None:
     written = write_released(shipped("schemas"))
     for line in written or ["nothing new"]:
         click.echo(line)
+
+
+@command.command()
+def register() -> None:
+    """Register the schema of each topic at RISKSTREAM_SCHEMA_REGISTRY_URL, under the subject <topic>-value; print the ids."""
+    from riskstream.adapters.schemas import register_all  # here: the other commands need no Kafka client
+
+    for subject, known in register_all().items():
+        click.echo(f"{known:>10} {subject}")

@@ -24,11 +24,18 @@ def default_kafka() -> str:
 
 
 def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--kafka ADDR."""
+    """--kafka ADDR. What the command reads from there may be of schemas that it has to ask for."""
     return click.option(
-        "--kafka", default=default_kafka, metavar="ADDR",
+        "--kafka", default=default_kafka, metavar="ADDR", callback=_with_schemas,
         help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else 127.0.0.1:9092]",
     )(function)  # fmt: skip
+
+
+def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str) -> str:
+    from riskstream.adapters.schemas import read_schemas  # here: commands that need no Kafka do without its client
+
+    read_schemas(kafka)
+    return kafka
 
 
 def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -8,6 +8,7 @@ import click
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.schemas import SCHEMAS, publish
 from riskstream.kafka.topic_steps import Safety, Step
 from riskstream.runtime.errors import Fatal
 
@@ -58,6 +59,8 @@ def apply(kafka: str, partitions: int | None, replication_factor: int | None, mi
     admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
     steps = admin.apply(list(topics().values()), partitions or _existing(admin), safety)
     _show(steps)
+    if new := publish(kafka):
+        click.echo(f"{new} schemas published in {SCHEMAS}")
     if left := [step for step in steps if step.action == "differs"]:
         raise Fatal(
             what=f"{len(left)} differences are left that apply never mends, the first of {left[0].topic}", where=kafka,

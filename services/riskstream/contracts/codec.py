@@ -13,8 +13,9 @@ from typing import Any
 import fastavro
 from fastavro.read import SchemaResolutionError
 
-from riskstream.contracts.catalog import Contract, contract, contract_by_id, schema_id
+from riskstream.contracts.catalog import Contract, contract, contract_by_id, contracts, schema_id
 from riskstream.contracts.resolution import Incompatible, aligned, kind_of, problems
+from riskstream.contracts.writers import Unknown, find, find_other, refusal, unknown, wait_for, wire_id
 from riskstream.runtime.errors import Rejected
 
 HEADER_SIZE = 5
@@ -31,7 +32,6 @@ class Codec:
 
     def __init__(self, name: str | Contract) -> None:
         self.contract: Contract = contract(name) if isinstance(name, str) else name
-        self._header = _HEADER.pack(0, self.contract.id)
         self._schema = reader_of(self.contract.schema)
         self._writers = {known: self._writer(schema) for known, schema in self.contract.versions.items()}
 
@@ -46,20 +46,34 @@ class Codec:
             raise Incompatible(problems=found)
         return writer_of(self.contract.schema, schema)
 
+    def _asked_for(self, known: int) -> Any:
+        """A writer's schema that is not bundled."""
+        found = find_other(known)
+        if found is None:
+            raise wait_for([known], [0], self.contract.name)
+        if isinstance(found, Unknown):
+            raise unknown(self.contract, known, found)
+        try:
+            self._writers[known] = self._writer(found)
+        except (Incompatible, ValueError) as error:
+            raise refusal(self.contract, known, error) from error
+        return self._writers[known]
+
     def encode(self, record: Mapping[str, Any] | object) -> bytes:
         """Bytes of one record: a mapping, or a generated record. ValueError or TypeError where it does not fit."""
         out = io.BytesIO()
-        out.write(self._header)
+        out.write(_HEADER.pack(0, wire_id(self.contract)))
         fastavro.schemaless_writer(out, self._schema, as_mapping(record), strict_allow_default=True)
         return out.getvalue()
 
     def decode(self, frame: bytes | None) -> dict[str, Any]:
-        """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not one of ours."""
+        """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not one of ours.
+
+        SchemaWait while its schema is being asked for.
+        """
         known = frame_schema_id(frame)
         assert frame is not None
-        writer = self._writers.get(known)
-        if writer is None:
-            raise Rejected(reason="unknown_schema", detail=f"schema id {known} is not a {self.contract.name}")
+        writer = self._writers.get(known) or self._asked_for(known)
         body = io.BytesIO(frame[HEADER_SIZE:])
         try:
             record = fastavro.schemaless_reader(body, writer, self._schema)
@@ -108,10 +122,26 @@ def codec(name: str) -> Codec:
 def decode_any(frame: bytes | None) -> tuple[str, dict[str, Any]]:
     """Contract name and record of a frame of any contract; Rejected where the id is unknown."""
     known = frame_schema_id(frame)
-    found = contract_by_id().get(known)
+    name = contract_of(known)
+    return name, codec(name).decode(frame)
+
+
+def contract_of(schema_id: int) -> str:
+    """Name of the contract of a schema id; Rejected where it has none, SchemaWait while it is being asked for."""
+    bundled = contract_by_id().get(schema_id)
+    if bundled is not None:
+        return bundled.name
+    found = find(schema_id)
     if found is None:
-        raise Rejected(reason="unknown_schema", detail=f"no contract has schema id {known}")
-    return found.name, codec(found.name).decode(frame)
+        raise wait_for([schema_id], [0], "any contract")
+    if isinstance(found, Unknown):
+        raise Rejected(reason="unknown_schema", detail=f"no contract has schema id {schema_id}: {found.detail}")
+    names = [each.name for each in contracts().values() if not problems(each.schema, found)]
+    if not names:
+        raise Rejected(
+            reason="incompatible_schema", detail=f"schema id {schema_id}, {found.get('name')}, reads as no contract"
+        )
+    return names[0]
 
 
 def without_logical_types(schema: Any) -> Any:

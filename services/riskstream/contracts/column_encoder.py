@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from riskstream.contracts import plan as p
 from riskstream.contracts.catalog import contract
 from riskstream.contracts.columns_kernel import FIXED, encode_kernel
+from riskstream.contracts.writers import wire_id
 from riskstream.runtime.errors import Fatal
 
 MAX_WORDS = 8
@@ -51,7 +52,7 @@ class ColumnEncoder:
         self._longest_word = 0
         self._word_bytes = np.zeros(0, np.uint8)
         self._word_ends = np.zeros(0, np.int32)
-        self._header = np.frombuffer(b"\0" + self.contract.id.to_bytes(4, "big"), np.uint8).copy()
+        self._header = np.frombuffer(b"\0" + wire_id(self.contract).to_bytes(4, "big"), np.uint8).copy()
         self._out = np.zeros(0, np.uint8)
         self._ends = np.zeros(capacity, np.int64)
         self.word("")

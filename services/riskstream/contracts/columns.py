@@ -1,5 +1,7 @@
 """The columnar codec: a micro-batch of frames to and from columns, equal to `codec.py` record by record."""
 
+import dataclasses
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +17,19 @@ from riskstream.contracts.columns_kernel import (
     BAD_MAGIC,
     BAD_TEXT,
     EMPTY,
+    INCOMPATIBLE,
     OK,
     SHORT,
     TRAILING,
     TRUNCATED,
     UNKNOWN_SCHEMA,
+    WAITING,
     decode_kernel,
 )
+from riskstream.contracts.resolution import Incompatible
+from riskstream.contracts.writers import SchemaWait, Unknown, find_other, wait_for
 
-TOO_LARGE = 8
+TOO_LARGE = 10
 MAX_FRAME_BYTES = 65_536
 """Frames over this are not decoded: the bounds of every flat contract stay well below (`bounds.largest_frame`)."""
 
@@ -36,6 +42,8 @@ REASONS = {
     TRAILING: "trailing_bytes",
     BAD_TEXT: "bad_text",
     TOO_LARGE: "too_large",
+    INCOMPATIBLE: "incompatible_schema",
+    WAITING: "schema_wanted",
 }
 """Reject reason of each status but OK; the same words as Codec.decode's, which takes frames of any size."""
 
@@ -56,6 +64,20 @@ class Columns:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int32]
     nulls: NDArray[np.uint8]
+    wanted: dict[int, int] = dataclasses.field(default_factory=dict)
+    """Records whose schema is being asked for (status WAITING): row and schema id."""
+    ids: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    """Schema id of each record, where one of them was not bundled; else empty."""
+
+    def unread(self) -> NDArray[np.bool_]:
+        """Records whose schema nobody knows, or is not ours."""
+        out: NDArray[np.bool_] = (self.status == UNKNOWN_SCHEMA) | (self.status == INCOMPATIBLE)
+        return out
+
+    def waits(self, rows: NDArray[np.bool_] | None = None) -> SchemaWait | None:
+        """What to raise where a record (of `rows`) cannot be decoded yet."""
+        mine = {row: known for row, known in self.wanted.items() if rows is None or rows[row]}
+        return wait_for(list(mine.values()), list(mine), "a record's schema") if mine else None
 
     def __len__(self) -> int:
         return len(self.status)
@@ -125,6 +147,7 @@ class ColumnDecoder:
         self.layout = p.layout_of(self.contract.schema)
         self._plans: dict[int, p.Plan] = {}
         self._by_record: dict[int, RecordReader] = {}
+        self._refused: set[int] = set()
         for known, schema in self.contract.versions.items():
             self._add(known, schema)
 
@@ -164,9 +187,48 @@ class ColumnDecoder:
             self._run(columns, ends, known, plan)
             if not (columns.status == UNKNOWN_SCHEMA).any():
                 return columns
+        self._ask(columns, ends)
         if self._by_record:
             self._run_by_record(columns, ends)
         return columns
+
+    def decode_known(self, frames: Sequence[bytes | None], deadline_s: float = 30.0) -> Columns:
+        """As `decode`, waiting for schemas that are being asked for; SchemaWait after the deadline."""
+        end = time.monotonic() + deadline_s
+        while True:
+            columns = self.decode(frames)
+            wait = columns.waits()
+            if wait is None:
+                return columns
+            if time.monotonic() > end:
+                raise wait
+            time.sleep(0.02)
+
+    def _ask(self, columns: Columns, ends: NDArray[np.int64]) -> None:
+        """Schemas that are not bundled: run those that are known by now, say of the others what they are."""
+        columns.ids = schema_ids(columns.data, ends)
+        ids = np.where(columns.status == UNKNOWN_SCHEMA, columns.ids, -1)
+        for known in np.unique(ids[ids >= 0]).tolist():
+            if known in self._by_record:
+                continue
+            rows = ids == known
+            found = None if known in self._refused else find_other(known)
+            if isinstance(found, Unknown):
+                continue
+            if known in self._refused:
+                columns.status[rows] = INCOMPATIBLE
+            elif found is None:
+                columns.status[rows] = WAITING
+                columns.wanted.update(dict.fromkeys(np.flatnonzero(rows).tolist(), known))
+            else:
+                try:
+                    self._add(known, found)
+                except (Incompatible, ValueError):
+                    self._refused.add(known)
+                    columns.status[rows] = INCOMPATIBLE
+                    continue
+                if known in self._plans:
+                    self._run(columns, ends, known, self._plans[known])
 
     def _run_by_record(self, columns: Columns, ends: NDArray[np.int64]) -> None:
         """Rows whose writer's schema the kernel cannot read: written anew as the reader's, then read as the others."""

@@ -5,7 +5,7 @@ from numba import njit
 
 from riskstream.runtime.kernel import kernel
 
-OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT = range(8)
+OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT, INCOMPATIBLE, WAITING = range(10)
 BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
 FIXED = 21
 """Most bytes of a field without what a text or an array holds: a branch and two numbers, 10 each at most, and an end mark."""

@@ -361,6 +361,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A schema that some version of the product writes by, so that versions which do not bundle it can read its records. Never changes itself."""
+
+    schema_id: int
+    """The id in the frames of its records."""
+    contract: str
+    """Contract as in score.v1. Bounds: at most 64 bytes."""
+    schema: str
+    """The Avro schema as JSON. Bounds: at most 500,000 bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """The answer to one record of transactions.v1, at the same partition number. Readers accept a record only if src is above the last one accepted. A rejected record has src, prev, src_appended_at, verdict and reason only."""
 

@@ -45,7 +45,7 @@ class Observer:
             return 0
         now_ms = time.time() * 1000
         seen = self.seen
-        columns = self._decoder.decode([record.value for record in records])
+        columns = self._decoder.decode_known([record.value for record in records])
         sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
         appended, scores = columns.numbers("src_appended_at").tolist(), columns.numbers("score").tolist()
         verdicts, decisions = columns.numbers("verdict").tolist(), columns.numbers("decision").tolist()

@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from riskstream.adapters.schemas import open_schemas
 from riskstream.gateway.app import Gateway
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
@@ -23,6 +24,7 @@ def main() -> int:
     admin.wait_until_allowed()
     if "scores.v1" not in admin.partitions():
         raise Fatal(what="no topic scores.v1", where=settings.kafka, do="run `riskstream topics apply`")
+    open_schemas(settings.kafka, "gateway")
     tracing = Tracing("gateway")
     gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics(), tracing.tracer)
     compile_all()

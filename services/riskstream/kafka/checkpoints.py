@@ -26,7 +26,12 @@ class Checkpoints:
     def begin(self, owned_by: dict[int, Owned]) -> None:
         """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under way."""
         for owned in owned_by.values():
-            if owned.phase is not Phase.RUNNING or owned.pending or owned.is_writing or owned.touched_unreadable:
+            if (
+                owned.phase not in (Phase.RUNNING, Phase.WAITING)
+                or owned.pending
+                or owned.is_writing
+                or owned.touched_unreadable
+            ):
                 continue
             if owned.position <= owned.s:
                 continue

@@ -7,7 +7,7 @@ state was written, and the work's own positions there: a new owner goes on from 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
@@ -15,18 +15,20 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import client_log, consumer, group_settings, producing, translated
+from riskstream.kafka.derived_part import Part
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.refusals import ADVICE, FENCED
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in, header_of
+from riskstream.kafka.waits import Waits
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.context import TraceContext
 from riskstream.telemetry.metrics import DerivedMetrics
-from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("derived")
@@ -46,20 +48,6 @@ class DerivedSettings:
     session_timeout_ms: int = 6000
 
 
-@dataclass(slots=True)
-class _Part:
-    position: int
-    committed: int
-    flushed: int
-    flushed_metadata: str
-    outputs: list[Output] = field(default_factory=list)
-    is_dirty: bool = False
-    appended_at: list[int] = field(default_factory=list)
-    """When each record taken since the last commit was appended, ms; without those that were committed before."""
-    hops: list[Hop] = field(default_factory=list)
-    """Sampled records taken since the last commit."""
-
-
 class DerivedLane:
     """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's transaction is fenced."""
 
@@ -68,7 +56,7 @@ class DerivedLane:
         tracer: Tracer = NO_TRACER,
     ) -> None:  # fmt: skip
         self._settings, self._work, self._metrics, self._stop, self._view = settings, work, metrics, stop, view
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, Part] = {}
         self._spans, self._lag = HopSpans(tracer, settings.source, settings.group), Lag(metrics.lag)
         self._taken = self._taken_ns = 0
         """Records since the last commit, and when the first sampled one of them was taken."""
@@ -81,11 +69,12 @@ class DerivedLane:
             settings.group,
             **group_settings(settings.group_protocol, settings.session_timeout_ms),
         )
+        self._waits = Waits(self._consumer)
         self._producer = self._transactional()
 
     @property
     def is_ready(self) -> bool:
-        return self._failure is None
+        return self._failure is None and not self._waits
 
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
@@ -97,6 +86,7 @@ class DerivedLane:
             while not self._stop.is_set() and self._failure is None:
                 if self._is_aborted:
                     self._go_back()
+                self._waits.take_up()
                 self._poll()
                 now = self.loop_seen = time.monotonic()
                 if now - committed_at >= self._settings.commit_ms / 1000:
@@ -148,6 +138,7 @@ class DerivedLane:
         """After an abort: what is owned is taken up as on assignment, from the last commit. The world gets a moment."""
         self._stop.wait(_AFTER_ABORT_S)
         partitions = [TopicPartition(self._settings.source, number) for number in self._parts]
+        self._waits.clear()
         self._consumer.incremental_unassign(partitions)
         self._take_up(self._consumer, partitions)
         self._consumer.incremental_assign(partitions)
@@ -174,7 +165,7 @@ class DerivedLane:
             flushed = _flushed(metadata[number], offsets[number])
             flushed = legal_start(client, each.topic, number, flushed)
             each.offset = flushed
-            self._parts[number] = _Part(
+            self._parts[number] = Part(
                 position=flushed,
                 committed=offsets[number],
                 flushed=flushed,
@@ -201,6 +192,7 @@ class DerivedLane:
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._parts.pop(each.partition, None)
+            self._waits.forget(self._settings.source, each.partition)
             self._lag.forget(self._settings.source, each.partition)
             self._work.drop(each.partition)
         client.incremental_unassign(partitions)
@@ -214,18 +206,32 @@ class DerivedLane:
         taken: dict[int, list[Record]] = {}
         for message in [first, *self._consumer.consume(4095, 0)]:
             self._sort_in(message, taken)
-        for number, records in taken.items():
+        for number, given in taken.items():
             part = self._parts.get(number)
             if part is None:  # revoked inside consume
+                continue
+            outputs, records = self._fold(number, given, part.committed)
+            if not records:
                 continue
             part.position = records[-1].offset + 1
             part.is_dirty = True
             part.appended_at += [record.appended_at for record in records if record.offset >= part.committed]
-            part.outputs += self._work.take(number, records, part.committed)
+            part.outputs += outputs
             self._taken += len(records)
             self._lag.taken(self._settings.source, number, records[-1].appended_at)
         fault_point("taken")
         self._metrics.stages.mark("take")
+
+    def _fold(self, number: int, records: list[Record], committed: int) -> tuple[list[Output], list[Record]]:
+        """What comes of the records, and those that were taken: up to the first whose schema is not known yet."""
+        while records:
+            try:
+                return self._work.take(number, records, committed), records
+            except SchemaWait as wait:  # nothing was folded in
+                first = min(wait.rows)
+                self._waits.begin(self._settings.source, number, records[first].offset, wait)
+                records = records[:first]
+        return [], []
 
     def _sort_in(self, message: Message, taken: dict[int, list[Record]]) -> None:
         """Put a good record of an owned partition into its list."""
@@ -259,7 +265,7 @@ class DerivedLane:
         if (part := self._parts.get(number)) is not None:
             part.position = begin_anew(self._consumer, self._settings.source, number, part.position)
 
-    def _trace(self, part: _Part, message: Message, number: int, offset: int) -> TraceContext | None:
+    def _trace(self, part: Part, message: Message, number: int, offset: int) -> TraceContext | None:
         """Our span of a sampled record, of which nothing was committed before."""
         headers = message.headers()
         if headers is None or offset < part.committed:

@@ -14,11 +14,13 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, producing, translated
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import ForwardWork, Intake
 from riskstream.kafka.starts import begin_anew, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, contexts_in, header_of
+from riskstream.kafka.waits import Waits, firsts
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -57,16 +59,22 @@ class ForwardLane:
         self._lag = Lag(metrics.lag)
         self.failure: Fatal | None = None
         self.loop_seen = time.monotonic()
-        self.is_ready = False
+        self._is_assigned = False
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._waits = Waits(self._consumer)
         self._producer = Producer(
             {
                 **producing(settings.kafka, settings.group), "error_cb": self._on_client_error, **GAPLESS,
             },
             logger=client_log(),
         )  # fmt: skip
+
+    @property
+    def is_ready(self) -> bool:
+        """True once partitions were given to us, as long as none waits for a schema."""
+        return self._is_assigned and not self._waits
 
     def run(self) -> None:
         """Poll, forward, commit; drain on stop."""
@@ -76,6 +84,7 @@ class ForwardLane:
         committed_at = time.monotonic()
         try:
             while not self._stop.is_set() and self.failure is None:
+                self._waits.take_up()
                 self._poll()
                 self._producer.poll(0)
                 now = self.loop_seen = time.monotonic()
@@ -100,7 +109,7 @@ class ForwardLane:
             self._positions[place] = self._committed[place] = each.offset
             self._lag.own(*place)
         client.incremental_assign(partitions)
-        self.is_ready = True
+        self._is_assigned = True
         log.info("assigned", partitions=[f"{each.topic}[{each.partition}]" for each in partitions])
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
@@ -110,6 +119,7 @@ class ForwardLane:
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._positions.pop((each.topic, each.partition), None)
+            self._waits.forget(each.topic, each.partition)
             self._lag.forget(each.topic, each.partition)
         client.incremental_unassign(partitions)
 
@@ -143,23 +153,17 @@ class ForwardLane:
         owned = [
             each for each in messages if (topic, each.partition() or 0) in self._positions
         ]  # revoked inside consume
-        if not owned:
+        started_ns = time.time_ns()
+        taken = self._taken(topic, owned)
+        if taken is None:
             return
-        n, started_ns = len(owned), time.time_ns()
-        intake = Intake(
-            topic=topic,
-            values=list(map(Message.value, owned)),
-            keys=list(map(Message.key, owned)),
-            partitions=np.fromiter(map(Message.partition, owned), np.int32, n),
-            offsets=np.fromiter(map(Message.offset, owned), np.int64, n),
-            appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, owned)), np.int64, n),
-        )
+        owned, intake, outputs = taken
+        n = len(owned)
         spans = self._spans[topic]
         traces = contexts_in(owned)
         rows = list(traces)
         begun = spans.begin(list(traces.values()), intake.partitions[rows].tolist(), intake.offsets[rows].tolist())
         hops = dict(zip(rows, begun, strict=True))
-        outputs = self._work.take(intake)
         for at, (key, frame, row) in enumerate(outputs):
             if at == len(outputs) // 2:
                 fault_point("forwarding")
@@ -173,6 +177,29 @@ class ForwardLane:
         spans.end(list(hops.values()), n, started_ns, time.time_ns())
         self._metrics.shuffled.inc(len(outputs))
         self._metrics.event_age_seconds.observe(intake.appended_at)
+
+    def _taken(
+        self, topic: str, messages: list[Message]
+    ) -> tuple[list[Message], Intake, list[tuple[bytes, bytes, int]]] | None:  # fmt: skip
+        """The messages up to the first of each partition whose schema is not known yet, and what comes of them."""
+        while messages:
+            n = len(messages)
+            intake = Intake(
+                topic=topic,
+                values=list(map(Message.value, messages)),
+                keys=list(map(Message.key, messages)),
+                partitions=np.fromiter(map(Message.partition, messages), np.int32, n),
+                offsets=np.fromiter(map(Message.offset, messages), np.int64, n),
+                appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
+            )
+            try:
+                return messages, intake, self._work.take(intake)
+            except SchemaWait as wait:
+                first = firsts(intake.partitions.tolist(), intake.offsets.tolist(), wait)
+                for partition, offset in first.items():
+                    self._waits.begin(topic, partition, offset, wait)
+                messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]
+        return None
 
     def _produce(self, key: bytes, frame: bytes, hop: Hop | None) -> None:
         extra: Any = {"headers": header_of(hop.context)} if hop is not None else {}

@@ -16,10 +16,11 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
-from riskstream.kafka.lane_intake import batch_of, processed, scored_at
+from riskstream.kafka.lane_intake import batch_of, scored_at
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_reads import LaneReads
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
@@ -57,6 +58,7 @@ class Lane:
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._lag = Lag(metrics.lag)
         self._reads = LaneReads(store, self._background, metrics)
+        self._waits = LaneWaits(self._consumer, settings.source, work, metrics)
         self._checkpoints = Checkpoints(work, store, self._background, metrics)
 
     @property
@@ -106,6 +108,7 @@ class Lane:
         try:
             while not self._stop.is_set() and self._outputs.failure is None:
                 self._take_up_recovered()
+                self._waits.take_up(self._owned)
                 self._poll_batch()
                 self._outputs.poll()
                 now = time.monotonic()
@@ -149,6 +152,7 @@ class Lane:
 
     def _open(self, partition: int, row_ahead: int = -1) -> None:
         self._next_number += 1
+        self._waits.forget(partition)
         self._work.drop(partition)
         self._owned[partition] = Owned(partition=partition, number=self._next_number, row_ahead=row_ahead)
         self._lag.own(self._settings.source, partition)
@@ -219,6 +223,7 @@ class Lane:
     def _forget(self, partition: int) -> None:
         self._owned.pop(partition, None)
         self._openings.forget(partition)
+        self._waits.forget(partition)
         self._lag.forget(self._settings.source, partition)
         self._work.drop(partition)
 
@@ -255,14 +260,16 @@ class Lane:
         if len(good) < len(messages):
             self._see_errors(messages)
         running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
-        batch = batch_of(good, running, partial(self._reads.read, self._owned), self._hold, stages.mark)
-        if batch is None:
-            return
-        stages.mark("poll")
-        fault_point("polled")
-        hops = self._spans.of_live(batch) if batch.traces else {}
+        reads = partial(self._reads.read, self._owned)
         self._is_at_edge = False  # until everything that memory holds is produced
-        outcome = processed(self._work, batch)
+        done = self._waits.process(
+            good, self._owned, lambda left: batch_of(left, running, reads, self._hold, stages.mark)
+        )
+        if done is None:
+            self._is_at_edge = True
+            return
+        batch, outcome = done
+        hops = self._spans.of_live(batch) if batch.traces else {}
         fault_point("processed")
         if hops and outcome.abandoned:  # they come again
             hops = {index: hop for index, hop in hops.items() if hop.partition not in outcome.abandoned}
@@ -351,7 +358,9 @@ class Lane:
             return
         offsets = []
         for owned in self._owned.values():
-            if owned.phase is Phase.RUNNING and (owned.a > owned.committed or owned.empty_to() > owned.told_empty_to):
+            if owned.phase in (Phase.RUNNING, Phase.WAITING) and (
+                owned.a > owned.committed or owned.empty_to() > owned.told_empty_to
+            ):
                 owned.committed, owned.told_empty_to = owned.a, owned.empty_to()
                 told = owned.empty_metadata()
                 offsets.append(TopicPartition(self._settings.source, owned.partition, owned.a + 1, told))

@@ -137,7 +137,7 @@ class LaneOutputs:
     def _dead_letter(self, batch: Batch, index: int, reason: str, owned: Owned, hop: Hop | None = None) -> None:
         partition, offset = int(batch.partitions[index]), int(batch.offsets[index])
         owned.dead_letters_out.add(offset)
-        headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason)
+        headers: Any = dead_letter_headers(self._settings.source, partition, offset, reason, batch.values[index])
         self._metrics.rejected.labels(reason=reason).inc()
         if hop is not None:
             hop.error = f"rejected: {reason}"

@@ -10,10 +10,11 @@ REJECT_WINDOW = 1000
 
 
 class Phase(Enum):
-    """OPENING: A1-A4 run in the background; RUNNING: records are taken; HELD: waits for a person."""
+    """OPENING: A1-A4 run in the background; RUNNING: records are taken; WAITING: for a schema; HELD: for a person."""
 
     OPENING = "opening"
     RUNNING = "running"
+    WAITING = "waiting"
     HELD = "held"
 
 

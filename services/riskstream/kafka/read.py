@@ -57,6 +57,12 @@ class TopicReader:
     def _assign(self) -> None:
         self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self.positions.items()])
 
+    def look_at_ends(self) -> None:
+        """Let `until_end` go on to the ends as they are now."""
+        for topic, count in self.counts.items():
+            for number, end in enumerate(self._admin.end_offsets(topic, count)):
+                self.ends[topic, number] = end
+
     def poll(self, timeout_s: float, most: int = 1000) -> list[Record]:
         """What is there, waiting for the first record only."""
         first = self._consumer.poll(timeout_s)

@@ -162,7 +162,7 @@ class Recovery:
     def _collect(self, frames: list[bytes], offsets: list[int], s: int, recorded: dict[int, Recorded]) -> None:
         if not frames:
             return
-        columns = self._decoder.decode(frames)
+        columns = self._decoder.decode_known(frames)
         if columns.status.any():
             raise Fatal(
                 what="a record of the output is not a score",

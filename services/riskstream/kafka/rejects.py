@@ -1,10 +1,18 @@
 """Dead letters: the original bytes of a rejected record, with headers that say where it stood and why."""
 
+from riskstream.contracts import writers
+from riskstream.contracts.catalog import contract, topics
+from riskstream.contracts.resolution import problems
+
+MAX_DETAIL = 500
+"""Most characters of a detail."""
+
 REASON_TEXT = {
     "empty": "the value is empty",
     "short": "the value has fewer than the 5 bytes of a frame's header",
     "bad_magic": "the first byte is not 0: this is not Confluent framing (JSON, or raw Avro?)",
-    "unknown_schema": "the schema id is of no known version of the contract",
+    "unknown_schema": "the schema id is of no known version of the contract, nor known to a registry",
+    "incompatible_schema": "the schema of that id cannot be read as the contract: by name, or field by field",
     "truncated": "the body ends early or is not Avro of that schema",
     "trailing_bytes": "bytes follow the record",
     "bad_text": "a text is not UTF-8",
@@ -22,12 +30,31 @@ REASON_TEXT = {
 """Every reject reason with its meaning; docs/rejects.md is made from it."""
 
 
-def dead_letter_headers(topic: str, partition: int, offset: int, reason: str) -> list[tuple[str, bytes]]:
-    """Headers of a dead letter: source position, reason code, meaning."""
+def detail_of(topic: str, reason: str, frame: bytes | None) -> str:
+    """What a reason means; of a schema, which one it was and what is wrong with it."""
+    meaning = REASON_TEXT.get(reason, "")
+    name = topics()[topic].contract if topic in topics() else None
+    if reason not in ("unknown_schema", "incompatible_schema") or not frame or name is None:
+        return meaning
+    known = int.from_bytes(frame[1:5], "big")
+    found = writers.find_other(known)
+    if not isinstance(found, dict):
+        return f"schema id {known}: {found.detail if found is not None else meaning}"
+    try:
+        wrong = "; ".join(map(str, problems(contract(name).schema, found)))
+    except ValueError as error:
+        wrong = str(error)
+    return f"schema id {known} cannot be read as {name}: {wrong}"[:MAX_DETAIL]
+
+
+def dead_letter_headers(
+    topic: str, partition: int, offset: int, reason: str, frame: bytes | None = None
+) -> list[tuple[str, bytes]]:  # fmt: skip
+    """Headers of a dead letter: source position, reason code, meaning. `frame`: its bytes, where they can say more."""
     return [
         ("riskstream-topic", topic.encode()),
         ("riskstream-partition", str(partition).encode()),
         ("riskstream-offset", str(offset).encode()),
         ("riskstream-reason", reason.encode()),
-        ("riskstream-detail", REASON_TEXT.get(reason, "").encode()),
+        ("riskstream-detail", detail_of(topic, reason, frame).encode()),
     ]

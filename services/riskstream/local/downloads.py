@@ -1,4 +1,4 @@
-"""Kafka's jars and a Java runtime, from package indexes, kept in a cache folder of the user."""
+"""Kafka's jars, a schema registry and a Java runtime, from package indexes, kept in a cache folder of the user."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from riskstream.local.server import NO_NETWORK
 from riskstream.runtime.errors import Fatal
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.2.0"
+REGISTRY_VERSION = "2.6.13.Final"
 
 
 def cache_folder() -> Path:
@@ -45,6 +46,35 @@ def kafka_class_path() -> str:
     partial.write_text(str(found))
     partial.replace(marker)
     return _class_path(found)
+
+
+def registry_folder(*, may_download: bool = True) -> Path | None:
+    """Folder of Apicurio Registry: 142 MB are downloaded the first time. None where that is needed and not allowed."""
+    import tarfile
+
+    from jgo.maven import MavenContext
+
+    cache = cache_folder()
+    folder = cache / f"registry-{REGISTRY_VERSION}"
+    if (folder / "lib").is_dir():
+        return folder
+    if not may_download:
+        return None
+    try:
+        project = MavenContext(repo_cache=cache / "maven", timeout=60).project("io.apicurio", "apicurio-registry-app")
+        archive = project.at_version(REGISTRY_VERSION).artifact(classifier="all", packaging="tar.gz").resolve()
+        partial = folder.with_suffix(".part")
+        with tarfile.open(archive) as packed:
+            packed.extractall(partial, filter="data")
+    except Exception as error:  # jgo raises whatever its HTTP library does: here it becomes one sentence
+        raise Fatal(
+            what=f"the schema registry could not be had: {type(error).__name__}: {error}",
+            where=str(cache),
+            do="connect to Maven Central once",
+            exit_code=NO_NETWORK,
+        ) from error
+    partial.replace(folder)
+    return folder
 
 
 def java() -> str:

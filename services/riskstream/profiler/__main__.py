@@ -4,6 +4,7 @@ import time
 from threading import Event, Thread
 
 from riskstream.adapters.redis_profiles import RedisProfileView
+from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
@@ -27,6 +28,7 @@ def main() -> None:
     tracing = Tracing("profiler")
     features = SETS[settings.features]
     TopicAdmin(settings.kafka).wait_until_allowed()
+    open_schemas(settings.kafka, "profiler")
     forward_settings = ForwardSettings(
         kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
         group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,

@@ -38,13 +38,20 @@ class ShuffleCore:
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        """(key, frame, source row) of each profile event; of one entity in the source's order. Rejected records have none."""
+        """(key, frame, source row) of each profile event; of one entity in the source's order. Rejected records have none.
+
+        SchemaWait while the schema of a record is being asked for.
+        """
         if intake.topic == TRANSACTIONS:
             columns = self._transactions.decode(intake.values)
+            if (wait := columns.waits()) is not None:
+                raise wait
             reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
             good = (columns.status == 0) & (reject == validity.OK)
             return self._events(intake, columns, good, EVENT)
         columns = self._labels.decode(intake.values)
+        if (wait := columns.waits()) is not None:
+            raise wait
         good = (columns.status == 0) & ~self._label_bounds.broken(columns)
         if not good.all():
             self._on_broken(int((~good).sum()))

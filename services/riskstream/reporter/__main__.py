@@ -2,6 +2,7 @@
 
 import time
 
+from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.reporter.app import Reporter, log
 from riskstream.reporter.settings import ReporterSettings
@@ -19,6 +20,7 @@ def main() -> None:
     set_up_logs("reporter", settings.log_level)
     stop = stop_event()
     TopicAdmin(settings.kafka).wait_until_allowed()
+    open_schemas(settings.kafka, "reporter")
     compile_all()
     tracing = Tracing("reporter")
     reporter = Reporter(

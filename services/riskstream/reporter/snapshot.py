@@ -49,7 +49,7 @@ def _add_scores(
 ) -> None:
     if not batch:
         return
-    columns = decoder.decode([record.value for record in batch])
+    columns = decoder.decode_known([record.value for record in batch])
     if columns.status.any():
         place = batch[int(columns.status.argmax())]
         raise Fatal(

@@ -4,6 +4,7 @@ import time
 
 from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
@@ -38,6 +39,7 @@ def main() -> None:
         settings.dead_letters: least_of_dead_letters(limits[settings.source]),
     }
     check(limits, least, settings.kafka)
+    open_schemas(settings.kafka, "scorer")
     redis = settings.redis.get_secret_value()
     profiles = None
     if features.profiles:

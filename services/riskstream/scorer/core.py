@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.kafka.ports import LIVE, SKIP, Batch, Outcome
+from riskstream.contracts.writers import SchemaWait, find
+from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome
 from riskstream.risk import validity
 from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.risk.features.declare import FeatureSet
@@ -93,11 +94,17 @@ class ScorerCore:
         """Set from any thread; in force from the next micro-batch on."""
 
     def process(self, batch: Batch) -> Outcome:
-        """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode."""
+        """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode.
+
+        SchemaWait, before anything is applied, where a record's schema is being asked for.
+        """
         if self.next_model[0] is not self._model:
             self._use_model(*self.next_model)
         self._take_up_rules()
         columns = self._decoder.decode(batch.values)
+        if columns.wanted and (wait := columns.waits(batch.modes != SKIP)) is not None:
+            raise wait
+        _refuse_to_forget(batch, columns)
         keys = Keys.of(batch.keys)
         reject = self._judge.judge(columns, keys, batch.appended_at)
         batch.mark("decode")
@@ -361,6 +368,17 @@ class ScorerCore:
                 codes[mine, counts[mine]] = self._flag_words[flag]
                 counts[mine] += 1
         return {flag: len(mine) for flag, mine in found.items() if len(mine)}
+
+
+def _refuse_to_forget(batch: Batch, columns: Columns) -> None:
+    """A record that was answered as good is never passed over because this process does not know its schema: it waits."""
+    answered = (batch.modes == REPLAY) | (batch.modes == REPLAY_DUPLICATE)
+    if answered.any() and (rows := np.flatnonzero(answered & columns.unread())).size:
+        ids = columns.ids[rows].tolist()
+        raise SchemaWait(
+            what="a record that was answered as good is of a schema that is not known here", where="transactions",
+            rows=rows.tolist(), is_over=lambda: all(isinstance(find(each), dict) for each in ids),
+        )  # fmt: skip
 
 
 _NULL_WHEN_REJECTED = (

@@ -17,6 +17,7 @@ import faust
 import numpy as np
 import structlog
 
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.limits import fitted, producer_bytes, short_key
 from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, StateStore
 from riskstream.kafka.rejects import dead_letter_headers
@@ -63,6 +64,7 @@ class FaustShell:
         self._parts: dict[int, _Part] = {}
         self._lock = asyncio.Lock()
         self._partition_count = 1
+        self._waited = 0
         self._is_at_edge = True
         """False while memory may hold what was not produced: nothing is written then, not even on the way out."""
         self.app = self._make_app()
@@ -173,7 +175,13 @@ class FaustShell:
         hops = dict(zip(rows, begun, strict=True))
         self._metrics.stages.begin()
         self._is_at_edge = False  # it stays so where this is cancelled or raises
-        outcome = self._core.process(batch)
+        try:
+            outcome = self._core.process(batch)
+        except SchemaWait as wait:  # in place: all partitions of the batch wait, and this counts as moving
+            log.warning("waits for a schema", why=str(wait))
+            self._waited += 1
+            await asyncio.sleep(0.2)
+            return fresh
         fault_point("processed")
         await self._produce(batch, outcome, hops)
         fault_point("produced")
@@ -253,7 +261,9 @@ class FaustShell:
         ]  # fmt: skip
         for index, reason in outcome.rejected:
             partition = int(batch.partitions[index])
-            headers: Any = dead_letter_headers(self._settings.source, partition, int(batch.offsets[index]), reason)
+            headers: Any = dead_letter_headers(
+                self._settings.source, partition, int(batch.offsets[index]), reason, batch.values[index]
+            )
             if index in hops:
                 hops[index].error = f"rejected: {reason}"
                 headers += header_of(hops[index].context)
@@ -313,7 +323,7 @@ class FaustShell:
 
     def _progress(self) -> tuple[float, ...]:
         positions = tuple(float(part.position) for part in list(self._parts.values()))
-        return (*positions, self._metrics.store_errors._value.get())
+        return (*positions, self._metrics.store_errors._value.get(), float(self._waited))
 
     def _is_behind(self) -> bool:
         try:

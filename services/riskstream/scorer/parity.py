@@ -101,7 +101,7 @@ class ParityCheck:
     def take(self, records: list[Record]) -> None:
         """Records of both topics as they were read."""
         mine = [record for record in records if record.topic != self._source]
-        columns = self._decoder.decode([record.value for record in mine])
+        columns = self._decoder.decode_known([record.value for record in mine])
         srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
         for record, src, prev in zip(mine, srcs, prevs, strict=True):
             if self._rule.accept(record.partition, src, prev):
@@ -198,7 +198,7 @@ class ParityCheck:
                 partition.pairs.append((record, frame))
 
     def _compare(self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]) -> None:
-        logged = self._decoder.decode([frame for _, frame in pairs])
+        logged = self._decoder.decode_known([frame for _, frame in pairs])
         is_flagged = np.array([FLAG_COLD.encode() in _part(logged, "flags", at) for at in range(len(pairs))])
         is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
         modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
@@ -217,8 +217,8 @@ class ParityCheck:
                 read_rows=_no_rows,
             )
         )
-        computed = self._decoder.decode(outcome.frames)
-        transactions = self._transactions.decode([record.value for record in records]) if self._wide else None
+        computed = self._decoder.decode_known(outcome.frames)
+        transactions = self._transactions.decode_known([record.value for record in records]) if self._wide else None
         for at in range(len(pairs)):
             if is_flagged[at]:
                 self.found.flagged += 1

@@ -79,6 +79,10 @@ class LaneMetrics:
         self.releases_refused = Counter(
             "riskstream_scorer_releases_refused_total", "Active releases that were refused", registry=registry
         )
+        self.waiting = Gauge(
+            "riskstream_scorer_waiting", "1 while a partition waits for a schema that a registry has not told yet",
+            ["partition"], registry=registry,
+        )  # fmt: skip
         self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry

@@ -2,6 +2,7 @@
 
 import time
 
+from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -18,6 +19,7 @@ def main() -> None:
     set_up_logs("tracker", settings.log_level)
     stop = stop_event()
     TopicAdmin(settings.kafka).wait_until_allowed()
+    open_schemas(settings.kafka, "tracker")
     metrics = TrackerMetrics()
     tracing = Tracing("tracker")
     lane = DerivedLane(

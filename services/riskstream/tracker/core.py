@@ -6,9 +6,11 @@ from typing import Any
 import structlog
 
 from riskstream.contracts.codec import codec
+from riskstream.contracts.writers import SchemaWait, find
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.windows import CustomerState
+from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import TrackerMetrics
 
 log = structlog.get_logger("tracker")
@@ -48,8 +50,7 @@ class TrackerCore:
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile leaves."""
         out: list[Output] = []
-        for record in records:
-            score = self._scores.decode(record.value)
+        for record, score in zip(records, self._decoded(records), strict=True):
             gaps = self._reader.gaps
             if not self._reader.accept(partition, int(score["src"]), int(score["prev"])):
                 self._metrics.dropped.inc()
@@ -60,6 +61,19 @@ class TrackerCore:
                 log.error("hole in the series", partition=partition, src=score["src"], prev=score["prev"], **seen)
             self._metrics.scores.inc()
             out += self._apply(record, score, is_replay=record.offset < committed)
+        return out
+
+    def _decoded(self, records: list[Record]) -> list[dict[str, Any]]:
+        """All of them, before any is folded in; SchemaWait where one cannot be read, now or ever: a score is never left out."""
+        out = []
+        for index, record in enumerate(records):
+            try:
+                out.append(self._scores.decode(record.value))
+            except SchemaWait as wait:
+                wait.rows = [index]
+                raise
+            except Rejected as error:
+                raise _never_left_out(record, error, index) from error
         return out
 
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
@@ -128,3 +142,14 @@ class TrackerCore:
         return Output(
             topic=ALERTS, partition=record.partition, key=key, value=self._alerts.encode(alert), trace=record.trace
         )
+
+
+def _never_left_out(record: Record, error: Rejected, index: int) -> SchemaWait:
+    """Hold at a score that cannot be read; over when its schema becomes known, never where its bytes are broken."""
+    known = int.from_bytes((record.value or b"")[1:5], "big") if error.reason == "unknown_schema" else None
+    return SchemaWait(
+        what=f"a score cannot be read ({error})",
+        where=f"scores.v1 {record.partition}:{record.offset}",
+        rows=[index],
+        is_over=lambda: known is not None and isinstance(find(known), dict),
+    )

@@ -68,7 +68,7 @@ class LoggedRows:
 
     def take_scores(self, records: list[Record]) -> None:
         """Repeats and what was rejected are passed over; cold scores and those of other sets are counted."""
-        columns = self._scores.decode([record.value for record in records])
+        columns = self._scores.decode_known([record.value for record in records])
         numbers = {
             name: columns.numbers(name) for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
         }
@@ -103,7 +103,7 @@ class LoggedRows:
 
     def take_labels(self, records: list[Record]) -> None:
         """All that are said of a transaction are kept until `table` knows as of when."""
-        columns = self._said.decode([record.value for record in records])
+        columns = self._said.decode_known([record.value for record in records])
         good = np.flatnonzero(columns.status == 0)
         known, happened = columns.numbers("known_at"), columns.numbers("occurred_at")
         ranks = standings(columns.numbers("source") * (columns.status == 0), known, columns.numbers("outcome"))

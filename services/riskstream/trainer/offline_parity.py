@@ -47,7 +47,7 @@ class OfflineParity:
 
     def take(self, records: list[Record]) -> None:
         """Scores as they were read; repeats, rejected ones, other sets and transactions that the file has not are passed over."""
-        columns = self._decoder.decode([record.value for record in records])
+        columns = self._decoder.decode_known([record.value for record in records])
         srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
         flag_starts, flag_lengths = columns.span("flags")
         is_good = columns.numbers("verdict") == GOOD

@@ -37,7 +37,7 @@ def test_the_contracts_that_the_design_names_are_there() -> None:
     assert set(NAMES) == {
         "transaction.v1", "score.v1", "alert.v1", "customer-risk.v1", "terminal-risk.v1", "label.v1", "answer.v1",
         "risk-report.v1", "device-risk.v1", "card-risk.v1", "profile-event.v1", "profile-state.v1", "rule.v1", "list.v1",
-        "release.v1",
+        "release.v1", "schema.v1",
     }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_every_topic_names_a_contract_and_keeps_append_time() -> None:
         assert each.producers
     assert {each.name for each in topics().values() if each.is_compacted} == {
         "customer-risk.v1", "terminal-risk.v1", "device-risk.v1", "card-risk.v1", "profile-state.v1", "rules.v1", "lists.v1",
-        "releases.v1", "risk-reports.v1",
+        "releases.v1", "risk-reports.v1", "schemas.v1",
     }  # fmt: skip
 
 
@@ -111,3 +111,8 @@ def test_a_generated_record_is_frozen_keyword_only_and_encodes() -> None:
 
 def test_no_two_schemas_share_an_id() -> None:
     assert len(contract_by_id()) == sum(len(each.versions) for each in contracts().values())
+
+
+def test_the_schema_by_which_schemas_are_told_never_changes() -> None:
+    """An older version reads schemas.v1 by it, with nobody to ask."""
+    assert contract("schema.v1").id == 1219204233

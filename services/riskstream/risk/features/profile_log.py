@@ -32,8 +32,13 @@ class ProfileLog:
         self._is_in_state = False
 
     def take(self, frames: Sequence[bytes | None]) -> int:
-        """Fold frames in; how many of them could not be read and were left out."""
+        """Fold frames in; how many of them could not be read and were left out.
+
+        SchemaWait, before anything is folded in, while the schema of one is being asked for.
+        """
         columns = self._decoder.decode(frames)
+        if (wait := columns.waits()) is not None:
+            raise wait
         readable = (columns.status == 0) & ~self._bounds.broken(columns)
         accepted = self._accept(
             columns.numbers("kind"), columns.numbers("src_partition"), columns.numbers("src_index"), columns.numbers("src"),
