@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo test test-bounds proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it runni
 
 test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-bounds: $(READY) ## Kernels with bound checks on and canaries behind arrays, 5 minutes of fuzzing; ARGS="--seconds 60 --seed 9"
+	@$(BIN)/python -m loadtests.bounds $(ARGS)
 
 proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.json (an hour); ARGS="--only swap"
 	@$(BIN)/python -m loadtests.proof $(ARGS)

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 WHAT = {
+    "bounds": "five minutes of fuzzing of the kernels with bound checks, then with canaries behind arrays (`make test-bounds`)",
     "fault-points": "the scorer killed between every two steps of the lane, three times each",
     "coordinator-cut": "the broker that coordinates the group frozen beyond the session timeout",
     "load-between": "a scorer paused, another takes over and writes, it wakes and loads rows that are ahead of it, three times",

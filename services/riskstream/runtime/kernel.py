@@ -24,6 +24,7 @@ class Kernel:
             import numba  # here, so that importing a kernel's module stays cheap
 
             numba.config.SLP_VECTORIZE = 1  # off by default; kernels that handle rows side by side need it
+            # NUMBA_BOUNDSCHECK=1 goes over this, with a cache of its own (NUMBA_CACHE_DIR): `make test-bounds`.
             self._compiled = numba.njit(list(self.signatures), cache=True, boundscheck=False, error_model="numpy")(
                 self.function
             )

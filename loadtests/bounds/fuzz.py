@@ -1,0 +1,155 @@
+"""One episode of fuzzing: random and hostile input through the tables and the scorer's core, by a seed."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from tests.support.builders import NOW_MS, frame, score
+from tests.unit.risk.test_profiles import FEATURES, SHOP
+
+from riskstream.contracts.codec import codec
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
+from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
+from riskstream.risk.features.profile_table import ProfileTable
+from riskstream.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
+from riskstream.risk.tree_paths import NO_TREES
+from riskstream.scorer.core import Policy, ScorerCore
+
+Random = np.random.Generator
+_MAX_BATCH = 64
+_ENTITIES = ((SHOP, FEATURES), *STANDARD_PROFILES.profiles.items())
+
+
+class _Steady:
+    """A model that gives each row a score between 0 and 1."""
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (np.arange(len(rows), dtype=np.float32) % 100) / np.float32(100)
+
+
+def profiles(random: Random, counts: Counter[str]) -> None:
+    """Events, labels and reads of up to 3,000 keys in batches of 1 to 4,000: in order over many tiles, or at any time."""
+    entity, features = _ENTITIES[int(random.integers(0, len(_ENTITIES)))]
+    table = ProfileTable(features, entity.tile_ms, slots=int(random.integers(1, 64)))
+    keys, at = int(random.integers(1, 3000)), NOW_MS
+    is_rising = random.random() < 0.7
+    for _ in range(int(random.integers(1, 60 if is_rising else 12))):
+        n = int(random.integers(1, 4000))
+        steps = random.choice(np.array([ADD, LABEL, READ], np.uint8), n, p=(0.9, 0.05, 0.05))
+        slots = (keys * random.random(n) ** random.integers(1, 4)).astype(np.int32)
+        if is_rising:
+            times = np.sort(at + random.integers(0, entity.tile_ms * int(random.integers(1, 40)), n))
+        else:
+            span = int(10 ** random.integers(2, 9))
+            times = at + random.integers(-span, span, n)
+        at = int(times[-1])
+        amounts = np.where(steps == LABEL, random.choice([-1, 1], n), random.integers(0, 10**13, n))
+        table.take(np.ascontiguousarray(steps), slots, times, amounts)
+        table.next_changes(slots[:10])
+        taken, there = int(table.arena_used[0]), len(table.tiles)
+        if taken > there:
+            raise AssertionError(f"the kernel took {taken} tiles of {there}")
+        counts["profile_steps"] += n
+    again = ProfileTable(features, entity.tile_ms, slots=1)
+    again.load([table.tiles_of(slot, 0, 2**62) for slot in range(min(keys, len(table.sizes)))])
+    again.take(
+        np.full(keys, ADD, np.uint8), np.arange(keys, dtype=np.int32), np.full(keys, at), np.ones(keys, np.int64)
+    )
+
+
+def windows(random: Random, counts: Counter[str]) -> None:
+    """Micro-batches through the scorer's core: busy customers, hostile frames, damaged rows, partitions that come and go."""
+    features = STANDARD if random.random() < 0.6 else STANDARD_TILES
+    policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
+    core = ScorerCore(features, _Steady(), policy, _MAX_BATCH)
+    stored: dict[tuple[int, bytes], bytes] = {}
+
+    def read(keys: dict[int, list[bytes]]) -> ReadResult:
+        unreadable = frozenset(partition for partition in keys if random.random() < 0.05)
+        rows = {p: [_damaged(random, stored.get((p, key))) for key in mine] for p, mine in keys.items()}
+        return ReadResult(
+            rows={p: mine for p, mine in rows.items() if p not in unreadable},
+            unreadable=unreadable,
+            abandoned=frozenset(),
+        )
+
+    customers, at = int(10 ** random.uniform(0, 3.3)), NOW_MS
+    for number in range(int(random.integers(5, 60))):
+        n = int(random.integers(1, _MAX_BATCH + 1))
+        batch = _batch(random, n, number * _MAX_BATCH, customers, at, read)
+        core.process(batch)
+        at += int(10 ** random.uniform(0, 8))
+        counts["records"] += n
+        if random.random() < 0.3:
+            for partition in range(4):
+                stored |= {(partition, key): row for key, row in core.take_changed(partition)}
+        if random.random() < 0.15:
+            core.drop(int(random.integers(0, 4)))
+
+
+def _batch(random: Random, n: int, first: int, customers: int, at: int, read: Callable[..., ReadResult]) -> Batch:
+    names = [f"c-{int(customers * random.random() ** 2)}" * int(random.choice([1, 1, 1, 40])) for _ in range(n)]
+    values: list[bytes | None] = [
+        frame(
+            customer_id=name, transaction_id=f"t{int(random.integers(0, 500))}",
+            base_amount_minor=int(random.integers(0, 10**13)), occurred_at=at + int(random.integers(-(10**6), 10**6)),
+        )
+        for name in names
+    ]  # fmt: skip
+    for index in np.flatnonzero(random.random(n) < 0.1).tolist():
+        values[index] = _mutated(random, values[index] or b"")
+    keys: list[bytes | None] = [name.encode() if random.random() < 0.97 else None for name in names]
+    modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
+    offsets = np.arange(first, first + n, dtype=np.int64)
+    return Batch(
+        values=values, keys=keys, partitions=random.integers(0, 4, n).astype(np.int32), offsets=offsets,
+        prevs=offsets - 1, appended_at=np.full(n, at + 2 * 10**6), modes=modes, partition_count=4, read_rows=read,
+    )  # fmt: skip
+
+
+def _damaged(random: Random, row: bytes | None) -> bytes | None:
+    """A row as it was stored; one in twenty is cut, or has a value of any size in any place."""
+    if row is None or random.random() > 0.05:
+        return row
+    values = np.frombuffer(row[: 8 * int(random.integers(0, len(row) // 8 + 1))], np.int64).copy()
+    if len(values):
+        values[int(random.integers(0, len(values)))] = int(random.choice([-1, 2**62, -(2**63), 255, 10**6, 7]))
+    return values.tobytes()
+
+
+def _mutated(random: Random, raw: bytes) -> bytes | None:
+    """Bytes flipped, cut, added, or nothing at all."""
+    if random.random() < 0.1:
+        return None
+    out = bytearray(raw)
+    for _ in range(int(random.integers(1, 6))):
+        at = int(random.integers(0, len(out) + 1))
+        kind = int(random.integers(0, 4))
+        if kind == 0 and at < len(out):
+            out[at] = int(random.choice([0x00, 0x01, 0x7F, 0x80, 0xFF, int(random.integers(0, 256))]))
+        elif kind == 1:
+            del out[at:]
+        elif kind == 2:
+            out[at:at] = random.bytes(int(random.integers(1, 20)))
+        else:
+            out[at:at] = b"\xff" * int(random.integers(1, 12))
+    return bytes(out)
+
+
+def frames(random: Random, counts: Counter[str]) -> None:
+    """Hostile frames of every text, array and union through the columnar decoder."""
+    goods = {
+        "transaction.v1": frame(),
+        "score.v1": codec("score.v1").encode(score(reasons=["A", "B"], features=[1.0] * 9)),
+    }
+    for name, good in goods.items():
+        batch = [_mutated(random, good) if random.random() < 0.7 else good for _ in range(int(random.integers(1, 200)))]
+        columns = ColumnDecoder(name).decode(batch)
+        for index in np.flatnonzero(columns.status == 0)[:5].tolist():
+            columns.record(index)
+        counts["frames"] += len(batch)
+
+
+EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (profiles, windows, frames)
