@@ -1,6 +1,8 @@
 """Ed25519 keys and signatures (RFC 8032), by the library `cryptography` (weighed: PyNaCl, which has no PEM)."""
 
+import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -45,8 +47,42 @@ def make_keys(path: Path) -> Path:
     return public
 
 
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A signer's public key, read once. `fingerprint`: 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
+
+    fingerprint: str
+    _key: Ed25519PublicKey
+
+    @classmethod
+    def of(cls, key: Ed25519PublicKey) -> "PublicKey":
+        return cls(hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16], key)
+
+    @classmethod
+    def read(cls, path: Path) -> "PublicKey":
+        """Fatal where it is none."""
+        return cls.of(_public(path))
+
+    def is_signed(self, data: bytes, signature: bytes) -> bool:
+        """True where the signature is of these bytes by this key."""
+        try:
+            self._key.verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def public_of(private: Path) -> PublicKey:
+    """The public half of a private key. Fatal where the key is none."""
+    return PublicKey.of(_private(private).public_key())
+
+
 def sign(private: Path, data: bytes) -> bytes:
     """64 bytes. Fatal where the key is none."""
+    return _private(private).sign(data)
+
+
+def _private(private: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(_read(private), None)
     except (ValueError, TypeError) as error:
@@ -59,11 +95,10 @@ def sign(private: Path, data: bytes) -> bytes:
             do="make one with `riskstream release keygen`",
             exit_code=2,
         )
-    return key.sign(data)
+    return key
 
 
-def is_signed(public: Path, data: bytes, signature: bytes) -> bool:
-    """True where the signature is of these bytes by that key. Fatal where the key is none."""
+def _public(public: Path) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(_read(public))
     except ValueError as error:
@@ -74,11 +109,7 @@ def is_signed(public: Path, data: bytes, signature: bytes) -> bool:
         raise Fatal(
             what="the key is not Ed25519", where=str(public), do="give the .pub file of the signer", exit_code=2
         )
-    try:
-        key.verify(signature, data)
-    except InvalidSignature:
-        return False
-    return True
+    return key
 
 
 def _read(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from riskstream.adapters.release import Release, check_fits, pack, read
-from riskstream.adapters.signing import make_keys
+from riskstream.adapters.signing import PublicKey, make_keys
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.outputs import is_release
 from riskstream.contracts.codec import codec
@@ -81,10 +81,10 @@ def _parity(path: Path) -> dict[str, int]:
 @click.option("--key", type=click.Path(path_type=Path), required=True, help="public key of the signer")
 def verify(file: Path, key: Path) -> None:
     """Check signature, every file's hash, and that this riskstream has the contracts it was made for."""
-    release = read(file, key)
+    release = read(file, PublicKey.read(key))
     name = release.manifest["feature_set"].rsplit(".", 1)[0]
     if name in SETS:
-        check_fits(release, SETS[name], file)
+        check_fits(release, SETS[name], str(file))
     click.echo(f"release {release.release_id}: signed by {key.name}, whole, {_line(release)}")
 
 
@@ -105,7 +105,7 @@ def show(file: Path) -> None:
 @click.option("--by", default="", help="who activates it")
 def activate(file: Path, key: Path, kafka: str, by: str) -> None:
     """Have every scorer of its feature set that was given the signer's key use it, within seconds and at a batch edge."""
-    release = read(file, key)
+    release = read(file, PublicKey.read(key))
     content = base64.b64encode(file.read_bytes()).decode()
     _say(kafka, release.release_id, release.manifest["feature_set"], "ACTIVE", content, by)
     click.echo(f"release {release.release_id} is active: {_line(release)}")

@@ -1,6 +1,7 @@
 """Compacted topics as tables: the newest record of each key, followed on a thread of its own."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,7 @@ from riskstream.runtime.errors import Fatal, Retryable
 log = structlog.get_logger("table")
 Table = dict[tuple[str, bytes], bytes]
 """The newest value by (topic, key)."""
+RETRY_S = 5.0
 
 
 def read_table(kafka: str, topics: list[str]) -> Table:
@@ -24,7 +26,10 @@ def read_table(kafka: str, topics: list[str]) -> Table:
 
 
 class TableFollower:
-    """Follows compacted topics: `on_change` gets the tables once all is read, and again after each change, on its thread."""
+    """Follows compacted topics: `on_change` gets the tables once all is read, and again after each change, on its thread.
+
+    What `on_change` raises is logged and tried again; it ends neither the start nor the following.
+    """
 
     def __init__(self, kafka: str, topics: list[str], on_change: Callable[[Table], None]) -> None:
         self._kafka, self._topics, self._on_change = kafka, topics, on_change
@@ -52,24 +57,29 @@ class TableFollower:
                 self._problem = str(error)
                 log.warning("cannot be followed, tried again", topics=self._topics, error=str(error))
                 self._stop.wait(1.0)
-            except Exception as error:  # a change that cannot be taken up must not end the following, nor the scorer
-                self._problem = f"{type(error).__name__}: {error}"
-                log.exception("a change cannot be taken up, tried again", topics=self._topics)
-                self._stop.wait(1.0)
 
     def _follow(self) -> None:
         held: Table = {}
         with TopicReader(self._kafka, self._topics) as reader:
             for record in reader.until_end(60):
                 _put(held, record)
-            self._on_change(dict(held))
+            is_taken_up = self._change(held)
             self._is_read.set()
+            tried_at = time.monotonic()
             while not self._stop.is_set():
                 records = reader.poll(0.2)
                 for record in records:
                     _put(held, record)
-                if records:
-                    self._on_change(dict(held))
+                if records or (not is_taken_up and time.monotonic() - tried_at > RETRY_S):
+                    is_taken_up, tried_at = self._change(held), time.monotonic()
+
+    def _change(self, held: Table) -> bool:
+        try:
+            self._on_change(dict(held))
+        except Exception:  # a change that cannot be taken up must not end the following, nor the start
+            log.exception("a change cannot be taken up, tried again", topics=self._topics)
+            return False
+        return True
 
 
 def _put(held: Table, record: Record) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 from riskstream.adapters.onnx_model import OnnxModel, SecondStage
-from riskstream.adapters.release import check_fits, read, unpack
+from riskstream.adapters.release import Release, check_fits, read, read_bytes, unpack
+from riskstream.adapters.signing import PublicKey
 from riskstream.contracts.codec import codec
 from riskstream.kafka.table import Table, TableFollower
 from riskstream.risk.features.declare import FeatureSet
@@ -37,8 +38,13 @@ def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxMode
 
 def load_release(path: Path, key: Path, features: FeatureSet, settings: ScorerSettings) -> tuple[OnnxModel, Policy]:
     """Fatal where it is not signed by `key`, was altered, or was made for something else."""
-    release = read(path, key)
-    check_fits(release, features, path)
+    return _load_read(read(path, PublicKey.read(key)), features, settings, str(path))
+
+
+def _load_read(
+    release: Release, features: FeatureSet, settings: ScorerSettings, where: str
+) -> tuple[OnnxModel, Policy]:
+    check_fits(release, features, where)
     with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
         unpack(release, Path(folder))
         return _load(Path(folder), features, settings, release.release_id)
@@ -66,6 +72,7 @@ def follow_releases(
 ) -> TableFollower:
     """A follower, not yet started, that hands the newest active release to the core; one that is refused changes nothing."""
     seen: set[str] = set()
+    public = PublicKey.read(key)
 
     def on_change(table: Table) -> None:
         newest = _newest(table, features)
@@ -73,14 +80,13 @@ def follow_releases(
             return
         release_id = str(newest["release_id"])
         try:
-            with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
-                path = Path(folder) / f"{release_id}.zip"
-                path.write_bytes(base64.b64decode(str(newest["content_base64"]), validate=True))
-                model, policy = load_release(path, key, features, settings)
-            if policy.release_id != release_id:
+            raw = base64.b64decode(str(newest["content_base64"]), validate=True)
+            release = read_bytes(raw, public, RELEASES)  # nothing of the record is a path, nothing is unpacked unsigned
+            if release.release_id != release_id:
                 raise Fatal(
-                    what=f"its content is release {policy.release_id}", where=RELEASES, do="activate the file again"
+                    what=f"its content is release {release.release_id}", where=RELEASES, do="activate the file again"
                 )
+            model, policy = _load_read(release, features, settings, RELEASES)
         except (Fatal, binascii.Error) as error:
             if release_id not in seen:
                 seen.add(release_id)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from riskstream.adapters.release import check_fits, pack, read
+from riskstream.adapters.release import check_fits, pack, read, read_bytes
+from riskstream.adapters.signing import PublicKey
 from riskstream.cli.release import command
 from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.runtime.errors import Fatal
@@ -85,7 +86,7 @@ def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Pat
     from riskstream.adapters.signing import sign
 
     for change, words in (
-        ({"model.onnx": None}, r"it lacks model\.onnx"), ({"setup.py": b"x"}, r"it holds setup\.py, which"),
+        ({"model.onnx": None}, r"it lacks model\.onnx"), ({"setup.py": b"x"}, r"it holds 'setup\.py', which"),
     ):  # fmt: skip
         members = {**_members((folder / "one.release").read_bytes()), **change}
         held = {name: content for name, content in members.items() if content is not None}
@@ -99,7 +100,7 @@ def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Pat
         path = tmp_path / "x.release"
         path.write_bytes(_zipped({**held, "manifest.json": text, "manifest.sig": sign(folder / "key", text)}))
         with pytest.raises(Fatal, match=words):
-            read(path, folder / "key.pub")
+            read(path, PublicKey.read(folder / "key.pub"))
 
 
 def test_a_parity_run_that_does_not_hold_stops_the_release(folder: Path, tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def _flipped(raw: bytes) -> bytes:
     [
         (_with(manifest__sig=None), "not signed"), (_with(manifest__json=None), "no manifest"),
         (_flipped, r"model\.onnx was altered"),
-        (_with(manifest__sig=b"\0" * 64), r"its signature is not of key\.pub"), (lambda raw: raw[: len(raw) // 2], "truncated"),
+        (_with(manifest__sig=b"\0" * 64), r"its signature is not of key"), (lambda raw: raw[: len(raw) // 2], "truncated"),
         (lambda _: b"hello", "truncated or no release"), (_with(extra=b"x"), "it holds"), (_with(reasons__npz=None), "it holds"),
         (_with(manifest__json=b'{"format":1}'), "its signature is not of"),
     ],
@@ -174,7 +175,7 @@ def test_what_was_done_to_a_release_is_found(folder: Path, tmp_path: Path, chang
     path = tmp_path / "x.release"
     path.write_bytes(change((folder / "one.release").read_bytes()))
     with pytest.raises(Fatal, match=words):
-        read(path, folder / "key.pub")
+        read(path, PublicKey.read(folder / "key.pub"))
     settings = ScorerSettings(release=path, release_key=folder / "key.pub")
     with pytest.raises(Fatal, match=words):
         load_model(settings, STANDARD)
@@ -182,10 +183,10 @@ def test_what_was_done_to_a_release_is_found(folder: Path, tmp_path: Path, chang
 
 def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
     path = folder / "one.release"
-    with pytest.raises(Fatal, match=r"signature is not of other\.pub"):
-        read(path, folder / "other.pub")
+    with pytest.raises(Fatal, match=r"signature is not of key"):
+        read(path, PublicKey.read(folder / "other.pub"))
     with pytest.raises(Fatal, match=r"made for standard\.v1, not for standard-tiles\.v1"):
-        check_fits(read(path, None), STANDARD_TILES, path)
+        check_fits(read(path, None), STANDARD_TILES, "x")
     with pytest.raises(Fatal, match="no key it must be signed by"):
         load_model(ScorerSettings(release=path), STANDARD)
     with pytest.raises(Fatal, match=r"not of standard-tiles\.v1"):
@@ -199,14 +200,14 @@ def test_contracts_and_reject_rules_of_another_riskstream_are_refused(folder: Pa
     ):  # fmt: skip
         release.manifest.update(change)
         with pytest.raises(Fatal, match=words):
-            check_fits(release, STANDARD, folder / "one.release")
+            check_fits(release, STANDARD, "x")
         release = read(folder / "one.release", None)
 
 
 def test_wrong_keys_and_folders_are_one_sentence(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(Fatal, match="no public key"):
-        read(folder / "one.release", tmp_path / "text")
+        read(folder / "one.release", PublicKey.read(tmp_path / "text"))
     with pytest.raises(Fatal, match="no private key"):
         pack(folder / "model", STANDARD, tmp_path / "text", 1)
     with pytest.raises(Fatal, match="cannot be read"):
@@ -214,4 +215,28 @@ def test_wrong_keys_and_folders_are_one_sentence(folder: Path, tmp_path: Path) -
     with pytest.raises(Fatal, match="there already"):
         _run("keygen", "--out", str(folder / "key"))
     with pytest.raises(Fatal, match="cannot be read"):
-        read(tmp_path / "none", folder / "key.pub")
+        read(tmp_path / "none", PublicKey.read(folder / "key.pub"))
+
+
+def test_archives_of_other_forms_and_bombs_are_refused_before_they_are_unpacked(folder: Path) -> None:
+    raw = (folder / "one.release").read_bytes()
+    members = _members(raw)
+    key = PublicKey.read(folder / "key.pub")
+    lzma, bomb, twice = io.BytesIO(), io.BytesIO(), io.BytesIO(raw)
+    with zipfile.ZipFile(lzma, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**members, "card.html": bytes(64 * 1024 * 1024)}.items():
+            archive.writestr(name, content)
+    with zipfile.ZipFile(twice, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("model.onnx", b"another")
+    encrypted = bytearray(raw)
+    at = encrypted.index(b"PK\x01\x02")
+    encrypted[at + 8] |= 1
+    for content, words in (
+        (lzma.getvalue(), "packed in a way"), (bytes(encrypted), "packed in a way"), (bomb.getvalue(), "unpacks to more"),
+        (twice.getvalue(), "a name twice"), (b"PK", "no release"), (raw[:-30], "no release"),
+    ):  # fmt: skip
+        with pytest.raises(Fatal, match=words):
+            read_bytes(content, key, "x")
