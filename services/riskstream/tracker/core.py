@@ -25,6 +25,8 @@ class TrackerCore:
         self._metrics = metrics
         self._customers: dict[int, dict[str, CustomerState]] = {}
         self._changed: dict[int, set[str]] = {}
+        self._stands_at: dict[int, int] = {}
+        """By partition the source offset up to which its states, as they were restored, hold every score."""
         self._reader = AcceptedReader()
 
     @property
@@ -38,19 +40,27 @@ class TrackerCore:
         return self._reader.metadata(partition)
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Load the partition's newest states."""
+        """Load the partition's newest states, and how far they reach.
+
+        A flush writes all changed states in one transaction, so the newest of them holds every score before its own.
+        """
         customers = self._customers.setdefault(partition, {})
         self._changed[partition] = set()
+        self._stands_at[partition] = -1
         for record in records:
             if record.value is not None:
                 state = CustomerState.of(self._states.decode(record.value))
                 customers[state.customer_id] = state
+                self._stands_at[partition] = max(self._stands_at[partition], state.src)
         self._count()
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile leaves."""
         out: list[Output] = []
         for record, score in zip(records, self._decoded(records), strict=True):
+            if int(score["src"]) <= self._stands_at[partition]:  # the group's offset is lost, the states are not
+                self._metrics.dropped.inc()
+                continue
             gaps = self._reader.gaps
             if not self._reader.accept(partition, int(score["src"]), int(score["prev"])):
                 self._metrics.dropped.inc()
@@ -112,6 +122,7 @@ class TrackerCore:
     def drop(self, partition: int) -> None:
         self._customers.pop(partition, None)
         self._changed.pop(partition, None)
+        self._stands_at.pop(partition, None)
         self._count()
 
     def _count(self) -> None:

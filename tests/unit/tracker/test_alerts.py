@@ -39,3 +39,33 @@ def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_i
     assert not held.value.is_over()
     assert not core.flush(0)
     assert core.take(0, records[:1], committed=0)
+
+
+def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
+    """The group's offset expired or was deleted: every score that is left is read again, over states that hold them."""
+    scores = [
+        Record(
+            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", appended_at=NOW_MS,
+            value=codec("score.v1").encode(
+                score(src=at, prev=at - 1, transaction_id=f"t-{at}", customer_id=f"c-{at % 3}", decision="REVIEW")
+            ),
+        )
+        for at in range(9)
+    ]  # fmt: skip
+    before = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    before.resume(0, None)
+    before.restore(0, [])
+    assert len(before.take(0, scores[:8], committed=0)) == 8
+    states = [
+        Record(topic=each.topic, headers=[], partition=0, offset=at, key=each.key, value=each.value, appended_at=NOW_MS)
+        for at, each in enumerate(before.flush(0))
+    ]
+    after = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    after.resume(0, None)
+    after.restore(0, states)
+    assert after.take(0, scores[:8], committed=0) == []
+    assert after.flush(0) == []
+    [alert] = after.take(0, scores[8:], committed=0)
+    assert codec("alert.v1").decode(alert.value)["src"] == 8
+    [state] = after.flush(0)
+    assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 3
