@@ -29,8 +29,9 @@ def main() -> int:
     gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics(), tracing.tracer)
     compile_all()
     health = TelemetryServer(
-        settings.telemetry_host, settings.telemetry_port, is_alive=lambda: True, is_ready=lambda: gateway.is_ready
-    )
+        settings.telemetry_host, settings.telemetry_port,
+        is_alive=lambda: gateway.is_alive, is_ready=lambda: gateway.is_ready,
+    )  # fmt: skip
     freeze_garbage_collector()
     stop_event()  # uvicorn drains on a signal, then raises it again: that must not end us before our own end
     server = uvicorn.Server(

@@ -50,6 +50,11 @@ class Gateway:
     def is_ready(self) -> bool:
         return self._waiters is not None and self._waiters.is_reading
 
+    @property
+    def is_alive(self) -> bool:
+        """False once scores are read no more: a restart is the cure."""
+        return self._waiters is None or self._waiters.is_reading
+
     def app(self) -> Starlette:
         """The ASGI application."""
         return Starlette(

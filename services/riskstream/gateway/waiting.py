@@ -18,7 +18,9 @@ log = structlog.get_logger("gateway")
 
 
 class ScoreWaiters:
-    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions."""
+    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions; `len` counts callers."""
+
+    _callers = 0
 
     def __init__(self, bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -32,12 +34,13 @@ class ScoreWaiters:
         self._thread.start()
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return self._callers
 
     def wait_for(self, customer_id: str, transaction_id: str) -> "asyncio.Future[dict[str, Any]]":
         """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the transaction is sent."""
         future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._waiters.setdefault((customer_id, transaction_id), []).append(future)
+        self._callers += 1
         return future
 
     def forget(self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]") -> None:
@@ -45,6 +48,7 @@ class ScoreWaiters:
         waiting = self._waiters.get((customer_id, transaction_id), [])
         if future in waiting:
             waiting.remove(future)
+            self._callers -= 1
         if not waiting:
             self._waiters.pop((customer_id, transaction_id), None)
 
@@ -61,10 +65,13 @@ class ScoreWaiters:
                 except Retryable as error:
                     log.warning("scores cannot be read now", error=str(error))
                     continue
-                if records and self._waiters:
+                if records:  # also while nobody waits: what was accepted before tells a repeat
                     self._wake(records)
         except Fatal as error:
             log.error("scores cannot be read", error=str(error))
+            self.is_reading = False
+        except Exception:  # the thread ends: the gateway is not alive any more, and says so
+            log.exception("scores are read no more")
             self.is_reading = False
 
     def _wake(self, records: list[Record]) -> None:
@@ -85,6 +92,8 @@ class ScoreWaiters:
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 
     def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
-        for future in self._waiters.pop(key, []):
+        waiting = self._waiters.pop(key, [])
+        self._callers -= len(waiting)
+        for future in waiting:
             if not future.done():
                 future.set_result(score)
