@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from riskstream.contracts.catalog import topics
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
@@ -29,7 +30,11 @@ class OwnTopics:
     def made(chain: Chain) -> "OwnTopics":
         own = OwnTopics(chain, uuid.uuid4().hex[:8])
         names = [own.source, own.output, own.dead_letters]
-        new = [NewTopic(name, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"}) for name in names]
+        declared = ("transactions.v1", "scores.v1", "transactions.v1.dlq")
+        new = [
+            NewTopic(name, PARTITIONS, 1, config=dict(topics()[like].config))
+            for name, like in zip(names, declared, strict=True)
+        ]
         client = own._admin()
         for future in client.create_topics(new).values():
             future.result(20)
