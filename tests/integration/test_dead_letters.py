@@ -3,10 +3,14 @@
 import json
 
 from click.testing import CliRunner
+from tests.support.builders import NOW_MS, frame
 from tests.support.world import World
 
+from riskstream.cli.dlq import rejected_again
 from riskstream.cli.main import root
-from riskstream.kafka.dead_letters import read_dead_letters
+from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
+from riskstream.kafka.ports import Record
+from riskstream.runtime.errors import Fatal
 
 
 def _cli(world: World, *arguments: str) -> str:
@@ -51,3 +55,33 @@ def test_redrive_asks_what_is_meant(world: World) -> None:
     done = CliRunner().invoke(root, ["dlq", "redrive", "--kafka", world.kafka])
     assert done.exit_code == 2
     assert "give positions, --reason or --all" in done.output
+
+
+def test_redrive_of_what_is_not_there_is_an_error_and_sends_nothing(world: World) -> None:
+    positions = _positions(world, 1)
+    done = CliRunner().invoke(root, ["dlq", "redrive", positions[0], "3:999999", "--kafka", world.kafka])
+    assert isinstance(done.exception, Fatal)
+    assert done.exception.exit_code == 2
+    assert "3:999999" in done.exception.what
+    assert not [each for each in world.all_new("transactions.v1") if each.headers]
+
+
+def test_poison_that_was_not_corrected_is_left_by_all_and_does_not_multiply(world: World) -> None:
+    _positions(world, 4)
+    before = len(read_dead_letters(world.kafka, "transactions.v1.dlq"))
+    assert "would be rejected again" in _cli(world, "redrive", "--all")
+    assert "would be rejected again" in _cli(world, "redrive", "--reason", "bad_magic")
+    assert not [each for each in world.all_new("transactions.v1") if each.headers]
+    assert len(read_dead_letters(world.kafka, "transactions.v1.dlq")) == before
+
+
+def test_a_letter_that_this_version_takes_is_not_rejected_again() -> None:
+    def letter(at: int, value: bytes) -> DeadLetter:
+        record = Record(
+            topic="transactions.v1.dlq", partition=0, offset=at, appended_at=NOW_MS, key=b"c-1", value=value, headers=[]
+        )
+        return DeadLetter(
+            topic="transactions.v1", partition=0, offset=at, reason="unknown_schema", detail="", record=record
+        )
+
+    assert rejected_again([letter(0, frame()), letter(1, b"{broken}")], NOW_MS) == {"0:1"}

@@ -4,14 +4,19 @@ import json
 from collections import Counter
 
 import click
+import numpy as np
 
 from riskstream.cli.options import kafka_option
 from riskstream.cli.tail import shown
+from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.risk.judge import Judge, Keys
+from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 
 topic_option = click.option("--topic", default="transactions.v1.dlq", show_default=True, help="dead-letter topic")
 reason_option = click.option("--reason", help="only letters with this reason (docs/rejects.md)")
+_AT_ONCE = 1000
 
 
 @click.group()
@@ -63,14 +68,40 @@ def redrive_letters(
 ) -> None:
     """Send letters to their source again, byte for byte, in one transaction; each position once unless --again.
 
-    Give source positions (PARTITION:OFFSET), --reason or --all.
+    Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters that this version would
+    reject again are left.
     """
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
+    letters = read_dead_letters(kafka, topic)
+    if missing := sorted(set(positions) - {each.position for each in letters}):
+        raise Fatal(
+            what=f"no dead letter of {', '.join(missing)}, and nothing was redriven", where=topic,
+            do="see `riskstream dlq list --positions`", exit_code=2,
+        )  # fmt: skip
+    wanted = [each for each in letters if reason in (None, each.reason)]
+    if positions:
+        wanted = [each for each in wanted if each.position in positions]
+        poison = set()
+    else:
+        wanted = [each for each in wanted if not each.is_cut]
+        poison = rejected_again(wanted, SystemClock().now_ms())
+    chosen = {each.position for each in wanted} - poison
+    now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
+    left = f", {len(poison):,} left: they would be rejected again" if poison else ""
+    click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before{left}")
 
-    def is_wanted(letter: DeadLetter) -> bool:
-        is_named = letter.position in positions
-        return (is_named or (not positions and not letter.is_cut)) and reason in (None, letter.reason)
 
-    now, before = redrive(kafka, topic, is_wanted, again=again)
-    click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before")
+def rejected_again(letters: list[DeadLetter], now_ms: int) -> set[str]:
+    """Positions of the transactions that the scorer of this version would reject if they were appended now."""
+    of_transactions = [each for each in letters if each.topic == "transactions.v1"]
+    found: set[str] = set()
+    for start in range(0, len(of_transactions), _AT_ONCE):
+        some = of_transactions[start : start + _AT_ONCE]
+        decoder = ColumnDecoder("transaction.v1")
+        columns = decoder.decode([each.record.value for each in some])
+        keys = Keys.of([each.record.key for each in some])
+        reject = Judge(decoder.layout).judge(columns, keys, np.full(len(some), now_ms))
+        bad = (columns.status != 0) | (reject != 0)
+        found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
+    return found
