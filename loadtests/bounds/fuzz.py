@@ -98,10 +98,12 @@ def _batch(random: Random, n: int, first: int, customers: int, at: int, read: Ca
         )
         for name in names
     ]  # fmt: skip
-    for index in np.flatnonzero(random.random(n) < 0.1).tolist():
+    hostile = np.flatnonzero(random.random(n) < 0.1)
+    for index in hostile.tolist():
         values[index] = _mutated(random, values[index] or b"")
     keys: list[bytes | None] = [name.encode() if random.random() < 0.97 else None for name in names]
     modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
+    modes[hostile] = LIVE  # what was answered as good before could be read then: the core waits for such a schema
     offsets = np.arange(first, first + n, dtype=np.int64)
     return Batch(
         values=values, keys=keys, partitions=random.integers(0, 4, n).astype(np.int32), offsets=offsets,
