@@ -11,7 +11,7 @@ from threading import Event
 
 import numpy as np
 import structlog
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
@@ -142,7 +142,9 @@ class Lane:
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """A1: assign paused, with a new ownership number; A2-A4 begin in the background."""
         for each in partitions:
-            each.offset = OFFSET_END  # one that is always there: a fetch may win over the pause, and A5 seeks
+            # A fetch may win over the pause, and what it brought may come after A5's seek: from the head on nothing is missing
+            # in it, and `batch_of` leaves out what was taken before. A fetch at the end would step over unanswered records.
+            each.offset = OFFSET_BEGINNING
         client.incremental_assign(partitions)
         client.pause(partitions)
         for each in partitions:
@@ -194,6 +196,7 @@ class Lane:
         owned.high, owned.e, owned.o, owned.a, owned.identity = found.high, found.e, found.o, found.o, found.identity
         owned.partition_count = found.partition_count
         owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""
+        owned.at_end = False
         self._consumer.resume([where])
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
         log.info("running", partition=owned.partition, s=found.s, o=found.o, replay=found.o - found.s)
@@ -306,7 +309,8 @@ class Lane:
             if error is None:
                 continue
             if error.code() == KafkaError._PARTITION_EOF:
-                if (owned := self._owned.get(each.partition() or 0)) is not None:
+                owned = self._owned.get(each.partition() or 0)
+                if owned is not None and owned.phase is Phase.RUNNING:  # else of a fetch before the seek
                     owned.at_end, owned.end = True, each.offset() or 0
                     self._lag.reached_end(self._settings.source, owned.partition)
                 continue
@@ -324,7 +328,7 @@ class Lane:
         """The head of the source passed us: A3 says whether anything is lost. A seek cannot start such a fetch again."""
         if partition not in self._owned:
             return
-        where = TopicPartition(self._settings.source, partition, OFFSET_END)
+        where = TopicPartition(self._settings.source, partition, OFFSET_BEGINNING)
         self._consumer.incremental_unassign([where])
         self._consumer.incremental_assign([where])
         self._consumer.pause([where])

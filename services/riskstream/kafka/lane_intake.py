@@ -46,6 +46,12 @@ def batch_of(
         rows = np.flatnonzero(partitions == partition)
         if not len(rows):
             continue
+        mine = offsets[rows]
+        if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():  # of a fetch before the seek: it was taken
+            is_new = np.ones(n, np.bool_)
+            is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
+            left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
+            return batch_of(left, running, read_rows, hold, mark)
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
         if offsets[rows[0]] <= owned.o:

@@ -1,0 +1,49 @@
+"""What of a poll becomes a micro-batch."""
+
+import pytest
+from confluent_kafka import Message
+
+from riskstream.kafka.lane_intake import batch_of
+from riskstream.kafka.owned import Owned, Phase, Recorded
+from riskstream.kafka.ports import LIVE, REPLAY, ReadResult
+
+
+def _read(_: dict[int, list[bytes]]) -> ReadResult:
+    return ReadResult(rows={}, unreadable=frozenset(), abandoned=frozenset())
+
+
+def _hold(owned: Owned, why: str) -> None:
+    raise AssertionError(f"partition {owned.partition} is held: {why}")
+
+
+def _messages(*offsets: int) -> list[Message]:
+    return [
+        Message(topic="transactions.v1", partition=1, offset=at, key=b"c", value=b"v", timestamp=(2, 0))
+        for at in offsets
+    ]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "taken", "prevs"),
+    [
+        ((5, 6, 7, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),  # fetched before the seek, from the head on
+        ((8, 9, 10, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),  # the same, and what the seek brought behind it
+        ((8, 10, 12, 8, 10, 12, 14, 16, 18), [8, 10, 12, 14, 16, 18], [7, 8, 10, 12, 14, 16]),  # with markers between
+        ((8, 9), [8, 9], [7, 8]),
+    ],
+)
+def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
+    offsets: tuple[int, ...], taken: list[int], prevs: list[int]
+) -> None:
+    recorded = {at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at) for at in (8, 9, 10)}
+    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=10, a=10, recorded=recorded)
+    batch = batch_of(_messages(*offsets), {1: owned}, _read, _hold)
+    assert batch is not None
+    assert batch.offsets.tolist() == taken
+    assert batch.prevs.tolist() == prevs
+    assert batch.modes.tolist() == [REPLAY if at <= 10 else LIVE for at in taken]
+
+
+def test_a_poll_of_nothing_new_is_no_batch() -> None:
+    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=9, position=9, o=9, a=9)
+    assert batch_of(_messages(5, 6, 9), {1: owned}, _read, _hold) is None
