@@ -11,7 +11,7 @@ from threading import Event
 
 import numpy as np
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
@@ -25,7 +25,7 @@ from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
-from riskstream.kafka.starts import is_expired
+from riskstream.kafka.starts import heads, is_expired
 from riskstream.kafka.traced import HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -141,10 +141,11 @@ class Lane:
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """A1: assign paused, with a new ownership number; A2-A4 begin in the background."""
+        # A fetch may win over the pause, and what it brought may come after A5's seek: from the head on nothing is missing in
+        # it, and `batch_of` leaves out what was taken before. A fetch at the end would step over unanswered records.
+        first = heads(client, self._settings.source, [each.partition for each in partitions])
         for each in partitions:
-            # A fetch may win over the pause, and what it brought may come after A5's seek: from the head on nothing is missing
-            # in it, and `batch_of` leaves out what was taken before. A fetch at the end would step over unanswered records.
-            each.offset = OFFSET_BEGINNING
+            each.offset = first[each.partition]
         client.incremental_assign(partitions)
         client.pause(partitions)
         for each in partitions:
@@ -328,7 +329,8 @@ class Lane:
         """The head of the source passed us: A3 says whether anything is lost. A seek cannot start such a fetch again."""
         if partition not in self._owned:
             return
-        where = TopicPartition(self._settings.source, partition, OFFSET_BEGINNING)
+        first = heads(self._consumer, self._settings.source, [partition])[partition]
+        where = TopicPartition(self._settings.source, partition, first)
         self._consumer.incremental_unassign([where])
         self._consumer.incremental_assign([where])
         self._consumer.pause([where])

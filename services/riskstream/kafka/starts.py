@@ -1,7 +1,9 @@
 """Where a partition may be read from: an offset that it still holds. Retention moves a topic's head at any moment."""
 
+import time
+
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from riskstream.kafka.client import translated
 from riskstream.kafka.refusals import EXPIRED
@@ -33,6 +35,27 @@ def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadl
     if wanted < low:
         log.warning("records expired before they were read", topic=topic, partition=partition, first=wanted, now=low)
     return max(wanted, low)
+
+
+def heads(client: Consumer, topic: str, partitions: list[int], deadline_s: float = 2.0) -> dict[int, int]:
+    """First offset that each partition holds; OFFSET_BEGINNING for those of which Kafka does not tell by the deadline.
+
+    A number is better: the client asks Kafka what a name means, and the answer may come after a seek and undo it.
+    """
+    found = dict.fromkeys(partitions, OFFSET_BEGINNING)
+    end = time.monotonic() + deadline_s
+    for partition in partitions:
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            break
+        try:
+            marks = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=left_s)
+        except (KafkaException, TimeoutError) as error:
+            log.warning("the head is not known", topic=topic, partition=partition, error=str(error))
+            break
+        if marks is not None:
+            found[partition] = int(marks[0])
+    return found
 
 
 def begin_anew(client: Consumer, topic: str, partition: int, wanted: int) -> int:
