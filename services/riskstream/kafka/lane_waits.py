@@ -38,6 +38,9 @@ class LaneWaits:
                 first = firsts(batch.partitions.tolist(), batch.offsets.tolist(), wait)
                 for partition, offset in first.items():
                     owned_by[partition].phase = Phase.WAITING
+                    owned_by[
+                        partition
+                    ].at_end = False  # an end that came with the record: the source is not empty up to there
                     self._waits.begin(self._source, partition, offset, wait)
                     self._metrics.waiting.labels(partition=str(partition)).set(1)
                 messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]

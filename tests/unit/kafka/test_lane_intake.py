@@ -1,11 +1,17 @@
 """What of a poll becomes a micro-batch."""
 
-import pytest
-from confluent_kafka import Message
+from typing import Any
 
+import pytest
+from confluent_kafka import Message, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.lane_intake import batch_of
+from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.owned import Owned, Phase, Recorded
-from riskstream.kafka.ports import LIVE, REPLAY, ReadResult
+from riskstream.kafka.ports import LIVE, REPLAY, Batch, Outcome, ReadResult
+from riskstream.telemetry.metrics import LaneMetrics
 
 
 def _read(_: dict[int, list[bytes]]) -> ReadResult:
@@ -42,6 +48,39 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     assert batch.offsets.tolist() == taken
     assert batch.prevs.tolist() == prevs
     assert batch.modes.tolist() == [REPLAY if at <= 10 else LIVE for at in taken]
+
+
+class _Paused:
+    """A consumer that notes what it pauses."""
+
+    def __init__(self) -> None:
+        self.paused: list[int] = []
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        self.paused += [each.partition for each in partitions]
+
+
+class _Wanting:
+    """Work that knows no schema."""
+
+    def process(self, batch: Batch) -> Outcome:
+        raise SchemaWait(what="a schema is being asked for", where="test", rows=list(range(len(batch.values))))
+
+    def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
+        raise AssertionError(partition)
+
+    def drop(self, partition: int) -> None: ...
+
+
+def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty() -> None:
+    client: Any = _Paused()
+    waits = LaneWaits(client, "transactions.v1", _Wanting(), LaneMetrics(CollectorRegistry()))
+    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=7, a=7)
+    owned.at_end, owned.end = True, 9  # told in the poll that brought the record at 8
+    assert waits.process(_messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, _read, _hold)) is None
+    assert client.paused == [1]
+    assert owned.phase is Phase.WAITING
+    assert owned.empty_metadata() == ""
 
 
 def test_a_poll_of_nothing_new_is_no_batch() -> None:
