@@ -48,7 +48,9 @@ class TrackerCore:
         self._changed[partition] = set()
         self._stands_at[partition] = -1
         for record in records:
-            if record.value is not None:
+            if record.value is None:  # erased: an older state that is not compacted away yet does not count
+                customers.pop((record.key or b"").decode(errors="replace"), None)
+            else:
                 state = CustomerState.of(self._states.decode(record.value))
                 customers[state.customer_id] = state
                 self._stands_at[partition] = max(self._stands_at[partition], state.src)

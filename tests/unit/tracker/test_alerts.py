@@ -1,5 +1,7 @@
 """Alerts of the tracker's core."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
@@ -69,3 +71,25 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
     assert codec("alert.v1").decode(alert.value)["src"] == 8
     [state] = after.flush(0)
     assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 3
+
+
+def test_an_erased_customer_does_not_come_back() -> None:
+    """The tombstone stands behind an older state that compaction has not taken yet."""
+    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core.resume(0, None)
+    core.restore(0, [])
+    value = codec("score.v1").encode(score(customer_id="c-1"))
+    accepted = Record(topic="scores.v1", headers=[], partition=0, offset=0, key=b"c-1", value=value, appended_at=NOW_MS)
+    core.take(0, [accepted], committed=0)
+    [state] = core.flush(0)
+    records = [
+        Record(topic=state.topic, headers=[], partition=0, offset=at, key=b"c-1", value=each, appended_at=NOW_MS)
+        for at, each in enumerate([state.value, None])
+    ]
+    core.drop(0)
+    core.resume(0, None)
+    core.restore(0, records)
+    again = codec("score.v1").encode(score(customer_id="c-1", src=1, prev=0, transaction_id="t-2"))
+    core.take(0, [replace(accepted, offset=1, value=again)], committed=0)
+    [state] = core.flush(0)
+    assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 1
