@@ -55,15 +55,22 @@ def _until(seen: Callable[[], bool], what: str, deadline_s: float = 30.0) -> Non
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def apart(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A stack of its own: scorers of other tests, which have no registry, would wait for the schemas of these records."""
+    with Chain(tmp_path_factory.mktemp("schemas"), model, names=(), session_timeout_ms=2000) as chain:
+        yield chain
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeRegistry]:
     with FakeRegistry() as registry:
         yield registry
 
 
-def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(bare: Chain, fake: FakeRegistry) -> None:
-    world = World(bare)
-    service = bare.start("scorer", {"RISKSTREAM_SCHEMA_REGISTRY_URL": fake.url})
+def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(apart: Chain, fake: FakeRegistry) -> None:
+    world = World(apart)
+    service = apart.start("scorer", {"RISKSTREAM_SCHEMA_REGISTRY_URL": fake.url})
     wait_ready([service])
     waiting, other = _key_of(world.tag, 1), _key_of(world.tag, 2)
     fake.put(90, _newer_transaction())
@@ -115,7 +122,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 
 
 def test_a_real_registrys_ids_are_read_and_written(
-    bare: Chain, registry: RegistryServer, monkeypatch: pytest.MonkeyPatch
+    apart: Chain, registry: RegistryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setenv("RISKSTREAM_SCHEMA_REGISTRY_URL", registry.url)
     done = CliRunner().invoke(root, ["contracts", "register"])
@@ -125,14 +132,14 @@ def test_a_real_registrys_ids_are_read_and_written(
     client = SchemaRegistry(RegistrySettings(url=registry.url))
     newer = client.register("transactions.v1-value", _newer_transaction())
     assert client.fetch([newer, 999_999]).keys() == {newer}
-    world = World(bare)
+    world = World(apart)
     output = "registry-scores.v1"  # of its own: who reads scores.v1 in other tests has no registry
     world.admin.apply([replace(topics()["scores.v1"], name=output)], 4)
     env = {
         "RISKSTREAM_SCHEMA_REGISTRY_URL": registry.url, "RISKSTREAM_SCHEMA_REGISTRY_REGISTER": "true",
         "RISKSTREAM_SCORER_OUTPUT": output, "RISKSTREAM_SCORER_GROUP": "registry",
     }  # fmt: skip
-    service = bare.start("scorer", env)
+    service = apart.start("scorer", env)
     wait_ready([service])
     key = _key_of(world.tag, 3)
     world.send([(key, _framed(newer, **_ids(key, 0))), (key, b"\0\0\x0f\x42\x3f" + frame(**_ids(key, 1))[5:])])
@@ -179,20 +186,20 @@ def _stop(*services: Service) -> None:
 
 
 def test_a_version_that_was_rolled_back_reads_what_the_newer_one_wrote(
-    bare: Chain, newer_version: dict[str, str]
+    apart: Chain, newer_version: dict[str, str]
 ) -> None:
     """Without a registry: schemas.v1 tells. The newer scorer is killed, so that the older one must read its last scores."""
-    world = World(bare)
+    world = World(apart)
     key = _key_of(world.tag, 0)
-    newer = bare.start("scorer", newer_version)
-    tracker = bare.start("tracker")  # of this version, while the newer one scores
+    newer = apart.start("scorer", newer_version)
+    tracker = apart.start("tracker")  # of this version, while the newer one scores
     wait_ready([newer, tracker])
     world.send([(key, frame(**_ids(key, n))) for n in range(30)])
     world.new("scores.v1", 30)
     ids = {int.from_bytes((record.value or b"")[1:5], "big") for record in world.all_new("scores.v1")}
     assert contract("score.v1").id not in ids
     os.kill(newer.server.pid, 9)
-    older = bare.start("scorer")
+    older = apart.start("scorer")
     wait_ready([older])
     world.send([(key, frame(**_ids(key, n))) for n in range(30, 40)])
     writers.use(Lookups([TopicSchemas(world.kafka)]))
