@@ -1,6 +1,7 @@
 """One guarded child server: started, watched, stopped; with the tail of its log in every error."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -51,11 +52,36 @@ class Server:
         return Fatal(what=f"{self.name} ended: {last}", where=str(self.log), do="read that log", exit_code=NO_START)
 
 
+_LISTENING = range(10_000, 22_000)
+"""Ports given to servers. The system gives outgoing connections ports above these; Redis adds 10,000 for its cluster bus."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port of 127.0.0.1 that nobody listens on now, given once by this process.
+
+    No outgoing connection can take it before its server does: such ports lie above the range.
+    """
+    for _ in range(1_000):
+        port = secrets.choice(_LISTENING)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+    raise Fatal(
+        what=f"no free port from {_LISTENING.start} to {_LISTENING.stop - 1}",
+        where="127.0.0.1",
+        do="end servers that are left over, or give ports",
+        exit_code=PORT_IN_USE,
+    )
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def check_port(port: int, what: str) -> None:
