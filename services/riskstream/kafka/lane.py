@@ -226,6 +226,7 @@ class Lane:
 
     def _forget(self, partition: int) -> None:
         self._owned.pop(partition, None)
+        self._metrics.held.labels(partition=str(partition)).set(0)
         self._openings.forget(partition)
         self._waits.forget(partition)
         self._lag.forget(self._settings.source, partition)

@@ -1,0 +1,36 @@
+"""What a lane shows of a partition that it holds. No server answers: nothing of it needs one."""
+
+from threading import Event
+
+import pytest
+from confluent_kafka import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.cli.rebuild import _NoModel
+from riskstream.kafka.lane import Lane
+from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.owned import Owned
+from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.tree_paths import NO_TREES
+from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.telemetry.metrics import LaneMetrics
+
+
+@pytest.mark.parametrize("how", ["_on_revoke", "_on_lost"])
+def test_a_held_partition_that_moved_away_is_not_shown_as_held(how: str) -> None:
+    registry = CollectorRegistry()
+    settings = LaneSettings(
+        kafka="127.0.0.1:9", group="g", source="source", output="output", dead_letters="letters", drain_ms=1
+    )
+    policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
+    core, store = ScorerCore(STANDARD, _NoModel(), policy, 16), RedisStateStore("redis://127.0.0.1:9/0", "test")
+    lane = Lane(settings, core, store, LaneMetrics(registry), Event())
+    mine = [TopicPartition("source", 3, 0)]
+    lane._consumer.incremental_assign(mine)
+    lane._owned[3] = Owned(partition=3, number=1)
+    lane._hold(lane._owned[3], "a test")
+    assert registry.get_sample_value("riskstream_scorer_held", {"partition": "3"}) == 1
+    getattr(lane, how)(lane._consumer, mine)
+    assert registry.get_sample_value("riskstream_scorer_held", {"partition": "3"}) == 0
+    lane._consumer.close()
