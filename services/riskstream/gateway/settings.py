@@ -1,12 +1,13 @@
 """Settings of the gateway."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import ServiceSettings
+from riskstream.runtime.settings import ServiceSettings, too_short
 
 
 class GatewaySettings(ServiceSettings):
@@ -26,3 +27,9 @@ class GatewaySettings(ServiceSettings):
     rates: Path | None = Field(
         default=None, description="YAML file of exchange rates; the reference rates where not given"
     )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: a deadline that no caller may ask for, and one port for two doors."""
+        yield from too_short("max_deadline_ms", "deadline_ms", self)
+        if self.port == self.telemetry_port:
+            yield f"port and telemetry_port are both {self.port}", "give each a port of its own"

@@ -1,5 +1,7 @@
 """Settings of the lag service."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
@@ -30,3 +32,10 @@ class LagSettings(ServiceSettings):
         """(group, topic) of each group that must be there."""
         pairs = (pair.split("=") for pair in self.groups.split(","))
         return [(group, topic) for group, topic in pairs]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: what is named twice would be counted twice."""
+        for name, given in (("groups", self.groups), ("topics", self.topics)):
+            for each, count in Counter(given.split(",")).items():
+                if count > 1:
+                    yield f"{name} names {each} {count} times", "name it once"

@@ -1,12 +1,13 @@
 """Settings of the profiler."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.risk.features.sets import SETS
-from riskstream.runtime.settings import ServiceSettings
+from riskstream.runtime.settings import GroupName, RedisUrl, ServiceSettings, too_short
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
 
@@ -23,12 +24,12 @@ class ProfilerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="riskstream_profiler_")
     service: ClassVar[str] = "profiler"
 
-    redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the view of vectors")
+    redis: RedisUrl = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the view of vectors")
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard-profiles", description=f"feature set whose profiles are kept: {', '.join(PROFILED_SETS)}"
     )
-    group: str = Field(default="profiler", min_length=1, description="consumer group; the shuffle's is <group>-shuffle")
-    instance: str = Field(default="0", min_length=1, description="slot of this process: stable over its restarts")
+    group: GroupName = Field(default="profiler", description="consumer group; the shuffle's is <group>-shuffle")
+    instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
     commit_ms: int = Field(default=100, ge=10, le=5000, description="time between Kafka transactions, ms")
     flush_ms: int = Field(default=2000, ge=10, le=60_000, description="time between writes of the state, ms")
     group_protocol: Literal["consumer", "classic"] = Field(
@@ -36,3 +37,7 @@ class ProfilerSettings(ServiceSettings):
     )
     session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
     redis_timeout_ms: int = Field(default=1000, ge=10, le=30_000, description="deadline of a write of vectors, ms")
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: states are written at commits, no more often."""
+        yield from too_short("flush_ms", "commit_ms", self)

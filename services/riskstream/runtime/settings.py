@@ -1,17 +1,36 @@
 """Settings of a process: one class a service, read from RISKSTREAM_<SERVICE>_<FIELD> and from the command line.
 
-An unknown key fails at start; `--print-config` prints what would be used, with secrets masked.
+An unknown key, and settings that contradict each other, fail at start; `--print-config` prints what would be used, with
+secrets masked.
 """
 
 import json
 import os
 import sys
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from riskstream.runtime.environment import check_environment
 from riskstream.runtime.errors import Fatal
+
+TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+"""What Kafka takes as a topic's name."""
+GroupName = Annotated[str, StringConstraints(pattern=r"^[^\s|]{1,200}$")]
+"""A consumer group's, and a slot's within it."""
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+"""Where a Redis is, with the password where it wants one."""
 
 
 class ServiceSettings(BaseSettings):
@@ -22,7 +41,11 @@ class ServiceSettings(BaseSettings):
     )
     service: ClassVar[str] = "service"
 
-    kafka: str = Field(default="127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
+    kafka: str = Field(
+        default="127.0.0.1:9092",
+        pattern=r"^[^\s,]+(,[^\s,]+)*$",
+        description="Kafka bootstrap servers, host:port[,host:port]",
+    )
     telemetry_port: int = Field(
         default=0, ge=0, le=65535, description="port of /metrics, /livez and /readyz; 0 takes a free one"
     )
@@ -37,15 +60,7 @@ class ServiceSettings(BaseSettings):
         if print_config:
             args.remove("--print-config")
         prefix = str(cls.model_config.get("env_prefix", "")).upper()
-        known = {prefix + name.upper() for name in cls.model_fields}
-        unknown = sorted(key for key in os.environ if prefix and key.upper().startswith(prefix) and key not in known)
-        if unknown:
-            raise Fatal(
-                what=f"unknown setting {unknown[0]}",
-                where="environment",
-                do=f"remove it, or use one of {', '.join(sorted(known))}",
-                exit_code=2,
-            )
+        check_environment(os.environ, cls.service, cls.model_fields)
         try:
             source: dict[str, Any] = {"_cli_parse_args": args, "_cli_prog_name": f"python -m riskstream.{cls.service}"}
             settings = cls(**source)
@@ -58,12 +73,32 @@ class ServiceSettings(BaseSettings):
                 do="see --help for its meaning and bounds",
                 exit_code=2,
             ) from None
+        for what, do in settings.contradictions():
+            raise Fatal(what=what, where="settings", do=do, exit_code=2)
         if print_config:
             print(json.dumps(settings.shown(), indent=2))
             raise SystemExit(0)
         return settings
 
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """(what two settings say against each other, what to do), of settings that are right one by one."""
+        yield from ()
+
     def shown(self) -> dict[str, Any]:
         """The settings as JSON values; secrets are masked by their type."""
         shown: dict[str, Any] = self.model_dump(mode="json")
         return shown
+
+
+def same_topics(named: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A contradiction for each two settings, by name, that name one topic."""
+    for (one, topic), (other, second) in combinations(named.items(), 2):
+        if topic == second:
+            yield f"{one} and {other} are both {topic}", "give each a topic of its own"
+
+
+def too_short(shorter: str, least: str, settings: ServiceSettings) -> Iterator[tuple[str, str]]:
+    """A contradiction where one time is shorter than another that it waits for."""
+    given, needed = getattr(settings, shorter), getattr(settings, least)
+    if given < needed:
+        yield f"{shorter} {given} is less than {least} {needed}", f"raise {shorter} or lower {least}"

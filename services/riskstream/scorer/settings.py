@@ -1,5 +1,6 @@
 """Settings of the scorer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -7,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.risk.features.sets import SETS
-from riskstream.runtime.settings import ServiceSettings
+from riskstream.runtime.settings import GroupName, RedisUrl, ServiceSettings, TopicName, same_topics
 
 
 def _known_set(name: str) -> str:
@@ -22,7 +23,7 @@ class ScorerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="riskstream_scorer_")
     service: ClassVar[str] = "scorer"
 
-    redis: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
+    redis: RedisUrl = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store")
     model: Path = Field(default=Path("build/model"), description="folder of model.onnx and model.json")
     release: Path | None = Field(default=None, description="signed release file, in place of --model")
     release_key: Path | None = Field(
@@ -41,13 +42,13 @@ class ScorerSettings(ServiceSettings):
         description="where the second stage runs (cuda, tensorrt: extra `scorer-gpu`); trees run on the CPU",
     )
     engine_cache: Path | None = Field(default=None, description="folder that TensorRT keeps its built engines in")
-    group: str = Field(default="scorer", min_length=1, description="consumer group, and prefix of the state's keys")
+    group: GroupName = Field(default="scorer", description="consumer group, and prefix of the state's keys")
     runtime: Literal["lane", "faust"] = Field(
         default="lane", description="`lane` (exact by position) or `faust` (at least once; extra `faust`)"
     )
-    source: str = Field(default="transactions.v1", min_length=1, description="topic to read")
-    output: str = Field(default="scores.v1", min_length=1, description="topic of the scores; as many partitions")
-    dead_letters: str = Field(default="transactions.v1.dlq", min_length=1, description="topic of rejected records")
+    source: TopicName = Field(default="transactions.v1", description="topic to read")
+    output: TopicName = Field(default="scores.v1", description="topic of the scores; as many partitions")
+    dead_letters: TopicName = Field(default="transactions.v1.dlq", description="topic of rejected records")
     max_batch: int = Field(default=2048, ge=1, le=8192, description="most records of a micro-batch")
     checkpoint_every_ms: int = Field(default=1000, ge=50, le=60_000, description="time between checkpoints, ms")
     group_protocol: Literal["consumer", "classic"] = Field(
@@ -72,3 +73,7 @@ class ScorerSettings(ServiceSettings):
         le=2_000_000,
         description="records that may wait for the brokers before taking more stops",
     )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: topics that are one."""
+        yield from same_topics({"source": self.source, "output": self.output, "dead_letters": self.dead_letters})

@@ -1,11 +1,12 @@
 """Settings of the tracker."""
 
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import ServiceSettings
+from riskstream.runtime.settings import GroupName, ServiceSettings, too_short
 
 
 class TrackerSettings(ServiceSettings):
@@ -14,11 +15,15 @@ class TrackerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="riskstream_tracker_")
     service: ClassVar[str] = "tracker"
 
-    group: str = Field(default="tracker", min_length=1, description="consumer group")
-    instance: str = Field(default="0", min_length=1, description="slot of this process: stable over its restarts")
+    group: GroupName = Field(default="tracker", description="consumer group")
+    instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
     commit_ms: int = Field(default=200, ge=10, le=5000, description="time between Kafka transactions, ms")
     flush_ms: int = Field(default=1000, ge=10, le=60_000, description="least time between two states of a customer, ms")
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
     )
     session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: states are written at commits, no more often."""
+        yield from too_short("flush_ms", "commit_ms", self)
