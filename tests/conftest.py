@@ -13,6 +13,7 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
+from tests.support.beside import Beside
 from tests.support.world import World
 
 
@@ -21,6 +22,31 @@ def _no_schemas_of_another_test() -> Iterator[None]:
     """Commands run in this process set where schemas are asked for, one place a process."""
     yield
     writers.use(None)
+
+
+_BESIDE = pytest.StashKey[Beside]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The fuzzing of the kernels takes one core for a minute: begin it beside the tests that need no server."""
+    if session.config.option.collectonly or not any(
+        "bounds" in getattr(each, "fixturenames", ()) for each in session.items
+    ):
+        return
+    arguments = ("--no-tests", "--seconds", "60", "--seed", "11")
+    session.config.stash[_BESIDE] = Beside("loadtests.bounds", *arguments)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whatever ended the run ends the fuzzing too."""
+    if _BESIDE in session.config.stash:
+        session.config.stash[_BESIDE].stop()
+
+
+@pytest.fixture
+def bounds(request: pytest.FixtureRequest) -> Beside:
+    """The fuzzing of the kernels, which began with the run."""
+    return request.config.stash[_BESIDE]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """`make test-bounds`: the kernels' tests and fuzzing, with bound checks on and with canaries; build/proof/bounds.json.
 
-    python -m loadtests.bounds [--seconds 300] [--seed 7] [--no-tests]
+    python -m loadtests.bounds [--seconds 300] [--seed 7] [--no-tests] [--out FILE]
 
 Each episode has a seed of its own (SEED and its number), so that one that fails can be run again.
 """
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -80,19 +81,20 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--no-tests", action="store_true", help="fuzz only, leave the kernels' tests out")
+    parser.add_argument("--out", type=Path, default=Path("build/proof/bounds.json"), help="where the result goes")
     parser.add_argument("--mode", choices=("bounds", "canaries"), default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.mode:
         return _fuzz(given.mode, given.seconds, given.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `subprocess.run` ends its child
     started = time.monotonic()
     counts, problems = run(given.seconds, given.seed, tests=not given.no_tests)
     result = {
         "name": "bounds", "ok": not problems, "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
-        "counts": dict(sorted(counts.items())),
+        "counts": dict(sorted(counts.items())), "problems": problems,
     }  # fmt: skip
-    out = Path("build/proof/bounds.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=2) + "\n")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(result, indent=2) + "\n")
     print("\n".join(problems) or f"nothing was written past an end: {dict(sorted(counts.items()))}")
     return 1 if problems else 0
 
