@@ -54,15 +54,16 @@ class Chain:
         self._exits.close()
 
     def start(self, name: str, env: dict[str, str] | None = None) -> Service:
-        """Start one service, named as its module with an optional suffix (`scorer-2`); `env` may name another Redis.
+        """Start one service, named as its module with an optional suffix (`scorer-2`).
 
-        Each gets the chain's own `env` as well.
+        `env` may name another Redis, or a release in place of the model. Each gets the chain's own `env` as well.
         """
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
+        model = () if "RISKSTREAM_SCORER_RELEASE" in (env or {}) else ("--model", str(self._model))
         kafka = ("--kafka", self.stack.kafka)
         features = ("--features", self._features) if self._features != "standard" else ()
         extra = {
-            "scorer": ("--redis", redis, "--model", str(self._model), *features),
+            "scorer": ("--redis", redis, *model, *features),
             "tracker": ("--instance", name),
             "profiler": ("--instance", name, "--redis", redis, *features),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),

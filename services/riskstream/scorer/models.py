@@ -23,17 +23,44 @@ RELEASES = "releases.v1"
 
 
 def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxModel, Policy]:
-    """The model folder's, or that of a release whose signature and contracts were checked first."""
-    if settings.release is None:
-        return _load(settings.model, features, settings)
-    if settings.release_key is None:
-        raise Fatal(
-            what="a release is given, but no key it must be signed by",
-            where="--release",
-            do="give --release-key, the signer's .pub file",
-            exit_code=2,
+    """The model folder's, or that of a release whose signature and contracts were checked first.
+
+    Fatal where it cannot be loaded, or the settings contradict one another or it.
+    """
+    _check(settings)
+    if settings.release is not None and settings.release_key is not None:
+        model, policy = load_release(settings.release, settings.release_key, features, settings)
+    else:
+        model, policy = _load(settings.model, features, settings)
+    if settings.provider != "cpu" and policy.stage2 is None:
+        why = "--stage2 off" if settings.stage2 == "off" else "the model's card has none, or has it off"
+        raise _wrong(
+            f"provider {settings.provider} runs the second stage, and there is none here: {why}", "--provider",
+            "give --provider cpu, or a model trained with --stage2 and --stage2 on",
+        )  # fmt: skip
+    return model, policy
+
+
+def _check(settings: ScorerSettings) -> None:
+    """Fatal where what was given contradicts itself."""
+    if settings.release is not None and settings.release_key is None:
+        raise _wrong(
+            "a release is given, but no key it must be signed by",
+            "--release",
+            "give --release-key, the signer's .pub file",
         )
-    return load_release(settings.release, settings.release_key, features, settings)
+    if settings.release is not None and "model" in settings.model_fields_set:
+        raise _wrong("both a release and a model folder are given", "--release, --model", "give one of them")
+    if settings.engine_cache is not None and settings.provider != "tensorrt":
+        raise _wrong(
+            f"provider {settings.provider} keeps no engines",
+            "--engine-cache",
+            "leave it out, or give --provider tensorrt",
+        )
+
+
+def _wrong(what: str, where: str, do: str) -> Fatal:
+    return Fatal(what=what, where=where, do=do, exit_code=2)
 
 
 def load_release(path: Path, key: Path, features: FeatureSet, settings: ScorerSettings) -> tuple[OnnxModel, Policy]:

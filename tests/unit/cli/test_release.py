@@ -193,6 +193,25 @@ def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
         pack(folder / "model", STANDARD_TILES, folder / "key", 1)
 
 
+def test_settings_that_contradict_one_another_are_one_sentence(folder: Path) -> None:
+    release, key, model = folder / "one.release", folder / "key.pub", folder / "model"
+    for settings, words in (
+        (ScorerSettings(release=release, release_key=key, model=model), "both a release and a model folder"),
+        (ScorerSettings(release=release, release_key=folder / "no.pub"), r"key cannot be read: No such file"),
+        (ScorerSettings(release=release, release_key=folder / "key"), "no public key"),
+        (ScorerSettings(release=release, release_key=folder), r"key cannot be read: Is a directory"),
+        (ScorerSettings(release=folder, release_key=key), r"release cannot be read: Is a directory"),
+        (ScorerSettings(release=model / "model.json", release_key=key), "truncated or no release"),
+        (ScorerSettings(model=model, provider="cuda"), "provider cuda runs the second stage, and there is none"),
+        (ScorerSettings(release=release, release_key=key, provider="tensorrt"), "provider tensorrt runs the second"),
+        (ScorerSettings(model=model, provider="cuda", stage2="off"), "none here: --stage2 off"),
+        (ScorerSettings(model=model, engine_cache=folder), "provider cpu keeps no engines"),
+    ):
+        with pytest.raises(Fatal, match=words) as caught:
+            load_model(settings, STANDARD)
+        assert caught.value.exit_code == 2
+
+
 def test_contracts_and_reject_rules_of_another_riskstream_are_refused(folder: Path) -> None:
     release = read(folder / "one.release", None)
     for change, words in (
