@@ -4,11 +4,12 @@ import uvicorn
 
 from riskstream.adapters.schemas import open_schemas
 from riskstream.gateway.app import Gateway
+from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.runtime.clock import SystemClock
-from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.telemetry.exporter import Tracing
@@ -20,27 +21,29 @@ from riskstream.telemetry.metrics import GatewayMetrics
 def main() -> int:
     settings = GatewaySettings.load()
     set_up_logs("gateway", settings.log_level)
+    health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
+    listening = bound(settings.host, settings.port)
     admin = TopicAdmin(settings.kafka)
     admin.wait_until_allowed()
-    if "scores.v1" not in admin.partitions():
-        raise Fatal(what="no topic scores.v1", where=settings.kafka, do="run `riskstream topics apply`")
+    needs = TopicNeeds.of_catalog("gateway")
+    prove_topics(admin, needs, settings.kafka)
+    watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "gateway")
     tracing = Tracing("gateway")
     gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics(), tracing.tracer)
     compile_all()
-    health = TelemetryServer(
-        settings.telemetry_host, settings.telemetry_port,
-        is_alive=lambda: gateway.is_alive, is_ready=lambda: gateway.is_ready,
-    )  # fmt: skip
+    health.show(is_alive=lambda: gateway.is_alive, is_ready=lambda: gateway.is_ready and watch.is_whole)
+    watch.start()
     freeze_garbage_collector()
     stop_event()  # uvicorn drains on a signal, then raises it again: that must not end us before our own end
     server = uvicorn.Server(
         uvicorn.Config(
-            gateway.app(), host=settings.host, port=settings.port, loop="uvloop", http="httptools", access_log=False,
+            gateway.app(), loop="uvloop", http="httptools", access_log=False,
             log_level="error", timeout_graceful_shutdown=15, lifespan="on",
         )
     )  # fmt: skip
-    server.run()
+    server.run(sockets=[listening])
+    watch.stop()
     tracing.stop()
     health.stop()
     return 0 if server.started else 1

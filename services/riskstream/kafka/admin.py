@@ -208,7 +208,7 @@ class TopicAdmin:
                 code = error.args[0].code() if isinstance(error, KafkaException) else None
                 if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise Fatal(
-                        what=f"no topic {name}", where=self._bootstrap, do="run `riskstream topics apply`"
+                        what=f"no topic {name}", where=self._bootstrap, do="run `riskstream topics apply`", exit_code=2
                     ) from error
                 if code not in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
                     raise translated(error, self._bootstrap) from error

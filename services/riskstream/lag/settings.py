@@ -33,6 +33,10 @@ class LagSettings(ServiceSettings):
         pairs = (pair.split("=") for pair in self.groups.split(","))
         return [(group, topic) for group, topic in pairs]
 
+    def named(self) -> list[str]:
+        """Every topic that is looked at."""
+        return sorted({*self.topics.split(","), *(topic for _, topic in self.expected())})
+
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """As of every service: what is named twice would be counted twice."""
         for name, given in (("groups", self.groups), ("topics", self.topics)):

@@ -8,6 +8,7 @@ from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
+from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.profiler.core import ProfilerCore
 from riskstream.profiler.settings import ProfilerSettings
 from riskstream.profiler.shuffle import EVENTS, LABELS, TRANSACTIONS, ShuffleCore
@@ -24,10 +25,16 @@ def main() -> None:
     settings = ProfilerSettings.load()
     set_up_logs("profiler", settings.log_level)
     stop = stop_event()
+    health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
     metrics = ProfilerMetrics()
     tracing = Tracing("profiler")
     features = SETS[settings.features]
-    TopicAdmin(settings.kafka).wait_until_allowed()
+    core = ProfilerCore(features, metrics)
+    admin = TopicAdmin(settings.kafka)
+    admin.wait_until_allowed()
+    needs = TopicNeeds.of_catalog("profiler", kept={EVENTS: core.state_topics})
+    prove_topics(admin, needs, settings.kafka)
+    watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "profiler")
     forward_settings = ForwardSettings(
         kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
@@ -39,7 +46,6 @@ def main() -> None:
         on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n),
         on_broken=metrics.bad.inc,
     )
-    core = ProfilerCore(features, metrics)
     url = settings.redis.get_secret_value()
     view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
     compile_all()
@@ -52,12 +58,11 @@ def main() -> None:
         ),
         core, metrics, stop, view, tracing.tracer,
     )  # fmt: skip
-    health = TelemetryServer(
-        settings.telemetry_host,
-        settings.telemetry_port,
+    health.show(
         is_alive=lambda: time.monotonic() - min(owner.loop_seen, forward.loop_seen) < 30,
-        is_ready=lambda: owner.is_ready and forward.is_ready,
+        is_ready=lambda: owner.is_ready and forward.is_ready and watch.is_whole,
     )
+    watch.start()
     freeze_garbage_collector()
     failed: list[BaseException] = []
     beside = Thread(target=_run, args=(forward, stop, failed), name="shuffle", daemon=True)
@@ -67,6 +72,7 @@ def main() -> None:
     finally:
         stop.set()
         beside.join(15)
+        watch.stop()
         tracing.stop()
         health.stop()
         view.close()

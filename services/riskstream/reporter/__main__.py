@@ -4,6 +4,7 @@ import time
 
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.reporter.app import Reporter, log
 from riskstream.reporter.settings import ReporterSettings
 from riskstream.runtime.errors import Retryable
@@ -19,7 +20,12 @@ def main() -> None:
     settings = ReporterSettings.load()
     set_up_logs("reporter", settings.log_level)
     stop = stop_event()
-    TopicAdmin(settings.kafka).wait_until_allowed()
+    health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
+    admin = TopicAdmin(settings.kafka)
+    admin.wait_until_allowed()
+    needs = TopicNeeds.of_catalog("reporter")
+    prove_topics(admin, needs, settings.kafka)
+    watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "reporter")
     compile_all()
     tracing = Tracing("reporter")
@@ -28,12 +34,8 @@ def main() -> None:
         tracer=tracing.tracer,
     )  # fmt: skip
     seen = time.monotonic()
-    health = TelemetryServer(
-        settings.telemetry_host,
-        settings.telemetry_port,
-        is_alive=lambda: time.monotonic() - seen < settings.every_s + 900,
-        is_ready=lambda: True,
-    )
+    health.show(is_alive=lambda: time.monotonic() - seen < settings.every_s + 900, is_ready=lambda: watch.is_whole)
+    watch.start()
     try:
         while not stop.wait(settings.every_s):
             seen = time.monotonic()
@@ -43,6 +45,7 @@ def main() -> None:
             except Retryable as error:
                 log.warning("report put off", error=str(error))
     finally:
+        watch.stop()
         tracing.stop()
         health.stop()
 

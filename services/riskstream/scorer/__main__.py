@@ -8,7 +8,7 @@ from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
-from riskstream.kafka.limits import check, least_of, least_of_dead_letters
+from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
@@ -29,16 +29,15 @@ def main() -> None:
     settings = ScorerSettings.load()
     set_up_logs("scorer", settings.log_level)
     stop = stop_event()
+    health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
     features = SETS[settings.features]
     model, policy = load_model(settings, features)
     admin = TopicAdmin(settings.kafka)
     admin.wait_until_allowed()
-    limits = admin.message_limits([settings.source, settings.output, settings.dead_letters])
-    least = {
-        settings.output: least_of(settings.output, "score.v1"),
-        settings.dead_letters: least_of_dead_letters(limits[settings.source]),
-    }
-    check(limits, least, settings.kafka)
+    needs = _needs(settings)
+    limits = prove_topics(admin, needs, settings.kafka)
+    watch = TopicWatch(admin, needs)
+    watch.start()
     open_schemas(settings.kafka, "scorer")
     redis = settings.redis.get_secret_value()
     profiles = None
@@ -61,25 +60,18 @@ def main() -> None:
     for each in followers:
         each.start()
     if settings.runtime == "faust":
+        health.show(
+            is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
+            is_ready=lambda: metrics.loop_seen._value.get() > 0 and watch.is_whole,
+        )
         _run_faust(settings, core, store, metrics, tracing)
         return
     lane = Lane(
-        LaneSettings(
-            kafka=settings.kafka, group=settings.group, source=settings.source,
-            output=settings.output, dead_letters=settings.dead_letters, max_batch=settings.max_batch,
-            checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
-            session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
-            output_kafka=settings.output_kafka, client_id=settings.client_id,
-            dead_letter_bytes=limits[settings.dead_letters],
-            producer_overrides={"queue.buffering.max.messages": settings.output_queue},
-        ),
-        core, store, metrics, stop, tracing.tracer,
+        _lane_settings(settings, limits[settings.dead_letters]), core, store, metrics, stop, tracing.tracer
     )  # fmt: skip
-    health = TelemetryServer(
-        settings.telemetry_host,
-        settings.telemetry_port,
+    health.show(
         is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
-        is_ready=lambda: lane.is_ready,
+        is_ready=lambda: lane.is_ready and watch.is_whole,
     )
     watchdog = Watchdog(lane.progress, lane.is_behind)
     freeze_garbage_collector()
@@ -88,11 +80,33 @@ def main() -> None:
         lane.run()
     finally:
         watchdog.stop()
+        watch.stop()
         tracing.stop()
         for each in followers:
             each.stop()
         health.stop()
         store.close()
+
+
+def _needs(settings: ScorerSettings) -> TopicNeeds:
+    """Its own topics, by whatever names, and those that tell it rules and releases."""
+    followed = ["rules.v1", "lists.v1", *(["releases.v1"] if settings.release_key else [])]
+    return TopicNeeds(
+        reads=[settings.source, *followed], writes=[settings.output, settings.dead_letters],
+        kept={settings.source: (settings.output, settings.dead_letters)}, contracts={settings.output: "score.v1"},
+        letters_of={settings.dead_letters: settings.source},
+    )  # fmt: skip
+
+
+def _lane_settings(settings: ScorerSettings, dead_letter_bytes: int) -> LaneSettings:
+    return LaneSettings(
+        kafka=settings.kafka, group=settings.group, source=settings.source, output=settings.output,
+        dead_letters=settings.dead_letters, max_batch=settings.max_batch,
+        checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
+        session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
+        output_kafka=settings.output_kafka, client_id=settings.client_id, dead_letter_bytes=dead_letter_bytes,
+        producer_overrides={"queue.buffering.max.messages": settings.output_queue},
+    )  # fmt: skip
 
 
 def _run_faust(

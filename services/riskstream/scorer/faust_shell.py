@@ -27,7 +27,6 @@ from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.health import TelemetryServer
 from riskstream.telemetry.metrics import LaneMetrics
 from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
@@ -71,19 +70,12 @@ class FaustShell:
 
     def run(self) -> None:
         """Start the worker; it ends by SIGTERM, SIGINT or the watchdog."""
-        health = TelemetryServer(
-            self._settings.telemetry_host,
-            self._settings.telemetry_port,
-            is_alive=lambda: time.time() - self._metrics.loop_seen._value.get() < 30,
-            is_ready=lambda: self._metrics.loop_seen._value.get() > 0,
-        )
         watchdog = Watchdog(self._progress, self._is_behind)
         watchdog.start()
         try:
             faust.Worker(self.app, loglevel="WARNING", override_logging=False).execute_from_commandline()
         finally:
             watchdog.stop()
-            health.stop()
 
     def _make_app(self) -> Any:
         settings = self._settings

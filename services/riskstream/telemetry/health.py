@@ -14,16 +14,23 @@ Check = Callable[[], bool]
 
 
 class TelemetryServer:
-    """Serves the three paths on a thread of its own. `port` is the one it got."""
+    """Serves the three paths on a thread of its own. `port` is the one it got.
 
-    def __init__(self, host: str, port: int, *, is_alive: Check, is_ready: Check) -> None:
+    Made before everything else: a process whose port is taken must not join a group. Alive and not ready, until `show`.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._is_alive: Check = lambda: True
+        self._is_ready: Check = lambda: False
+        server = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
                     encode, kind = choose_encoder(self.headers.get("Accept", ""))  # exemplars are in OpenMetrics only
                     self._answer(200, kind, encode(REGISTRY))
                 elif self.path in ("/livez", "/readyz"):
-                    ok = is_alive() if self.path == "/livez" else is_ready()
+                    ok = server._is_alive() if self.path == "/livez" else server._is_ready()
                     body = json.dumps({"ok": ok}).encode()
                     self._answer(200 if ok else 503, "application/json", body)
                 else:
@@ -52,6 +59,10 @@ class TelemetryServer:
         self.port = int(self._server.server_address[1])
         self._thread = Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
         self._thread.start()
+
+    def show(self, *, is_alive: Check, is_ready: Check) -> None:
+        """From now on the process itself says how it is."""
+        self._is_alive, self._is_ready = is_alive, is_ready
 
     def stop(self) -> None:
         self._server.shutdown()

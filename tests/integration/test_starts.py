@@ -1,0 +1,118 @@
+"""A process proves that it can work before it joins a group or fences another: one that cannot leaves the others untouched."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from tests.support.builders import frame
+from tests.support.own_topics import OwnTopics, wait_until
+from tests.support.world import World
+
+from riskstream.demo.chain import Chain
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
+from riskstream.local.services import wait_ready
+from riskstream.runtime.errors import Fatal
+
+
+def _run(chain: Chain, service: str, *arguments: str) -> tuple[int, str]:
+    """(exit code, the line of its error) of a service that cannot start."""
+    given = {
+        "scorer": ("--model", str(chain._model), "--redis", chain.stack.redis),
+        "profiler": ("--redis", chain.stack.redis),
+    }
+    command = [sys.executable, "-m", f"riskstream.{service}", "--kafka", chain.stack.kafka, *given.get(service, ())]
+    done = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("service", "arguments", "said"),
+    [
+        ("scorer", ("--source", "nosuch"), "error: no topic nosuch"),
+        ("scorer", ("--output", "nosuch"), "error: no topic nosuch"),
+        ("scorer", ("--dead-letters", "nosuch"), "error: no topic nosuch"),
+        ("lag", ("--topics", "scores.v1,nosuch"), "error: no topic nosuch"),
+        ("lag", ("--groups", "scorer=nosuch"), "error: no topic nosuch"),
+    ],
+)
+def test_a_topic_that_is_not_there_is_named_at_the_start(
+    bare: Chain, service: str, arguments: tuple[str, ...], said: str
+) -> None:
+    code, error = _run(bare, service, *arguments)
+    assert code == 2
+    assert error.startswith(said)
+    assert "riskstream topics apply" in error
+
+
+def test_topics_are_proven_by_partitions_and_by_what_they_take(bare: Chain) -> None:
+    own, kafka = OwnTopics.made(bare), bare.stack.kafka
+    narrow, small = f"narrow-{own.tag}", f"small-{own.tag}"
+    admin = AdminClient({"bootstrap.servers": kafka})
+    new = [NewTopic(narrow, 1, 1), NewTopic(small, 2, 1, config={"max.message.bytes": "1000"})]
+    for future in admin.create_topics(new).values():
+        future.result(20)
+    topics = TopicAdmin(kafka)
+    wait_until(lambda: {narrow, small} <= topics.partitions().keys(), "topics that were made")
+    names = {own.output: "score.v1"}
+    needs = TopicNeeds(reads=[own.source], writes=[own.output], kept={own.source: [own.output]}, contracts=names)
+    assert prove_topics(topics, needs, kafka)[own.output] > 1_000_000
+    for name, said in ((narrow, "has 1 partitions, source-"), (small, "takes records of 1,000 bytes")):
+        wrong = TopicNeeds(reads=[own.source], writes=[name], kept={own.source: [name]}, contracts={name: "score.v1"})
+        with pytest.raises(Fatal, match=said):
+            prove_topics(topics, wrong, kafka)
+
+
+def test_a_topic_that_is_deleted_while_a_process_runs_is_seen(bare: Chain) -> None:
+    own = OwnTopics.made(bare)
+    admin = TopicAdmin(own.kafka)
+    watch = TopicWatch(admin, TopicNeeds(reads=[own.source], writes=[own.output]), every_s=0.1)
+    watch.start()
+    watch.look()
+    assert watch.is_whole
+    client = AdminClient({"bootstrap.servers": own.kafka})
+    client.delete_topics([own.output])[own.output].result(20)
+    wait_until(lambda: not watch.is_whole, "a look that finds it gone")
+    watch.stop()
+
+
+def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Chain) -> None:
+    """Of each kind that joins a group or fences: the second has the first's slot, and its telemetry port is taken."""
+    world = World(bare)
+    names = ("scorer", "tracker", "profiler")
+    running = {name: bare.start(name) for name in names}
+    wait_ready(list(running.values()))
+    logs = {name: running[name].server.log.read_text() for name in names}
+    for name in names:
+        taken = running[name].telemetry.rsplit(":", 1)[1]
+        slot = () if name == "scorer" else ("--instance", name)
+        code, error = _run(bare, name, "--telemetry-port", taken, *slot)
+        assert (code, error.startswith(f"error: telemetry port {taken} cannot be used")) == (3, True)
+    world.send([(world.tag.encode(), frame(customer_id=world.tag, transaction_id=f"{world.tag}-0"))])
+    world.new("scores.v1", 1)
+    end = time.monotonic() + 20
+    while world.admin.group_offsets("tracker") == {} and time.monotonic() < end:
+        time.sleep(0.1)
+    for name in names:
+        assert running[name].server.is_running
+        assert running[name].is_ready()
+        more = running[name].server.log.read_text()[len(logs[name]) :]
+        assert not [word for word in ("revoked", "lost", "gave up", "fenced") if word in more], more
+    for service in running.values():
+        service.server.stop()
+
+
+def test_the_gateways_port_is_taken_before_anything_else(bare: Chain) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, error = _run(bare, "gateway", "--port", port)
+    assert (code, error.startswith(f"error: port {port} cannot be used")) == (3, True)
