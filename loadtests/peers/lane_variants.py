@@ -54,10 +54,14 @@ class NoStore:
     def mark(self, partition: int) -> Mark | None:
         return None
 
-    def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]:
+    def read(
+        self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
+    ) -> dict[int, tuple[int | None, list[bytes | None]]]:
         return {partition: (self._s.get(partition), [None] * len(wanted)) for partition, wanted in keys.items()}
 
-    def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None:
+    def checkpoint(
+        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+    ) -> int | None:
         self._s[partition] = mark.s
         return mark.s
 

@@ -7,7 +7,7 @@ import redis
 
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.demo.chain import Chain
-from riskstream.kafka.ports import Mark
+from riskstream.kafka.ports import OTHER_STATE, Mark
 from riskstream.runtime.errors import Retryable
 
 
@@ -61,6 +61,49 @@ def test_a_lost_field_loses_the_watermark(
     assert store.checkpoint(0, 7, _mark(8), [(b"b", b"row")]) is None
     assert store.checkpoint(0, -1, _mark(4), [(b"a", b"again")]) == 4, "an owner that began anew may write"
     assert store.mark(0) == _mark(4)
+
+
+def _partial(s: int, since: int, rows_to: int = -1) -> Mark:
+    return Mark(s=s, e=0, identity="topics", whole_since=since, rows_to=rows_to)
+
+
+def test_a_hash_of_before_is_whole_and_a_partial_one_says_since_when(
+    store: RedisStateStore, plain: redis.Redis, space: str
+) -> None:
+    store.checkpoint(0, -1, _mark(7), [(b"a", b"row")])
+    assert plain.hexists(f"{{{space}.0}}", "#whole_since") == 0
+    assert store.mark(0) == _mark(7)
+    assert store.checkpoint(0, 7, _partial(7, 500), [], replaces=0) == 7, "the same watermark, less known"
+    assert store.mark(0) == _partial(7, 500)
+
+
+def test_an_owner_of_another_state_neither_reads_nor_writes(store: RedisStateStore) -> None:
+    store.checkpoint(0, -1, _partial(7, 500), [(b"a", b"partial")])
+    assert store.read({0: [b"a"]}, {0: 0})[0][0] == OTHER_STATE, "a zombie that takes its state to be whole"
+    assert store.read({0: [b"a"]}, {0: 500})[0] == (7, [b"partial"])
+    assert store.checkpoint(0, 5, _mark(9), [(b"a", b"whole")]) is None
+    assert store.checkpoint(0, 5, _mark(6), [(b"a", b"whole")]) is None, "nor is it told that it is there"
+    assert store.checkpoint(0, 5, _partial(9, 600), [], replaces=400) is None, "two that begin anew: one does"
+    assert store.mark(0) == _partial(7, 500)
+
+
+def test_a_state_that_moved_on_is_not_begun_anew(store: RedisStateStore) -> None:
+    store.checkpoint(0, -1, _mark(9), [])
+    assert store.checkpoint(0, 5, _partial(7, 500), [], replaces=0) is None
+    assert store.mark(0) == _mark(9)
+
+
+def test_rows_past_the_watermark_are_told_until_it_has_passed_them(
+    store: RedisStateStore, plain: redis.Redis, space: str
+) -> None:
+    store.checkpoint(0, -1, _mark(20), [(b"a", b"row"), (b"b", b"row")])
+    plain.hdel(f"{{{space}.0}}", ":a")
+    told = []
+    for t in (4, 19, 20):
+        store.checkpoint(0, -1, _partial(t, 500), [(b"a", b"again")])
+        found = store.mark(0)
+        told.append(found.rows_to if found else None)
+    assert told == [20, 20, -1]
 
 
 def test_twenty_thousand_rows_are_one_script(store: RedisStateStore) -> None:

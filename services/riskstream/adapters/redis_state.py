@@ -1,7 +1,8 @@
 """Rows and watermarks of owned keys in Redis (I5): one script writes both, refuses when the store went back.
 
-Each partition is one hash, `{<namespace>.<partition>}`: fields `:<customer>` are rows, `#s`, `#e`, `#identity` the
-watermark, `#n` how many fields it has. So whatever is lost, a field or the whole, the watermark is lost with it.
+Each partition is one hash, `{<namespace>.<partition>}`: fields `:<customer>` are rows, `#s`, `#e`, `#identity`,
+`#whole_since` and `#rows_to` the mark, `#n` how many fields it has. So whatever is lost, a field or the whole, the watermark
+is lost with it. A hash without `#whole_since` is whole; one without `#rows_to` has no row past its watermark.
 """
 
 from typing import Any
@@ -9,31 +10,42 @@ from typing import Any
 import redis
 
 from riskstream.adapters.redis_errors import translated
-from riskstream.kafka.ports import Mark
+from riskstream.kafka.ports import OTHER_STATE, Mark
 
 FEW_ROWS, PATIENCE = 64, 10
 """A read of more rows than this has this many times the deadline."""
 
 CHECKPOINT_SCRIPT = """
-local s = -1
-if tonumber(redis.call('HGET', KEYS[1], '#n') or '0') == redis.call('HLEN', KEYS[1]) then
-  s = tonumber(redis.call('HGET', KEYS[1], '#s') or '-1')
+local key, high, t = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local whole_since, replaces = tonumber(ARGV[5]), tonumber(ARGV[6])
+local stored = redis.call('HMGET', key, '#n', '#s', '#whole_since', '#rows_to')
+local is_marked = stored[1] and tonumber(stored[1]) == redis.call('HLEN', key)
+local left = tonumber(stored[2] or '-1')
+local s, rows_to = -1, math.max(tonumber(ARGV[7]), tonumber(stored[4] or '-1'))
+if is_marked then s = left else rows_to = math.max(rows_to, left) end
+if s < high then return -2 end
+if is_marked then
+  local held = tonumber(stored[3] or '0')
+  if held ~= whole_since and (held ~= replaces or s > t) then return -2 end
+  if held == whole_since and s >= t then return s end
 end
-if s < tonumber(ARGV[1]) then return -2 end
-if s >= tonumber(ARGV[2]) then return s end
 local some = {}
-for i = 5, #ARGV do
+for i = 8, #ARGV do
   some[#some + 1] = ARGV[i]
   if #some >= 7000 then
-    redis.call('HSET', KEYS[1], unpack(some))
+    redis.call('HSET', key, unpack(some))
     some = {}
   end
 end
-if #some > 0 then redis.call('HSET', KEYS[1], unpack(some)) end
-redis.call('HSET', KEYS[1], '#s', ARGV[2], '#e', ARGV[3], '#identity', ARGV[4], '#n', 0)
-redis.call('HSET', KEYS[1], '#n', redis.call('HLEN', KEYS[1]))
-return tonumber(ARGV[2])
+if #some > 0 then redis.call('HSET', key, unpack(some)) end
+redis.call('HSET', key, '#s', ARGV[2], '#e', ARGV[3], '#identity', ARGV[4], '#n', 0)
+if whole_since > 0 or stored[3] then redis.call('HSET', key, '#whole_since', ARGV[5]) end
+if rows_to > t then redis.call('HSET', key, '#rows_to', rows_to)
+elseif stored[4] then redis.call('HDEL', key, '#rows_to') end
+redis.call('HSET', key, '#n', redis.call('HLEN', key))
+return t
 """
+"""A partition whose `#n` is wrong has lost fields: its rows may reach as far as what is left of its mark says."""
 
 
 class RedisStateStore:
@@ -56,34 +68,51 @@ class RedisStateStore:
         key = self._key(partition)
         try:
             with self._writer.pipeline(transaction=True) as pipe:
-                pipe.hmget(key, "#s", "#e", "#identity", "#n")
+                pipe.hmget(key, "#s", "#e", "#identity", "#n", "#whole_since", "#rows_to")
                 pipe.hlen(key)
-                (s, e, identity, n), fields = pipe.execute()
+                (s, e, identity, n, whole_since, rows_to), fields = pipe.execute()
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         if n is None or int(n) != fields:
             return None
-        return Mark(s=int(s), e=int(e), identity=identity.decode())
+        return Mark(
+            s=int(s), e=int(e), identity=identity.decode(), whole_since=int(whole_since or 0),
+            rows_to=-1 if rows_to is None else int(rows_to),
+        )  # fmt: skip
 
-    def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        """Watermark (as in `mark`) and rows of each partition, in one round trip and one transaction."""
+    def read(
+        self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
+    ) -> dict[int, tuple[int | None, list[bytes | None]]]:
+        """Watermark (as in `mark`) and rows of each partition, in one round trip and one transaction.
+
+        OTHER_STATE in place of the watermark where the rows' `whole_since` is not what `since` says of the partition.
+        """
         reader = self._patient_reader if sum(map(len, keys.values())) > FEW_ROWS else self._reader
         try:
             with reader.pipeline(transaction=True) as pipe:
                 for partition, wanted in keys.items():
-                    pipe.hmget(self._key(partition), [b"#s", b"#n", *(b":" + key for key in wanted)])
+                    pipe.hmget(self._key(partition), [b"#s", b"#n", b"#whole_since", *(b":" + key for key in wanted)])
                     pipe.hlen(self._key(partition))
                 answers = pipe.execute()
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         found = {}
-        for partition, (s, n, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
-            found[partition] = (int(s) if n is not None and int(n) == fields else None, rows)
+        for partition, (s, n, held, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
+            seen: int | None = int(s) if n is not None and int(n) == fields else None
+            if seen is not None and since is not None and int(held or 0) != since[partition]:
+                seen = OTHER_STATE
+            found[partition] = (seen, rows)
         return found
 
-    def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None:
-        """Write rows and watermark unless the store is there already; the watermark now, None where it went back."""
-        values: list[Any] = [high, mark.s, mark.e, mark.identity]
+    def checkpoint(
+        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+    ) -> int | None:
+        """Write rows and mark unless the store is there already; the watermark now.
+
+        None where the store went back, or holds another state than the one that the rows go on from.
+        """
+        before = mark.whole_since if replaces is None else replaces
+        values: list[Any] = [high, mark.s, mark.e, mark.identity, mark.whole_since, before, mark.rows_to]
         for key, row in rows:
             values += (b":" + key, row)
         try:

@@ -83,11 +83,17 @@ class LaneWork(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The store's watermark of a partition: `s`, and `e`, where in the output to look from there."""
+    """The store's watermark of a partition: `s`, and `e`, where in the output to look from there.
+
+    `whole_since`: what was appended to the source before this instant (ms since 1970 UTC) may be missing in the rows;
+    0: the rows are whole. `rows_to`: rows may be of source offsets up to here, -1: none is past `s`.
+    """
 
     s: int
     e: int
     identity: str
+    whole_since: int = 0
+    rows_to: int = field(default=-1, compare=False)
 
 
 class StateStore(Protocol):
@@ -95,9 +101,37 @@ class StateStore(Protocol):
 
     def mark(self, partition: int) -> Mark | None: ...
 
-    def read(self, keys: dict[int, list[bytes]]) -> dict[int, tuple[int | None, list[bytes | None]]]: ...
+    def read(
+        self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
+    ) -> dict[int, tuple[int | None, list[bytes | None]]]:
+        """Watermark and rows of each partition; a partition whose `whole_since` is not as in `since` has OTHER_STATE."""
+        ...
 
-    def checkpoint(self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> int | None: ...
+    def checkpoint(
+        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+    ) -> int | None:
+        """Rows and mark in one step; the watermark then, None where the store went back or holds another state.
+
+        Another state is one whose `whole_since` is neither the mark's nor `replaces`.
+        """
+        ...
+
+
+OTHER_STATE = -2
+"""In place of a watermark: the store's rows are not those that the reader's owner went on from. Below every watermark."""
+
+
+class Snapshots(Protocol):
+    """Copies of partitions' rows outside the state store, for when the store has lost them."""
+
+    def restore(self, partition: int, identity: str) -> Mark | None:
+        """Load the newest usable snapshot into the store, in one step; the mark then in the store, None where none is.
+
+        Only where the store's watermark is missing or lower, and only a snapshot of these topics (`identity`). All fields
+        of the partition but rows come with it; where its rows were read after its watermark, `rows_to` is the watermark
+        that stood behind them. Raises Retryable where the store or the place of the snapshots does not answer.
+        """
+        ...
 
 
 class RebuiltStore(StateStore, Protocol):
