@@ -16,7 +16,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.lag import Lag
-from riskstream.kafka.lane_intake import batch_of, scored_at
+from riskstream.kafka.lane_commits import commit
+from riskstream.kafka.lane_counts import count
+from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_reads import LaneReads
 from riskstream.kafka.lane_settings import LaneSettings
@@ -33,8 +35,6 @@ from riskstream.telemetry.metrics import LaneMetrics
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("lane")
-
-_DECISIONS = ("unknown", "approve", "review", "block")
 
 
 class Lane:
@@ -291,14 +291,7 @@ class Lane:
             ahead = outcome.ahead.get(partition, -1)
             why = "the store went back" if ahead < 0 else f"another owner is ahead: a row is of source offset {ahead}"
             self._reopen(partition, why, row_ahead=ahead)
-        self._metrics.batch_seconds.observe(time.perf_counter() - started)
-        self._metrics.batch_records.observe(len(batch.values))
-        self._metrics.event_age_seconds.observe(scored_at(batch, outcome))
-        for name, count in zip(_DECISIONS, outcome.decisions, strict=False):
-            if count:
-                self._metrics.decisions.labels(decision=name).inc(count)
-        for flag, count in outcome.flags.items():
-            self._metrics.flagged.labels(flag=flag).inc(count)
+        count(self._metrics, batch, outcome, started)
 
     def _is_still(self, partition: int, number: int) -> bool:
         """True where the partition was not revoked, given anew or held inside the poll."""
@@ -352,31 +345,12 @@ class Lane:
             if share > self._settings.reject_limit:
                 self._hold(owned, f"{share:.0%} of the last records were rejected: see `riskstream dlq list`, mend the "
                            "producer or raise reject_limit, and restart")  # fmt: skip
-        replayed = int(np.count_nonzero(batch.modes))  # LIVE is 0
-        self._metrics.records.labels(mode="live").inc(len(batch.modes) - replayed)
-        if replayed:
-            self._metrics.records.labels(mode="replay").inc(replayed)
 
     # Once a second -------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """Commit a + 1, for lag tools and as a floor of o; a failed commit is ignored."""
-        if not self._may_write:
-            return
-        offsets = []
-        for owned in self._owned.values():
-            if owned.phase in (Phase.RUNNING, Phase.WAITING) and (
-                owned.a > owned.committed or owned.empty_to() > owned.told_empty_to
-            ):
-                owned.committed, owned.told_empty_to = owned.a, owned.empty_to()
-                told = owned.empty_metadata()
-                offsets.append(TopicPartition(self._settings.source, owned.partition, owned.a + 1, told))
-        if offsets:
-            try:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-            except KafkaException as error:
-                log.debug("commit failed", error=str(error))
-            fault_point("committed")
+        if self._may_write:
+            commit(self._consumer, self._settings.source, self._owned)
 
     def _drain(self, partitions: list[int]) -> None:
         """Revocation and shutdown: wait a little for acks, write a last checkpoint, commit.

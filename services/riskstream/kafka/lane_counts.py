@@ -1,0 +1,27 @@
+"""What the lane's metrics say of a micro-batch that is done."""
+
+import time
+
+import numpy as np
+
+from riskstream.kafka.lane_intake import scored_at
+from riskstream.kafka.ports import Batch, Outcome
+from riskstream.telemetry.metrics import LaneMetrics
+
+_DECISIONS = ("unknown", "approve", "review", "block")
+
+
+def count(metrics: LaneMetrics, batch: Batch, outcome: Outcome, started: float) -> None:
+    """`started`: of time.perf_counter, when the batch was polled."""
+    replayed = int(np.count_nonzero(batch.modes))  # LIVE is 0
+    metrics.records.labels(mode="live").inc(len(batch.modes) - replayed)
+    if replayed:
+        metrics.records.labels(mode="replay").inc(replayed)
+    metrics.batch_seconds.observe(time.perf_counter() - started)
+    metrics.batch_records.observe(len(batch.values))
+    metrics.event_age_seconds.observe(scored_at(batch, outcome))
+    for name, number in zip(_DECISIONS, outcome.decisions, strict=False):
+        if number:
+            metrics.decisions.labels(decision=name).inc(number)
+    for flag, number in outcome.flags.items():
+        metrics.flagged.labels(flag=flag).inc(number)
