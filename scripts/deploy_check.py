@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from deploy_values import unread
 from scaling_replay import replay
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +126,37 @@ def contradictions() -> list[str]:
         done = _render(CHART / "ci/minimal-values.yaml", "--set", change)
         if done.returncode == 0 or words not in done.stderr:
             problems.append(f"--set {change}: {done.stderr.strip()[-200:] or 'rendered'}")
+    return problems
+
+
+def values() -> list[str]:
+    """Each value of values.yaml changes what is rendered, or is refused: there is none that nobody reads."""
+    files = [CHART / "values.yaml", CHART / "ci/production-values.yaml"]
+    return [f"{name}: another value changes nothing" for name in unread(files, BUILD, _render)]
+
+
+def switches() -> list[str]:
+    """With each service off, with and without KEDA: what is rendered is whole, and alerts miss only what is on."""
+    problems = []
+    promtool = shutil.which("promtool")
+    for file in ("production", "hpa"):
+        path = CHART / f"ci/{file}-values.yaml"
+        for name in yaml.safe_load((CHART / "values.yaml").read_text())["services"]:
+            done = _render(path, "--set", f"services.{name}.enabled=false,prometheusRule.enabled=true")
+            if done.returncode:
+                problems.append(f"{file} without {name}: {done.stderr[-300:]}")
+                continue
+            objects = [each for each in yaml.safe_load_all(done.stdout) if each]
+            [rules] = [each["spec"] for each in objects if each["kind"] == "PrometheusRule"]
+            left = [rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+            problems += [f"{file} without {name}: {each}" for each in left if each == f"{name.title()}Absent"]
+            (BUILD / "rules.yaml").write_text(yaml.safe_dump(rules))
+            if promtool and (checked := _run(promtool, "check", "rules", BUILD / "rules.yaml")).returncode:
+                problems.append(f"{file} without {name}: {(checked.stdout + checked.stderr)[-300:]}")
+            [groups] = [each["data"].get("RISKSTREAM_LAG_GROUPS", "") for each in objects
+                        if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith("-lag")] or [""]  # fmt: skip
+            if f"{name}=" in groups:
+                problems.append(f"{file} without {name}: the lag service still expects it, {groups}")
     return problems
 
 
@@ -277,7 +309,8 @@ def generated() -> list[str]:
 
 
 CHECKS: dict[str, Callable[[], list[str]]] = {
-    "generated": generated, "lint": lint, "contradictions": contradictions, "schemas": schemas, "policy": policy,
+    "generated": generated, "lint": lint, "contradictions": contradictions, "values": values,
+    "switches": switches, "schemas": schemas, "policy": policy,
     "compose": compose, "alerts": alerts, "scaling": scaling, "extras": extras,
 }  # fmt: skip
 

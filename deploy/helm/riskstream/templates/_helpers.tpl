@@ -22,6 +22,20 @@ app.kubernetes.io/component: {{ .name }}
 {{- if .digest }}{{ $repository }}@{{ .digest }}{{ else }}{{ $repository }}:{{ .root.Values.image.tag }}{{ end }}
 {{- end }}
 
+{{- /* The groups that must be there, and what each reads, for the lag service: those of services that are on. */ -}}
+{{- define "riskstream.groups" -}}
+{{- $pairs := list -}}
+{{- range $name, $service := .Values.services -}}
+{{- if and $service.enabled $service.group -}}
+{{- $pairs = append $pairs (printf "%s=%s" $service.group (first $service.consumes)) -}}
+{{- if eq $name "profiler" -}}
+{{- $pairs = append $pairs (printf "%s-shuffle=transactions.v1" $service.group) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end }}
+
 {{- define "riskstream.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
