@@ -57,6 +57,7 @@ def pages() -> dict[str, str]:
     registry = CollectorRegistry()
     for name in (
         "LaneMetrics",
+        "SnapshotMetrics",
         "TrackerMetrics",
         "ProfilerMetrics",
         "GatewayMetrics",

@@ -65,7 +65,7 @@ class RedisStateStore:
 
     def mark(self, partition: int) -> Mark | None:
         """The watermark of a partition, None where there is none or a field of the partition is gone."""
-        key = self._key(partition)
+        key = self.key(partition)
         try:
             with self._writer.pipeline(transaction=True) as pipe:
                 pipe.hmget(key, "#s", "#e", "#identity", "#n", "#whole_since", "#rows_to")
@@ -91,8 +91,8 @@ class RedisStateStore:
         try:
             with reader.pipeline(transaction=True) as pipe:
                 for partition, wanted in keys.items():
-                    pipe.hmget(self._key(partition), [b"#s", b"#n", b"#whole_since", *(b":" + key for key in wanted)])
-                    pipe.hlen(self._key(partition))
+                    pipe.hmget(self.key(partition), [b"#s", b"#n", b"#whole_since", *(b":" + key for key in wanted)])
+                    pipe.hlen(self.key(partition))
                 answers = pipe.execute()
         except redis.RedisError as error:
             raise translated(error, self._url) from error
@@ -116,7 +116,7 @@ class RedisStateStore:
         for key, row in rows:
             values += (b":" + key, row)
         try:
-            s = int(self._script(keys=[self._key(partition)], args=values))
+            s = int(self._script(keys=[self.key(partition)], args=values))
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         return None if s == -2 else s
@@ -124,7 +124,7 @@ class RedisStateStore:
     def clear(self, partition: int) -> None:
         """Forget rows and watermark of a partition; scorers that run see it and make them again."""
         try:
-            self._writer.unlink(self._key(partition))
+            self._writer.unlink(self.key(partition))
         except redis.RedisError as error:
             raise translated(error, self._url) from error
 
@@ -133,13 +133,15 @@ class RedisStateStore:
         self._patient_reader.close()
         self._writer.close()
 
-    def _key(self, partition: int) -> str:
+    def key(self, partition: int) -> str:
+        """The hash that holds a partition."""
         return f"{{{self._namespace}.{partition}}}"
 
 
-def client_of(url: str, timeout_ms: int) -> redis.Redis:
+def client_of(url: str, timeout_ms: int, *, has_one_connection: bool = False) -> redis.Redis:
     """A client whose every call ends after `timeout_ms`, tried once."""
     timeout_s = timeout_ms / 1000
     return redis.Redis.from_url(
-        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry_on_timeout=False, retry=None, protocol=2
-    )
+        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry_on_timeout=False, retry=None, protocol=2,
+        single_connection_client=has_one_connection,
+    )  # fmt: skip

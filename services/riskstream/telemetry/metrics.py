@@ -89,6 +89,39 @@ class LaneMetrics:
         )
 
 
+class SnapshotMetrics:
+    """Metrics of the scorer's snapshots."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.taken = Counter("riskstream_scorer_snapshots_total", "Snapshots of partitions written", registry=registry)
+        self.errors = Counter(
+            "riskstream_scorer_snapshot_errors_total", "Snapshots that could not be written", registry=registry
+        )
+        self.restored = Counter(
+            "riskstream_scorer_snapshots_restored_total", "Partitions restored from a snapshot", registry=registry
+        )
+        self.damaged = Counter(
+            "riskstream_scorer_snapshots_damaged_total", "Snapshots passed over because they are damaged",
+            registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "riskstream_scorer_snapshot_seconds", "Time to take a snapshot, with the rests between its pieces",
+            buckets=_AGES_S, registry=registry,
+        )  # fmt: skip
+        self.bytes = Gauge(
+            "riskstream_scorer_snapshot_bytes", "Size of the newest snapshot that was taken here", ["partition"],
+            registry=registry,
+        )  # fmt: skip
+        self.age_seconds = Gauge(
+            "riskstream_scorer_snapshot_age_seconds",
+            "Time since a snapshot of a partition was as new as its state; without one, since it was taken over",
+            ["partition"], registry=registry,
+        )  # fmt: skip
+        self.interval_seconds = Gauge(
+            "riskstream_scorer_snapshot_interval_seconds", "Time between snapshots that is set", registry=registry
+        )
+
+
 class DerivedMetrics:
     """Metrics of a derived lane; `service` is in their names."""
 

@@ -1,0 +1,204 @@
+"""Snapshots of the state in a real Redis: taken while others write, restored in one step and never over what is newer."""
+
+import stat
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from prometheus_client import CollectorRegistry
+
+from riskstream.adapters.redis_snapshots import RedisSnapshots
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.adapters.snapshot_places import FolderPlace
+from riskstream.adapters.snapshot_shelf import Shelf
+from riskstream.demo.chain import Chain
+from riskstream.kafka.ports import Mark
+from riskstream.runtime.errors import Retryable
+from riskstream.telemetry.metrics import SnapshotMetrics
+
+TOPICS = "transactions.v1=a/4;scores.v1=b/4"
+
+
+class Bench:
+    """A store of its own, a folder of snapshots, and what takes and restores them; `between` runs after each piece."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.space = f"test-{uuid.uuid4().hex[:8]}"
+        self.folder = folder
+        self.store = RedisStateStore(url, self.space)
+        self.plain: redis.Redis = redis.Redis.from_url(url)
+        self.key = self.store.key(0)
+        self.shelf = Shelf(FolderPlace(folder), self.space)
+        self.between: Callable[[], None] = lambda: None
+        self.metrics = SnapshotMetrics(CollectorRegistry())
+        self.snapshots = RedisSnapshots(url, self.store, self.shelf, self.metrics, self._rest)
+
+    def _rest(self, _took_s: float) -> None:
+        self.between()
+
+    def write(self, s: int, rows: dict[str, str], high: int = -1) -> None:
+        changed = [(key.encode(), row.encode()) for key, row in rows.items()]
+        assert self.store.checkpoint(0, high, Mark(s=s, e=2 * s, identity=TOPICS), changed) == s
+
+    def take(self) -> None:
+        fields = self.snapshots.fields(0)
+        assert fields is not None
+        self.snapshots.take(0, fields)
+
+    def rows(self) -> dict[bytes, bytes]:
+        return dict(self.plain.hgetall(self.key))  # type: ignore[arg-type]
+
+    def lose(self) -> None:
+        self.plain.delete(self.key)
+
+    def files(self) -> list[Path]:
+        return sorted(each for each in self.folder.rglob("*") if each.is_file())
+
+
+@pytest.fixture
+def bench(bare: Chain, tmp_path: Path) -> Bench:
+    return Bench(bare.stack.redis, tmp_path)
+
+
+def test_what_was_lost_comes_back_field_for_field(bench: Bench) -> None:
+    bench.write(7, {f"c{n}": "x" * 300 + str(n) for n in range(3000)})
+    bench.take()
+    before = bench.rows()
+    bench.lose()
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.rows() == before
+    assert bench.plain.ttl(bench.key) == -1, "it does not expire"
+    assert not bench.plain.keys(f"{bench.key}restoring*")
+    [file] = bench.files()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_the_newest_is_taken_and_nothing_newer_is_overwritten(bench: Bench) -> None:
+    for s in (3, 7, 5):
+        bench.lose()
+        bench.write(s, {"a": f"at {s}"})
+        bench.take()
+    bench.lose()
+    bench.write(4, {"a": "old", "b": "old"})  # Redis came back from an older backup
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", None]), "rows of two owners never mix"
+    bench.write(9, {"a": "at 9"}, high=7)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=9, e=18, identity=TOPICS)
+    assert bench.store.read({0: [b"a"]})[0] == (9, [b"at 9"])
+
+
+def test_an_owner_that_checkpoints_while_rows_are_put_back_wins(bench: Bench) -> None:
+    bench.write(7, {"a": "at 7"})
+    bench.take()
+    bench.lose()
+    [name] = bench.shelf.known(0)
+    bench.write(8, {"a": "at 8"})
+    assert bench.snapshots.restore_one(name) is None
+    assert bench.store.read({0: [b"a"]})[0] == (8, [b"at 8"])
+
+
+def test_a_watermark_that_was_lost_with_a_field_is_no_watermark(bench: Bench) -> None:
+    bench.write(7, {"a": "at 7", "b": "at 7"})
+    bench.take()
+    bench.write(9, {"a": "at 9"}, high=7)
+    bench.plain.hdel(bench.key, ":b")
+    assert bench.snapshots.fields(0) is None, "no snapshot is taken of what is damaged"
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", b"at 7"])
+
+
+def test_snapshots_of_other_topics_are_left(bench: Bench) -> None:
+    bench.write(7, {"a": "at 7"})
+    bench.take()
+    bench.lose()
+    assert bench.snapshots.restore(0, "transactions.v1=new/4;scores.v1=new/4") is None
+    assert bench.rows() == {}
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "other partition", "empty"])
+def test_a_damaged_one_is_passed_over_and_the_one_before_it_taken(bench: Bench, how: str) -> None:
+    for s in (3, 7):
+        bench.write(s, {f"c{n}": f"at {s}" for n in range(50)})
+        bench.take()
+    newest = bench.files()[-1]
+    whole = newest.read_bytes()
+    if how == "cut":
+        newest.write_bytes(whole[:-1])
+    elif how == "changed":
+        newest.write_bytes(whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
+    elif how == "other partition":
+        newest.write_bytes(whole.replace(b'"partition": 0', b'"partition": 1'))
+    else:
+        newest.write_bytes(b"")
+    bench.lose()
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=3, e=6, identity=TOPICS)
+    assert bench.metrics.damaged._value.get() == 1
+    assert not bench.plain.keys(f"{bench.key}restoring*"), "nothing of the damaged one stays"
+
+
+def test_rows_written_meanwhile_are_in_it_and_the_watermark_is_the_first(bench: Bench) -> None:
+    """What is ahead of the watermark is skipped on replay, as its row says up to where it is."""
+    customers = [f"c{n}" for n in range(2000)]
+    bench.write(7, dict.fromkeys(customers, "at 7" + "x" * 80))
+    steps = iter(range(8, 1000))
+
+    def checkpoint() -> None:
+        s = next(steps)
+        bench.write(s, {customers[s]: f"at {s}" + "x" * 80, f"new{s}": f"at {s}" + "x" * 80}, high=s - 1)
+
+    bench.between = checkpoint
+    bench.take()
+    bench.between = lambda: None
+    last = next(steps) - 1
+    assert last > 10, "there were several pieces"
+    bench.lose()
+    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.plain.hget(bench.key, "#rows_to") == str(last).encode(), "up to where rows may be"
+    found = bench.store.read({0: [each.encode() for each in customers]})[0][1]
+    assert all(row is not None and row.startswith(b"at ") for row in found)
+    assert {bytes(row)[:4] for row in found if row is not None} >= {b"at 7"}
+
+
+def test_a_store_that_goes_back_while_it_is_read_gives_no_snapshot(bench: Bench) -> None:
+    bench.write(7, {f"c{n}": "x" * 100 for n in range(2000)})
+
+    def back_and_on_again() -> None:
+        bench.between = lambda: None
+        bench.lose()
+        bench.write(5, {f"c{n}": "y" * 100 for n in range(2000)})
+
+    bench.between = back_and_on_again
+    with pytest.raises(Retryable, match="went back from 7 to 5"):
+        bench.take()
+    assert bench.files() == []
+
+
+def test_a_server_that_is_started_again_while_it_is_read_gives_no_snapshot(bench: Bench) -> None:
+    """A scan's place means nothing to the next server, whose rows lie in another order."""
+    bench.write(7, {f"c{n}": "x" * 100 for n in range(2000)})
+
+    def end_connections() -> None:
+        bench.plain.client_kill_filter(_type="normal", skipme=True)
+
+    bench.between = end_connections
+    with pytest.raises(Retryable, match="does not answer"):
+        bench.take()
+    assert bench.files() == []
+
+
+def test_a_server_that_is_full_keeps_what_it_has(bench: Bench) -> None:
+    bench.write(7, {f"c{n}": "x" * 1000 for n in range(500)})
+    bench.take()
+    bench.lose()
+    bench.write(5, {"a": "at 5"})
+    most = bench.plain.config_get("maxmemory")["maxmemory"]
+    bench.plain.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Retryable, match="OOM"):
+            bench.snapshots.restore(0, TOPICS)
+    finally:
+        bench.plain.config_set("maxmemory", str(most))
+    assert bench.store.read({0: [b"a"]})[0] == (5, [b"at 5"])
