@@ -2,42 +2,66 @@
 
 import os
 import signal
+import time
+from typing import Any
 
 from tests.support.builders import rows
-from tests.support.world import World
+from tests.support.own_topics import DEADLINE_S, OwnTopics
 
+from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
+from riskstream.kafka.positions import AcceptedReader
+from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.read import TopicReader
 from riskstream.local.services import wait_ready
 
 CLASSIC = {
     "RISKSTREAM_SCORER_GROUP_PROTOCOL": "classic",
-    "RISKSTREAM_SCORER_GROUP": "scorer-classic",
     "RISKSTREAM_SCORER_SESSION_TIMEOUT_MS": "2000",
 }
 
 
+def _send(own: OwnTopics, first: int, count: int) -> None:
+    """Each customer to the partition of its key."""
+    producer = BulkProducer(own.kafka, "test")
+    some = rows(own.tag, first, count)
+    producer.send(own.source, [key for key, _ in some], [value for _, value in some])
+    producer.flush()
+
+
+def _accepted(own: OwnTopics, count: int) -> list[dict[str, Any]]:
+    """The first `count` scores by the reader's rule."""
+    found: list[dict[str, Any]] = []
+    accepted, end = AcceptedReader(), time.monotonic() + DEADLINE_S
+    with TopicReader(own.kafka, [own.output], committed_only=False) as reader:
+        while len(found) < count:
+            assert time.monotonic() < end, f"{len(found)} of {count} scores within {DEADLINE_S} s"
+            for record in reader.poll(0.1):
+                score = codec("score.v1").decode(record.value)
+                if accepted.accept(record.partition, score["src"], score["prev"]):
+                    found.append(score)
+    assert accepted.gaps == 0
+    return found
+
+
 def test_two_members_share_hand_over_and_take_over(bare: Chain) -> None:
-    world = World(bare)
-    names = ("scorer-classic1", "scorer-classic2")
-    for name in names:
-        bare.start(name, CLASSIC)
-    wait_ready([bare.services[name] for name in names])
-    world.send(rows(world.tag, 0, 800))
-    world.scores(800)
-    first = bare.services[names[0]].server
-    os.kill(first.pid, signal.SIGKILL)
-    first.stop()
-    world.send(rows(world.tag, 800, 400))
-    world.scores(1200)
-    wait_ready([bare.start(names[0], CLASSIC)])
-    world.send(rows(world.tag, 1200, 400))
-    world.scores(1600)
-    bare.services[names[1]].server.stop()  # SIGTERM: hands over
-    world.send(rows(world.tag, 1600, 400))
-    scores = world.scores(2000)
+    own = OwnTopics.made(bare)
+    first, second = own.start_scorer(**CLASSIC), own.start_scorer(**CLASSIC)
+    wait_ready([first, second])
+    _send(own, 0, 800)
+    _accepted(own, 800)
+    os.kill(first.server.pid, signal.SIGKILL)
+    first.server.stop()
+    _send(own, 800, 400)
+    _accepted(own, 1200)
+    third = own.start_ready_scorer(**CLASSIC)
+    _send(own, 1200, 400)
+    _accepted(own, 1600)
+    second.server.stop()  # SIGTERM: hands over
+    _send(own, 1600, 400)
     seen: dict[str, int] = {}
-    for score in scores:
+    for score in _accepted(own, 2000):
         seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
         assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
         assert score["flags"] == []
-    bare.services[names[0]].server.stop()
+    third.server.stop()

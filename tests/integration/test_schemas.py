@@ -134,10 +134,12 @@ def test_a_real_registrys_ids_are_read_and_written(
     assert client.fetch([newer, 999_999]).keys() == {newer}
     world = World(apart)
     output = "registry-scores.v1"  # of its own: who reads scores.v1 in other tests has no registry
-    world.admin.apply([replace(topics()["scores.v1"], name=output)], 4)
+    letters = f"{output}.dlq"  # both belong to this test's group alone
+    mine = [("scores.v1", output), ("transactions.v1.dlq", letters)]
+    world.admin.apply([replace(topics()[like], name=name) for like, name in mine], 4)
     env = {
         "RISKSTREAM_SCHEMA_REGISTRY_URL": registry.url, "RISKSTREAM_SCHEMA_REGISTRY_REGISTER": "true",
-        "RISKSTREAM_SCORER_OUTPUT": output, "RISKSTREAM_SCORER_GROUP": "registry",
+        "RISKSTREAM_SCORER_OUTPUT": output, "RISKSTREAM_SCORER_GROUP": "registry", "RISKSTREAM_SCORER_DEAD_LETTERS": letters,
     }  # fmt: skip
     service = apart.start("scorer", env)
     wait_ready([service])

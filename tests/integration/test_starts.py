@@ -5,15 +5,22 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from click.testing import CliRunner
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from tests.support.builders import frame
+from tests.support.builders import frame, rows
 from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.world import World
 
+from riskstream.cli.main import root
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.claims import Claims, prove_ours
+from riskstream.kafka.client import consumer, producer
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.local.services import wait_ready
 from riskstream.runtime.errors import Fatal
@@ -107,6 +114,58 @@ def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Cha
         assert not [word for word in ("revoked", "lost", "gave up", "fenced") if word in more], more
     for service in running.values():
         service.server.stop()
+
+
+def test_of_two_that_claim_at_once_the_first_in_the_log_holds(bare: Chain) -> None:
+    kafka, subject = bare.stack.kafka, f"topic {uuid.uuid4().hex} id"
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda name: Claims(kafka).take(subject, name), ["a", "b", "c", "d"]))
+    [holder] = {each.holder for each in told}
+    mine = [each for each in Claims(kafka).all() if each.subject == subject]
+    assert [each.holder for each in mine] == [holder], "the others withdrew"
+    Claims(kafka).hand_over(subject, "e")
+    assert Claims(kafka).take(subject, holder).holder == "e"
+    assert Claims(kafka).take(subject, "e").holder == "e"
+
+
+def _cli(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(root, list(arguments))
+    return done.exit_code, str(done.exception) if isinstance(done.exception, Fatal) else done.output
+
+
+def test_an_output_belongs_to_one_group_until_it_is_handed_over(bare: Chain) -> None:
+    own = OwnTopics.made(bare)
+    named = ("--source", own.source, "--output", own.output, "--dead-letters", own.dead_letters)
+    first = own.start_ready_scorer()
+    code, error = _run(bare, "scorer", *named, "--group", "another")
+    assert code == 2
+    assert error.startswith(f"error: {own.output} belongs to group {own.group}, not to another")
+    hand_over = ("topics", "hand-over", own.output, "--to", "another", "--kafka", own.kafka)
+    assert "still run" in _cli(*hand_over)[1]
+    assert first.server.is_running
+    first.server.stop()
+    wait_until(lambda: _cli(*hand_over)[0] == 0, "the group is empty")
+    code, error = _run(bare, "scorer", *named, "--group", own.group)
+    assert (code, "belongs to group another" in error) == (2, True)
+    assert f"{own.output:28} another" in _cli("topics", "owners", "--kafka", own.kafka)[1]
+
+
+def test_an_unclaimed_output_with_anothers_records_is_refused(bare: Chain) -> None:
+    """A cluster of before has no claims: who has read the source before may go on, a group that has not may not."""
+    own = OwnTopics.made(bare)
+    own.send(0, rows("a", 0, 1))
+    client = producer(own.kafka, "test")
+    client.produce(own.output, b"x", b"a", 0)
+    assert client.flush(10) == 0
+    admin, outputs = TopicAdmin(own.kafka), {own.output: (own.group, (own.source,))}
+    with pytest.raises(Fatal, match=r"holds records, and group .* has never read"):
+        prove_ours(own.kafka, admin, own.group, outputs)
+    member = consumer(own.kafka, own.group)
+    member.commit(offsets=[TopicPartition(own.source, 0, 1)], asynchronous=False)
+    member.close()
+    prove_ours(own.kafka, admin, own.group, outputs)
+    with pytest.raises(Fatal, match=f"belongs to group {own.group}"):
+        prove_ours(own.kafka, admin, "another", {own.output: ("another", (own.source,))})
 
 
 def test_the_gateways_port_is_taken_before_anything_else(bare: Chain) -> None:

@@ -1,6 +1,7 @@
 """`riskstream topics plan|apply`."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.claims import Claims, first_of, topic_subject
 from riskstream.kafka.schemas import SCHEMAS, publish
 from riskstream.kafka.topic_steps import Safety, Step
 from riskstream.runtime.errors import Fatal
@@ -66,6 +68,48 @@ def apply(kafka: str, partitions: int | None, replication_factor: int | None, mi
             what=f"{len(left)} differences are left that apply never mends, the first of {left[0].topic}", where=kafka,
             do="do what each line above says, or ask for what the cluster has", exit_code=2,
         )  # fmt: skip
+
+
+@command.command()
+@kafka_option
+def owners(kafka: str) -> None:
+    """Show which consumer group each output topic belongs to, and which store holds each group's state."""
+    admin = TopicAdmin(kafka)
+    held = first_of(Claims(kafka).all())
+    there = admin.partitions()
+    shown = 0
+    for subject, claim in sorted(held.items()):
+        kind, name = subject.split(" ")[:2]
+        if kind == "topic" and (name not in there or topic_subject(admin, name) != subject):
+            continue  # of a topic that was deleted
+        since = datetime.fromtimestamp(claim.claimed_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        click.echo(f"{kind:6} {name:28} {claim.holder:34} since {since}")
+        shown += 1
+    click.echo(f"{shown} owners")
+
+
+@command.command("hand-over")
+@click.argument("topic")
+@click.option("--to", "group", required=True, help="the consumer group that writes it from now on")
+@kafka_option
+def hand_over(topic: str, group: str, kafka: str) -> None:
+    """Give an output topic to another consumer group; no process of the one it belongs to may run."""
+    admin = TopicAdmin(kafka)
+    if topic not in admin.partitions():
+        raise Fatal(what=f"no topic {topic}", where=kafka, do="see `riskstream topics owners`", exit_code=2)
+    subject = topic_subject(admin, topic)
+    claims = Claims(kafka)
+    before = claims.of(subject)
+    if before is not None and before.holder == group:
+        click.echo(f"{topic} belongs to {group} already")
+        return
+    if before is not None and admin.groups_by_members().get(before.holder, False):
+        raise Fatal(
+            what=f"processes of group {before.holder} still run, and {topic} is theirs", where=kafka,
+            do="stop them, wait until `riskstream topics hand-over` agrees, then start those of the other group", exit_code=2,
+        )  # fmt: skip
+    claims.hand_over(subject, group)
+    click.echo(f"{topic} belongs to {group} now" + (f", to {before.holder} before" if before else ""))
 
 
 def _safety(replication_factor: int | None, min_isr: int | None) -> Safety | None:

@@ -217,6 +217,18 @@ class NamedList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who something belongs to that only one may write: an output topic one consumer group, a group's state one store. Key: subject and holder."""
+
+    subject: str
+    """What is owned: `topic NAME ID` or `state NAMESPACE`. Bounds: 1 to 500 bytes."""
+    holder: str
+    """Who asks for it: a consumer group, or the id of a store. Bounds: 1 to 256 bytes."""
+    claimed_at: int
+    """When it was asked for, ms since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileEvent:
     """One transaction or label as one profiled entity sees it. Key: key. Readers accept a record only if src is above the last one of its kind, src_partition and src_index."""
 

@@ -9,6 +9,7 @@ from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
@@ -66,6 +67,18 @@ class TopicAdmin:
     def partitions(self) -> dict[str, int]:
         """Partition count of every topic of the cluster."""
         return {name: len(meta.partitions) for name, meta in self._metadata().topics.items()}
+
+    def cluster_id(self) -> str:
+        """The id that the cluster was given when it was made."""
+        return str(self._metadata().cluster_id)
+
+    def topic_ids(self, names: Sequence[str]) -> dict[str, str]:
+        """The id of each topic; one that was deleted and made again has another."""
+        try:
+            found = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout_s)
+            return {name: str(found[name].result(self._timeout_s).topic_id) for name in names}
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, self._bootstrap) from error
 
     def broker_count(self) -> int:
         """Number of brokers of the cluster."""

@@ -6,6 +6,7 @@ from threading import Event, Thread
 from riskstream.adapters.redis_profiles import RedisProfileView
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.claims import Readers, prove_ours
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
@@ -49,6 +50,7 @@ def main() -> None:
     url = settings.redis.get_secret_value()
     view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
     compile_all()
+    prove_ours(settings.kafka, admin, settings.group, _outputs(settings.group, core))
     forward = ForwardLane(forward_settings, shuffle, metrics, stop, tracing.tracer)
     owner = DerivedLane(
         DerivedSettings(
@@ -78,6 +80,12 @@ def main() -> None:
         view.close()
     if failed:
         raise failed[0]
+
+
+def _outputs(group: str, core: ProfilerCore) -> dict[str, Readers]:
+    """What the two stages write, and the consumer group behind each."""
+    shuffled: Readers = (f"{group}-shuffle", (TRANSACTIONS, LABELS))
+    return {EVENTS: shuffled, **dict.fromkeys(core.state_topics, (group, (EVENTS,)))}
 
 
 def _run(lane: ForwardLane, stop: Event, failed: list[BaseException]) -> None:

@@ -6,6 +6,7 @@ from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.claims import OWNERS, prove_ours
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
@@ -59,6 +60,8 @@ def main() -> None:
         followers.append(follow_releases(settings, settings.release_key, features, core, metrics))
     for each in followers:
         each.start()
+    mine = (settings.group, (settings.source,))
+    prove_ours(settings.kafka, admin, settings.group, {settings.output: mine, settings.dead_letters: mine})
     if settings.runtime == "faust":
         health.show(
             is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
@@ -90,7 +93,7 @@ def main() -> None:
 
 def _needs(settings: ScorerSettings) -> TopicNeeds:
     """Its own topics, by whatever names, and those that tell it rules and releases."""
-    followed = ["rules.v1", "lists.v1", *(["releases.v1"] if settings.release_key else [])]
+    followed = ["rules.v1", "lists.v1", OWNERS, *(["releases.v1"] if settings.release_key else [])]
     return TopicNeeds(
         reads=[settings.source, *followed], writes=[settings.output, settings.dead_letters],
         kept={settings.source: (settings.output, settings.dead_letters)}, contracts={settings.output: "score.v1"},

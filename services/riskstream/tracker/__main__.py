@@ -4,6 +4,7 @@ import time
 
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.claims import prove_ours
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -29,6 +30,8 @@ def main() -> None:
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "tracker")
     metrics = TrackerMetrics()
+    mine = (settings.group, (SCORES,))
+    prove_ours(settings.kafka, admin, settings.group, {ALERTS: mine, STATE: mine})
     tracing = Tracing("tracker")
     lane = DerivedLane(
         DerivedSettings(
