@@ -28,13 +28,16 @@ class _Counting:
     """A derived lane's work: the running number of records of each partition, written behind each of them, and as state."""
 
     def __init__(self, state: str, output: str) -> None:
-        self.state_topics, self._output = (state,), output
+        self.state_topics, self.tail_topics, self._output = (state,), (), output
         self._counts: dict[int, int] = {}
 
     def resume(self, partition: int, metadata: str | None) -> None: ...
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         self._counts[partition] = max((int(each.value or b"0") for each in records), default=0)
+
+    def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
+        return flushed or 0
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
         out = []

@@ -89,12 +89,15 @@ class _Echo:
     """A derived lane's work that notes what it takes."""
 
     def __init__(self, state_topic: str, gate: threading.Event) -> None:
-        self.state_topics, self._gate = (state_topic,), gate
+        self.state_topics, self.tail_topics, self._gate = (state_topic,), (), gate
         self.taken: list[int] = []
 
     def resume(self, partition: int, metadata: str | None) -> None: ...
 
     def restore(self, partition: int, records: Iterable[Record]) -> None: ...
+
+    def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
+        return flushed or 0
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002
         self.taken += [each.offset for each in records]

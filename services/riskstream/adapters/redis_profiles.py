@@ -16,7 +16,7 @@ from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.profile_vector import topic_of, vector_of
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.errors import Fatal, Rejected
 from riskstream.telemetry.metrics import ProfilerMetrics
 
 log = structlog.get_logger("profiles")
@@ -74,7 +74,10 @@ class RedisProfileView:
             entity = self._entities.get(topic)
             if entity is None:
                 continue
-            vector = vector_of(self._codecs[topic].decode(value), entity)
+            try:
+                vector = vector_of(self._codecs[topic].decode(value), entity)
+            except Rejected:  # counted by the profiler's core, which leaves it out as well
+                continue
             if vector.feature_set != self._features.label:
                 continue
             key, packed = self._prefix + b":" + entity.name.encode() + b":" + vector.key, vector.packed()

@@ -26,6 +26,11 @@ PRIMITIVES = {
 }
 
 
+def _literal(default: Any) -> str:
+    """A default of JSON as Python writes it."""
+    return json.dumps(default) if isinstance(default, str) else repr(default)
+
+
 class Generator:
     """Turns schemas into frozen, slotted, keyword-only dataclasses; enums become Literal aliases."""
 
@@ -59,7 +64,7 @@ class Generator:
             line = f"    {name}: {self.annotation(field['type'])}"
             if "default" in field:
                 default = field["default"]
-                line += " = " + ("()" if default == [] else json.dumps(default) if default is not None else "None")
+                line += " = " + ("()" if default == [] else _literal(default))
             said = bounds[name].said() if name in bounds else ""
             lines += [line, f'    """{field["doc"]}{f" Bounds: {said}." if said else ""}"""']
         self.classes[schema["name"]] = "\n".join(lines) + "\n"

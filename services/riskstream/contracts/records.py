@@ -146,6 +146,14 @@ class CustomerRisk:
     """The newest 48 hours that are not empty, oldest first. Bounds: at most 48 items."""
     daily: tuple[Tile, ...] = ()
     """The newest 35 days that are not empty, oldest first. Bounds: at most 35 items."""
+    position: int = -1
+    """Source offset of the last accepted score of this partition that its states held when this record was written; -1 where an older tracker wrote it."""
+    score_offset: int = -1
+    """Offset of scores.v1 behind the last score that the states of this partition held then; -1 where an older tracker wrote it."""
+    whole_from: int = 0
+    """Windows that begin before this instant may lack scores that had expired before they were read, UTC; 0 where none was missed. The latest one holds for all states of the partition."""
+    ends_flush: bool = True
+    """False where more states of the same flush follow in this partition: a reader that stops there holds half of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +270,7 @@ class ProfileEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileState:
-    """A part of the state behind the profile of one key: the tiles of a day's length, or what was said of one transaction. Key: entity, key and part."""
+    """A part of the state behind the profile of one key: the tiles of a day's length, or what was said of one transaction. Key: entity, key and part. The record of key `positions` says where the parts of a partition stand: `src`, the clock in `occurred_at`, and of each series of profile events (`ends`) the last position (`counts`)."""
 
     entity: str
     """Name of the entity. Bounds: at most 64 bytes."""

@@ -2,28 +2,27 @@
 
 Not latency-critical, and its outputs are compacted topics where a zombie's late write could not be undone: hence
 transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds the offset up to which all changed
-state was written, and the work's own positions there: a new owner goes on from that place.
+state was written, and the work's own positions there: a new owner goes on from that place. Where the group's offsets are
+lost, it goes on where the state itself says that it stands.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.client import client_log, consumer, group_settings, producing, translated
+from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.derived_part import Part
+from riskstream.kafka.derived_start import Committed, read_states
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.refusals import ADVICE, FENCED
-from riskstream.kafka.starts import begin_anew, is_expired, legal_start
-from riskstream.kafka.traced import HopSpans, context_in, header_of
+from riskstream.kafka.starts import begin_anew, heads, is_expired, legal_start
+from riskstream.kafka.traced import HopSpans, context_in
+from riskstream.kafka.transactions import Transactions
 from riskstream.kafka.waits import Waits
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -60,9 +59,13 @@ class DerivedLane:
         self._spans, self._lag = HopSpans(tracer, settings.source, settings.group), Lag(metrics.lag)
         self._taken = self._taken_ns = 0
         """Records since the last commit, and when the first sampled one of them was taken."""
-        self._failure: Fatal | None = None
-        self._is_broken = self._is_aborted = False
-        """An exception ended a step; a transaction was aborted. Memory is ahead of the log then."""
+        self._unopened: set[int] = set()
+        """Partitions given to us whose state is not taken up yet: nothing of theirs is taken."""
+        self._open_at = 0.0
+        self._expired: set[int] = set()
+        """Partitions whose head passed us: they go on where Kafka says that records are."""
+        self._is_broken = False
+        """An exception ended a step: memory may be ahead of the log."""
         self.loop_seen = time.monotonic()
         self._consumer: Consumer = consumer(
             settings.kafka,
@@ -70,11 +73,16 @@ class DerivedLane:
             **group_settings(settings.group_protocol, settings.session_timeout_ms),
         )
         self._waits = Waits(self._consumer)
-        self._producer = self._transactional()
+        self._transactions = Transactions(settings.kafka, settings.group, settings.instance)
 
     @property
     def is_ready(self) -> bool:
-        return self._failure is None and not self._waits
+        return self._transactions.failure is None and not self._waits and not self._unopened
+
+    @property
+    def seen_at(self) -> float:
+        """When the loop last went round, or waited for the broker on purpose (time.monotonic)."""
+        return max(self.loop_seen, self._transactions.waited_at)
 
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
@@ -83,9 +91,9 @@ class DerivedLane:
         )
         committed_at = flushed_at = time.monotonic()
         try:
-            while not self._stop.is_set() and self._failure is None:
-                if self._is_aborted:
-                    self._go_back()
+            while not self._stop.is_set() and self._transactions.failure is None:
+                self._open()
+                self._go_on_at_heads()
                 self._waits.take_up()
                 self._poll()
                 now = self.loop_seen = time.monotonic()
@@ -96,102 +104,99 @@ class DerivedLane:
                         self._view.show(list(self._parts), [])
                     committed_at = now
                     flushed_at = now if flush else flushed_at
-            if self._failure is None:
+            if self._transactions.failure is None:
                 self._commit(flush=True)
         except BaseException:
             self._is_broken = True  # memory may be ahead of the log: nothing more is committed, not even on the way out
             raise
         finally:
             self._consumer.close()
-        if self._failure is not None:
-            raise self._failure
-
-    def _transactional(self) -> Producer:
-        producer = Producer(
-            {
-                **producing(self._settings.kafka, self._settings.group),
-                "transactional.id": f"{self._settings.group}-{self._settings.instance}",
-                "transaction.timeout.ms": 10_000,
-                "retry.backoff.ms": 5,  # else each transaction waits about 100 ms on CONCURRENT_TRANSACTIONS
-                "linger.ms": 0,
-                "partitioner": "murmur2_random",
-                "error_cb": self._on_client_error,
-            },
-            logger=client_log(),
-        )
-        try:
-            producer.init_transactions(30)
-        except KafkaException as error:
-            raise translated(error, self._settings.kafka) from error
-        return producer
-
-    def _on_client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._failure = self._ended_by(error)
+        if self._transactions.failure is not None:
+            raise self._transactions.failure
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        self._take_up(client, partitions)
+        """Assign paused, at the head; state is taken up by the loop, which may have to wait for Kafka."""
+        first = heads(client, self._settings.source, [each.partition for each in partitions])
+        for each in partitions:
+            each.offset = first[each.partition]
         client.incremental_assign(partitions)
+        client.pause(partitions)
+        for each in partitions:
+            self._lag.own(self._settings.source, each.partition)
+        self._unopened |= {each.partition for each in partitions}
+        self._open_at = 0.0
         log.info("assigned", partitions=[each.partition for each in partitions])
+
+    def _open(self) -> None:
+        """Take up state and positions of the partitions given to us; later, where Kafka or a schema is not there yet."""
+        if not self._unopened or time.monotonic() < self._open_at:
+            return
+        numbers = sorted(self._unopened)
+        try:
+            starts = self._take_up(numbers)
+        except Retryable as error:
+            log.warning("taking up waits", partitions=numbers, why=str(error))
+            self._open_at = time.monotonic() + _AGAIN_S
+            return
+        where = [TopicPartition(self._settings.source, number, starts[number]) for number in numbers]
+        self._consumer.incremental_unassign(where)  # no seek: what a fetch from the head brought must not come any more
+        self._consumer.incremental_assign(where)
+        self._consumer.resume(where)
+        self._unopened.clear()
+        log.info("taken up", offsets=starts)
+
+    def _take_up(self, numbers: list[int]) -> dict[int, int]:
+        """State, positions, and where to go on: the last flush by the group's metadata, or where the state itself stands.
+
+        Retryable where Kafka does not answer, or the schema of a state is not known.
+        """
+        source = self._settings.source
+        committed = Committed.read(self._consumer, source, numbers)
+        for number in numbers:
+            self._work.drop(number)
+            self._work.resume(number, committed[number].metadata)
+        read_states(self._settings.kafka, self._work, self._view, committed, self._see)
+        fault_point("restored")
+        starts = {}
+        for number in numbers:
+            given = committed[number]
+            wanted = self._work.start(number, given.flushed)
+            if given.flushed is None:  # set by hand to leave records out, or none
+                wanted = max(wanted, given.offset)
+            starts[number] = legal_start(self._consumer, source, number, wanted, _ANSWER_S)
+            self._metrics.expired.inc(starts[number] - wanted)
+        for number, start in starts.items():
+            self._parts[number] = Part(
+                position=start,
+                committed=committed[number].offset,
+                flushed=start,
+                flushed_metadata=self._work.metadata(number),
+            )
+        return starts
+
+    def _see(self) -> None:
+        self.loop_seen = time.monotonic()
 
     def _go_back(self) -> None:
         """After an abort: what is owned is taken up as on assignment, from the last commit. The world gets a moment."""
-        self._stop.wait(_AFTER_ABORT_S)
-        partitions = [TopicPartition(self._settings.source, number) for number in self._parts]
+        log.info("goes back to the last commit", partitions=sorted(self._parts))
+        self._unopened |= self._parts.keys()
+        self._parts.clear()
         self._waits.clear()
-        self._consumer.incremental_unassign(partitions)
-        self._take_up(self._consumer, partitions)
-        self._consumer.incremental_assign(partitions)
-        self._is_aborted = False
+        self._expired.clear()
         self._taken = self._taken_ns = 0
-        log.info("went back to the last commit", partitions=[each.partition for each in partitions])
-
-    def _take_up(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        """State and positions: the state topic is read to its end, records are replayed from the last flush; sets offsets."""
-        try:  # read_committed: it waits where an owner before has a commit under way
-            found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
-        except KafkaException as error:
-            raise translated(error, self._settings.source) from error
-        metadata = {each.partition: each.metadata for each in found}
-        offsets = {each.partition: max(each.offset, 0) for each in found}
-        numbers = [each.partition for each in partitions]
-        for number in numbers:
-            self._work.drop(number)
-            self._work.resume(number, metadata[number])
-        self._restore(numbers)
-        fault_point("restored")
-        for each in partitions:
-            number = each.partition
-            flushed = _flushed(metadata[number], offsets[number])
-            flushed = legal_start(client, each.topic, number, flushed)
-            each.offset = flushed
-            self._parts[number] = Part(
-                position=flushed,
-                committed=offsets[number],
-                flushed=flushed,
-                flushed_metadata=self._work.metadata(number),
-            )
-            self._lag.own(self._settings.source, number)
-
-    def _restore(self, partitions: list[int]) -> None:
-        with TopicReader(self._settings.kafka, list(self._work.state_topics)) as reader:
-            by_partition: dict[int, list[Record]] = {number: [] for number in partitions}
-            for record in reader.until_end():
-                if record.partition in by_partition:
-                    by_partition[record.partition].append(record)
-        for number, records in by_partition.items():
-            self._work.restore(number, records)
-            if self._view is not None:
-                self._view.restore(number, records)
+        self._open_at = time.monotonic() + _AFTER_ABORT_S
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._failure is None and not self._is_broken:
+        if self._transactions.failure is None and not self._is_broken:
             self._commit(flush=True)
         self._on_lost(client, partitions)
 
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._parts.pop(each.partition, None)
+            self._unopened.discard(each.partition)
+            self._expired.discard(each.partition)
             self._waits.forget(self._settings.source, each.partition)
             self._lag.forget(self._settings.source, each.partition)
             self._work.drop(each.partition)
@@ -241,7 +246,7 @@ class DerivedLane:
                 self._lag.reached_end(self._settings.source, message.partition() or 0)
                 return
             if is_expired(error):
-                self._see_expired(message.partition() or 0)
+                self._expired.add(message.partition() or 0)
                 return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):
@@ -260,10 +265,19 @@ class DerivedLane:
         )  # fmt: skip
         taken.setdefault(number, []).append(record)
 
-    def _see_expired(self, number: int) -> None:
-        """The head of the source passed us: go on at what is there. The series has a hole, and the work counts it."""
-        if (part := self._parts.get(number)) is not None:
-            part.position = begin_anew(self._consumer, self._settings.source, number, part.position)
+    def _go_on_at_heads(self) -> None:
+        """The head of the source passed a partition: go on at what is there. The series has a hole, and the work says so."""
+        for number in sorted(self._expired):
+            part = self._parts.get(number)
+            try:
+                if part is not None:
+                    at = begin_anew(self._consumer, self._settings.source, number, part.position)
+                    self._metrics.expired.inc(at - part.position)
+                    part.position = at
+            except Retryable as error:
+                log.warning("the head is not known", partition=number, why=str(error))
+                return
+            self._expired.discard(number)
 
     def _trace(self, part: Part, message: Message, number: int, offset: int) -> TraceContext | None:
         """Our span of a sampled record, of which nothing was committed before."""
@@ -281,7 +295,7 @@ class DerivedLane:
     def _commit(self, *, flush: bool) -> None:
         """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
         dirty = {number: part for number, part in self._parts.items() if part.is_dirty}
-        if not dirty or self._is_aborted:
+        if not dirty:
             return
         started = time.perf_counter()
         self._metrics.stages.begin()
@@ -293,25 +307,18 @@ class DerivedLane:
         flush = flush or any(output.topic in states for output in outputs)
         if flush:
             outputs += [output for number in dirty for output in self._work.flush(number)]
+        offsets = []
+        for number, part in dirty.items():
+            if flush:
+                part.flushed, part.flushed_metadata = positions[number], self._work.metadata(number)
+            at, metadata = max(positions[number], part.committed), f"flushed={part.flushed};{part.flushed_metadata}"
+            offsets.append(TopicPartition(self._settings.source, number, at, metadata))
         try:
-            self._producer.begin_transaction()
-            for output in outputs:
-                self._produce(output)
-            fault_point("begun")
-            offsets = []
-            for number, part in dirty.items():
-                if flush:
-                    part.flushed, part.flushed_metadata = positions[number], self._work.metadata(number)
-                metadata = f"flushed={part.flushed};{part.flushed_metadata}"
-                at = max(positions[number], part.committed)
-                offsets.append(TopicPartition(self._settings.source, number, at, metadata))
-            group = self._consumer.consumer_group_metadata()
-            self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)
-            fault_point("sent")
-            self._patiently(self._producer.commit_transaction, 15)
-            fault_point("transacted")
+            self._transactions.write(outputs, offsets, self._consumer.consumer_group_metadata())
         except KafkaException as error:
-            self._abort(error)
+            self._metrics.aborts.inc()
+            self._transactions.abort(error)
+            self._go_back()
             return
         self._metrics.source_age_seconds.observe(
             np.array([at for part in dirty.values() for at in part.appended_at], np.int64)
@@ -329,66 +336,6 @@ class DerivedLane:
         if self._view is not None:
             self._view.show(list(dirty), outputs)
 
-    def _produce(self, output: Output) -> None:
-        extra: Any = {"headers": header_of(output.trace)} if output.trace is not None else {}
-        while True:
-            try:
-                self._producer.produce(output.topic, output.value, output.key, output.partition, **extra)
-                return
-            except BufferError:
-                self._producer.poll(0.02)
 
-    def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """A step of a transaction; again where the broker did not answer in time, for the outcome is not known else."""
-        end = time.monotonic() + _TRANSACTION_S
-        while True:
-            try:
-                call(*arguments)
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > end:
-                    raise
-                self.loop_seen = time.monotonic()
-
-    def _abort(self, error: KafkaException) -> None:
-        """A transaction failed. Aborted, it never was, and memory goes back to the last commit; fenced, the process ends."""
-        inner = error.args[0]
-        self._metrics.aborts.inc()
-        log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
-        if inner.fatal():
-            self._is_broken = True
-            raise self._ended_by(inner) from error
-        try:
-            self._patiently(self._producer.abort_transaction, 10)
-        except KafkaException as second:
-            self._is_broken = True
-            problem = second.args[0]
-            if problem.fatal():
-                raise self._ended_by(problem) from second
-            raise Retryable(
-                what=f"a transaction cannot be aborted: {problem.str()}", where=self._settings.group
-            ) from second
-        self._is_aborted = True
-        if not inner.txn_requires_abort() and isinstance(
-            problem_of_ours := translated(inner, self._settings.group), Fatal
-        ):
-            raise problem_of_ours from error  # a record that no broker takes: it comes again each time
-
-    def _ended_by(self, error: KafkaError) -> Fatal:
-        """What to say where the producer cannot go on."""
-        if error.code() in FENCED:
-            what = f"another process runs as instance {self._settings.instance}, or this one stood still for too long"
-            return Fatal(what=what, where=self._settings.group, do=ADVICE[error.code()])
-        return Fatal(what=f"producer failed: {error.str()}", where=self._settings.group, do="restart")
-
-
-_TRANSACTION_S = 30.0
 _AFTER_ABORT_S = 0.5
-
-
-def _flushed(metadata: str | None, default: int) -> int:
-    for part in (metadata or "").split(";"):
-        key, _, value = part.partition("=")
-        if key == "flushed":
-            return int(value)
-    return default
+_AGAIN_S, _ANSWER_S = 1.0, 10.0

@@ -170,16 +170,24 @@ class Output:
 class DerivedWork(Protocol):
     """The pure part of a derived lane. It applies the reader's rule itself, and `metadata` is what to commit of it.
 
-    `resume` comes first, then `restore` with the state topics' records of a partition; `take` folds source records in, those
-    below `committed` silently; `settle` gives what is written at each commit, `flush` the states that changed.
+    `resume` comes first, then `restore` with the state topics' records of a partition and, where the group's offsets are
+    lost, some of the newest of each tail topic; `start` says where to go on. `take` folds source records in, those below
+    `committed` silently; `settle` gives what is written at each commit, `flush` the states that changed.
     """
 
     @property
     def state_topics(self) -> tuple[str, ...]: ...
 
+    @property
+    def tail_topics(self) -> tuple[str, ...]: ...
+
     def resume(self, partition: int, metadata: str | None) -> None: ...
 
     def restore(self, partition: int, records: Iterable[Record]) -> None: ...
+
+    def start(self, partition: int, flushed: int | None) -> int:
+        """Offset of the source to go on at. `flushed`: up to where the group's metadata says that state was written."""
+        ...
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]: ...
 

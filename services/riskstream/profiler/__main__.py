@@ -61,7 +61,7 @@ def main() -> None:
         core, metrics, stop, view, tracing.tracer,
     )  # fmt: skip
     health.show(
-        is_alive=lambda: time.monotonic() - min(owner.loop_seen, forward.loop_seen) < 30,
+        is_alive=lambda: time.monotonic() - min(owner.seen_at, forward.loop_seen) < 30,
         is_ready=lambda: owner.is_ready and forward.is_ready and watch.is_whole,
     )
     watch.start()

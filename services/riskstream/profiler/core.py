@@ -5,27 +5,37 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from riskstream.contracts.codec import codec
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import Entity, FeatureSet
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import ProfileVector, topic_of, vector_of
 from riskstream.risk.features.profiles import Profiles, Written
+from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import ProfilerMetrics
 
+log = structlog.get_logger("profiler")
 STATE = "profile-state.v1"
 POSITIONS = b"positions"
-"""Key of the record of the log's positions, where they do not fit the commit's metadata."""
+"""Key of the record that says where the parts of a partition stand: position, clock, and positions by series."""
 
 
 @dataclass(slots=True)
 class _Partition:
-    """`position`: the offset after the last one taken; `clock_ms`: the latest event time seen."""
+    """`position`: the offset after the last one taken."""
 
     log: ProfileLog
     position: int = 0
+    restored: int | None = None
+    """Position of the parts that were found; None where there were none."""
+    positions: dict[str, Any] | None = None
+    """The record of POSITIONS that was found."""
+    shown: int = 0
+    """The offset after the one that the newest vector found is of: none is made again before."""
 
 
 class ProfilerCore:
@@ -43,6 +53,10 @@ class ProfilerCore:
         """Topics that `restore` reads."""
         return (STATE, *self._topics)
 
+    @property
+    def tail_topics(self) -> tuple[str, ...]:
+        return ()
+
     def resume(self, partition: int, metadata: str | None) -> None:
         self._partitions[partition] = _Partition(log=ProfileLog(self._features))
         self._partitions[partition].log.resume(metadata or "")
@@ -53,28 +67,60 @@ class ProfilerCore:
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the newest parts and vectors of the partition; call `resume` first."""
         held: dict[str, _Restored] = {entity.name: _Restored() for entity in self._features.profiles}
+        mine = self._partitions[partition]
         newest = {(record.topic, record.key): record for record in records}
         for record in newest.values():
             if record.value is None:
                 continue
-            if record.topic == STATE:
-                part = self._states.decode(record.value)
-                if record.key == POSITIONS:
-                    self._partitions[partition].log.restore(dict(zip(part["ends"], part["counts"], strict=True)))
-                if part["entity"] in held:
-                    held[part["entity"]].take(part)
-                continue
-            entity = self._topics[record.topic]
-            vector = vector_of(self._codecs[entity].decode(record.value), entity)
-            if vector.feature_set == self._features.label:
-                held[entity.name].vectors[vector.key] = (vector.closed, vector.as_of, vector.vectors)
-        log = self._partitions[partition].log
-        for entity, profiles in log.profiles.items():
+            try:
+                self._load(mine, held, record, record.value)
+            except Rejected as error:
+                self._see_unreadable(record, error)
+        for entity, profiles in mine.log.profiles.items():
             found = held[entity.name]
             profiles.restore(
                 found.tiles, {key: each[1] for key, each in found.hashes.items()}, found.said, found.vectors
             )
         self._count()
+
+    def _load(self, mine: _Partition, held: dict[str, "_Restored"], record: Record, value: bytes) -> None:
+        """Take one record of a state topic."""
+        if record.topic == STATE:
+            part = self._states.decode(value)
+            mine.restored = max(part["src"] + 1, mine.restored or 0)
+            if record.key == POSITIONS:
+                mine.positions = part
+                mine.log.restore(_series(part))
+            if part["entity"] in held:
+                held[part["entity"]].take(part)
+            return
+        entity = self._topics[record.topic]
+        vector = vector_of(self._codecs[entity].decode(value), entity)
+        if vector.feature_set == self._features.label:
+            held[entity.name].vectors[vector.key] = (vector.closed, vector.as_of, vector.vectors)
+            mine.shown = max(mine.shown, int(vector.as_of[0]) + 1)
+
+    def _see_unreadable(self, record: Record, error: Rejected) -> None:
+        """It is left out. Held where only the schema is not known: a version that knows it reads it."""
+        if error.reason in ("unknown_schema", "incompatible_schema"):
+            raise SchemaWait(
+                what=f"a record of our own cannot be read ({error})",
+                where=f"{record.topic} {record.partition}:{record.offset}",
+            ) from error
+        self._metrics.unreadable_states.labels(topic=record.topic).inc()
+        log.error(
+            "a record of our own cannot be read and is left out", topic=record.topic, partition=record.partition,
+            offset=record.offset, error=str(error),
+        )  # fmt: skip
+
+    def start(self, partition: int, flushed: int | None) -> int:
+        """Where the parts stand, or behind it where the last flush changed none; without parts what is there."""
+        mine = self._partitions[partition]
+        if mine.restored is None or (flushed is not None and flushed >= mine.restored):
+            return flushed or 0
+        if mine.positions is not None:  # the group's offset is lost, the parts are not
+            mine.log.stand_at(int(mine.positions["occurred_at"] or 0), _series(mine.positions))
+        return mine.restored
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002  see settle
         """Fold events in. Nothing is written before a commit: `settle` and `flush` do that."""
@@ -88,9 +134,9 @@ class ProfilerCore:
         return []
 
     def settle(self, partition: int, committed: int) -> list[Output]:
-        """The vectors that changed; none while what was committed before is taken again."""
+        """The vectors that changed; none while what was committed or shown before is taken again."""
         mine = self._partitions[partition]
-        if mine.position < committed:
+        if mine.position < max(committed, mine.shown):
             return []
         out = []
         for entity, profiles in mine.log.profiles.items():
@@ -112,10 +158,10 @@ class ProfilerCore:
                     self._said(partition, mine.position - 1, entity, profiles, slot, name, standing, occurred_at)
                 )
             profiles.forget_labels(mine.log.clock_ms)
-        if (positions := mine.log.positions) is not None:
-            record = {"ends": list(positions), "counts": list(positions.values())}
-            value = self._states.encode({"entity": "", "key": "", "src": mine.position - 1, **record})
-            out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
+        positions = mine.log.positions
+        record = {"ends": list(positions), "counts": list(positions.values()), "occurred_at": mine.log.clock_ms}
+        value = self._states.encode({"entity": "", "key": "", "src": mine.position - 1, **record})
+        out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
         self._count()
         return out
 
@@ -164,6 +210,11 @@ class ProfilerCore:
     def _state(self, partition: int, src: int, entity: Entity, key: bytes, part: str, record: dict[str, Any]) -> Output:
         value = self._states.encode({"entity": entity.name, "key": key.decode(), "src": src, **record})
         return Output(topic=STATE, partition=partition, key=f"{entity.name} {part} ".encode() + key, value=value)
+
+
+def _series(positions: dict[str, Any]) -> dict[int, int]:
+    """Positions by series, of a record of POSITIONS."""
+    return dict(zip(positions["ends"], positions["counts"], strict=True))
 
 
 @dataclass(slots=True)

@@ -3,9 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from riskstream.risk.validity import MAX_AHEAD_MS
+
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
 FIELDS = ("transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor")
+
+
+def whole_after(appended_at_ms: int) -> int:
+    """Start of the first hour that no transaction appended up to that instant can fall into, ms."""
+    return ((appended_at_ms + MAX_AHEAD_MS) // HOUR_MS + 1) * HOUR_MS
 
 
 @dataclass(slots=True)
@@ -44,6 +51,29 @@ class History:
         self.tiles = {record["start_at"]: [record[name] for name in FIELDS] for record in records}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a partition's states stand: the last accepted score's source offset, the offset of scores.v1 behind it.
+
+    -1: not known. Windows that begin before `whole_from` may lack scores.
+    """
+
+    position: int = -1
+    score_offset: int = -1
+    whole_from: int = 0
+
+    def later(self, record: dict[str, Any]) -> "Standing":
+        """With what a record of customer-risk.v1 says."""
+        return Standing(
+            position=max(self.position, record["position"], record["src"]),
+            score_offset=max(self.score_offset, record["score_offset"]),
+            whole_from=max(self.whole_from, record["whole_from"]),
+        )
+
+
+NOWHERE = Standing()
+
+
 @dataclass(slots=True)
 class CustomerState:
     """What customer-risk.v1 holds of one customer, as values to be changed."""
@@ -73,8 +103,8 @@ class CustomerState:
         self.last_occurred_at = max(self.last_occurred_at, score["occurred_at"])
         self.base_currency = score["base_currency"]
 
-    def record(self, partition: int) -> dict[str, Any]:
-        """As a record of customer-risk.v1."""
+    def record(self, partition: int, standing: Standing = NOWHERE, *, ends_flush: bool = True) -> dict[str, Any]:
+        """As a record of customer-risk.v1, written where the partition's states stand."""
         return {
             "customer_id": self.customer_id,
             "src_partition": partition,
@@ -86,6 +116,10 @@ class CustomerState:
             "base_currency": self.base_currency,
             "hourly": self.hourly.records(),
             "daily": self.daily.records(),
+            "position": standing.position,
+            "score_offset": standing.score_offset,
+            "whole_from": standing.whole_from,
+            "ends_flush": ends_flush,
         }
 
     @classmethod

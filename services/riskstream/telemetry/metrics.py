@@ -140,6 +140,14 @@ class DerivedMetrics:
         )  # fmt: skip
         self.lag = _lag(service, registry)
         self.aborts = Counter(f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry)
+        self.expired = Counter(
+            f"riskstream_{service}_expired_total", "Offsets of the source that expired before they were read",
+            registry=registry,
+        )  # fmt: skip
+        self.unreadable_states = Counter(
+            f"riskstream_{service}_unreadable_states_total", "Records of its own state that it could not read",
+            ["topic"], registry=registry,
+        )  # fmt: skip
         self.dropped = Counter(
             f"riskstream_{service}_repeats_total", "Repeats dropped by the reader's rule", registry=registry
         )
@@ -152,6 +160,10 @@ class TrackerMetrics(DerivedMetrics):
         super().__init__("tracker", registry)
         self.scores = Counter("riskstream_tracker_scores_total", "Accepted scores", registry=registry)
         self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
+        self.whole_from = Gauge(
+            "riskstream_tracker_whole_from_seconds",
+            "Windows that begin before this instant may lack scores that were missed; 0: none was", registry=registry,
+        )  # fmt: skip
         self.alerts = Counter("riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry)
         self.customers = Gauge("riskstream_tracker_customers", "Customers held in memory", registry=registry)
 

@@ -42,7 +42,7 @@ def main() -> None:
         TrackerCore(metrics), metrics, stop, tracer=tracing.tracer,
     )  # fmt: skip
     health.show(
-        is_alive=lambda: time.monotonic() - lane.loop_seen < 30, is_ready=lambda: lane.is_ready and watch.is_whole
+        is_alive=lambda: time.monotonic() - lane.seen_at < 30, is_ready=lambda: lane.is_ready and watch.is_whole
     )
     watch.start()
     freeze_garbage_collector()

@@ -12,6 +12,7 @@ from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.windows import CustomerState
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.tracker.owned import Owned
 
 log = structlog.get_logger("tracker")
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
@@ -23,15 +24,17 @@ class TrackerCore:
     def __init__(self, metrics: TrackerMetrics) -> None:
         self._scores, self._alerts, self._states = codec("score.v1"), codec("alert.v1"), codec("customer-risk.v1")
         self._metrics = metrics
-        self._customers: dict[int, dict[str, CustomerState]] = {}
-        self._changed: dict[int, set[str]] = {}
-        self._stands_at: dict[int, int] = {}
-        """By partition the source offset up to which its states, as they were restored, hold every score."""
+        self._owned: dict[int, Owned] = {}
         self._reader = AcceptedReader()
 
     @property
     def state_topics(self) -> tuple[str, ...]:
         return (STATE,)
+
+    @property
+    def tail_topics(self) -> tuple[str, ...]:
+        """The newest alert says up to where alerts were written, whatever became of the group's offsets."""
+        return (ALERTS,)
 
     def resume(self, partition: int, metadata: str | None) -> None:
         self._reader.resume(partition, metadata)
@@ -40,40 +43,84 @@ class TrackerCore:
         return self._reader.metadata(partition)
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Load the partition's newest states, and how far they reach.
+        """Load the partition's newest states and where they stand, and the newest alerts.
 
         A flush writes all changed states in one transaction, so the newest of them holds every score before its own.
         """
-        customers = self._customers.setdefault(partition, {})
-        self._changed[partition] = set()
-        self._stands_at[partition] = -1
+        owned = self._owned[partition] = Owned()
         for record in records:
-            if record.value is None:  # erased: an older state that is not compacted away yet does not count
-                customers.pop((record.key or b"").decode(errors="replace"), None)
-            else:
-                state = CustomerState.of(self._states.decode(record.value))
-                customers[state.customer_id] = state
-                self._stands_at[partition] = max(self._stands_at[partition], state.src)
+            try:
+                if record.topic == ALERTS:
+                    owned.alerted = max(owned.alerted, self._alerts.decode(record.value)["src"])
+                    continue
+                owned.is_new = False
+                if record.value is None:  # erased: an older state that is not compacted away yet does not count
+                    owned.customers.pop((record.key or b"").decode(errors="replace"), None)
+                else:
+                    owned.load(self._states.decode(record.value))
+            except Rejected as error:
+                self._see_unreadable(owned, record, error)
         self._count()
+
+    def _see_unreadable(self, owned: Owned, record: Record, error: Rejected) -> None:
+        """Its customer begins anew, and the windows that it may have held are said to lack scores.
+
+        An older state of the customer would lack scores as well, and not say so. Held where only the schema is not known:
+        a version that knows it reads it.
+        """
+        if error.reason in ("unknown_schema", "incompatible_schema"):
+            raise SchemaWait(
+                what=f"a record of our own cannot be read ({error})",
+                where=f"{record.topic} {record.partition}:{record.offset}",
+            ) from error
+        self._metrics.unreadable_states.labels(topic=record.topic).inc()
+        log.error(
+            "a record of our own cannot be read and is left out", topic=record.topic, partition=record.partition,
+            offset=record.offset, error=str(error),
+        )  # fmt: skip
+        if record.topic == STATE:
+            owned.customers.pop((record.key or b"").decode(errors="replace"), None)
+            owned.may_lack(record.appended_at)
+
+    def start(self, partition: int, flushed: int | None) -> int:
+        """Where the states stand, or behind it where the last flush changed none; without states what is there."""
+        owned = self._owned[partition]
+        at, last = owned.standing.score_offset, self._reader.last.get(partition)
+        if owned.is_new:  # none was written yet, or the topic was emptied: made again from the scores that are left
+            self._reader.last.pop(partition, None)
+            return 0
+        if flushed is None or last is None or at > flushed:  # the group's offset is lost, the states are not
+            self._reader.last[partition] = owned.standing.position
+            return max(at, 0)
+        self._reader.last[partition] = max(last, owned.standing.position)
+        return flushed
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile leaves."""
         out: list[Output] = []
+        owned = self._owned[partition]
         for record, score in zip(records, self._decoded(records), strict=True):
-            if int(score["src"]) <= self._stands_at[partition]:  # the group's offset is lost, the states are not
+            src, before = int(score["src"]), self._reader.last.get(partition, -1)
+            if not self._reader.accept(partition, src, int(score["prev"])):
                 self._metrics.dropped.inc()
                 continue
-            gaps = self._reader.gaps
-            if not self._reader.accept(partition, int(score["src"]), int(score["prev"])):
-                self._metrics.dropped.inc()
-                continue
-            if self._reader.gaps > gaps:
-                self._metrics.gaps.inc()
-                seen = record.trace.logged() if record.trace else {}
-                log.error("hole in the series", partition=partition, src=score["src"], prev=score["prev"], **seen)
+            if score["prev"] != before:
+                self._see_hole(owned, record, score, before)
             self._metrics.scores.inc()
-            out += self._apply(record, score, is_replay=record.offset < committed)
+            out += self._apply(owned, record, score, is_alerted=record.offset < committed or src <= owned.alerted)
+            owned.stands_at(src, record.offset + 1)
         return out
+
+    def _see_hole(self, owned: Owned, record: Record, score: dict[str, Any], last: int) -> None:
+        """Scores are missing: they expired before they were read. The states go on, and say from when they are whole."""
+        if score["prev"] > last:
+            owned.may_lack(score["src_appended_at"])
+        self._metrics.gaps.inc()
+        self._count()
+        log.error(
+            "hole in the series", partition=record.partition, src=score["src"], prev=score["prev"], last=last,
+            whole_from=owned.standing.whole_from, **(record.trace.logged() if record.trace else {}),
+        )  # fmt: skip
 
     def _decoded(self, records: list[Record]) -> list[dict[str, Any]]:
         """All of them, before any is folded in; SchemaWait where one cannot be read, now or ever: a score is never left out."""
@@ -91,48 +138,50 @@ class TrackerCore:
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
         return []
 
-    def _apply(self, record: Record, score: dict[str, Any], *, is_replay: bool) -> list[Output]:
+    def _apply(self, owned: Owned, record: Record, score: dict[str, Any], *, is_alerted: bool) -> list[Output]:
         """Fold one accepted score in; its alert, unless it was written before."""
         if score["verdict"] != "GOOD":
             return []
         if score["score"] is None:  # the model gave no number, so it is reviewed: as sure as can be until then
             score = {**score, "score": 1.0}
-        partition = record.partition
-        customers, changed = self._customers[partition], self._changed[partition]
-        customer_id = score["customer_id"]
-        state = customers.get(customer_id)
-        if state is None:
-            state = customers[customer_id] = CustomerState(customer_id=customer_id)
+        partition, customer_id = record.partition, score["customer_id"]
+        state = owned.state(customer_id)
         out = []
-        if customer_id in changed and state.evicts(score["occurred_at"]):
-            out.append(self._state_output(partition, state))  # written before a tile leaves its history
+        if customer_id in owned.changed and state.evicts(score["occurred_at"]):
+            out.append(self._state_output(partition, state, ends_flush=False))  # before a tile leaves its history
         state.add(score, record.appended_at)
-        changed.add(customer_id)
-        if score["decision"] != "APPROVE" and not is_replay:
+        owned.changed.add(customer_id)
+        if score["decision"] != "APPROVE" and not is_alerted:
             self._metrics.alerts.labels(decision=score["decision"].lower()).inc()
             out.append(self._alert_output(record, score))
         return out
 
     def flush(self, partition: int) -> list[Output]:
-        """The states that changed since the last flush."""
-        changed, customers = self._changed[partition], self._customers[partition]
-        out = [self._state_output(partition, customers[customer_id]) for customer_id in sorted(changed)]
-        changed.clear()
+        """The states that changed since the last flush; the last one says that it is the last."""
+        owned = self._owned[partition]
+        changed = sorted(owned.changed)
+        out = [
+            self._state_output(partition, owned.customers[customer_id], ends_flush=customer_id == changed[-1])
+            for customer_id in changed
+        ]
+        owned.changed.clear()
         self._count()
         return out
 
     def drop(self, partition: int) -> None:
-        self._customers.pop(partition, None)
-        self._changed.pop(partition, None)
-        self._stands_at.pop(partition, None)
+        self._owned.pop(partition, None)
         self._count()
 
     def _count(self) -> None:
-        self._metrics.customers.set(sum(map(len, self._customers.values())))
+        self._metrics.customers.set(sum(len(owned.customers) for owned in self._owned.values()))
+        whole_from = max((owned.standing.whole_from for owned in self._owned.values()), default=0)
+        self._metrics.whole_from.set(whole_from / 1000)
 
-    def _state_output(self, partition: int, state: CustomerState) -> Output:
-        value = self._states.encode(state.record(partition))
-        return Output(topic=STATE, partition=partition, key=state.customer_id.encode(), value=value)
+    def _state_output(self, partition: int, state: CustomerState, *, ends_flush: bool) -> Output:
+        record = state.record(partition, self._owned[partition].standing, ends_flush=ends_flush)
+        return Output(
+            topic=STATE, partition=partition, key=state.customer_id.encode(), value=self._states.encode(record)
+        )
 
     def _alert_output(self, record: Record, score: dict[str, Any]) -> Output:
         alert = {

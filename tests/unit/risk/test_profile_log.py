@@ -133,8 +133,11 @@ def _records(frames: list[bytes], first: int) -> list[Record]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(steps=STEPS, share=st.floats(0.1, 0.9))
-def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(steps: list[Any], share: float) -> None:
+@given(steps=STEPS, share=st.floats(0.1, 0.9), is_lost=st.booleans())
+def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(
+    steps: list[Any], share: float, is_lost: bool
+) -> None:
+    """Where the group's offsets are lost (`is_lost`), the shuffle may have written everything once more as well."""
     frames = _frames(steps)
     split = int(len(frames) * share)
     alone, before, after = _core(), _core(), _core()
@@ -150,11 +153,14 @@ def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(steps: li
         before.take(0, _records(frames[:split], 0), 0)
     for output in [*before.settle(0, 0), *before.flush(0)]:
         written[output.topic, output.key] = output
-    after.resume(0, "flushed=7;" + before.metadata(0))
+    after.resume(0, None if is_lost else f"flushed={split};" + before.metadata(0))
     after.restore(0, [
         Record(topic=each.topic, partition=0, offset=0, appended_at=0, key=each.key, value=each.value, headers=[])
         for each in written.values()
     ])  # fmt: skip
+    assert after.start(0, None if is_lost else split) == split
+    if is_lost and split:
+        after.take(0, _records(frames[:split], split), 0)
     if frames[split:]:
         after.take(0, _records(frames[split:], split), 0)
         after.settle(0, 0)

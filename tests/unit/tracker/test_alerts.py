@@ -8,9 +8,18 @@ from tests.support.builders import NOW_MS, score
 
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.ports import Record
+from riskstream.kafka.ports import Output, Record
+from riskstream.risk.windows import CustomerState, Standing, whole_after
 from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, TrackerCore
+
+
+def _as_records(outputs: list[Output]) -> list[Record]:
+    """Outputs as a reader of their topics finds them."""
+    return [
+        Record(topic=each.topic, headers=[], partition=0, offset=at, key=each.key, value=each.value, appended_at=NOW_MS)
+        for at, each in enumerate(outputs)
+    ]
 
 
 def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
@@ -57,20 +66,109 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
     before = TrackerCore(TrackerMetrics(CollectorRegistry()))
     before.resume(0, None)
     before.restore(0, [])
-    assert len(before.take(0, scores[:8], committed=0)) == 8
-    states = [
-        Record(topic=each.topic, headers=[], partition=0, offset=at, key=each.key, value=each.value, appended_at=NOW_MS)
-        for at, each in enumerate(before.flush(0))
-    ]
+    assert before.start(0, None) == 0
+    assert len(before.take(0, scores[:6], committed=0)) == 6
+    states = _as_records(before.flush(0))
+    alerts = _as_records(before.take(0, scores[6:8], committed=0))  # committed; the process died before the next flush
     after = TrackerCore(TrackerMetrics(CollectorRegistry()))
     after.resume(0, None)
-    after.restore(0, states)
-    assert after.take(0, scores[:8], committed=0) == []
-    assert after.flush(0) == []
+    after.restore(0, [*states, *alerts])
+    assert after.start(0, None) == 6
+    assert after.take(0, scores[6:8], committed=0) == []
+    assert len(after.flush(0)) == 2
     [alert] = after.take(0, scores[8:], committed=0)
     assert codec("alert.v1").decode(alert.value)["src"] == 8
     [state] = after.flush(0)
     assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 3
+
+
+def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() -> None:
+    """They say no offset of scores.v1: what is left is read again, and left out up to the newest state's own position."""
+    scores = [
+        Record(
+            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", appended_at=NOW_MS,
+            value=codec("score.v1").encode(score(src=at, prev=at - 1, transaction_id=f"t-{at}", decision="REVIEW")),
+        )
+        for at in range(4)
+    ]  # fmt: skip
+    before = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    before.resume(0, None)
+    before.restore(0, [])
+    before.take(0, scores[:3], committed=0)
+    [state] = before.flush(0)
+    old = {**codec("customer-risk.v1").decode(state.value), "position": -1, "score_offset": -1}
+    after = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    after.resume(0, None)
+    after.restore(0, _as_records([replace(state, value=codec("customer-risk.v1").encode(old))]))
+    assert after.start(0, None) == 0
+    [alert] = after.take(0, scores, committed=0)
+    assert codec("alert.v1").decode(alert.value)["src"] == 3
+    [state] = after.flush(0)
+    found = codec("customer-risk.v1").decode(state.value)
+    assert (found["position"], found["score_offset"], found["daily"][0]["transactions"]) == (3, 4, 4)
+
+
+@pytest.mark.parametrize("first", [5, 0])
+def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_whole(first: int) -> None:
+    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
+    core.resume(0, None)
+    core.restore(0, [])
+    assert core.start(0, None) == 0
+    value = codec("score.v1").encode(score(src=first, prev=first - 1))
+    record = Record(topic="scores.v1", headers=[], partition=0, offset=9, key=b"c-1", value=value, appended_at=NOW_MS)
+    core.take(0, [record], committed=0)
+    [state] = core.flush(0)
+    expected = 0 if first == 0 else whole_after(codec("score.v1").decode(value)["src_appended_at"])
+    assert codec("customer-risk.v1").decode(state.value)["whole_from"] == expected
+    assert metrics.whole_from._value.get() == expected / 1000
+
+
+def test_the_last_state_of_a_flush_says_so() -> None:
+    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core.resume(0, None)
+    core.restore(0, [])
+    records = [
+        Record(
+            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c", appended_at=NOW_MS,
+            value=codec("score.v1").encode(score(src=at, prev=at - 1, transaction_id=f"t-{at}", customer_id=f"c-{at}")),
+        )
+        for at in range(3)
+    ]  # fmt: skip
+    core.take(0, records, committed=0)
+    ends = [codec("customer-risk.v1").decode(each.value)["ends_flush"] for each in core.flush(0)]
+    assert ends == [False, False, True]
+
+
+@pytest.mark.parametrize("is_the_only_one", [True, False])
+def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack_scores(is_the_only_one: bool) -> None:
+    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
+    core.resume(0, "flushed=1;last=0")
+    good = codec("customer-risk.v1").encode(
+        CustomerState(customer_id="c-2", src=0).record(0, Standing(position=0, score_offset=1))
+    )
+    broken = Record(
+        topic="customer-risk.v1", headers=[], partition=0, offset=0, key=b"c-1", value=b"no", appended_at=NOW_MS
+    )
+    core.restore(0, [broken] if is_the_only_one else [broken, replace(broken, offset=1, key=b"c-2", value=good)])
+    assert core.start(0, 1) == 1
+    assert metrics.unreadable_states.labels(topic="customer-risk.v1")._value.get() == 1
+    value = codec("score.v1").encode(score(src=1, prev=0, customer_id="c-1"))
+    record = Record(topic="scores.v1", headers=[], partition=0, offset=1, key=b"c-1", value=value, appended_at=NOW_MS)
+    core.take(0, [record], committed=0)
+    [state] = core.flush(0)
+    found = codec("customer-risk.v1").decode(state.value)
+    assert (found["whole_from"], found["daily"][0]["transactions"]) == (whole_after(NOW_MS), 1)
+
+
+def test_a_state_under_a_schema_that_nobody_knows_is_waited_for() -> None:
+    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core.resume(0, None)
+    value = b"\0\0\0\0\7" + b"x" * 20
+    newer = Record(
+        topic="customer-risk.v1", headers=[], partition=0, offset=3, key=b"c-1", value=value, appended_at=NOW_MS
+    )
+    with pytest.raises(SchemaWait, match=r"customer-risk\.v1 0:3"):
+        core.restore(0, [newer])
 
 
 def test_an_erased_customer_does_not_come_back() -> None:

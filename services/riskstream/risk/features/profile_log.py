@@ -85,14 +85,18 @@ class ProfileLog:
         return accepted
 
     def metadata(self) -> str:
-        """What to commit beside the offset, for `resume`; where it is too long, `positions` stand in the state topic."""
+        """What to commit beside the offset, for `resume`; where they are too long, those in the state topic count."""
         text = packed(self._last)
         return f"clock={self.clock_ms};z={text if len(text) <= MAX_INLINE else IN_STATE}"
 
     @property
-    def positions(self) -> dict[int, int] | None:
-        """Positions by series, where they do not fit `metadata`; None where they do."""
-        return dict(self._last) if len(packed(self._last)) > MAX_INLINE else None
+    def positions(self) -> dict[int, int]:
+        """Positions by series."""
+        return dict(self._last)
+
+    def stand_at(self, clock_ms: int, positions: dict[int, int]) -> None:
+        """Take up clock and positions as the state topic says, whatever metadata was given."""
+        self.clock_ms, self._last = clock_ms, positions
 
     def restore(self, positions: dict[int, int]) -> None:
         """Take up `positions` from the state topic, where the metadata given to `resume` says that they stand there."""
