@@ -6,7 +6,6 @@ from typing import Any
 
 from confluent_kafka import (
     ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -25,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 
 from riskstream.contracts.catalog import MESSAGE_BYTES, Topic
 from riskstream.contracts.catalog import topics as declared
-from riskstream.kafka.client import client_log, connection, translated
+from riskstream.kafka.client import client_log, connection, consumer, translated
 from riskstream.kafka.topic_steps import MIN_ISR, Safety, Step, config_steps, safety_steps
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -185,14 +184,22 @@ class TopicAdmin:
                 time.sleep(0.05)  # a topic that was just made has no leader yet
 
     def group_offsets(self, group: str) -> dict[tuple[str, int], int]:
-        """Committed offset of each partition that a group has committed."""
+        """Committed offset of each partition that a group has committed; none of a group that the cluster does not know.
+
+        Asked by a consumer that joins nothing: the admin client's own call ends the process with signal 11 where the broker
+        asked is not the group's coordinator, as before the first group, or while brokers fail over (librdkafka #5040).
+        """
+        asked = [
+            TopicPartition(topic, number) for topic, count in self.partitions().items() for number in range(count)
+            if not topic.startswith("__")
+        ]  # fmt: skip
+        outsider = consumer(self._bootstrap, group)
         try:
-            future = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
-            )[group]
-            found = future.result(self._timeout_s).topic_partitions
-        except (KafkaException, TimeoutError) as error:
+            found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
+        except KafkaException as error:
             raise translated(error, self._bootstrap) from error
+        finally:
+            outsider.close()
         return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 
     def groups(self) -> list[str]:

@@ -51,9 +51,7 @@ class LagService:
         known = self._admin.groups_by_members()
         found: list[GroupLag] = []
         for group, topic in expected:
-            # Not of a group that the cluster does not know: before the first one, librdkafka ended the process with signal 11.
-            committed = self._admin.group_offsets(group) if group in known else {}
-            behind = undone(committed, topic, firsts[topic], ends[topic])
+            behind = undone(self._admin.group_offsets(group), topic, firsts[topic], ends[topic])
             late = long_undone(behind, self._ends_before)
             ages = ages_at(self._settings.kafka, late) if late else {}
             found += rows(group, behind, ages, late)
