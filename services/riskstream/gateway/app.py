@@ -18,7 +18,7 @@ from riskstream.contracts.codec import codec
 from riskstream.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.core import read_label, read_transaction
-from riskstream.gateway.problem import Problem
+from riskstream.gateway.problem import Problem, busy, too_large
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.traced import RequestTrace
@@ -100,7 +100,7 @@ class Gateway:
         trace: RequestTrace | None = request.state.trace
         assert self._waiters is not None
         if len(self._waiters) >= self._settings.max_waiting:
-            raise _busy(f"{len(self._waiters)} callers wait already")
+            raise busy(f"{len(self._waiters)} callers wait already")
         ids = (transaction.customer_id, transaction.transaction_id)
         future = self._waiters.wait_for(*ids)
         self._metrics.waiting.set(len(self._waiters))
@@ -148,7 +148,7 @@ class Gateway:
             self._metrics.appended.labels(topic).inc()
             return place
         except Retryable as error:
-            raise _busy(str(error)) from error
+            raise busy(str(error)) from error
         finally:
             if trace is not None and context is not None:
                 trace.sent(topic, context, started_ns, place)
@@ -190,13 +190,13 @@ class Gateway:
         most = self._settings.max_body_bytes
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > most:
-            raise _too_large(most)
+            raise too_large(most)
         parts = []
         size = 0
         async for part in request.stream():
             size += len(part)
             if size > most:
-                raise _too_large(most)
+                raise too_large(most)
             parts.append(part)
         return b"".join(parts)
 
@@ -258,25 +258,13 @@ def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) 
     }
 
 
-def _busy(detail: str) -> Problem:
-    return Problem(status=503, code="unavailable", title="It was not taken", detail=f"{detail}; try again")
-
-
-def _too_large(most: int) -> Problem:
-    return Problem(
-        status=413, code="body-too-large", title="The body is too large", detail=f"{most} bytes at most; send one record",
-        path="$",
-    )  # fmt: skip
-
-
 def _json(status: int, value: dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 def _problem(problem: Problem) -> Response:
-    headers = {"Retry-After": "1"} if problem.status == 503 else {}
     body = msgspec.json.encode(problem.body())
-    return Response(body, problem.status, headers, media_type="application/problem+json")
+    return Response(body, problem.status, dict(problem.headers), media_type="application/problem+json")
 
 
 def _on_http_exception(_: Request, error: Exception) -> Response:

@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
+from riskstream.contracts.door import MAX_FAULTS, Fault
+
 
 @dataclass(eq=False, kw_only=True)
 class Problem(Exception):
-    """One refusal. `path` is a JSONPath into the body ("$" is the body itself), empty where it is not about the body."""
+    """One refusal. `errors` are the parts of the body that are wrong, none where it is not about the body."""
 
     status: int
     code: str
     title: str
     detail: str
-    path: str = ""
+    errors: tuple[Fault, ...] = ()
     more: tuple[tuple[str, Any], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> dict[str, Any]:
         """The members of application/problem+json."""
@@ -24,14 +27,37 @@ class Problem(Exception):
             "detail": self.detail,
             **dict(self.more),
         }
-        if self.path:
-            out["errors"] = [{"path": self.path, "detail": self.detail}]
+        if self.errors:
+            out["errors"] = [fault.body() for fault in self.errors]
         return out
 
 
-def invalid(code: str, path: str, detail: str) -> Problem:
-    """400: the body is not what the route takes."""
-    path, detail = (
-        text.encode(errors="replace").decode() for text in (path, detail)
-    )  # they may show half a surrogate pair
-    return Problem(status=400, code=code, title="The body is not valid", detail=detail, path=path)
+def invalid(faults: list[Fault]) -> Problem:
+    """400: the body is not what the route takes. The code is the faults' own where they share one, else `invalid-body`."""
+    codes = {fault.code for fault in faults}
+    detail = faults[0].detail
+    if len(faults) > 1:
+        paths = list(dict.fromkeys(fault.path for fault in faults))
+        named = ", ".join(paths[:10]) + (", …" if len(paths) > 10 else "")
+        detail = f"{len(faults)} things are wrong, see errors: {named}"
+    return Problem(
+        status=400, code=codes.pop() if len(codes) == 1 else "invalid-body", title="The body is not valid", detail=detail,
+        errors=tuple(faults[:MAX_FAULTS]),
+    )  # fmt: skip
+
+
+def too_large(most: int) -> Problem:
+    """413: the body has more bytes than the gateway takes."""
+    detail = f"{most} bytes at most; send one record"
+    return Problem(
+        status=413, code="body-too-large", title="The body is too large", detail=detail,
+        errors=(Fault(path="$", code="body-too-large", detail=detail),),
+    )  # fmt: skip
+
+
+def busy(detail: str) -> Problem:
+    """503: the same request may be taken in a moment."""
+    return Problem(
+        status=503, code="unavailable", title="It was not taken", detail=f"{detail}; try again",
+        headers=(("Retry-After", "1"),),
+    )  # fmt: skip
