@@ -1,21 +1,28 @@
 """Snapshots of the state in a real Redis: taken while others write, restored in one step and never over what is newer."""
 
 import stat
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from tests.support.builders import rows
+from tests.support.own_topics import OwnTopics, log_with, wait_until
 
 from riskstream.adapters.redis_snapshots import RedisSnapshots
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.snapshot_places import FolderPlace
 from riskstream.adapters.snapshot_shelf import Shelf
+from riskstream.cli.snapshots import command
 from riskstream.demo.chain import Chain
 from riskstream.kafka.ports import Mark
-from riskstream.runtime.errors import Retryable
+from riskstream.local.services import Service
+from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.metrics import SnapshotMetrics
 
 TOPICS = "transactions.v1=a/4;scores.v1=b/4"
@@ -202,3 +209,65 @@ def test_a_server_that_is_full_keeps_what_it_has(bench: Bench) -> None:
     finally:
         bench.plain.config_set("maxmemory", str(most))
     assert bench.store.read({0: [b"a"]})[0] == (5, [b"at 5"])
+
+
+def _told(service: Service, name: str) -> float:
+    """The sum of a metric's values at the service's telemetry port."""
+    with urllib.request.urlopen(f"{service.telemetry}/metrics", timeout=5) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return sum(each.value for family in families for each in family.samples if each.name == name)
+
+
+def _cli(*arguments: str) -> tuple[int, str]:
+    """(exit code, what it says); an error's sentence stands at the end."""
+    done = CliRunner().invoke(command, arguments, standalone_mode=False)
+    code = done.exception.exit_code if isinstance(done.exception, Fatal) else int(done.return_value or 0)
+    assert done.exception is None or isinstance(done.exception, Fatal | Retryable), done.exception
+    return code or int(done.exception is not None), f"{done.output}{done.exception or ''}"
+
+
+def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare: Chain, tmp_path: Path) -> None:
+    own, place, away = OwnTopics.made(bare), tmp_path / "place", tmp_path / "away"
+    place.mkdir()
+    every = {"RISKSTREAM_SCORER_SNAPSHOTS": str(place), "RISKSTREAM_SCORER_SNAPSHOT_MINUTES": "0.01"}
+    scorer = own.start_ready_scorer(**every)
+    own.send(0, rows(own.tag, 0, 200, customers=20))
+    own.scores(200)
+    wait_until(lambda: _told(scorer, "riskstream_scorer_snapshots_total") >= 1, "a snapshot")
+    place.rename(away)
+    own.send(0, rows(own.tag, 200, 200, customers=20))
+    assert len(own.scores(400)) == 400, "it scores while the place is away"
+    wait_until(lambda: _told(scorer, "riskstream_scorer_snapshot_errors_total") >= 2, "what went wrong, counted")
+    assert scorer.server.log.read_text().count("snapshots cannot be taken") == 1, "told once"
+    age = "riskstream_scorer_snapshot_age_seconds"
+    wait_until(lambda: _told(scorer, age) > 3, "an age that grows")
+    away.rename(place)
+    log_with(scorer, "snapshots are taken again")
+    wait_until(lambda: _told(scorer, age) < 3, "an age that is small again")
+    scorer.server.stop()
+
+    given = ("--kafka", bare.stack.kafka, "--redis", bare.stack.redis, "--source", own.source, "--output", own.output)
+    of = ("--snapshots", str(place), "--group", own.group)
+    assert _cli("take", *given, *of)[0] == 0
+    key = f"{{{own.group}.standard.v1.0}}"
+    client: redis.Redis = redis.Redis.from_url(bare.stack.redis)
+    before = client.hgetall(key)
+    assert "partition 0: left, the store is as far or further" in _cli("restore", *given, *of)[1]
+    client.delete(key)
+    assert _cli("restore", *given, *of, "--partition", "0")[0] == 0
+    assert client.hgetall(key) == before
+    code, told = _cli("list", *of, "--check")
+    assert (code, "read whole" in told) == (0, True)
+    client.delete(key)
+    for file in place.rglob("*.state"):
+        file.write_bytes(file.read_bytes()[:-1])
+    for arguments, words in (
+        (("list", *of, "--check"), "DAMAGED: its checksum"),
+        (("restore", *given, *of, "--partition", "0"), "no usable snapshot, and no state, of partition 0"),
+        (("list", "--snapshots", str(tmp_path / "nosuch")), "make it or mount it"),
+        (("list", "--snapshots", "gs://bucket"), "gs is no kind of place"),
+        (("take", *given, *of, "--partition", "9"), "no partition 9"),
+    ):
+        code, told = _cli(*arguments)
+        assert code != 0, told
+        assert words in told

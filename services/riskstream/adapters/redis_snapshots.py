@@ -64,7 +64,7 @@ class RedisSnapshots:
     """
 
     def __init__(
-        self, url: str, store: RedisStateStore, shelf: Shelf, metrics: SnapshotMetrics,
+        self, url: str, store: RedisStateStore, shelf: Shelf, metrics: SnapshotMetrics | None = None,
         rest: Callable[[float], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._url = url.rsplit("@", 1)[-1]
@@ -109,11 +109,13 @@ class RedisSnapshots:
             try:
                 rows = self.restore_one(name, identity)
             except Damaged as error:
-                self._metrics.damaged.inc()
+                if self._metrics is not None:
+                    self._metrics.damaged.inc()
                 log.error("a snapshot cannot be used", partition=partition, path=name.path, why=str(error))
                 continue
             if rows is not None:
-                self._metrics.restored.inc()
+                if self._metrics is not None:
+                    self._metrics.restored.inc()
                 log.warning("state restored from a snapshot", partition=partition, path=name.path, s=name.s, rows=rows)
             break
         return self._store.mark(partition)

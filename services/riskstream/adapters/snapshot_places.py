@@ -53,17 +53,15 @@ class FolderPlace:
         self._root = root
 
     def files(self, folder: str) -> list[tuple[str, int]]:
-        """(path, bytes) of each file of a folder, by name; nothing where there is no such folder in the place."""
+        """(path, bytes) of each file in and below a folder, by name; nothing where there is no such folder in the place."""
         try:
             self._check_root()
-            found = [(each.name, each.stat().st_size) for each in (self._root / folder).iterdir() if each.is_file()]
-        except FileNotFoundError as error:
-            if not self._root.is_dir():
-                raise self._away(error) from error
-            return []
+            found = []
+            for parent, _, names in os.walk(self._root / folder, onerror=_raise_unless_gone):
+                found += [Path(parent) / name for name in names]
+            return [(str(each.relative_to(self._root)), each.stat().st_size) for each in sorted(found)]
         except OSError as error:
             raise self._away(error) from error
-        return [(f"{folder}/{name}", size) for name, size in sorted(found)]
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
@@ -137,10 +135,11 @@ class BucketPlace:
     def files(self, folder: str) -> list[tuple[str, int]]:
         """As a folder's."""
         try:
-            found = self._fs.get_file_info(self._selector(f"{self._root}/{folder}", allow_not_found=True))
+            chosen = self._selector(f"{self._root}/{folder}", allow_not_found=True, recursive=True)
+            found = [each for each in self._fs.get_file_info(chosen) if each.is_file]
         except OSError as error:
             raise self._away(error) from error
-        return sorted((f"{folder}/{each.base_name}", int(each.size or 0)) for each in found if each.is_file)
+        return sorted((each.path.removeprefix(f"{self._root}/"), int(each.size or 0)) for each in found)
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
@@ -186,6 +185,11 @@ def _endpoint() -> dict[str, str]:
     told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     scheme, _, host = told.rstrip("/").rpartition("://")
     return {"endpoint_override": host, "scheme": scheme or "https"} if host else {}
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _sync(folder: Path) -> None:

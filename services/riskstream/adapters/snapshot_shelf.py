@@ -60,6 +60,11 @@ class Shelf:
                 )  # fmt: skip
         return sorted(found, key=lambda each: (each.s, each.taken_at), reverse=True)
 
+    def partitions(self) -> list[int]:
+        """Those that have a file here."""
+        found = {path.split("/")[-2] for path, _ in self._place.files(quote(self._namespace, safe=""))}
+        return sorted(int(name[1:]) for name in found if re.fullmatch(r"p\d{5,}", name))
+
     @contextmanager
     def open(self, name: SnapshotName, identity: str | None = None) -> Iterator[tuple[Fields, Reader]]:
         """Its watermark and its reader, whose `tail` must be reached before anything of it counts.
@@ -114,9 +119,6 @@ class Shelf:
         for path in gone:
             self._place.delete(path)
         return len(gone)
-
-    def delete(self, name: SnapshotName) -> None:
-        self._place.delete(name.path)
 
     def _folder(self, partition: int) -> str:
         return f"{quote(self._namespace, safe='')}/p{partition:05d}"

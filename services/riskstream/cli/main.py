@@ -28,6 +28,7 @@ COMMANDS = {
     "dlq": ("dlq", "list, show and redrive dead letters"),
     "parity": ("parity", "compute logged vectors again and compare them"),
     "rebuild": ("rebuild", "make the scorers' state again from the topics"),
+    "snapshots": ("snapshots", "show, take and restore snapshots of the scorers' state"),
     "report": ("report", "write and list risk reports"),
     "demo": ("demo", "the whole chain on this machine, with figures"),
     "compile": ("kernels", "compile the numeric kernels into the cache"),

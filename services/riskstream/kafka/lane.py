@@ -66,6 +66,10 @@ class Lane:
         """True when every partition given to us is running; a member without partitions is ready."""
         return self._outputs.failure is None and all(each.phase is Phase.RUNNING for each in self._owned.values())
 
+    def owned(self) -> list[int]:
+        """The partitions that are ours now; from any thread."""
+        return list(self._owned)
+
     @property
     def _may_write(self) -> bool:
         """False within a batch, and for ever once an exception or a failed delivery has ended one."""

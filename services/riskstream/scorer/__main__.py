@@ -10,6 +10,7 @@ from riskstream.kafka.claims import OWNERS, prove_ours
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
+from riskstream.kafka.table import TableFollower
 from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
@@ -19,6 +20,7 @@ from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.live_rules import follow_rules
 from riskstream.scorer.models import follow_releases, load_model
 from riskstream.scorer.settings import ScorerSettings
+from riskstream.scorer.snapshots import ScorerSnapshots, SnapshotKeeper
 from riskstream.scorer.warm import warm
 from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
@@ -41,21 +43,18 @@ def main() -> None:
     watch.start()
     open_schemas(settings.kafka, "scorer")
     redis = settings.redis.get_secret_value()
-    profiles = None
-    if features.profiles:
-        profiles = RedisProfileReader(redis, features, timeout_ms=settings.profile_timeout_ms)
+    wait_ms = settings.profile_timeout_ms
+    profiles = RedisProfileReader(redis, features, timeout_ms=wait_ms) if features.profiles else None
     core = ScorerCore(features, model, policy, settings.max_batch, profiles)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
-    store = RedisStateStore(
-        redis,
-        f"{settings.group}.{kind}{features.label}",
-        read_timeout_ms=settings.store_read_timeout_ms,
-    )
+    space = f"{settings.group}.{kind}{features.label}"
+    store = RedisStateStore(redis, space, read_timeout_ms=settings.store_read_timeout_ms)
+    snapshots = ScorerSnapshots(settings, space, store) if settings.snapshots else None
     compile_all()
     warm(features, model, policy)
     metrics = LaneMetrics()
     tracing = Tracing("scorer")
-    followers = [follow_rules(settings.kafka, features, core, metrics)]
+    followers: list[TableFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core, metrics)]
     if settings.release_key is not None:
         followers.append(follow_releases(settings, settings.release_key, features, core, metrics))
     for each in followers:
@@ -77,6 +76,9 @@ def main() -> None:
         is_ready=lambda: lane.is_ready and watch.is_whole,
     )
     watchdog = Watchdog(lane.progress, lane.is_behind)
+    if snapshots is not None:
+        followers.append(snapshots.keeper(lane.owned))
+        followers[-1].start()
     freeze_garbage_collector()
     watchdog.start()
     try:

@@ -73,7 +73,17 @@ class ScorerSettings(ServiceSettings):
         le=2_000_000,
         description="records that may wait for the brokers before taking more stops",
     )
+    snapshots: str = Field(
+        default="",
+        description="where snapshots of the state are kept: a folder that all scorers share, or s3://bucket/prefix; empty: none",
+    )
+    snapshot_minutes: float = Field(
+        default=10, ge=0.01, le=1440, description="time between two snapshots of a partition, minutes"
+    )
+    snapshots_kept: int = Field(default=6, ge=1, le=1000, description="newest snapshots of a partition that are kept")
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """As of every service: topics that are one."""
+        """As of every service: topics that are one. Snapshots are of the lane's state alone."""
+        if self.snapshots and self.runtime != "lane":
+            yield f"--snapshots are of --runtime lane, {self.runtime} is given", "leave one of them out"
         yield from same_topics({"source": self.source, "output": self.output, "dead_letters": self.dead_letters})

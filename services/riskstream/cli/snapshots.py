@@ -1,0 +1,187 @@
+"""`riskstream snapshots list|take|restore`."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from riskstream.adapters.redis_snapshots import RedisSnapshots
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.adapters.snapshot_files import Damaged
+from riskstream.adapters.snapshot_places import place_of
+from riskstream.adapters.snapshot_shelf import Shelf, SnapshotName
+from riskstream.cli.options import features_option, kafka_option
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.identity import read_identity
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.runtime.errors import Fatal
+
+
+@click.group()
+def command() -> None:
+    """Show, take and restore snapshots of the scorers' state."""
+
+
+def _of_state(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which snapshots: --snapshots, --group, --features, --partition."""
+    for option in (
+        click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all"),
+        features_option("--features"),
+        click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group"),
+        click.option(
+            "--snapshots", "place", required=True, envvar="RISKSTREAM_SCORER_SNAPSHOTS", metavar="PLACE",
+            help="folder or s3://bucket/prefix, as the scorers have it [default: $RISKSTREAM_SCORER_SNAPSHOTS]",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Of which cluster: --kafka, --redis, --source, --output."""
+    for option in (
+        click.option("--output", default="scores.v1", show_default=True),
+        click.option("--source", default="transactions.v1", show_default=True),
+        click.option("--redis", default="redis://127.0.0.1:6379/0", show_default=True, help="URL of the state store"),
+        kafka_option,
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("list")
+@_of_state
+@click.option("--check", is_flag=True, help="read each whole: exit 1 where one is damaged")
+def list_snapshots(place: str, group: str, features: FeatureSet, only: tuple[int, ...], check: bool) -> int:
+    """Show the snapshots of each partition, newest watermark first: when taken, of which topics, how large, where."""
+    shelf = Shelf(place_of(place), f"{group}.{features.label}")
+    found = [name for partition in only or shelf.partitions() for name in shelf.known(partition)]
+    damaged = 0
+    for name in found:
+        why = _damage(shelf, name) if check else ""
+        damaged += bool(why)
+        taken = datetime.fromtimestamp(name.taken_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        kind = "whole  " if name.is_whole else "partial"
+        told = f"  DAMAGED: {why}" if why else "  read whole" if check else ""
+        click.echo(
+            f"{name.partition:>5}  {name.s:>14,}  {taken}  {kind}  {name.topics}  {name.size:>13,} B  {name.path}{told}"
+        )
+    click.echo(f"{len(found):,} snapshots{f', {damaged:,} of them damaged' if damaged else ''}")
+    return 1 if damaged else 0
+
+
+@command.command()
+@_of_cluster
+@_of_state
+def take(
+    kafka: str,
+    redis: str,
+    source: str,
+    output: str,
+    place: str,
+    group: str,
+    features: FeatureSet,
+    only: tuple[int, ...],
+) -> int:
+    """Take a snapshot of each partition now, while scorers run or not. None is deleted."""
+    _, wanted = _partitions(kafka, source, output, only)
+    missing = []
+    with _snapshots(redis, place, group, features) as (snapshots, _):
+        for partition in wanted:
+            started = time.perf_counter()
+            fields = snapshots.fields(partition)
+            if fields is None:
+                missing.append(partition)
+                click.echo(f"partition {partition}: nothing to take, the store has no watermark")
+                continue
+            size = snapshots.take(partition, fields)
+            took = time.perf_counter() - started
+            click.echo(f"partition {partition}: taken at {int(fields['s']):,}, {size:,} bytes in {took:.1f} s")
+    return 1 if len(missing) == len(wanted) else 0
+
+
+@command.command()
+@_of_cluster
+@_of_state
+@click.option("--at", type=int, default=None, help="the snapshot of this watermark, in place of the newest")
+def restore(
+    kafka: str, redis: str, source: str, output: str, place: str, group: str, features: FeatureSet,
+    only: tuple[int, ...], at: int | None,
+) -> int:  # fmt: skip
+    """Load the newest usable snapshot of each partition into the store where its watermark is missing or lower.
+
+    Scorers may run: each partition changes in one step, a partition that is held goes on by itself, and the topics after the
+    snapshot are replayed. Exit 1 where a partition has neither state nor snapshot.
+    """
+    identity, wanted = _partitions(kafka, source, output, only)
+    without = []
+    with _snapshots(redis, place, group, features) as (snapshots, shelf):
+        for partition in wanted:
+            known = [each for each in shelf.known(partition, identity) if at in (None, each.s)]
+            before = snapshots.fields(partition)
+            if not _restore(snapshots, known, identity, partition) and before is None:
+                without.append(partition)
+    if without:
+        raise Fatal(
+            what=f"no usable snapshot, and no state, of partition {', '.join(map(str, without))}", where=place,
+            do="see `riskstream snapshots list --check`, and docs/runbooks/redis-lost.md",
+        )  # fmt: skip
+    return 0
+
+
+def _restore(snapshots: RedisSnapshots, known: list[SnapshotName], identity: str, partition: int) -> bool:
+    """The first of `known` that can be used; False where there is none."""
+    for name in known:
+        try:
+            fields = snapshots.restore_one(name, identity)
+        except Damaged as error:
+            click.echo(f"partition {partition}: {name.path} cannot be used, {error}", err=True)
+            continue
+        what = "left, the store is as far or further than" if fields is None else f"restored, {fields:,} fields, from"
+        click.echo(f"partition {partition}: {what} the snapshot at {name.s:,}")
+        return True
+    click.echo(f"partition {partition}: no usable snapshot of these topics")
+    return False
+
+
+def _damage(shelf: Shelf, name: SnapshotName) -> str:
+    try:
+        with shelf.open(name) as (_, reader):
+            for _rows in reader.batches():
+                pass
+            reader.tail()
+    except Damaged as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _snapshots(redis: str, place: str, group: str, features: FeatureSet) -> Iterator[tuple[RedisSnapshots, Shelf]]:
+    space = f"{group}.{features.label}"
+    shelf = Shelf(place_of(place), space)
+    store = RedisStateStore(redis, space)
+    snapshots = RedisSnapshots(redis, store, shelf)
+    try:
+        yield snapshots, shelf
+    finally:
+        snapshots.close()
+        store.close()
+
+
+def _partitions(kafka: str, source: str, output: str, only: tuple[int, ...]) -> tuple[str, list[int]]:
+    """(which topics they are, the partitions asked for); Fatal where there is no such topic or partition."""
+    counts = TopicAdmin(kafka).partitions()
+    for topic in (source, output):
+        if topic not in counts:
+            raise Fatal(
+                what=f"no topic {topic}", where=kafka, do="give --source and --output as the scorers have them",
+                exit_code=2,
+            )  # fmt: skip
+    wanted = list(only) or list(range(counts[source]))
+    for number in wanted:
+        if not 0 <= number < counts[source]:
+            raise Fatal(what=f"no partition {number}", where=source, do=f"it has {counts[source]}", exit_code=2)
+    return read_identity(kafka, source, output)[0], wanted
