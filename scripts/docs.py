@@ -75,7 +75,9 @@ def pages() -> dict[str, str]:
     schema_rows = [(f"`{each.name}`", str(each.id), each.schema["doc"]) for each in contracts().values()]
     return {
         "rejects.md": page(
-            "Reject reasons", "Why a record of transactions.v1 is answered as REJECTED and stands in transactions.v1.dlq.",
+            "Reject reasons",
+            "Why a record of transactions.v1 is answered as REJECTED and stands in transactions.v1.dlq, or why one of labels.v1\n"
+            "stands in labels.v1.dlq.",
             table(("reason", "meaning"), [(f"`{code}`", text) for code, text in REJECTS.items()]),
         ),
         "reasons.md": page(

@@ -1,16 +1,28 @@
 """Dead letters: counted by position, redriven once."""
 
 import json
+import threading
+from dataclasses import replace
+from typing import Any
 
 from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
+from tests.integration.test_expired_heads import _Running
 from tests.support.builders import NOW_MS, frame
+from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.world import World
 
 from riskstream.cli.dlq import rejected_again
 from riskstream.cli.main import root
-from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
+from riskstream.contracts.codec import codec
+from riskstream.demo.chain import Chain
+from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.ports import Record
+from riskstream.profiler.shuffle import ShuffleCore
+from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.runtime.errors import Fatal
+from riskstream.telemetry.metrics import ProfilerMetrics
 
 
 def _cli(world: World, *arguments: str) -> str:
@@ -49,6 +61,42 @@ def test_a_position_is_redriven_once_unless_again(world: World) -> None:
     assert sorted({(dict(each.headers)["riskstream-redriven"] or b"").decode() for each in redriven}) == sorted(
         positions
     )
+
+
+def _label(n: int, **changes: Any) -> bytes:
+    return codec("label.v1").encode({
+        "label_id": f"l-{n}", "transaction_id": f"t-{n}", "customer_id": "c", "outcome": "FRAUD", "source": "CHARGEBACK",
+        "occurred_at": NOW_MS, "known_at": NOW_MS, "terminal_id": "t-1", "device_id": None, **changes,
+    })  # fmt: skip
+
+
+def test_labels_that_cannot_be_read_are_kept_and_sent_again_when_they_can(bare: Chain) -> None:
+    own = OwnTopics.made(bare)
+    metrics, stop = ProfilerMetrics(CollectorRegistry()), threading.Event()
+    settings = ForwardSettings(
+        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50,
+        dead_letters={own.source: own.dead_letters},
+    )  # fmt: skip
+    core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), settings.max_batch, on_broken=metrics.bad.inc)
+    running = _Running(ForwardLane(settings, core, metrics, stop), stop)
+    bad = [_label(1)[:-3], b"\0\0\0\0\7" + _label(2)[5:], _label(3, label_id="x" * 1000), b"", None]
+    own.send(1, [(b"c", each) for each in [_label(0), *bad, _label(4)]])
+    own.wait_committed(1, 7)
+    letters = read_dead_letters(own.kafka, own.dead_letters)
+    found = [(each.position, each.reason, each.record.value, each.record.partition) for each in letters]
+    reasons = ("truncated", "unknown_schema", "out_of_bounds", "empty", "empty")
+    assert found == [(f"1:{at}", why, each, 1) for at, (why, each) in enumerate(zip(reasons, bad, strict=True), 1)]
+    assert metrics.bad._value.get() == 5
+    assert rejected_again(letters, NOW_MS) == set()  # of another topic: it is not looked at
+    assert rejected_again([replace(each, topic="labels.v1") for each in letters], NOW_MS) == {
+        f"1:{n}" for n in range(1, 6)
+    }
+    redrive(own.kafka, own.dead_letters, lambda letter: letter.position == "1:3")
+    wait_until(
+        lambda: len(read_dead_letters(own.kafka, own.dead_letters)) == 6, "it is rejected again, at its new place"
+    )
+    running.end()
+    assert not running.failed
 
 
 def test_redrive_asks_what_is_meant(world: World) -> None:

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from confluent_kafka import Producer
@@ -203,6 +203,8 @@ def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
 
 class _Through:
     """A forward lane's work: each record as it is."""
+
+    broken: ClassVar[list[tuple[int, str]]] = []
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
         return [

@@ -8,6 +8,7 @@ import numpy as np
 
 from riskstream.cli.options import kafka_option
 from riskstream.cli.tail import shown
+from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.risk.judge import Judge, Keys
@@ -93,9 +94,16 @@ def redrive_letters(
 
 
 def rejected_again(letters: list[DeadLetter], now_ms: int) -> set[str]:
-    """Positions of the transactions that the scorer of this version would reject if they were appended now."""
+    """Positions of the transactions and labels that this version would reject if they were appended now."""
     of_transactions = [each for each in letters if each.topic == "transactions.v1"]
+    of_labels = [each for each in letters if each.topic == "labels.v1"]
     found: set[str] = set()
+    for start in range(0, len(of_labels), _AT_ONCE):
+        some = of_labels[start : start + _AT_ONCE]
+        decoder = ColumnDecoder("label.v1")
+        columns = decoder.decode_known([each.record.value for each in some])
+        bad = (columns.status != 0) | ColumnBounds("label.v1", decoder.layout).broken(columns)
+        found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
     for start in range(0, len(of_transactions), _AT_ONCE):
         some = of_transactions[start : start + _AT_ONCE]
         decoder = ColumnDecoder("transaction.v1")

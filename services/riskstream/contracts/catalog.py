@@ -153,7 +153,7 @@ def topics() -> dict[str, Topic]:
             why=data["why"],
             source=data.get("partitions_as"),
         )
-    for each in out.values():
+    for each in sorted(out.values(), key=lambda each: each.source is not None):  # sources first
         room = 0 if each.source is None else DEAD_LETTER_ROOM
         source_bytes = str(MESSAGE_BYTES) if each.source is None else out[each.source].config["max.message.bytes"]
         each.config.setdefault("max.message.bytes", str(int(source_bytes) + room))

@@ -20,7 +20,7 @@ from riskstream.kafka.derived_part import Part
 from riskstream.kafka.derived_start import Committed, read_states
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
-from riskstream.kafka.starts import begin_anew, heads, is_expired, legal_start
+from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in
 from riskstream.kafka.transactions import Transactions
 from riskstream.kafka.waits import Waits
@@ -116,11 +116,7 @@ class DerivedLane:
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         """Assign paused, at the head; state is taken up by the loop, which may have to wait for Kafka."""
-        first = heads(client, self._settings.source, [each.partition for each in partitions])
-        for each in partitions:
-            each.offset = first[each.partition]
-        client.incremental_assign(partitions)
-        client.pause(partitions)
+        assign_paused(client, partitions)
         for each in partitions:
             self._lag.own(self._settings.source, each.partition)
         self._unopened |= {each.partition for each in partitions}
@@ -138,10 +134,7 @@ class DerivedLane:
             log.warning("taking up waits", partitions=numbers, why=str(error))
             self._open_at = time.monotonic() + _AGAIN_S
             return
-        where = [TopicPartition(self._settings.source, number, starts[number]) for number in numbers]
-        self._consumer.incremental_unassign(where)  # no seek: what a fetch from the head brought must not come any more
-        self._consumer.incremental_assign(where)
-        self._consumer.resume(where)
+        go_on_at(self._consumer, [TopicPartition(self._settings.source, number, at) for number, at in starts.items()])
         self._unopened.clear()
         log.info("taken up", offsets=starts)
 

@@ -1,11 +1,12 @@
 """A forward lane: records in, keyed records out, at least once and in order; readers drop repeats by source position.
 
-Offsets are committed only up to what the broker has acknowledged. For stages that are stateless and pure (the profiler's
-shuffle): what is written twice is written the same.
+Offsets are committed only up to what the broker has acknowledged, dead letters of what cannot be read among it. For stages
+that are stateless and pure (the profiler's shuffle): what is written twice is written the same.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from operator import itemgetter
 from threading import Event
 from typing import Any
@@ -17,11 +18,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, producing, translated
 from riskstream.kafka.lag import Lag
+from riskstream.kafka.limits import fitted, producer_bytes
 from riskstream.kafka.ports import ForwardWork, Intake
-from riskstream.kafka.starts import begin_anew, is_expired, legal_start
+from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, contexts_in, header_of
 from riskstream.kafka.waits import Waits, firsts
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import ProfilerMetrics
 from riskstream.telemetry.span import Hop
@@ -30,16 +33,22 @@ from riskstream.telemetry.tracing import NO_TRACER, Tracer
 log = structlog.get_logger("forward")
 _MILLISECONDS = itemgetter(1)
 _DRAIN_S = 10.0
+_AGAIN_S, _ANSWER_S = 1.0, 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardSettings:
-    """What a forward lane is told."""
+    """What a forward lane is told. `dead_letters`: by source the topic for its records that cannot be read.
+
+    `dead_letter_bytes`: max.message.bytes of those topics.
+    """
 
     kafka: str
     group: str
     sources: tuple[str, ...]
     output: str
+    dead_letters: Mapping[str, str] = field(default_factory=dict)
+    dead_letter_bytes: int = field(default_factory=producer_bytes)
     max_batch: int = 4096
     commit_ms: int = 1000
     group_protocol: str = "consumer"
@@ -60,6 +69,11 @@ class ForwardLane:
         self.failure: Fatal | None = None
         self.loop_seen = time.monotonic()
         self._is_assigned = False
+        self._unopened: set[tuple[str, int]] = set()
+        """Partitions given to us whose offsets Kafka has not told yet: nothing of theirs is taken."""
+        self._open_at = 0.0
+        self._expired: set[tuple[str, int]] = set()
+        """Partitions whose head passed us: they go on where Kafka says that records are."""
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
@@ -73,8 +87,8 @@ class ForwardLane:
 
     @property
     def is_ready(self) -> bool:
-        """True once partitions were given to us, as long as none waits for a schema."""
-        return self._is_assigned and not self._waits
+        """True once partitions were given to us, as long as none waits for a schema or for Kafka."""
+        return self._is_assigned and not self._waits and not self._unopened
 
     def run(self) -> None:
         """Poll, forward, commit; drain on stop."""
@@ -84,6 +98,8 @@ class ForwardLane:
         committed_at = time.monotonic()
         try:
             while not self._stop.is_set() and self.failure is None:
+                self._open()
+                self._go_on_at_heads()
                 self._waits.take_up()
                 self._poll()
                 self._producer.poll(0)
@@ -98,19 +114,41 @@ class ForwardLane:
             raise self.failure
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            found = client.committed([TopicPartition(each.topic, each.partition) for each in partitions], timeout=30)
-        except KafkaException as error:
-            raise translated(error, self._settings.group) from error
-        offsets = {(each.topic, each.partition): each.offset for each in found}
+        """Assign paused, at the head; the loop asks for offsets, and may have to wait for Kafka."""
+        assign_paused(client, partitions)
         for each in partitions:
-            place = each.topic, each.partition
-            each.offset = legal_start(client, *place, max(offsets[place], 0))
-            self._positions[place] = self._committed[place] = each.offset
-            self._lag.own(*place)
-        client.incremental_assign(partitions)
+            self._unopened.add((each.topic, each.partition))
+            self._lag.own(each.topic, each.partition)
+        self._open_at = 0.0
         self._is_assigned = True
         log.info("assigned", partitions=[f"{each.topic}[{each.partition}]" for each in partitions])
+
+    def _open(self) -> None:
+        """Take up the partitions given to us: at the group's offset, or where that is lost at what the topic still holds."""
+        if not self._unopened or time.monotonic() < self._open_at:
+            return
+        places = [TopicPartition(*place) for place in sorted(self._unopened)]
+        try:
+            for each in self._consumer.committed(places, timeout=_ANSWER_S):
+                place, wanted = (each.topic, each.partition), max(each.offset, 0)
+                self._positions[place] = self._committed[place] = legal_start(self._consumer, *place, wanted, _ANSWER_S)
+                self._metrics.expired.inc(self._positions[place] - wanted)
+        except (KafkaException, Retryable) as error:
+            problem = translated(error, self._settings.group) if isinstance(error, KafkaException) else error
+            for each in places:
+                self._positions.pop((each.topic, each.partition), None)
+            if isinstance(problem, Fatal):
+                raise problem from error
+            log.warning(
+                "taking up waits", partitions=[f"{each.topic}[{each.partition}]" for each in places], why=str(problem)
+            )
+            self._open_at = time.monotonic() + _AGAIN_S
+            return
+        for each in places:
+            each.offset = self._positions[each.topic, each.partition]
+        go_on_at(self._consumer, places)
+        self._unopened.clear()
+        log.info("taken up", offsets={f"{each.topic}[{each.partition}]": each.offset for each in places})
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
@@ -119,6 +157,8 @@ class ForwardLane:
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._positions.pop((each.topic, each.partition), None)
+            self._unopened.discard((each.topic, each.partition))
+            self._expired.discard((each.topic, each.partition))
             self._waits.forget(each.topic, each.partition)
             self._lag.forget(each.topic, each.partition)
         client.incremental_unassign(partitions)
@@ -135,7 +175,7 @@ class ForwardLane:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._lag.reached_end(message.topic() or "", message.partition() or 0)
             elif is_expired(error):
-                self._see_expired(message.topic() or "", message.partition() or 0)
+                self._expired.add((message.topic() or "", message.partition() or 0))
             else:
                 problem = translated(error, f"{message.topic()}[{message.partition()}]")
                 if isinstance(problem, Fatal):
@@ -144,15 +184,23 @@ class ForwardLane:
         for topic, messages in by_topic.items():
             self._forward(topic, messages)
 
-    def _see_expired(self, topic: str, partition: int) -> None:
-        """The head of a source passed us: go on at what is there."""
-        if (at := self._positions.get((topic, partition))) is not None:
-            self._positions[topic, partition] = begin_anew(self._consumer, topic, partition, at)
+    def _go_on_at_heads(self) -> None:
+        """The head of a source passed a partition: go on at what is there."""
+        for place in sorted(self._expired):
+            try:
+                if (at := self._positions.get(place)) is not None:
+                    self._positions[place] = begin_anew(self._consumer, *place, at)
+                    self._metrics.expired.inc(self._positions[place] - at)
+            except Retryable as error:
+                log.warning("the head is not known", topic=place[0], partition=place[1], why=str(error))
+                return
+            self._expired.discard(place)
 
     def _forward(self, topic: str, messages: list[Message]) -> None:
+        no = 1 << 62  # of a partition that was revoked inside consume, or is not taken up yet
         owned = [
-            each for each in messages if (topic, each.partition() or 0) in self._positions
-        ]  # revoked inside consume
+            each for each in messages if (each.offset() or 0) >= self._positions.get((topic, each.partition() or 0), no)
+        ]
         started_ns = time.time_ns()
         taken = self._taken(topic, owned)
         if taken is None:
@@ -167,7 +215,8 @@ class ForwardLane:
         for at, (key, frame, row) in enumerate(outputs):
             if at == len(outputs) // 2:
                 fault_point("forwarding")
-            self._produce(key, frame, hops.get(row))
+            self._produce(self._settings.output, key, frame, hops.get(row))
+        self._send_dead_letters(topic, intake, self._work.broken, hops)
         fault_point("forwarded")
         places = zip(intake.offsets.tolist(), intake.appended_at.tolist(), strict=True)
         ends = dict(zip(intake.partitions.tolist(), places, strict=True))  # of each partition the last
@@ -201,11 +250,30 @@ class ForwardLane:
                 messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]
         return None
 
-    def _produce(self, key: bytes, frame: bytes, hop: Hop | None) -> None:
-        extra: Any = {"headers": header_of(hop.context)} if hop is not None else {}
+    def _send_dead_letters(
+        self, topic: str, intake: Intake, broken: list[tuple[int, str]], hops: dict[int, Hop]
+    ) -> None:  # fmt: skip
+        """Records that cannot be read, byte for byte, at the same partition number; none of a source that others keep."""
+        letters = self._settings.dead_letters.get(topic)
+        if letters is None:
+            return
+        for row, reason in broken:
+            partition, offset, value = int(intake.partitions[row]), int(intake.offsets[row]), intake.values[row]
+            headers: Any = dead_letter_headers(topic, partition, offset, reason, value)
+            limit = min(self._settings.dead_letter_bytes, producer_bytes())
+            key, value, headers = fitted(intake.keys[row], value, headers, limit)
+            self._produce(letters, key, value, hops.get(row), partition, headers)
+            log.warning("cannot be read", topic=topic, partition=partition, offset=offset, reason=reason)
+
+    def _produce(
+        self, topic: str, key: bytes | None, value: bytes | None, hop: Hop | None, partition: int = -1, headers: Any = None
+    ) -> None:  # fmt: skip
+        """`partition` -1: by the key."""
+        named = [*(headers or []), *(header_of(hop.context) if hop is not None else [])]
+        extra: Any = {"headers": named} if named else {}
         while self.failure is None:
             try:
-                self._producer.produce(self._settings.output, frame, key, on_delivery=self._on_delivered, **extra)
+                self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivered, **extra)
                 return
             except BufferError:
                 self._producer.poll(0.05)
@@ -226,11 +294,12 @@ class ForwardLane:
             return
         self._committed.update(moved)
 
-    def _on_delivered(self, error: KafkaError | None, _: Message) -> None:
+    def _on_delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self.failure = Fatal(
-                what=f"a record was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
-            )
+                what=f"a record was not delivered: {error.str()}", where=message.topic() or self._settings.output,
+                do="restart the process",
+            )  # fmt: skip
 
     def _on_client_error(self, error: KafkaError) -> None:
         if error.fatal():

@@ -221,6 +221,12 @@ class Intake:
 
 
 class ForwardWork(Protocol):
-    """The pure part of a forward lane: (key, frame, row of the source) of each output, in order."""
+    """The pure part of a forward lane: (key, frame, row of the source) of each output, in order.
+
+    `broken`: (row, reason) of each record of the last `take` that is none of the topic's contract.
+    """
+
+    @property
+    def broken(self) -> list[tuple[int, str]]: ...
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]: ...

@@ -30,11 +30,13 @@ class TopicNeeds:
     letters_of: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of_catalog(cls, service: str, kept: Mapping[str, Sequence[str]] | None = None) -> Self:
+    def of_catalog(
+        cls, service: str, kept: Mapping[str, Sequence[str]] | None = None, letters_of: Mapping[str, str] | None = None
+    ) -> Self:  # fmt: skip
         """What topics/ says that a service reads and writes."""
         reads = [each.name for each in topics().values() if service in each.consumers]
         writes = [each.name for each in topics().values() if service in each.producers]
-        return cls(reads=reads, writes=writes, kept=kept or {})
+        return cls(reads=reads, writes=writes, kept=kept or {}, letters_of=letters_of or {})
 
     @property
     def names(self) -> list[str]:

@@ -26,6 +26,7 @@ REASON_TEXT = {
     "occurred_at_out_of_range": "the event time is before 1971 or more than 5 minutes after the append time",
     "text_too_long": "a text has more bytes than its field's maxBytes (schemas/transaction.v1.avsc)",
     "bad_country": "the country is not two capital letters",
+    "out_of_bounds": "a text, number or list breaks a bound of its contract (of a label: schemas/label.v1.avsc)",
 }
 """Every reject reason with its meaning; docs/rejects.md is made from it."""
 

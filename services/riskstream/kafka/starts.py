@@ -30,7 +30,7 @@ def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadl
     if wanted > high:
         raise Fatal(
             what=f"the group's position {wanted} is past the end {high}", where=where,
-            do="the topic was made again or lost records: reset the group's offsets when you know which",
+            do="the topic was made again or lost records: reset the group's offsets and its own states when you know which",
         )  # fmt: skip
     if wanted < low:
         log.warning("records expired before they were read", topic=topic, partition=partition, first=wanted, now=low)
@@ -56,6 +56,24 @@ def heads(client: Consumer, topic: str, partitions: list[int], deadline_s: float
         if marks is not None:
             found[partition] = int(marks[0])
     return found
+
+
+def assign_paused(client: Consumer, partitions: list[TopicPartition]) -> None:
+    """For a callback on assignment: at their heads, paused. Who takes them up may have to wait for Kafka: `go_on_at` then."""
+    for topic in {each.topic for each in partitions}:
+        mine = [each for each in partitions if each.topic == topic]
+        first = heads(client, topic, [each.partition for each in mine])
+        for each in mine:
+            each.offset = first[each.partition]
+    client.incremental_assign(partitions)
+    client.pause(partitions)
+
+
+def go_on_at(client: Consumer, places: list[TopicPartition]) -> None:
+    """Begin at these offsets. No seek: what a fetch from the head brought must not come any more."""
+    client.incremental_unassign(places)
+    client.incremental_assign(places)
+    client.resume(places)
 
 
 def begin_anew(client: Consumer, topic: str, partition: int, wanted: int) -> int:

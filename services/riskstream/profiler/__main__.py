@@ -12,7 +12,7 @@ from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.profiler.core import ProfilerCore
 from riskstream.profiler.settings import ProfilerSettings
-from riskstream.profiler.shuffle import EVENTS, LABELS, TRANSACTIONS, ShuffleCore
+from riskstream.profiler.shuffle import EVENTS, LABEL_LETTERS, LABELS, TRANSACTIONS, ShuffleCore
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -33,12 +33,13 @@ def main() -> None:
     core = ProfilerCore(features, metrics)
     admin = TopicAdmin(settings.kafka)
     admin.wait_until_allowed()
-    needs = TopicNeeds.of_catalog("profiler", kept={EVENTS: core.state_topics})
-    prove_topics(admin, needs, settings.kafka)
+    needs = TopicNeeds.of_catalog("profiler", kept={EVENTS: core.state_topics}, letters_of={LABEL_LETTERS: LABELS})
+    limits = prove_topics(admin, needs, settings.kafka)
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "profiler")
     forward_settings = ForwardSettings(
         kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
+        dead_letters={LABELS: LABEL_LETTERS}, dead_letter_bytes=limits[LABEL_LETTERS],
         group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,
     )  # fmt: skip
     shuffle = ShuffleCore(

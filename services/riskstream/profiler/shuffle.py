@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.contracts.columns import ColumnDecoder, Columns
+from riskstream.contracts.columns import REASONS, ColumnDecoder, Columns
 from riskstream.kafka.ports import Intake
 from riskstream.risk import validity
 from riskstream.risk.features.declare import Entity
@@ -17,6 +17,9 @@ from riskstream.risk.features.profiles import EVENT, LABELLED
 from riskstream.risk.judge import Judge, Keys
 
 TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
+LABEL_LETTERS = "labels.v1.dlq"
+OUT_OF_BOUNDS = "out_of_bounds"
+"""Reason of a label that breaks a bound of its contract."""
 
 
 class ShuffleCore:
@@ -36,12 +39,15 @@ class ShuffleCore:
         self._judge = Judge(self._transactions.layout)
         self._label_bounds = ColumnBounds("label.v1", self._labels.layout)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
+        self.broken: list[tuple[int, str]] = []
+        """(row, reason) of each record of the last intake that is no label. Transactions that are none are the scorer's."""
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
         """(key, frame, source row) of each profile event; of one entity in the source's order. Rejected records have none.
 
         SchemaWait while the schema of a record is being asked for.
         """
+        self.broken = []
         if intake.topic == TRANSACTIONS:
             columns = self._transactions.decode(intake.values)
             if (wait := columns.waits()) is not None:
@@ -52,9 +58,14 @@ class ShuffleCore:
         columns = self._labels.decode(intake.values)
         if (wait := columns.waits()) is not None:
             raise wait
-        good = (columns.status == 0) & ~self._label_bounds.broken(columns)
-        if not good.all():
-            self._on_broken(int((~good).sum()))
+        out_of_bounds = self._label_bounds.broken(columns)
+        good = (columns.status == 0) & ~out_of_bounds
+        rows = np.flatnonzero(~good).tolist()
+        if rows:
+            self.broken = [
+                (row, OUT_OF_BOUNDS if out_of_bounds[row] else REASONS[int(columns.status[row])]) for row in rows
+            ]
+            self._on_broken(len(rows))
         return self._events(intake, columns, good & (columns.numbers("outcome") != 0), LABELLED)
 
     def _events(
