@@ -11,12 +11,15 @@ import pyarrow.parquet as pq
 
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.arrow import ArrowEncoder
+from riskstream.contracts.bounds import ColumnBounds
+from riskstream.contracts.columns import REASONS, ColumnDecoder
 from riskstream.kafka.produce import BulkProducer
 from riskstream.runtime.errors import Fatal
 
 TOPIC = "labels.v1"
 NEEDED = ("label_id", "transaction_id", "customer_id", "outcome", "source", "occurred_at", "known_at")
 TEXTS = ("label_id", "transaction_id", "customer_id", "outcome", "source", "base_currency", "terminal_id", "device_id")
+_AT_ONCE = 4096
 _ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT")}
 
 
@@ -28,16 +31,15 @@ def command(file: Path, kafka: str) -> None:
 
     Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
     """
-    table = _read(file)
-    frames = ArrowEncoder("label.v1", 4096).encode(table)
+    table, frames = _read(file)
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
     producer.flush()
     click.echo(f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} of them frauds")
 
 
-def _read(file: Path) -> pa.Table:
-    """The file's labels, sorted by known_at. Fatal where a column is missing or a row is wrong."""
+def _read(file: Path) -> tuple[pa.Table, list[bytes]]:
+    """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a row is wrong."""
     try:
         if file.suffix == ".csv":
             kinds = pa.csv.ConvertOptions(column_types=dict.fromkeys(TEXTS, pa.string()), strings_can_be_null=True)
@@ -68,7 +70,26 @@ def _read(file: Path) -> pa.Table:
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(file, f"the label of row {early[0]} is known before its transaction", "mend known_at")
-    return table.sort_by([("known_at", "ascending"), ("label_id", "ascending")])
+    frames = _framed(file, table)
+    order = pc.sort_indices(table, sort_keys=[("known_at", "ascending"), ("label_id", "ascending")])
+    return table.take(order), [frames[row] for row in order.to_pylist()]
+
+
+def _framed(file: Path, table: pa.Table) -> list[bytes]:
+    """A frame for each row, checked against the contract's bounds as the profiler will."""
+    try:
+        frames = ArrowEncoder("label.v1", _AT_ONCE).encode(table)
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise _wrong(file, f"its rows are no labels: {error}", "see schemas/label.v1.avsc") from error
+    decoder = ColumnDecoder("label.v1")
+    bounds = ColumnBounds("label.v1", decoder.layout)
+    for start in range(0, len(frames), _AT_ONCE):
+        columns = decoder.decode(frames[start : start + _AT_ONCE])
+        bad = np.flatnonzero((columns.status != 0) | bounds.broken(columns)).tolist()
+        if bad:
+            reason = REASONS.get(int(columns.status[bad[0]])) or bounds.why(columns, bad[0])
+            raise _wrong(file, f"row {start + bad[0]}: {reason}", "mend or drop it")
+    return frames
 
 
 def _wrong(file: Path, what: str, do: str) -> Fatal:

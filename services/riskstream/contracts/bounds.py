@@ -153,3 +153,18 @@ class ColumnBounds:
                 out |= here & (columns.numbers(bounds.name) > bounds.maximum)
         found: NDArray[np.bool_] = out & (columns.status == 0)
         return found
+
+    def why(self, columns: Columns, row: int) -> str:
+        """The first field of a row that breaks a bound, and the bound in words; empty where none does."""
+        for bounds in self._bounds.values():
+            if columns.is_null(bounds.name)[row]:
+                continue
+            if bounds.kind in _TEXTS and not bounds.is_array:
+                value, least, most = columns.span(bounds.name)[1][row], bounds.min_bytes, bounds.max_bytes
+            elif bounds.minimum is not None or bounds.maximum is not None:
+                value, least, most = columns.numbers(bounds.name)[row], *bounds.range
+            else:
+                continue
+            if value < least or (most is not None and value > most):
+                return f"{bounds.name} is {value:,}{' bytes' if bounds.kind in _TEXTS else ''}, not {bounds.said()}"
+        return ""
