@@ -96,6 +96,7 @@ class DerivedLane:
                 self._go_on_at_heads()
                 self._waits.take_up()
                 self._poll()
+                self._metrics.waiting.set(len(self._waits) + len(self._unopened))
                 now = self.loop_seen = time.monotonic()
                 if now - committed_at >= self._settings.commit_ms / 1000:
                     flush = now - flushed_at >= self._settings.flush_ms / 1000

@@ -144,6 +144,11 @@ class DerivedMetrics:
             f"riskstream_{service}_expired_total", "Offsets of the source that expired before they were read",
             registry=registry,
         )  # fmt: skip
+        self.waiting = Gauge(
+            f"riskstream_{service}_waiting",
+            "Partitions that wait: for Kafka, for a schema, or for a person at a record that cannot be read",
+            registry=registry,
+        )  # fmt: skip
         self.unreadable_states = Counter(
             f"riskstream_{service}_unreadable_states_total", "Records of its own state that it could not read",
             ["topic"], registry=registry,
@@ -159,6 +164,10 @@ class TrackerMetrics(DerivedMetrics):
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         super().__init__("tracker", registry)
         self.scores = Counter("riskstream_tracker_scores_total", "Accepted scores", registry=registry)
+        self.skipped = Counter(
+            "riskstream_tracker_skipped_total", "Scores that could not be read and were left out, as it was told",
+            registry=registry,
+        )  # fmt: skip
         self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
         self.whole_from = Gauge(
             "riskstream_tracker_whole_from_seconds",

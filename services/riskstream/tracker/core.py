@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from riskstream.contracts.codec import codec
+from riskstream.contracts.columns import MAX_FRAME_BYTES
 from riskstream.contracts.writers import SchemaWait, find
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
@@ -19,11 +20,14 @@ ALERTS, STATE = "alerts.v1", "customer-risk.v1"
 
 
 class TrackerCore:
-    """The derived lane's work: states of the customers of owned partitions, in memory."""
+    """The derived lane's work: states of the customers of owned partitions, in memory.
 
-    def __init__(self, metrics: TrackerMetrics) -> None:
+    `skipped`: (partition, offset) of scores that may be left out where they cannot be read; any other holds its partition.
+    """
+
+    def __init__(self, metrics: TrackerMetrics, skipped: frozenset[tuple[int, int]] = frozenset()) -> None:
         self._scores, self._alerts, self._states = codec("score.v1"), codec("alert.v1"), codec("customer-risk.v1")
-        self._metrics = metrics
+        self._metrics, self._skipped = metrics, skipped
         self._owned: dict[int, Owned] = {}
         self._reader = AcceptedReader()
 
@@ -100,6 +104,9 @@ class TrackerCore:
         out: list[Output] = []
         owned = self._owned[partition]
         for record, score in zip(records, self._decoded(records), strict=True):
+            if score is None:
+                owned.may_lack(record.appended_at)
+                continue
             src, before = int(score["src"]), self._reader.last.get(partition, -1)
             if not self._reader.accept(partition, src, int(score["prev"])):
                 self._metrics.dropped.inc()
@@ -122,17 +129,33 @@ class TrackerCore:
             whole_from=owned.standing.whole_from, **(record.trace.logged() if record.trace else {}),
         )  # fmt: skip
 
-    def _decoded(self, records: list[Record]) -> list[dict[str, Any]]:
-        """All of them, before any is folded in; SchemaWait where one cannot be read, now or ever: a score is never left out."""
-        out = []
+    def _decoded(self, records: list[Record]) -> list[dict[str, Any] | None]:
+        """All of them, before any is folded in; None where a person said that one may be left out.
+
+        SchemaWait where one cannot be read, now or ever: the partition is held there.
+        """
+        out: list[dict[str, Any] | None] = []
         for index, record in enumerate(records):
             try:
+                if len(record.value or b"") > MAX_FRAME_BYTES:  # its alert and state would fit no topic
+                    raise Rejected(
+                        reason="too_large", detail=f"{len(record.value or b''):,} bytes: no score is that large"
+                    )
                 out.append(self._scores.decode(record.value))
             except SchemaWait as wait:
                 wait.rows = [index]
                 raise
             except Rejected as error:
-                raise _never_left_out(record, error, index) from error
+                if (record.partition, record.offset) not in self._skipped:
+                    raise _held_at(record, error, index) from error
+                self._metrics.skipped.inc()
+                log.error(
+                    "a score is left out, as it was told",
+                    partition=record.partition,
+                    offset=record.offset,
+                    why=str(error),
+                )
+                out.append(None)
         return out
 
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
@@ -206,7 +229,7 @@ class TrackerCore:
         )
 
 
-def _never_left_out(record: Record, error: Rejected, index: int) -> SchemaWait:
+def _held_at(record: Record, error: Rejected, index: int) -> SchemaWait:
     """Hold at a score that cannot be read; over when its schema becomes known, never where its bytes are broken."""
     known = int.from_bytes((record.value or b"")[1:5], "big") if error.reason == "unknown_schema" else None
     return SchemaWait(

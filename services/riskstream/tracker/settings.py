@@ -22,8 +22,17 @@ class TrackerSettings(ServiceSettings):
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
     )
+    skip_scores: str = Field(
+        default="", pattern=r"^(\d+:\d+(,\d+:\d+)*)?$",
+        description="places in scores.v1 (PARTITION:OFFSET,...) of scores that cannot be read and are left out",
+    )  # fmt: skip
     session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """As of every service: states are written at commits, no more often."""
         yield from too_short("flush_ms", "commit_ms", self)
+
+    def skipped(self) -> frozenset[tuple[int, int]]:
+        """(partition, offset) of the scores that a person said may be left out where they cannot be read."""
+        pairs = (each.split(":") for each in self.skip_scores.split(",") if each)
+        return frozenset((int(partition), int(offset)) for partition, offset in pairs)

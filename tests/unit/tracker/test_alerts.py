@@ -10,8 +10,13 @@ from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.windows import CustomerState, Standing, whole_after
+from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, TrackerCore
+from riskstream.tracker.settings import TrackerSettings
+
+LARGE = codec("score.v1").encode(score(src=1, prev=0, customer_id="c" * 70_000))
+"""A score that a foreign hand wrote."""
 
 
 def _as_records(outputs: list[Output]) -> list[Record]:
@@ -34,7 +39,7 @@ def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
     assert [each.topic for each in core.flush(0)] == ["customer-risk.v1"]
 
 
-@pytest.mark.parametrize("value", [b"{broken}", None, b"\0\0\0\0\7" + b"x" * 20])
+@pytest.mark.parametrize("value", [b"{broken}", None, b"\0\0\0\0\7" + b"x" * 20, LARGE])
 def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_in(value: bytes | None) -> None:
     core = TrackerCore(TrackerMetrics(CollectorRegistry()))
     core.resume(0, None)
@@ -50,6 +55,33 @@ def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_i
     assert not held.value.is_over()
     assert not core.flush(0)
     assert core.take(0, records[:1], committed=0)
+
+
+def test_a_held_score_is_left_out_where_a_person_says_so_and_the_states_say_what_they_lack() -> None:
+    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()), frozenset({(0, 1), (0, 2)}))
+    core.resume(0, None)
+    core.restore(0, [])
+    values = [
+        codec("score.v1").encode(score(src=0, prev=-1)), b"{broken}",
+        codec("score.v1").encode(score(src=2, prev=1, transaction_id="t-2")),
+    ]  # fmt: skip
+    records = [
+        Record(topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", value=each, appended_at=NOW_MS)
+        for at, each in enumerate(values)
+    ]
+    core.take(0, records, committed=0)
+    [state] = core.flush(0)
+    found = codec("customer-risk.v1").decode(state.value)
+    assert found["daily"][0]["transactions"] == 2, "one that can be read is never left out"
+    assert (found["position"], found["whole_from"]) == (2, whole_after(NOW_MS))
+    assert metrics.skipped._value.get() == 1
+
+
+@pytest.mark.parametrize("given", ["1", "1:x", "1:2,", "1:-2"])
+def test_places_to_leave_out_are_checked_at_start(given: str) -> None:
+    assert TrackerSettings.load(["--skip-scores", "1:2,0:7"]).skipped() == {(1, 2), (0, 7)}
+    with pytest.raises(Fatal, match="skip_scores"):
+        TrackerSettings.load(["--skip-scores", given])
 
 
 def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
