@@ -69,6 +69,12 @@ class Ager:
             self.delete_to(topic, wanted)
         return self.ends(topic, first=True)
 
+    def empty(self, topic: str) -> None:
+        """A compacted topic as after tombstones of all its keys and the cleaner: nothing is left."""
+        self._configure((topic,), {"cleanup.policy": "compact,delete"})  # brokers delete nothing else by request
+        self.delete_to(topic, dict(enumerate(self.ends(topic))))
+        self._configure((topic,), {"cleanup.policy": "compact"})
+
     def expire_group(self, group: str) -> None:
         """The group's committed offsets are gone, as after a week without members. It must have none now."""
         end = time.monotonic() + _DEADLINE_S

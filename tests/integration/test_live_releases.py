@@ -1,31 +1,42 @@
-"""Releases that are activated while the scorer runs."""
+"""Releases that are activated and withdrawn while scorers run, and what others write beside them."""
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from click.testing import CliRunner, Result
+from loadtests.proof.ager import Ager
 from tests.support.builders import rows
 from tests.support.world import World
 
+from riskstream.adapters.release_records import head_key
+from riskstream.adapters.signing import PublicKey
 from riskstream.cli.release import command
+from riskstream.cli.release_desk import read_standing
+from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
-from riskstream.local.services import wait_ready
+from riskstream.kafka.produce import put
+from riskstream.kafka.read import TopicReader
+from riskstream.local.services import Service, wait_ready
 from riskstream.risk.features.standard import STANDARD
+from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
 
 DEADLINE_S = 25.0
+RELEASES = "releases.v1"
 
 
-def _run(*given: str) -> Result:
+def _run(*given: str, code: int = 0) -> Result:
     result = CliRunner().invoke(command, list(given))
-    if result.exception:
+    if result.exception and not (isinstance(result.exception, SystemExit) and result.exit_code == code):
         raise result.exception
     return result
 
@@ -36,9 +47,12 @@ class Stream:
     def __init__(self, world: World) -> None:
         self._world, self.sent = world, 0
 
-    def more(self, count: int = 20) -> list[dict[str, Any]]:
+    def send(self, count: int) -> None:
         self._world.send(rows(self._world.tag, self.sent, count))
         self.sent += count
+
+    def more(self, count: int = 20) -> list[dict[str, Any]]:
+        self.send(count)
         return self._world.scores(self.sent)
 
     def until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
@@ -47,48 +61,165 @@ class Stream:
             assert time.monotonic() < end, "the release was not taken up"
 
 
-def test_releases_are_swapped_refused_and_withdrawn_while_a_scorer_runs(
-    bare: Chain, model: Path, tmp_path: Path
-) -> None:
-    data = tmp_path / "history.parquet"
-    pq.write_table(simulate(Simulation(seed=8, customers=400, days=20)), data)
+class Load:
+    """Sends in the background, some 200 records a second, until it is left."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self._stop = stream, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            self._stream.send(4)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys `key` and `other`; releases one (better) and two (worse) of the first, and one again by the other."""
+    folder = tmp_path_factory.mktemp("packed")
+    pq.write_table(simulate(Simulation(seed=8, customers=400, days=20)), folder / "history.parquet")
     for name in ("key", "other"):
-        _run("keygen", "--out", str(tmp_path / name))
-    for name, leaves, key in (("one", 31, "key"), ("two", 15, "key"), ("bad", 7, "other")):
-        train(read_dataset(data, STANDARD), STANDARD, FitSettings(trees=10, leaves=leaves), tmp_path / name)
-        _run("pack", str(tmp_path / name), "--key", str(tmp_path / key), "--out", str(tmp_path / f"{name}.release"))
-    public = tmp_path / "key.pub"
+        _run("keygen", "--out", str(folder / name))
+    data = read_dataset(folder / "history.parquet", STANDARD)
+    for name, trees, leaves in (("one", 20, 31), ("two", 2, 4)):
+        train(data, STANDARD, FitSettings(trees=trees, leaves=leaves), folder / name)
+        _run("pack", str(folder / name), "--key", str(folder / "key"), "--out", str(folder / f"{name}.release"))
+    _run("pack", str(folder / "one"), "--key", str(folder / "other"), "--out", str(folder / "one-other.release"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ids(packed: Path) -> dict[str, str]:
+    return {name: _id(packed / f"{name}.release") for name in ("one", "two")}
+
+
+def _id(file: Path) -> str:
+    return _run("show", str(file)).output.split('"release": "')[1].split('"')[0]
+
+
+def _wait_for_log(service: Service, words: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while words not in service.server.log.read_text():
+        assert time.monotonic() < end, f"{words!r} is not in the log"
+        time.sleep(0.05)
+
+
+def _restarted(chain: Chain, service: Service, env: dict[str, str]) -> Service:
+    os.kill(service.server.pid, signal.SIGKILL)
+    service.server.stop()
+    again = chain.start("scorer", env)
+    wait_ready([again])
+    return again
+
+
+def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
+    bare: Chain, packed: Path, ids: dict[str, str]
+) -> None:
     world = World(bare)
-    kafka = ("--kafka", world.kafka)
-    service = bare.start("scorer", {"RISKSTREAM_SCORER_RELEASE_KEY": str(public)})
+    key = ("--key", str(packed / "key"), "--kafka", world.kafka)
+    quick = (*key, "--wait-s", "0", "--by", "ann")
+    env = {"RISKSTREAM_SCORER_RELEASE_KEY": str(packed / "key.pub")}
+    signer = PublicKey.read(packed / "key.pub").fingerprint
+    service = bare.start("scorer", env)
     wait_ready([service])
     stream = Stream(world)
     try:
         assert stream.more()[-1]["release_id"] is None
-        ids = []
-        for name in ("one", "two"):
-            ids.append(
-                _run("activate", str(tmp_path / f"{name}.release"), "--key", str(public), *kafka).output.split()[1]
-            )
-            stream.until(lambda score: score["release_id"] == ids[-1])
-        _run("activate", str(tmp_path / "bad.release"), "--key", str(tmp_path / "other.pub"), *kafka)
-        end = time.monotonic() + DEADLINE_S
-        while "a release is refused" not in service.server.log.read_text():
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        assert stream.more()[-1]["release_id"] == ids[1], "the one before stays"
-        bad = _run("show", str(tmp_path / "bad.release")).output.split('"release": "')[1].split('"')[0]
-        _run("withdraw", bad, *kafka)
-        _run("withdraw", ids[1], *kafka)
-        stream.until(lambda score: score["release_id"] == ids[0])
-        os.kill(service.server.pid, signal.SIGKILL)
-        service.server.stop()
-        service = bare.start("scorer", {"RISKSTREAM_SCORER_RELEASE_KEY": str(public)})
-        wait_ready([service])
+        _run("activate", str(packed / "one.release"), *quick)
+        stream.until(lambda score: score["release_id"] == ids["one"])
+        old = _head(world.kafka, signer)
+
+        said = _run("activate", str(packed / "two.release"), *quick)
+        assert "average precision is worse" in said.output
+        stream.until(lambda score: score["release_id"] == ids["two"])
+        by_two = _head(world.kafka, signer)
+
+        # a key that scorers do not follow changes nothing: neither content nor what is active
+        other = ("--key", str(packed / "other"), "--kafka", world.kafka, "--wait-s", "0")
+        with pytest.raises(Fatal, match="its signature is not of key"):
+            _run("activate", str(packed / "one.release"), *other)
+        _run("activate", str(packed / "one-other.release"), *other)
+        _wait_for_log(service, "a release is refused")
+        with pytest.raises(Fatal, match=f"is of key {signer}, not of"):
+            _run("withdraw", ids["two"], *other)
+        assert stream.more()[-1]["release_id"] == ids["two"]
+
+        # copies of old records, deletions and unsigned records
+        put(world.kafka, RELEASES, head_key("standard.v1", signer), old)
+        _wait_for_log(service, "a copy of an old record")
+        assert stream.more()[-1]["release_id"] == ids["two"]
+
+        # the kill switch, under load: what the command says, and what stands in the scores
+        before = stream.sent
+        with Load(stream):
+            time.sleep(0.5)
+            said = _run("withdraw", ids["two"], *key, "--by", "bob", "--why", "too many alerts")
+        assert "the last score by it came after" in said.output or "no score by it" in said.output
+        assert f"scorers go back to release {ids['one']}" in said.output
+        assert stream.sent - before > 100
+        assert _last_by(bare, ids["two"]) - _withdrawn_at(bare, signer) < 1000
+        assert stream.more()[-1]["release_id"] == ids["one"]
+
+        listed = _run("list", "--kafka", world.kafka, "--key", str(packed / "key.pub")).output
+        assert f"withdrawn  {ids['two']}" in listed
+        assert "by bob: too many alerts" in listed
+        assert "a copy of an old record" in listed
+        assert "live on partitions 0, 1, 2, 3" in listed
+
+        # all of it deleted, an old head alone in its place: a scorer that starts afterwards does not take two up again
+        contents = [(each.key or b"", each.value or b"") for each in read_standing(world.kafka).records]
+        Ager(world.kafka).empty(RELEASES)
+        for at, value in contents:
+            if at.startswith(ids["two"].encode()):
+                put(world.kafka, RELEASES, at, value)
+        put(world.kafka, RELEASES, head_key("standard.v1", signer), by_two)
+        put(world.kafka, RELEASES, ids["two"].encode(), _unsigned(ids["two"]))
+        service = _restarted(bare, service, env)
+        assert stream.more()[-1]["release_id"] == ids["one"]
+
+        # the last one withdrawn: back to what the scorer was started with
+        _run("withdraw", ids["one"], *quick)
+        stream.until(lambda score: score["release_id"] is None)
         scores = stream.more()
     finally:
         service.server.stop()
-    assert scores[-1]["release_id"] == ids[0], "a scorer that starts takes the active one"
     models = {(score["release_id"], score["model_version"]) for score in scores}
     assert len(models) == 3, "each release with its own model and no other"
     assert len(scores) == stream.sent, "none lost"
+
+
+def _head(kafka: str, signer: str) -> bytes:
+    with TopicReader(kafka, [RELEASES]) as reader:
+        found = [record.value for record in reader.until_end() if record.key == head_key("standard.v1", signer)]
+    assert found[-1] is not None
+    return found[-1]
+
+
+def _withdrawn_at(chain: Chain, signer: str) -> int:
+    """When the broker appended the newest head."""
+    with TopicReader(chain.stack.kafka, [RELEASES]) as reader:
+        return max(each.appended_at for each in reader.until_end() if each.key == head_key("standard.v1", signer))
+
+
+def _last_by(chain: Chain, release_id: str) -> int:
+    """When the broker appended the last score by a release."""
+    with TopicReader(chain.stack.kafka, ["scores.v1"], committed_only=False) as reader:
+        return max(
+            each.appended_at
+            for each in reader.until_end()
+            if codec("score.v1").decode(each.value)["release_id"] == release_id
+        )
+
+
+def _unsigned(release_id: str) -> bytes:
+    return codec("release.v1").encode({
+        "release_id": release_id, "feature_set": "standard.v1", "status": "ACTIVE", "content_base64": "UEs=",
+        "changed_at": 2**42, "changed_by": "",
+    })  # fmt: skip

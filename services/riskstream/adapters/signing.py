@@ -83,8 +83,12 @@ def sign(private: Path, data: bytes) -> bytes:
 
 
 def _private(private: Path) -> Ed25519PrivateKey:
+    text = _read(private)
+    if b"BEGIN PUBLIC KEY" in text:
+        raise Fatal(what="it is a public key, and what is signed needs the private one", where=str(private),
+                    do="give the file beside it that has no .pub", exit_code=2)  # fmt: skip
     try:
-        key = load_pem_private_key(_read(private), None)
+        key = load_pem_private_key(text, None)
     except (ValueError, TypeError) as error:
         raise Fatal(what="it is no private key in PEM", where=str(private), do="make one with `riskstream release keygen`",
                     exit_code=2) from error  # fmt: skip

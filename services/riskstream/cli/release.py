@@ -1,6 +1,5 @@
 """`riskstream release`."""
 
-import base64
 import json
 import time
 from pathlib import Path
@@ -9,24 +8,20 @@ import click
 
 from riskstream.adapters.release import Release, check_fits, pack, read
 from riskstream.adapters.signing import PublicKey, make_keys
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import features_option
 from riskstream.cli.outputs import is_release
-from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import put
-from riskstream.kafka.table import read_table
+from riskstream.cli.release_channel import activate, adopt, list_command, withdraw
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 
-TOPIC = "releases.v1"
-MAX_RECORD_BYTES = 32 * 1024 * 1024 - 10_000
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.group()
 def command() -> None:
-    """Pack, verify and show releases: a model with everything it was made for, in one signed file."""
+    """Releases: a model with everything it was made for, in one signed file; packed, verified, activated and withdrawn."""
 
 
 @command.command()
@@ -96,45 +91,8 @@ def show(file: Path) -> None:
     click.echo(json.dumps({"release": release.release_id, **release.manifest}, indent=2, sort_keys=True))
 
 
-@command.command()
-@_FILE
-@click.option(
-    "--key", type=click.Path(path_type=Path), required=True, help="public key of the signer: it is verified first"
-)
-@kafka_option
-@click.option("--by", default="", help="who activates it")
-def activate(file: Path, key: Path, kafka: str, by: str) -> None:
-    """Have every scorer of its feature set that was given the signer's key use it, within seconds and at a batch edge."""
-    release = read(file, PublicKey.read(key))
-    content = base64.b64encode(file.read_bytes()).decode()
-    _say(kafka, release.release_id, release.manifest["feature_set"], "ACTIVE", content, by)
-    click.echo(f"release {release.release_id} is active: {_line(release)}")
-
-
-@command.command()
-@click.argument("release_id")
-@kafka_option
-@click.option("--by", default="", help="who withdraws it")
-def withdraw(release_id: str, kafka: str, by: str) -> None:
-    """Take a release back: scorers go on with the newest that is still active, or with what they have."""
-    value = read_table(kafka, [TOPIC]).get((TOPIC, release_id.encode()))
-    if value is None:
-        raise Fatal(what=f"there is no release {release_id}", where=f"{TOPIC} of {kafka}", do="give the id that activate printed",
-                    exit_code=2)  # fmt: skip
-    _say(kafka, release_id, codec("release.v1").decode(value)["feature_set"], "WITHDRAWN", "", by)
-    click.echo(f"release {release_id} is withdrawn")
-
-
-def _say(kafka: str, release_id: str, feature_set: str, status: str, content: str, by: str) -> None:
-    record = {
-        "release_id": release_id, "feature_set": feature_set, "status": status, "content_base64": content,
-        "changed_at": int(time.time() * 1000), "changed_by": by,
-    }  # fmt: skip
-    frame = codec("release.v1").encode(record)
-    if len(frame) > MAX_RECORD_BYTES:
-        raise Fatal(what=f"the release has {len(frame):,} bytes, {MAX_RECORD_BYTES:,} are allowed", where=TOPIC,
-                    do="train fewer or smaller trees", exit_code=2)  # fmt: skip
-    put(kafka, TOPIC, release_id.encode(), frame, deadline_s=30)
+for each in (activate, withdraw, list_command, adopt):
+    command.add_command(each)
 
 
 def _line(release: Release) -> str:

@@ -298,20 +298,26 @@ class ProfileState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A signed release and whether scorers use it: the newest ACTIVE one of their feature set. Key: release_id."""
+    """A signed release, or a signed head: which releases are active. Key: release_id.signer, or head.feature_set.signer."""
 
     release_id: str
-    """Content hash of the release, and the record's key. Bounds: 1 to 64 bytes."""
+    """The record's key. Of versions before signed heads: content hash of the release. Bounds: 1 to 512 bytes."""
     feature_set: str
     """Name and version of the feature set it was made for. Bounds: at most 256 bytes."""
     status: ReleaseStatus
-    """What is done with it."""
+    """Of versions before signed heads: what is done with it. UNKNOWN since."""
     content_base64: str
-    """The release file, in base64. Bounds: at most 33,000,000 bytes."""
+    """The release file, in base64; empty of a head. Bounds: at most 33,000,000 bytes."""
     changed_at: int
     """When this was said, UTC."""
     changed_by: str = ""
     """Who said it. Bounds: at most 256 bytes."""
+    signer: str = ""
+    """Fingerprint of the key that signed the statement; empty of versions before signed heads, which scorers do not act on. Bounds: at most 64 bytes."""
+    statement: str = ""
+    """JSON that says all that scorers act on: a content's hash; or which releases are active and withdrawn, under which number. Bounds: at most 262,144 bytes."""
+    signature: str = ""
+    """Ed25519 signature of the statement, in base64. Bounds: at most 200 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

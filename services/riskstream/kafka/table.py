@@ -1,8 +1,9 @@
-"""Compacted topics as tables: the newest record of each key, followed on a thread of its own."""
+"""Compacted topics, followed on a thread of their own: record by record, or as tables of the newest record of each key."""
 
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -25,14 +26,24 @@ def read_table(kafka: str, topics: list[str]) -> Table:
     return held
 
 
-class TableFollower:
-    """Follows compacted topics: `on_change` gets the tables once all is read, and again after each change, on its thread.
+class Sink(Protocol):
+    """What a follower tells, on its thread. What `settle` raises is logged and tried again, as where it gives False."""
 
-    What `on_change` raises is logged and tried again; it ends neither the start nor the following.
-    """
+    def begin(self) -> None:
+        """The topics are read from their beginning: at the start, and again after Kafka was away."""
 
-    def __init__(self, kafka: str, topics: list[str], on_change: Callable[[Table], None]) -> None:
-        self._kafka, self._topics, self._on_change = kafka, topics, on_change
+    def take(self, record: Record) -> None:
+        """A record. What it raises is logged, and the record left out."""
+
+    def settle(self) -> bool:
+        """All that there was is taken: act on it. False: nothing new has to come before it is tried again."""
+
+
+class TopicFollower:
+    """Follows compacted topics and tells a sink; nothing that goes wrong ends the start or the following."""
+
+    def __init__(self, kafka: str, topics: list[str], sink: Sink) -> None:
+        self._kafka, self._topics, self._sink = kafka, topics, sink
         self._stop = threading.Event()
         self._is_read = threading.Event()
         self._problem = ""
@@ -57,28 +68,60 @@ class TableFollower:
                 self._problem = str(error)
                 log.warning("cannot be followed, tried again", topics=self._topics, error=str(error))
                 self._stop.wait(1.0)
+            except Exception as error:  # a thread that ends would leave everybody on what was said last, unseen
+                self._problem = repr(error)
+                log.exception("cannot be followed, tried again", topics=self._topics)
+                self._stop.wait(1.0)
 
     def _follow(self) -> None:
-        held: Table = {}
+        self._sink.begin()
         with TopicReader(self._kafka, self._topics) as reader:
             for record in reader.until_end(60):
-                _put(held, record)
-            is_taken_up = self._change(held)
+                self._take(record)
+            is_settled = self._settle()
             self._is_read.set()
             tried_at = time.monotonic()
             while not self._stop.is_set():
                 records = reader.poll(0.2)
                 for record in records:
-                    _put(held, record)
-                if records or (not is_taken_up and time.monotonic() - tried_at > RETRY_S):
-                    is_taken_up, tried_at = self._change(held), time.monotonic()
+                    self._take(record)
+                if records or (not is_settled and time.monotonic() - tried_at > RETRY_S):
+                    is_settled, tried_at = self._settle(), time.monotonic()
 
-    def _change(self, held: Table) -> bool:
+    def _take(self, record: Record) -> None:
         try:
-            self._on_change(dict(held))
+            self._sink.take(record)
+        except Exception:  # one record that cannot be taken must not hide the others
+            log.exception("a record cannot be taken and is left out", topic=record.topic, offset=record.offset)
+
+    def _settle(self) -> bool:
+        try:
+            return self._sink.settle()
         except Exception:  # a change that cannot be taken up must not end the following, nor the start
             log.exception("a change cannot be taken up, tried again", topics=self._topics)
             return False
+
+
+class TableFollower(TopicFollower):
+    """Follows compacted topics as tables: `on_change` gets them once all is read, and again after each change."""
+
+    def __init__(self, kafka: str, topics: list[str], on_change: Callable[[Table], None]) -> None:
+        super().__init__(kafka, topics, _Tables(on_change))
+
+
+class _Tables:
+    def __init__(self, on_change: Callable[[Table], None]) -> None:
+        self._on_change = on_change
+        self._held: Table = {}
+
+    def begin(self) -> None:
+        self._held = {}
+
+    def take(self, record: Record) -> None:
+        _put(self._held, record)
+
+    def settle(self) -> bool:
+        self._on_change(dict(self._held))
         return True
 
 

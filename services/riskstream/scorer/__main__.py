@@ -5,20 +5,22 @@ import time
 from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.schemas import open_schemas
+from riskstream.adapters.signing import PublicKey
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import OWNERS, prove_ours
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
-from riskstream.kafka.table import TableFollower
+from riskstream.kafka.table import TopicFollower
 from riskstream.kafka.watchdog import Watchdog
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.live_releases import follow_releases
 from riskstream.scorer.live_rules import follow_rules
-from riskstream.scorer.models import follow_releases, load_model
+from riskstream.scorer.models import NO_MODEL, load_base
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.scorer.snapshots import ScorerSnapshots, SnapshotKeeper
 from riskstream.scorer.warm import warm
@@ -34,7 +36,9 @@ def main() -> None:
     stop = stop_event()
     health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
     features = SETS[settings.features]
-    model, policy = load_model(settings, features)
+    base = load_base(settings, features)
+    model, policy = base or NO_MODEL
+    key = None if settings.release_key is None else PublicKey.read(settings.release_key)
     admin = TopicAdmin(settings.kafka)
     admin.wait_until_allowed()
     needs = _needs(settings)
@@ -54,11 +58,9 @@ def main() -> None:
     warm(features, model, policy)
     metrics = LaneMetrics()
     tracing = Tracing("scorer")
-    followers: list[TableFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core, metrics)]
-    if settings.release_key is not None:
-        followers.append(follow_releases(settings, settings.release_key, features, core, metrics))
-    for each in followers:
-        each.start()
+    followers: list[TopicFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core, metrics)]
+    if key is not None:
+        followers.append(follow_releases(settings, key, features, core, metrics, base))
     mine = (settings.group, (settings.source,))
     prove_ours(settings.kafka, admin, settings.group, {settings.output: mine, settings.dead_letters: mine})
     if settings.runtime == "faust":

@@ -3,7 +3,7 @@
 import structlog
 
 from riskstream.contracts.codec import codec
-from riskstream.kafka.table import Table, TableFollower
+from riskstream.kafka.table import Table, TableFollower, TopicFollower
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.rules.book import read_book
 from riskstream.risk.rules.rule import names_of
@@ -15,8 +15,8 @@ log = structlog.get_logger("rules")
 RULES, LISTS = "rules.v1", "lists.v1"
 
 
-def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics) -> TableFollower:
-    """A follower, not yet started, that hands each new book to the core."""
+def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics) -> TopicFollower:
+    """A follower, started, that hands each new book to the core. Retryable where Kafka does not answer in half a minute."""
     names = names_of(features)
 
     def on_change(table: Table) -> None:
@@ -40,4 +40,6 @@ def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: La
             log.info("rules", version=book.version, on=[rule.rule_id for rule in book.rules])
             core.next_rules = book
 
-    return TableFollower(kafka, [RULES, LISTS], on_change)
+    follower = TableFollower(kafka, [RULES, LISTS], on_change)
+    follower.start()
+    return follower

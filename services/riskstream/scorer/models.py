@@ -1,25 +1,40 @@
-"""The models of a scorer: of a folder, of a signed release file, or of the newest active release on releases.v1."""
+"""The models of a scorer: of a folder, or of a signed release."""
 
-import base64
-import binascii
 import tempfile
 from pathlib import Path
 
-import structlog
+import numpy as np
+from numpy.typing import NDArray
 
 from riskstream.adapters.onnx_model import OnnxModel, SecondStage
-from riskstream.adapters.release import Release, check_fits, read, read_bytes, unpack
+from riskstream.adapters.release import Release, check_fits, read, unpack
 from riskstream.adapters.signing import PublicKey
-from riskstream.contracts.codec import codec
-from riskstream.kafka.table import Table, TableFollower
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.runtime.errors import Fatal, Rejected
-from riskstream.scorer.core import Policy, ScorerCore, Stage2
+from riskstream.risk.tree_paths import NO_TREES
+from riskstream.runtime.errors import Fatal
+from riskstream.scorer.core import Policy, Stage2
+from riskstream.scorer.ports import Model
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.metrics import LaneMetrics
 
-log = structlog.get_logger("models")
-RELEASES = "releases.v1"
+Loaded = tuple[Model, Policy]
+
+
+class _NoModel:
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full(len(rows), np.nan, np.float32)
+
+
+NO_MODEL: Loaded = (_NoModel(), Policy(model_version="none", review_from=1.0, block_from=1.0, paths=NO_TREES))
+"""Gives no number: every payment is reviewed, flagged `no_score`; rules still hold."""
+
+
+def load_base(settings: ScorerSettings, features: FeatureSet) -> Loaded | None:
+    """What the scorer is started with; None where it has a key to follow releases by, and neither a model nor a release."""
+    is_given = settings.release is not None or "model" in settings.model_fields_set or settings.model.exists()
+    if is_given or settings.release_key is None:
+        return load_model(settings, features)
+    _check(settings)
+    return None
 
 
 def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxModel, Policy]:
@@ -65,12 +80,11 @@ def _wrong(what: str, where: str, do: str) -> Fatal:
 
 def load_release(path: Path, key: Path, features: FeatureSet, settings: ScorerSettings) -> tuple[OnnxModel, Policy]:
     """Fatal where it is not signed by `key`, was altered, or was made for something else."""
-    return _load_read(read(path, PublicKey.read(key)), features, settings, str(path))
+    return load_read(read(path, PublicKey.read(key)), features, settings, str(path))
 
 
-def _load_read(
-    release: Release, features: FeatureSet, settings: ScorerSettings, where: str
-) -> tuple[OnnxModel, Policy]:
+def load_read(release: Release, features: FeatureSet, settings: ScorerSettings, where: str) -> tuple[OnnxModel, Policy]:
+    """Loaded and warm. Fatal where the release was made for something else, or its model cannot be used."""
     check_fits(release, features, where)
     with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
         unpack(release, Path(folder))
@@ -92,49 +106,3 @@ def _load(
         model_version=version, review_from=card.review_from, block_from=card.block_from, paths=model.paths,
         reason_sample=settings.reason_sample, release_id=release_id, stage2=stage2,
     )  # fmt: skip
-
-
-def follow_releases(
-    settings: ScorerSettings, key: Path, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics
-) -> TableFollower:
-    """A follower, not yet started, that hands the newest active release to the core; one that is refused changes nothing."""
-    seen: set[str] = set()
-    public = PublicKey.read(key)
-
-    def on_change(table: Table) -> None:
-        newest = _newest(table, features)
-        if newest is None or newest["release_id"] == core.next_model[1].release_id:
-            return
-        release_id = str(newest["release_id"])
-        try:
-            raw = base64.b64decode(str(newest["content_base64"]), validate=True)
-            release = read_bytes(raw, public, RELEASES)  # nothing of the record is a path, nothing is unpacked unsigned
-            if release.release_id != release_id:
-                raise Fatal(
-                    what=f"its content is release {release.release_id}", where=RELEASES, do="activate the file again"
-                )
-            model, policy = _load_read(release, features, settings, RELEASES)
-        except (Fatal, binascii.Error) as error:
-            if release_id not in seen:
-                seen.add(release_id)
-                metrics.releases_refused.inc()
-                log.error("a release is refused, the one before stays", release=release_id, why=str(error))
-            return
-        core.next_model = (model, policy)
-        log.info("release", release=release_id, model=policy.model_version)
-
-    return TableFollower(settings.kafka, [RELEASES], on_change)
-
-
-def _newest(table: Table, features: FeatureSet) -> dict[str, object] | None:
-    """The newest active release of this feature set."""
-    found = []
-    for (_, key), value in table.items():
-        try:
-            record = codec("release.v1").decode(value)
-        except Rejected as error:
-            log.error("a record cannot be read and is left out", key=key.decode("utf-8", "replace"), why=str(error))
-            continue
-        if record["status"] == "ACTIVE" and record["feature_set"] == features.label:
-            found.append(record)
-    return max(found, key=lambda each: (each["changed_at"], each["release_id"]), default=None)

@@ -77,7 +77,9 @@ class LaneMetrics:
             registry=registry,
         )
         self.releases_refused = Counter(
-            "riskstream_scorer_releases_refused_total", "Active releases that were refused", registry=registry
+            "riskstream_scorer_releases_refused_total",
+            "Records of releases.v1, and releases, that were refused",
+            registry=registry,
         )
         self.waiting = Gauge(
             "riskstream_scorer_waiting", "1 while a partition waits for a schema that a registry has not told yet",
