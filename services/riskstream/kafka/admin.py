@@ -30,6 +30,10 @@ from riskstream.runtime.errors import Fatal, Retryable
 
 _WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
 
+_COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+)  # fmt: skip
+
 
 class TopicAdmin:
     """Plans and applies topics on one cluster. Never deletes a topic, never changes a partition count."""
@@ -194,13 +198,18 @@ class TopicAdmin:
             if not topic.startswith("__")
         ]  # fmt: skip
         outsider = consumer(self._bootstrap, group)
+        end = time.monotonic() + self._timeout_s
         try:
-            found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
-        except KafkaException as error:
-            raise translated(error, self._bootstrap) from error
+            while True:
+                try:
+                    found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
+                    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+                except KafkaException as error:
+                    if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end:
+                        raise translated(error, self._bootstrap) from error
+                    time.sleep(0.1)
         finally:
             outsider.close()
-        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 
     def groups(self) -> list[str]:
         """Ids of the consumer groups that the cluster knows."""
