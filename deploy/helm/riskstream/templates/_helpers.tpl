@@ -116,6 +116,11 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- end }}
 
+{{- /* Where scorers keep snapshots; empty where they take none. */ -}}
+{{- define "riskstream.snapshots" -}}
+{{- if .Values.snapshots.volume }}/snapshots{{ else }}{{ .Values.snapshots.place }}{{ end }}
+{{- end }}
+
 {{- /* The Secret that holds ca.crt; empty where there is none. */ -}}
 {{- define "riskstream.caSecret" -}}
 {{- if .Values.strimzi.enabled }}{{ .Values.strimzi.cluster }}-cluster-ca-cert
@@ -151,6 +156,13 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- end }}
 {{- range $name, $job := .Values.cronJobs }}
 {{- include "riskstream.oneSource" (dict "at" (printf "cronJobs.%s.volume" $name) "volume" $job.volume) }}
+{{- end }}
+{{- include "riskstream.oneSource" (dict "at" "snapshots.volume" "volume" .Values.snapshots.volume) }}
+{{- if and .Values.snapshots.place .Values.snapshots.volume }}
+{{- fail "snapshots.place and snapshots.volume are both set: give the bucket or the volume" }}
+{{- end }}
+{{- if and .Values.snapshots.place .Values.networkPolicy.enabled (not .Values.networkPolicy.snapshots) }}
+{{- fail "networkPolicy.snapshots is empty, so that no scorer could reach snapshots.place: say where it is, or set networkPolicy.enabled to false" }}
 {{- end }}
 {{- if and .Values.kafka.hasCa (not .Values.kafka.existingSecret) }}
 {{- fail "kafka.hasCa is set and kafka.existingSecret is not: name the Secret that holds ca.crt" }}
