@@ -70,7 +70,7 @@ def test_an_idle_partition_whose_records_all_expired_goes_on(own: OwnTopics, by_
 
 
 def test_a_partition_whose_head_passes_a_scorer_is_held_and_the_others_go_on(own: OwnTopics) -> None:
-    service = own.start_ready_scorer()
+    service = own.start_ready_scorer(RISKSTREAM_SCORER_ON_STATE_LOST="hold")
     own.send(1, rows("a", 0, 5))
     own.scores(5)
     own.wait_committed(1, 5)

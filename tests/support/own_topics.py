@@ -93,6 +93,12 @@ class OwnTopics:
     def ends(self, topic: str) -> list[int]:
         return TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS)
 
+    def kept(self, topic: str, partition: int) -> int:
+        """How many records a partition still holds."""
+        return (
+            self.ends(topic)[partition] - TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS, first=True)[partition]
+        )
+
     def scores(self, count: int) -> list[dict[str, object]]:
         """`count` records of the output from its beginning, decoded, with their partition."""
         found: list[dict[str, object]] = []

@@ -1,5 +1,7 @@
 """`riskstream rebuild`."""
 
+from datetime import UTC, datetime
+
 import click
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +10,12 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.rebuild import rebuild_partition
+from riskstream.kafka.rebuild import Rebuild, Rebuilt
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
 
 
 class _NoModel:
@@ -30,13 +33,16 @@ class _NoModel:
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
 @click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all")
+@click.option("--discard", is_flag=True, help="make a state again that knows more than the topics do")
 def command(
-    kafka: str, redis: str, group: str, features: FeatureSet, source: str, output: str, only: tuple[int, ...]
-) -> None:
+    kafka: str, redis: str, group: str, features: FeatureSet, source: str, output: str, only: tuple[int, ...],
+    discard: bool,
+) -> None:  # fmt: skip
     """Make the scorers' state again from the topics, while no scorer of the group runs.
 
     Everything that was answered is applied again by its recorded verdict, through the scorer's own kernel; nothing is
-    scored or written to a topic.
+    scored or written to a topic. Where the topics do not reach back to their beginning, it says of each partition which
+    windows are not known in full; a state in Redis that knows as much is kept, unless --discard is given.
     """
     counts = TopicAdmin(kafka).partitions()
     for topic in (source, output):
@@ -54,10 +60,28 @@ def command(
     policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
     store = RedisStateStore(redis, f"{group}.{features.label}")
     try:
+        rebuild = Rebuild(kafka, group, source, output, store)
         for number in wanted:
             core = ScorerCore(features, _NoModel(), policy, 2048)
             with bar(f"partition {number}", None) as advance:
-                applied, rows = rebuild_partition(kafka, group, source, output, number, core, store, advance)
-            click.echo(f"partition {number}: {applied:,} records applied, {rows:,} rows written")
+                done = rebuild.partition(number, core, advance, discard=discard)
+            click.echo(f"partition {number}: {_said(done, max(features.windows_ms, default=0))}")
     finally:
         store.close()
+
+
+def _said(done: Rebuilt, longest_ms: int) -> str:
+    """What became of a partition, in a line."""
+    said = f"{done.applied:,} records applied, {done.rows:,} rows written"
+    if done.kept:
+        said = (
+            f"kept as it is up to source offset {done.s}: the topics know no more, --discard makes it from them anyway"
+        )
+    if not done.whole_since:
+        return said
+    since, until = (_moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS))
+    return f"{said}; windows that reach back before {since} are not known in full, scores are flagged {FLAG_PARTIAL} until {until}"
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

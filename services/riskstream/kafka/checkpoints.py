@@ -36,8 +36,10 @@ class Checkpoints:
             if owned.position <= owned.s:
                 continue
             t = owned.position
-            recorded = owned.recorded.get(t) if t <= owned.o else None
-            recorded_e = recorded.output_offset if recorded else None
+            recorded_e = None
+            if t <= owned.o:  # an answer that is gone stood before all that are left
+                recorded = owned.recorded.get(t)
+                recorded_e = recorded.output_offset if recorded else owned.e
             rows = self._work.take_changed(owned.partition)
             owned.changed_rows = 0
             owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
@@ -84,7 +86,7 @@ class Checkpoints:
         owned.pending = None
         owned.high = max(owned.high, s)
         owned.s = max(owned.s, pending.t)
-        for src in [src for src in owned.recorded if src <= owned.s]:
-            del owned.recorded[src]
+        if owned.s >= owned.o:
+            owned.recorded = {}
         self._metrics.checkpoints.inc()
         return True

@@ -49,7 +49,10 @@ class Lane:
         self._next_number = 0
         self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
         self._is_at_edge, self._is_broken = True, False
-        recovery = Recovery(settings.kafka, settings.group, settings.source, settings.output, store)
+        recovery = Recovery(
+            settings.kafka, settings.group, settings.source, settings.output, store, settings.on_state_lost,
+            settings.snapshots,
+        )  # fmt: skip
         self._openings = Openings(recovery, self._background)
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
@@ -163,17 +166,18 @@ class Lane:
         self._work.drop(partition)
         self._owned[partition] = Owned(partition=partition, number=self._next_number, row_ahead=row_ahead)
         self._lag.own(self._settings.source, partition)
-        self._openings.begin(partition, self._next_number)
+        self._openings.begin(partition, self._next_number, row_ahead)
 
     def _take_up_recovered(self) -> None:
         """A5 for partitions whose A2-A4 are done: seek to s + 1 and resume. The polling thread alone does this."""
         for partition in self._openings.due():
             if partition in self._owned:
-                self._openings.begin(partition, self._owned[partition].number)
+                owned = self._owned[partition]
+                self._openings.begin(partition, owned.number, owned.row_ahead)
         for partition, number, future in self._openings.finished():
-            owned = self._owned.get(partition)
-            if owned is None or owned.number != number:
+            if partition not in self._owned or self._owned[partition].number != number:
                 continue
+            owned = self._owned[partition]
             try:
                 found = future.result()
             except Hold as hold:
@@ -197,7 +201,9 @@ class Lane:
         except KafkaException:  # _STATE until the partition has started: try again
             self._openings.try_again(owned.partition, 0.05)
             return
-        owned.s = owned.position = found.s
+        owned.s, owned.position = found.s, found.position
+        owned.whole_since, owned.judged_to = found.whole_since, found.judged_to
+        self._metrics.whole_since.labels(partition=str(owned.partition)).set(found.whole_since / 1000)
         owned.high, owned.e, owned.o, owned.a, owned.identity = found.high, found.e, found.o, found.o, found.identity
         owned.partition_count = found.partition_count
         owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""

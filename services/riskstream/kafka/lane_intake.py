@@ -10,7 +10,18 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, LaneWork, Outcome, ReadRows, unmarked
+from riskstream.kafka.ports import (
+    JUDGE,
+    LIVE,
+    REPLAY,
+    REPLAY_DUPLICATE,
+    SKIP,
+    Batch,
+    LaneWork,
+    Outcome,
+    ReadRows,
+    unmarked,
+)
 from riskstream.kafka.traced import contexts_in
 from riskstream.kafka.watchdog import EXIT_CODE
 from riskstream.runtime.errors import Fatal, Retryable
@@ -42,6 +53,7 @@ def batch_of(
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
     modes = np.zeros(n, np.uint8)
+    whole_since = {}
     for partition, owned in running.items():
         rows = np.flatnonzero(partitions == partition)
         if not len(rows):
@@ -52,6 +64,8 @@ def batch_of(
             is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
             left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
             return batch_of(left, running, read_rows, hold, mark)
+        if owned.whole_since:
+            whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
         if offsets[rows[0]] <= owned.o:
@@ -71,6 +85,7 @@ def batch_of(
         partition_count=running[int(partitions[0])].partition_count,
         read_rows=read_rows,
         traces=contexts_in(messages),
+        whole_since=whole_since,
         mark=mark,
     )
 
@@ -108,13 +123,16 @@ def places(batch: Batch) -> str:
 
 
 def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | None:
-    """B3 for recorded records: their verdict decides. The offset of one whose verdict is gone, else None."""
+    """B3 for recorded records: their verdict decides, or they are judged again. The offset of one that cannot be, else None."""
     for row in rows:
         offset = int(offsets[row])
         if offset > owned.o:
             return None
         recorded = owned.recorded.get(offset)
         if recorded is None:
-            return offset
+            if offset > owned.judged_to:
+                return offset
+            modes[row] = JUDGE
+            continue
         modes[row] = _REPLAY_MODES[recorded.verdict]
     return None

@@ -29,7 +29,7 @@ class LaneReads:
         answers = None
         if time.monotonic() >= self._away_until:  # W1: while it is away, do not wait for it at every batch
             try:
-                answers = self._store.read(keys)
+                answers = self._store.read(keys, {each: owned_by[each].whole_since for each in keys})
             except Retryable as error:
                 self._away_until = time.monotonic() + _AWAY_S
                 self._metrics.store_errors.inc()
@@ -42,7 +42,7 @@ class LaneReads:
         abandoned = set()
         for partition, (s, found) in answers.items():
             owned = owned_by[partition]
-            went_back = (s if s is not None else -1) < owned.high
+            went_back = (s if s is not None else -1) < max(owned.high, -1)  # OTHER_STATE is below all
             if went_back or owned.touched_unreadable:  # I6 and W3
                 abandoned.add(partition)
                 continue

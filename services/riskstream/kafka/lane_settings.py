@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from riskstream.kafka.limits import producer_bytes
+from riskstream.kafka.ports import OnStateLost, Snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,7 @@ class LaneSettings:
 
     `reject_limit`: share of rejected records, of the last thousand, past which a partition is held. `output_kafka`:
     brokers of the producer where they differ; `client_id`: its name there. Empty: as `kafka`, as `group`.
-    `dead_letter_bytes`: max.message.bytes of the dead letters' topic.
+    `dead_letter_bytes`: max.message.bytes of the dead letters' topic. `on_state_lost`, `snapshots`: as Recovery says.
     """
 
     kafka: str
@@ -31,4 +32,6 @@ class LaneSettings:
     output_kafka: str = ""
     client_id: str = ""
     dead_letter_bytes: int = field(default_factory=producer_bytes)
+    on_state_lost: OnStateLost = "degrade"
+    snapshots: Snapshots | None = None
     producer_overrides: dict[str, Any] = field(default_factory=dict)

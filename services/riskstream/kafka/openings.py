@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from functools import partial
 
 from riskstream.kafka.recovery import Recovered, Recovery
 
@@ -25,10 +26,11 @@ class Openings:
         """Changes with each step that the background takes and each answer it gives, `not now` among them."""
         return self.answers, self._recovery.steps
 
-    def begin(self, partition: int, number: int) -> None:
-        """Recover a partition for the owner with this ownership number."""
+    def begin(self, partition: int, number: int, row_ahead: int = -1) -> None:
+        """Recover a partition for the owner with this ownership number; `row_ahead` as in Recovery.recover."""
         self._again_at.pop(partition, None)
-        self._under_way[partition] = number, self._background.submit(self._recovery.recover, partition)
+        work = partial(self._recovery.recover, partition, row_ahead=row_ahead)
+        self._under_way[partition] = number, self._background.submit(work)
 
     def try_again(self, partition: int, in_s: float) -> None:
         self._again_at[partition] = time.monotonic() + in_s

@@ -1,5 +1,6 @@
 """One owned partition of a lane: where it stands. The letters are those of the protocol (design section 4)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -41,7 +42,8 @@ class PendingCheckpoint:
 class Owned:
     """`position`: last source offset processed; `o`: outputs are known up to here; `a`: everything up to here is acked;
     `a_output`: where in the output the record of `a` stands; `high`: highest store watermark seen (h of I6);
-    `end`: where the source ended when `at_end` was told; `row_ahead`: offset of a row for which it was taken up anew, -1: none."""
+    `end`: where the source ended when `at_end` was told; `row_ahead`: offset of a row for which it was taken up anew, -1: none;
+    `whole_since`, `judged_to`: as Recovered says."""
 
     partition: int
     number: int
@@ -56,7 +58,9 @@ class Owned:
     a: int = -1
     a_output: int = -1
     high: int = -1
-    recorded: dict[int, Recorded] = field(default_factory=dict)
+    recorded: Mapping[int, Recorded] = field(default_factory=dict)
+    whole_since: int = 0
+    judged_to: int = -1
     pending: PendingCheckpoint | None = None
     is_writing: bool = False
     changed_rows: int = 0
@@ -80,7 +84,7 @@ class Owned:
         return self.a_output if pending.recorded_e is None else pending.recorded_e
 
     def mark_for(self, pending: PendingCheckpoint) -> Mark:
-        return Mark(s=pending.t, e=self.e_for(pending), identity=self.identity)
+        return Mark(s=pending.t, e=self.e_for(pending), identity=self.identity, whole_since=self.whole_since)
 
     def empty_to(self) -> int:
         """Where the source ends when no record stands between `a` and there, but markers of transactions do; else 0."""

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.telemetry.context import TraceContext
 
-LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
-"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate."""
+LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
+"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate; answered
+before, but the answer is gone: judge it again and apply it silently."""
+
+OnStateLost = Literal["degrade", "restore", "hold"]
 
 Place = tuple[str, int]
 """(topic, partition)."""
@@ -49,6 +52,8 @@ class Batch:
     read_rows: ReadRows
     traces: dict[int, TraceContext] = field(default_factory=dict)
     """By index the context of each sampled record."""
+    whole_since: dict[int, int] = field(default_factory=dict)
+    """Of each partition whose rows are not whole: as in its mark."""
     mark: Callable[[str], None] = unmarked
     """Told by the work at the end of each of its stages."""
 

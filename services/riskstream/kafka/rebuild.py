@@ -1,13 +1,15 @@
-"""Makes the state of a partition again from its topics: recorded verdicts and source records through the lane's own work."""
+"""Makes the state of a partition again from what there is: a snapshot, recorded verdicts and source records, through the
+lane's own work."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from confluent_kafka import TopicPartition
 
 from riskstream.kafka.client import consumer, raise_if_error
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import LaneWork, Mark, ReadResult, RebuiltStore
+from riskstream.kafka.ports import LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
 from riskstream.kafka.recovery import Hold, Recovered, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -15,76 +17,118 @@ _ROWS_A_CHECKPOINT = 20_000
 _QUIET_S = 30.0
 
 
-def rebuild_partition(
-    kafka: str, group: str, source: str, output: str, partition: int, work: LaneWork, store: RebuiltStore,
-    progress: Callable[[int], None] = lambda _: None,
-) -> tuple[int, int]:  # fmt: skip
-    """(records applied, rows written). The store's partition is emptied first and written as the replay goes on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """What became of a partition: records applied, rows written, up to which source offset its rows are, and `whole_since`
+    as in its mark. `kept`: its state in the store knows more than could be made, and was left."""
 
-    Ended half-way it leaves a state that is right up to its watermark; a scorer goes on from there. Fatal where the topics
-    do not reach back to the partition's beginning.
-    """
-    recovery = Recovery(kafka, group, source, output, store)
-    try:
-        found = recovery.recover(partition, from_start=True)
-    except Hold as hold:
-        raise Fatal(what=hold.why, where=f"{source}[{partition}]", do="rebuild needs both topics whole") from hold
-    store.clear(partition)
-    return _replay(kafka, group, source, found, partition, work, store, progress)
+    applied: int
+    rows: int
+    s: int
+    whole_since: int
+    kept: bool = False
 
 
-def _replay(
-    kafka: str, group: str, source: str, found: Recovered, partition: int, work: LaneWork, store: RebuiltStore,
-    progress: Callable[[int], None],
-) -> tuple[int, int]:  # fmt: skip
-    owned = Owned(
-        partition=partition, number=1, phase=Phase.RUNNING, position=found.s, o=found.o, recorded=found.recorded,
-        partition_count=found.partition_count, identity=found.identity,
-    )  # fmt: skip
-    reader = consumer(kafka, f"{group}-rebuild")
-    applied = written = since = 0
-    quiet_s = 0.0
-    try:
-        reader.assign([TopicPartition(source, partition, found.start)])
-        while owned.position < found.o:
-            messages = reader.consume(2048, 0.2)
-            for message in messages:
-                raise_if_error(message.error(), f"{source}[{partition}]")
-            good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.o]
-            quiet_s = 0.0 if good else quiet_s + 0.2
-            if quiet_s > _QUIET_S:
-                raise Retryable(what=f"no answer from {source} at {owned.position + 1}", where=f"partition {partition}")
-            batch = batch_of(good, {partition: owned}, _nothing_stored, _refuse)
-            if batch is None:
-                continue
-            work.process(batch)
-            owned.position = int(batch.offsets[-1])
-            applied += len(good)
-            since += len(good)
-            progress(len(good))
-            if since >= _ROWS_A_CHECKPOINT or owned.position >= found.o:
-                rows = work.take_changed(partition)
-                t = owned.position
-                mark = Mark(s=t, e=found.recorded[t].output_offset, identity=found.identity)
-                if store.checkpoint(partition, -1, mark, rows) != t:
-                    raise Fatal(
-                        what="another process writes this partition's state",
-                        where=f"{source}[{partition}]",
-                        do="stop the scorers",
+class Rebuild:
+    """Makes partitions of one lane again. Give the lane's own `work`, new for each partition."""
+
+    def __init__(
+        self, kafka: str, group: str, source: str, output: str, store: RebuiltStore, snapshots: Snapshots | None = None
+    ) -> None:
+        self._kafka, self._group, self._source, self._output = kafka, group, source, output
+        self._store, self._snapshots = store, snapshots
+
+    def partition(
+        self, partition: int, work: LaneWork, progress: Callable[[int], None] = lambda _: None, *, discard: bool = False
+    ) -> Rebuilt:
+        """The store's partition is emptied first, and written as the replay goes on.
+
+        Ended half-way it leaves a state that is right up to its watermark; a scorer goes on from there. Where the topics do
+        not reach back to the partition's beginning, a state in the store that knows as much is kept, but for `discard`;
+        else the newest snapshot is loaded, and what the topics still hold is applied. Fatal where the topics end before
+        what was answered.
+        """
+        try:
+            by_topics = self._recovery("hold").recover(partition, from_start=True)
+            live = self._live(partition) if by_topics.whole_since and not discard else None
+            if live is not None and live.whole_since <= by_topics.whole_since:
+                return Rebuilt(applied=0, rows=0, s=live.s, whole_since=live.whole_since, kept=True)
+            self._store.clear(partition)
+            if by_topics.whole_since and self._snapshots is not None:
+                self._snapshots.restore(partition, by_topics.identity)
+            found = self._recovery("degrade").recover(partition)
+        except Hold as hold:
+            raise Fatal(
+                what=hold.why, where=f"{self._source}[{partition}]", do="see docs/runbooks/redis-lost.md"
+            ) from hold
+        return self._replay(found, partition, work, progress)
+
+    def _recovery(self, on_state_lost: OnStateLost) -> Recovery:
+        return Recovery(self._kafka, self._group, self._source, self._output, self._store, on_state_lost)
+
+    def _live(self, partition: int) -> Recovered | None:
+        """The store's own state, where the topics join up with it."""
+        try:
+            found = self._recovery("hold").recover(partition)
+        except Hold:
+            return None
+        return found if found.high >= 0 else None
+
+    def _replay(self, found: Recovered, partition: int, work: LaneWork, progress: Callable[[int], None]) -> Rebuilt:
+        owned = Owned(
+            partition=partition, number=1, phase=Phase.RUNNING, position=found.position, o=found.o,
+            recorded=found.recorded, judged_to=found.judged_to, partition_count=found.partition_count,
+            identity=found.identity,
+        )  # fmt: skip
+        reader = consumer(self._kafka, f"{self._group}-rebuild")
+        applied = written = since = 0
+        quiet_s = 0.0
+        try:
+            reader.assign([TopicPartition(self._source, partition, found.start)])
+            while owned.position < found.o:
+                messages = reader.consume(2048, 0.2)
+                for message in messages:
+                    raise_if_error(message.error(), f"{self._source}[{partition}]")
+                good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.o]
+                quiet_s = 0.0 if good else quiet_s + 0.2
+                if quiet_s > _QUIET_S:
+                    raise Retryable(
+                        what=f"no answer from {self._source} at {owned.position + 1}", where=f"partition {partition}"
                     )
-                written += len(rows)
-                since = 0
-    finally:
-        reader.close()
-        work.drop(partition)
-    return applied, written
+                batch = batch_of(good, {partition: owned}, self._stored, _refuse)
+                if batch is None:
+                    continue
+                work.process(batch)
+                owned.position = int(batch.offsets[-1])
+                applied += len(good)
+                since += len(good)
+                progress(len(good))
+                if since >= _ROWS_A_CHECKPOINT or owned.position >= found.o:
+                    written += self._write(found, partition, owned.position, work)
+                    since = 0
+        finally:
+            reader.close()
+            work.drop(partition)
+        return Rebuilt(applied=applied, rows=written, s=max(owned.position, found.s), whole_since=found.whole_since)
 
+    def _write(self, found: Recovered, partition: int, t: int, work: LaneWork) -> int:
+        """How many rows were written."""
+        rows = work.take_changed(partition)
+        recorded = found.recorded.get(t)
+        e = recorded.output_offset if recorded else found.e
+        mark = Mark(s=t, e=e, identity=found.identity, whole_since=found.whole_since)
+        if self._store.checkpoint(partition, found.high, mark, rows) != t:
+            raise Fatal(
+                what="another process writes this partition's state", where=f"{self._source}[{partition}]",
+                do="stop the scorers",
+            )  # fmt: skip
+        return len(rows)
 
-def _nothing_stored(keys: dict[int, list[bytes]]) -> ReadResult:
-    """The store was emptied: every row is new."""
-    rows: dict[int, list[bytes | None]] = {partition: [None] * len(wanted) for partition, wanted in keys.items()}
-    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
+    def _stored(self, keys: dict[int, list[bytes]]) -> ReadResult:
+        """Rows of a snapshot that was loaded; none where the store was emptied."""
+        rows = {partition: found for partition, (_, found) in self._store.read(keys).items()}
+        return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
 
 
 def _refuse(owned: Owned, why: str) -> None:
-    raise Fatal(what=why, where=f"partition {owned.partition}", do="rebuild needs both topics whole")
+    raise Fatal(what=why, where=f"partition {owned.partition}", do="see docs/runbooks/redis-lost.md")

@@ -1,24 +1,32 @@
-"""A2-A4 of the protocol: find where a partition stands from the store and the output's tail. Reads only."""
+"""A2-A4 of the protocol: find where a partition stands from the store and the output's tail.
+
+It writes to the store only where state is lost and the lane is to go on: then it begins a state of what is left.
+"""
 
 import re
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import client_log, connection, consumer, raise_if_error, translated
+from riskstream.kafka.identity import identity_of
+from riskstream.kafka.output_tail import OutputTail
 from riskstream.kafka.owned import Recorded
-from riskstream.kafka.ports import StateStore
+from riskstream.kafka.ports import Mark, OnStateLost, Snapshots, StateStore
+from riskstream.kafka.standing import Hold, Standing, StateLost
 from riskstream.kafka.starts import is_expired
-from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.errors import Retryable
 
+__all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
 log = structlog.get_logger("lane")
 EMPTY = re.compile(r"empty=\d+-(\d+)")
 """Metadata of a commit behind which, up to the number, the source has markers of transactions only."""
-_TAIL_TIMEOUT_S = 10.0
-_STEP_BACK = 10_000
+_FIRST_RECORD_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,170 +34,194 @@ class Recovered:
     """Where to go on: read from `start`, the first record after s; up to `o` silently by `recorded`, then live.
 
     `high`: the watermark that the store has, -1 where it has none: a fresh group's s is what stands before the source's head.
+    `position`: the record before `start` as scores tell it. `whole_since`: as in the mark. Records up to `judged_to` were
+    answered, and those among them that `recorded` lacks are judged again.
     """
 
     start: int
     s: int
+    position: int
     high: int
     e: int
     o: int
     identity: str
     partition_count: int
-    recorded: dict[int, Recorded]
-
-
-@dataclass(eq=False, kw_only=True)
-class Hold(Exception):
-    """The partition cannot be taken up without guessing: a person decides."""
-
-    why: str
+    recorded: Mapping[int, Recorded]
+    whole_since: int = 0
+    judged_to: int = -1
 
 
 class Recovery:
-    """Recovers partitions of one lane. Safe to use from one background thread beside the polling thread."""
+    """Recovers partitions of one lane. Safe to use from one background thread beside the polling thread.
 
-    def __init__(self, bootstrap: str, group: str, source: str, output: str, store: StateStore) -> None:
+    `on_state_lost` says what is done where the state is not to be had whole: `degrade` goes on with the newest of
+    `snapshots` or with what is left, `restore` only with a snapshot that joins up with the topics, `hold` waits for a person.
+    """
+
+    def __init__(
+        self, bootstrap: str, group: str, source: str, output: str, store: StateStore,
+        on_state_lost: OnStateLost = "degrade", snapshots: Snapshots | None = None,
+    ) -> None:  # fmt: skip
         self._bootstrap, self._group = bootstrap, group
         self._source, self._output = source, output
-        self._store = store
-        self._decoder = ColumnDecoder("score.v1")
-        self.steps = 0
-        """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane that hangs here."""
+        self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
+        self._tail = OutputTail(output)
+        self._own_steps = 0
         self._admin = AdminClient(connection(bootstrap), logger=client_log())
 
-    def recover(self, partition: int, *, from_start: bool = False) -> Recovered:
+    @property
+    def steps(self) -> int:
+        """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane that hangs here."""
+        return self._own_steps + self._tail.steps
+
+    def recover(self, partition: int, *, from_start: bool = False, row_ahead: int = -1) -> Recovered:
         """Numbered as in the design; Hold where it must not go on, Retryable where the world is away.
 
-        `from_start`: as if the store were empty.
+        `from_start`: as if the store were empty, whatever the topics still hold; nothing is written to it.
+        `row_ahead`: offset of a row for which the partition is taken up anew, -1: none.
         """
-        tail = consumer(
+        client = consumer(
             self._bootstrap, self._group, **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10}
         )
         try:
-            # A2: watermark, identity of the topics, ends.
             identity, partition_count = self._identity()
-            mark = None if from_start else self._store.mark(partition)
-            self.steps += 1
-            source_low, source_high = self._ends(tail, self._source, partition)
-            output_low, output_high = self._ends(tail, self._output, partition)
-            committed, empty_to = self._committed(tail, partition)
-            if mark is None and source_low > 0 and (output_high > 0 or committed > 0):
-                raise Hold(why="the store has no watermark and the source begins later: restore Redis from its backup")
-            s, e = (mark.s, mark.e) if mark else (source_low - 1, 0)
-            if mark is None and source_low > 0:
-                log.warning("a fresh group begins where the source does", partition=partition, first=source_low)
-            # A3: never guess.
-            if mark and mark.identity != identity:
-                raise Hold(why=f"topics were made again or repartitioned: {mark.identity} before, {identity} now")
-            if mark and source_low > max(s + 1, empty_to if committed <= s + 1 else 0):
-                raise Hold(why=f"the source begins at {source_low}, {s + 1} is needed")
-            if source_high < s + 1 or output_high < e:
-                raise Hold(why=f"source ends at {source_high}, output at {output_high}: behind the store ({s}, {e})")
-            # A4: read the output's tail.
-            recorded: dict[int, Recorded] = {}
-            start = max(e, output_low)
-            self._tail(tail, partition, start, output_high, s, recorded)
-            o = max([s, committed - 1, *recorded])
-            # The record at e is the mark's own. Where later ones are gone, an answer that is left leads back by its `prev`.
-            if mark and e + 1 < output_low and o == s < source_high - 1:
-                raise Hold(why=f"the output begins at {output_low}, its records from {e + 1} are needed")
-            # A late append of an owner before may stand on both sides of e: then what is missing stands further back.
-            step = _STEP_BACK
-            while (missing := _hole(recorded, s, o)) is not None and start > output_low:
-                before, start = start, max(output_low, start - step)
-                self._tail(tail, partition, start, before, s, recorded)
-                step *= 4
-            if missing is not None:
-                raise Hold(why=f"source offset {missing} was answered before, but {self._output} does not say how")
+            if from_start:
+                found = self._stand(client, partition, identity, None)
+                why = None
+            else:
+                found = self._stand(client, partition, identity, self._store.mark(partition), row_ahead)
+                why = found.lost(self._source, self._output)
+            if why is not None:
+                found, why = self._regained(client, partition, found, why)
+            since = self._whole_since(client, partition, found)
+            if found.is_fresh and found.source_low > 0:
+                log.warning("a fresh group begins where the source does", partition=partition, first=found.source_low)
+            if why is not None:
+                self._say(partition, found, why, since)
+            if not from_start:
+                found = self._begin(partition, found, since, is_lost=why is not None)
             return Recovered(
-                start=max(s + 1, source_low), s=s, high=s if mark else -1, e=e, o=o,
-                identity=identity, partition_count=partition_count, recorded=recorded,
+                start=found.start, s=found.s, position=found.position, high=found.mark.s if found.mark else -1,
+                e=max(found.mark.e if found.mark else 0, found.output_low), o=found.o, identity=identity,
+                partition_count=partition_count, recorded=found.verdicts, whole_since=since,
+                judged_to=-1 if found.missing is None else found.missing,
             )  # fmt: skip
         except (KafkaException, TimeoutError) as error:
             raise translated(error, f"{self._source}[{partition}]") from error
         finally:
-            tail.close()
+            client.close()
+
+    def _stand(
+        self, client: Any, partition: int, identity: str, mark: Mark | None, row_ahead: int = -1
+    ) -> Standing:  # fmt: skip
+        """A2 to A4: watermark, ends, the group's offset, then the output's tail."""
+        self._own_steps += 1
+        source_low, source_high = self._ends(client, self._source, partition)
+        output_low, output_high = self._ends(client, self._output, partition)
+        committed, empty_to = self._committed(client, partition)
+        found = Standing(
+            mark=mark, identity=identity, source_low=source_low, source_high=source_high, output_low=output_low,
+            output_high=output_high, committed=committed, empty_to=empty_to, verdicts=self._tail.empty(),
+            row_ahead=row_ahead,
+        )  # fmt: skip
+        found.refuse_guessing()
+        start = max(mark.e if mark else 0, output_low)
+        found = replace(
+            found,
+            verdicts=self._tail.read(client, partition, start, output_low, output_high, found.base, found.o),
+        )
+        found.refuse_guessing()
+        return found
+
+    def _regained(self, client: Any, partition: int, found: Standing, why: str) -> tuple[Standing, str | None]:
+        """State is lost: what stands after the newest snapshot was loaded, and why it still is not whole.
+
+        StateLost where it is not and the setting says to wait.
+        """
+        if self._on_state_lost == "hold":
+            raise StateLost(why=f"{why}: put Redis's files back, or see docs/runbooks/redis-lost.md")
+        if self._snapshots is not None:
+            mark = self._snapshots.restore(partition, found.identity)
+            self._own_steps += 1
+            if mark is not None and (mark != found.mark or mark.rows_to != found.mark.rows_to):
+                log.warning(
+                    "a snapshot was loaded", partition=partition, s=mark.s, whole_since=mark.whole_since, why=why
+                )
+                found = self._stand(client, partition, found.identity, mark, found.row_ahead)
+                still = found.lost(self._source, self._output)
+                if still is None:
+                    return found, None
+                why = still
+        if self._on_state_lost == "restore":
+            raise StateLost(why=f"{why}, and no snapshot joins up with the topics: see docs/runbooks/redis-lost.md")
+        return found, why
+
+    def _say(self, partition: int, found: Standing, why: str, since: int) -> None:
+        log.error(
+            "state is lost, scores go on without all of it", partition=partition, why=why, first=found.start,
+            whole_since=since, answered_to=found.o,
+        )  # fmt: skip
+        if found.unanswered():
+            log.error(
+                "records expired before they were answered", partition=partition, first=found.answered + 1,
+                last=found.start - 1,
+            )  # fmt: skip
+
+    def _whole_since(self, client: Any, partition: int, found: Standing) -> int:
+        """Append time of the first record from which on nothing is missing; the mark's where nothing more is missing."""
+        before = found.mark.whole_since if found.mark else 0
+        first = found.certain_from()
+        return before if first is None else max(before, self._appended_at(client, partition, first, found.source_high))
+
+    def _begin(self, partition: int, found: Standing, since: int, *, is_lost: bool) -> Standing:
+        """Tell the store that its rows are those of a state with less in it, before anything is scored from them.
+
+        An owner that knows the state of before then neither reads nor overwrites them.
+        """
+        mark = found.mark
+        if mark and mark.whole_since == since and mark.s == found.base:
+            return found
+        if not is_lost and since == (mark.whole_since if mark else 0):
+            return found
+        begun = Mark(
+            s=found.base, e=max(mark.e if mark else 0, found.output_low - 1), identity=found.identity, whole_since=since
+        )
+        replaces = mark.whole_since if mark else -1
+        s = self._store.checkpoint(partition, mark.s if mark else -1, begun, [], replaces)
+        after = self._store.mark(partition)
+        if s != found.base or after is None or after.rows_to > found.o:
+            raise Retryable(what="the store holds another state meanwhile", where=f"partition {partition}")
+        return replace(found, mark=after)
 
     def _identity(self) -> tuple[str, int]:
         """(ids and partition counts of both topics as one text, the source's partition count)."""
-        parts = []
-        found = self._admin.describe_topics(TopicCollection([self._source, self._output]), request_timeout=10)
-        for name in (self._source, self._output):
-            description = found[name].result(10)
-            parts.append(f"{name}={description.topic_id}/{len(description.partitions)}")
-        return ";".join(parts), len(found[self._source].result(10).partitions)
+        return identity_of(self._admin, self._source, self._output)
 
-    def _ends(self, tail: object, topic: str, partition: int) -> tuple[int, int]:
-        low, high = tail.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)  # type: ignore[attr-defined]
+    def _ends(self, client: Any, topic: str, partition: int) -> tuple[int, int]:
+        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         return int(low), int(high)
 
-    def _committed(self, tail: object, partition: int) -> tuple[int, int]:
+    def _committed(self, client: Any, partition: int) -> tuple[int, int]:
         """The group's offset, 0 where there is none; and up to where the owner before saw no record behind it, else 0."""
-        [found] = tail.committed([TopicPartition(self._source, partition)], timeout=10)  # type: ignore[attr-defined]
+        [found] = client.committed([TopicPartition(self._source, partition)], timeout=10)
         told = EMPTY.fullmatch(found.metadata or "")
         return max(int(found.offset), 0), int(told[1]) if told else 0
 
-    def _tail(self, tail: object, partition: int, start: int, end: int, s: int, recorded: dict[int, Recorded]) -> None:
-        """Add what the output records of source offsets after s, between output offsets start and end; the first counts."""
-        if start >= end:
-            return
-        tail.assign([TopicPartition(self._output, partition, start)])  # type: ignore[attr-defined]
-        position = start
-        quiet_s = 0.0
-        while position < end:
-            messages = tail.consume(10_000, 0.2)  # type: ignore[attr-defined]
-            self.steps += len(messages)
-            frames = []
-            offsets = []
-            for message in messages:
-                if message.error() is not None:
+    def _appended_at(self, client: Any, partition: int, first: int, end: int) -> int:
+        """When the first record from a source offset on was appended, ms; now, where there is none yet."""
+        if first < end:
+            client.assign([TopicPartition(self._source, partition, first)])
+            until = time.monotonic() + _FIRST_RECORD_S
+            while time.monotonic() < until:
+                for message in client.consume(1, 0.2):
+                    if message.error() is None:
+                        return int(message.timestamp()[1])
                     if is_expired(message.error()):
                         raise Retryable(
-                            what=f"records of {self._output} expired meanwhile", where=f"partition {partition}"
+                            what=f"records of {self._source} expired meanwhile", where=f"partition {partition}"
                         )
-                    raise_if_error(message.error(), f"{self._output}[{partition}]")
-                    position = max(position, message.offset())
-                    continue
-                position = message.offset() + 1
-                if message.offset() < end:
-                    frames.append(message.value())
-                    offsets.append(message.offset())
-            quiet_s = 0.0 if messages else quiet_s + 0.2
-            if quiet_s > _TAIL_TIMEOUT_S:
-                raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
-            self._collect(frames, offsets, s, recorded)
-
-    def _collect(self, frames: list[bytes], offsets: list[int], s: int, recorded: dict[int, Recorded]) -> None:
-        if not frames:
-            return
-        columns = self._decoder.decode_known(frames)
-        if columns.status.any():
-            raise Fatal(
-                what="a record of the output is not a score",
-                where=f"{self._output} offset {offsets[int(columns.status.argmax())]}",
-                do="find who else writes there; only the scorer may",
-            )
-        symbols = columns.layout.field("verdict").symbols
-        reason_nulls = columns.is_null("reason")
-        sources = columns.numbers("src").tolist()
-        prevs = columns.numbers("prev").tolist()
-        verdicts = columns.numbers("verdict").tolist()
-        for index, src in enumerate(sources):
-            known = recorded.get(src)
-            if src > s and (known is None or offsets[index] < known.output_offset):
-                recorded[src] = Recorded(
-                    verdict=symbols[verdicts[index]],
-                    prev=prevs[index],
-                    reason=None if reason_nulls[index] else columns.text("reason", index),
-                    output_offset=offsets[index],
-                )
-
-
-def _hole(recorded: dict[int, Recorded], s: int, o: int) -> int | None:
-    """A source offset in (s, o] that was answered and is not in `recorded`: each record tells the one before it."""
-    at = o
-    while at > s:
-        if at not in recorded:
-            return at
-        at = recorded[at].prev
-    return None
+                    if message.error().code() == KafkaError._PARTITION_EOF:
+                        until = 0.0  # markers of transactions alone stand there
+                    else:
+                        raise_if_error(message.error(), f"{self._source}[{partition}]")
+        return int(time.time() * 1000)

@@ -71,7 +71,7 @@ def main() -> None:
         _run_faust(settings, core, store, metrics, tracing)
         return
     lane = Lane(
-        _lane_settings(settings, limits[settings.dead_letters]), core, store, metrics, stop, tracing.tracer
+        _lane_settings(settings, limits[settings.dead_letters], snapshots), core, store, metrics, stop, tracing.tracer
     )  # fmt: skip
     health.show(
         is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
@@ -105,13 +105,14 @@ def _needs(settings: ScorerSettings) -> TopicNeeds:
     )  # fmt: skip
 
 
-def _lane_settings(settings: ScorerSettings, dead_letter_bytes: int) -> LaneSettings:
+def _lane_settings(settings: ScorerSettings, dead_letter_bytes: int, snapshots: ScorerSnapshots | None) -> LaneSettings:
     return LaneSettings(
         kafka=settings.kafka, group=settings.group, source=settings.source, output=settings.output,
         dead_letters=settings.dead_letters, max_batch=settings.max_batch,
         checkpoint_every_ms=settings.checkpoint_every_ms, group_protocol=settings.group_protocol,
         session_timeout_ms=settings.session_timeout_ms, reject_limit=settings.reject_limit,
         output_kafka=settings.output_kafka, client_id=settings.client_id, dead_letter_bytes=dead_letter_bytes,
+        on_state_lost=settings.on_state_lost, snapshots=snapshots.restorer if snapshots else None,
         producer_overrides={"queue.buffering.max.messages": settings.output_queue},
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.contracts.writers import SchemaWait, find
-from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome
+from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome
 from riskstream.risk import validity
 from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.risk.features.declare import FeatureSet
@@ -19,20 +19,15 @@ from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
 from riskstream.risk.features.table import KeyTable
 from riskstream.risk.judge import Judge, Keys
-from riskstream.risk.partition import misplaced_kernel
 from riskstream.risk.reasons import MAX_REASONS, Reasons
 from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
+from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2, Flags
 from riskstream.scorer.ports import Model, ProfileReader, SecondModel
-from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
+from riskstream.scorer.profile_join import ProfileJoin
 from riskstream.scorer.rule_rows import BatchRows
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
-FLAG_COLD, FLAG_MISPLACED = "cold", "misplaced"
-"""The customer's row could not be read; the key does not hash to the partition it stands in."""
-FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST = "no_score", "no_stage2", "gpu_lost"
-"""The model gave no number: reviewed; nor did the second stage: decided by the first; the second stage ran on the CPU in
-place of its GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +75,7 @@ class ScorerCore:
         )
         self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
         self._encoder.set_word("feature_set", slice(None), features.label)
-        self._flag_words = {
-            flag: self._encoder.word(flag)
-            for flag in (FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING, FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST)
-        }
+        self._flags = Flags(self._encoder, max(features.windows_ms, default=0))
 
         self.next_model = (model, policy)
         """As next_rules: set from any thread."""
@@ -108,7 +100,9 @@ class ScorerCore:
         keys = Keys.of(batch.keys)
         reject = self._judge.judge(columns, keys, batch.appended_at)
         batch.mark("decode")
-        is_fine = (reject == validity.OK) | (batch.modes != LIVE)  # what was answered before is as the answer says
+        is_fine = reject == validity.OK
+        if (batch.modes != LIVE).any():  # what was answered before is as the answer says
+            is_fine |= (batch.modes != LIVE) & (batch.modes != JUDGE)
         good = (columns.status == 0) & is_fine & (batch.modes != SKIP)
         slots, abandoned, ahead = self._rows_for(batch, columns, good)
         batch.mark("read")
@@ -130,7 +124,9 @@ class ScorerCore:
         batch.mark("profile")
         decisions = self._score(columns, rows, len(modes), ids, odd)
         batch.mark("score")
-        flags = self._flag(batch, keys, rows, slots, odd)
+        if batch.whole_since:
+            self._flags.partial(batch, columns.numbers("occurred_at"), rows, odd)
+        flags = self._flags.write(batch, keys, rows, self.table.statuses[slots[rows]] == UNKNOWN, odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(modes), columns.data))
         rejected = []
         if not scored.all():
@@ -350,24 +346,6 @@ class ScorerCore:
             room = room[~((codes[room] == reason) & filled).any(axis=1)]
             codes[room, counts[room]] = reason
             counts[room] += 1
-
-    def _flag(
-        self, batch: Batch, keys: Keys, rows: NDArray[np.int64], slots: NDArray[np.int32], odd: dict[str, NDArray[np.int64]]
-    ) -> dict[str, int]:  # fmt: skip
-        """What was degraded or odd of the scored rows, into the banks; how many of each flag."""
-        codes, counts = self._encoder.codes("flags")
-        counts[: len(batch.keys)] = 0
-        misplaced = np.zeros(len(batch.keys), np.uint8)
-        misplaced_kernel(keys.data, keys.ends, batch.partition_count, batch.partitions, misplaced)
-        cold = self.table.statuses[slots[rows]] == UNKNOWN
-        if not misplaced.any() and not cold.any() and not odd:
-            return {}
-        found = {FLAG_COLD: rows[cold], FLAG_MISPLACED: rows[misplaced[rows] != 0], **odd}
-        for flag, mine in found.items():
-            if len(mine):
-                codes[mine, counts[mine]] = self._flag_words[flag]
-                counts[mine] += 1
-        return {flag: len(mine) for flag, mine in found.items() if len(mine)}
 
 
 def _refuse_to_forget(batch: Batch, columns: Columns) -> None:

@@ -19,7 +19,8 @@ from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import NEVER
 from riskstream.risk.features.profiles import Profiles
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import FLAG_COLD, VERDICT_DUPLICATE, Policy, ScorerCore
+from riskstream.scorer.core import VERDICT_DUPLICATE, Policy, ScorerCore
+from riskstream.scorer.flags import FLAG_COLD, FLAG_PARTIAL
 
 CHUNK = 2048
 SHOWN = 20
@@ -199,7 +200,9 @@ class ParityCheck:
 
     def _compare(self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]) -> None:
         logged = self._decoder.decode_known([frame for _, frame in pairs])
-        is_flagged = np.array([FLAG_COLD.encode() in _part(logged, "flags", at) for at in range(len(pairs))])
+        unlike = FLAG_COLD.encode(), FLAG_PARTIAL.encode()  # of a state that the topics alone do not give
+        flags = [_part(logged, "flags", at) for at in range(len(pairs))]
+        is_flagged = np.array([any(flag in each for flag in unlike) for each in flags])
         is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
         modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
         records = [record for record, _ in pairs]

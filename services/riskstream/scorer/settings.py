@@ -51,6 +51,11 @@ class ScorerSettings(ServiceSettings):
     dead_letters: TopicName = Field(default="transactions.v1.dlq", description="topic of rejected records")
     max_batch: int = Field(default=2048, ge=1, le=8192, description="most records of a micro-batch")
     checkpoint_every_ms: int = Field(default=1000, ge=50, le=60_000, description="time between checkpoints, ms")
+    on_state_lost: Literal["degrade", "restore", "hold"] = Field(
+        default="degrade",
+        description="where the state is lost: go on with the newest snapshot or what is left, scores flagged (`degrade`); only"
+        " with a snapshot that joins up with the topics (`restore`); or wait for a person (`hold`)",
+    )
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
     )

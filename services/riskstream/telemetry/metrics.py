@@ -85,6 +85,11 @@ class LaneMetrics:
             "riskstream_scorer_waiting", "1 while a partition waits for a schema that a registry has not told yet",
             ["partition"], registry=registry,
         )  # fmt: skip
+        self.whole_since = Gauge(
+            "riskstream_scorer_whole_since_timestamp_seconds",
+            "What customers did before this moment may be missing in their state; 0 where the partition's state is whole",
+            ["partition"], registry=registry,
+        )  # fmt: skip
         self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry

@@ -3,8 +3,8 @@
 from riskstream.runtime.kernel import kernel
 
 LAST_IDS = 16
-LIVE, REPLAY, SKIP, REPLAY_DUPLICATE = 0, 1, 2, 3
-"""Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate."""
+LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
+"""Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate; judge and apply, score not."""
 GOOD, DUPLICATE = 1, 3
 """Verdicts that the kernel gives: the index in the contract's enum Verdict."""
 
@@ -19,7 +19,7 @@ def repeats_kernel(n, slots, ids, offsets, modes, verdicts, ats, last_ids, id_co
         if modes[i] == SKIP or (modes[i] != LIVE and ats[s] >= offsets[i]):
             continue
         is_duplicate = modes[i] == REPLAY_DUPLICATE
-        if modes[i] == LIVE:
+        if modes[i] == LIVE or modes[i] == JUDGE:
             for k in range(min(id_counts[s], LAST_IDS)):
                 if last_ids[s, k] == ids[i]:
                     is_duplicate = True

@@ -1,0 +1,91 @@
+"""A4 of the protocol: what the tail of the output says of source offsets after s. Reads only."""
+
+from typing import Any
+
+import numpy as np
+from confluent_kafka import TopicPartition
+
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.client import raise_if_error
+from riskstream.kafka.starts import is_expired
+from riskstream.kafka.verdicts import Verdicts
+from riskstream.runtime.errors import Fatal, Retryable
+
+_TIMEOUT_S = 10.0
+_STEP_BACK = 10_000
+
+
+class OutputTail:
+    """Reads verdicts of one output topic. `steps` grows with each piece; for the watchdog."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._decoder = ColumnDecoder("score.v1")
+        self._symbols = self._decoder.layout.field("verdict").symbols
+        self.steps = 0
+
+    def empty(self) -> Verdicts:
+        """No verdict."""
+        return Verdicts(self._symbols)
+
+    def read(self, client: Any, partition: int, start: int, low: int, end: int, s: int, o: int) -> Verdicts:
+        """Verdicts of source offsets after s, of the records from output offset `start` to `end`; `o`: surely answered.
+
+        A late append of an owner before may stand on both sides of `start`: what is missing then is looked for further
+        back, down to `low`.
+        """
+        found = self.empty()
+        self._read(client, partition, start, end, s, found)
+        step = _STEP_BACK
+        while start > low and found.hole(s, max(o, found.highest())) is not None:
+            before, start = start, max(low, start - step)
+            self._read(client, partition, start, before, s, found)
+            step *= 4
+        return found
+
+    def _read(self, client: Any, partition: int, start: int, end: int, s: int, found: Verdicts) -> None:
+        if start >= end:
+            return
+        client.assign([TopicPartition(self._output, partition, start)])
+        position = start
+        quiet_s = 0.0
+        while position < end:
+            messages = client.consume(10_000, 0.2)
+            self.steps += len(messages)
+            frames, offsets = [], []
+            for message in messages:
+                if message.error() is not None:
+                    if is_expired(message.error()):
+                        raise Retryable(
+                            what=f"records of {self._output} expired meanwhile", where=f"partition {partition}"
+                        )
+                    raise_if_error(message.error(), f"{self._output}[{partition}]")
+                    position = max(position, message.offset())
+                    continue
+                position = message.offset() + 1
+                if message.offset() < end:
+                    frames.append(message.value())
+                    offsets.append(message.offset())
+            quiet_s = 0.0 if messages else quiet_s + 0.2
+            if quiet_s > _TIMEOUT_S:
+                raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
+            self._collect(frames, offsets, s, found)
+
+    def _collect(self, frames: list[bytes], offsets: list[int], s: int, found: Verdicts) -> None:
+        if not frames:
+            return
+        columns = self._decoder.decode_known(frames)
+        if columns.status.any():
+            raise Fatal(
+                what="a record of the output is not a score",
+                where=f"{self._output} offset {offsets[int(columns.status.argmax())]}",
+                do="find who else writes there; only the scorer may",
+            )
+        srcs = columns.numbers("src").astype(np.int64)
+        kept = np.flatnonzero(srcs > s)
+        with_reason = kept[~columns.is_null("reason")[kept].astype(np.bool_)]
+        reasons: dict[int, str] = {}
+        for row in with_reason.tolist():
+            reasons.setdefault(int(srcs[row]), columns.text("reason", row))
+        outputs = np.array(offsets, np.int64)
+        found.add(srcs[kept], columns.numbers("prev")[kept], outputs[kept], columns.numbers("verdict")[kept], reasons)

@@ -1,0 +1,106 @@
+"""Redis lost the scorers' state and retention took the topics' heads: scores go on from what is left, and say so."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+import redis
+from confluent_kafka.admin import AdminClient
+from tests.support.builders import rows
+from tests.support.own_topics import OwnTopics, log_with, wait_until
+
+from riskstream.demo.chain import Chain
+
+LOST, OLD = 1, 0
+"""Partitions: one whose hash is gone, and one whose hash is of an old backup."""
+
+
+@pytest.fixture
+def own(bare: Chain) -> OwnTopics:
+    return OwnTopics.made(bare)
+
+
+def _key(own: OwnTopics, partition: int) -> str:
+    return f"{{{own.group}.standard.v1.{partition}}}"
+
+
+def _srcs(scores: list[dict[str, object]]) -> list[object]:
+    return [score["src"] for score in scores]
+
+
+def _counts(scores: list[dict[str, object]]) -> list[object]:
+    """How many payments of the customer within 30 days each score knew."""
+    return [score["features"][10] for score in scores]  # type: ignore[index]
+
+
+def _partial(scores: list[dict[str, object]]) -> list[bool]:
+    return ["partial_history" in score["flags"] for score in scores]  # type: ignore[operator]
+
+
+def _after(own: OwnTopics, partition: int, first: int, count: int) -> list[dict[str, object]]:
+    """Scores of records that are sent now."""
+    before = own.ends(own.output)[partition]
+    own.send(partition, rows(f"p{partition}", first, count, customers=1))
+    wait_until(lambda: own.ends(own.output)[partition] >= before + count, "scores")
+    kept = sum(own.kept(own.output, each) for each in (LOST, OLD))
+    return [score for score in own.scores(kept) if score["partition"] == partition][-count:]
+
+
+def _rebuilt(own: OwnTopics) -> str:
+    wanted = [
+        "--kafka", own.kafka, "--redis", own.chain.stack.redis, "--group", own.group,
+        "--source", own.source, "--output", own.output,
+    ]  # fmt: skip
+    command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", "rebuild", *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
+    with redis.Redis.from_url(own.chain.stack.redis) as store:
+        service = own.start_ready_scorer()
+        own.send(OLD, rows(f"p{OLD}", 0, 20, customers=1))
+        wait_until(lambda: store.hget(_key(own, OLD), "#s") == b"19", "a checkpoint")
+        backup = store.dump(_key(own, OLD))
+        own.send(OLD, rows(f"p{OLD}", 20, 20, customers=1))
+        own.send(LOST, rows(f"p{LOST}", 0, 40, customers=1))
+        own.wait_committed(LOST, 40)
+        own.wait_committed(OLD, 40)
+        own.expire(own.source, LOST, 10)
+        own.expire(own.output, LOST, 20)  # ten records were answered, and nobody says how
+        store.delete(_key(own, LOST))
+        [score] = _after(own, LOST, 40, 1)
+        log_with(service, "state is lost")
+        assert (_partial([score]), _counts([score])) == ([False], [41]), "of rows in memory, which are whole"
+        scores = _after(own, LOST, 41, 5)
+        assert _srcs(scores) == [41, 42, 43, 44, 45]
+        assert [score["prev"] for score in scores] == [40, 41, 42, 43, 44], "readers see no answer missing"
+        assert (_partial(scores), _counts(scores)) == ([True] * 5, [32, 33, 34, 35, 36])
+        own.wait_committed(LOST, 46)
+        wait_until(lambda: store.hget(_key(own, LOST), "#s") == b"45", "a checkpoint")
+        service.server.stop()
+        log = service.server.log.read_text()
+        assert log.count("state is lost") == 1
+        assert "partition held" not in log
+
+        store.restore(_key(own, OLD), 0, backup, replace=True)
+        for topic in (own.source, own.output):
+            own.expire(topic, OLD, 30)
+    admin = AdminClient({"bootstrap.servers": own.kafka})
+    admin.delete_consumer_groups([own.group])[own.group].result(20)
+    again = own.start_ready_scorer()
+    scores = _after(own, LOST, 46, 5)
+    assert (_partial(scores), _counts(scores)) == ([True] * 5, [37, 38, 39, 40, 41]), "a restart does not make it whole"
+    scores = _after(own, OLD, 40, 5)
+    assert (_srcs(scores), _partial(scores)) == ([40, 41, 42, 43, 44], [True] * 5)
+    assert _counts(scores) == [31, 32, 33, 34, 35], "the backup's and those that the source still holds"
+    log = again.server.log.read_text()
+    assert log.count("state is lost") == 1, "the other partition goes on from its own watermark"
+    own.wait_committed(OLD, 45)
+    again.server.stop()
+    left = Counter((score["partition"], score["src"]) for score in own.scores(46))
+    assert left == dict.fromkeys([*((LOST, n) for n in range(20, 51)), *((OLD, n) for n in range(30, 45))], 1)
+    said = _rebuilt(own)
+    assert said.count("are not known in full") == 2, said
