@@ -3,8 +3,9 @@
 The letters are those of the protocol (docs/decisions/0001, kafka/lane.py): s the store's watermark, e where in the
 output to look, o outputs known up to here, h the highest watermark seen. A record's features are modelled as the set
 of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign, read the tail, take
-a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store, and an
-exception in an owner between a record's row and its output.
+a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store, an
+exception in an owner between a record's row and its output, a snapshot of the store, and the loss of everything in it
+while retention takes the head of the source (and of the output: all of it, or nothing).
 """
 
 from collections import deque
@@ -24,6 +25,11 @@ class Rule(Enum):
     ROW_AT = "B3: a row's own offset tells whether a record is in it"
     ACKED = "I5: nothing is written past what is acked"
     EVICT_CLEAN = "C3: only unchanged rows are evicted"
+    OTHER_READ = "I6: a row of another state than the owner's own is not taken"
+    OTHER_WRITE = "I6: a checkpoint is refused by a store that holds another state"
+    FLAG = "A2: what is scored from a state that is not whole says so"
+    ROWS_TO = "A2: rows of a snapshot past its watermark were answered"
+    JOINS = "A2: a snapshot that does not join up with the source's head does not make a state whole"
     NOTHING_AFTER = "I5: nothing is checkpointed on the way out after an exception"
 
 
@@ -35,18 +41,24 @@ class Row(NamedTuple):
 
 
 class Store(NamedTuple):
-    """The store of one partition: watermark, where in the output to look, a row a key."""
+    """The store of one partition: watermark, where in the output to look, a row a key.
+
+    `is_partial`: records before the source's head are missing. `rows_to`: rows may be past the watermark, up to here.
+    """
 
     s: int
     e: int
     rows: tuple[Row, ...]
+    is_partial: bool = False
+    rows_to: int = -1
 
 
 class Output(NamedTuple):
-    """One record of the output: its source offset and the features it was scored with."""
+    """One record of the output: its source offset, the features it was scored with, and whether it says they are partial."""
 
     src: int
     features: int
+    is_flagged: bool = False
 
 
 class Copied(NamedTuple):
@@ -70,10 +82,15 @@ class Owner(NamedTuple):
     in_flight: tuple[Output, ...] = ()
     acked: int = -1
     copied: Copied | None = None
+    is_partial: bool = False
 
 
 class State(NamedTuple):
-    """Everything: two owners, the store and its replica, what already happened to it, and the output."""
+    """Everything: two owners, the store and its replica, what already happened to it, and the output.
+
+    `head`: the source's first record that is left, `tail`: the output's. `being_taken`: a snapshot whose watermark was read
+    and whose rows were not.
+    """
 
     owners: tuple[Owner, Owner]
     store: Store
@@ -82,6 +99,10 @@ class State(NamedTuple):
     replications: int
     output: tuple[Output, ...]
     raised: int = 0
+    head: int = 0
+    tail: int = 0
+    snapshot: Store | None = None
+    being_taken: Store | None = None
 
 
 class Broken(Exception):
@@ -107,8 +128,13 @@ class Protocol:
         *,
         fails_over: bool = True,
         raises: bool = False,
+        loses_before: int = 0,
+        has_snapshots: bool = False,
+        forgets: bool = False,
     ) -> None:
+        """`loses_before`: the store is lost once, and records before this one expire; `forgets`: all answers expire as well."""
         self.keys, self.without, self.fails_over, self.raises = keys, without, fails_over, raises
+        self.loses_before, self.has_snapshots, self.forgets = loses_before, has_snapshots, forgets
         self.n = len(keys)
         self.key_count = max(keys) + 1
 
@@ -118,6 +144,16 @@ class Protocol:
     def before(self, key: int, offset: int) -> int:
         """F: the records of a key up to and with an offset, a bit each."""
         return sum(1 << i for i in range(self.n) if self.keys[i] == key and i <= offset)
+
+    @property
+    def expired(self) -> int:
+        """The records that expire, a bit each."""
+        return (1 << self.loses_before) - 1
+
+    def may_be(self, records: int, key: int, offset: int, *, is_partial: bool) -> bool:
+        """True where records are those of a key up to an offset, but for expired ones where that is said."""
+        wanted = self.before(key, offset)
+        return records | (wanted & self.expired) == wanted if is_partial else records == wanted
 
     def start(self) -> State:
         store = Store(-1, 0, (Row(0, -1),) * self.key_count)
@@ -149,17 +185,18 @@ class Protocol:
     def check(self, state: State) -> None:
         """What readers accept has the features of exactly the records before; the store never misses or doubles one."""
         last = -1
-        for src, features in state.output:
+        for src, features, is_flagged in state.output:
             if src > last:  # the reader's rule (I4)
                 if src != last + 1:
                     raise Broken(f"lost: a reader goes from {last} to {src}")
-                if features != self.before(self.keys[src], src - 1):
+                if not self.may_be(features, self.keys[src], src - 1, is_partial=is_flagged):
                     raise Broken(f"features of accepted {src} are {features:b}")
                 last = src
+        is_partial = state.store.is_partial
         for key, row in enumerate(state.store.rows):
-            if row.records != self.before(key, row.at):
+            if not self.may_be(row.records, key, row.at, is_partial=is_partial):
                 raise Broken(f"store: key {key} holds {row.records:b} at {row.at}")
-            needed = self.before(key, state.store.s)
+            needed = self.before(key, state.store.s) & ~(self.expired if is_partial else 0)
             if row.records & needed != needed:
                 raise Broken(f"store: key {key} misses records up to s={state.store.s}")
 
@@ -171,11 +208,25 @@ class Protocol:
             for name, owner, changes in self.owner_steps(state, index):
                 owners = (owner, state.owners[1]) if index == 0 else (state.owners[0], owner)
                 yield f"{name} {index}", state._replace(owners=owners, **changes)
+        yield from self.losses(state)
         if self.fails_over:
             if state.replications < 1 and state.replica != state.store:
                 yield "replicate", state._replace(replica=state.store, replications=1)
             if state.failovers < 1 and state.replica != state.store:
                 yield "fail over", state._replace(store=state.replica, failovers=1)
+
+    def losses(self, state: State) -> Iterator[tuple[str, State]]:
+        """A snapshot, its watermark before its rows; the loss of the store once all that expires was answered."""
+        if self.has_snapshots and state.snapshot is None and not state.head:
+            if state.being_taken is None and state.store.s >= 0:
+                yield "begin a snapshot", state._replace(being_taken=state.store)
+            elif state.being_taken is not None:
+                taken = state.being_taken._replace(rows=state.store.rows, rows_to=state.store.s)
+                yield "end a snapshot", state._replace(snapshot=taken)
+        is_answered = self.loses_before - 1 in {each.src for each in state.output}
+        if self.loses_before and not state.head and state.store.s >= 0 and is_answered:
+            tail = len(state.output) if self.forgets else 0
+            yield "lose", state._replace(store=self.start().store, head=self.loses_before, tail=tail)
 
     def owner_steps(self, state: State, index: int) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """(name, the owner after it, what else changes) of each step of one owner."""
@@ -186,7 +237,7 @@ class Protocol:
             yield "deliver", after, {"output": (*state.output, first)}
         if me.phase == 0:
             if index == 0 or state.owners[0].phase != 0:
-                yield "assign", self.opened(state.store, me.in_flight), {}
+                yield self.assign(state, me)
             return
         if me.phase == 1:
             yield "read tail", self.tail_read(state, me), {}
@@ -202,15 +253,32 @@ class Protocol:
             yield self.write(state, me)
         yield from self.evict(state, me)
 
-    def opened(self, store: Store, in_flight: tuple[Output, ...]) -> Owner:
-        """A1-A2: what was in flight of a former life still is; memory is empty."""
+    def assign(self, state: State, me: Owner) -> tuple[str, Owner, dict[str, Any]]:
+        """A1-A2: where the state is lost it is restored, or begun at the head, and the store is told before all else."""
+        store = state.store
+        if store.s + 1 >= state.head:
+            return "assign", self.opened(store, me.in_flight), {}
+        kept = state.snapshot
+        if kept is not None and kept.s > store.s:
+            store = kept
+        is_gapless = store.s + 1 >= state.head or (store is kept and not self.has(Rule.JOINS))
+        if not is_gapless:
+            store = store._replace(s=state.head - 1, is_partial=True)
+        name = "assign and restore" if store is kept else "assign and begin"
+        return name, self.opened(store, me.in_flight, state.head), {"store": store}
+
+    def opened(self, store: Store, in_flight: tuple[Output, ...], head: int = 0) -> Owner:
+        """What was in flight of a former life still is; memory is empty."""
         rows: tuple[Row | None, ...] = (None,) * self.key_count
-        return Owner(phase=1, high=store.s, e=store.e, position=store.s + 1, rows=rows, in_flight=in_flight)
+        return Owner(
+            phase=1, high=store.s, e=store.e, position=max(head, store.s + 1), rows=rows, in_flight=in_flight,
+            is_partial=store.is_partial, acked=store.rows_to if self.has(Rule.ROWS_TO) else -1,
+        )  # fmt: skip
 
     def tail_read(self, state: State, me: Owner) -> Owner:
-        """A4-A5: outputs are known up to the highest source offset in the tail."""
-        o = max([me.high, *(out.src for out in state.output[me.e :])])
-        return me._replace(phase=2, o=o, acked=o, position=me.high + 1)
+        """A4-A5: outputs are known up to the highest source offset in the tail, and up to rows that were restored."""
+        o = max([me.high, me.acked, *(out.src for out in state.output[max(me.e, state.tail) :])])
+        return me._replace(phase=2, o=o, acked=o)
 
     def take(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """B2-B3 for the next record: read its row if it is not in memory, then apply it silently or live."""
@@ -219,8 +287,10 @@ class Protocol:
         row = me.rows[key]
         high = me.high
         if row is None:
-            if state.store.s < high and self.has(Rule.REFUSE_READ):
-                yield "store went back at read", self.opened(state.store, me.in_flight), {}
+            is_other = state.store.is_partial != me.is_partial and self.has(Rule.OTHER_READ)
+            if (state.store.s < high and self.has(Rule.REFUSE_READ)) or is_other:
+                name, owner, changes = self.assign(state, me)
+                yield f"store went back at read, {name}", owner, changes
                 return
             row = state.store.rows[key]
             if self.has(Rule.HIGH):
@@ -242,7 +312,8 @@ class Protocol:
         if offset <= me.o:
             yield "replay", after, {}
         else:
-            yield "live", after._replace(in_flight=(*me.in_flight, Output(offset, row.records))), {}
+            is_flagged = me.is_partial and self.has(Rule.FLAG)
+            yield "live", after._replace(in_flight=(*me.in_flight, Output(offset, row.records, is_flagged))), {}
 
     def raise_within(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """An exception after a record's row is applied and before its output is produced; the owner ends.
@@ -268,14 +339,20 @@ class Protocol:
         """C2: one script compares, then writes rows and watermark."""
         assert me.copied is not None
         t, e, copied = me.copied
-        if state.store.s < me.high and self.has(Rule.REFUSE_WRITE):
-            return "store went back at write", self.opened(state.store, me.in_flight), {}
+        is_other = state.store.is_partial != me.is_partial and state.store.s >= 0 and self.has(Rule.OTHER_WRITE)
+        if (state.store.s < me.high and self.has(Rule.REFUSE_WRITE)) or is_other:
+            name, owner, changes = self.assign(state, me)
+            return f"store went back at write, {name}", owner, changes
         if state.store.s >= t and self.has(Rule.COMPARE):
             return "already written", me._replace(copied=None, high=max(me.high, state.store.s)), {}
         rows = state.store.rows
         for key, row in copied:
             rows = (*rows[:key], row, *rows[key + 1 :])
-        return "write", me._replace(copied=None, high=max(t, me.high)), {"store": Store(t, e, rows)}
+        return (
+            "write",
+            me._replace(copied=None, high=max(t, me.high)),
+            {"store": Store(t, e, rows, me.is_partial, state.store.rows_to)},
+        )
 
     def evict(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """C3: forget a row; without the rule a changed one is written by itself first."""

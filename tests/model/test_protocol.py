@@ -30,6 +30,40 @@ def test_a_checkpoint_after_an_exception_breaks_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "with_a_snapshot"),
+    [((0, 1), False), ((0, 0), True)],
+    ids=["from what is left", "with a snapshot, and all answers gone"],
+)
+def test_a_lost_store_is_gone_on_with_beside_a_zombie(keys: tuple[int, ...], with_a_snapshot: bool) -> None:
+    result = Protocol(
+        keys, fails_over=False, loses_before=1, has_snapshots=with_a_snapshot, forgets=with_a_snapshot
+    ).walk()
+    assert result.broken == "", result.schedule
+    assert result.states > 20_000
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys", "breaks"),
+    [
+        (Rule.OTHER_READ, (0, 0), "features of accepted 1"),
+        (Rule.OTHER_WRITE, (0, 1), "store: key 0 misses records"),
+        (Rule.FLAG, (0, 0), "features of accepted 1"),
+        (Rule.ROWS_TO, (0, 0), "the store is ahead of the output"),
+        (Rule.JOINS, (0, 0, 0), "features of accepted 2"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_without_a_rule_of_the_lost_store_a_schedule_breaks_it(rule: Rule, keys: tuple[int, ...], breaks: str) -> None:
+    needs_snapshots = rule in (Rule.ROWS_TO, Rule.JOINS)
+    result = Protocol(
+        keys, frozenset({rule}), fails_over=False, loses_before=len(keys) - 1, has_snapshots=needs_snapshots,
+        forgets=rule is Rule.ROWS_TO,
+    ).walk()  # fmt: skip
+    assert breaks in result.broken, f"{result.states} states hold without: {rule.value}"
+    assert "lose" in result.schedule
+
+
+@pytest.mark.parametrize(
     ("rule", "keys"),
     [
         (Rule.COMPARE, (0, 1)),

@@ -116,9 +116,11 @@ class Recovery:
     ) -> Standing:  # fmt: skip
         """A2 to A4: watermark, ends, the group's offset, then the output's tail."""
         self._own_steps += 1
-        source_low, source_high = self._ends(client, self._source, partition)
         output_low, output_high = self._ends(client, self._output, partition)
         committed, empty_to = self._committed(client, partition)
+        source_low, source_high = self._ends(
+            client, self._source, partition
+        )  # last: what was answered stands before it
         found = Standing(
             mark=mark, identity=identity, source_low=source_low, source_high=source_high, output_low=output_low,
             output_high=output_high, committed=committed, empty_to=empty_to, verdicts=self._tail.empty(),

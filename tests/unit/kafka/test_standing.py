@@ -134,7 +134,7 @@ def test_verdicts_keep_the_first_record_of_each_source_offset_and_its_reason() -
     found = Verdicts(SYMBOLS)
     for srcs, outputs, code, reasons in (([5, 6], [20, 21], 1, {}), ([4, 5], [10, 11], 2, {4: "late", 5: "late"})):
         rows = np.array(srcs, np.int64)
-        found.add(rows, rows - 1, np.array(outputs, np.int64), np.full(2, code, np.int64), reasons)  # type: ignore[arg-type]
+        found.add(rows, rows - 1, np.array(outputs, np.int64), np.full(2, code, np.int64), reasons)
     assert list(found) == [4, 5, 6]
     assert (found[5].verdict, found[5].reason, found[5].output_offset) == ("REJECTED", "late", 11)
     assert (found[6].verdict, found[6].prev) == ("GOOD", 5)
