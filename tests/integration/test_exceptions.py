@@ -127,11 +127,16 @@ def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
     assert set(found) == {value for _, value in rows("a", 0, 30)}
 
 
-@pytest.mark.parametrize("point", FAUST_POINTS if WHOLE else ("processed",))
-def test_the_faust_shell_that_raises_at_a_step_is_as_if_it_did_not(bare: Chain, point: str) -> None:
+FAUST_CASES = (
+    [(point, how) for point in FAUST_POINTS for how in ("raise", "kill")] if WHOLE else [("processed", "raise")]
+)
+
+
+@pytest.mark.parametrize(("point", "how"), FAUST_CASES)
+def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: str, how: str) -> None:
     own = OwnTopics.made(bare)
     env = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
-    armed = {"RISKSTREAM_FAULT_POINT": f"{point}:3", "RISKSTREAM_FAULT_HOW": "raise"}
+    armed = {"RISKSTREAM_FAULT_POINT": f"{point}:3", "RISKSTREAM_FAULT_HOW": how}
     service = own.start_ready_scorer(**env, **armed)
     sent = 0
     while service.server.is_running and sent < 4000:

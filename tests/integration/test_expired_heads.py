@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
+from riskstream.contracts.writers import SchemaWait
 from riskstream.demo.chain import Chain
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
@@ -162,6 +163,35 @@ def test_a_derived_lane_begins_at_what_is_left_fresh_and_again(own: OwnTopics) -
     wait_until(lambda: len(again.taken) == 5, "those after the committed offset that are left")
     running.end()
     assert (work.taken, again.taken) == (list(range(10, 30)), list(range(35, 40)))
+
+
+class _Waiting(_Echo):
+    """Cannot read its state until it is told that it can."""
+
+    is_known = False
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        if not self.is_known:
+            raise SchemaWait(what="a state's schema is not known", where=f"{self.state_topics[0]} {partition}:0")
+        super().restore(partition, records)
+
+
+def test_a_derived_lane_whose_state_cannot_be_read_waits_and_takes_nothing(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 30))
+    stop, work, metrics = threading.Event(), _Waiting(own.output, _open_gate()), ProfilerMetrics(CollectorRegistry())
+    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    lane = DerivedLane(settings, work, metrics, stop)
+    running = _Running(lane, stop)
+    wait_until(lambda: metrics.waiting._value.get() == 2, "both partitions wait")
+    time.sleep(1.5)
+    assert not running.failed
+    assert not lane.is_ready
+    assert work.taken == []
+    work.is_known = True
+    own.wait_committed(1, 30)
+    assert work.taken == list(range(30))
+    assert lane.is_ready
+    running.end()
 
 
 def test_a_derived_lane_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -> None:

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 from loadtests.collector import Collector, Seen
+from tests.integration.test_exceptions import WHOLE
+from tests.integration.test_lost_offsets import kill, lose_offsets
 from tests.support.builders import frame
 from tests.support.world import World
 
@@ -29,6 +31,7 @@ from riskstream.risk.features.declare import HOUR_MS, TERMINAL
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import HEAD
 from riskstream.risk.features.standard import STANDARD_PROFILES
+from riskstream.runtime.faults import DERIVED_POINTS, FORWARD_POINTS
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.telemetry.context import new_trace
 from riskstream.trainer.dataset import read_dataset
@@ -134,11 +137,11 @@ def _is_shown(world: World, plain: redis.Redis, key: str) -> bool:
     return held is not None and str(held[2]) == str(_expected(world, key))
 
 
-def _kill(world: World, name: str) -> None:
-    service = world.chain.services[name]
-    os.kill(service.server.pid, signal.SIGKILL)
-    service.server._guard.wait(30)
-    service.server.stop()
+def _kill(world: World, name: str, *, lost: tuple[str, ...] = ()) -> None:
+    """Kill and start again; `lost`: groups whose offsets are gone meanwhile."""
+    kill(world.chain.services[name])
+    if lost:
+        lose_offsets(world.kafka, *lost)
     world.chain.start(name)
 
 
@@ -150,7 +153,7 @@ def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(wo
     _say(world, [1, 6, 11])
     _wait("labels change it", lambda: (_held(plain, f"{world.tag}-t1") or before)[2] != before[2])
     for round_ in range(2):
-        _kill(world, "profiler")
+        _kill(world, "profiler", lost=("profiler", "profiler-shuffle") if round_ else ())
         world.send(_rows(world.tag, 200 + 200 * round_, 200))
     wait_ready(list(world.chain.services.values()))
     for n in range(5):
@@ -163,6 +166,44 @@ def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(wo
         "each counts once through every kill"
     )
     assert found[names.index("terminal_fraud_rate_7d")] == pytest.approx(3 / counted)
+
+
+HOWS = ("kill", "raise", "interrupt")
+CASES = (
+    [(point, how) for point in (*DERIVED_POINTS, *FORWARD_POINTS) for how in HOWS] if WHOLE else [("forwarded", "kill")]
+)
+
+
+if WHOLE:  # `make proof`; `make test` kills it at moments of chance
+
+    @pytest.mark.parametrize(("point", "how"), CASES)
+    def test_a_profiler_that_fails_at_a_step_is_as_if_it_did_not(
+        world: World, plain: redis.Redis, point: str, how: str
+    ) -> None:
+        world.chain.services["profiler"].server.stop()
+        turn = 1 if point == "restored" else 3
+        service = world.chain.start(
+            "profiler", {"RISKSTREAM_FAULT_POINT": f"{point}:{turn}", "RISKSTREAM_FAULT_HOW": how}
+        )
+        sent = 0
+        end = time.monotonic() + DEADLINE_S
+        while service.server.is_running:
+            assert time.monotonic() < end, f"it never passed {point}"
+            world.send(_rows(world.tag, sent, 20))
+            sent += 20
+            time.sleep(0.4)
+        service.server.stop()
+        service = world.chain.start("profiler")
+        world.send(_rows(world.tag, sent, 20))
+        sent += 20
+        wait_ready([service])
+        for n in range(5):
+            _wait(f"terminal {n} is right", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}"))
+        counted = _expected(world, f"{world.tag}-t1")[
+            [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]].index("terminal_count_7d")
+        ]
+        closed = max(T0 + (sent - 1) * 120_000, T0) // HOUR_MS * HOUR_MS
+        assert counted >= sum(1 for n in range(1, sent, 5) if T0 + n * 120_000 <= closed)
 
 
 def test_a_view_that_redis_lost_is_told_again(world: World, plain: redis.Redis) -> None:

@@ -1,0 +1,92 @@
+"""A group whose offsets are lost, and a topic whose head moved meanwhile: the tracker goes on where its states stand."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from tests.support.builders import NOW_MS, frame
+from tests.support.own_topics import wait_until
+from tests.support.world import World
+
+from riskstream.contracts.codec import codec
+from riskstream.demo.chain import Chain
+from riskstream.kafka.read import TopicReader
+from riskstream.local.services import Service, wait_ready
+
+
+def _burst(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    """Small amounts in quick succession: some of it is alerted."""
+    return [
+        (
+            f"{tag}-{n % 4}".encode(),
+            frame(
+                customer_id=f"{tag}-{n % 4}", transaction_id=f"{tag}-{n}", channel="ECOM", amount_minor=90,
+                base_amount_minor=90, occurred_at=NOW_MS + n * 1000,
+            ),
+        )
+        for n in range(first, first + count)
+    ]  # fmt: skip
+
+
+def lose_offsets(kafka: str, *groups: str) -> None:
+    """Delete groups, as their expiry does; waits until they have no member."""
+    client = AdminClient({"bootstrap.servers": kafka})
+
+    def is_gone() -> bool:
+        try:
+            for future in client.delete_consumer_groups(list(groups), request_timeout=10).values():
+                future.result(10)
+        except KafkaException as error:
+            name = error.args[0].name()
+            if name not in ("NON_EMPTY_GROUP", "GROUP_ID_NOT_FOUND"):
+                raise
+            return bool(name == "GROUP_ID_NOT_FOUND")
+        return True
+
+    wait_until(is_gone, f"{groups} are gone")
+
+
+def kill(service: Service) -> None:
+    os.kill(service.server.pid, signal.SIGKILL)
+    service.server._guard.wait(30)
+    service.server.stop()
+
+
+def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_groups_offsets(bare: Chain) -> None:
+    world = World(bare)
+    scorer = bare.start("scorer")
+    world.send(_burst(world.tag, 0, 120))
+    world.scores(120)
+    tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "2000"})
+    wait_ready([scorer, tracker])
+    world.wait_for_tracker()
+    time.sleep(1)
+    tracker.server.stop()
+    tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "60000"})  # commits, and writes no state
+    world.send(_burst(world.tag, 120, 120))
+    expected = {each["transaction_id"] for each in world.scores(240) if each["decision"] != "APPROVE"}
+    late = {each for each in expected if int(each.removeprefix(f"{world.tag}-")) >= 120}
+    assert late
+    world.new("alerts.v1", len(expected), lambda record: (record.key or b"").startswith(world.tag.encode()))
+    kill(tracker)
+    lose_offsets(world.kafka, "tracker")
+    tracker = bare.start("tracker")
+    world.send(_burst(world.tag, 240, 40))
+    expected = {each["transaction_id"] for each in world.scores(280) if each["decision"] != "APPROVE"}
+    world.wait_for_tracker()
+    tracker.server.stop()
+    scorer.server.stop()
+    alerts = [codec("alert.v1").decode(record.value)["transaction_id"] for record in world.all_new("alerts.v1")]
+    found = Counter(each for each in alerts if each.startswith(world.tag))
+    assert found == Counter(expected), "each alert once"
+    states = {}
+    with TopicReader(world.kafka, ["customer-risk.v1"]) as reader:
+        for record in reader.until_end():
+            if (record.key or b"").startswith(world.tag.encode()):
+                states[record.key] = codec("customer-risk.v1").decode(record.value)
+    assert [sum(tile["transactions"] for tile in each["daily"]) for each in states.values()] == [70] * 4
+    assert {each["whole_from"] for each in states.values()} == {0}
+    assert "whole_from" not in tracker.server.log.read_text()
