@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +47,23 @@ _OF_THE_WRITING = ("position", "score_offset", "ends_flush")
 """Fields of a customer's state that say when it was written, not what it is."""
 
 
-def check(kafka: str, model: Path | None, poison: frozenset[bytes], seen: list[tuple[int, int, int]]) -> Findings:
+Read = Callable[[str], list[Record]]
+"""Every record that a topic ever held."""
+
+
+def check(
+    kafka: str, model: Path | None, poison: frozenset[bytes], seen: list[tuple[int, int, int]], read: Read | None = None
+) -> Findings:
     """`poison` are the values that must be rejected, `seen` what the concurrent reader accepted.
 
-    `model` is None where more than one scored: then scores and decisions are not computed again.
+    `model` is None where more than one scored: then scores and decisions are not computed again. `read` where topics no
+    longer hold all that they held.
     """
+    read = read or partial(read_all, kafka)
     found = Findings()
     found.counts.update(dict.fromkeys(WRONG, 0))
-    source = _by_partition(_read(kafka, "transactions.v1"))
-    accepted = _accepted(kafka, found)
+    source = _by_partition(read("transactions.v1"))
+    accepted = _accepted(read, found)
     found.counts["source_records"] = sum(map(len, source.values()))
     found.counts["scores_accepted"] = sum(map(len, accepted.values()))
     rejected: set[tuple[int, int]] = set()
@@ -80,14 +90,15 @@ def check(kafka: str, model: Path | None, poison: frozenset[bytes], seen: list[t
     if model is not None:
         _model(found, OnnxModel(model, STANDARD), accepted)
     _dead_letters(found, kafka, rejected)
-    _alerts(found, kafka, accepted)
-    _customers(found, kafka, accepted)
+    _alerts(found, read, accepted)
+    _customers(found, read, accepted)
     _concurrent(found, accepted, seen)
     return found
 
 
-def _read(kafka: str, topic: str, *, committed_only: bool = True) -> list[Record]:
-    with TopicReader(kafka, [topic], committed_only=committed_only) as reader:
+def read_all(kafka: str, topic: str) -> list[Record]:
+    """What a topic holds now; of scores.v1 also what was never committed, as its readers see it."""
+    with TopicReader(kafka, [topic], committed_only=topic != "scores.v1") as reader:
         return list(reader.until_end())
 
 
@@ -98,12 +109,12 @@ def _by_partition(records: list[Record]) -> dict[int, list[Record]]:
     return out
 
 
-def _accepted(kafka: str, found: Findings) -> dict[int, list[tuple[Record, dict[str, Any]]]]:
+def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[str, Any]]]]:
     """By partition, what the reader's rule accepts; raw repeats are counted, a first that comes late is out of order."""
     rule = AcceptedReader()
     out: dict[int, list[tuple[Record, dict[str, Any]]]] = {}
     srcs: dict[int, set[int]] = {}
-    for record in _read(kafka, "scores.v1", committed_only=False):
+    for record in read("scores.v1"):
         score = codec("score.v1").decode(record.value)
         known = srcs.setdefault(record.partition, set())
         if rule.accept(record.partition, score["src"], score["prev"]):
@@ -163,14 +174,14 @@ def _dead_letters(found: Findings, kafka: str, rejected: set[tuple[int, int]]) -
         found.wrong("dlq_extra", f"partition {partition} offset {offset}")
 
 
-def _alerts(found: Findings, kafka: str, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _alerts(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
     expected = {
         f"transactions.v1-{partition}-{score['src']}": score["decision"]
         for partition, pairs in accepted.items()
         for _, score in pairs
         if score["verdict"] == "GOOD" and score["decision"] != "APPROVE"
     }
-    alerts = [codec("alert.v1").decode(record.value) for record in _read(kafka, "alerts.v1")]
+    alerts = [codec("alert.v1").decode(record.value) for record in read("alerts.v1")]
     seen = Counter(alert["alert_id"] for alert in alerts)
     found.counts["alerts"] = len(alerts)
     for alert_id in expected.keys() - seen.keys():
@@ -182,9 +193,9 @@ def _alerts(found: Findings, kafka: str, accepted: dict[int, list[tuple[Record, 
             found.wrong("alerts_doubled", f"{alert_id} {count} times")
 
 
-def _customers(found: Findings, kafka: str, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _customers(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
     """The newest state of each customer is the fold of its accepted scores."""
-    newest = {(record.partition, record.key): record for record in _read(kafka, "customer-risk.v1")}
+    newest = {(record.partition, record.key): record for record in read("customer-risk.v1")}
     states: dict[tuple[int, str], CustomerState] = {}
     for partition, pairs in accepted.items():
         for record, score in pairs:

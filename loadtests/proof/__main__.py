@@ -16,6 +16,7 @@ from loadtests.bounds.__main__ import run as run_bounds
 from loadtests.chaos.run import run_chaos
 from loadtests.model import small_model
 from loadtests.proof import schedules as named
+from loadtests.proof.drains import drains
 from loadtests.proof.holds import expired
 from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
@@ -67,6 +68,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "rolling": rolling,
     "traces": traces,
     "kill-recovery": kill_recovery,
+    "drains": drains,
     "profile-freshness": freshness,
     "handbook-stack": handbook,
     "chaos": partial(chaos, minutes=10, runtime="lane"),

@@ -1,0 +1,181 @@
+"""An old cluster: retention has cut every topic, offsets have expired, compaction has run, a partition was idle all the while.
+
+Three times, by what became of Redis: `kept`, `empty`, and `older` (restored from a copy of before). Each service is then
+restarted again and again, more is sent, and everything that came out since the first day is compared with the oracle.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from loadtests.chaos.check import Findings, check, read_all
+from loadtests.chaos.load import Rows, make_rows
+from loadtests.proof.ager import Ager
+from loadtests.proof.drains import profiles_differ
+from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.contracts.partitioning import partition_of
+from riskstream.demo.chain import Chain
+from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.ports import Record
+from riskstream.kafka.produce import BulkProducer
+from riskstream.local.services import wait_ready
+
+SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
+READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),
+         "profiler": ("profile-events.v1",)}  # fmt: skip
+IDLE = 1
+"""A partition that gets nothing after the first day."""
+SETTLE_S = 120.0
+Found = tuple[Counter[str], list[str]]
+
+
+def old(folder: Path, model: Path, seed: int, *, count: int = 24_000, restarts: int = 10, stores: tuple[str, ...] = ("kept", "empty", "older")) -> Found:
+    """Each store on a cluster of its own; counts begin with its name."""
+    counts: Counter[str] = Counter()
+    problems: list[str] = []
+    for store in stores:
+        found = _Old(folder / store, model, seed, count, restarts).live(store)
+        counts.update({f"{store}_{key}": value for key, value in found.counts.items()})
+        problems += [f"{store}: {each}" for each in found.problems]
+    return counts, problems
+
+
+class Archive:
+    """Every record that topics ever held: take it before they expire."""
+
+    def __init__(self, kafka: str) -> None:
+        self._kafka = kafka
+        self._records: dict[str, dict[tuple[int, int], Record]] = {}
+
+    def take(self, *names: str) -> None:
+        for name in names:
+            self._records.setdefault(name, {}).update({(each.partition, each.offset): each for each in read_all(self._kafka, name)})
+
+    def read(self, name: str) -> list[Record]:
+        """In each partition's order."""
+        return [each for _, each in sorted(self._records[name].items())]
+
+
+class _Old:
+    def __init__(self, folder: Path, model: Path, seed: int, count: int, restarts: int) -> None:
+        self._folder, self._model, self._restarts = folder, model, restarts
+        self._rows = make_rows(count, seed)
+        self._sent = 0
+        self._values: list[bytes] = []
+        self._problems: list[str] = []
+
+    def live(self, store: str) -> Findings:
+        """The months, and what is wrong after them."""
+        env = {"RISKSTREAM_PROFILER_FEATURES": "standard-profiles"}
+        with Chain(self._folder, self._model, names=SERVICES, reporter_every_s=5, session_timeout_ms=2000, env=env) as chain:
+            archive, ager = Archive(chain.stack.kafka), Ager(chain.stack.kafka)
+            self._send(chain, 1 / 3, is_idle_too=True)
+            with _redis(chain) as client:
+                copy = {key: client.dump(key) for key in client.keys()}
+            self._send(chain, 1 / 3)
+            for service in chain.services.values():
+                service.server.stop()
+            archive.take(*topics())
+            self._age(ager)
+            with _redis(chain) as client:
+                if store != "kept":
+                    client.flushall()
+                for key, value in copy.items() if store == "older" else ():
+                    client.restore(key, 0, value)
+            self._restart(chain)
+            left = (len(self._rows.keys) - self._sent) / len(self._rows.keys)
+            self._send(chain, left)
+            time.sleep(5)  # a flush, a checkpoint
+            flags = _sum(chain, "scorer", 'riskstream_scorer_flagged_total{flag="')
+            unreconciled = _sum(chain, "reporter", "riskstream_reporter_unreconciled_total")
+            for service in chain.services.values():
+                if not service.server.is_running:
+                    self._problems.append(str(service.server.failure()))
+                service.server.stop()
+            archive.take(*topics())
+            rows = Rows(keys=self._rows.keys, values=self._values, poison=self._rows.poison & frozenset(self._values))
+            found = check(chain.stack.kafka, self._model, rows.poison, [], archive.read)
+            profiles_differ(found, archive.read, rows)
+        if unreconciled:
+            self._problems.append(f"{unreconciled:.0f} reports differ from their control totals")
+        if store != "kept" and not flags:
+            self._problems.append("the state was lost, and no score says so")
+        found.counts["flagged"] = round(flags)
+        found.problems[:0] = self._problems
+        return found
+
+    def _send(self, chain: Chain, share: float, *, is_idle_too: bool = False) -> None:
+        """So much of the rows; returns when every service has done them."""
+        self._some(chain, round(share * len(self._rows.keys)), is_idle_too=is_idle_too)
+        if late := _settled(chain.stack.kafka, SETTLE_S):
+            self._problems.append(f"not done within {SETTLE_S:.0f} s: {late}")
+        time.sleep(2)
+
+    def _some(self, chain: Chain, count: int, *, is_idle_too: bool = False) -> None:
+        part = slice(self._sent, self._sent + count)
+        pairs = [
+            (key, value) for key, value in zip(self._rows.keys[part], self._rows.values[part], strict=True)
+            if is_idle_too or partition_of(key, DEFAULT_PARTITIONS) != IDLE
+        ]  # fmt: skip
+        self._sent += count
+        self._values += [value for _, value in pairs]
+        producer = BulkProducer(chain.stack.kafka, "old")
+        producer.send("transactions.v1", [key for key, _ in pairs], [value for _, value in pairs])
+        producer.flush()
+
+    def _age(self, ager: Ager) -> None:
+        """A month without a payment: heads gone, offsets gone, compacted topics compacted."""
+        for name, topic in topics().items():
+            if topic.is_compacted:
+                ager.compact_eagerly(name)
+            else:
+                ager.small_segments(name)
+                ager.expire_heads(name)
+        for group in READS:
+            ager.expire_group(group)
+
+    def _restart(self, chain: Chain) -> None:
+        for number in range(self._restarts):
+            for name in SERVICES:
+                if number:
+                    chain.services[name].server.stop()
+                chain.start(name)
+                self._some(chain, 20)
+            try:
+                wait_ready(list(chain.services.values()))
+            except Exception as error:
+                self._problems.append(f"start {number + 1}: {error}")
+                return
+
+
+def _redis(chain: Chain) -> redis.Redis:
+    return redis.Redis.from_url(chain.stack.redis)
+
+
+def _sum(chain: Chain, name: str, begins: str) -> float:
+    import urllib.request
+
+    with urllib.request.urlopen(f"{chain.services[name].telemetry}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(begins))
+
+
+def _settled(kafka: str, deadline_s: float) -> list[str]:
+    """Wait until every group has done every record that its topics still hold; what is not done at the deadline."""
+    admin = TopicAdmin(kafka)
+    end = time.monotonic() + deadline_s
+    while True:
+        left = []
+        for group, names in READS.items():
+            done = admin.group_offsets(group)
+            for topic in names:
+                firsts = admin.end_offsets(topic, DEFAULT_PARTITIONS, first=True)
+                for number, last in enumerate(admin.end_offsets(topic, DEFAULT_PARTITIONS)):
+                    if last > firsts[number] and done.get((topic, number), 0) < last:
+                        left.append(f"{group} {topic}[{number}] {done.get((topic, number), 0)} of {last}")
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.5)
