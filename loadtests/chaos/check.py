@@ -13,7 +13,7 @@ import numpy as np
 from loadtests.chaos.oracle import Expected, Oracle, differs
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.contracts.codec import codec
-from riskstream.kafka.dead_letters import read_dead_letters
+from riskstream.kafka.dead_letters import dead_letters_of
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
@@ -89,7 +89,7 @@ def check(
             _compare(found, partition, expected, *scores[record.offset])
     if model is not None:
         _model(found, OnnxModel(model, STANDARD), accepted)
-    _dead_letters(found, kafka, rejected)
+    _dead_letters(found, read, rejected)
     _alerts(found, read, accepted)
     _customers(found, read, accepted)
     _concurrent(found, accepted, seen)
@@ -165,8 +165,8 @@ def _model(found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Rec
             found.wrong("decision_differs", f"{score['transaction_id']}: {score['decision']}, must be {expected}")
 
 
-def _dead_letters(found: Findings, kafka: str, rejected: set[tuple[int, int]]) -> None:
-    letters = {(letter.partition, letter.offset) for letter in read_dead_letters(kafka, "transactions.v1.dlq")}
+def _dead_letters(found: Findings, read: Read, rejected: set[tuple[int, int]]) -> None:
+    letters = {(letter.partition, letter.offset) for letter in dead_letters_of(read("transactions.v1.dlq"))}
     found.counts["poison"] = len(rejected)
     for partition, offset in rejected - letters:
         found.wrong("poison_not_in_dlq", f"partition {partition} offset {offset}")

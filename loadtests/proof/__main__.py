@@ -18,6 +18,7 @@ from loadtests.model import small_model
 from loadtests.proof import schedules as named
 from loadtests.proof.drains import drains
 from loadtests.proof.holds import expired
+from loadtests.proof.old import old
 from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
@@ -69,6 +70,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "traces": traces,
     "kill-recovery": kill_recovery,
     "drains": drains,
+    "old": old,
     "profile-freshness": freshness,
     "handbook-stack": handbook,
     "chaos": partial(chaos, minutes=10, runtime="lane"),

@@ -5,10 +5,11 @@ restarted again and again, more is sent, and everything that came out since the 
 """
 
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import redis
 
 from loadtests.chaos.check import Findings, check, read_all
@@ -16,12 +17,12 @@ from loadtests.chaos.load import Rows, make_rows
 from loadtests.proof.ager import Ager
 from loadtests.proof.drains import profiles_differ
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.contracts.partitioning import partition_of
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.ports import Record
 from riskstream.kafka.produce import BulkProducer
 from riskstream.local.services import wait_ready
+from riskstream.risk.partition import partition_kernel
 
 SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
 READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),
@@ -29,10 +30,13 @@ READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-sh
 IDLE = 1
 """A partition that gets nothing after the first day."""
 SETTLE_S = 120.0
+STORES = ("kept", "empty", "older")
 Found = tuple[Counter[str], list[str]]
 
 
-def old(folder: Path, model: Path, seed: int, *, count: int = 24_000, restarts: int = 10, stores: tuple[str, ...] = ("kept", "empty", "older")) -> Found:
+def old(
+    folder: Path, model: Path, seed: int, *, count: int = 24_000, restarts: int = 10, stores: tuple[str, ...] = STORES
+) -> Found:
     """Each store on a cluster of its own; counts begin with its name."""
     counts: Counter[str] = Counter()
     problems: list[str] = []
@@ -52,7 +56,9 @@ class Archive:
 
     def take(self, *names: str) -> None:
         for name in names:
-            self._records.setdefault(name, {}).update({(each.partition, each.offset): each for each in read_all(self._kafka, name)})
+            self._records.setdefault(name, {}).update(
+                {(each.partition, each.offset): each for each in read_all(self._kafka, name)}
+            )
 
     def read(self, name: str) -> list[Record]:
         """In each partition's order."""
@@ -70,11 +76,13 @@ class _Old:
     def live(self, store: str) -> Findings:
         """The months, and what is wrong after them."""
         env = {"RISKSTREAM_PROFILER_FEATURES": "standard-profiles"}
-        with Chain(self._folder, self._model, names=SERVICES, reporter_every_s=5, session_timeout_ms=2000, env=env) as chain:
+        with Chain(
+            self._folder, self._model, names=SERVICES, reporter_every_s=5, session_timeout_ms=2000, env=env
+        ) as chain:
             archive, ager = Archive(chain.stack.kafka), Ager(chain.stack.kafka)
             self._send(chain, 1 / 3, is_idle_too=True)
             with _redis(chain) as client:
-                copy = {key: client.dump(key) for key in client.keys()}
+                copy = {key: client.dump(key) for key in client.scan_iter()}
             self._send(chain, 1 / 3)
             for service in chain.services.values():
                 service.server.stop()
@@ -118,7 +126,7 @@ class _Old:
         part = slice(self._sent, self._sent + count)
         pairs = [
             (key, value) for key, value in zip(self._rows.keys[part], self._rows.values[part], strict=True)
-            if is_idle_too or partition_of(key, DEFAULT_PARTITIONS) != IDLE
+            if is_idle_too or _partition(key) != IDLE
         ]  # fmt: skip
         self._sent += count
         self._values += [value for _, value in pairs]
@@ -151,13 +159,18 @@ class _Old:
                 return
 
 
+def _partition(key: bytes) -> int:
+    out = np.empty(1, np.int32)
+    lengths = np.array([len(key)], np.int32)
+    partition_kernel(np.frombuffer(key, np.uint8), np.zeros(1, np.int64), lengths, DEFAULT_PARTITIONS, out)
+    return int(out[0])
+
+
 def _redis(chain: Chain) -> redis.Redis:
     return redis.Redis.from_url(chain.stack.redis)
 
 
 def _sum(chain: Chain, name: str, begins: str) -> float:
-    import urllib.request
-
     with urllib.request.urlopen(f"{chain.services[name].telemetry}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(begins))

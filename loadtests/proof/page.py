@@ -26,6 +26,7 @@ WHAT = {
     "traces": "1,000 sampled callers while scorers and trackers join and leave; every trace from its report back to its caller",
     "kill-recovery": "1,000,000 customers in Redis, kill -9 twenty times: until every partition scores again",
     "drains": "500,000 transactions and their labels before a service runs: drained cold, and with all of them killed midway",
+    "old": "heads and offsets expired, topics compacted, a partition idle; Redis kept, empty, older; ten restarts of each service",
     "profile-freshness": "500 events/s, an hour of event time a second: from the append that closes a tile to the vector in Redis",
     "handbook-stack": "the public book's file, labels 7 days late, through profiler and scorer; the last six weeks against offline",
     "chaos": "ten minutes of the mix (`make chaos`), three brokers",

@@ -4,7 +4,7 @@ What was redriven is the committed position of a group of its own: an offset up 
 metadata the ranges beyond it. Records and commit are one Kafka transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -43,23 +43,28 @@ class DeadLetter:
 
 def read_dead_letters(bootstrap: str, topic: str) -> list[DeadLetter]:
     """Every dead letter of a topic, the first of each source position, in order of position."""
-    found: dict[tuple[int, int], DeadLetter] = {}
     with TopicReader(bootstrap, [topic]) as reader:
-        for record in reader.until_end():
-            headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-            try:
-                partition, offset = int(headers["riskstream-partition"]), int(headers["riskstream-offset"])
-            except (KeyError, ValueError):
-                continue  # not written by the scorer
-            letter = DeadLetter(
-                topic=headers.get("riskstream-topic", ""),
-                partition=partition,
-                offset=offset,
-                reason=headers.get("riskstream-reason", ""),
-                detail=headers.get("riskstream-detail", ""),
-                record=record,
-            )
-            found.setdefault((partition, offset), letter)
+        return dead_letters_of(reader.until_end())
+
+
+def dead_letters_of(records: Iterable[Record]) -> list[DeadLetter]:
+    """The same of records that are at hand. What a service did not write is left out."""
+    found: dict[tuple[int, int], DeadLetter] = {}
+    for record in records:
+        headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+        try:
+            partition, offset = int(headers["riskstream-partition"]), int(headers["riskstream-offset"])
+        except (KeyError, ValueError):
+            continue
+        letter = DeadLetter(
+            topic=headers.get("riskstream-topic", ""),
+            partition=partition,
+            offset=offset,
+            reason=headers.get("riskstream-reason", ""),
+            detail=headers.get("riskstream-detail", ""),
+            record=record,
+        )
+        found.setdefault((partition, offset), letter)
     return [found[place] for place in sorted(found)]
 
 
