@@ -6,6 +6,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.adapters.redis_home import made_for, state_home
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
@@ -58,7 +59,9 @@ def command(
     if wrong:
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
     policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
-    store = RedisStateStore(redis, f"{group}.{features.label}")
+    space = f"{group}.{features.label}"
+    made_for(state_home(redis, space, counts[source]), TopicAdmin(kafka).cluster_id())
+    store = RedisStateStore(redis, space)
     try:
         rebuild = Rebuild(kafka, group, source, output, store)
         for number in wanted:

@@ -3,6 +3,7 @@
 import time
 from threading import Event, Thread
 
+from riskstream.adapters.redis_home import HomeProof, view_home
 from riskstream.adapters.redis_profiles import RedisProfileView
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
@@ -51,6 +52,10 @@ def main() -> None:
     url = settings.redis.get_secret_value()
     view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
     compile_all()
+    home = view_home(url, features, admin.partitions()[EVENTS])
+    proof = HomeProof(home, admin, settings.kafka, settings.group)
+    proof.prove(stop)
+    proof.start()
     prove_ours(settings.kafka, admin, settings.group, _outputs(settings.group, core))
     forward = ForwardLane(forward_settings, shuffle, metrics, stop, tracing.tracer)
     owner = DerivedLane(
@@ -78,6 +83,7 @@ def main() -> None:
         watch.stop()
         tracing.stop()
         health.stop()
+        proof.stop()
         view.close()
     if failed:
         raise failed[0]

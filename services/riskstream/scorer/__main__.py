@@ -2,6 +2,7 @@
 
 import time
 
+from riskstream.adapters.redis_home import HomeProof, state_home
 from riskstream.adapters.redis_profiles import RedisProfileReader
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.schemas import open_schemas
@@ -61,6 +62,10 @@ def main() -> None:
     followers: list[TopicFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core, metrics)]
     if key is not None:
         followers.append(follow_releases(settings, key, features, core, metrics, base))
+    home = state_home(redis, space, admin.partitions()[settings.source])
+    proof = HomeProof(home, admin, settings.kafka, settings.group)
+    proof.prove(stop)
+    proof.start()
     mine = (settings.group, (settings.source,))
     prove_ours(settings.kafka, admin, settings.group, {settings.output: mine, settings.dead_letters: mine})
     if settings.runtime == "faust":
@@ -92,6 +97,7 @@ def main() -> None:
         for each in followers:
             each.stop()
         health.stop()
+        proof.stop()
         store.close()
 
 
