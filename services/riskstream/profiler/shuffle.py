@@ -1,6 +1,7 @@
 """The shuffle stage's core: transactions and labels in, a profile event for each entity out. Pure, and the same every time."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ from riskstream.risk.features.profiles import EVENT, LABELLED
 from riskstream.risk.judge import Judge, Keys
 
 TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
+UNREADABLE = "unreadable"
 LABEL_LETTERS = "labels.v1.dlq"
 OUT_OF_BOUNDS = "out_of_bounds"
 """Reason of a label that breaks a bound of its contract."""
 
 
 class ShuffleCore:
-    """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1."""
+    """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1.
+
+    `on_unkeyed` is told labels that reach no profile: the entity whose key they lack, and how many; `on_broken` those that
+    cannot be read, where nobody gave it `on_unkeyed` as UNREADABLE.
+    """
 
     def __init__(
         self,
@@ -31,10 +37,10 @@ class ShuffleCore:
         capacity: int,
         *,
         on_unkeyed: Callable[[str, int], Any] = lambda _, __: None,
-        on_broken: Callable[[int], Any] = lambda _: None,
+        on_broken: Callable[[int], Any] | None = None,
     ) -> None:
         self._entities = entities
-        self._on_unkeyed, self._on_broken = on_unkeyed, on_broken
+        self._on_unkeyed, self._on_broken = on_unkeyed, on_broken or partial(on_unkeyed, UNREADABLE)
         self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
         self._judge = Judge(self._transactions.layout)
         self._label_bounds = ColumnBounds("label.v1", self._labels.layout)

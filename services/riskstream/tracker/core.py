@@ -207,26 +207,30 @@ class TrackerCore:
         )
 
     def _alert_output(self, record: Record, score: dict[str, Any]) -> Output:
-        alert = {
-            "alert_id": f"transactions.v1-{record.partition}-{score['src']}",
-            "kind": "score",
-            "transaction_id": score["transaction_id"],
-            "customer_id": score["customer_id"],
-            "score": score["score"],
-            "decision": score["decision"],
-            "reasons": score["reasons"],
-            "base_amount_minor": score["base_amount_minor"],
-            "base_currency": score["base_currency"],
-            "occurred_at": score["occurred_at"],
-            "src_partition": record.partition,
-            "src": score["src"],
-            "model_version": score["model_version"],
-            "raised_at": record.appended_at,
-        }
-        key = score["customer_id"].encode()
+        value = self._alerts.encode(_alert_of(record, score))
         return Output(
-            topic=ALERTS, partition=record.partition, key=key, value=self._alerts.encode(alert), trace=record.trace
+            topic=ALERTS, partition=record.partition, key=score["customer_id"].encode(), value=value, trace=record.trace
         )
+
+
+def _alert_of(record: Record, score: dict[str, Any]) -> dict[str, Any]:
+    """The alert of an accepted score that is not approved, as a record of alert.v1."""
+    return {
+        "alert_id": f"transactions.v1-{record.partition}-{score['src']}",
+        "kind": "score",
+        "transaction_id": score["transaction_id"],
+        "customer_id": score["customer_id"],
+        "score": score["score"],
+        "decision": score["decision"],
+        "reasons": score["reasons"],
+        "base_amount_minor": score["base_amount_minor"],
+        "base_currency": score["base_currency"],
+        "occurred_at": score["occurred_at"],
+        "src_partition": record.partition,
+        "src": score["src"],
+        "model_version": score["model_version"],
+        "raised_at": record.appended_at,
+    }
 
 
 def _held_at(record: Record, error: Rejected, index: int) -> SchemaWait:
