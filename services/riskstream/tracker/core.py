@@ -17,6 +17,7 @@ from riskstream.tracker.owned import Owned
 
 log = structlog.get_logger("tracker")
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
+_ALERTED = "alerted="
 
 
 class TrackerCore:
@@ -42,16 +43,20 @@ class TrackerCore:
 
     def resume(self, partition: int, metadata: str | None) -> None:
         self._reader.resume(partition, metadata)
+        found = [part for part in (metadata or "").split(";") if part.startswith(_ALERTED)]
+        self._owned[partition] = Owned(alerted=int(found[0].removeprefix(_ALERTED)) if found else -1)
 
     def metadata(self, partition: int) -> str:
-        return self._reader.metadata(partition)
+        """The last accepted score; and, until that is passed, up to where alerts had been written when offsets were lost."""
+        alerted, text = self._owned[partition].alerted, self._reader.metadata(partition)
+        return f"{text};{_ALERTED}{alerted}" if alerted > self._reader.last.get(partition, -1) else text
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Load the partition's newest states and where they stand, and the newest alerts.
+        """Load the partition's newest states and where they stand, and the newest alerts; call `resume` first.
 
         A flush writes all changed states in one transaction, so the newest of them holds every score before its own.
         """
-        owned = self._owned[partition] = Owned()
+        owned = self._owned[partition]
         for record in records:
             try:
                 if record.topic == ALERTS:
