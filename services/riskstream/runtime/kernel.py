@@ -7,11 +7,16 @@ _KERNELS: list["Kernel"] = []
 
 
 class Kernel:
-    """A function that numba compiles for its signatures on its first call, or when `compile_all` runs."""
+    """A function that numba compiles for its signatures on its first call, or when `compile_all` runs.
 
-    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
+    One that `allocates` no array is compiled without numba's counting of references: it counts each array at each inlined
+    call, atomically, which is half of a kernel's time where it has several helpers (`repeats_kernel`).
+    """
+
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...], *, allocates: bool = True) -> None:
         self.function = function
         self.signatures = signatures
+        self._options = {} if allocates else {"_nrt": False}
         self._compiled: Callable[..., Any] | None = None
         _KERNELS.append(self)
 
@@ -25,15 +30,18 @@ class Kernel:
 
             numba.config.SLP_VECTORIZE = 1  # off by default; kernels that handle rows side by side need it
             # NUMBA_BOUNDSCHECK=1 goes over this, with a cache of its own (NUMBA_CACHE_DIR): `make test-bounds`.
-            self._compiled = numba.njit(list(self.signatures), cache=True, boundscheck=False, error_model="numpy")(
-                self.function
-            )
+            self._compiled = numba.njit(
+                list(self.signatures), cache=True, boundscheck=False, error_model="numpy", **self._options
+            )(self.function)
         return self._compiled
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Declare a kernel with its numba signatures. Its helpers must stand in the same file: numba's cache looks there."""
-    return lambda function: Kernel(function, signatures)
+def kernel(*signatures: str, allocates: bool = True) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel with its numba signatures, and whether it makes arrays.
+
+    Its helpers must stand in the same file: numba's cache looks there.
+    """
+    return lambda function: Kernel(function, signatures, allocates=allocates)
 
 
 def compile_all() -> int:
