@@ -13,6 +13,7 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
 from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
 from riskstream.risk.features.profile_table import ProfileTable
+from riskstream.risk.features.repeats import Repeats
 from riskstream.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.scorer.core import Policy, ScorerCore
@@ -57,6 +58,31 @@ def profiles(random: Random, counts: Counter[str]) -> None:
     again.take(
         np.full(keys, ADD, np.uint8), np.arange(keys, dtype=np.int32), np.full(keys, at), np.ones(keys, np.int64)
     )
+
+
+def repeats(random: Random, counts: Counter[str]) -> None:
+    """Ids of up to 50 keys, a few of them busy past the cap: repeats, other bodies, late ones, clocks that jump."""
+    table, keys = Repeats(int(random.integers(1, 8))), int(random.integers(1, 50))
+    table.grow_slots(max(keys, 8))
+    names, at = int(10 ** random.uniform(1, 5)), NOW_MS
+    for number in range(int(random.integers(2, 40))):
+        n = int(random.integers(1, 4000))
+        slots = (keys * random.random(n) ** random.integers(1, 6)).astype(np.int32)
+        times = at + random.integers(-(10**7), 10**7, n)
+        modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
+        told = table.tell(
+            slots, times, random.integers(0, names, n).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15),
+            random.integers(0, 3, n) << 40, random.integers(0, 2**32, n), np.arange(n) + n * number, modes,
+            np.zeros(n, np.uint8), np.full(keys, -1, np.int64),
+        )  # fmt: skip
+        table.answer(random.permutation(n), slots, told, random.integers(0, 2**32, n))
+        taken, there = int(table.used[0]), len(table.entries)
+        if taken > there:
+            raise AssertionError(f"the kernel took {taken} entries of {there}")
+        if random.random() < 0.1:
+            table = table.keep(np.arange(keys, dtype=np.int64), keys)
+        at += int(10 ** random.uniform(0, 8.5))
+        counts["ids"] += n
 
 
 def windows(random: Random, counts: Counter[str]) -> None:
@@ -154,4 +180,4 @@ def frames(random: Random, counts: Counter[str]) -> None:
         counts["frames"] += len(batch)
 
 
-EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (profiles, windows, frames)
+EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (profiles, windows, frames, repeats)

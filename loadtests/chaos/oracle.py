@@ -11,7 +11,8 @@ import numpy as np
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WINDOWS = (10 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY)
-REMEMBERED_IDS = 16
+REMEMBERED_HOURS = 24
+"""A repeated id is told while the customer's newest event time is in an hour at most so many later than when it came."""
 EXACT_EVENTS = 256
 """A customer with more events than this inside 30 days is counted by tiles, up to one tile off: not compared."""
 
@@ -27,7 +28,9 @@ class Expected:
 @dataclass(slots=True)
 class _Customer:
     events: list[tuple[int, int, int]] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    """The hour of the customer's newest event time when each id came."""
+    hour: int = -(10**9)
     is_hot: bool = False
 
 
@@ -48,13 +51,15 @@ class Oracle:
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
         name = transaction["transaction_id"]
         self.serial += 1
-        is_repeat = name in customer.ids[-REMEMBERED_IDS:] if recorded is None else recorded == "DUPLICATE"
+        is_repeat = name in customer.ids if recorded is None else recorded == "DUPLICATE"
         own = (at, self.serial, amount)
         if is_repeat:
             same = [event for event in customer.events if event[0] == at and event[2] == amount]
             own = same[-1] if same else own
         else:
-            customer.ids.append(name)
+            customer.hour = max(customer.hour, at // HOUR)
+            customer.ids = {id_: came for id_, came in customer.ids.items() if customer.hour - came <= REMEMBERED_HOURS}
+            customer.ids.setdefault(name, customer.hour)
             customer.events.append(own)
             newest = max(event[0] for event in customer.events)
             customer.events = [event for event in customer.events if event[0] > newest - WINDOWS[-1]]

@@ -13,6 +13,7 @@ from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.ports import LIVE, Batch, Mark, StateStore
 from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
+from riskstream.risk.features.repeats import Told
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
@@ -40,9 +41,11 @@ class NullCore(ScorerCore):
     def _apply(
         self, batch: Batch, columns: Columns, slots: NDArray[np.int32], modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8], vectors: NDArray[np.float32],
-    ) -> NDArray[np.uint64]:  # fmt: skip
+    ) -> tuple[NDArray[np.uint64], Told]:  # fmt: skip
         verdicts[modes == LIVE] = VERDICT_GOOD
-        return np.full(len(modes), np.iinfo(np.uint64).max, np.uint64)  # none in the sample that gets reasons
+        n = len(modes)
+        ids = np.full(n, np.iinfo(np.uint64).max, np.uint64)  # none in the sample that gets reasons
+        return ids, Told(places=np.full(n, -1, np.int32), priors=np.zeros(n, np.int64))
 
 
 class NoStore:

@@ -2,7 +2,9 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,6 +44,28 @@ def test_a_decision_comes_back_and_is_recorded(world: World) -> None:
     assert answer["verdict"] == "GOOD"
     status, _, again = world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
     assert (status, again["verdict"], again["score"]) == (200, "DUPLICATE", answer["score"])
+
+
+def test_a_repeat_is_told_the_first_answer_and_another_body_is_409(world: World) -> None:
+    at = _now_ms()
+
+    def ask(name: str, amount: int = 1000) -> tuple[int, str, dict[str, Any]]:
+        body = request(transaction_id=name, customer_id=f"c-{world.tag}", occurred_at=at, amount_minor=amount)
+        return world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
+
+    first = ask(world.tag)[2]
+    for number in range(40):
+        assert ask(f"{world.tag}-{number}")[0] == 200
+    status, _, again = ask(world.tag)
+    assert (status, again["verdict"]) == (200, "DUPLICATE")
+    assert (again["decision"], again["score"]) == (first["decision"], first["score"])
+    status, kind, other = ask(world.tag, 1001)
+    assert (status, kind, other["type"]) == (409, "application/problem+json", "urn:riskstream:problem:id-reused")
+    assert (other["errors"][0]["path"], other["reason"]) == ("$.transaction_id", "id_reused")
+    with ThreadPoolExecutor(4) as callers:  # at once: one of the bodies is first, and the others are told so
+        found = list(callers.map(lambda amount: ask(f"{world.tag}-at-once", amount), [1, 1, 2, 2]))
+    assert sorted(status for status, *_ in found) == [200, 200, 409, 409]
+    assert len({answer["decision"] for status, _, answer in found if status == 200}) == 1
 
 
 def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: Path) -> None:

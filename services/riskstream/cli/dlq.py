@@ -11,6 +11,7 @@ from riskstream.cli.tail import shown
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.risk import validity
 from riskstream.risk.judge import Judge, Keys
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
@@ -112,4 +113,5 @@ def rejected_again(letters: list[DeadLetter], now_ms: int) -> set[str]:
         reject = Judge(decoder.layout).judge(columns, keys, np.full(len(some), now_ms))
         bad = (columns.status != 0) | (reject != 0)
         found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
+        found |= {each.position for each in some if each.reason == validity.REASONS[validity.ID_REUSED]}
     return found

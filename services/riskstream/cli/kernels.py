@@ -5,6 +5,7 @@ import time
 import click
 
 import riskstream.contracts.columns_kernel
+import riskstream.risk.bodies
 import riskstream.risk.features.input_kernel
 import riskstream.risk.features.kernel
 import riskstream.risk.features.key_kernel

@@ -400,7 +400,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The answer to one record of transactions.v1, at the same partition number. Readers accept a record only if src is above the last one accepted. A rejected record has src, prev, src_appended_at, verdict and reason only."""
+    """The answer to one record of transactions.v1, at the same partition number. Readers accept a record only if src is above the last one accepted. A rejected record has src, prev, src_appended_at, verdict and reason only; with the reason id_reused also transaction_id and customer_id. A duplicate has the decision and score of its original."""
 
     src: int
     """Source offset in transactions.v1."""

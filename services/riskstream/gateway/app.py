@@ -18,7 +18,7 @@ from riskstream.contracts.codec import codec
 from riskstream.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.core import read_label, read_transaction
-from riskstream.gateway.problem import Problem, busy, too_large
+from riskstream.gateway.problem import Problem, busy, rejected, too_large
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.traced import RequestTrace
@@ -102,13 +102,14 @@ class Gateway:
         if len(self._waiters) >= self._settings.max_waiting:
             raise busy(f"{len(self._waiters)} callers wait already")
         ids = (transaction.customer_id, transaction.transaction_id)
-        future = self._waiters.wait_for(*ids)
+        future = self._waiters.wait_for(*ids, by_place=True)
         self._metrics.waiting.set(len(self._waiters))
         place: tuple[int, int] | None = None
         score: dict[str, Any] | None = None
         try:
             async with asyncio.timeout(max(deadline_ms / 1000 - (self._clock.monotonic() - started), 0)):
                 place = await self._send(transaction, trace)
+                self._waiters.sent(*ids, future, place)
                 with self._scoring.time():
                     score = await future
         except TimeoutError:
@@ -128,6 +129,8 @@ class Gateway:
                 detail=f"{deadline_ms} ms have passed; the decision may still come: read scores.v1, or ask again with the same id",
                 more=(("transaction_id", transaction.transaction_id),),
             )  # fmt: skip
+        if score["verdict"] == "REJECTED":
+            raise rejected(score)
         return _json(200, _answer(transaction, score, elapsed_ms))
 
     async def _transaction(self, request: Request) -> Transaction:
@@ -167,7 +170,7 @@ class Gateway:
         answer = {
             "transaction_id": transaction.transaction_id,
             "customer_id": transaction.customer_id,
-            "outcome": "DECIDED" if score else "TIMED_OUT",
+            "outcome": "TIMED_OUT" if score is None else "REJECTED" if score["verdict"] == "REJECTED" else "DECIDED",
             "decision": score["decision"] if score else None,
             "score": score["score"] if score else None,
             "src_partition": place[0] if place else None,

@@ -61,3 +61,20 @@ def busy(detail: str) -> Problem:
         status=503, code="unavailable", title="It was not taken", detail=f"{detail}; try again",
         headers=(("Retry-After", "1"),),
     )  # fmt: skip
+
+
+def rejected(score: dict[str, Any]) -> Problem:
+    """What the scorer's rejection means to the caller: 409 where the id was used with another body, else 422."""
+    reason = score["reason"]
+    more = (("transaction_id", score["transaction_id"]), ("reason", reason))
+    if reason == "id_reused":
+        detail = "a transaction of this customer had it within the last day; give another id, or send the same body"
+        return Problem(
+            status=409, code="id-reused", title="The transaction id was used with another body", detail=detail, more=more,
+            errors=(Fault(path="$.transaction_id", code="id-reused", detail=detail),),
+        )  # fmt: skip
+    detail = f"the reason is {reason}; see docs/rejects.md"
+    return Problem(
+        status=422, code="rejected", title="The scorer rejected it", detail=detail, more=more,
+        errors=(Fault(path="$", code="rejected", detail=detail),),
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -17,6 +18,26 @@ from riskstream.runtime.errors import Fatal, Retryable
 log = structlog.get_logger("gateway")
 
 
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """One that waits. `place`: its own record's (partition, offset); `early`: scores of its id that came before that was known."""
+
+    future: asyncio.Future[dict[str, Any]]
+    is_by_place: bool
+    place: tuple[int, int] | None = None
+    early: list[dict[str, Any]] = field(default_factory=list)
+
+    def offer(self, score: dict[str, Any]) -> bool:
+        """Give it a score of its id; True where that is its answer."""
+        if not self.is_by_place or self.place == (score["partition"], score["src"]):
+            if not self.future.done():
+                self.future.set_result(score)
+            return True
+        if self.place is None:
+            self.early.append(score)
+        return False
+
+
 class ScoreWaiters:
     """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions; `len` counts callers."""
 
@@ -24,7 +45,7 @@ class ScoreWaiters:
 
     def __init__(self, bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiters: dict[tuple[str, str], list[asyncio.Future[dict[str, Any]]]] = {}
+        self._waiters: dict[tuple[str, str], list[_Caller]] = {}
         self._decoder = ColumnDecoder("score.v1")
         self._accepted = AcceptedReader()
         self._reader = TopicReader(bootstrap, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500)
@@ -36,19 +57,36 @@ class ScoreWaiters:
     def __len__(self) -> int:
         return self._callers
 
-    def wait_for(self, customer_id: str, transaction_id: str) -> "asyncio.Future[dict[str, Any]]":
-        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the transaction is sent."""
+    def wait_for(
+        self, customer_id: str, transaction_id: str, *, by_place: bool = False
+    ) -> "asyncio.Future[dict[str, Any]]":
+        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the transaction is sent.
+
+        `by_place`: of that record alone of which `sent` tells, for another caller may use the same id with another body.
+        """
         future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        self._waiters.setdefault((customer_id, transaction_id), []).append(future)
+        self._waiters.setdefault((customer_id, transaction_id), []).append(_Caller(future, by_place))
         self._callers += 1
         return future
+
+    def sent(
+        self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]", place: tuple[int, int]
+    ) -> None:  # fmt: skip
+        """The caller's record stands at this (partition, offset)."""
+        for caller in self._waiters.get((customer_id, transaction_id), []):
+            if caller.future is future:
+                caller.place = place
+                early, caller.early = caller.early, []
+                if any(caller.offer(score) for score in early):
+                    self.forget(customer_id, transaction_id, future)
+                return
 
     def forget(self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]") -> None:
         """The caller is gone."""
         waiting = self._waiters.get((customer_id, transaction_id), [])
-        if future in waiting:
-            waiting.remove(future)
-            self._callers -= 1
+        left = [caller for caller in waiting if caller.future is not future]
+        self._callers -= len(waiting) - len(left)
+        waiting[:] = left
         if not waiting:
             self._waiters.pop((customer_id, transaction_id), None)
 
@@ -92,8 +130,6 @@ class ScoreWaiters:
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 
     def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
-        waiting = self._waiters.pop(key, [])
-        self._callers -= len(waiting)
-        for future in waiting:
-            if not future.done():
-                future.set_result(score)
+        for caller in list(self._waiters.get(key, [])):
+            if caller.offer(score):
+                self.forget(*key, caller.future)

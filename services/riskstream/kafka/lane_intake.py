@@ -54,6 +54,7 @@ def batch_of(
     prevs = np.empty(n, np.int64)
     modes = np.zeros(n, np.uint8)
     whole_since = {}
+    answers = np.zeros(n, np.int64)
     for partition, owned in running.items():
         rows = np.flatnonzero(partitions == partition)
         if not len(rows):
@@ -69,7 +70,7 @@ def batch_of(
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
         if offsets[rows[0]] <= owned.o:
-            unknown = _replay_modes(owned, rows, offsets, modes)
+            unknown = _replay_modes(owned, rows, offsets, modes, answers)
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
                 others = {number: each for number, each in running.items() if number != partition}
@@ -82,6 +83,7 @@ def batch_of(
         prevs=prevs,
         appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
         modes=modes,
+        answers=answers,
         partition_count=running[int(partitions[0])].partition_count,
         read_rows=read_rows,
         traces=contexts_in(messages),
@@ -122,8 +124,11 @@ def places(batch: Batch) -> str:
     return ", ".join(found)
 
 
-def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | None:
-    """B3 for recorded records: their verdict decides, or they are judged again. The offset of one that cannot be, else None."""
+def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any, answers: Any) -> int | None:
+    """B3 for recorded records: their verdict decides, and what they were answered is kept; or they are judged again.
+
+    The offset of one that cannot be, else None.
+    """
     for row in rows:
         offset = int(offsets[row])
         if offset > owned.o:
@@ -134,5 +139,5 @@ def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any) -> int | No
                 return offset
             modes[row] = JUDGE
             continue
-        modes[row] = _REPLAY_MODES[recorded.verdict]
+        modes[row], answers[row] = _REPLAY_MODES[recorded.verdict], recorded.answer
     return None

@@ -9,6 +9,7 @@ from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import raise_if_error
 from riskstream.kafka.starts import is_expired
 from riskstream.kafka.verdicts import Verdicts
+from riskstream.risk.features.repeats import answers_of
 from riskstream.runtime.errors import Fatal, Retryable
 
 _TIMEOUT_S = 10.0
@@ -88,4 +89,9 @@ class OutputTail:
         for row in with_reason.tolist():
             reasons.setdefault(int(srcs[row]), columns.text("reason", row))
         outputs = np.array(offsets, np.int64)
-        found.add(srcs[kept], columns.numbers("prev")[kept], outputs[kept], columns.numbers("verdict")[kept], reasons)
+        scores = np.where(columns.is_null("score"), np.nan, columns.numbers("score")).astype(np.float32)
+        decisions = np.where(columns.is_null("decision"), 0, columns.numbers("decision"))
+        answers = np.where(decisions > 0, answers_of(decisions, scores), 0)
+        found.add(
+            srcs[kept], columns.numbers("prev")[kept], outputs[kept], columns.numbers("verdict")[kept], reasons, answers[kept]
+        )  # fmt: skip

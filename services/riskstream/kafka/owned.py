@@ -21,12 +21,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the output says of a source offset: verdict, reason, the offset before it, and where in the output it stands."""
+    """What the output says of a source offset: verdict, reason, the offset before it, and where in the output it stands.
+
+    `answer`: decision and score as the customer's row keeps them (`risk.features.repeats.answers_of`), 0 where there is none.
+    """
 
     verdict: str
     prev: int
     reason: str | None
     output_offset: int
+    answer: int = 0
 
 
 @dataclass(slots=True)

@@ -50,6 +50,8 @@ class Batch:
     modes: NDArray[np.uint8]
     partition_count: int
     read_rows: ReadRows
+    answers: NDArray[np.int64] | None = None
+    """Of each record to be replayed as a good one what it was answered (`risk.features.repeats.answers_of`), 0 where not known."""
     traces: dict[int, TraceContext] = field(default_factory=dict)
     """By index the context of each sampled record."""
     whole_since: dict[int, int] = field(default_factory=dict)

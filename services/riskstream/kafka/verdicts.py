@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from riskstream.kafka.owned import Recorded
 
 MOST = 8_000_000
-"""Verdicts of a partition that are kept, the newest: 200 MB. Older records of a longer replay are judged again."""
+"""Verdicts of a partition that are kept, the newest: 240 MB. Older records of a longer replay are judged again."""
 _ROOM = 1.25
+_KINDS = (np.int64, np.int64, np.int64, np.uint8, np.uint32)
 
 
 class Verdicts(Mapping[int, Recorded]):
@@ -19,9 +20,7 @@ class Verdicts(Mapping[int, Recorded]):
     def __init__(self, symbols: Sequence[str], most: int = MOST) -> None:
         """`symbols`: names of the verdicts by their code. `most`: as MOST, in verdicts."""
         self._symbols, self._most = symbols, most
-        self._columns: tuple[NDArray[Any], ...] = tuple(
-            np.empty(0, kind) for kind in (np.int64, np.int64, np.int64, np.uint8)
-        )
+        self._columns: tuple[NDArray[Any], ...] = tuple(np.empty(0, kind) for kind in _KINDS)
         self._new: list[tuple[NDArray[np.int64], ...]] = []
         self._new_rows = 0
         self._reasons: dict[int, str] = {}
@@ -30,12 +29,13 @@ class Verdicts(Mapping[int, Recorded]):
 
     def add(
         self, srcs: NDArray[np.int64], prevs: NDArray[np.int64], outputs: NDArray[np.int64], codes: NDArray[np.int64],
-        reasons: dict[int, str],
+        reasons: dict[int, str], answers: NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
-        """n records of the output: source offsets, those before them, their own offsets, verdicts; reasons by source offset."""
+        """n records of the output: source offsets, those before them, their own offsets, verdicts, answers as in `Recorded`;
+        reasons by source offset."""
         if not len(srcs):
             return
-        self._new.append((srcs, prevs, outputs, codes))
+        self._new.append((srcs, prevs, outputs, codes, np.zeros_like(srcs) if answers is None else answers))
         self._new_rows += len(srcs)
         self._reasons.update(reasons)
         if self._new_rows > max(100_000, (_ROOM - 1) * self._most):
@@ -63,7 +63,7 @@ class Verdicts(Mapping[int, Recorded]):
 
     def get(self, src: int, default: Recorded | None = None) -> Recorded | None:  # type: ignore[override]
         """What is recorded of a source offset."""
-        srcs, prevs, outputs, codes = self._settle()
+        srcs, prevs, outputs, codes, answers = self._settle()
         row = self._at + 1
         if row >= len(srcs) or srcs[row] != src:
             row = int(np.searchsorted(srcs, src))
@@ -72,7 +72,7 @@ class Verdicts(Mapping[int, Recorded]):
         self._at = row
         return Recorded(
             verdict=self._symbols[codes[row]], prev=int(prevs[row]), reason=self._reasons.get(src),
-            output_offset=int(outputs[row]),
+            output_offset=int(outputs[row]), answer=int(answers[row]),
         )  # fmt: skip
 
     def __getitem__(self, src: int) -> Recorded:
@@ -97,8 +97,7 @@ class Verdicts(Mapping[int, Recorded]):
         is_first = np.ones(len(srcs), np.bool_)
         is_first[1:] = srcs[1:] != srcs[:-1]
         kept = order[is_first][-self._most :]
-        kinds = (np.int64, np.int64, np.int64, np.uint8)
-        self._columns = tuple(each[kept].astype(kind) for each, kind in zip(joined, kinds, strict=True))
+        self._columns = tuple(each[kept].astype(kind) for each, kind in zip(joined, _KINDS, strict=True))
         self._new, self._new_rows, self._runs, self._at = [], 0, None, 0
         lowest = int(self._columns[0][0])
         if self._reasons and min(self._reasons) < lowest:

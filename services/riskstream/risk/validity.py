@@ -1,18 +1,19 @@
-"""The reject rules: what makes a decoded transaction no transaction. Version 2.
+"""The reject rules: what makes a decoded transaction no transaction. Version 3.
 
 Ranges and lengths are the contract's (`contracts/bounds.py`). Version 2 rejects texts over their bound, countries that are no
-two capital letters, and event times before 1971 (seconds, taken for milliseconds).
+two capital letters, and event times before 1971 (seconds, taken for milliseconds). Version 3 rejects an id that came with
+another body within a day (`features/repeats_kernel.py` tells it, by the customer's state).
 """
 
 from numba import njit
 
 from riskstream.runtime.kernel import kernel
 
-REJECT_RULES_VERSION = 2
-OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY = range(10)
+REJECT_RULES_VERSION = 3
+OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY, ID_REUSED = range(11)
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
-    "text_too_long", "bad_country",
+    "text_too_long", "bad_country", "id_reused",
 )  # fmt: skip
 TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country")
 NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")

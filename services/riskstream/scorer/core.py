@@ -10,18 +10,20 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.contracts.writers import SchemaWait, find
-from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, Outcome
+from riskstream.kafka.ports import JUDGE, LIVE, SKIP, Batch, Outcome
 from riskstream.risk import validity
+from riskstream.risk.bodies import Bodies
 from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
+from riskstream.risk.features.repeats import Told
 from riskstream.risk.features.table import KeyTable
 from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.reasons import MAX_REASONS, Reasons
 from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
+from riskstream.scorer.answers import refuse_to_forget, tell_again
 from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2, Flags
 from riskstream.scorer.ports import Model, ProfileReader, SecondModel
 from riskstream.scorer.profile_join import ProfileJoin
@@ -64,6 +66,7 @@ class ScorerCore:
         self._features = features
         self._decoder = ColumnDecoder("transaction.v1")
         self._judge = Judge(self._decoder.layout)
+        self._bodies = Bodies(self._decoder.layout)
         self._profiles = ProfileJoin(features, profiles)
         self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)
         self._encoder = ColumnEncoder(
@@ -96,7 +99,7 @@ class ScorerCore:
         columns = self._decoder.decode(batch.values)
         if columns.wanted and (wait := columns.waits(batch.modes != SKIP)) is not None:
             raise wait
-        _refuse_to_forget(batch, columns)
+        refuse_to_forget(batch, columns)
         keys = Keys.of(batch.keys)
         reject = self._judge.judge(columns, keys, batch.appended_at)
         batch.mark("decode")
@@ -111,7 +114,8 @@ class ScorerCore:
             modes[np.isin(batch.partitions, list(abandoned))] = SKIP
         verdicts = np.full(len(modes), VERDICT_REJECTED, np.uint8)
         vectors = self._encoder.vectors[: len(modes)]
-        ids = self._apply(batch, columns, slots, modes, verdicts, vectors)
+        ids, told = self._apply(batch, columns, slots, modes, verdicts, vectors)
+        reject[told.conflicts] = validity.ID_REUSED
 
         live = batch.modes == LIVE
         if abandoned:
@@ -122,7 +126,7 @@ class ScorerCore:
         rows = np.flatnonzero(scored)
         odd = self._profile(columns, rows, scored, batch.partition_count)
         batch.mark("profile")
-        decisions = self._score(columns, rows, len(modes), ids, odd)
+        decisions = self._score(columns, rows, ids, odd, _Applied(slots=slots, verdicts=verdicts, told=told))
         batch.mark("score")
         if batch.whole_since:
             self._flags.partial(batch, columns.numbers("occurred_at"), rows, odd)
@@ -206,10 +210,10 @@ class ScorerCore:
         modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8],
         vectors: NDArray[np.float32],
-    ) -> NDArray[np.uint64]:
+    ) -> tuple[NDArray[np.uint64], Told]:
         """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the good ones (B3).
 
-        Gives the hashes of the transactions' ids.
+        Gives the hashes of the transactions' ids, and what is known of repeats; modes of conflicts become SKIP.
         """
         n = len(modes)
         ids = np.empty(n, np.uint64)
@@ -220,8 +224,11 @@ class ScorerCore:
             n, amounts, times, columns.numbers("kind"), columns.numbers("channel"), columns.numbers("mcc"),
             columns.is_null("mcc"), self._input_program, vectors,
         )  # fmt: skip
-        self.table.apply(slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors)
-        return ids
+        bodies = self._bodies.hashes(columns, modes != SKIP)
+        told = self.table.apply(
+            slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors, bodies, batch.answers
+        )  # fmt: skip
+        return ids, told
 
     def _profile(
         self, columns: Columns, rows: NDArray[np.int64], scored: NDArray[np.bool_], partition_count: int
@@ -257,6 +264,8 @@ class ScorerCore:
         not_scored = ~scored
         for name in _NULL_WHEN_REJECTED:
             out.nulls(name)[:n] = not_scored
+        for name in ("transaction_id", "customer_id"):
+            out.nulls(name)[:n][reject == validity.ID_REUSED] = 0
         out.nulls("reason")[:n] = scored
         out.nulls("release_id")[:n] = not_scored if self._has_release else True
         out.nulls("rules_version")[:n] = not_scored if self._rules.version else True
@@ -265,13 +274,14 @@ class ScorerCore:
         out.vector_lengths[:n] = np.where(scored, out.vectors.shape[1], 0)
 
     def _score(
-        self, columns: Columns, rows: NDArray[np.int64], n: int, ids: NDArray[np.uint64], odd: dict[str, NDArray[np.int64]]
+        self, columns: Columns, rows: NDArray[np.int64], ids: NDArray[np.uint64], odd: dict[str, NDArray[np.int64]],
+        applied: "_Applied",
     ) -> tuple[int, ...]:  # fmt: skip
         """Model, decision and reasons of the scored rows, into the banks; their flags into `odd`; how many of each decision.
 
         Reasons are of what is not approved, and of a sample of the rest by the transaction's id.
         """
-        out = self._encoder
+        out, n = self._encoder, len(columns)
         out.nulls("stage2_score")[:n] = 1
         codes, counts = out.codes("reasons")
         counts[:n] = 0
@@ -280,18 +290,19 @@ class ScorerCore:
         if not len(rows):
             return ()
         vectors = out.vectors[:n] if len(rows) == n else out.vectors[rows]
-        scores = self._model.predict(vectors)
-        out.floats("score")[rows] = scores
+        first = scores = self._model.predict(vectors)
         if self._policy.stage2 is not None:
             scores = self._ask_again(self._policy.stage2, rows, vectors, scores, odd)
         decisions = decide(scores, self._policy.review_from, self._policy.block_from)
-        unknown = np.isnan(scores)
-        if unknown.any():
-            decisions[unknown] = REVIEW
-            odd[FLAG_NO_SCORE] = rows[unknown]
-            out.nulls("score")[rows[unknown]] = 1
+        decisions[np.isnan(scores)] = REVIEW
         if self._rules.rules:
             self._apply_rules(columns, rows, vectors, scores, decisions)
+        first, again = tell_again(self.table, applied.slots, applied.told, applied.verdicts, rows, first, decisions)
+        out.nulls("stage2_score")[rows[again]] = 1
+        out.floats("score")[rows] = first
+        if (unknown := np.isnan(first)).any():
+            odd[FLAG_NO_SCORE] = rows[unknown]
+            out.nulls("score")[rows[unknown]] = 1
         out.numbers("decision")[rows] = decisions
         flagged = np.flatnonzero((decisions != APPROVE) | (ids[rows] < self._sampled_below))
         if len(flagged):
@@ -348,15 +359,13 @@ class ScorerCore:
             counts[room] += 1
 
 
-def _refuse_to_forget(batch: Batch, columns: Columns) -> None:
-    """A record that was answered as good is never passed over because this process does not know its schema: it waits."""
-    answered = (batch.modes == REPLAY) | (batch.modes == REPLAY_DUPLICATE)
-    if answered.any() and (rows := np.flatnonzero(answered & columns.unread())).size:
-        ids = columns.ids[rows].tolist()
-        raise SchemaWait(
-            what="a record that was answered as good is of a schema that is not known here", where="transactions",
-            rows=rows.tolist(), is_over=lambda: all(isinstance(find(each), dict) for each in ids),
-        )  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Applied:
+    """Of each record of a batch that was applied: its customer's slot, its verdict, what is known of its original."""
+
+    slots: NDArray[np.int32]
+    verdicts: NDArray[np.uint8]
+    told: Told
 
 
 _NULL_WHEN_REJECTED = (

@@ -1,32 +1,265 @@
-"""The kernel that tells a repeated transaction: by the last 16 ids of its customer."""
+"""The kernels that tell a repeated transaction, and remember what was answered; `repeats.py` explains the arrays.
+
+Each key has a ring of its transactions in the order of their arrival. An entry is two int64: the hash of the id, and
+answer << 32 | body << 6 | stamp. The stamp is the hour of the key's newest event time when the transaction arrived,
+modulo 64: entries that are more than 24 hours behind leave before the stamps of any two could be confused.
+
+A ring of more than 8 has a hash table over it, so that a busy key costs no more: twice as many places, each the number of an
+entry in its ring and one, 0 where it is empty. It stands in `index` where the ring does in `entries`, twice as far on.
+"""
+
+import numpy as np
+from numba import njit
 
 from riskstream.runtime.kernel import kernel
+from riskstream.runtime.prefetch import prefetch
 
-LAST_IDS = 16
+MAX_IDS = 16_384
+"""Most transactions of a key that are remembered; the oldest is forgotten for the next."""
+FEW_IDS = 4
+SCANNED = 8
+"""Rings up to this capacity have no hash table: they are read through."""
+KEPT_HOURS = 24
+HOUR_MS = 3_600_000
+OFF, CAP, FIRST, SIZE, END, CLOCK, WIDE = range(7)
+"""Columns of `heads`: where the ring begins, its capacity, place of its oldest, how many; how many there ever were; newest hour."""
+CLASSES = 13
+"""Capacities of a ring: 4, 8, … 16,384."""
+
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
 """Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate; judge and apply, score not."""
-GOOD, DUPLICATE = 1, 3
+GOOD, REJECTED, DUPLICATE = 1, 2, 3
 """Verdicts that the kernel gives: the index in the contract's enum Verdict."""
+CONFLICT = -(2**62)
+"""A prior: the id was used before, with another body."""
+AHEAD = 8
+"""Records ahead for which a ring's newest entries are fetched into the cache; its head twice as far."""
+BODY_BITS = 26
+_BODY = (1 << BODY_BITS) - 1
+_STAMP = 63
+_ANSWER = (1 << 32) - 1
+_END = (1 << 30) - 1
+
+
+@njit(inline="always")
+def _body_of(hashed):  # type: ignore[no-untyped-def]
+    """What is kept of a body's hash: 0 where it is not known, and only then."""
+    return np.int64(0) if hashed == 0 else max((hashed >> 38) & _BODY, 1)
+
+
+@njit(inline="always")
+def _class_of(cap):  # type: ignore[no-untyped-def]
+    """Which of the free lists holds blocks of `cap` entries."""
+    at = 0
+    while (FEW_IDS << at) < cap:
+        at += 1
+    return at
+
+
+@njit(inline="always")
+def _place_of(entries, index, off, cap, name):  # type: ignore[no-untyped-def]
+    """Where in the hash table of a ring an id stands, or the empty place where it would."""
+    mask = 2 * cap - 1
+    at = name & mask
+    while index[2 * off + at] != 0 and entries[off + index[2 * off + at] - 1, 0] != name:
+        at = (at + 1) & mask
+    return at
+
+
+@njit(inline="always")
+def _find(heads, entries, index, s, name):  # type: ignore[no-untyped-def]
+    """The entry of an id among those of a key, -1 where there is none."""
+    off = np.int64(heads[s, OFF])
+    cap = np.int64(heads[s, CAP])
+    if cap > SCANNED:
+        number = np.int64(index[2 * off + _place_of(entries, index, off, cap, name)])
+        return off + number - 1 if number > 0 else np.int64(-1)
+    place = np.int64(heads[s, FIRST])
+    for _ in range(heads[s, SIZE]):
+        if entries[off + place, 0] == name:
+            return off + place
+        place = (place + 1) & (cap - 1)
+    return np.int64(-1)
+
+
+@njit(inline="always")
+def _leave(heads, entries, index, s):  # type: ignore[no-untyped-def]
+    """Let the oldest entry of a key go. In the hash table what stands behind its place moves up."""
+    off = np.int64(heads[s, OFF])
+    cap = np.int64(heads[s, CAP])
+    if cap > SCANNED:
+        mask = 2 * cap - 1
+        hole = _place_of(entries, index, off, cap, entries[off + heads[s, FIRST], 0])
+        at = (hole + 1) & mask
+        while index[2 * off + at] != 0:
+            home = entries[off + index[2 * off + at] - 1, 0] & mask
+            if ((at - home) & mask) >= ((at - hole) & mask):
+                index[2 * off + hole] = index[2 * off + at]
+                hole = at
+            at = (at + 1) & mask
+        index[2 * off + hole] = 0
+    heads[s, FIRST] = (heads[s, FIRST] + 1) & (cap - 1)
+    heads[s, SIZE] -= 1
+
+
+@njit(inline="always")
+def _fill(heads, entries, index, s):  # type: ignore[no-untyped-def]
+    """Make the hash table of a key again, where its ring has one."""
+    off = np.int64(heads[s, OFF])
+    cap = np.int64(heads[s, CAP])
+    if cap <= SCANNED:
+        return
+    for at in range(2 * cap):
+        index[2 * off + at] = 0
+    for k in range(heads[s, SIZE]):
+        place = (heads[s, FIRST] + k) & (cap - 1)
+        index[2 * off + _place_of(entries, index, off, cap, entries[off + place, 0])] = place + 1
+
+
+@njit(inline="always")
+def _forget(heads, entries, index, s, hour):  # type: ignore[no-untyped-def]
+    """Move a key's clock on, and let go of what came more than a day before."""
+    clock = np.int64(heads[s, CLOCK])
+    if hour <= clock:
+        return
+    while heads[s, SIZE] > 0:
+        oldest = entries[np.int64(heads[s, OFF]) + heads[s, FIRST], 1]
+        if ((clock - oldest) & _STAMP) + hour - clock <= KEPT_HOURS:
+            break
+        _leave(heads, entries, index, s)
+    heads[s, CLOCK] = hour
+
+
+@njit(inline="always")
+def _make_room(heads, entries, index, entries_used, frees, s):  # type: ignore[no-untyped-def]
+    """Room for one more entry of a key; False, and nothing done, where `entries` have none."""
+    cap = np.int64(heads[s, CAP])
+    if heads[s, SIZE] < cap:
+        return True
+    if cap >= MAX_IDS:
+        _leave(heads, entries, index, s)
+        return True
+    wide = max(2 * cap, FEW_IDS)
+    kind = _class_of(wide)
+    fresh = frees[kind]
+    if fresh >= 0:
+        frees[kind] = entries[fresh, 0]
+    elif entries_used[0] + wide <= len(entries) and 2 * (entries_used[0] + wide) <= len(index):
+        fresh = entries_used[0]
+        entries_used[0] += wide
+    else:
+        return False
+    for k in range(heads[s, SIZE]):
+        place = heads[s, OFF] + ((heads[s, FIRST] + k) & (cap - 1))
+        entries[fresh + k, 0] = entries[place, 0]
+        entries[fresh + k, 1] = entries[place, 1]
+    if cap > 0:  # given back: its first entry holds the next free block of its size
+        kind = _class_of(cap)
+        entries[heads[s, OFF], 0] = frees[kind]
+        frees[kind] = heads[s, OFF]
+    heads[s, OFF] = fresh
+    heads[s, CAP] = wide
+    heads[s, FIRST] = 0
+    _fill(heads, entries, index, s)
+    return True
 
 
 @kernel(
-    "void(int64, int32[::1], uint64[::1], int64[::1], uint8[::1], uint8[::1], int64[::1], uint64[:, ::1], int32[::1])"
+    "int64(int64, int64, int32[::1], int64[::1], uint64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], uint8[::1],"
+    "int64[::1], int32[:, ::1], int64[:, ::1], int16[::1], int64[::1], int64[::1], int32[::1], int64[::1])",
+    allocates=False,
 )
-def repeats_kernel(n, slots, ids, offsets, modes, verdicts, ats, last_ids, id_counts):  # type: ignore[no-untyped-def]
-    """The verdict of each record that is to be applied; ids of good ones are remembered."""
-    for i in range(n):
+def repeats_kernel(  # type: ignore[no-untyped-def]
+    first, n, slots, times, ids, bodies, answers, offsets, modes, verdicts,
+    ats, heads, entries, index, entries_used, frees, places, priors,
+):  # fmt: skip
+    """The verdict of each record that is to be applied; good ones are remembered. The record at which it stopped, or n.
+
+    It stops before a record for which `entries` have no room: give room and go on there. `bodies`: a hash, 0 where it is not
+    known, which is equal to any. `answers`: of replayed good ones what was answered, 0 where it is not known.
+
+    Out: `places` of each good one (-1 else), for `answer_kernel`. `priors` of each repeat: what its original was answered; 0
+    where that is not known; -1 - row where the original is a row of this batch. CONFLICT where the id was used with another
+    body: its verdict is REJECTED, and its mode becomes SKIP.
+    """
+    for i in range(first, n):
+        if i + 2 * AHEAD < n and modes[i + 2 * AHEAD] != SKIP:
+            prefetch(heads, np.int64(slots[i + 2 * AHEAD]))
+        if i + AHEAD < n and modes[i + AHEAD] != SKIP:
+            s = slots[i + AHEAD]
+            off = np.int64(heads[s, OFF])
+            cap = np.int64(heads[s, CAP])
+            prefetch(entries, off + heads[s, FIRST])
+            prefetch(entries, off + ((heads[s, FIRST] + heads[s, SIZE]) & (cap - 1)))
+            if cap > SCANNED:
+                prefetch(index, 2 * off + (np.int64(ids[i + AHEAD]) & (2 * cap - 1)))
+        places[i] = -1
+        priors[i] = 0
         s = slots[i]
         if modes[i] == SKIP or (modes[i] != LIVE and ats[s] >= offsets[i]):
             continue
-        is_duplicate = modes[i] == REPLAY_DUPLICATE
-        if modes[i] == LIVE or modes[i] == JUDGE:
-            for k in range(min(id_counts[s], LAST_IDS)):
-                if last_ids[s, k] == ids[i]:
-                    is_duplicate = True
-                    break
-        verdicts[i] = DUPLICATE if is_duplicate else GOOD
-        if not is_duplicate:
-            last_ids[s, id_counts[s] % LAST_IDS] = ids[i]
-            id_counts[s] += 1
-            if id_counts[s] >= 2 * LAST_IDS:
-                id_counts[s] -= LAST_IDS
+        if modes[i] == REPLAY_DUPLICATE:
+            verdicts[i] = DUPLICATE
+            continue
+        name = np.int64(ids[i])
+        body = _body_of(bodies[i])
+        found = _find(heads, entries, index, s, name)
+        if found >= 0 and modes[i] != REPLAY:
+            word = entries[found, 1]
+            known = (word >> 6) & _BODY
+            if known != 0 and body != 0 and known != body:
+                verdicts[i] = REJECTED
+                modes[i] = SKIP
+                priors[i] = CONFLICT
+                continue
+            verdicts[i] = DUPLICATE
+            priors[i] = (word >> 32) & _ANSWER
+            if priors[i] == 0:  # not answered yet where it is of this batch
+                mask = np.int64(heads[s, CAP]) - 1
+                at = (found - heads[s, OFF] - heads[s, FIRST]) & mask
+                place = (heads[s, END] - heads[s, SIZE] + at) & _END
+                row = i - 1
+                while row >= 0 and (slots[row] != s or places[row] != place):
+                    row -= 1
+                priors[i] = -1 - row if row >= 0 else 0
+            continue
+        _forget(heads, entries, index, s, min(max(times[i] // HOUR_MS, -_END), _END))
+        verdicts[i] = GOOD
+        if found >= 0 and _find(heads, entries, index, s, name) >= 0:
+            continue  # recorded as good when the row could not be read: the first answer stands
+        if not _make_room(heads, entries, index, entries_used, frees, s):
+            return i
+        answer = answers[i] if modes[i] == REPLAY else np.int64(0)
+        place = np.int64(heads[s, OFF]) + ((heads[s, FIRST] + heads[s, SIZE]) & (heads[s, CAP] - 1))
+        entries[place, 0] = name
+        entries[place, 1] = ((answer & _ANSWER) << 32) | (body << 6) | (heads[s, CLOCK] & _STAMP)
+        places[i] = heads[s, END]
+        if heads[s, CAP] > SCANNED:
+            off = np.int64(heads[s, OFF])
+            at = 2 * off + _place_of(entries, index, off, np.int64(heads[s, CAP]), name)
+            index[at] = place - off + 1
+        heads[s, SIZE] += 1
+        heads[s, END] = (heads[s, END] + 1) & _END
+    return n
+
+
+@kernel("void(int64[::1], int32[::1], int32[::1], int64[::1], int32[:, ::1], int64[:, ::1])")
+def answer_kernel(rows, slots, places, answers, heads, entries):  # type: ignore[no-untyped-def]
+    """Note what each of these rows was answered: answers[k] of rows[k]. One that was forgotten meanwhile is left."""
+    for k in range(min(len(rows), len(answers))):
+        i = rows[k]
+        if places[i] < 0:
+            continue
+        s = slots[i]
+        behind = (heads[s, END] - places[i]) & _END
+        if behind == 0 or behind > heads[s, SIZE]:
+            continue
+        place = np.int64(heads[s, OFF]) + ((heads[s, FIRST] + heads[s, SIZE] - behind) & (heads[s, CAP] - 1))
+        entries[place, 1] = ((answers[k] & _ANSWER) << 32) | (entries[place, 1] & _ANSWER)
+
+
+@kernel("void(int32, int32[:, ::1], int64[:, ::1], int16[::1])")
+def index_kernel(slot, heads, entries, index):  # type: ignore[no-untyped-def]
+    """Make the hash table of a slot whose ring was just filled."""
+    if 2 * (np.int64(heads[slot, OFF]) + heads[slot, CAP]) <= len(index):
+        _fill(heads, entries, index, slot)

@@ -1,27 +1,32 @@
 """Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64 values, little endian:
 
-layout, at, newest, events, ids, tiles (0 or 1), then the times, the amounts, the ids, and per window and tile the
-number, count and sum. Left edges and sums are made again from the events. Tiled rows have tiles in place of the events.
+layout, at, newest, events, ids, tiles (0 or 1), then the times, the amounts, two values of each id (`repeats_kernel`), the
+oldest first, and per window and tile the number, count and sum. Left edges and sums are made again from the events. Tiled
+rows have tiles in place of the events. The layout has ROW_VERSION in it; rows without are of before, and hold hashes of the
+last 16 ids alone, in a ring.
 """
 
 import numpy as np
 
 from riskstream.risk.features.kernel import RING_CAP, TILES
-from riskstream.risk.features.repeats_kernel import LAST_IDS
+from riskstream.risk.features.repeats_kernel import CAP, CLOCK, END, FEW_IDS, FIRST, HOUR_MS, MAX_IDS, OFF, SIZE
 from riskstream.runtime.kernel import kernel
 
 HEAD = 6
+ROW_VERSION = 2 << 40
+LAST_IDS = 16
+"""Of a row of before: hashes that it has at most, one behind another."""
 NO_ROOM, BROKEN, LOADED = -1, 0, 1
 """Answers of `unpack_kernel`."""
 
 
 @kernel(
-    "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], uint64[:, ::1],"
-    "int32[::1], int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
+    "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int32[:, ::1],"
+    "int64[:, ::1], int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
     "int64[::1], int64[::1])"
 )
 def pack_kernel(  # type: ignore[no-untyped-def]
-    slots, layout, ats, offs, caps, firsts, sizes, newests, last_ids, id_counts,
+    slots, layout, ats, offs, caps, firsts, sizes, newests, heads, entries,
     ring, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
 ):  # fmt: skip
     """Pack the slots one behind another into `out`; `ends` get the end of each, in values.
@@ -31,15 +36,15 @@ def pack_kernel(  # type: ignore[no-untyped-def]
     at = 0
     for i in range(len(slots)):
         s = slots[i]
-        ids = min(id_counts[s], LAST_IDS)
+        ids = np.int64(heads[s, SIZE])
         tiles = 3 * TILES * tile_numbers.shape[1] if blocks[s] >= 0 else 0
-        if at + HEAD + 2 * np.int64(sizes[s]) + ids + tiles > len(out):
+        if at + HEAD + 2 * np.int64(sizes[s]) + 2 * ids + tiles > len(out):
             return -1
-        out[at] = layout
+        out[at] = layout + ROW_VERSION
         out[at + 1] = ats[s]
         out[at + 2] = newests[s]
         out[at + 3] = sizes[s]
-        out[at + 4] = id_counts[s]
+        out[at + 4] = ids
         out[at + 5] = 1 if blocks[s] >= 0 else 0
         at += HEAD
         for k in range(sizes[s]):
@@ -48,8 +53,10 @@ def pack_kernel(  # type: ignore[no-untyped-def]
             out[at + sizes[s] + k] = ring[place, 1]
         at += 2 * sizes[s]
         for k in range(ids):
-            out[at + k] = np.int64(last_ids[s, k])
-        at += ids
+            place = heads[s, OFF] + ((heads[s, FIRST] + k) & (heads[s, CAP] - 1))
+            out[at] = entries[place, 0]
+            out[at + 1] = entries[place, 1]
+            at += 2
         if blocks[s] >= 0:
             for w in range(tile_numbers.shape[1]):
                 for k in range(TILES):
@@ -63,26 +70,30 @@ def pack_kernel(  # type: ignore[no-untyped-def]
 
 @kernel(
     "int64(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1],"
-    "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], uint64[:, ::1], int32[::1],"
+    "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], int32[:, ::1], int64[:, ::1], int64[::1],"
     "int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 def unpack_kernel(  # type: ignore[no-untyped-def]
-    s, row, layout, step, levels, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums, last_ids, id_counts,
+    s, row, layout, step, levels, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums,
+    heads, entries, entries_used,
     ring, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
-    """Fill a slot from a row: LOADED, BROKEN (of another layout as well), or NO_ROOM in the arena or the tile blocks.
+    """Fill a slot from a row: LOADED, BROKEN (of another layout as well), or NO_ROOM in the arena, the entries or the tile blocks.
 
     `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many widths tiles have. Nothing
     is done where the answer is not LOADED.
     """
-    if len(row) < HEAD or row[0] != layout:
+    if len(row) < HEAD or (row[0] != layout and row[0] != layout + ROW_VERSION):
         return BROKEN
+    is_old = row[0] == layout
     size = row[3]
-    if size < 0 or size > RING_CAP or row[4] < 0 or row[4] >= 2 * LAST_IDS or row[5] < 0 or row[5] > 1:
+    if size < 0 or size > RING_CAP or row[4] < 0 or row[4] > MAX_IDS or row[5] < 0 or row[5] > 1:
         return BROKEN
-    ids = min(row[4], LAST_IDS)
+    if is_old and row[4] >= 2 * LAST_IDS:
+        return BROKEN
+    ids = min(row[4], LAST_IDS) if is_old else row[4]
     tiles = 3 * TILES * len(windows) if row[5] else 0
-    if len(row) != HEAD + 2 * size + ids + tiles or (row[5] and len(windows) == 0):
+    if len(row) != HEAD + 2 * size + (ids if is_old else 2 * ids) + tiles or (row[5] and len(windows) == 0):
         return BROKEN
     for k in range(size):
         if step and ((row[HEAD + k] >> 28) & 7) >= levels:
@@ -90,13 +101,17 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     cap = 0
     while cap < size:
         cap = cap + step if step else 8 if cap == 0 else min(cap * 4, RING_CAP)
+    id_cap = np.int64(FEW_IDS if ids > 0 else 0)
+    while id_cap < ids:
+        id_cap *= 2
     if arena_used[0] + cap > len(ring) or (row[5] and blocks_used[0] >= len(tile_numbers)):
+        return NO_ROOM
+    if entries_used[0] + id_cap > len(entries):
         return NO_ROOM
     ats[s] = row[1]
     newests[s] = row[2]
     sizes[s] = size
     firsts[s] = 0
-    id_counts[s] = row[4]
     caps[s] = cap
     offs[s] = arena_used[0]
     arena_used[0] += cap
@@ -115,9 +130,23 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
             else:
                 lefts[s, w] += 1
     at += 2 * size
+    clock = min(max(row[2] // HOUR_MS, -(1 << 30)), 1 << 30)
+    heads[s, OFF] = entries_used[0]
+    heads[s, CAP] = id_cap
+    heads[s, FIRST] = 0
+    heads[s, SIZE] = ids
+    heads[s, END] = ids
+    heads[s, CLOCK] = clock
     for k in range(ids):
-        last_ids[s, k] = np.uint64(row[at + k])
-    at += ids
+        place = entries_used[0] + k
+        if is_old:  # neither body nor answer is known of these, and they count as new
+            entries[place, 0] = row[at + (row[4] - ids + k) % LAST_IDS]
+            entries[place, 1] = clock & 63
+        else:
+            entries[place, 0] = row[at + 2 * k]
+            entries[place, 1] = row[at + 2 * k + 1]
+    entries_used[0] += id_cap
+    at += ids if is_old else 2 * ids
     blocks[s] = -1
     if row[5]:
         blocks[s] = blocks_used[0]

@@ -12,7 +12,8 @@ from riskstream.risk.features import kernel as k
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
-from riskstream.risk.features.repeats_kernel import LAST_IDS, repeats_kernel
+from riskstream.risk.features.repeats import Repeats, Told
+from riskstream.risk.features.repeats_kernel import SIZE
 from riskstream.risk.features.row_kernel import HEAD, LOADED, NO_ROOM, pack_kernel, unpack_kernel
 from riskstream.runtime.errors import Fatal
 
@@ -28,7 +29,6 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
     "firsts": (np.int32, 0),
     "sizes": (np.int32, 0),
     "newests": (np.int64, np.iinfo(np.int64).min // 2),
-    "id_counts": (np.int32, 0),
     "changed": (np.uint8, 0),
     "blocks": (np.int32, -1),
 }
@@ -37,7 +37,7 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
 class KeyTable:
     """State of the keys of one feature set, of every partition this process owns.
 
-    A key has a slot: `ats` last applied offset, `last_ids`, and a ring (`offs`, `caps`, `firsts`, `sizes` in the arena
+    A key has a slot: `ats` last applied offset, `repeats`, and a ring (`offs`, `caps`, `firsts`, `sizes` in the arena
     `ring`). Exact: pairs of (time, amount), per window `lefts` and `sums` (`edges` are these windows), and for a key past
     256 events a block of tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`.
     """
@@ -63,7 +63,7 @@ class KeyTable:
             setattr(self, name, np.full(slots, fill, kind))
         self.lefts = np.zeros((slots, wide), np.int32)
         self.sums = np.zeros((slots, wide), np.int64)
-        self.last_ids = np.zeros((slots, LAST_IDS), np.uint64)
+        self.repeats = Repeats(slots)
         self.key_bytes = np.zeros(slots * 16, np.uint8)
         self.buckets = np.full(_power_of_two(2 * slots), -1, np.int32)
         self.ring = np.zeros((0, 2), np.int64)
@@ -86,7 +86,6 @@ class KeyTable:
     firsts: NDArray[np.int32]
     sizes: NDArray[np.int32]
     newests: NDArray[np.int64]
-    id_counts: NDArray[np.int32]
     changed: NDArray[np.uint8]
     blocks: NDArray[np.int32]
 
@@ -124,12 +123,19 @@ class KeyTable:
         modes: NDArray[np.uint8],
         verdicts: NDArray[np.uint8],
         out: NDArray[np.float32],
-    ) -> None:
-        """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel)."""
+        bodies: NDArray[np.int64] | None = None,
+        answers: NDArray[np.int64] | None = None,
+    ) -> Told:
+        """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel).
+
+        Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where not given.
+        """
         n, wide = len(slots), self.base + len(self.program)
         if min(len(each) for each in (times, amounts, ids, offsets, modes, verdicts, out)) < n or out.shape[1] < wide:
             raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
-        repeats_kernel(n, slots, ids, offsets, modes, verdicts, self.ats, self.last_ids, self.id_counts)
+        bodies = np.zeros(n, np.int64) if bodies is None else bodies
+        answers = np.zeros(n, np.int64) if answers is None else answers
+        told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats)
         done = 0
         while True:
             given = (
@@ -155,7 +161,7 @@ class KeyTable:
                     k.apply_kernel(*given, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks, *tiles)
                 )
             if done == n:
-                return
+                return told
             self._make_room(int(slots[done]), n - done)
 
     def key(self, slot: int) -> bytes:
@@ -172,13 +178,14 @@ class KeyTable:
     def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
         """A row of bytes for each slot."""
         wide = 3 * k.TILES * len(self.edges)
-        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + LAST_IDS).sum())
+        ids = self.repeats.heads[slots, SIZE].astype(np.int64)
+        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + 2 * ids).sum())
         bound += int((self.blocks[slots] >= 0).sum()) * wide
         out = np.empty(max(bound, 1), np.int64)
         ends = np.empty(len(slots), np.int64)
         used = pack_kernel(
-            slots, self.layout, self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.last_ids,
-            self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
+            slots, self.layout, self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.repeats.heads,
+            self.repeats.entries, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
             self.tile_sums, out, ends,
         )  # fmt: skip
         if used < 0:
@@ -197,20 +204,24 @@ class KeyTable:
         while answer == NO_ROOM:
             answer = unpack_kernel(
                 slot, values, self.layout, self.step, len(self.widths), self.edges, self.ats, self.offs, self.caps,
-                self.firsts, self.sizes, self.newests, self.arena_used, self.lefts, self.sums, self.last_ids,
-                self.id_counts, self.ring, self.blocks, self.tile_numbers, self.tile_counts, self.tile_sums,
-                self.blocks_used,
+                self.firsts, self.sizes, self.newests, self.arena_used, self.lefts, self.sums, self.repeats.heads,
+                self.repeats.entries, self.repeats.used, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
+                self.tile_sums, self.blocks_used,
             )  # fmt: skip
             if answer == NO_ROOM:
                 self._grow_arena(k.RING_CAP)
                 self._grow_blocks(1)
-        if answer != LOADED:
+                self.repeats.grow(len(values))
+        if answer == LOADED:
+            self.repeats.filled(slot)
+        else:
             self.statuses[slot] = UNKNOWN
         return bool(answer == LOADED)
 
     def hot_bytes(self) -> int:
         """Bytes that the used slots hold, their keys, rings, tiles and places in the hash table with them."""
-        slots = sum(getattr(self, name)[: self.used].nbytes for name in (*_PER_SLOT, "lefts", "sums", "last_ids"))
+        slots = sum(getattr(self, name)[: self.used].nbytes for name in (*_PER_SLOT, "lefts", "sums"))
+        slots += self.repeats.held_bytes(self.used)
         rings = int(self.arena_used[0]) * self.ring.itemsize * 2
         tiles = int(self.blocks_used[0]) * self.tile_numbers[:1].nbytes * 3
         return int(slots + self.key_used + rings + tiles) + _power_of_two(2 * self.used) * self.buckets.itemsize
@@ -222,13 +233,15 @@ class KeyTable:
             return
         kept = np.flatnonzero(stays)
         old_keys, old_ring = self.key_bytes, self.ring
-        old = {name: getattr(self, name)[kept] for name in (*_PER_SLOT, "lefts", "sums", "last_ids")}
+        old = {name: getattr(self, name)[kept] for name in (*_PER_SLOT, "lefts", "sums")}
+        repeats = self.repeats
         blocks = np.flatnonzero(old["blocks"] >= 0)
         tiles = [each[old["blocks"][blocks]] for each in (self.tile_numbers, self.tile_counts, self.tile_sums)]
         self._start(max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity))
         self.used = len(kept)
         for name, values in old.items():
             getattr(self, name)[: self.used] = values
+        self.repeats = repeats.keep(kept, self.capacity)
         self._reserve_keys(int(old["key_lengths"].sum()))
         self._compact(old_ring, old_keys)
         self.tile_numbers, self.tile_counts, self.tile_sums = tiles
@@ -259,7 +272,7 @@ class KeyTable:
             setattr(self, name, _grown(getattr(self, name), new, fill))
         self.lefts = _grown(self.lefts, new, 0)
         self.sums = _grown(self.sums, new, 0)
-        self.last_ids = _grown(self.last_ids, new, 0)
+        self.repeats.grow_slots(new)
         self.capacity = new
         size = _power_of_two(2 * new)
         if size > len(self.buckets):
