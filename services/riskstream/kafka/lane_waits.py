@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import structlog
 from confluent_kafka import Consumer, Message
 
 from riskstream.contracts.writers import SchemaWait
@@ -11,6 +13,8 @@ from riskstream.kafka.ports import Batch, LaneWork, Outcome
 from riskstream.kafka.waits import Waits, firsts
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
+
+log = structlog.get_logger("lane")
 
 
 class LaneWaits:
@@ -44,6 +48,9 @@ class LaneWaits:
                     self._waits.begin(self._source, partition, offset, wait)
                     self._metrics.waiting.labels(partition=str(partition)).set(1)
                 messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]
+            except Exception:
+                log.error("a batch ends the process", records=_told(batch))
+                raise
 
     def take_up(self, owned_by: dict[int, Owned]) -> None:
         """Go on with partitions whose schema is known by now."""
@@ -60,3 +67,12 @@ class LaneWaits:
         """The partition was revoked, or is taken up anew."""
         self._waits.forget(self._source, partition)
         self._metrics.waiting.labels(partition=str(partition)).set(0)
+
+
+def _told(batch: Batch) -> list[str]:
+    """Each partition of a batch with its first and last offset, as `riskstream tail` takes them."""
+    return [
+        f"{partition}:{batch.offsets[rows].min()}-{batch.offsets[rows].max()}"
+        for partition in np.unique(batch.partitions).tolist()
+        if len(rows := np.flatnonzero(batch.partitions == partition))
+    ]

@@ -40,7 +40,7 @@ class TopicNeeds:
 
     @property
     def names(self) -> list[str]:
-        return [*self.reads, *self.writes]
+        return list(dict.fromkeys([*self.reads, *self.writes]))
 
 
 def prove_topics(admin: TopicAdmin, needs: TopicNeeds, where: str) -> dict[str, int]:
