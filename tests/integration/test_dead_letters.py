@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 from tests.integration.test_expired_heads import _Running
@@ -16,9 +17,14 @@ from riskstream.cli.dlq import rejected_again
 from riskstream.cli.main import root
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
+from riskstream.kafka import dead_letters
+from riskstream.kafka.client import producer
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.ports import Record
+from riskstream.kafka.proofs import prove_topics
+from riskstream.kafka.read import TopicReader
+from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.runtime.errors import Fatal
@@ -97,6 +103,26 @@ def test_labels_that_cannot_be_read_are_kept_and_sent_again_when_they_can(bare: 
     )
     running.end()
     assert not running.failed
+
+
+def test_two_redrives_at_once_send_a_letter_once(bare: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second does its whole work between the first one's choice and its fence."""
+    own = OwnTopics.made(bare)
+    client = producer(own.kafka, "test")
+    named: Any = dead_letter_headers(own.source, 1, 7, "bad_magic", b"{broken}")
+    client.produce(own.dead_letters, b"{broken}", b"k", 1, headers=named)
+    assert client.flush(10) == 0
+    checked = prove_topics
+
+    def interrupted(*arguments: Any) -> dict[str, int]:
+        monkeypatch.setattr(dead_letters, "prove_topics", checked)
+        assert [len(each) for each in redrive(own.kafka, own.dead_letters, lambda _: True)] == [1, 0]
+        return checked(*arguments)
+
+    monkeypatch.setattr(dead_letters, "prove_topics", interrupted)
+    assert [len(each) for each in redrive(own.kafka, own.dead_letters, lambda _: True)] == [0, 1]
+    with TopicReader(own.kafka, [own.source]) as reader:
+        assert [record.value for record in reader.until_end()] == [b"{broken}"]
 
 
 def test_redrive_asks_what_is_meant(world: World) -> None:

@@ -13,7 +13,9 @@ from riskstream.cli.options import kafka_option
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import REASONS, ColumnDecoder
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.errors import Fatal
 
 TOPIC = "labels.v1"
@@ -32,6 +34,7 @@ def command(file: Path, kafka: str) -> None:
     Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
     """
     table, frames = _read(file)
+    prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
     producer.flush()

@@ -7,11 +7,13 @@ metadata the ranges beyond it. Records and commit are one Kafka transaction.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import client_log, consumer, producing, translated
 from riskstream.kafka.limits import CUT_HEADERS
 from riskstream.kafka.ports import Record
+from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal
 
@@ -73,18 +75,13 @@ def redrive(
 ) -> tuple[list[DeadLetter], list[DeadLetter]]:
     """(redriven now, left because they were before) of the wanted letters: original bytes and key, to their source.
 
-    One transaction: nothing of it is seen unless all of it, and its commit, is.
+    One transaction: nothing of it is seen unless all of it, and its commit, is. A redrive that began before and has not committed
+    is given up, once everything that can be checked was: 1 choose, 2 check, 3 fence, 4 choose again, 5 send.
     """
     letters = [letter for letter in read_dead_letters(bootstrap, topic) if wanted(letter)]
     client = consumer(bootstrap, REDRIVE_GROUP)
     try:
-        numbers = sorted({letter.record.partition for letter in letters})
-        committed = (
-            client.committed([TopicPartition(topic, number) for number in numbers], timeout=10) if numbers else []
-        )
-        done = {each.partition: _ranges(each.offset, each.metadata) for each in committed}
-        before = [each for each in letters if each.record.offset in done[each.record.partition]]
-        now = letters if again else [each for each in letters if each not in before]
+        now, before, _ = _chosen(client, topic, letters, again=again)
         if not now:
             return [], before
         if cut := [letter for letter in now if letter.is_cut]:
@@ -92,18 +89,35 @@ def redrive(
                 what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
                 where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
             )  # fmt: skip
-        for letter in now:
-            done[letter.record.partition].add(letter.record.offset)
-        offsets = [_commit_of(topic, number, mine) for number, mine in done.items()]
-        _send(bootstrap, client.consumer_group_metadata(), now, offsets)
-        return now, [] if again else before
+        prove_topics(TopicAdmin(bootstrap), TopicNeeds(reads=sorted({letter.topic for letter in now})), bootstrap)
+        producer = _transactional(bootstrap)
+        now, before, done = _chosen(client, topic, letters, again=again)  # what the one before committed meanwhile
+        if now:
+            offsets = [_commit_of(topic, number, mine) for number, mine in done.items()]
+            _send(producer, client.consumer_group_metadata(), now, offsets)
+        return now, before
     except KafkaException as error:
         raise translated(error, topic) from error
     finally:
         client.close()
 
 
-def _send(bootstrap: str, group: object, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
+def _chosen(
+    client: Consumer, topic: str, letters: list[DeadLetter], *, again: bool
+) -> tuple[list[DeadLetter], list[DeadLetter], dict[int, set[int]]]:
+    """Letters to redrive, those that were before and are left, and by partition the offsets that will have been redriven."""
+    numbers = sorted({letter.record.partition for letter in letters})
+    committed = client.committed([TopicPartition(topic, number) for number in numbers], timeout=10) if numbers else []
+    done = {each.partition: _ranges(each.offset, each.metadata) for each in committed}
+    before = [] if again else [each for each in letters if each.record.offset in done[each.record.partition]]
+    now = [each for each in letters if each not in before]
+    for letter in now:
+        done[letter.record.partition].add(letter.record.offset)
+    return now, before, done
+
+
+def _transactional(bootstrap: str) -> Producer:
+    """The producer of all redrives; who made one before may not commit any more."""
     producer = Producer(
         {
             **producing(bootstrap, REDRIVE_GROUP),
@@ -115,6 +129,10 @@ def _send(bootstrap: str, group: object, letters: list[DeadLetter], offsets: lis
         logger=client_log(),
     )
     producer.init_transactions(30)
+    return producer
+
+
+def _send(producer: Producer, group: object, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
     producer.begin_transaction()
     try:
         for letter in letters:
@@ -128,8 +146,9 @@ def _send(bootstrap: str, group: object, letters: list[DeadLetter], offsets: lis
             producer.poll(0)
         producer.send_offsets_to_transaction(offsets, group, 30)
         producer.commit_transaction(60)
-    except KafkaException:
-        producer.abort_transaction(30)
+    except KafkaException as error:
+        if not error.args[0].fatal():  # a fenced producer has nothing left to abort
+            producer.abort_transaction(30)
         raise
 
 

@@ -11,7 +11,9 @@ from threading import Event
 import pyarrow as pa
 
 from riskstream.contracts.arrow import ArrowEncoder
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.produce import BulkProducer
+from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.replay.merge import Slice
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import whole
@@ -35,6 +37,7 @@ class Sender:
     """Sends slices in order. Before an hour of event time begins, all of the one before is with the broker."""
 
     def __init__(self, bootstrap: str, *, rate: float | None, speed: float | None, stop: Event) -> None:
+        prove_topics(TopicAdmin(bootstrap), TopicNeeds(reads=(), writes=["transactions.v1", "labels.v1"]), bootstrap)
         self._producer = BulkProducer(bootstrap, "replay")
         self._rate, self._speed, self._stop = rate, speed, stop
         self._encoders = {
