@@ -140,6 +140,10 @@ def test_an_output_belongs_to_one_group_until_it_is_handed_over(bare: Chain) -> 
     code, error = _run(bare, "scorer", *named, "--group", "another")
     assert code == 2
     assert error.startswith(f"error: {own.output} belongs to group {own.group}, not to another")
+    admin, letters = TopicAdmin(own.kafka), {own.dead_letters: own.source}
+    with pytest.raises(Fatal, match=f"{own.dead_letters} belongs to group {own.group}"):
+        prove_ours(own.kafka, admin, "another", {}, letters)
+    prove_ours(own.kafka, admin, "of-another-source", {}, {own.dead_letters: own.output})
     hand_over = ("topics", "hand-over", own.output, "--to", "another", "--kafka", own.kafka)
     assert "still run" in _cli(*hand_over)[1]
     assert first.server.is_running

@@ -9,7 +9,7 @@ import click
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.claims import Claims, first_of, topic_subject
+from riskstream.kafka.claims import Claims, first_of, subjects_of
 from riskstream.kafka.schemas import SCHEMAS, publish
 from riskstream.kafka.topic_steps import Safety, Step
 from riskstream.runtime.errors import Fatal
@@ -79,8 +79,8 @@ def owners(kafka: str) -> None:
     there = admin.partitions()
     shown = 0
     for subject, claim in sorted(held.items()):
-        kind, name = subject.split(" ")[:2]
-        if kind == "topic" and (name not in there or topic_subject(admin, name) != subject):
+        kind, name, *rest = subject.split(" ")
+        if kind != "state" and (name not in there or admin.topic_ids([name])[name] != rest[0]):
             continue  # of a topic that was deleted
         since = datetime.fromtimestamp(claim.claimed_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         click.echo(f"{kind:6} {name:28} {claim.holder:34} since {since}")
@@ -97,19 +97,23 @@ def hand_over(topic: str, group: str, kafka: str) -> None:
     admin = TopicAdmin(kafka)
     if topic not in admin.partitions():
         raise Fatal(what=f"no topic {topic}", where=kafka, do="see `riskstream topics owners`", exit_code=2)
-    subject = topic_subject(admin, topic)
     claims = Claims(kafka)
-    before = claims.of(subject)
-    if before is not None and before.holder == group:
+    stand = claims.all()
+    held = first_of(stand)
+    subjects = subjects_of(admin, topic, stand)
+    before = sorted({held[each].holder for each in subjects if each in held})
+    if before == [group]:
         click.echo(f"{topic} belongs to {group} already")
         return
-    if before is not None and admin.groups_by_members().get(before.holder, False):
+    running = admin.groups_by_members()
+    if still := [each for each in before if each != group and running.get(each, False)]:
         raise Fatal(
-            what=f"processes of group {before.holder} still run, and {topic} is theirs", where=kafka,
+            what=f"processes of group {still[0]} still run, and {topic} is theirs", where=kafka,
             do="stop them, wait until `riskstream topics hand-over` agrees, then start those of the other group", exit_code=2,
         )  # fmt: skip
-    claims.hand_over(subject, group)
-    click.echo(f"{topic} belongs to {group} now" + (f", to {before.holder} before" if before else ""))
+    for subject in subjects:
+        claims.hand_over(subject, group)
+    click.echo(f"{topic} belongs to {group} now" + (f", to {', '.join(before)} before" if before else ""))
 
 
 def _safety(replication_factor: int | None, min_isr: int | None) -> Safety | None:

@@ -101,24 +101,35 @@ def topic_subject(admin: TopicAdmin, topic: str) -> str:
     return f"topic {topic} {admin.topic_ids([topic])[topic]}"
 
 
-def prove_ours(kafka: str, admin: TopicAdmin, group: str, outputs: Mapping[str, Readers]) -> None:
+def subjects_of(admin: TopicAdmin, topic: str, claims: Iterable[Claim]) -> list[str]:
+    """What can be handed over of a topic: the topic, or of dead letters those of each source."""
+    whole = topic_subject(admin, topic)
+    place = whole.split(" ")[1:]
+    return sorted({each.subject for each in claims if each.subject.split(" ")[1:3] == place}) or [whole]
+
+
+def prove_ours(
+    kafka: str, admin: TopicAdmin, group: str, outputs: Mapping[str, Readers], letters_of: Mapping[str, str] | None = None
+) -> None:  # fmt: skip
     """Take output topics for a group; Fatal where one belongs to another group, or holds what another group must have written.
 
-    `outputs`: of each topic the consumer group that works for it, and the topics that this one reads. Nothing is taken where
-    one of them is refused.
+    `outputs`: of each topic the consumer group that works for it, and the topics that this one reads. `letters_of`: of topics of
+    dead letters the source; the letters of one source belong to one group. Nothing is taken where one of them is refused.
     """
     claims = Claims(kafka)
     held = first_of(claims.all())
     subjects = {topic: topic_subject(admin, topic) for topic in outputs}
+    for topic, source in (letters_of or {}).items():
+        subjects[topic] = f"letters {topic_subject(admin, topic).removeprefix('topic ')} {source}"
     for topic, (reader, sources) in outputs.items():
-        owner = held.get(subjects[topic])
-        if owner is not None:
-            _refuse_another(topic, group, owner, kafka)
-        elif _is_anothers_work(admin, topic, reader, sources):
+        if subjects[topic] not in held and _is_anothers_work(admin, topic, reader, sources):
             raise Fatal(
                 what=f"{topic} holds records, and group {reader} has never read {' or '.join(sources)}", where=kafka,
                 do=f"give the --group that wrote it, or run `riskstream topics hand-over {topic} --to {group}`", exit_code=2,
             )  # fmt: skip
+    for topic, subject in subjects.items():
+        if subject in held:
+            _refuse_another(topic, group, held[subject], kafka)
     for topic, subject in subjects.items():
         if subject not in held:
             _refuse_another(topic, group, claims.take(subject, group), kafka)

@@ -67,7 +67,7 @@ def main() -> None:
     proof.prove(stop)
     proof.start()
     mine = (settings.group, (settings.source,))
-    prove_ours(settings.kafka, admin, settings.group, {settings.output: mine, settings.dead_letters: mine})
+    prove_ours(settings.kafka, admin, settings.group, {settings.output: mine}, needs.letters_of)
     if settings.runtime == "faust":
         health.show(
             is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
