@@ -23,6 +23,7 @@ from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
 from loadtests.proof.rolling import rolling
+from loadtests.proof.snapshots import snapshots
 from loadtests.proof.stage import play
 from loadtests.proof.traces import traces
 
@@ -65,6 +66,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "swap": lambda f, m, s: play(f, m, s, named.swap),
     "upstream-duplicate": lambda f, m, s: play(f, m, s, named.upstream_duplicate, count=16_000),
     "expired": expired,
+    "snapshots": snapshots,
     "clock": lambda f, m, s: play(f, m, s, named.clock),
     "rolling": rolling,
     "traces": traces,

@@ -21,6 +21,7 @@ WHAT = {
     "swap": "Redis emptied, scorers killed, another model between original and replay",
     "upstream-duplicate": "upstream sends what it had sent again, while scorers are killed",
     "expired": "scores expired, a topic recreated, a partition added: each holds and says so",
+    "snapshots": "Redis emptied under running and killed scorers, and set back, after the topics' heads expired; beside an oracle",
     "clock": "transactions of 2018 and of the year 9999",
     "rolling": "2, 4, 2 scorers under 300 events/s, those that were there first leave; slowest drain, longest pause of a partition",
     "traces": "1,000 sampled callers while scorers and trackers join and leave; every trace from its report back to its caller",
