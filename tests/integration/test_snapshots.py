@@ -78,6 +78,7 @@ def test_what_was_lost_comes_back_field_for_field(bench: Bench) -> None:
     assert bench.rows() == before
     assert bench.plain.ttl(bench.key) == -1, "it does not expire"
     assert not bench.plain.keys(f"{bench.key}restoring*")
+    assert bench.snapshots.steps > 10, "the watchdog sees a large one move"
     [file] = bench.files()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
@@ -271,3 +272,38 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
         code, told = _cli(*arguments)
         assert code != 0, told
         assert words in told
+
+
+def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_path: Path) -> None:
+    """Past retention, so that the topics alone could not; the backup that came back is behind the newest snapshot."""
+    own = OwnTopics.made(bare)
+    told = {"SNAPSHOTS": str(tmp_path), "SNAPSHOT_MINUTES": "0.01", "ON_STATE_LOST": "restore"}
+    env = {f"RISKSTREAM_SCORER_{name}": value for name, value in told.items()}
+    keys = [f"{{{own.group}.standard.v1.{partition}}}" for partition in (0, 1)]
+    shelf = Shelf(FolderPlace(tmp_path), f"{own.group}.standard.v1")
+    client: redis.Redis = redis.Redis.from_url(bare.stack.redis)
+    scorer = own.start_ready_scorer(**env)
+    own.send(1, rows("p1", 0, 10, customers=1))
+    wait_until(lambda: client.hget(keys[1], "#s") == b"9", "a checkpoint")
+    backup = client.dump(keys[1])
+    for partition, first in ((0, 0), (1, 10)):
+        own.send(partition, rows(f"p{partition}", first, 40 - first, customers=1))
+    wait_until(lambda: [each.s for p in (0, 1) for each in shelf.known(p)[:1]] == [39, 39], "snapshots")
+    for partition in (0, 1):
+        own.expire(own.source, partition, 40)
+        own.expire(own.output, partition, own.ends(own.output)[partition] - 1)
+    client.delete(keys[0])
+    client.restore(keys[1], 0, backup or b"", replace=True)
+    for partition in (0, 1):
+        own.send(partition, rows(f"p{partition}", 40, 5, customers=1))
+    wait_until(lambda: [client.hget(key, "#s") for key in keys] == [b"44", b"44"], "checkpoints of what came after")
+    log_with(scorer, "state restored from a snapshot")
+    scorer.server.stop()
+    assert scorer.server.log.read_text().count("state restored from a snapshot") == 2
+    after = [score for score in own.scores(12) if int(str(score["src"])) >= 40]
+    assert sorted((score["partition"], score["src"]) for score in after) == [
+        (p, n) for p in (0, 1) for n in range(40, 45)
+    ]
+    assert not any(score["flags"] for score in after), "nothing is missing"
+    known = {(score["partition"], score["src"]): score["features"][10] for score in after}  # type: ignore[index]
+    assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, "payments of the customer within 30 days"

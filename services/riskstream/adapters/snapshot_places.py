@@ -19,7 +19,7 @@ PART = ".part"
 """Ends the name of a file that is being written."""
 _BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?:/(?P<prefix>[^?#]*))?(?:\?(?P<query>[^#]*))?")
 _OPTIONS = {"region", "scheme", "endpoint_override"}
-_CONNECT_S, _REQUEST_S, _TRIES = 5, 30, 3
+_CONNECT_S, _REQUEST_S, _TRIES = 5, 10, 2
 
 
 class Place(Protocol):

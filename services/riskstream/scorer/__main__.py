@@ -82,7 +82,7 @@ def main() -> None:
         is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
         is_ready=lambda: lane.is_ready and watch.is_whole,
     )
-    watchdog = Watchdog(lane.progress, lane.is_behind)
+    watchdog = Watchdog(snapshots.beside(lane.progress) if snapshots else lane.progress, lane.is_behind)
     if snapshots is not None:
         followers.append(snapshots.keeper(lane.owned))
         followers[-1].start()

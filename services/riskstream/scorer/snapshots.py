@@ -49,6 +49,10 @@ class ScorerSnapshots:
         self._redis = settings.redis.get_secret_value()
         self.restorer = RedisSnapshots(self._redis, store, self._shelf, self._metrics)
 
+    def beside(self, progress: Callable[[], tuple[int, ...]]) -> Callable[[], tuple[int, ...]]:
+        """A progress that also changes with each piece that is restored: a large snapshot takes longer than the watchdog waits."""
+        return lambda: (*progress(), self.restorer.steps)
+
     def keeper(self, owned: Callable[[], list[int]]) -> "SnapshotKeeper":
         return SnapshotKeeper(
             self._redis, self._store, self._shelf, owned, self._metrics,
