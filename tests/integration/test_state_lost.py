@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import redis
@@ -104,3 +105,30 @@ def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
     assert left == dict.fromkeys([*((LOST, n) for n in range(20, 51)), *((OLD, n) for n in range(30, 45))], 1)
     said = _rebuilt(own)
     assert said.count("are not known in full") == 2, said
+
+
+def test_a_snapshot_that_joins_up_makes_it_whole_again_and_without_one_a_setting_holds(
+    own: OwnTopics, tmp_path: Path
+) -> None:
+    given = {"SNAPSHOTS": str(tmp_path), "SNAPSHOT_MINUTES": "0.01", "ON_STATE_LOST": "restore"}
+    service = own.start_ready_scorer(**{f"RISKSTREAM_SCORER_{name}": value for name, value in given.items()})
+    own.send(LOST, rows(f"p{LOST}", 0, 30, customers=1))
+    wait_until(lambda: any(tmp_path.rglob(f"p*{LOST}/s{29:020d}-*.state")), "a snapshot")
+    own.expire(own.source, LOST, 20)
+    own.expire(own.output, LOST, 25)
+    with redis.Redis.from_url(own.chain.stack.redis) as store:
+        store.delete(_key(own, LOST))
+        _after(own, LOST, 30, 1)
+        log_with(service, "state restored from a snapshot")
+        scores = _after(own, LOST, 31, 5)
+        assert (_srcs(scores), _partial(scores)) == ([31, 32, 33, 34, 35], [False] * 5)
+        assert _counts(scores) == [32, 33, 34, 35, 36], "all of its payments"
+        assert "partition held" not in service.server.log.read_text()
+        wait_until(lambda: store.hget(_key(own, LOST), "#s") == b"35", "a checkpoint")
+        own.expire(own.source, LOST, 36)
+        store.delete(_key(own, LOST))  # from here on none is taken
+        for path in tmp_path.rglob("*.state"):
+            path.unlink()
+        _after(own, LOST, 36, 1)
+    log_with(service, "and no snapshot joins up with the topics")
+    service.server.stop()

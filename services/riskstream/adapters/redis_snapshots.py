@@ -97,12 +97,14 @@ class RedisSnapshots:
             writer.end({"rows_to": rows_to})
         return writer.size
 
-    def restore(self, partition: int, identity: str) -> Mark | None:
+    def restore(self, partition: int, identity: str, first: int = 0) -> Mark | None:
         """Put the newest usable snapshot of these topics into the store where its watermark is missing or lower.
 
-        The mark that the store has then; None where it has none, as no snapshot could be used.
+        A whole one that joins up with the source's `first` record comes before a newer one that is not whole. The mark that the
+        store has then; None where it has none, as no snapshot could be used.
         """
-        for name in self._shelf.known(partition, identity):
+        known = self._shelf.known(partition, identity)
+        for name in sorted(known, key=lambda each: not (each.is_whole and each.s + 1 >= first)):
             mark = self._store.mark(partition)
             if mark is not None and mark.s >= name.s:
                 break

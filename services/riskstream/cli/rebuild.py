@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.adapters.redis_home import made_for, state_home
+from riskstream.adapters.redis_snapshots import RedisSnapshots
 from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.adapters.snapshot_places import place_of
+from riskstream.adapters.snapshot_shelf import Shelf
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
@@ -17,6 +20,7 @@ from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.core import Policy, ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.telemetry.metrics import SnapshotMetrics
 
 
 class _NoModel:
@@ -34,12 +38,20 @@ class _NoModel:
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
 @click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all")
+@click.option(
+    "--snapshots",
+    "place",
+    default="",
+    envvar="RISKSTREAM_SCORER_SNAPSHOTS",
+    metavar="PLACE",
+    help="folder or s3://bucket/prefix, used where the topics do not reach back [default: $RISKSTREAM_SCORER_SNAPSHOTS]",
+)
 @click.option("--discard", is_flag=True, help="make a state again that knows more than the topics do")
 def command(
     kafka: str, redis: str, group: str, features: FeatureSet, source: str, output: str, only: tuple[int, ...],
-    discard: bool,
+    place: str, discard: bool,
 ) -> None:  # fmt: skip
-    """Make the scorers' state again from the topics, while no scorer of the group runs.
+    """Make the scorers' state again from topics and snapshots, while no scorer of the group runs.
 
     Everything that was answered is applied again by its recorded verdict, through the scorer's own kernel; nothing is
     scored or written to a topic. Where the topics do not reach back to their beginning, it says of each partition which
@@ -62,8 +74,9 @@ def command(
     space = f"{group}.{features.label}"
     made_for(state_home(redis, space, counts[source]), TopicAdmin(kafka).cluster_id())
     store = RedisStateStore(redis, space)
+    snapshots = RedisSnapshots(redis, store, Shelf(place_of(place), space), SnapshotMetrics()) if place else None
     try:
-        rebuild = Rebuild(kafka, group, source, output, store)
+        rebuild = Rebuild(kafka, group, source, output, store, snapshots)
         for number in wanted:
             core = ScorerCore(features, _NoModel(), policy, 2048)
             with bar(f"partition {number}", None) as advance:
@@ -77,9 +90,7 @@ def _said(done: Rebuilt, longest_ms: int) -> str:
     """What became of a partition, in a line."""
     said = f"{done.applied:,} records applied, {done.rows:,} rows written"
     if done.kept:
-        said = (
-            f"kept as it is up to source offset {done.s}: the topics know no more, --discard makes it from them anyway"
-        )
+        said = f"kept as it is up to source offset {done.s}: the topics know no more, --discard makes it again anyway"
     if not done.whole_since:
         return said
     since, until = (_moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS))

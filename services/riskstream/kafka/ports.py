@@ -131,12 +131,13 @@ OTHER_STATE = -2
 class Snapshots(Protocol):
     """Copies of partitions' rows outside the state store, for when the store has lost them."""
 
-    def restore(self, partition: int, identity: str) -> Mark | None:
+    def restore(self, partition: int, identity: str, first: int = 0) -> Mark | None:
         """Load the newest usable snapshot into the store, in one step; the mark then in the store, None where none is.
 
         Only where the store's watermark is missing or lower, and only a snapshot of these topics (`identity`). All fields
         of the partition but rows come with it; where its rows were read after its watermark, `rows_to` is the watermark
-        that stood behind them. Raises Retryable where the store or the place of the snapshots does not answer.
+        that stood behind them. A whole one that joins up with the source's `first` record comes before a newer one that is not
+        whole. Raises Retryable where the store or the place of the snapshots does not answer.
         """
         ...
 

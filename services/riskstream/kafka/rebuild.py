@@ -55,7 +55,7 @@ class Rebuild:
                 return Rebuilt(applied=0, rows=0, s=live.s, whole_since=live.whole_since, kept=True)
             self._store.clear(partition)
             if by_topics.whole_since and self._snapshots is not None:
-                self._snapshots.restore(partition, by_topics.identity)
+                self._snapshots.restore(partition, by_topics.identity, by_topics.start)
             found = self._recovery("degrade").recover(partition)
         except Hold as hold:
             raise Fatal(

@@ -143,7 +143,7 @@ class Recovery:
         if self._on_state_lost == "hold":
             raise StateLost(why=f"{why}: put Redis's files back, or see docs/runbooks/redis-lost.md")
         if self._snapshots is not None:
-            mark = self._snapshots.restore(partition, found.identity)
+            mark = self._snapshots.restore(partition, found.identity, found.source_low)
             self._own_steps += 1
             if mark is not None and (mark != found.mark or mark.rows_to != found.mark.rows_to):
                 log.warning(

@@ -10,7 +10,7 @@ from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.owned import Owned, Phase, Recorded
-from riskstream.kafka.ports import LIVE, REPLAY, Batch, Outcome, ReadResult
+from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, Batch, Outcome, ReadResult
 from riskstream.telemetry.metrics import LaneMetrics
 
 
@@ -48,6 +48,20 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     assert batch.offsets.tolist() == taken
     assert batch.prevs.tolist() == prevs
     assert batch.modes.tolist() == [REPLAY if at <= 10 else LIVE for at in taken]
+
+
+def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_and_held_else() -> None:
+    recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
+    owned = Owned(
+        partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=10, a=10, recorded=recorded, judged_to=9
+    )
+    owned.whole_since = 123
+    batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, _read, _hold)
+    assert batch is not None
+    assert (batch.modes.tolist(), batch.whole_since) == ([JUDGE, JUDGE, REPLAY, LIVE], {1: 123})
+    owned.judged_to, owned.whole_since = 8, 0
+    with pytest.raises(AssertionError, match="source offset 9 was answered before"):
+        batch_of(_messages(8, 9, 10, 11), {1: owned}, _read, _hold)
 
 
 class _Paused:
