@@ -26,6 +26,8 @@ __all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
 log = structlog.get_logger("lane")
 EMPTY = re.compile(r"empty=\d+-(\d+)")
 """Metadata of a commit behind which, up to the number, the source has markers of transactions only."""
+SNAPSHOTS_PATIENCE_S = 60.0
+"""A partition whose state is lost waits so long for the place of its snapshots; then `degrade` goes on without them."""
 _FIRST_RECORD_S = 2.0
 
 
@@ -67,6 +69,7 @@ class Recovery:
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
         self._tail = OutputTail(output)
         self._own_steps = 0
+        self._away_since: dict[int, float] = {}
         self._admin = AdminClient(connection(bootstrap), logger=client_log())
 
     @property
@@ -143,8 +146,7 @@ class Recovery:
         if self._on_state_lost == "hold":
             raise StateLost(why=f"{why}: put Redis's files back, or see docs/runbooks/redis-lost.md")
         if self._snapshots is not None:
-            mark = self._snapshots.restore(partition, found.identity, found.source_low)
-            self._own_steps += 1
+            mark = self._restored(self._snapshots, partition, found)
             if mark is not None and (mark != found.mark or mark.rows_to != found.mark.rows_to):
                 log.warning(
                     "a snapshot was loaded", partition=partition, s=mark.s, whole_since=mark.whole_since, why=why
@@ -157,6 +159,20 @@ class Recovery:
         if self._on_state_lost == "restore":
             raise StateLost(why=f"{why}, and no snapshot joins up with the topics: see docs/runbooks/redis-lost.md")
         return found, why
+
+    def _restored(self, snapshots: Snapshots, partition: int, found: Standing) -> Mark | None:
+        """The store's mark after the newest snapshot was loaded; None where there is none, or its place is away for too long."""
+        self._own_steps += 1
+        try:
+            mark = snapshots.restore(partition, found.identity, found.source_low)
+        except Retryable as error:
+            away_since = self._away_since.setdefault(partition, time.monotonic())
+            if self._on_state_lost != "degrade" or time.monotonic() - away_since < SNAPSHOTS_PATIENCE_S:
+                raise
+            log.error("snapshots are away, scores go on without them", partition=partition, why=str(error))
+            return None
+        self._away_since.pop(partition, None)
+        return mark
 
     def _say(self, partition: int, found: Standing, why: str, since: int) -> None:
         log.error(

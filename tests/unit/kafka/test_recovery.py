@@ -4,8 +4,10 @@ from typing import cast
 
 import pytest
 
-from riskstream.kafka.ports import StateStore
-from riskstream.kafka.recovery import Recovery
+from riskstream.kafka.ports import Mark, OnStateLost, StateStore
+from riskstream.kafka.recovery import SNAPSHOTS_PATIENCE_S, Recovery
+from riskstream.kafka.standing import Standing
+from riskstream.kafka.verdicts import Verdicts
 from riskstream.runtime.errors import Retryable
 
 
@@ -17,3 +19,41 @@ def test_a_request_that_is_not_answered_in_time_is_tried_again(monkeypatch: pyte
     recovery = Recovery("127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(StateStore, None))
     with pytest.raises(Retryable, match="does not answer"):
         recovery.recover(0)
+
+
+class _Away:
+    """A place of snapshots that does not answer."""
+
+    def restore(self, partition: int, identity: str, first: int = 0) -> Mark | None:
+        raise Retryable(what=f"no answer about partition {partition}", where=f"{identity} {first}")
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("on_state_lost", "goes_on"), [("degrade", True), ("restore", False)])
+def test_snapshots_that_are_away_are_waited_for_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, on_state_lost: OnStateLost, goes_on: bool
+) -> None:
+    clock = _Clock()
+    monkeypatch.setattr("riskstream.kafka.recovery.time", clock)
+    recovery = Recovery("127.0.0.1:1", "g", "s", "o", cast(StateStore, None), on_state_lost, _Away())
+    lost = Standing(
+        mark=None, identity="t", source_low=5, source_high=9, output_low=0, output_high=7, committed=0, empty_to=0,
+        verdicts=Verdicts(("UNKNOWN",)),
+    )  # fmt: skip
+    for _ in range(2):
+        with pytest.raises(Retryable, match="no answer about partition 3"):
+            recovery._regained(None, 3, lost, "why")
+        clock.now += SNAPSHOTS_PATIENCE_S - 1
+    clock.now += 1
+    if goes_on:
+        assert recovery._regained(None, 3, lost, "why") == (lost, "why")
+    else:
+        with pytest.raises(Retryable):
+            recovery._regained(None, 3, lost, "why")
