@@ -23,6 +23,7 @@ from riskstream.kafka.ports import Record
 from riskstream.kafka.produce import BulkProducer
 from riskstream.local.services import wait_ready
 from riskstream.risk.partition import partition_kernel
+from riskstream.runtime.errors import Retryable
 
 SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
 READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),
@@ -181,14 +182,22 @@ def _settled(kafka: str, deadline_s: float) -> list[str]:
     admin = TopicAdmin(kafka)
     end = time.monotonic() + deadline_s
     while True:
-        left = []
-        for group, names in READS.items():
-            done = admin.group_offsets(group)
-            for topic in names:
-                firsts = admin.end_offsets(topic, DEFAULT_PARTITIONS, first=True)
-                for number, last in enumerate(admin.end_offsets(topic, DEFAULT_PARTITIONS)):
-                    if last > firsts[number] and done.get((topic, number), 0) < last:
-                        left.append(f"{group} {topic}[{number}] {done.get((topic, number), 0)} of {last}")
+        try:
+            left = _left(admin)
+        except Retryable as error:
+            left = [str(error)]
         if not left or time.monotonic() > end:
             return left
         time.sleep(0.5)
+
+
+def _left(admin: TopicAdmin) -> list[str]:
+    left = []
+    for group, names in READS.items():
+        done = admin.group_offsets(group)
+        for topic in names:
+            firsts = admin.end_offsets(topic, DEFAULT_PARTITIONS, first=True)
+            for number, last in enumerate(admin.end_offsets(topic, DEFAULT_PARTITIONS)):
+                if last > firsts[number] and done.get((topic, number), 0) < last:
+                    left.append(f"{group} {topic}[{number}] {done.get((topic, number), 0)} of {last}")
+    return left

@@ -9,6 +9,7 @@ import click
 from riskstream.cli.options import kafka_option
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
+from riskstream.reporter.write import has_reports
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder
 from riskstream.telemetry.exporter import Tracing
@@ -42,7 +43,7 @@ def command() -> None:
 )
 def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int) -> int:
     """Write reports now; exit code 1 where one does not reconcile."""
-    check_folder(out, is_own=_has_reports, is_replaced=False)
+    check_folder(out, is_own=has_reports, is_replaced=False)
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
     tracing = Tracing("reporter")
     reporter = Reporter(kafka, out, ReporterMetrics(), grace_s=grace_s, so_far=so_far, tracer=tracing.tracer)
@@ -59,12 +60,6 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int) -> int:
     if not records:
         click.echo("no window is complete yet; --so-far reports open ones")
     return 0 if all(record["is_reconciled"] for record in records) else 1
-
-
-def _has_reports(folder: Path) -> bool:
-    """True where reports are kept in a folder, or it holds nothing but what a file system puts there."""
-    names = {each.name for each in folder.iterdir()} - {"lost+found"}
-    return not names or any(name.startswith(("hourly-", "daily-")) for name in names)
 
 
 @command.command("list")

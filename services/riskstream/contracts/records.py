@@ -321,6 +321,34 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTotal:
+    """What a reporter counted of one partition of scores.v1 and alerts.v1: the sums of one hour, or, with start_at 0, how far it has counted. Key: partition, or partition and start of the hour."""
+
+    src_partition: int
+    """Partition of scores.v1."""
+    start_at: int
+    """Start of the hour of event time, UTC; 0 in the record that says how far was counted."""
+    transactions: int = 0
+    """Accepted good scores of the hour."""
+    amount_minor: int = 0
+    """Sum of their amounts in minor units of the base currency."""
+    alerts: int = 0
+    """Alerts of the hour."""
+    blocked: int = 0
+    """Alerts of the hour that block."""
+    position: int = -1
+    """Source offset of the last accepted score that was counted; -1 before the first."""
+    score_offset: int = 0
+    """Offset of scores.v1 to go on at."""
+    alert_offset: int = 0
+    """Offset of alerts.v1 to go on at."""
+    alert_src: int = -1
+    """Source offset of the last alert that was counted; -1 before the first."""
+    whole_from: int = 0
+    """Hours that begin before this instant may lack scores or alerts that had expired before they were counted, UTC; 0 where none had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskReport:
     """One risk report that was written. Key: report_id."""
 

@@ -197,19 +197,18 @@ class TopicAdmin:
             TopicPartition(topic, number) for topic, count in self.partitions().items() for number in range(count)
             if not topic.startswith("__")
         ]  # fmt: skip
-        outsider = consumer(self._bootstrap, group)
         end = time.monotonic() + self._timeout_s
-        try:
-            while True:
-                try:
-                    found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
-                    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
-                except KafkaException as error:
-                    if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end:
-                        raise translated(error, self._bootstrap) from error
-                    time.sleep(0.1)
-        finally:
-            outsider.close()
+        while True:
+            outsider = consumer(self._bootstrap, group)  # a new one each time: it asks anew who the coordinator is
+            try:
+                found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
+                return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+            except KafkaException as error:
+                if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end:
+                    raise translated(error, self._bootstrap) from error
+            finally:
+                outsider.close()
+            time.sleep(0.1)
 
     def groups(self) -> list[str]:
         """Ids of the consumer groups that the cluster knows."""

@@ -3,6 +3,7 @@
 By Kafka's own fencing of transactional ids. Read after `begin`, then `commit`: nobody else committed in between.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -48,11 +49,12 @@ class SoleWriter:
     ) -> None:
         """Nothing that was not committed is ever seen: the broker gives it up."""
 
-    def commit(self, records: list[tuple[bytes, bytes]]) -> None:
+    def commit(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Write these (key, value). Overtaken where somebody else came first, Fatal where one is refused."""
         for key, value in records:
-            if record_bytes(key, value, []) > self._limit:
-                raise Fatal(what=f"a record of {len(key) + len(value):,} bytes does not fit: {self._limit:,} at most",
+            size = record_bytes(key, value or b"", [])
+            if size > self._limit:
+                raise Fatal(what=f"a record of {size:,} bytes does not fit: {self._limit:,} at most",
                             where=self._topic, do="make it smaller", exit_code=2)  # fmt: skip
         try:
             self._client.begin_transaction()

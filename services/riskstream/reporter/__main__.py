@@ -7,7 +7,9 @@ from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.reporter.app import Reporter, log
 from riskstream.reporter.settings import ReporterSettings
+from riskstream.reporter.write import has_reports
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.files import check_folder
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main, stop_event
 from riskstream.telemetry.exporter import Tracing
@@ -19,6 +21,7 @@ from riskstream.telemetry.metrics import ReporterMetrics
 def main() -> None:
     settings = ReporterSettings.load()
     set_up_logs("reporter", settings.log_level)
+    check_folder(settings.out, is_own=has_reports, is_replaced=False)
     stop = stop_event()
     health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
     admin = TopicAdmin(settings.kafka)
@@ -31,7 +34,7 @@ def main() -> None:
     tracing = Tracing("reporter")
     reporter = Reporter(
         settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far,
-        tracer=tracing.tracer,
+        tracer=tracing.tracer, writes_totals=True, keep=settings.keep,
     )  # fmt: skip
     seen = time.monotonic()
     health.show(is_alive=lambda: time.monotonic() - seen < settings.every_s + 900, is_ready=lambda: watch.is_whole)

@@ -7,11 +7,14 @@ from typing import Any
 import structlog
 
 from riskstream.contracts.codec import codec
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.produce import BulkProducer
-from riskstream.reporter.core import WIDTH_MS, report
-from riskstream.reporter.snapshot import read_snapshot
+from riskstream.kafka.sole_writer import SoleWriter
+from riskstream.reporter.core import WIDTH_MS, Control, Snapshot, report
+from riskstream.reporter.snapshot import Follower
+from riskstream.reporter.totals import TOPIC
 from riskstream.reporter.traced import ReportSpans
-from riskstream.reporter.write import write_report
+from riskstream.reporter.write import prune, write_report
 from riskstream.telemetry.metrics import ReporterMetrics
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
@@ -22,18 +25,26 @@ class Reporter:
     """Writes reports to a folder and their records to risk-reports.v1."""
 
     def __init__(
-        self, bootstrap: str, out: Path, metrics: ReporterMetrics, *, grace_s: int, so_far: bool, tracer: Tracer = NO_TRACER
+        self, bootstrap: str, out: Path, metrics: ReporterMetrics, *, grace_s: int, so_far: bool, tracer: Tracer = NO_TRACER,
+        writes_totals: bool = False, keep: int = 0,
     ) -> None:  # fmt: skip
+        """`writes_totals`: carry the control totals forward, as one of all reporters does. `keep`: reports of a grain, 0 all."""
         self._bootstrap, self._out, self._metrics = bootstrap, out, metrics
         self._grace_ms, self._so_far = grace_s * 1000, so_far
         self._codec = codec("risk-report.v1")
         self._spans = ReportSpans(tracer, out)
+        self._writes_totals, self._keep = writes_totals, keep
+        self._follower: Follower | None = None
+        self._writer: SoleWriter | None = None
 
     def run_once(self, grains: tuple[str, ...] = tuple(WIDTH_MS)) -> list[dict[str, Any]]:
-        """1 read the snapshot, 2 write each report's files, 3 publish its record; the records come back."""
+        """1 read what is new, 2 write each report's files, 3 publish its record; the records come back.
+
+        Retryable where Kafka is away or another reporter carries the totals on meanwhile: the next round begins anew.
+        """
         started, started_ns = time.perf_counter(), time.time_ns()
         stages = self._metrics.stage_seconds
-        snapshot, control = read_snapshot(self._bootstrap)
+        snapshot, control = self._read()
         self._metrics.snapshot_seconds.observe(time.perf_counter() - started)
         records = []
         for grain in grains:
@@ -44,6 +55,7 @@ class Reporter:
             before = self._spans.before(grain) if control.traced else None
             with stages.labels("files").time():
                 record = write_report(self._out, found, snapshot)
+                prune(self._out, grain, self._keep)
             self._spans.end(found, before, control.traced, control.alerts, started_ns)
             records.append(record)
             self._metrics.reports.labels(grain=grain.lower()).inc()
@@ -58,3 +70,23 @@ class Reporter:
                 producer.flush()
             self._metrics.event_age_seconds.observe(max(time.time() - snapshot.as_of_ms / 1000, 0))
         return records
+
+    def _read(self) -> tuple[Snapshot, Control]:
+        """Read what is new, and write down what was counted of it before any report says it."""
+        follower = self._follower or self._begun()
+        self._follower = None  # whatever fails below leaves nothing half counted
+        snapshot, control = follower.read()
+        if self._writer is not None and (records := follower.totals.records()):
+            self._writer.commit(records)
+        self._follower = follower
+        return snapshot, control
+
+    def _begun(self) -> Follower:
+        """From the totals that were written last; from scratch where the cluster has no such topic yet."""
+        self._writer = None
+        if self._writes_totals:
+            self._writer = SoleWriter(self._bootstrap, TOPIC, "riskstream-reporter-totals").__enter__()
+        follower = Follower(self._bootstrap, self._metrics)
+        if self._writes_totals or TOPIC in TopicAdmin(self._bootstrap).partitions():
+            follower.restore()
+        return follower

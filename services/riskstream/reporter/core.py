@@ -7,12 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from riskstream.risk.windows import DAY_MS, HOUR_MS
+from riskstream.risk.windows import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
 from riskstream.telemetry.context import TraceContext
 
 SUMS = ("transactions", "amount_minor", "alerts", "blocked")
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
+KEPT = {"HOURLY": HOURLY_KEPT, "DAILY": DAILY_KEPT}
 TOP_CUSTOMERS = 20
 Tiles = dict[int, dict[str, int]]
 """Sums by the start of a tile."""
@@ -23,12 +24,16 @@ class Snapshot:
     """What was read of customer-risk.v1: per grain, customer and partition the sums of each tile, newest record first.
 
     A customer has one partition, but for records that stood in another than their key's (`misplaced`): a state in each.
-    `position`: by partition the last source offset in any state. `event_time`: by partition the latest event time.
+    `position`: by partition the last source offset that its states hold. `event_time`: by partition the latest event time.
+    `whole_from`: by grain, windows that begin before it are left out: a customer's history no longer holds them, or scores
+    had expired before the tracker read them. `idle`: partitions whose event time is not waited for.
     """
 
     tiles: dict[str, dict[tuple[str, int], Tiles]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
     position: dict[int, int] = field(default_factory=dict)
     event_time: dict[int, int] = field(default_factory=dict)
+    whole_from: dict[str, int] = field(default_factory=lambda: {"HOURLY": 0, "DAILY": 0})
+    idle: set[int] = field(default_factory=set)
     as_of_ms: int = 0
     base_currency: str = "EUR"
 
@@ -36,13 +41,34 @@ class Snapshot:
         """Take one record, in the order of the topic; tiles that left the newest record stay from an older one."""
         partition = state["src_partition"]
         for grain, name in TILES.items():
-            mine = self.tiles[grain].setdefault((state["customer_id"], partition), {})
+            key = (state["customer_id"], partition)
+            if key not in self.tiles[grain] and len(state[name]) >= KEPT[grain]:
+                # Older tiles have left, and no older record that holds them was read. Later ones are written before they leave.
+                self._is_whole_from(grain, min(tile["start_at"] for tile in state[name]))
+            self._is_whole_from(grain, state["whole_from"])
+            mine = self.tiles[grain].setdefault(key, {})
             for tile in state[name]:
                 mine[tile["start_at"]] = tile
-        self.position[partition] = max(self.position.get(partition, -1), state["src"])
+        self.position[partition] = max(self.position.get(partition, -1), state["src"], state["position"])
         self.event_time[partition] = max(self.event_time.get(partition, 0), state["last_occurred_at"])
         self.as_of_ms = max(self.as_of_ms, state["updated_at"])
         self.base_currency = state["base_currency"]
+
+    def passed_ms(self) -> int:
+        """The event time that every partition has passed; those that are idle are not waited for, unless all are."""
+        busy = [at for partition, at in self.event_time.items() if partition not in self.idle]
+        return min(busy) if busy else max(self.event_time.values(), default=0)
+
+    def forget(self, before_ms: int) -> None:
+        """Let go of tiles that begin before an instant: no report asks for them again."""
+        for grain, mine in self.tiles.items():
+            self._is_whole_from(grain, before_ms)
+            for tiles in mine.values():
+                for start in [each for each in tiles if each < before_ms]:
+                    del tiles[start]
+
+    def _is_whole_from(self, grain: str, at_ms: int) -> None:
+        self.whole_from[grain] = max(self.whole_from[grain], at_ms)
 
     def by_customer(self, grain: str) -> Iterator[tuple[str, Tiles]]:
         """Each customer's tiles, in order of customers; those of several partitions are added up."""
@@ -66,21 +92,28 @@ class TracedAlert:
 
 @dataclass(slots=True)
 class Control:
-    """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and window start."""
+    """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and window start.
+
+    Windows that begin before `whole_from` may lack some that had expired before they were counted.
+    """
 
     sums: dict[str, dict[int, list[int]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    whole_from: int = 0
     alerts: int = 0
-    """How many alerts were counted."""
+    """How many alerts were read in this round."""
     traced: list[TracedAlert] = field(default_factory=list)
+    unreadable: int = 0
+    """How many records of states, scores and alerts could not be read since this process began."""
 
     def add_score(self, occurred_at: int, amount_minor: int) -> None:
-        self._add(occurred_at, (1, amount_minor, 0, 0))
+        self.add(occurred_at, (1, amount_minor, 0, 0))
 
     def add_alert(self, occurred_at: int, is_block: bool) -> None:
         self.alerts += 1
-        self._add(occurred_at, (0, 0, 1, int(is_block)))
+        self.add(occurred_at, (0, 0, 1, int(is_block)))
 
-    def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:
+    def add(self, at_ms: int, sums: tuple[int, ...]) -> None:
+        """Add sums, in the order of SUMS, to the windows of an instant."""
         for grain, width in WIDTH_MS.items():
             row = self.sums[grain].setdefault(at_ms - at_ms % width, [0] * len(SUMS))
             for index, value in enumerate(sums):
@@ -90,12 +123,13 @@ class Control:
 def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool) -> dict[str, Any] | None:
     """The numbers of one report, all JSON values; None where there is no window to report."""
     width = WIDTH_MS[grain]
-    passed = min(snapshot.event_time.values(), default=0) - grace_ms
+    passed = snapshot.passed_ms() - grace_ms
+    whole_from = max(snapshot.whole_from[grain], control.whole_from)
     by_window: dict[int, dict[str, int]] = {}
     customers: dict[str, dict[str, int]] = {}
     for customer_id, tiles in snapshot.by_customer(grain):
         for start, tile in tiles.items():
-            if start + width > passed and not so_far:
+            if start < whole_from or (start + width > passed and not so_far):
                 continue
             window = by_window.setdefault(start, dict.fromkeys(("customers", *SUMS, "alert_amount_minor"), 0))
             window["customers"] += 1
@@ -106,7 +140,9 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
     if not by_window:
         return None
     windows = [_window(start, width, passed, by_window[start], control.sums[grain]) for start in sorted(by_window)]
-    counted = [row for start, row in control.sums[grain].items() if start + width <= passed or so_far]
+    counted = [
+        row for start, row in control.sums[grain].items() if start >= whole_from and (start + width <= passed or so_far)
+    ]
     totals = {name: sum(window[name] for window in windows) for name in (*SUMS, "alert_amount_minor")}
     control_totals = {name: sum(row[index] for row in counted) for index, name in enumerate(SUMS)}
     return {
@@ -122,6 +158,8 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
         "control": control_totals,
         "is_reconciled": all(totals[name] == control_totals[name] for name in SUMS)
         and all(window["is_reconciled"] for window in windows),
+        "whole_from": whole_from,
+        "unreadable": control.unreadable,
         "position": {str(partition): src for partition, src in sorted(snapshot.position.items())},
         "windows": windows,
         "top_customers": _top(customers),

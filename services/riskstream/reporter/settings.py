@@ -19,3 +19,6 @@ class ReporterSettings(ServiceSettings):
     every_s: int = Field(default=300, ge=1, le=86_400, description="time between two rounds of reports, s")
     grace_s: int = Field(default=900, ge=0, le=86_400, description="event time a window waits for late events, s")
     so_far: bool = Field(default=False, description="report open windows too")
+    keep: int = Field(
+        default=0, ge=0, le=1_000_000, description="newest reports of each grain that stay in the folder; 0: all"
+    )

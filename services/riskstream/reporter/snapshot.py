@@ -1,83 +1,165 @@
-"""Reads a snapshot: the states of customer-risk.v1 to its end, then scores and alerts up to the states' positions."""
+"""Follows states, scores and alerts from round to round: each is read once, and totals are cut where the states stand."""
+
+import time
+from collections import defaultdict
+from typing import Any
 
 from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
-from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.traced import context_in
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
-from riskstream.runtime.errors import Fatal
+from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
+from riskstream.runtime.errors import Rejected
+from riskstream.telemetry.metrics import ReporterMetrics
 
-_BATCH = 4000
-
-
-def read_snapshot(bootstrap: str) -> tuple[Snapshot, Control]:
-    """States first: every score behind them is in its topic already, so the control totals can be cut at them."""
-    snapshot, control = Snapshot(), Control()
-    states = codec("customer-risk.v1")
-    with TopicReader(bootstrap, ["customer-risk.v1"]) as reader:
-        for record in reader.until_end():
-            if record.value is not None:
-                snapshot.add(states.decode(record.value))
-    _count_scores(bootstrap, snapshot, control)
-    _count_alerts(bootstrap, snapshot, control)
-    return snapshot, control
+STATES, SCORES, ALERTS = "customer-risk.v1", "scores.v1", "alerts.v1"
+IDLE_MS = 60_000
+"""A partition without a score for so long, whose scores are all in its states, is not waited for."""
+TRACES_KEPT = 10_000
 
 
-def _count_scores(bootstrap: str, snapshot: Snapshot, control: Control) -> None:
-    decoder = ColumnDecoder("score.v1")
-    good = decoder.layout.field("verdict").symbols.index("GOOD")
-    accepted = AcceptedReader()
-    with TopicReader(bootstrap, ["scores.v1"], committed_only=False) as reader:
-        batch: list[Record] = []
-        for record in reader.until_end():
-            batch.append(record)
-            if len(batch) == _BATCH:
-                _add_scores(batch, decoder, good, accepted, snapshot, control)
-                batch = []
-        _add_scores(batch, decoder, good, accepted, snapshot, control)
+class Follower:
+    """What a reporter knows. `read` takes what is new; whoever gets an error from it makes a new one."""
 
-
-def _add_scores(
-    batch: list[Record],
-    decoder: ColumnDecoder,
-    good: int,
-    accepted: AcceptedReader,
-    snapshot: Snapshot,
-    control: Control,
-) -> None:
-    if not batch:
-        return
-    columns = decoder.decode_known([record.value for record in batch])
-    if columns.status.any():
-        place = batch[int(columns.status.argmax())]
-        raise Fatal(
-            what="a record of scores.v1 is not a score",
-            where=f"partition {place.partition} offset {place.offset}",
-            do="find who else writes there; only the scorer may",
+    def __init__(self, bootstrap: str, metrics: ReporterMetrics) -> None:
+        self._bootstrap, self._metrics = bootstrap, metrics
+        self._snapshot, self.totals = Snapshot(), Totals()
+        self._states, self._alerts, self._scores = (
+            codec("customer-risk.v1"),
+            codec("alert.v1"),
+            ColumnDecoder("score.v1"),
         )
-    rows = zip(
-        batch, columns.numbers("src").tolist(), columns.numbers("prev").tolist(), columns.numbers("verdict").tolist(),
-        columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
-    )  # fmt: skip
-    for record, src, prev, verdict, occurred_at, amount in rows:
-        is_new = accepted.accept(record.partition, src, prev)
-        if is_new and verdict == good and src <= snapshot.position.get(record.partition, -1):
-            control.add_score(occurred_at, amount)
+        self._state_offsets: dict[tuple[str, int], int] = {}
+        self._half: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        self._traced: list[TracedAlert] = []
+        self._unreadable = 0
+        self._score_ends: dict[int, int] = {}
 
+    def restore(self) -> None:
+        """Take up the totals that were written before."""
+        with TopicReader(self._bootstrap, [TOPIC]) as reader:
+            for record in reader.until_end():
+                try:
+                    self.totals.restore([record])
+                except (Rejected, ValueError):
+                    self._cannot_read(TOPIC)
 
-def _count_alerts(bootstrap: str, snapshot: Snapshot, control: Control) -> None:
-    alerts = codec("alert.v1")
-    with TopicReader(bootstrap, ["alerts.v1"]) as reader:
-        for record in reader.until_end():
-            alert = alerts.decode(record.value)
-            if alert["src"] <= snapshot.position.get(alert["src_partition"], -1):
-                control.add_alert(alert["occurred_at"], alert["decision"] == "BLOCK")
-                if record.headers and (context := context_in(record.headers)) is not None:
-                    control.traced.append(
-                        TracedAlert(
-                            partition=record.partition, offset=record.offset, src_partition=alert["src_partition"],
-                            src=alert["src"], occurred_at=alert["occurred_at"], context=context,
-                        )
-                    )  # fmt: skip
+    def read(self) -> tuple[Snapshot, Control]:
+        """States first: every score behind them is in its topic already, so the totals can be cut where they stand."""
+        self._read_states()
+        self._read_scores()
+        counted = self._read_alerts()
+        if self._snapshot.event_time:
+            self._snapshot.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
+        control = self.totals.control()
+        control.alerts, control.traced, control.unreadable = counted, list(self._traced), self._unreadable
+        return self._snapshot, control
+
+    def _read_states(self) -> None:
+        """A flush is taken whole or not at all: what follows the last record that ends one waits for the next round."""
+        with TopicReader(self._bootstrap, [STATES], offsets=self._state_offsets) as reader:
+            for record in reader.until_end():
+                if record.value is None:
+                    continue
+                try:
+                    state = self._states.decode(record.value)
+                except Rejected:
+                    self._cannot_read(STATES)
+                    continue
+                half = self._half[record.partition]
+                half.append(state)
+                if state["ends_flush"]:
+                    for each in half:
+                        self._snapshot.add(each)
+                    half.clear()
+            self._state_offsets = dict(reader.positions)
+
+    def _read_scores(self) -> None:
+        places = {(SCORES, number): each.score_offset for number, each in self.totals.partitions.items()}
+        now_ms = int(time.time() * 1000)
+        with (
+            TopicReader(self._bootstrap, [SCORES], offsets=places, committed_only=False) as reader,
+            TopicReader(self._bootstrap, [ALERTS]) as alerts,
+        ):
+            firsts, first_alerts = dict(reader.positions), dict(alerts.positions)
+            begun: set[int] = set()
+            for batch in reader.batches_until_end():
+                by_partition: dict[int, list[Record]] = defaultdict(list)
+                for record in batch:
+                    by_partition[record.partition].append(record)
+                for number, records in by_partition.items():
+                    if number not in begun:
+                        self._begin(number, firsts, first_alerts, records[0].appended_at)
+                        begun.add(number)
+                    until = self._snapshot.position.get(number, -1)
+                    self.totals.of(number).take_scores(self._scored(records), until)
+            for number in {number for _, number in firsts} - begun:
+                self._begin(number, firsts, first_alerts, now_ms)
+            self._score_ends = {number: at for (_, number), at in reader.positions.items()}
+        self._snapshot.idle = {
+            number for number, each in self.totals.partitions.items()
+            if not each.is_behind and now_ms - each.heard_at > IDLE_MS
+        }  # fmt: skip
+
+    def _begin(self, number: int, scores: dict[Any, int], alerts: dict[Any, int], appended_at: int) -> None:
+        self.totals.of(number).begin(scores[SCORES, number], alerts.get((ALERTS, number), 0), appended_at)
+
+    def _scored(self, records: list[Record]) -> list[Scored]:
+        columns = self._scores.decode_known([record.value for record in records])
+        good = columns.layout.field("verdict").symbols.index("GOOD")
+        rows = zip(
+            records, columns.status.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
+            columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
+        )  # fmt: skip
+        out = []
+        for record, status, src, verdict, occurred_at, amount in rows:
+            if status:
+                self._cannot_read(SCORES)
+                continue
+            out.append(
+                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good,
+                       occurred_at=occurred_at, amount_minor=amount)
+            )  # fmt: skip
+        return out
+
+    def _read_alerts(self) -> int:
+        """How many were counted now; those that are traced are kept until a report has them."""
+        places = {(ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()}
+        found: dict[int, list[tuple[Alerted, Record]]] = defaultdict(list)
+        with TopicReader(self._bootstrap, [ALERTS], offsets=places) as reader:
+            for record in reader.until_end():
+                try:
+                    alert = self._alerts.decode(record.value)
+                except Rejected:
+                    self._cannot_read(ALERTS)
+                    continue
+                said = Alerted(
+                    offset=record.offset,
+                    src=alert["src"],
+                    occurred_at=alert["occurred_at"],
+                    is_block=alert["decision"] == "BLOCK",
+                )
+                found[record.partition].append((said, record))
+            ends = {number: at for (_, number), at in reader.positions.items()}
+        count = 0
+        for number, pairs in found.items():
+            until = self._snapshot.position.get(number, -1)
+            counted = {each.offset for each in self.totals.of(number).take_alerts((each for each, _ in pairs), until)}
+            count += len(counted)
+            for said, record in pairs:
+                if said.offset in counted and record.headers and (context := context_in(record.headers)) is not None:
+                    traced = TracedAlert(partition=number, offset=record.offset, src_partition=number, src=said.src,
+                                         occurred_at=said.occurred_at, context=context)  # fmt: skip
+                    self._traced.append(traced)
+        for number, mine in self.totals.partitions.items():
+            left = len(found[number]) and found[number][-1][0].src > self._snapshot.position.get(number, -1)
+            if not mine.is_behind and not left:
+                mine.caught_up(self._score_ends[number], ends[number])
+        del self._traced[:-TRACES_KEPT]
+        return count
+
+    def _cannot_read(self, topic: str) -> None:
+        self._unreadable += 1
+        self._metrics.unreadable.labels(topic=topic).inc()

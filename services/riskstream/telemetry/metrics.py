@@ -249,6 +249,10 @@ class ReporterMetrics:
     """Metrics of the reporter."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.unreadable = Counter(
+            "riskstream_reporter_unreadable_total", "Records that could not be read, and are in no report", ["topic"],
+            registry=registry,
+        )  # fmt: skip
         self.reports = Counter("riskstream_reporter_reports_total", "Reports written", ["grain"], registry=registry)
         self.unreconciled = Counter(
             "riskstream_reporter_unreconciled_total",

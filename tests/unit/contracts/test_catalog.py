@@ -36,8 +36,8 @@ def _types(schema: Any) -> list[dict[str, Any]]:
 def test_the_contracts_that_the_design_names_are_there() -> None:
     assert set(NAMES) == {
         "transaction.v1", "score.v1", "alert.v1", "customer-risk.v1", "terminal-risk.v1", "label.v1", "answer.v1",
-        "risk-report.v1", "device-risk.v1", "card-risk.v1", "profile-event.v1", "profile-state.v1", "rule.v1", "list.v1",
-        "release.v1", "schema.v1", "owner.v1",
+        "risk-report.v1", "report-total.v1", "device-risk.v1", "card-risk.v1", "profile-event.v1", "profile-state.v1",
+        "rule.v1", "list.v1", "release.v1", "schema.v1", "owner.v1",
     }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_every_topic_names_a_contract_and_keeps_append_time() -> None:
         assert each.producers
     assert {each.name for each in topics().values() if each.is_compacted} == {
         "customer-risk.v1", "terminal-risk.v1", "device-risk.v1", "card-risk.v1", "profile-state.v1", "rules.v1", "lists.v1",
-        "releases.v1", "risk-reports.v1", "schemas.v1", "owners.v1",
+        "releases.v1", "risk-reports.v1", "report-totals.v1", "schemas.v1", "owners.v1",
     }  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from tests.support.builders import score
 
 from riskstream.reporter.core import Control, Snapshot, report, rows
 from riskstream.reporter.page import page
-from riskstream.reporter.write import write_report
-from riskstream.risk.windows import DAY_MS, HOUR_MS, CustomerState
+from riskstream.reporter.write import prune, write_report
+from riskstream.risk.windows import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 
 START = 1_717_200_000_000 // DAY_MS * DAY_MS
 
@@ -104,3 +104,52 @@ def test_the_page_stands_alone_and_escapes_names() -> None:
     assert "&lt;script&gt;x" in text
     assert "http" not in text
     assert text.count("<rect") == 9
+
+
+def test_windows_that_a_full_history_no_longer_holds_are_left_out() -> None:
+    """As a reporter sees it that starts after compaction: the newest record of a busy customer alone is left."""
+    snapshot, control = Snapshot(), Control()
+    busy, quiet = CustomerState(customer_id="busy"), CustomerState(customer_id="quiet")
+    for index in range(HOURLY_KEPT + 5):
+        busy.add(score(src=index, customer_id="busy", occurred_at=START + index * HOUR_MS), START)
+        control.add_score(START + index * HOUR_MS, 1000)
+    quiet.add(score(src=90, customer_id="quiet", occurred_at=START + 2 * HOUR_MS), START)
+    quiet.add(score(src=91, customer_id="quiet", occurred_at=START + 40 * HOUR_MS), START)
+    for at in (2, 40):
+        control.add_score(START + at * HOUR_MS, 1000)
+    for state in (busy, quiet):
+        snapshot.add(state.record(0))
+    found = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
+    assert found is not None
+    assert found["windows"][0]["start_at"] == START + 5 * HOUR_MS
+    assert found["is_reconciled"]
+    assert "are left out" in page(found)
+
+
+def test_an_idle_partition_is_not_waited_for_unless_all_are() -> None:
+    snapshot, control = _world()
+    idle = CustomerState(customer_id="c")
+    idle.add(score(src=0, customer_id="c", occurred_at=START), START)
+    control.add_score(START, 1000)
+    snapshot.add(idle.record(1))
+    assert report("DAILY", snapshot, control, grace_ms=0, so_far=False) is None
+    snapshot.idle = {1}
+    found = _report(snapshot, control, so_far=False)
+    assert (len(found["windows"]), found["is_reconciled"]) == (2, True)
+    snapshot.idle = {0, 1}
+    assert len(_report(snapshot, control, so_far=False)["windows"]) == 2
+
+
+def test_reports_are_pruned_and_what_is_none_stays(tmp_path: Path) -> None:
+    snapshot, control = _world()
+    record = write_report(tmp_path, _report(snapshot, control), snapshot)
+    older = tmp_path / "daily-20200101T000000Z.json"
+    mine = tmp_path / "daily-notes.json"
+    for path in (older, mine):
+        path.write_text("{}")
+    prune(tmp_path, "DAILY", 0)
+    assert older.exists()
+    prune(tmp_path, "DAILY", 1)
+    assert not older.exists()
+    assert mine.exists()
+    assert (tmp_path / record["json_path"]).stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,166 @@
+"""Control totals that outlive the scores: counted once, by position, and carried forward from round to round. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from riskstream.contracts.codec import codec
+from riskstream.kafka.ports import Record
+from riskstream.reporter.core import SUMS, Control
+from riskstream.risk.windows import DAY_MS, HOUR_MS, whole_after
+
+TOPIC = "report-totals.v1"
+KEPT_MS = 62 * DAY_MS
+"""Hours that begin so long before the newest one are forgotten: no history of a customer reaches as far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What counts of one record of scores.v1."""
+
+    offset: int
+    src: int
+    appended_at: int
+    is_good: bool
+    occurred_at: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerted:
+    """What counts of one record of alerts.v1."""
+
+    offset: int
+    src: int
+    occurred_at: int
+    is_block: bool
+
+
+@dataclass(slots=True)
+class PartitionTotals:
+    """One partition. `hours`: sums in the order of SUMS by the start of the hour; `position`: the last score counted.
+
+    `is_behind`: scores stand behind the states' position. `heard_at`: when the newest score that was read was appended, ms.
+    """
+
+    position: int = -1
+    score_offset: int = 0
+    alert_offset: int = 0
+    alert_src: int = -1
+    whole_from: int = 0
+    hours: dict[int, list[int]] = field(default_factory=dict)
+    is_behind: bool = False
+    heard_at: int = 0
+    changed: set[int] = field(default_factory=set)
+    is_moved: bool = False
+
+    def begin(self, first_score: int, first_alert: int, appended_at: int) -> None:
+        """Begin a round at what the topics still hold; where they begin later than we had come, hours up to then may lack some.
+
+        `appended_at`: when the first record that is left was appended, now where there is none; ms.
+        """
+        self.is_behind = False
+        if first_score > self.score_offset or first_alert > self.alert_offset:
+            self.whole_from = max(self.whole_from, whole_after(appended_at))
+            self.score_offset = max(self.score_offset, first_score)
+            self.alert_offset = max(self.alert_offset, first_alert)
+            self.is_moved = True
+
+    def take_scores(self, scores: Iterable[Scored], until: int) -> None:
+        """Count new scores up to source offset `until`, where the states stand; what comes behind it waits."""
+        for each in scores:
+            self.heard_at = max(self.heard_at, each.appended_at)
+            if self.is_behind or each.src > until:
+                self.is_behind = True
+                continue
+            self.is_moved = True
+            self.score_offset = each.offset + 1
+            if each.src > self.position:  # the reader's rule: the first of each source offset counts
+                self.position = each.src
+                if each.is_good:
+                    self._add(each.occurred_at, (1, each.amount_minor, 0, 0))
+
+    def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
+        """Count new alerts up to `until`; those that were counted."""
+        out = []
+        for each in alerts:
+            if each.src > until:
+                break
+            self.is_moved = True
+            self.alert_offset = each.offset + 1
+            if each.src > self.alert_src:
+                self.alert_src = each.src
+                self._add(each.occurred_at, (0, 0, 1, int(each.is_block)))
+                out.append(each)
+        return out
+
+    def caught_up(self, score_offset: int, alert_offset: int) -> None:
+        """Everything up to these offsets was counted, markers of transactions included: none of it is missed when it expires."""
+        if (score_offset, alert_offset) != (self.score_offset, self.alert_offset):
+            self.score_offset, self.alert_offset, self.is_moved = score_offset, alert_offset, True
+
+    def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:
+        start = at_ms - at_ms % HOUR_MS
+        row = self.hours.setdefault(start, [0] * len(SUMS))
+        for index, value in enumerate(sums):
+            row[index] += value
+        self.changed.add(start)
+
+
+class Totals:
+    """The totals of every partition, as records of report-totals.v1 and as a report's control."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[int, PartitionTotals] = {}
+        self._codec = codec("report-total.v1")
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take up what was written; raises Rejected where a record is not one of ours."""
+        for record in records:
+            partition, _, start = (record.key or b"").decode().partition("|")
+            mine = self.of(int(partition))
+            if record.value is None:
+                mine.hours.pop(int(start or 0), None)
+                continue
+            said = self._codec.decode(record.value)
+            if said["start_at"]:
+                mine.hours[said["start_at"]] = [said[name] for name in SUMS]
+            else:
+                for name in ("position", "score_offset", "alert_offset", "alert_src", "whole_from"):
+                    setattr(mine, name, said[name])
+
+    def of(self, partition: int) -> PartitionTotals:
+        return self.partitions.setdefault(partition, PartitionTotals())
+
+    def records(self) -> list[tuple[bytes, bytes | None]]:
+        """(key, value) of what changed since the last call; None of hours that are too old to be asked for again."""
+        out: list[tuple[bytes, bytes | None]] = []
+        newest = max((start for each in self.partitions.values() for start in each.hours), default=0)
+        for partition, mine in sorted(self.partitions.items()):
+            for start in [each for each in mine.hours if each < newest - KEPT_MS]:
+                del mine.hours[start]
+                mine.changed.discard(start)
+                out.append((f"{partition}|{start}".encode(), None))
+            for start in sorted(mine.changed):
+                sums = dict(zip(SUMS, mine.hours[start], strict=True))
+                out.append((f"{partition}|{start}".encode(), self._encoded(partition, start_at=start, **sums)))
+            if mine.is_moved:
+                said = self._encoded(
+                    partition, start_at=0, position=mine.position, score_offset=mine.score_offset,
+                    alert_offset=mine.alert_offset, alert_src=mine.alert_src, whole_from=mine.whole_from,
+                )  # fmt: skip
+                out.append((f"{partition}".encode(), said))
+            mine.changed, mine.is_moved = set(), False
+        return out
+
+    def _encoded(self, partition: int, **fields: Any) -> bytes:
+        empty = dict.fromkeys((*SUMS, "score_offset", "alert_offset", "whole_from"), 0)
+        return self._codec.encode({**empty, "src_partition": partition, "position": -1, "alert_src": -1, **fields})
+
+    def control(self) -> Control:
+        """The sums over all partitions, by hour and by day."""
+        out = Control(whole_from=max((each.whole_from for each in self.partitions.values()), default=0))
+        for mine in self.partitions.values():
+            for start, row in mine.hours.items():
+                out.add(start, tuple(row))
+        return out
