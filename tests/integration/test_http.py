@@ -1,6 +1,9 @@
 """The gateway on the running chain."""
 
 import json
+import os
+import re
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,6 +142,30 @@ def test_a_body_of_1_mib_is_413_whether_its_length_is_told_or_not(world: World) 
     assert connection.getresponse().status == 413
     connection.close()
     assert world.ends("transactions.v1") == before
+
+
+def test_the_pages_curl_lines_do_what_it_says(world: World) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/http.md").read_text()
+    lines = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
+    env = {**os.environ, "GATEWAY": world.chain.gateway, "NOW": str(_now_ms())}
+    answers = [
+        json.loads(subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True).stdout)
+        for line in lines
+    ]
+    assert len(answers) == 4
+    assert answers[0]["decision"] in ("APPROVE", "REVIEW", "BLOCK")
+    assert all("offset" in answer for answer in answers[1:3])
+    assert answers[3]["id"] == contracts()["score.v1"].id
+
+
+def test_metrics_and_health_are_on_the_telemetry_port_alone(world: World) -> None:
+    for path in ("/metrics", "/livez", "/readyz", "/v1/transactions/"):
+        assert world.get(path)[:2] == (404, "application/problem+json")
+
+
+def test_a_deadline_that_is_given_twice_is_refused(world: World) -> None:
+    status, _, answer = world.post("/v1/decisions?deadline_ms=5&deadline_ms=500", json.dumps(request()).encode())
+    assert (status, answer["type"]) == (400, "urn:riskstream:problem:bad-deadline")
 
 
 def test_an_unknown_route_or_method_is_a_problem_too(world: World) -> None:

@@ -1,11 +1,10 @@
 """Starts the gateway: `python -m riskstream.gateway`."""
 
-import uvicorn
-
 from riskstream.adapters.schemas import open_schemas
 from riskstream.gateway.app import Gateway
 from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
+from riskstream.gateway.serving import http_server
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
@@ -30,18 +29,17 @@ def main() -> int:
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "gateway")
     tracing = Tracing("gateway")
-    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), GatewayMetrics(), tracing.tracer)
+    metrics = GatewayMetrics()
+    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), metrics, tracing.tracer)
+    server = http_server(gateway.app(lambda: server.is_draining), settings, metrics)
     compile_all()
-    health.show(is_alive=lambda: gateway.is_alive, is_ready=lambda: gateway.is_ready and watch.is_whole)
+    health.show(
+        is_alive=lambda: gateway.is_alive,
+        is_ready=lambda: gateway.is_ready and watch.is_whole and not server.is_draining,
+    )
     watch.start()
     freeze_garbage_collector()
     stop_event()  # uvicorn drains on a signal, then raises it again: that must not end us before our own end
-    server = uvicorn.Server(
-        uvicorn.Config(
-            gateway.app(), loop="uvloop", http="httptools", access_log=False,
-            log_level="error", timeout_graceful_shutdown=15, lifespan="on",
-        )
-    )  # fmt: skip
     server.run(sockets=[listening])
     watch.stop()
     tracing.stop()

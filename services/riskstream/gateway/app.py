@@ -9,17 +9,19 @@ from typing import Any
 import msgspec
 import structlog
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from riskstream.contracts.codec import codec
 from riskstream.contracts.records import Transaction
 from riskstream.gateway import registry
+from riskstream.gateway.answers import problem_handlers
 from riskstream.gateway.core import read_label, read_transaction
-from riskstream.gateway.problem import Problem, busy, rejected, too_large
+from riskstream.gateway.edge import Edge
+from riskstream.gateway.problem import Problem, busy, rejected
 from riskstream.gateway.rates import Rates
+from riskstream.gateway.reading import deadline_ms_of, read_body
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.traced import RequestTrace
 from riskstream.gateway.waiting import ScoreWaiters
@@ -55,18 +57,19 @@ class Gateway:
         """False once scores are read no more: a restart is the cure."""
         return self._waiters is None or self._waiters.is_reading
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
-        return Starlette(
-            routes=[
-                self._route("transactions", self._accept),
-                self._route("decisions", self._decide),
-                self._route("labels", self._label),
-                *registry.routes(),
-            ],
+    def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
+        """The ASGI application. While it `is_draining`, each answer is a connection's last."""
+        posted: dict[str, Handler] = {
+            "/v1/transactions": self._accept, "/v1/decisions": self._decide, "/v1/labels": self._label,
+        }  # fmt: skip
+        app = Starlette(
+            routes=[*(Route(path, handler, methods=["POST"]) for path, handler in posted.items()), *registry.routes()],
             lifespan=self._lifespan,
-            exception_handlers={HTTPException: _on_http_exception},
-        )
+            exception_handlers=problem_handlers(self._metrics),
+        )  # fmt: skip
+        app.router.redirect_slashes = False  # a redirect would name whatever host the caller names
+        names = {path: path.removeprefix("/v1/") for path in posted}
+        return Edge(app, names, self._metrics, self._tracer, is_draining)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -87,7 +90,7 @@ class Gateway:
     async def _label(self, request: Request) -> Response:
         """POST /v1/labels: 202 once the broker has the record."""
         with self._reading.time():
-            label = read_label(await self._body(request), self._clock.now_ms())
+            label = read_label(await read_body(request, self._settings.max_body_bytes), self._clock.now_ms())
         trace = request.state.trace
         partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label), trace)
         return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})
@@ -95,7 +98,7 @@ class Gateway:
     async def _decide(self, request: Request) -> Response:
         """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4 record the answer."""
         started = self._clock.monotonic()
-        deadline_ms = self._deadline_ms(request)
+        deadline_ms = deadline_ms_of(request, self._settings)
         transaction = await self._transaction(request)
         trace: RequestTrace | None = request.state.trace
         assert self._waiters is not None
@@ -135,7 +138,9 @@ class Gateway:
 
     async def _transaction(self, request: Request) -> Transaction:
         with self._reading.time():
-            return read_transaction(await self._body(request), self._rates, self._clock.now_ms())
+            return read_transaction(
+                await read_body(request, self._settings.max_body_bytes), self._rates, self._clock.now_ms()
+            )
 
     async def _send(self, transaction: Transaction, trace: RequestTrace | None) -> tuple[int, int]:
         frame = self._transactions.encode(transaction)
@@ -188,63 +193,6 @@ class Gateway:
             trace.context if trace else None,
         )
 
-    async def _body(self, request: Request) -> bytes:
-        """The body, if it is small enough; nothing more is read of one that is not."""
-        most = self._settings.max_body_bytes
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > most:
-            raise too_large(most)
-        parts = []
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise too_large(most)
-            parts.append(part)
-        return b"".join(parts)
-
-    def _deadline_ms(self, request: Request) -> int:
-        given = request.headers.get("x-deadline-ms") or request.query_params.get("deadline_ms")
-        if given is None:
-            return self._settings.deadline_ms
-        most = self._settings.max_deadline_ms
-        if len(given) > 9 or not given.isascii() or not given.isdigit() or not 1 <= int(given) <= most:
-            raise Problem(
-                status=400, code="bad-deadline", title="The deadline is wrong",
-                detail=f"deadline_ms is {given[:32]}; give whole ms, 1 to {most}",
-            )  # fmt: skip
-        return int(given)
-
-    def _route(self, name: str, handler: Handler) -> Route:
-        """POST /v1/<name>, measured and, where its trace is sampled, traced: log events of it carry the trace's id."""
-        path = f"/v1/{name}"
-
-        async def measured(request: Request) -> Response:
-            started = time.perf_counter()
-            trace = request.state.trace = RequestTrace.begin(self._tracer, path, request.headers.get("traceparent"))
-            if trace is None:
-                response = await answered(request)
-            else:
-                with structlog.contextvars.bound_contextvars(**trace.context.logged()):
-                    response = await answered(request)
-                    trace.end(response.status_code)
-                    log.info("answered", path=path, status=response.status_code)
-            self._metrics.requests.labels(route=name, status=str(response.status_code)).inc()
-            exemplar = {"trace_id": trace.context.trace_id} if trace else None
-            self._metrics.request_seconds.labels(route=name).observe(time.perf_counter() - started, exemplar)
-            return response
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except Problem as problem:
-                self._metrics.problems.labels(problem=problem.code).inc()
-                return _problem(problem)
-            except ClientDisconnect:
-                return Response(status_code=499)
-
-        return Route(path, measured, methods=["POST"])
-
 
 def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) -> dict[str, Any]:
     return {
@@ -263,15 +211,3 @@ def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) 
 
 def _json(status: int, value: dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-def _problem(problem: Problem) -> Response:
-    body = msgspec.json.encode(problem.body())
-    return Response(body, problem.status, dict(problem.headers), media_type="application/problem+json")
-
-
-def _on_http_exception(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _problem(
-        Problem(status=error.status_code, code="http", title=str(error.detail), detail="see the README for the routes")
-    )

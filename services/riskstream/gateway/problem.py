@@ -51,14 +51,14 @@ def too_large(most: int) -> Problem:
     detail = f"{most} bytes at most; send one record"
     return Problem(
         status=413, code="body-too-large", title="The body is too large", detail=detail,
-        errors=(Fault(path="$", code="body-too-large", detail=detail),),
+        errors=(Fault(path="$", code="body-too-large", detail=detail),), headers=(("Connection", "close"),),
     )  # fmt: skip
 
 
-def busy(detail: str) -> Problem:
+def busy(detail: str, code: str = "unavailable") -> Problem:
     """503: the same request may be taken in a moment."""
     return Problem(
-        status=503, code="unavailable", title="It was not taken", detail=f"{detail}; try again",
+        status=503, code=code, title="It was not taken", detail=f"{detail}; try again",
         headers=(("Retry-After", "1"),),
     )  # fmt: skip
 
@@ -77,4 +77,13 @@ def rejected(score: dict[str, Any]) -> Problem:
     return Problem(
         status=422, code="rejected", title="The scorer rejected it", detail=detail, more=more,
         errors=(Fault(path="$", code="rejected", detail=detail),),
+    )  # fmt: skip
+
+
+def failed(request_id: str) -> Problem:
+    """500: an exception that nobody expected; the log has it under the request's id."""
+    return Problem(
+        status=500, code="internal", title="The gateway failed",
+        detail="the fault is ours: try again with the same ids, and tell us the request id where it stays",
+        more=(("request_id", request_id),),
     )  # fmt: skip

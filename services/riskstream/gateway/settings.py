@@ -24,6 +24,25 @@ class GatewaySettings(ServiceSettings):
     )
     max_deadline_ms: int = Field(default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms")
     max_waiting: int = Field(default=2000, ge=1, le=100_000, description="most callers that wait for a decision")
+    max_connections: int = Field(default=4096, ge=1, le=100_000, description="most connections that are open at a time")
+    max_head_bytes: int = Field(
+        default=16_384, ge=1024, le=262_144, description="largest head of a request (its first line and headers), bytes"
+    )
+    receive_timeout_s: float = Field(
+        default=10,
+        ge=0.1,
+        le=300,
+        description="longest that a request may take to arrive, and a connection to send one, s",
+    )
+    idle_timeout_s: int = Field(
+        default=20, ge=1, le=600, description="longest that a connection stays open without a request, s"
+    )
+    drain_s: float = Field(
+        default=5,
+        ge=0,
+        le=300,
+        description="how long it answers on after SIGTERM while it says that it is not ready, s",
+    )
     rates: Path | None = Field(
         default=None, description="YAML file of exchange rates; the reference rates where not given"
     )

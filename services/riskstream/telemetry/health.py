@@ -1,16 +1,28 @@
 """The telemetry port of a process: /metrics, /livez (its own loop), /readyz (what it needs)."""
 
 import json
+import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import structlog
 from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from riskstream.runtime.errors import Fatal
 
+log = structlog.get_logger("telemetry")
 Check = Callable[[], bool]
+_RECEIVE_S = 10
+"""Longest wait for a request, and for the peer to take its answer."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  its signature
+        """A peer that goes away is no event, and anything else is one line."""
+        if not isinstance(error := sys.exception(), OSError):
+            log.error("telemetry request failed", exc_info=error)
 
 
 class TelemetryServer:
@@ -25,6 +37,8 @@ class TelemetryServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = _RECEIVE_S
+
             def do_GET(self) -> None:
                 if self.path == "/metrics":
                     encode, kind = choose_encoder(self.headers.get("Accept", ""))  # exemplars are in OpenMetrics only
@@ -48,7 +62,7 @@ class TelemetryServer:
 
         disable_created_metrics()  # type: ignore[no-untyped-call]  # in OpenMetrics each would be one more series
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise Fatal(
                 what=f"telemetry port {port} cannot be used: {error.strerror}",

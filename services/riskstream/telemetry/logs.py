@@ -22,12 +22,19 @@ def set_up_logs(service: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.getLogger("librdkafka").handlers = [_ToStructlog(logging.WARNING)]
+    for name in ("asyncio", "uvicorn"):
+        logging.getLogger(name).handlers = [_ToStructlog(logging.WARNING)]
 
 
 class _ToStructlog(logging.Handler):
-    """librdkafka's lines as events; the warning that the gapless guarantee is experimental is known (ADR 0001)."""
+    """A library's lines as events, each one line, a traceback as a field of it.
+
+    librdkafka's warning that the gapless guarantee is experimental is known (ADR 0001).
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if "CONFWARN" not in text:
+        text = record.getMessage().strip()
+        if record.name != "librdkafka":
+            structlog.get_logger(record.name).warning(record.name, text=text, exc_info=record.exc_info)
+        elif "CONFWARN" not in text:
             structlog.get_logger("librdkafka").warning("kafka client", text=text)

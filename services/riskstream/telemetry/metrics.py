@@ -240,6 +240,7 @@ class GatewayMetrics:
             "riskstream_gateway_appended_total", "Records that the broker took from here", ["topic"], registry=registry
         )
         self.waiting = Gauge("riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry)
+        self.connections = Gauge("riskstream_gateway_connections", "Connections that are open", registry=registry)
         self.problems = Counter(
             "riskstream_gateway_problems_total", "Requests refused, by problem", ["problem"], registry=registry
         )

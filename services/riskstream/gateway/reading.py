@@ -1,0 +1,67 @@
+"""What a request says around its record: media type, body, deadline. A Problem where it is wrong."""
+
+import re
+
+from starlette.requests import Request
+
+from riskstream.gateway.problem import Problem, too_large
+from riskstream.gateway.settings import GatewaySettings
+
+_JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json|text/json", re.IGNORECASE)
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body, if it is JSON by its headers and small enough; nothing more is read of one that is not."""
+    _check_media(request)
+    length = request.headers.get("content-length", "")
+    if len(length) > 15 or (length.isdigit() and int(length) > most):
+        raise too_large(most)
+    parts = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def deadline_ms_of(request: Request, settings: GatewaySettings) -> int:
+    """The caller's deadline, by header before query; the default where there is none."""
+    given = request.headers.getlist("x-deadline-ms") or request.query_params.getlist("deadline_ms")
+    if not given:
+        return settings.deadline_ms
+    most, text = settings.max_deadline_ms, given[0]
+    if len(given) > 1:
+        raise _bad_deadline(f"deadline_ms is given {len(given)} times", most)
+    if len(text) > 9 or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise _bad_deadline(f"deadline_ms is {text[:32]}", most)
+    return int(text)
+
+
+def _bad_deadline(what: str, most: int) -> Problem:
+    return Problem(
+        status=400, code="bad-deadline", title="The deadline is wrong", detail=f"{what}; give whole ms once, 1 to {most}"
+    )  # fmt: skip
+
+
+def _check_media(request: Request) -> None:
+    """No media type is taken as JSON: many small clients send none."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        raise Problem(
+            status=415, code="content-encoding", title="The body is encoded",
+            detail=f"the body is sent as {encoding[:32]}; send it as it is, a record is small",
+            headers=(("Accept-Encoding", "identity"),),
+        )  # fmt: skip
+    given = request.headers.get("content-type", "application/json")
+    kind, *parameters = (part.strip() for part in given.split(";"))
+    charset = next(
+        (each.split("=", 1)[1].strip('" ') for each in parameters if each.lower().startswith("charset=")), "utf-8"
+    )
+    if not _JSON.fullmatch(kind) or charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Problem(
+            status=415, code="media-type", title="The body is of another media type",
+            detail=f"the body is sent as {given[:64]}; send application/json in UTF-8",
+            headers=(("Accept", "application/json"),),
+        )  # fmt: skip

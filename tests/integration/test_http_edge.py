@@ -1,0 +1,193 @@
+"""Slow, giant, broken and many requests, against the gateway's server alone: the loop goes on, and each gets an answer."""
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.support.http_server import Running, http_running, read_all
+
+GOOD = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+MANY_CHUNKS = b"10000\r\n" + b"x" * 65_536 + b"\r\n" + b"1\r\nx\r\n" * 2**19
+HEAD = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with http_running(receive_timeout_s=0.6, idle_timeout_s=1, max_connections=8, max_body_bytes=65_536) as found:
+        yield found
+
+
+def _problem(answer: bytes) -> tuple[int, dict[str, object], bytes]:
+    """Status, problem and head of the last answer."""
+    head, _, body = answer.rpartition(b"\r\n\r\n")
+    last = head[head.rindex(b"HTTP/1.1 ") :]
+    assert b"content-type: application/problem+json" in last, answer
+    found = json.loads(body)
+    assert found["status"] == int(last.split()[1])
+    return found["status"], found, last
+
+
+@pytest.mark.parametrize(("parts", "status", "code"), [
+    ([HEAD, b"X-Long: " + b"x" * 2**24], 431, "headers-too-large"),
+    ([HEAD, b"x: y\r\n" * 2**20], 431, "headers-too-large"),
+    ([b"GET /" + b"x" * 2**20], 414, "target-too-long"),
+    ([b"G" * 2**20], 400, "malformed-request"),
+    ([b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * 600], 400, "malformed-request"),
+    ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed-request"),
+    ([HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], 400, "malformed-request"),
+    ([HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"], 400, "malformed-request"),
+    ([HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n{}"], 400, "malformed-request"),
+    ([HEAD], 408, "slow-request"),
+    ([HEAD + b"Content-Length: 9\r\n\r\n{"], 408, "slow-request"),
+    ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"], 408, "slow-request"),
+    ([HEAD + b"Content-Length: 70000\r\n\r\n", b"x" * 70_000], 413, "body-too-large"),
+    ([HEAD + b"Content-Length: 70000\r\nExpect: 100-continue\r\n\r\n"], 413, "body-too-large"),
+    ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", MANY_CHUNKS], 413, "body-too-large"),
+    ([HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"], 415, "media-type"),
+    ([HEAD + b"Content-Type: application/json; charset=latin-1\r\nContent-Length: 2\r\n\r\n{}"], 415, "media-type"),
+    ([HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"], 415, "content-encoding"),
+    ([b"GET /boom HTTP/1.1\r\nHost: a\r\n\r\n"], 500, "internal"),
+    ([b"GET /nope%ff%00 HTTP/1.1\r\nHost: a\r\n\r\n"], 404, "http"),
+    ([b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"], 405, "http"),
+])  # fmt: skip
+def test_what_cannot_be_taken_gets_one_problem_and_holds_nobody_up(
+    running: Running, parts: list[bytes], status: int, code: str
+) -> None:
+    running.lag_s = 0.0
+    before = running.count("problems_total", problem=code)
+    with running.connect() as peer:
+        try:
+            for part in parts:
+                peer.sendall(part)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # more than the server reads on; its answer is here already
+        found, problem, head = _problem(read_all(peer, 1.0))
+    assert (found, problem["type"]) == (status, f"urn:riskstream:problem:{code}")
+    assert running.count("problems_total", problem=code) == before + 1
+    if status == 405:
+        assert b"allow: POST" in head
+    assert running.send(GOOD).endswith(b"\r\n\r\n2")
+    assert running.lag_s < 0.25
+
+
+@pytest.mark.parametrize(
+    "kind", [b"application/json", b"application/json; charset=UTF-8", b"application/vnd.bank+json", b""]
+)
+def test_json_is_taken_under_each_of_its_names(running: Running, kind: bytes) -> None:
+    given = b"Content-Type: " + kind + b"\r\n" if kind else b""
+    assert running.send(HEAD + given + b"Content-Length: 2\r\n\r\n{}").endswith(b"\r\n\r\n2")
+
+
+def test_a_trickle_is_ended_at_the_deadline_and_an_idle_connection_too(running: Running) -> None:
+    started = time.monotonic()
+    with running.connect() as slow, running.connect() as silent, running.connect() as idle, running.connect() as feed:
+        idle.sendall(GOOD)
+        feed.sendall(GOOD)
+        read_all(feed, 0.05)
+        slow.sendall(HEAD)
+        answer = b""
+        slow.settimeout(0.05)
+        while not answer and time.monotonic() - started < 3:
+            slow.sendall(b"x: y\r\n")
+            feed.sendall(b"\r\n")
+            try:
+                answer = slow.recv(4096)
+            except TimeoutError:
+                continue
+        assert _problem(answer)[0] == 408
+        assert time.monotonic() - started < 1.5
+        assert read_all(silent, 2) == b""
+        assert read_all(feed, 2) == b""
+        assert read_all(idle, 2).endswith(b"2")
+    assert time.monotonic() - started < 4
+
+
+def test_over_the_limit_of_connections_comes_503_and_a_later_one_is_taken(running: Running) -> None:
+    many = [running.connect() for _ in range(8)]
+    for peer in many:
+        peer.sendall(HEAD)
+    time.sleep(0.1)
+    answer = running.send(GOOD)
+    status, found, head = _problem(answer)
+    assert (status, found["type"]) == (503, "urn:riskstream:problem:too-many-connections")
+    assert b"retry-after: 1" in head
+    for peer in many:
+        peer.close()
+    time.sleep(0.1)
+    assert running.send(GOOD).endswith(b"\r\n\r\n2")
+
+
+def test_pipelined_requests_are_answered_in_order_and_a_broken_one_after_them(running: Running) -> None:
+    answer = running.send(GOOD.replace(b"/echo", b"/slow") + GOOD * 3 + b"broken\r\n\r\n", quiet_s=1.0)
+    assert answer.count(b"HTTP/1.1 200") == 4
+    assert _problem(answer)[0] == 400
+    running.lag_s = 0.0
+    flood = running.send(GOOD.replace(b"/echo", b"/slow") + GOOD * 5000, quiet_s=1.0)
+    assert _problem(flood)[0] == 429
+    assert flood.count(b"HTTP/1.1 200") <= 40
+    assert running.lag_s < 0.25
+
+
+def test_other_ways_to_ask(running: Running) -> None:
+    assert b"100 Continue\r\n\r\nHTTP/1.1 200" in running.send(
+        HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"{}"
+    )
+    old = running.send(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert b"connection: close" in old
+    assert old.endswith(b"\r\n\r\n2")
+    upgrade = GOOD.replace(
+        b"Host: a\r\n", b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    )
+    answer = running.send(upgrade, GOOD)
+    assert answer.count(b"HTTP/1.1 200") == answer.count(b"\r\n\r\n2") == 2
+    options = running.send(b"OPTIONS /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert options.startswith(b"HTTP/1.1 204")
+    assert b"allow: POST" in options
+    head = running.send(b"HEAD /nope HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404")
+    assert head.endswith(b"\r\n\r\n")
+
+
+def test_a_request_id_is_echoed_and_one_that_no_line_can_hold_is_replaced(
+    running: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert b"x-request-id: abc-1\r\n" in running.send(GOOD.replace(b"Host: a", b"Host: a\r\nX-Request-Id: abc-1"))
+    for odd in (b"a b", b"x" * 129, b"\xff", b"a\tb", b""):
+        answer = running.send(GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close\r\nX-Request-Id: " + odd))
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert len(answer.split(b"x-request-id: ")[1].split(b"\r\n")[0]) == 16
+    found = _problem(running.send(b"GET /boom HTTP/1.1\r\nHost: a\r\nX-Request-Id: r-7\r\n\r\n"))[1]
+    assert found["request_id"] == "r-7"
+    assert running.count("requests_total", route="other", status="500") >= 1
+    logged = [each for each in running.events if each.get("request_id") == "r-7"]
+    assert [(each["event"], each["path"]) for each in logged] == [("request failed", "/boom")]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_good_client_is_answered_beside_an_attack() -> None:
+    with http_running(receive_timeout_s=5, max_connections=1000) as found:
+        peers: list[socket.socket] = []
+        for _ in range(200):
+            peer = found.connect()
+            peer.sendall(HEAD + b"X-Half: ")
+            peers.append(peer)
+        for peer in peers[:20]:
+            peer.setblocking(False)
+            try:
+                peer.send(b"x" * 2**20)
+            except BlockingIOError:
+                continue
+        good = http.client.HTTPConnection("127.0.0.1", found.port, timeout=5)
+        found.lag_s, times = 0.0, []
+        for _ in range(100):
+            started = time.perf_counter()
+            good.request("POST", "/echo", b"{}")
+            assert good.getresponse().read() == b"2"
+            times.append(time.perf_counter() - started)
+        for peer in peers:
+            peer.close()
+        assert sorted(times)[98] < 0.2
+        assert found.lag_s < 0.25
