@@ -15,6 +15,8 @@ WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
 KEPT = {"HOURLY": HOURLY_KEPT, "DAILY": DAILY_KEPT}
 TOP_CUSTOMERS = 20
+ERASED = "(erased)"
+"""Stands for every customer whose state was erased."""
 Tiles = dict[int, dict[str, int]]
 """Sums by the start of a tile."""
 
@@ -53,6 +55,13 @@ class Snapshot:
         self.event_time[partition] = max(self.event_time.get(partition, 0), state["last_occurred_at"])
         self.as_of_ms = max(self.as_of_ms, state["updated_at"])
         self.base_currency = state["base_currency"]
+
+    def erase(self, customer_id: str, partition: int) -> None:
+        """A customer's state was erased: its sums stay in the totals, under nobody's name."""
+        for mine in self.tiles.values():
+            if (gone := mine.pop((customer_id, partition), None)) is not None:
+                before = mine.get((ERASED, partition))
+                mine[ERASED, partition] = _added_up([before, gone]) if before else dict(gone)
 
     def passed_ms(self) -> int:
         """The event time that every partition has passed; those that are idle are not waited for, unless all are."""

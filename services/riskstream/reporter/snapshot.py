@@ -8,6 +8,7 @@ from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.tails import newest_records
 from riskstream.kafka.traced import context_in
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
@@ -62,6 +63,7 @@ class Follower:
         with TopicReader(self._bootstrap, [STATES], offsets=self._state_offsets) as reader:
             for record in reader.until_end():
                 if record.value is None:
+                    self._snapshot.erase((record.key or b"").decode(errors="replace"), record.partition)
                     continue
                 try:
                     state = self._states.decode(record.value)
@@ -98,6 +100,10 @@ class Follower:
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, now_ms)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
+        if any(not each.heard_at for each in self.totals.partitions.values()):
+            for record in newest_records(self._bootstrap, SCORES):
+                mine = self.totals.of(record.partition)
+                mine.heard_at = max(mine.heard_at, record.appended_at)
         self._snapshot.idle = {
             number for number, each in self.totals.partitions.items()
             if not each.is_behind and now_ms - each.heard_at > IDLE_MS

@@ -153,3 +153,15 @@ def test_reports_are_pruned_and_what_is_none_stays(tmp_path: Path) -> None:
     assert not older.exists()
     assert mine.exists()
     assert (tmp_path / record["json_path"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_erased_customer_is_in_the_totals_and_named_nowhere() -> None:
+    snapshot, control = _world()
+    before = _report(snapshot, control)
+    snapshot.erase("a", 0)
+    snapshot.erase("nobody", 0)
+    found = _report(snapshot, control)
+    assert found["is_reconciled"]
+    assert found["totals"] == before["totals"]
+    table = rows("DAILY", snapshot, [window["start_at"] for window in found["windows"]])
+    assert {row["customer_id"] for row in table} == {"(erased)", "b"}
