@@ -85,7 +85,7 @@ class Reporter:
         """From the totals that were written last; from scratch where the cluster has no such topic yet."""
         self._writer = None
         if self._writes_totals:
-            self._writer = SoleWriter(self._bootstrap, TOPIC, "riskstream-reporter-totals").__enter__()
+            self._writer = SoleWriter(self._bootstrap, TOPIC, "reporter-totals").__enter__()
         follower = Follower(self._bootstrap, self._metrics)
         if self._writes_totals or TOPIC in TopicAdmin(self._bootstrap).partitions():
             follower.restore()
