@@ -49,7 +49,12 @@ def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(CHART / "alerts.yaml")],
-        "scrape_configs": [{"job_name": "riskstream", "static_configs": [{"targets": targets}]}],
+        "scrape_configs": [
+            {
+                "job_name": "riskstream",
+                "static_configs": [{"targets": targets, "labels": {"installation": "riskstream"}}],
+            }
+        ],
     }
     (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
     server = Server(

@@ -131,11 +131,15 @@ class DerivedLane:
         numbers = sorted(self._unopened)
         try:
             starts = self._take_up(numbers)
+            go_on_at(
+                self._consumer, [TopicPartition(self._settings.source, number, at) for number, at in starts.items()]
+            )
         except Retryable as error:
+            for number in numbers:
+                self._parts.pop(number, None)
             log.warning("taking up waits", partitions=numbers, why=str(error))
             self._open_at = time.monotonic() + _AGAIN_S
             return
-        go_on_at(self._consumer, [TopicPartition(self._settings.source, number, at) for number, at in starts.items()])
         self._unopened.clear()
         log.info("taken up", offsets=starts)
 

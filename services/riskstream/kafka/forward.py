@@ -133,6 +133,9 @@ class ForwardLane:
                 place, wanted = (each.topic, each.partition), max(each.offset, 0)
                 self._positions[place] = self._committed[place] = legal_start(self._consumer, *place, wanted, _ANSWER_S)
                 self._metrics.expired.inc(self._positions[place] - wanted)
+            for each in places:
+                each.offset = self._positions[each.topic, each.partition]
+            go_on_at(self._consumer, places)
         except (KafkaException, Retryable) as error:
             problem = translated(error, self._settings.group) if isinstance(error, KafkaException) else error
             for each in places:
@@ -144,9 +147,6 @@ class ForwardLane:
             )
             self._open_at = time.monotonic() + _AGAIN_S
             return
-        for each in places:
-            each.offset = self._positions[each.topic, each.partition]
-        go_on_at(self._consumer, places)
         self._unopened.clear()
         log.info("taken up", offsets={f"{each.topic}[{each.partition}]": each.offset for each in places})
 

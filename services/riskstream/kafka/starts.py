@@ -7,7 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from riskstream.kafka.client import translated
 from riskstream.kafka.refusals import EXPIRED
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("starts")
 
@@ -69,10 +69,25 @@ def assign_paused(client: Consumer, partitions: list[TopicPartition]) -> None:
     client.pause(partitions)
 
 
-def go_on_at(client: Consumer, places: list[TopicPartition]) -> None:
-    """Begin at these offsets. No seek: what a fetch from the head brought must not come any more."""
-    client.incremental_unassign(places)
-    client.incremental_assign(places)
+def go_on_at(client: Consumer, places: list[TopicPartition], deadline_s: float = 5.0) -> None:
+    """Begin at these offsets; the caller leaves out what stands before them. Retryable where the client is not ready in time.
+
+    What a fetch from the head brought meanwhile has no hole in it. Assigning anew in place of a seek once left partitions that
+    were never fetched again.
+    """
+    end = time.monotonic() + deadline_s
+    for place in places:
+        while True:
+            try:
+                client.seek(place)
+                break
+            except KafkaException as error:  # _STATE until the partition has started
+                if time.monotonic() > end:
+                    raise Retryable(
+                        what=f"the client cannot begin at {place.offset}: {error.args[0].str()}",
+                        where=f"{place.topic}[{place.partition}]",
+                    ) from error
+                time.sleep(0.02)
     client.resume(places)
 
 
