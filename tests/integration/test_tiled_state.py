@@ -23,23 +23,25 @@ def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -
     tiled = {"RISKSTREAM_SCORER_FEATURES": "standard-tiles"}
     world = World(bare)
     bare.use_model(tmp_path / "model")
-    service = bare.start("scorer", tiled)
-    wait_ready([service])
-    world.send(rows(world.tag, 0, 400))
-    world.scores(400)
-    os.kill(service.server.pid, signal.SIGKILL)
-    service.server.stop()
-    world.send(rows(world.tag, 400, 400))
-    service = bare.start("scorer", tiled)
-    wait_ready([service])
-    seen: dict[str, int] = {}
-    for score in world.scores(800):
-        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
-        assert score["feature_set"] == "standard-tiles.v1"
-        assert score["features"][10] == seen[score["customer_id"]], "all are within 30 days"
-        assert score["flags"] == []
-    service.server.stop()
-    bare.use_model(model)
+    try:
+        service = bare.start("scorer", tiled)
+        wait_ready([service])
+        world.send(rows(world.tag, 0, 400))
+        world.scores(400)
+        os.kill(service.server.pid, signal.SIGKILL)
+        service.server.stop()
+        world.send(rows(world.tag, 400, 400))
+        service = bare.start("scorer", tiled)
+        wait_ready([service])
+        seen: dict[str, int] = {}
+        for score in world.scores(800):
+            seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
+            assert score["feature_set"] == "standard-tiles.v1"
+            assert score["features"][10] == seen[score["customer_id"]], "all are within 30 days"
+            assert score["flags"] == []
+        service.server.stop()
+    finally:
+        bare.use_model(model)
 
 
 def test_a_model_of_another_set_is_refused_with_what_to_do(bare: Chain) -> None:

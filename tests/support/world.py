@@ -68,8 +68,8 @@ class World:
         with TopicReader(self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1") as reader:
             return list(reader.until_end())
 
-    def scores(self, count: int) -> list[dict[str, Any]]:
-        """The first `count` accepted new scores, by the reader's rule, with their partition."""
+    def scores(self, count: int, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> list[dict[str, Any]]:
+        """The first `count` accepted new scores that are wanted, by the reader's rule, with their partition."""
         accepted = AcceptedReader()
         out: list[dict[str, Any]] = []
         offsets = {("scores.v1", number): at for number, at in enumerate(self._starts["scores.v1"])}
@@ -79,7 +79,7 @@ class World:
                 assert time.monotonic() < end, f"{len(out)} of {count} scores within {DEADLINE_S} s"
                 for record in reader.poll(0.1):
                     score = codec("score.v1").decode(record.value)
-                    if accepted.accept(record.partition, score["src"], score["prev"]):
+                    if accepted.accept(record.partition, score["src"], score["prev"]) and wanted(score):
                         out.append({**score, "partition": record.partition})
         assert accepted.gaps == 0
         return out

@@ -348,7 +348,7 @@ class Lane:
             rows = np.flatnonzero(batch.partitions == partition)
             owned = self._owned[partition]
             owned.position = int(batch.offsets[rows[-1]])
-            owned.at_end = False
+            owned.at_end = owned.at_end and owned.end > owned.position  # the end may be told within the same batch
             self._lag.taken(self._settings.source, partition, int(batch.appended_at[rows[-1]]))
             owned.changed_rows += len(rows)
             share = owned.rejected_share(len(rows), rejected.count(partition))
