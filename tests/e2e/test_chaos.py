@@ -10,7 +10,11 @@ from loadtests.chaos.schedule import plan
 
 @pytest.mark.timeout(420)
 def test_a_minute_of_chaos_changes_nothing(model: Path, tmp_path: Path) -> None:
-    result = run_chaos(tmp_path / "chaos", model, minutes=1, seed=7, rate=300, runtime="lane")
+    """Where nothing is wrong but a minute's kills hurt too little, which is chance, another seed's minute must."""
+    for seed in (7, 8):
+        result = run_chaos(tmp_path / "chaos", model, minutes=1, seed=seed, rate=300, runtime="lane")
+        if not all(each.startswith("VACUOUS") for each in result["problems"]):
+            break
     assert result["ok"], "\n".join([*result["problems"], (tmp_path / "chaos" / "history.txt").read_text()])
 
 
