@@ -7,6 +7,7 @@ import click
 from riskstream.contracts.catalog import shipped
 from riskstream.contracts.compatibility import check as find_breaks
 from riskstream.contracts.compatibility import release as write_released
+from riskstream.contracts.compatibility import unreleased
 
 
 @click.group()
@@ -19,12 +20,18 @@ def command() -> None:
     "--schemas", type=click.Path(path_type=Path, exists=True, file_okay=False), help="folder [default: as shipped]"
 )
 def check(schemas: Path | None) -> int:
-    """Name the field of every breaking change; exit code 1 where there is one."""
-    findings, compared = find_breaks(schemas or shipped("schemas"))
+    """Name the field of every breaking change, and each schema that is not kept as released; exit code 1 where there is one."""
+    folder = schemas or shipped("schemas")
+    findings, compared = find_breaks(folder)
     for each in findings:
         click.echo(f"{each.contract} breaks version {each.version} at {each.path}: {each.problem}", err=True)
     if findings:
         click.echo("add a field with a default, or make a new major version: <record>.v2", err=True)
+        return 1
+    if new := unreleased(folder):
+        click.echo(
+            f"{', '.join(new)}: the schema is none of the released ones: run `riskstream contracts release`", err=True
+        )
         return 1
     click.echo(f"compatible with {compared} released schemas")
     return 0

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from riskstream.cli.contracts import command
 from riskstream.contracts.catalog import shipped
-from riskstream.contracts.compatibility import Finding, check
+from riskstream.contracts.compatibility import Finding, check, unreleased
 
 Change = Callable[[list[dict[str, Any]]], None]
 
@@ -71,3 +73,16 @@ def test_a_contract_that_went_is_found(tmp_path: Path) -> None:
     shutil.copytree(shipped("schemas"), folder)
     (folder / "label.v1.avsc").unlink()
     assert [each.contract for each in check(folder)[0]] == ["label.v1"]
+
+
+def test_what_is_written_today_is_kept_with_golden_bytes() -> None:
+    assert unreleased(shipped("schemas")) == [], "run `riskstream contracts release` and commit what it writes"
+
+
+def test_a_schema_that_differs_from_every_released_one_is_told(tmp_path: Path) -> None:
+    added = {"name": "added", "type": ["null", "string"], "default": None, "doc": "New."}
+    assert _checked(tmp_path, lambda fields: fields.append(added)) == []
+    assert unreleased(tmp_path / "schemas") == ["transaction.v1"]
+    said = CliRunner().invoke(command, ["check", "--schemas", str(tmp_path / "schemas")], standalone_mode=False)
+    assert said.return_value == 1
+    assert "transaction.v1: the schema is none of the released ones: run `riskstream contracts release`" in said.output
