@@ -263,3 +263,20 @@ def test_a_reader_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -
         found = [record.offset for record in reader.until_end(30)]
     assert found[-1] == 89
     assert len(found) < 89, "what expired was not read"
+
+
+def test_what_comes_while_a_reader_reads_to_the_end_is_given_out_afterwards(own: OwnTopics) -> None:
+    own.send(1, rows("a", 0, 30))
+    with TopicReader(own.kafka, [own.source]) as reader:
+        own.send(1, rows("a", 30, 30))  # the client fetches these in one answer with the others
+        assert [each.offset for each in reader.until_end(30)] == list(range(30))
+        assert reader.positions[own.source, 1] == 30, "who begins there misses nothing"
+        reader.look_at_ends()
+        own.send(1, rows("a", 60, 30))
+        assert [each.offset for each in reader.until_end(30)] == list(range(30, 60))
+        assert reader.positions[own.source, 1] == 60
+        found: list[int] = []
+        while len(found) < 30:
+            found += [each.offset for each in reader.poll(0.5, 7)]
+        assert found == list(range(60, 90))
+        assert reader.positions[own.source, 1] == 90

@@ -42,20 +42,25 @@ class TopicReader:
             for topic in topics
             for number, end in enumerate(self._admin.end_offsets(topic, counts[topic]))
         }
-        firsts = {
+        self._firsts = firsts = {
             (topic, number): first
             for topic in topics
             for number, first in enumerate(self._admin.end_offsets(topic, counts[topic], first=True))
         }
+        self._kept: list[Record] = []
+        """What `until_end` read past the ends: `poll` and its next call begin with it."""
         origin = self.ends if start == "end" else firsts
         self.positions = {place: max((offsets or {}).get(place, at), firsts[place]) for place, at in origin.items()}
+        """Behind the last record of each partition that was given out."""
+        self._fetched = dict(self.positions)
+        """Behind the last one that the client gave us."""
         try:
             self._assign()
         except KafkaException as error:
             raise translated(error, bootstrap) from error
 
     def _assign(self) -> None:
-        self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self.positions.items()])
+        self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self._fetched.items()])
 
     def look_at_ends(self) -> None:
         """Let `until_end` go on to the ends as they are now."""
@@ -65,6 +70,15 @@ class TopicReader:
 
     def poll(self, timeout_s: float, most: int = 1000) -> list[Record]:
         """What is there, waiting for the first record only."""
+        if self._kept:
+            out, self._kept = self._kept[:most], self._kept[most:]
+            self._give_out(out)
+            return out
+        out = self._fetch(timeout_s, most)
+        self.positions = dict(self._fetched)
+        return out
+
+    def _fetch(self, timeout_s: float, most: int) -> list[Record]:
         first = self._consumer.poll(timeout_s)
         if first is None:
             return []
@@ -77,11 +91,11 @@ class TopicReader:
                 continue
             if error is not None:
                 raise_if_error(error, f"{place[0]}[{place[1]}]")
-                self.positions[place] = max(self.positions[place], message.offset() or 0)
+                self._fetched[place] = max(self._fetched[place], message.offset() or 0)
                 continue
             offset = message.offset()
             assert offset is not None
-            self.positions[place] = offset + 1
+            self._fetched[place] = offset + 1
             out.append(
                 Record(
                     topic=place[0],
@@ -94,10 +108,14 @@ class TopicReader:
                 )
             )
         if expired:  # retention was faster: go on at what is there
-            for (topic, number), at in self.positions.items():
-                self.positions[topic, number] = legal_start(self._consumer, topic, number, at)
+            for (topic, number), at in self._fetched.items():
+                self._fetched[topic, number] = legal_start(self._consumer, topic, number, at)
             self._assign()
         return out
+
+    def _give_out(self, records: list[Record]) -> None:
+        for record in records:
+            self.positions[record.topic, record.partition] = record.offset + 1
 
     def until_end(self, deadline_s: float = 600.0) -> Iterator[Record]:
         """Everything up to the ends as they were when the reader was made; Fatal where that takes too long."""
@@ -107,13 +125,26 @@ class TopicReader:
     def batches_until_end(self, deadline_s: float = 600.0) -> Iterator[list[Record]]:
         """The same, as lists of what each poll gave."""
         end = time.monotonic() + deadline_s
-        while any(self.positions[place] < at for place, at in self.ends.items()):
+        records, self._kept = self._kept, []
+        while records or self._is_before_ends(self.positions):
             if time.monotonic() > end:
                 raise Fatal(
                     what=f"the end was not reached in {deadline_s:.0f} s", where=str(list(self.counts)), do="try again"
                 )
-            if records := [r for r in self.poll(0.2) if r.offset < self.ends[r.topic, r.partition]]:
-                yield records
+            if given := self._up_to_ends(records):
+                yield given
+            records = self._fetch(0.2, 1000) if self._is_before_ends(self._fetched) else []
+
+    def _is_before_ends(self, positions: dict[tuple[str, int], int]) -> bool:
+        return any(positions[place] < at for place, at in self.ends.items())
+
+    def _up_to_ends(self, records: list[Record]) -> list[Record]:
+        """Those before the ends. What is behind them is kept for the next call, and the positions do not pass it."""
+        given = [each for each in records if each.offset < self.ends[each.topic, each.partition]]
+        self._kept += [each for each in records if each.offset >= self.ends[each.topic, each.partition]]
+        for place, at in self._fetched.items():
+            self.positions[place] = max(self.positions[place], min(at, self.ends[place]))
+        return given
 
     def close(self) -> None:
         self._consumer.close()
