@@ -1,6 +1,7 @@
 """Rules and lists that are changed while the scorer runs."""
 
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from click.testing import CliRunner, Result
 from tests.support.builders import NOW_MS, frame
 from tests.support.world import World
 
+from riskstream.adapters.rule_records import RULES
 from riskstream.cli.lists import command as lists
 from riskstream.cli.rules import command as rules
+from riskstream.contracts.codec import codec
+from riskstream.kafka.produce import put
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 
@@ -92,6 +96,70 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
     srcs = [score["src"] for score in asked.scores]
     assert srcs == sorted(set(srcs)), "none lost, none twice"
     assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.split() == sorted(["nobody", asked.customer])
+
+
+def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken_out(
+    world: World, data: Path, tmp_path: Path
+) -> None:
+    asked, mine = Asked(world), f"mine-{world.tag}"
+    on = (
+        "on",
+        _file(tmp_path, world.tag, when="base_amount_minor > 99_999_999"),
+        "--kafka",
+        world.kafka,
+        "--data",
+        str(data),
+    )
+    assert f"{mine} v1 is on" in _run(rules, *on).output
+    first = asked.until(lambda score: score["rules_version"])
+    wrong = {
+        mine.encode(): b"junk", b"\xff-empty": b"", f"far-{world.tag}".encode(): b"\0\xde\xad\xbe\xefjunk",
+        f"large-{world.tag}".encode(): b"\xff" * 1_030_000, f"else-{world.tag}".encode(): _rule_record(f"second-{world.tag}"),
+    }  # fmt: skip
+    for key, value in wrong.items():
+        put(world.kafka, RULES, key, value)
+    put(world.kafka, RULES, f"bad-{world.tag}".encode(), _rule_record(f"bad-{world.tag}", when="no_such_thing > 1"))
+    for reason, count in {"unreadable": 2, "schema": 1, "too_large": 1, "key": 1, "rule": 1}.items():
+        _wait_for_refused(world, reason, count)
+    assert asked.once()["rules_version"] == first["rules_version"], "what stood there before stays"
+    shown = _run(rules, "show", "--kafka", world.kafka).output
+    assert "1 rules are on" in shown
+    assert "6 records refused" in shown
+    assert f"{mine} v1 on" in shown
+    assert f"key 'bad-{world.tag}': bad-{world.tag}: there is no field or feature no_such_thing: mend the rule" in shown
+
+    _run(rules, "off", f"bad-{world.tag}", "--kafka", world.kafka)
+    places = [
+        line.split()[1] for line in shown.splitlines() if line.startswith("refused: rules.v1:") and "bad-" not in line
+    ]
+    assert len(places) == len(wrong)
+    cleared = _run(rules, "clear", *places, "--kafka", world.kafka).output
+    assert cleared.count("nothing stands there now") == 4
+    assert cleared.count("what stood there before stands again") == 1
+    _wait_for_refused(world, "unreadable", 0)
+    shown = _run(rules, "show", "--kafka", world.kafka).output
+    assert "1 rules are on" in shown
+    assert "0 records refused" in shown
+    with pytest.raises(Fatal, match="is refused, and nothing was taken out"):
+        _run(rules, "clear", places[0], "--kafka", world.kafka)
+    _run(rules, "off", mine, "--kafka", world.kafka)
+    asked.until(lambda score: score["rules_version"] is None)
+
+
+def _rule_record(rule_id: str, **changes: Any) -> bytes:
+    return codec("rule.v1").encode({
+        "rule_id": rule_id, "version": 1, "is_on": True, "when": "score > 2", "action": "BLOCK", "reason": "R", "max_share": 0.5,
+        "feature_set": "standard.v1", "changed_at": 1, "changed_by": "", **changes,
+    })  # fmt: skip
+
+
+def _wait_for_refused(world: World, reason: str, count: int) -> None:
+    line = f'riskstream_scorer_rules_refused{{reason="{reason}",topic="rules.v1"}} {count:.1f}\n'
+    url = f"{world.chain.services['scorer'].telemetry}/metrics"
+    end = time.monotonic() + DEADLINE_S
+    while line not in (said := urllib.request.urlopen(url, timeout=5).read().decode()):
+        assert time.monotonic() < end, [each for each in said.splitlines() if "rules_refused" in each]
+        time.sleep(0.05)
 
 
 def test_a_rule_that_would_stop_too_much_is_refused_and_nothing_is_put_on(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from riskstream.adapters.rule_records import LISTS
 from riskstream.cli.options import kafka_option
-from riskstream.cli.saved_rules import Saved
+from riskstream.cli.saved_rules import Saved, said
 from riskstream.runtime.errors import Fatal
 
 _BY = click.option("--by", default="", help="who changes it")
@@ -25,6 +26,9 @@ def show(list_id: str | None, kafka: str) -> None:
     if list_id is None:
         for name, each in held.lists.items():
             click.echo(f"{name} v{each['version']}: {len(each['values']):,} values")
+        for wrong in held.records.refused():
+            if wrong.topic == LISTS:
+                click.echo(said(wrong))
         return
     for value in _of(held, list_id):
         click.echo(value)

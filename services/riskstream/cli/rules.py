@@ -10,7 +10,7 @@ import yaml
 
 from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
-from riskstream.cli.saved_rules import Saved
+from riskstream.cli.saved_rules import Saved, said
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
@@ -134,14 +134,36 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
 @command.command()
 @kafka_option
 def show(kafka: str) -> None:
-    """The rules as they stand."""
+    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where it stands, and what to do."""
     held = Saved.read(kafka)
     for rule in held.rules.values():
         word = "on" if rule["is_on"] else "off"
         click.echo(
             f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when {rule['when']} ({rule['feature_set']})"
         )
-    click.echo(f"{sum(rule['is_on'] for rule in held.rules.values())} rules are on, {len(held.lists)} lists")
+    refused = held.refused()
+    for each in refused:
+        click.echo(said(each))
+    is_rule = {each.key for each in refused if each.reason == "rule"}
+    on = sum(rule["is_on"] and rule["rule_id"] not in is_rule for rule in held.rules.values())
+    click.echo(f"{on} rules are on, {len(held.lists)} lists, {len(refused)} records refused")
+
+
+@command.command()
+@click.argument("places", nargs=-1, required=True, metavar="TOPIC:PARTITION:OFFSET...")
+@kafka_option
+def clear(places: tuple[str, ...], kafka: str) -> None:
+    """Take out records that `show` says are refused: what stood under their keys before stands there again, or nothing."""
+    held = Saved.read(kafka)
+    refused = {each.place: each for each in held.records.refused()}
+    if unknown := sorted(set(places) - set(refused)):
+        raise Fatal(
+            what=f"no record at {unknown[0]} is refused, and nothing was taken out", where=f"rules.v1 and lists.v1 of {kafka}",
+            do="see `riskstream rules show`; a rule that is wrong goes with `riskstream rules off`", exit_code=2,
+        )  # fmt: skip
+    for place in dict.fromkeys(places):
+        word = "what stood there before stands again" if held.clear(refused[place]) else "nothing stands there now"
+        click.echo(f"{place} is taken out: {word}")
 
 
 def _share(value: float | None) -> str:

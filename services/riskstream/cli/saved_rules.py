@@ -4,36 +4,66 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
+from riskstream.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
+from riskstream.contracts.bounds import fault_of
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import put
-from riskstream.kafka.table import read_table
-from riskstream.risk.rules.rule import Rule
+from riskstream.kafka.read import TopicReader
+from riskstream.risk.features.sets import SETS
+from riskstream.risk.rules.book import read_book
+from riskstream.risk.rules.rule import Rule, names_of
 from riskstream.runtime.errors import Fatal
 
-RULES, LISTS = "rules.v1", "lists.v1"
 MAX_LIST_BYTES = 900_000
+_SCHEMA_S = 15.0
 _WORDS = ("when", "action", "reason", "max_share")
 
 
 @dataclass(slots=True)
 class Saved:
-    """`rules` and `lists` by id, as records."""
+    """`rules` and `lists` by id, as records that are right; `records` knows those that are not."""
 
     kafka: str
     rules: dict[str, dict[str, Any]]
     lists: dict[str, dict[str, Any]]
+    records: RuleRecords
 
     @classmethod
     def read(cls, kafka: str) -> Self:
-        rules, lists = {}, {}
-        for (topic, _), value in sorted(read_table(kafka, [RULES, LISTS]).items()):
-            if topic == RULES:
-                rule = codec("rule.v1").decode(value)
-                rules[rule["rule_id"]] = rule
-            else:
-                held = codec("list.v1").decode(value)
-                lists[held["list_id"]] = held
-        return cls(kafka, rules, lists)
+        """What stands there now. A record that cannot be read hides no other."""
+        records = RuleRecords()
+        with TopicReader(kafka, [RULES, LISTS]) as reader:
+            for record in reader.until_end():
+                records.take(record)
+        end = time.monotonic() + _SCHEMA_S
+        while records.take_unknown() and time.monotonic() < end:
+            time.sleep(0.02)
+        return cls(kafka, records.said(RULES), records.said(LISTS), records)
+
+    def refused(self) -> list[Refused]:
+        """What scorers refuse, each rule read for the feature set that it was checked for."""
+        found = self.records.refused()
+        for label in sorted({rule["feature_set"] for rule in self.rules.values() if rule["is_on"]}):
+            mine = [rule for rule in self.rules.values() if rule["feature_set"] == label]
+            features = SETS.get(label.rsplit(".", 1)[0])
+            if features is None or features.label != label:
+                found += [
+                    self.records.rule_refused(rule["rule_id"], f"it was checked for {label}, which this version does not have")
+                    for rule in mine if rule["is_on"]
+                ]  # fmt: skip
+                continue
+            book = read_book(mine, self.lists.values(), names_of(features))
+            found += [self.records.rule_refused(rule_id, why) for rule_id, why in book.refused]
+        return found
+
+    def clear(self, refused: Refused) -> bool:
+        """Take a record out that is wrong: what stood under its key before is written again, else the key is deleted.
+
+        True where something stood there.
+        """
+        key, before = self.records.key_and_value(refused)
+        put(self.kafka, refused.topic, key, before, partition=refused.partition)
+        return before is not None
 
     def values(self) -> dict[str, list[str]]:
         return {name: each["values"] for name, each in self.lists.items()}
@@ -65,17 +95,24 @@ class Saved:
         if len(frame) > MAX_LIST_BYTES:
             raise Fatal(what=f"list {list_id} has {len(frame):,} bytes, {MAX_LIST_BYTES:,} are allowed", where=LISTS,
                         do="split it", exit_code=2)  # fmt: skip
-        self._send(LISTS, list_id, frame)
+        self._send(LISTS, list_id, record, frame)
         self.lists[list_id] = record
         return int(str(record["version"]))
 
     def _write_rule(self, record: dict[str, Any], by: str) -> None:
         record = {**record, "changed_at": _now_ms(), "changed_by": by}
-        self._send(RULES, record["rule_id"], codec("rule.v1").encode(record))
+        self._send(RULES, record["rule_id"], record, codec("rule.v1").encode(record))
         self.rules[record["rule_id"]] = record
 
-    def _send(self, topic: str, key: str, frame: bytes) -> None:
+    def _send(self, topic: str, key: str, record: dict[str, Any], frame: bytes) -> None:
+        if why := fault_of(CONTRACTS[topic], record):
+            raise Fatal(what=f"{key[:80]}: {why}", where=topic, do="make it shorter; nothing was written", exit_code=2)
         put(self.kafka, topic, key.encode(), frame)
+
+
+def said(refused: Refused) -> str:
+    """In a line: which record is wrong, why, and what to do."""
+    return f"refused: {refused.place} key {refused.key!r}: {refused.why}: {REASONS[refused.reason]}"
 
 
 def _now_ms() -> int:

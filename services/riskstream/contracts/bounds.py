@@ -168,3 +168,26 @@ class ColumnBounds:
             if value < least or (most is not None and value > most):
                 return f"{bounds.name} is {value:,}{' bytes' if bounds.kind in _TEXTS else ''}, not {bounds.said()}"
         return ""
+
+
+def fault_of(name: str, record: Mapping[str, Any]) -> str:
+    """The first field of a decoded record that breaks a bound of its contract, in words; empty where none does."""
+    for bounds in bounds_of(name).values():
+        value = record[bounds.name]
+        if value is None:
+            continue
+        items = value if bounds.is_array else [value]
+        if bounds.max_items is not None and len(items) > bounds.max_items:
+            return f"{bounds.name} has {len(items):,} items, not {bounds.said()}"
+        if bounds.kind in _TEXTS:
+            sizes = [len(each) if isinstance(each, bytes) else len(each.encode()) for each in items]
+            most = UNBOUNDED if bounds.max_bytes is None else bounds.max_bytes
+            if wrong := [size for size in sizes if not bounds.min_bytes <= size <= most]:
+                return f"{bounds.name} has {wrong[0]:,} bytes, not {bounds.said()}"
+            if bounds.max_total_bytes is not None and sum(sizes) > bounds.max_total_bytes:
+                return f"{bounds.name} has {sum(sizes):,} bytes, not {bounds.said()}"
+        elif bounds.minimum is not None or bounds.maximum is not None:
+            least, most = bounds.range
+            if any(not least <= each <= most for each in items):
+                return f"{bounds.name} is {value}, not {bounds.said()}"
+    return ""

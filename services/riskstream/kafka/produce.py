@@ -58,14 +58,18 @@ class BulkProducer:
             raise Fatal(what=f"Kafka refused a record: {self._error.str()}", where="producer", do="check the topics")
 
 
-def put(bootstrap: str, name: str, key: bytes, frame: bytes, *, deadline_s: float = 15.0) -> None:
+def put(
+    bootstrap: str, name: str, key: bytes, frame: bytes | None, *, partition: int | None = None, deadline_s: float = 15.0
+) -> None:  # fmt: skip
     """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal where it is refused.
 
+    Without a frame it deletes the key. `partition`: that of the record to be replaced, where it may not be the key's own.
     Not idempotent, which costs half a second at the start: that the newest value of a key stands twice changes nothing.
     """
     limit = declared(name).max_bytes
-    if record_bytes(key, frame, []) > limit:
-        raise Fatal(what=f"a record of {len(key) + len(frame):,} bytes does not fit: {limit:,} at most", where=name,
+    size = record_bytes(key, frame or b"", [])
+    if size > limit:
+        raise Fatal(what=f"a record of {size:,} bytes does not fit: {limit:,} at most", where=name,
                     do="make it smaller", exit_code=2)  # fmt: skip
     refused: list[KafkaError] = []
     client = Producer(
@@ -75,7 +79,11 @@ def put(bootstrap: str, name: str, key: bytes, frame: bytes, *, deadline_s: floa
         },
         logger=client_log(),
     )  # fmt: skip
-    client.produce(name, frame, key, on_delivery=lambda error, _: refused.append(error) if error else None)
+    by_key = -1
+    client.produce(
+        name, frame, key, by_key if partition is None else partition,
+        on_delivery=lambda error, _: refused.append(error) if error else None,
+    )  # fmt: skip
     left = client.flush(deadline_s + 1)
     if refused:
         raise translated(refused[0], name)

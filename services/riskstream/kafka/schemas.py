@@ -16,7 +16,7 @@ from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import Schema, Unknown
 from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.read import TopicReader
-from riskstream.kafka.table import read_table
+from riskstream.kafka.table import read_keys
 from riskstream.runtime.errors import Fatal, Rejected, Retryable
 
 log = structlog.get_logger("schemas")
@@ -167,7 +167,7 @@ def publish(kafka: str) -> int:
     Done before the first record is written, else a version that is rolled back to could not read it.
     """
     mine = {str(each.id).encode(): each for each in contracts().values()}
-    there = {key for _, key in read_table(kafka, [SCHEMAS])}
+    there = read_keys(kafka, SCHEMAS)
     new = {key: each for key, each in mine.items() if key not in there}
     if not new:
         return 0

@@ -1,8 +1,7 @@
-"""Compacted topics, followed on a thread of their own: record by record, or as tables of the newest record of each key."""
+"""Compacted topics, followed record by record on a thread of their own; and the keys that stand in one."""
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -12,18 +11,16 @@ from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("table")
-Table = dict[tuple[str, bytes], bytes]
-"""The newest value by (topic, key)."""
 RETRY_S = 5.0
 
 
-def read_table(kafka: str, topics: list[str]) -> Table:
-    """The tables as they stand now."""
-    held: Table = {}
-    with TopicReader(kafka, topics) as reader:
+def read_keys(kafka: str, topic: str) -> set[bytes]:
+    """The keys that stand in a compacted topic now."""
+    held: dict[bytes, bool] = {}
+    with TopicReader(kafka, [topic]) as reader:
         for record in reader.until_end():
-            _put(held, record)
-    return held
+            held[record.key or b""] = record.value is not None
+    return {key for key, is_there in held.items() if is_there}
 
 
 class Sink(Protocol):
@@ -100,34 +97,3 @@ class TopicFollower:
         except Exception:  # a change that cannot be taken up must not end the following, nor the start
             log.exception("a change cannot be taken up, tried again", topics=self._topics)
             return False
-
-
-class TableFollower(TopicFollower):
-    """Follows compacted topics as tables: `on_change` gets them once all is read, and again after each change."""
-
-    def __init__(self, kafka: str, topics: list[str], on_change: Callable[[Table], None]) -> None:
-        super().__init__(kafka, topics, _Tables(on_change))
-
-
-class _Tables:
-    def __init__(self, on_change: Callable[[Table], None]) -> None:
-        self._on_change = on_change
-        self._held: Table = {}
-
-    def begin(self) -> None:
-        self._held = {}
-
-    def take(self, record: Record) -> None:
-        _put(self._held, record)
-
-    def settle(self) -> bool:
-        self._on_change(dict(self._held))
-        return True
-
-
-def _put(held: Table, record: Record) -> None:
-    place = record.topic, record.key or b""
-    if record.value is None:
-        held.pop(place, None)
-    else:
-        held[place] = record.value

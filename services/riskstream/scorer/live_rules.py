@@ -1,45 +1,90 @@
 """Rules and lists from their topics into a running scorer."""
 
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
 import structlog
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.table import Table, TableFollower, TopicFollower
+from riskstream.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
+from riskstream.kafka.ports import Record
+from riskstream.kafka.table import TopicFollower
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.rules.book import read_book
+from riskstream.risk.rules.book import RuleBook, read_book
+from riskstream.risk.rules.expression import Name
 from riskstream.risk.rules.rule import names_of
-from riskstream.runtime.errors import Rejected
 from riskstream.scorer.core import ScorerCore
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("rules")
-RULES, LISTS = "rules.v1", "lists.v1"
+_SCHEMA_S = 3.0
+"""How long a change waits for the schemas of its records before the others are acted on without them."""
+_MAX_TOLD = 10_000
+
+
+class LiveRules:
+    """A follower's sink: `use` gets each new book, the metrics what is on and what is refused, the log each refusal once."""
+
+    def __init__(self, names: Mapping[str, Name], use: Callable[[RuleBook], None], metrics: LaneMetrics) -> None:
+        self._names, self._use, self._metrics = names, use, metrics
+        self._records = RuleRecords()
+        self._version = ""
+        self._told: set[Refused] = set()
+        self._waited_for: set[str] = set()
+        for topic in CONTRACTS:
+            for reason in REASONS:
+                metrics.rules_refused.labels(topic=topic, reason=reason).set(0)
+
+    def begin(self) -> None:
+        self._records = RuleRecords()
+
+    def take(self, record: Record) -> None:
+        self._records.take(record)
+
+    def settle(self) -> bool:
+        """Act on all that is right; False while the schema of a record is not known."""
+        self._wait_for_schemas()
+        book = read_book(self._records.said(RULES).values(), self._records.said(LISTS).values(), self._names)
+        refused = [*self._records.refused(), *(self._records.rule_refused(*each) for each in book.refused)]
+        self._tell(refused)
+        self._metrics.rules_on.set(len(book.rules))
+        if book.version != self._version:
+            log.info("rules", version=book.version, on=[rule.rule_id for rule in book.rules])
+            self._use(book)
+            self._version = book.version
+        return not self._records.has_unknown
+
+    def _wait_for_schemas(self) -> None:
+        """A while, and once for each schema: a registry that is away must not delay other changes again and again."""
+        end = time.monotonic() + _SCHEMA_S
+        while waits := [each for each in self._records.take_unknown() if each.what not in self._waited_for]:
+            if time.monotonic() > end:
+                self._waited_for |= {each.what for each in waits}
+                return
+            time.sleep(0.02)
+
+    def _tell(self, refused: list[Refused]) -> None:
+        counts = Counter((each.topic, each.reason) for each in refused)
+        for topic in CONTRACTS:
+            for reason in REASONS:
+                self._metrics.rules_refused.labels(topic=topic, reason=reason).set(counts[topic, reason])
+        if len(self._told) > _MAX_TOLD:
+            self._told.clear()
+        for each in refused:
+            if each not in self._told:
+                log.error(
+                    "a record is refused and not acted on", topic=each.topic, partition=each.partition,
+                    offset=each.offset, key=each.key, reason=each.reason, why=each.why, do=REASONS[each.reason],
+                )  # fmt: skip
+        self._told |= set(refused)
 
 
 def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics) -> TopicFollower:
     """A follower, started, that hands each new book to the core. Retryable where Kafka does not answer in half a minute."""
-    names = names_of(features)
 
-    def on_change(table: Table) -> None:
-        records: dict[str, list[dict[str, object]]] = {RULES: [], LISTS: []}
-        for (topic, key), value in table.items():
-            try:
-                records[topic].append(codec("rule.v1" if topic == RULES else "list.v1").decode(value))
-            except Rejected as error:
-                log.error(
-                    "a record cannot be read and is left out",
-                    topic=topic,
-                    key=key.decode("utf-8", "replace"),
-                    why=str(error),
-                )
-        book = read_book(records[RULES], records[LISTS], names)
-        for rule_id, why in book.refused:
-            log.error("a rule is left out", rule=rule_id, why=why)
-        metrics.rules_on.set(len(book.rules))
-        metrics.rules_refused.set(len(book.refused))
-        if book.version != core.next_rules.version:
-            log.info("rules", version=book.version, on=[rule.rule_id for rule in book.rules])
-            core.next_rules = book
+    def use(book: RuleBook) -> None:
+        core.next_rules = book
 
-    follower = TableFollower(kafka, [RULES, LISTS], on_change)
+    follower = TopicFollower(kafka, [RULES, LISTS], LiveRules(names_of(features), use, metrics))
     follower.start()
     return follower

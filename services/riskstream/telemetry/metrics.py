@@ -73,9 +73,9 @@ class LaneMetrics:
         self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
         self.rules_refused = Gauge(
             "riskstream_scorer_rules_refused",
-            "Rules that are on and cannot be read for the feature set",
-            registry=registry,
-        )
+            "Records of rules.v1 and lists.v1 that are refused, and rules that are on and cannot be acted on",
+            ["topic", "reason"], registry=registry,
+        )  # fmt: skip
         self.releases_refused = Counter(
             "riskstream_scorer_releases_refused_total",
             "Records of releases.v1, and releases, that were refused",
