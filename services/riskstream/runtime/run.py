@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.threads import EXIT_CODE, dead_threads, watch_threads
 
 
 def stop_event() -> threading.Event:
@@ -31,7 +32,11 @@ def freeze_garbage_collector() -> None:
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a process's main; Fatal and Retryable become one line on stderr and an exit code, never a traceback."""
+    """Run a process's main; Fatal and Retryable become one line on stderr and an exit code, never a traceback.
+
+    A thread that ends by an exception ends the process with exit code 70.
+    """
+    watch_threads()
     try:
         code = main() or 0
     except Fatal as error:
@@ -46,4 +51,4 @@ def run_main(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
-    sys.exit(code)
+    sys.exit(code or (EXIT_CODE if dead_threads() else 0))

@@ -171,6 +171,9 @@ class SpanExporter:
             log.error("the collector refuses spans", status=error.code, endpoint=self._settings.url, spans=len(spans))
         except (OSError, http.client.HTTPException) as error:  # the second: an answer that is no HTTP
             return self._put_back(spans, str(error))
+        except Exception:  # payments are scored without traces too: whatever this is must not end the process
+            self._metrics.lost.inc(len(spans))
+            log.exception("spans cannot be sent", endpoint=self._settings.url, spans=len(spans))
         else:
             self._metrics.sent.inc(len(spans))
             if self._failures:

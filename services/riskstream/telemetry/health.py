@@ -1,4 +1,4 @@
-"""The telemetry port of a process: /metrics, /livez (its own loop), /readyz (what it needs)."""
+"""The telemetry port of a process: /metrics, /livez (its own loop and all its threads), /readyz (what it needs)."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.threads import dead_threads
 
 log = structlog.get_logger("telemetry")
 Check = Callable[[], bool]
@@ -44,7 +45,8 @@ class TelemetryServer:
                     encode, kind = choose_encoder(self.headers.get("Accept", ""))  # exemplars are in OpenMetrics only
                     self._answer(200, kind, encode(REGISTRY))
                 elif self.path in ("/livez", "/readyz"):
-                    ok = server._is_alive() if self.path == "/livez" else server._is_ready()
+                    is_whole = not dead_threads()
+                    ok = is_whole and (server._is_alive() if self.path == "/livez" else server._is_ready())
                     body = json.dumps({"ok": ok}).encode()
                     self._answer(200 if ok else 503, "application/json", body)
                 else:
