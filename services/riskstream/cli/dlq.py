@@ -6,7 +6,7 @@ from collections import Counter
 import click
 import numpy as np
 
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
@@ -65,9 +65,11 @@ def show(position: str, kafka: str, topic: str) -> None:
 @reason_option
 @click.option("--all", "everything", is_flag=True, help="every letter that was not redriven yet")
 @click.option("--again", is_flag=True, help="also those that were redriven before")
+@base_currency_option
 def redrive_letters(
-    positions: tuple[str, ...], kafka: str, topic: str, reason: str | None, everything: bool, again: bool
-) -> None:
+    positions: tuple[str, ...], kafka: str, topic: str, reason: str | None, everything: bool, again: bool,
+    base_currency: str,
+) -> None:  # fmt: skip
     """Send letters to their source again, byte for byte, in one transaction; each position once unless --again.
 
     Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters that this version would
@@ -87,14 +89,14 @@ def redrive_letters(
         poison = set()
     else:
         wanted = [each for each in wanted if not each.is_cut]
-        poison = rejected_again(wanted, SystemClock().now_ms())
+        poison = rejected_again(wanted, SystemClock().now_ms(), base_currency)
     chosen = {each.position for each in wanted} - poison
     now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
     left = f", {len(poison):,} left: they would be rejected again" if poison else ""
     click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before{left}")
 
 
-def rejected_again(letters: list[DeadLetter], now_ms: int) -> set[str]:
+def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = "EUR") -> set[str]:
     """Positions of the transactions and labels that this version would reject if they were appended now."""
     of_transactions = [each for each in letters if each.topic == "transactions.v1"]
     of_labels = [each for each in letters if each.topic == "labels.v1"]
@@ -110,7 +112,7 @@ def rejected_again(letters: list[DeadLetter], now_ms: int) -> set[str]:
         decoder = ColumnDecoder("transaction.v1")
         columns = decoder.decode([each.record.value for each in some])
         keys = Keys.of([each.record.key for each in some])
-        reject = Judge(decoder.layout).judge(columns, keys, np.full(len(some), now_ms))
+        reject = Judge(decoder.layout, base_currency).judge(columns, keys, np.full(len(some), now_ms))
         bad = (columns.status != 0) | (reject != 0)
         found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
         found |= {each.position for each in some if each.reason == validity.REASONS[validity.ID_REUSED]}

@@ -38,6 +38,14 @@ def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str)
     return kafka
 
 
+def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--base-currency CODE: as the services' setting."""
+    return click.option(
+        "--base-currency", default="EUR", show_default=True, metavar="CODE",
+        help="the services' base currency; amounts in another are rejected",
+    )(function)  # fmt: skip
+
+
 def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """FLAG NAME, given as `features`, a FeatureSet."""
     return click.option(

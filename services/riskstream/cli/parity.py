@@ -8,7 +8,7 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.kafka.read import TopicReader
@@ -35,9 +35,10 @@ _DEADLINE_S = 24 * 3600.0
 @click.option("--id-prefix", default="", help="what stands before the ids of --data in the topics")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the counts there")
 @click.option("--metrics", type=click.Path(path_type=Path), help="write them as Prometheus metrics (a textfile) there")
+@base_currency_option
 def command(
     kafka: str, features: FeatureSet, source: str, output: str, data: Path | None, id_prefix: str, json_out: Path | None,
-    metrics: Path | None,
+    metrics: Path | None, base_currency: str,
 ) -> None:  # fmt: skip
     """Compute the vector of every score again at its position and compare it with the logged one, bit for bit.
 
@@ -55,7 +56,7 @@ def command(
                     what=f"{source}[{number}] begins at {first}: the state of before cannot be computed again", where=kafka,
                     do="run parity where the topic is whole",
                 )  # fmt: skip
-        check = ParityCheck(features, source, reader.counts[source])
+        check = ParityCheck(features, source, reader.counts[source], base_currency)
         total = sum(reader.ends[place] - at for place, at in reader.positions.items())
         with bar("records", total) as advance:
             for records in reader.batches_until_end(_DEADLINE_S):

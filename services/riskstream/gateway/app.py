@@ -90,7 +90,8 @@ class Gateway:
     async def _label(self, request: Request) -> Response:
         """POST /v1/labels: 202 once the broker has the record."""
         with self._reading.time():
-            label = read_label(await read_body(request, self._settings.max_body_bytes), self._clock.now_ms())
+            body = await read_body(request, self._settings.max_body_bytes)
+            label = read_label(body, self._clock.now_ms(), self._rates.base)
         trace = request.state.trace
         partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label), trace)
         return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})

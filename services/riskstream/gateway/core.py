@@ -10,9 +10,11 @@ from riskstream.gateway.problem import invalid
 from riskstream.gateway.rates import Rates
 
 
-def read_label(body: bytes, now_ms: int) -> Label:
-    """The label in a body, known now where it does not say; Problem with all that is wrong."""
-    values, faults = _read("label.v1", ("known_at",), body, now_ms)
+def read_label(body: bytes, now_ms: int, base: str = "EUR") -> Label:
+    """The label in a body, known now and its loss in the base currency where it does not say; Problem with all that is wrong."""
+    values, faults = _read("label.v1", ("known_at", "base_currency"), body, now_ms)
+    if all(fault.path != "$.base_currency" for fault in faults) and values.setdefault("base_currency", base) != base:
+        faults.append(_other_base(values["base_currency"], base, base))
     known_at = values.setdefault("known_at", now_ms)
     occurred_at = values.get("occurred_at")
     is_right = all(fault.path != "$.known_at" for fault in faults)
@@ -40,6 +42,18 @@ def _read(name: str, filled: tuple[str, ...], body: bytes, now_ms: int) -> tuple
         raise invalid([Fault(path="$", code=error.code, detail=error.detail)]) from None
 
 
+def _check_base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> None:
+    """Amounts are summed in one currency, that of the gateway's rates: another is refused."""
+    if values.get("base_currency", rates.base) != rates.base:
+        allowed = f"{rates.base}, or neither base_amount_minor nor base_currency"
+        faults.append(_other_base(values["base_currency"], rates.base, allowed))
+
+
+def _other_base(given: str, base: str, allowed: str) -> Fault:
+    detail = f"it is {given}, and all base amounts here are in {base}"
+    return Fault(path="$.base_currency", code="other-base-currency", detail=detail, allowed=allowed)
+
+
 def _base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> dict[str, Any]:
     """Base amount, currency and rates version by the gateway's rates, nothing where the caller gives them; adds to `faults`."""
     wrong = {fault.path for fault in faults}
@@ -49,7 +63,9 @@ def _base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> dict[str
             faults.append(
                 Fault(path="$.base_currency", code="missing-field", detail=detail, allowed="give both or none")
             )
+        _check_base(values, rates, faults)
         return {}
+    _check_base(values, rates, faults)
     if "$.base_amount_minor" in wrong or "currency" not in values:
         return {}
     currency = values["currency"]

@@ -48,6 +48,7 @@ def main() -> None:
         forward_settings.max_batch,
         on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n),
         on_broken=metrics.bad.inc,
+        base_currency=settings.base_currency,
     )
     url = settings.redis.get_secret_value()
     view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)

@@ -38,11 +38,12 @@ class ShuffleCore:
         *,
         on_unkeyed: Callable[[str, int], Any] = lambda _, __: None,
         on_broken: Callable[[int], Any] | None = None,
+        base_currency: str = "EUR",
     ) -> None:
         self._entities = entities
         self._on_unkeyed, self._on_broken = on_unkeyed, on_broken or partial(on_unkeyed, UNREADABLE)
         self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
-        self._judge = Judge(self._transactions.layout)
+        self._judge = Judge(self._transactions.layout, base_currency)
         self._label_bounds = ColumnBounds("label.v1", self._labels.layout)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
         self.broken: list[tuple[int, str]] = []

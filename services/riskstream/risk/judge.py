@@ -46,9 +46,10 @@ class Keys:
 
 
 class Judge:
-    """Judges columns of transaction.v1."""
+    """Judges columns of transaction.v1, whose base amounts must be in `base_currency`."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, base_currency: str = "EUR") -> None:
+        self._base = np.frombuffer(base_currency.encode(), np.uint8).copy()
         bounds = bounds_of("transaction.v1")
         self._texts = np.array([layout.field(name).bank_row for name in validity.TEXTS], np.int64)
         self._numbers = np.array([layout.field(name).bank_row for name in validity.NUMBERS], np.int64)
@@ -60,7 +61,7 @@ class Judge:
         out = np.empty(len(columns), np.uint8)
         validity.validity_kernel(
             columns.status, columns.data, keys.data, keys.ends, keys.nulls, columns.starts, columns.lengths, self._texts,
-            self._limits, columns.ints, self._numbers, self._ranges, columns.is_null("mcc"), appended_at, out,
+            self._limits, columns.ints, self._numbers, self._ranges, columns.is_null("mcc"), appended_at, self._base, out,
         )  # fmt: skip
         return out
 

@@ -2,7 +2,8 @@
 
 Ranges and lengths are the contract's (`contracts/bounds.py`). Version 2 rejects texts over their bound, countries that are no
 two capital letters, and event times before 1971 (seconds, taken for milliseconds). Version 3 rejects an id that came with
-another body within a day (`features/repeats_kernel.py` tells it, by the customer's state).
+another body within a day (`features/repeats_kernel.py` tells it, by the customer's state), and base amounts in another currency
+than the installation's: sums of two currencies mean nothing.
 """
 
 from numba import njit
@@ -10,10 +11,13 @@ from numba import njit
 from riskstream.runtime.kernel import kernel
 
 REJECT_RULES_VERSION = 3
-OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY, ID_REUSED = range(11)
+OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY, ID_REUSED, OTHER_BASE = (
+    range(12)
+)
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
     "text_too_long", "bad_country", "id_reused",
+    "other_base_currency",
 )  # fmt: skip
 TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country")
 NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")
@@ -32,16 +36,16 @@ def _are_capitals(data, start, count):  # type: ignore[no-untyped-def]
 
 @kernel(
     f"void(uint8[::1], {_U8}, {_U8}, int64[::1], uint8[::1], int64[:, ::1], int32[:, ::1], int64[::1], int64[::1],"
-    "int64[:, ::1], int64[::1], int64[:, ::1], uint8[::1], int64[::1], uint8[::1])"
+    "int64[:, ::1], int64[::1], int64[:, ::1], uint8[::1], int64[::1], uint8[::1], uint8[::1])"
 )
 def validity_kernel(  # type: ignore[no-untyped-def]
     status, data, key_data, key_ends, key_nulls, starts, lengths, texts, limits, ints, numbers, ranges, mcc_nulls,
-    appended_at, out,
+    appended_at, base, out,
 ):  # fmt: skip
     """Why each decoded record (status 0) is rejected, or OK.
 
     `starts`, `lengths` and `ints` are the columns' banks; `texts` and `numbers` the rows of TEXTS and NUMBERS in them. `limits`:
-    most bytes of each row of texts; `ranges` int64[NUMBERS, (least, most)].
+    most bytes of each row of texts; `ranges` int64[NUMBERS, (least, most)]; `base`: the three letters of base_currency.
     """
     transaction, customer, country = texts[0], texts[1], texts[4]
     for i in range(min(len(status), len(out))):
@@ -81,6 +85,11 @@ def validity_kernel(  # type: ignore[no-untyped-def]
         for row in texts[2:4]:
             if lengths[row, i] != 3 or not _are_capitals(data, starts[row, i], 3):
                 out[i] = CURRENCY
+        if out[i] != OK:
+            continue
+        for at in range(min(len(base), 3)):
+            if data[starts[texts[3], i] + at] != base[at]:
+                out[i] = OTHER_BASE
         if out[i] != OK:
             continue
         for row in range(len(limits)):

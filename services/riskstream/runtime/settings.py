@@ -29,6 +29,8 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217."""
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 """Where a Redis is, with the password where it wants one."""
 

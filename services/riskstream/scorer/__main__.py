@@ -50,7 +50,7 @@ def main() -> None:
     redis = settings.redis.get_secret_value()
     wait_ms = settings.profile_timeout_ms
     profiles = RedisProfileReader(redis, features, timeout_ms=wait_ms) if features.profiles else None
-    core = ScorerCore(features, model, policy, settings.max_batch, profiles)
+    core = ScorerCore(features, model, policy, settings.max_batch, profiles, settings.base_currency)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
     space = f"{settings.group}.{kind}{features.label}"
     store = RedisStateStore(redis, space, read_timeout_ms=settings.store_read_timeout_ms)

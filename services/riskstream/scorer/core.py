@@ -60,12 +60,13 @@ class ScorerCore:
     """The lane's work: holds the rows of owned customers (`table`) and scores micro-batches."""
 
     def __init__(
-        self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, profiles: ProfileReader | None = None
+        self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, profiles: ProfileReader | None = None,
+        base_currency: str = "EUR",
     ) -> None:  # fmt: skip
         self.table = KeyTable(features)
         self._features = features
         self._decoder = ColumnDecoder("transaction.v1")
-        self._judge = Judge(self._decoder.layout)
+        self._judge = Judge(self._decoder.layout, base_currency)
         self._bodies = Bodies(self._decoder.layout)
         self._profiles = ProfileJoin(features, profiles)
         self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)

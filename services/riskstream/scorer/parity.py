@@ -86,7 +86,8 @@ class _Used:
 class ParityCheck:
     """Takes records of the source and of scores, in order by partition; `finish` gives what was found."""
 
-    def __init__(self, features: FeatureSet, source: str, partition_count: int) -> None:
+    def __init__(self, features: FeatureSet, source: str, partition_count: int, base_currency: str = "EUR") -> None:
+        self._base_currency = base_currency
         self.found = Parity()
         self._features, self._source, self._count = features, source, partition_count
         self._rule = AcceptedReader()
@@ -180,7 +181,7 @@ class ParityCheck:
     def _of(self, number: int) -> _Partition:
         if number not in self._partitions:
             policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES, reason_sample=0.0)
-            core = ScorerCore(self._features, _NoModel(), policy, CHUNK)
+            core = ScorerCore(self._features, _NoModel(), policy, CHUNK, base_currency=self._base_currency)
             self._partitions[number] = _Partition(core=core)
         return self._partitions[number]
 

@@ -175,6 +175,10 @@ class TrackerMetrics(DerivedMetrics):
             "riskstream_tracker_skipped_total", "Scores that could not be read and were left out, as it was told",
             registry=registry,
         )  # fmt: skip
+        self.other_currency = Counter(
+            "riskstream_tracker_other_currency_total", "Good scores left out of states and alerts: of another base currency",
+            registry=registry,
+        )  # fmt: skip
         self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
         self.whole_from = Gauge(
             "riskstream_tracker_whole_from_seconds",

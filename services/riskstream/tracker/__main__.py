@@ -39,7 +39,7 @@ def main() -> None:
             commit_ms=settings.commit_ms, flush_ms=settings.flush_ms, group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
         ),
-        TrackerCore(metrics, settings.skipped()), metrics, stop, tracer=tracing.tracer,
+        TrackerCore(metrics, settings.skipped(), settings.base_currency), metrics, stop, tracer=tracing.tracer,
     )  # fmt: skip
     health.show(
         is_alive=lambda: time.monotonic() - lane.seen_at < 30, is_ready=lambda: lane.is_ready and watch.is_whole

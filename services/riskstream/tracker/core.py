@@ -26,7 +26,10 @@ class TrackerCore:
     `skipped`: (partition, offset) of scores that may be left out where they cannot be read; any other holds its partition.
     """
 
-    def __init__(self, metrics: TrackerMetrics, skipped: frozenset[tuple[int, int]] = frozenset()) -> None:
+    def __init__(
+        self, metrics: TrackerMetrics, skipped: frozenset[tuple[int, int]] = frozenset(), base_currency: str = "EUR"
+    ) -> None:  # fmt: skip
+        self._base_currency = base_currency
         self._scores, self._alerts, self._states = codec("score.v1"), codec("alert.v1"), codec("customer-risk.v1")
         self._metrics, self._skipped = metrics, skipped
         self._owned: dict[int, Owned] = {}
@@ -169,6 +172,11 @@ class TrackerCore:
     def _apply(self, owned: Owned, record: Record, score: dict[str, Any], *, is_alerted: bool) -> list[Output]:
         """Fold one accepted score in; its alert, unless it was written before."""
         if score["verdict"] != "GOOD":
+            return []
+        if (
+            score["base_currency"] != self._base_currency
+        ):  # of a scorer before it was rejected: sums are of one currency
+            self._metrics.other_currency.inc()
             return []
         if score["score"] is None:  # the model gave no number, so it is reviewed: as sure as can be until then
             score = {**score, "score": 1.0}

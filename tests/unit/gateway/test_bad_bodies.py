@@ -68,9 +68,9 @@ def test_minor_units_follow_the_currency() -> None:
 
 
 def test_the_callers_own_base_amount_stands() -> None:
-    body = request(currency="XAU", base_amount_minor=77, base_currency="USD", rates_version="mine")
+    body = request(currency="XAU", base_amount_minor=77, base_currency="EUR", rates_version="mine")
     found = read_transaction(json.dumps(body).encode(), RATES, NOW_MS)
-    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (77, "USD", "mine")
+    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (77, "EUR", "mine")
 
 
 def test_the_largest_amount_is_taken() -> None:

@@ -93,7 +93,7 @@ def test_a_repeat_of_one_that_the_model_gave_no_number_for_has_none() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"amount_minor": 1001, "base_amount_minor": 1001}, {"base_amount_minor": 1001}, {"base_currency": "USD"},
+        {"amount_minor": 1001, "base_amount_minor": 1001}, {"base_amount_minor": 1001},
         {"currency": "USD"}, {"occurred_at": NOW_MS + 1}, {"terminal_id": "term-2"}, {"terminal_id": None}, {"mcc": None},
         {"mcc": 0}, {"kind": "REFUND"}, {"channel": "ECOM"}, {"account_token": "tok-2"}, {"device_id": "d-1d-1d-1"},
         {"counterparty_id": "m-1"}, {"corrects": "t-0"}, {"country": None}, {"merchant_id": "m-2"},

@@ -1,0 +1,84 @@
+"""Amounts are summed in one currency: another is rejected by the scorer, the shuffle, the tracker and the gateway."""
+
+import json
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from tests.support.builders import NOW_MS, frame, request, score
+
+from riskstream.contracts.codec import codec
+from riskstream.contracts.columns import ColumnDecoder
+from riskstream.gateway.core import read_label, read_transaction
+from riskstream.gateway.problem import Problem
+from riskstream.gateway.rates import read_rates
+from riskstream.kafka.ports import Intake, Record
+from riskstream.profiler.shuffle import TRANSACTIONS, ShuffleCore
+from riskstream.risk.features.declare import TERMINAL
+from riskstream.risk.judge import Judge, Keys
+from riskstream.risk.validity import REASONS
+from riskstream.scorer.settings import ScorerSettings
+from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.tracker.core import TrackerCore
+
+VALUES: list[bytes | None] = [frame(base_currency=each) for each in ("EUR", "JPY", "EUX", "USD")]
+
+
+@pytest.mark.parametrize(("base", "good"), [("EUR", 0), ("USD", 3)])
+def test_the_judge_takes_one_base_currency(base: str, good: int) -> None:
+    decoder = ColumnDecoder("transaction.v1")
+    keys = Keys.of([b"c-1"] * len(VALUES))
+    reject = Judge(decoder.layout, base).judge(decoder.decode(VALUES), keys, np.full(len(VALUES), NOW_MS))
+    reasons = [REASONS[each] for each in reject.tolist()]
+    assert reasons == ["" if at == good else "other_base_currency" for at in range(len(VALUES))]
+
+
+def test_the_profiler_does_not_sum_another_currency() -> None:
+    core = ShuffleCore((TERMINAL,), 64)
+    n = len(VALUES)
+    events = core.take(
+        Intake(
+            topic=TRANSACTIONS, values=VALUES, keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(n),
+            appended_at=np.full(n, NOW_MS),
+        )
+    )  # fmt: skip
+    assert [row for _, _, row in events] == [0]
+
+
+def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts() -> None:
+    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core.resume(0, None)
+    core.restore(0, [])
+    records = [
+        Record(
+            topic="scores.v1", partition=0, offset=at, appended_at=NOW_MS, key=b"c-1", headers=[],
+            value=codec("score.v1").encode(
+                score(src=at, prev=at - 1, base_currency=currency, decision="BLOCK", transaction_id=f"t-{at}")
+            ),
+        )
+        for at, currency in enumerate(["EUR", "JPY"])
+    ]  # fmt: skip
+    alerts = core.take(0, records, 0)
+    [state] = [codec("customer-risk.v1").decode(each.value) for each in core.flush(0)]
+    assert (len(alerts), state["daily"][0]["amount_minor"], state["base_currency"]) == (1, 1000, "EUR")
+
+
+def test_the_gateway_refuses_another_base_currency_than_its_rates() -> None:
+    rates = read_rates(None)
+    body = request(base_amount_minor=100, base_currency="JPY")
+    with pytest.raises(Problem) as refused:
+        read_transaction(json.dumps(body).encode(), rates, NOW_MS)
+    assert refused.value.body()["errors"][0]["path"] == "$.base_currency"
+    label = {
+        "label_id": "l", "transaction_id": "t", "customer_id": "c", "outcome": "FRAUD", "source": "ANALYST",
+        "occurred_at": NOW_MS - 1,
+    }  # fmt: skip
+    with pytest.raises(Problem):
+        read_label(json.dumps({**label, "base_currency": "JPY"}).encode(), NOW_MS)
+    assert read_label(json.dumps(label).encode(), NOW_MS, "USD").base_currency == "USD"
+
+
+def test_a_setting_that_is_no_currency_is_refused() -> None:
+    assert ScorerSettings(base_currency="JPY").base_currency == "JPY"
+    with pytest.raises(ValueError, match="base_currency"):
+        ScorerSettings(base_currency="eur")
