@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports
@@ -41,12 +41,21 @@ def command() -> None:
     show_default=True,
     help="event time a window waits for late events",
 )
-def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int) -> int:
+@base_currency_option
+def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_currency: str) -> int:
     """Write reports now; exit code 1 where one does not reconcile."""
     check_folder(out, is_own=has_reports, is_replaced=False)
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
     tracing = Tracing("reporter")
-    reporter = Reporter(kafka, out, ReporterMetrics(), grace_s=grace_s, so_far=so_far, tracer=tracing.tracer)
+    reporter = Reporter(
+        kafka,
+        out,
+        ReporterMetrics(),
+        grace_s=grace_s,
+        so_far=so_far,
+        tracer=tracing.tracer,
+        base_currency=base_currency,
+    )
     try:
         records = reporter.run_once(grains)
     finally:

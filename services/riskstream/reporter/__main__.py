@@ -34,7 +34,7 @@ def main() -> None:
     tracing = Tracing("reporter")
     reporter = Reporter(
         settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far,
-        tracer=tracing.tracer, writes_totals=True, keep=settings.keep,
+        tracer=tracing.tracer, writes_totals=True, keep=settings.keep, base_currency=settings.base_currency,
     )  # fmt: skip
     seen = time.monotonic()
     health.show(is_alive=lambda: time.monotonic() - seen < settings.every_s + 900, is_ready=lambda: watch.is_whole)

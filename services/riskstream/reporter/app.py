@@ -26,14 +26,14 @@ class Reporter:
 
     def __init__(
         self, bootstrap: str, out: Path, metrics: ReporterMetrics, *, grace_s: int, so_far: bool, tracer: Tracer = NO_TRACER,
-        writes_totals: bool = False, keep: int = 0,
+        writes_totals: bool = False, keep: int = 0, base_currency: str = "EUR",
     ) -> None:  # fmt: skip
         """`writes_totals`: carry the control totals forward, as one of all reporters does. `keep`: reports of a grain, 0 all."""
         self._bootstrap, self._out, self._metrics = bootstrap, out, metrics
         self._grace_ms, self._so_far = grace_s * 1000, so_far
         self._codec = codec("risk-report.v1")
         self._spans = ReportSpans(tracer, out)
-        self._writes_totals, self._keep = writes_totals, keep
+        self._writes_totals, self._keep, self._base_currency = writes_totals, keep, base_currency
         self._follower: Follower | None = None
         self._writer: SoleWriter | None = None
 
@@ -86,7 +86,7 @@ class Reporter:
         self._writer = None
         if self._writes_totals:
             self._writer = SoleWriter(self._bootstrap, TOPIC, "reporter-totals").__enter__()
-        follower = Follower(self._bootstrap, self._metrics)
+        follower = Follower(self._bootstrap, self._metrics, self._base_currency)
         if self._writes_totals or TOPIC in TopicAdmin(self._bootstrap).partitions():
             follower.restore()
         return follower

@@ -24,8 +24,8 @@ TRACES_KEPT = 10_000
 class Follower:
     """What a reporter knows. `read` takes what is new; whoever gets an error from it makes a new one."""
 
-    def __init__(self, bootstrap: str, metrics: ReporterMetrics) -> None:
-        self._bootstrap, self._metrics = bootstrap, metrics
+    def __init__(self, bootstrap: str, metrics: ReporterMetrics, base_currency: str) -> None:
+        self._bootstrap, self._metrics, self._base_currency = bootstrap, metrics, base_currency
         self._snapshot, self.totals = Snapshot(), Totals()
         self._states, self._alerts, self._scores = (
             codec("customer-risk.v1"),
@@ -119,13 +119,18 @@ class Follower:
             records, columns.status.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
             columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
         )  # fmt: skip
+        base = self._base_currency.encode()
+        starts, lengths = columns.span("base_currency")
+        data = columns.data
         out = []
-        for record, status, src, verdict, occurred_at, amount in rows:
+        for index, (record, status, src, verdict, occurred_at, amount) in enumerate(rows):
             if status:
                 self._cannot_read(SCORES)
                 continue
+            # As the tracker does: sums are of one currency.
+            is_base = data[starts[index] : starts[index] + lengths[index]].tobytes() == base
             out.append(
-                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good,
+                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and is_base,
                        occurred_at=occurred_at, amount_minor=amount)
             )  # fmt: skip
         return out

@@ -16,8 +16,7 @@ OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_L
 )
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
-    "text_too_long", "bad_country", "id_reused",
-    "other_base_currency",
+    "text_too_long", "bad_country", "id_reused", "other_base_currency",
 )  # fmt: skip
 TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country")
 NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")

@@ -175,7 +175,7 @@ class TrackerCore:
             return []
         if (
             score["base_currency"] != self._base_currency
-        ):  # of a scorer before it was rejected: sums are of one currency
+        ):  # a scorer of before did not reject it; sums are of one currency
             self._metrics.other_currency.inc()
             return []
         if score["score"] is None:  # the model gave no number, so it is reviewed: as sure as can be until then
