@@ -8,11 +8,10 @@ import numpy as np
 
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
-from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.risk import validity
-from riskstream.risk.judge import Judge, Keys
+from riskstream.risk.judge import Judge, Keys, LabelJudge
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 
@@ -105,8 +104,8 @@ def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = 
         some = of_labels[start : start + _AT_ONCE]
         decoder = ColumnDecoder("label.v1")
         columns = decoder.decode_known([each.record.value for each in some])
-        bad = (columns.status != 0) | ColumnBounds("label.v1", decoder.layout).broken(columns)
-        found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
+        rejected = LabelJudge(decoder.layout, base_currency).rejected(columns)
+        found |= {some[row].position for row, _ in rejected}
     for start in range(0, len(of_transactions), _AT_ONCE):
         some = of_transactions[start : start + _AT_ONCE]
         decoder = ColumnDecoder("transaction.v1")

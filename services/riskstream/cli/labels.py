@@ -9,13 +9,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.bounds import ColumnBounds
-from riskstream.contracts.columns import REASONS, ColumnDecoder
+from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.proofs import TopicNeeds, prove_topics
+from riskstream.risk import validity
+from riskstream.risk.judge import OUT_OF_BOUNDS, LabelJudge
 from riskstream.runtime.errors import Fatal
 
 TOPIC = "labels.v1"
@@ -28,12 +30,14 @@ _ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @kafka_option
-def command(file: Path, kafka: str) -> None:
+@base_currency_option
+def command(file: Path, kafka: str, base_currency: str) -> None:
     """Send a file's labels (Parquet or CSV, the columns of label.v1), by the time each became known.
 
-    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
+    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles. Without a column
+    base_currency losses are in --base-currency.
     """
-    table, frames = _read(file)
+    table, frames = _read(file, base_currency)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
@@ -41,7 +45,7 @@ def command(file: Path, kafka: str) -> None:
     click.echo(f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} of them frauds")
 
 
-def _read(file: Path) -> tuple[pa.Table, list[bytes]]:
+def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
     """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a row is wrong."""
     try:
         if file.suffix == ".csv":
@@ -73,25 +77,28 @@ def _read(file: Path) -> tuple[pa.Table, list[bytes]]:
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(file, f"the label of row {early[0]} is known before its transaction", "mend known_at")
-    frames = _framed(file, table)
+    if "base_currency" not in table.column_names:
+        table = table.append_column("base_currency", pa.array([base_currency] * len(table), pa.string()))
+    frames = _framed(file, table, base_currency)
     order = pc.sort_indices(table, sort_keys=[("known_at", "ascending"), ("label_id", "ascending")])
     return table.take(order), [frames[row] for row in order.to_pylist()]
 
 
-def _framed(file: Path, table: pa.Table) -> list[bytes]:
+def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
     """A frame for each row, checked against the contract's bounds as the profiler will."""
     try:
         frames = ArrowEncoder("label.v1", _AT_ONCE).encode(table)
     except (ValueError, TypeError, pa.ArrowException) as error:
         raise _wrong(file, f"its rows are no labels: {error}", "see schemas/label.v1.avsc") from error
     decoder = ColumnDecoder("label.v1")
-    bounds = ColumnBounds("label.v1", decoder.layout)
+    judge, bounds = LabelJudge(decoder.layout, base_currency), ColumnBounds("label.v1", decoder.layout)
     for start in range(0, len(frames), _AT_ONCE):
         columns = decoder.decode(frames[start : start + _AT_ONCE])
-        bad = np.flatnonzero((columns.status != 0) | bounds.broken(columns)).tolist()
-        if bad:
-            reason = REASONS.get(int(columns.status[bad[0]])) or bounds.why(columns, bad[0])
-            raise _wrong(file, f"row {start + bad[0]}: {reason}", "mend or drop it")
+        for row, reason in judge.rejected(columns):
+            why = bounds.why(columns, row) if reason == OUT_OF_BOUNDS else reason
+            if reason == validity.REASONS[validity.OTHER_BASE]:
+                why = f"its loss is in {columns.text('base_currency', row)}, base_currency is {base_currency}"
+            raise _wrong(file, f"row {start + row}: {why}", "mend or drop it")
     return frames
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,15 @@ def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str)
 def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--base-currency CODE: as the services' setting."""
     return click.option(
-        "--base-currency", default="EUR", show_default=True, metavar="CODE",
-        help="the services' base currency; amounts in another are rejected",
+        "--base-currency", default="EUR", show_default=True, metavar="CODE", envvar="RISKSTREAM_BASE_CURRENCY",
+        callback=_currency, help="base currency of the services, or $RISKSTREAM_BASE_CURRENCY; another is rejected",
     )(function)  # fmt: skip
+
+
+def _currency(_context: click.Context, _option: click.Parameter, code: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise click.BadParameter(f"{code} is no ISO 4217 code: give three capital letters")
+    return code
 
 
 def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

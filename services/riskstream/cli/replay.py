@@ -11,7 +11,7 @@ from typing import Self
 
 import click
 
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.replay.convert import Converter
@@ -46,6 +46,7 @@ from riskstream.runtime.files import check_file, whole
 @click.option(
     "--state", type=click.Path(path_type=Path), help="remembers how far it came; the same command goes on there"
 )
+@base_currency_option
 def command(
     file: Path,
     kafka: str,
@@ -54,6 +55,7 @@ def command(
     speed: float | None,
     bad_path: Path | None,
     state: Path | None,
+    base_currency: str,
 ) -> int:
     """Send a Parquet or CSV file as transactions and labels, each when it becomes known, oldest first.
 
@@ -88,7 +90,7 @@ def command(
             advance(progress.events - told)
             told = progress.events
 
-        for part in merged(source, Converter(found), waiting, bad.add):
+        for part in merged(source, Converter(found, base_currency), waiting, bad.add):
             if skip >= part.events:
                 skip -= part.events
                 continue

@@ -105,6 +105,14 @@ class Columns:
         start = self.starts[row, index]
         return self.data[start : start + self.lengths[row, index]].tobytes().decode()
 
+    def is_text(self, name: str, value: bytes) -> NDArray[np.bool_]:
+        """True where a text field of a decoded record is `value`, which is not empty."""
+        starts, lengths = self.span(name)
+        out: NDArray[np.bool_] = (self.status == OK) & (lengths == len(value))
+        for at, byte in enumerate(value):
+            out[out] = self.data[starts[out] + at] == byte
+        return out
+
     def floats_of(self, name: str, index: int, count: int) -> NDArray[np.float32]:
         """The `count` floats of an array field of one record, as they stand in its frame."""
         row = self.layout.field(name).bank_row

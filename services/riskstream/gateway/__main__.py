@@ -20,6 +20,7 @@ from riskstream.telemetry.metrics import GatewayMetrics
 def main() -> int:
     settings = GatewaySettings.load()
     set_up_logs("gateway", settings.log_level)
+    rates = read_rates(settings.rates, settings.base_currency)
     health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
     listening = bound(settings.host, settings.port)
     admin = TopicAdmin(settings.kafka)
@@ -30,7 +31,7 @@ def main() -> int:
     open_schemas(settings.kafka, "gateway")
     tracing = Tracing("gateway")
     metrics = GatewayMetrics()
-    gateway = Gateway(settings, read_rates(settings.rates), SystemClock(), metrics, tracing.tracer)
+    gateway = Gateway(settings, rates, SystemClock(), metrics, tracing.tracer)
     server = http_server(gateway.app(lambda: server.is_draining), settings, metrics)
     compile_all()
     health.show(

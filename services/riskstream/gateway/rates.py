@@ -24,9 +24,19 @@ class Rates:
         return int(_CONTEXT.multiply(amount_minor, self.factors[currency]).to_integral_value(context=_CONTEXT))
 
 
-def read_rates(path: Path | None) -> Rates:
-    """Rates of a file, or the reference rates that ship."""
+def read_rates(path: Path | None, base_currency: str | None = None) -> Rates:
+    """Rates of a file, or the reference rates that ship; Fatal where they are not to `base_currency`."""
     path = path or Path(__file__).with_name("rates.yaml")
+    rates = _read(path)
+    if base_currency not in (None, rates.base):
+        raise Fatal(
+            what=f"the rates are to {rates.base}, base_currency is {base_currency}", where=str(path),
+            do=f"give --rates whose base is {base_currency}, written like gateway/rates.yaml", exit_code=2,
+        )  # fmt: skip
+    return rates
+
+
+def _read(path: Path) -> Rates:
     try:
         data = yaml.safe_load(path.read_text())
         base_digits = int(data["rates"][data["base"]]["digits"])

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import ServiceSettings, too_short
+from riskstream.runtime.settings import MoneySettings, too_short
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(MoneySettings):
     """See `python -m riskstream.gateway --help`."""
 
     model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")

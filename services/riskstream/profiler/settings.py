@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.risk.features.sets import SETS
-from riskstream.runtime.settings import Currency, GroupName, RedisUrl, ServiceSettings, too_short
+from riskstream.runtime.settings import GroupName, MoneySettings, RedisUrl, too_short
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
 
@@ -18,7 +18,7 @@ def _known_set(name: str) -> str:
     return name
 
 
-class ProfilerSettings(ServiceSettings):
+class ProfilerSettings(MoneySettings):
     """See `python -m riskstream.profiler --help`."""
 
     model_config = SettingsConfigDict(env_prefix="riskstream_profiler_")
@@ -30,9 +30,6 @@ class ProfilerSettings(ServiceSettings):
     )
     group: GroupName = Field(default="profiler", description="consumer group; the shuffle's is <group>-shuffle")
     instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
-    base_currency: Currency = Field(
-        default="EUR", description="currency of every base_amount_minor; another is rejected. The same in every service"
-    )
     commit_ms: int = Field(default=100, ge=10, le=5000, description="time between Kafka transactions, ms")
     flush_ms: int = Field(default=2000, ge=10, le=60_000, description="time between writes of the state, ms")
     group_protocol: Literal["consumer", "classic"] = Field(

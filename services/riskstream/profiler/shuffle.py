@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.contracts.columns import REASONS, ColumnDecoder, Columns
+from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.kafka.ports import Intake
 from riskstream.risk import validity
 from riskstream.risk.features.declare import Entity
 from riskstream.risk.features.key_kernel import hash_kernel
 from riskstream.risk.features.profiles import EVENT, LABELLED
-from riskstream.risk.judge import Judge, Keys
+from riskstream.risk.judge import Judge, Keys, LabelJudge
 
 TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
 UNREADABLE = "unreadable"
 LABEL_LETTERS = "labels.v1.dlq"
-OUT_OF_BOUNDS = "out_of_bounds"
-"""Reason of a label that breaks a bound of its contract."""
 
 
 class ShuffleCore:
@@ -44,7 +41,7 @@ class ShuffleCore:
         self._on_unkeyed, self._on_broken = on_unkeyed, on_broken or partial(on_unkeyed, UNREADABLE)
         self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
         self._judge = Judge(self._transactions.layout, base_currency)
-        self._label_bounds = ColumnBounds("label.v1", self._labels.layout)
+        self._label_judge = LabelJudge(self._labels.layout, base_currency)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
         self.broken: list[tuple[int, str]] = []
         """(row, reason) of each record of the last intake that is no label. Transactions that are none are the scorer's."""
@@ -65,14 +62,11 @@ class ShuffleCore:
         columns = self._labels.decode(intake.values)
         if (wait := columns.waits()) is not None:
             raise wait
-        out_of_bounds = self._label_bounds.broken(columns)
-        good = (columns.status == 0) & ~out_of_bounds
-        rows = np.flatnonzero(~good).tolist()
-        if rows:
-            self.broken = [
-                (row, OUT_OF_BOUNDS if out_of_bounds[row] else REASONS[int(columns.status[row])]) for row in rows
-            ]
-            self._on_broken(len(rows))
+        good = np.ones(len(columns), np.bool_)
+        self.broken = self._label_judge.rejected(columns)
+        if self.broken:
+            good[[row for row, _ in self.broken]] = False
+            self._on_broken(len(self.broken))
         return self._events(intake, columns, good & (columns.numbers("outcome") != 0), LABELLED)
 
     def _events(

@@ -25,10 +25,10 @@ class Converted:
 
 
 class Converter:
-    """Applies one mapping."""
+    """Applies one mapping. Rows whose base amount is not in `base_currency` are left out, as the scorer would reject them."""
 
-    def __init__(self, mapping: Mapping) -> None:
-        self._mapping = mapping
+    def __init__(self, mapping: Mapping, base_currency: str = "EUR") -> None:
+        self._mapping, self._base = mapping, base_currency
         self._schema: dict[str, Any] = {f["name"]: f for f in contract("transaction.v1").schema["fields"]}
 
     def convert(self, batch: pa.RecordBatch) -> Converted:
@@ -38,6 +38,7 @@ class Converter:
         columns = {}
         for name, source in self._mapping.fields.items():
             columns[name] = self._field(name, source, batch, reasons)
+        self._check_base(columns, reasons, n)
         labels = self._labels(batch, columns, reasons)
         good = np.ones(n, np.bool_)
         good[list(reasons)] = False
@@ -77,6 +78,15 @@ class Converter:
             _note(reasons, ~missing & ((values < 0) | (values > 253_402_300_799_999)), f"{name}: outside 1970 to 9999")
         return pa.array(values, pa.int64(), mask=missing if nullable else None)
 
+    def _check_base(self, columns: dict[str, pa.Array], reasons: dict[int, str], n: int) -> None:
+        """Base amounts are summed. Where the file gives none, its amounts must be in the base currency themselves."""
+        is_given = self._mapping.fields["base_amount_minor"] is not self._mapping.fields["amount_minor"]
+        columns.setdefault("base_currency", pa.array([self._base] * n, pa.string()))
+        for name in ("base_currency",) if is_given else ("base_currency", "currency"):
+            is_other = pc.fill_null(pc.not_equal(columns[name], self._base), True).to_numpy(zero_copy_only=False)
+            why = f"{name}: not {self._base}, in which amounts are summed"
+            _note(reasons, is_other, why if name == "base_currency" else f"{why}, and no base_amount_minor is given")
+
     def _labels(
         self, batch: pa.RecordBatch, columns: dict[str, pa.Array], reasons: dict[int, str]
     ) -> dict[str, pa.Array]:
@@ -101,7 +111,7 @@ class Converter:
             "occurred_at": pa.array(occurred),
             "known_at": pa.array(known),
             "loss_minor": pa.array(np.where(is_fraud, amount, 0)),
-            "base_currency": columns.get("base_currency", pa.array(["EUR"] * n)),
+            "base_currency": columns["base_currency"],
             **{name: columns[name] for name in ("terminal_id", "device_id") if name in columns},
         }
 

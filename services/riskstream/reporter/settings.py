@@ -6,20 +6,16 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import Currency, ServiceSettings
+from riskstream.runtime.settings import MoneySettings
 
 
-class ReporterSettings(ServiceSettings):
+class ReporterSettings(MoneySettings):
     """See `python -m riskstream.reporter --help`."""
 
     model_config = SettingsConfigDict(env_prefix="riskstream_reporter_")
     service: ClassVar[str] = "reporter"
 
     out: Path = Field(default=Path("build/reports"), description="folder the reports are written to")
-    base_currency: Currency = Field(
-        default="EUR",
-        description="currency of every base_amount_minor; others are counted by nobody. The same in every service",
-    )
     every_s: int = Field(default=300, ge=1, le=86_400, description="time between two rounds of reports, s")
     grace_s: int = Field(default=900, ge=0, le=86_400, description="event time a window waits for late events, s")
     so_far: bool = Field(default=False, description="report open windows too")

@@ -115,22 +115,19 @@ class Follower:
     def _scored(self, records: list[Record]) -> list[Scored]:
         columns = self._scores.decode_known([record.value for record in records])
         good = columns.layout.field("verdict").symbols.index("GOOD")
+        # As the tracker does: sums are of one currency.
+        is_base = columns.is_text("base_currency", self._base_currency.encode())
         rows = zip(
             records, columns.status.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
-            columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
+            is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
         )  # fmt: skip
-        base = self._base_currency.encode()
-        starts, lengths = columns.span("base_currency")
-        data = columns.data
         out = []
-        for index, (record, status, src, verdict, occurred_at, amount) in enumerate(rows):
+        for record, status, src, verdict, counts, occurred_at, amount in rows:
             if status:
                 self._cannot_read(SCORES)
                 continue
-            # As the tracker does: sums are of one currency.
-            is_base = data[starts[index] : starts[index] + lengths[index]].tobytes() == base
             out.append(
-                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and is_base,
+                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and counts,
                        occurred_at=occurred_at, amount_minor=amount)
             )  # fmt: skip
         return out

@@ -1,4 +1,4 @@
-"""Verdicts of decoded transactions by the reject rules, and the keys of a batch as the kernels read them."""
+"""Verdicts of decoded transactions and labels by the reject rules, and the keys of a batch as the kernels read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.bounds import bounds_of, text_limits
+from riskstream.contracts.bounds import ColumnBounds, bounds_of, text_limits
 from riskstream.contracts.columns import REASONS as FRAME_REASONS
 from riskstream.contracts.columns import Columns
 from riskstream.contracts.plan import Layout
@@ -14,6 +14,8 @@ from riskstream.risk import validity
 
 MAX_KEY_BYTES = 1024
 """Of a key as the kernels read it: well over the bound of a customer_id."""
+OUT_OF_BOUNDS = "out_of_bounds"
+"""Reason of a label that breaks a bound of its contract."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +72,22 @@ class Judge:
         """The word for why a record was rejected."""
         status = int(columns.status[index])
         return FRAME_REASONS[status] if status else validity.REASONS[int(reject[index])]
+
+
+class LabelJudge:
+    """Judges columns of label.v1, whose losses must be in `base_currency`."""
+
+    def __init__(self, layout: Layout, base_currency: str = "EUR") -> None:
+        self._base, self._bounds = base_currency.encode(), ColumnBounds("label.v1", layout)
+
+    def rejected(self, columns: Columns) -> list[tuple[int, str]]:
+        """(row, reason) of each record that is no label, in order."""
+        out_of_bounds = self._bounds.broken(columns)
+        is_other = (columns.numbers("loss_minor") != 0) & ~columns.is_text("base_currency", self._base)
+        out = []
+        for row in np.flatnonzero((columns.status != 0) | out_of_bounds | is_other).tolist():
+            if columns.status[row]:
+                out.append((row, FRAME_REASONS[int(columns.status[row])]))
+            else:
+                out.append((row, OUT_OF_BOUNDS if out_of_bounds[row] else validity.REASONS[validity.OTHER_BASE]))
+        return out

@@ -12,7 +12,7 @@ SERVICES = ("gateway", "scorer", "tracker", "profiler", "reporter", "lag")
 SHARED = tuple(
     PREFIX + name
     for name in (
-        "CACHE", "GUARD_LOG", "TAG", "TEST_REGISTRY",
+        "CACHE", "GUARD_LOG", "TAG", "TEST_REGISTRY", "BASE_CURRENCY",
         "FAULT_POINT", "FAULT_HOW", "FAULT_TIMES",
         "KAFKA", "KAFKA_PROTOCOL", "KAFKA_MECHANISM", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_CA",
         "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_CA",

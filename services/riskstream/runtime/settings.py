@@ -92,6 +92,21 @@ class ServiceSettings(BaseSettings):
         return shown
 
 
+def base_currency() -> str:
+    """RISKSTREAM_BASE_CURRENCY, which one file of variables says for all services, else EUR."""
+    return os.environ.get("RISKSTREAM_BASE_CURRENCY", "EUR")
+
+
+class MoneySettings(ServiceSettings):
+    """Settings of a service that adds or converts amounts."""
+
+    base_currency: Currency = Field(
+        default_factory=base_currency,
+        description="ISO 4217 code of all base amounts, which are summed: another is rejected. The same in every service; "
+        "RISKSTREAM_BASE_CURRENCY says it for all of them, else EUR",
+    )
+
+
 def same_topics(named: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """A contradiction for each two settings, by name, that name one topic."""
     for (one, topic), (other, second) in combinations(named.items(), 2):

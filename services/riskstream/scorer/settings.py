@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.risk.features.sets import SETS
-from riskstream.runtime.settings import Currency, GroupName, RedisUrl, ServiceSettings, TopicName, same_topics
+from riskstream.runtime.settings import GroupName, MoneySettings, RedisUrl, TopicName, same_topics
 
 
 def _known_set(name: str) -> str:
@@ -17,7 +17,7 @@ def _known_set(name: str) -> str:
     return name
 
 
-class ScorerSettings(ServiceSettings):
+class ScorerSettings(MoneySettings):
     """See `python -m riskstream.scorer --help`."""
 
     model_config = SettingsConfigDict(env_prefix="riskstream_scorer_")
@@ -43,9 +43,6 @@ class ScorerSettings(ServiceSettings):
     )
     engine_cache: Path | None = Field(default=None, description="folder that TensorRT keeps its built engines in")
     group: GroupName = Field(default="scorer", description="consumer group, and prefix of the state's keys")
-    base_currency: Currency = Field(
-        default="EUR", description="currency of every base_amount_minor; another is rejected. The same in every service"
-    )
     runtime: Literal["lane", "faust"] = Field(
         default="lane", description="`lane` (exact by position) or `faust` (at least once; extra `faust`)"
     )

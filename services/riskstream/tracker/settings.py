@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import Currency, GroupName, ServiceSettings, too_short
+from riskstream.runtime.settings import GroupName, MoneySettings, too_short
 
 
-class TrackerSettings(ServiceSettings):
+class TrackerSettings(MoneySettings):
     """See `python -m riskstream.tracker --help`."""
 
     model_config = SettingsConfigDict(env_prefix="riskstream_tracker_")
@@ -17,9 +17,6 @@ class TrackerSettings(ServiceSettings):
 
     group: GroupName = Field(default="tracker", description="consumer group")
     instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
-    base_currency: Currency = Field(
-        default="EUR", description="currency of every base_amount_minor; another is rejected. The same in every service"
-    )
     commit_ms: int = Field(default=200, ge=10, le=5000, description="time between Kafka transactions, ms")
     flush_ms: int = Field(default=1000, ge=10, le=60_000, description="least time between two states of a customer, ms")
     group_protocol: Literal["consumer", "classic"] = Field(

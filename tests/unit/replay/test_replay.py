@@ -184,3 +184,19 @@ def test_the_resume_file_belongs_to_one_file_and_mapping(tmp_path: Path) -> None
     assert ResumeFile(tmp_path / "state", data, "m").read().events == 7
     with pytest.raises(Fatal, match="another file or mapping"):
         ResumeFile(tmp_path / "state", data, "other").read()
+
+
+def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Path) -> None:
+    text = MAPPING.replace("currency: {value: EUR}", "currency: kind").replace("kind: kind", "kind: {value: CASH}")
+    rows = [[*GOOD[:2], currency, *GOOD[3:]] for currency in ("EUR", "JPY", "USD")]
+    _write_csv(tmp_path / "in.csv", rows)
+    _, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path, text), tmp_path)
+    why = "currency: not EUR, in which amounts are summed, and no base_amount_minor is given"
+    assert bad == [(3, why), (4, why)]
+    table = simulate(Simulation(seed=1, customers=10, days=2))
+    dollars = pa.array(["USD"] * table.num_rows)
+    at = table.column_names.index("base_currency")
+    pq.write_table(table.set_column(at, "base_currency", dollars), tmp_path / "in.parquet")
+    _, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
+    assert {reason for _, reason in bad} == {"base_currency: not EUR, in which amounts are summed"}
+    assert len(bad) == table.num_rows

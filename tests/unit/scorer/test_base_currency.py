@@ -7,16 +7,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, frame, request, score
 
+from riskstream.cli.dlq import rejected_again
 from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import read_rates
+from riskstream.gateway.settings import GatewaySettings
+from riskstream.kafka.dead_letters import DeadLetter
 from riskstream.kafka.ports import Intake, Record
-from riskstream.profiler.shuffle import TRANSACTIONS, ShuffleCore
+from riskstream.profiler.shuffle import LABELS, TRANSACTIONS, ShuffleCore
 from riskstream.risk.features.declare import TERMINAL
 from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.validity import REASONS
+from riskstream.runtime.errors import Fatal
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import TrackerCore
@@ -43,6 +47,13 @@ def test_the_profiler_does_not_sum_another_currency() -> None:
         )
     )  # fmt: skip
     assert [row for _, _, row in events] == [0]
+
+
+def _letter(at: int, value: bytes | None) -> DeadLetter:
+    record = Record(
+        topic="labels.v1.dlq", partition=0, offset=at, appended_at=NOW_MS, key=b"c-1", value=value, headers=[]
+    )
+    return DeadLetter(topic="labels.v1", partition=0, offset=at, reason="", detail="", record=record)
 
 
 def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts() -> None:
@@ -78,7 +89,39 @@ def test_the_gateway_refuses_another_base_currency_than_its_rates() -> None:
     assert read_label(json.dumps(label).encode(), NOW_MS, "USD").base_currency == "USD"
 
 
-def test_a_setting_that_is_no_currency_is_refused() -> None:
+def test_rates_to_another_currency_end_the_gateways_start() -> None:
+    assert read_rates(None, "EUR").base == "EUR"
+    with pytest.raises(Fatal, match="the rates are to EUR, base_currency is USD"):
+        read_rates(None, "USD")
+
+
+def test_a_label_with_a_loss_in_another_currency_is_a_dead_letter() -> None:
+    core = ShuffleCore((TERMINAL,), 64)
+    losses = [(5, "EUR"), (5, "JPY"), (0, "JPY")]
+    values: list[bytes | None] = [
+        codec("label.v1").encode(
+            {
+                "label_id": f"l-{at}", "transaction_id": f"t-{at}", "customer_id": "c-1", "outcome": "FRAUD", "source": "ANALYST",
+                "occurred_at": NOW_MS, "known_at": NOW_MS, "loss_minor": loss, "base_currency": currency, "terminal_id": "term-1",
+                "device_id": None,
+            }
+        )
+        for at, (loss, currency) in enumerate(losses)
+    ]  # fmt: skip
+    intake = Intake(
+        topic=LABELS, values=[*values, b"{}"], keys=[b"c-1"] * 4, partitions=np.zeros(4, np.int32), offsets=np.arange(4),
+        appended_at=np.full(4, NOW_MS),
+    )  # fmt: skip
+    assert [row for _, _, row in core.take(intake)] == [0, 2]
+    assert core.broken == [(1, "other_base_currency"), (3, "short")]
+    letters = [_letter(at, value) for at, value in enumerate(values)]
+    assert rejected_again(letters, NOW_MS) == {"0:1"}
+    assert rejected_again(letters, NOW_MS, "JPY") == {"0:0"}
+
+
+def test_a_setting_that_is_no_currency_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISKSTREAM_BASE_CURRENCY", "USD")
+    assert (GatewaySettings().base_currency, ScorerSettings(base_currency="JPY").base_currency) == ("USD", "JPY")
     assert ScorerSettings(base_currency="JPY").base_currency == "JPY"
     with pytest.raises(ValueError, match="base_currency"):
         ScorerSettings(base_currency="eur")
