@@ -78,7 +78,8 @@ class RedisProfileView:
                 vector = vector_of(self._codecs[topic].decode(value), entity)
             except Rejected:  # counted by the profiler's core, which leaves it out as well
                 continue
-            if vector.feature_set != self._features.label:
+            is_whole = vector.partition == partition and vector.vectors.shape[1] == len(self._features.profiles[entity])
+            if vector.feature_set != self._features.label or not is_whole:
                 continue
             key, packed = self._prefix + b":" + entity.name.encode() + b":" + vector.key, vector.packed()
             self._held[entity.name, partition][key] = packed

@@ -15,6 +15,7 @@ import structlog
 from riskstream.contracts.codec import codec
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import producer
+from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -23,6 +24,7 @@ OWNERS = "owners.v1"
 Readers = tuple[str, tuple[str, ...]]
 """A consumer group, and the topics that it reads."""
 _DEADLINE_S = 20.0
+_MAX_KEY_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +49,7 @@ class Claims:
         found: dict[bytes, Claim] = {}
         with TopicReader(self._kafka, [OWNERS]) as reader:
             for record in reader.until_end(_DEADLINE_S):
-                key = record.key or b""
-                if record.value is None:
-                    found.pop(key, None)
-                    continue
-                try:
-                    subject, holder = json.loads(key)
-                except ValueError:
-                    log.error("a record that is no claim is left out", topic=OWNERS, offset=record.offset)
-                    continue
-                claim = Claim(subject=subject, holder=holder, offset=record.offset, claimed_at=record.appended_at)
-                found.setdefault(key, claim)
+                take_claim(found, record)
         return sorted(found.values(), key=lambda each: each.offset)
 
     def of(self, subject: str) -> Claim | None:
@@ -94,6 +86,26 @@ class Claims:
         left = client.flush(_DEADLINE_S)
         if refused or left:
             raise Retryable(what=f"a claim was not written: {refused[0] if refused else 'no answer'}", where=OWNERS)
+
+
+def take_claim(found: dict[bytes, Claim], record: Record) -> None:
+    """Take a record of owners.v1; one that is no claim is told and left out."""
+    key = record.key or b""
+    if record.value is None:
+        found.pop(key, None)
+        return
+    try:
+        said = json.loads(key) if len(key) <= _MAX_KEY_BYTES else None
+    except (ValueError, RecursionError):
+        said = None
+    if record.partition != 0 or not (
+        isinstance(said, list) and len(said) == 2 and all(type(each) is str for each in said)
+    ):
+        log.error(
+            "a record that is no claim is left out", topic=OWNERS, partition=record.partition, offset=record.offset
+        )
+        return
+    found.setdefault(key, Claim(subject=said[0], holder=said[1], offset=record.offset, claimed_at=record.appended_at))
 
 
 def topic_subject(admin: TopicAdmin, topic: str) -> str:

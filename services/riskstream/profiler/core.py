@@ -14,7 +14,7 @@ from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import Entity, FeatureSet
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import ProfileVector, topic_of, vector_of
-from riskstream.risk.features.profiles import Profiles, Written
+from riskstream.risk.features.profiles import LAST_HASHES, Profiles, Written
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import ProfilerMetrics
 
@@ -87,6 +87,7 @@ class ProfilerCore:
         """Take one record of a state topic."""
         if record.topic == STATE:
             part = self._states.decode(value)
+            _check_part(part, record.key or b"")
             mine.restored = max(part["src"] + 1, mine.restored or 0)
             if record.key == POSITIONS:
                 mine.positions = part
@@ -96,7 +97,11 @@ class ProfilerCore:
             return
         entity = self._topics[record.topic]
         vector = vector_of(self._codecs[entity].decode(value), entity)
+        if vector.key != record.key or vector.partition != record.partition:
+            raise Rejected(reason="key_differs", detail="it is of another key or partition than its place")
         if vector.feature_set == self._features.label:
+            if vector.vectors.shape[1] != len(self._features.profiles[entity]):
+                raise Rejected(reason="inconsistent", detail=f"{vector.vectors.shape[1]} features")
             held[entity.name].vectors[vector.key] = (vector.closed, vector.as_of, vector.vectors)
             mine.shown = max(mine.shown, int(vector.as_of[0]) + 1)
 
@@ -210,6 +215,18 @@ class ProfilerCore:
     def _state(self, partition: int, src: int, entity: Entity, key: bytes, part: str, record: dict[str, Any]) -> Output:
         value = self._states.encode({"entity": entity.name, "key": key.decode(), "src": src, **record})
         return Output(topic=STATE, partition=partition, key=f"{entity.name} {part} ".encode() + key, value=value)
+
+
+def _check_part(part: dict[str, Any], key: bytes) -> None:
+    """Rejected where a part is none that `flush` writes under this key."""
+    lengths = {len(part[name]) for name in ("ends", "counts", *(() if key == POSITIONS else ("sums", "frauds")))}
+    if len(lengths) != 1 or len(part["last_hashes"]) > LAST_HASHES:
+        raise Rejected(reason="inconsistent", detail=f"tiles of {lengths}, {len(part['last_hashes'])} hashes")
+    if part["transaction_hash"] is not None and None in (part["standing"], part["occurred_at"]):
+        raise Rejected(reason="inconsistent", detail="a label without standing or time")
+    is_own = key.startswith(f"{part['entity']} ".encode()) and key.endswith(f" {part['key']}".encode())
+    if not (is_own if key != POSITIONS else part["entity"] == ""):
+        raise Rejected(reason="key_differs", detail=f"it is of {part['entity'][:40]!r}, which is not its key")
 
 
 def _series(positions: dict[str, Any]) -> dict[int, int]:

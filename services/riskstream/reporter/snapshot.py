@@ -6,12 +6,14 @@ from typing import Any
 
 from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.tails import newest_records
 from riskstream.kafka.traced import context_in
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
+from riskstream.risk.windows import check_place
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import ReporterMetrics
 
@@ -40,11 +42,12 @@ class Follower:
 
     def restore(self) -> None:
         """Take up the totals that were written before."""
+        partition_count = TopicAdmin(self._bootstrap).partitions()[SCORES]
         with TopicReader(self._bootstrap, [TOPIC]) as reader:
             for record in reader.until_end():
                 try:
-                    self.totals.restore([record])
-                except (Rejected, ValueError):
+                    self.totals.restore([record], partition_count)
+                except Rejected:
                     self._cannot_read(TOPIC)
 
     def read(self) -> tuple[Snapshot, Control]:
@@ -67,6 +70,7 @@ class Follower:
                     continue
                 try:
                     state = self._states.decode(record.value)
+                    check_place(state, record.key, record.partition)
                 except Rejected:
                     self._cannot_read(STATES)
                     continue

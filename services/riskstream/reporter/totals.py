@@ -1,5 +1,6 @@
 """Control totals that outlive the scores: counted once, by position, and carried forward from round to round. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,10 @@ from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
 from riskstream.reporter.core import SUMS, Control
 from riskstream.risk.windows import DAY_MS, HOUR_MS, whole_after
+from riskstream.runtime.errors import Rejected
 
 TOPIC = "report-totals.v1"
+_KEY = re.compile(rb"([0-9]{1,9})(?:\|([1-9][0-9]{0,17}))?")
 KEPT_MS = 62 * DAY_MS
 """Hours that begin so long before the newest one are forgotten: no history of a customer reaches as far."""
 
@@ -107,6 +110,14 @@ class PartitionTotals:
         self.changed.add(start)
 
 
+def _place_of(key: bytes) -> tuple[int, int]:
+    """Partition and start of the hour, 0 where it is the partition's own record; Rejected where the key is none of ours."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise Rejected(reason="key_differs", detail="its key is no partition and hour")
+    return int(found[1]), int(found[2] or 0)
+
+
 class Totals:
     """The totals of every partition, as records of report-totals.v1 and as a report's control."""
 
@@ -114,17 +125,21 @@ class Totals:
         self.partitions: dict[int, PartitionTotals] = {}
         self._codec = codec("report-total.v1")
 
-    def restore(self, records: Iterable[Record]) -> None:
-        """Take up what was written; raises Rejected where a record is not one of ours."""
+    def restore(self, records: Iterable[Record], partition_count: int) -> None:
+        """Take up what was written; raises Rejected where a record is not one of ours, of a partition that scores.v1 has."""
         for record in records:
-            partition, _, start = (record.key or b"").decode().partition("|")
-            mine = self.of(int(partition))
+            partition, start = _place_of(record.key or b"")
+            if not 0 <= partition < partition_count:
+                raise Rejected(reason="key_differs", detail=f"there is no partition {partition}")
+            mine = self.of(partition)
             if record.value is None:
-                mine.hours.pop(int(start or 0), None)
+                mine.hours.pop(start, None)
                 continue
             said = self._codec.decode(record.value)
-            if said["start_at"]:
-                mine.hours[said["start_at"]] = [said[name] for name in SUMS]
+            if (said["src_partition"], said["start_at"]) != (partition, start):
+                raise Rejected(reason="key_differs", detail="it is of another partition or hour than its key")
+            if start:
+                mine.hours[start] = [said[name] for name in SUMS]
             else:
                 for name in ("position", "score_offset", "alert_offset", "alert_src", "whole_from"):
                     setattr(mine, name, said[name])

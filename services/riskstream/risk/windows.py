@@ -4,10 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from riskstream.risk.validity import MAX_AHEAD_MS
+from riskstream.runtime.errors import Rejected
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
 FIELDS = ("transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor")
+
+
+def check_place(state: dict[str, Any], key: bytes | None, partition: int) -> None:
+    """Rejected where a record of customer-risk.v1 stands under another key or in another partition than its own."""
+    if state["customer_id"].encode() != key or state["src_partition"] != partition:
+        raise Rejected(reason="key_differs", detail="it is of another customer or partition than its place")
 
 
 def whole_after(appended_at_ms: int) -> int:

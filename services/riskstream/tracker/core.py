@@ -10,7 +10,7 @@ from riskstream.contracts.columns import MAX_FRAME_BYTES
 from riskstream.contracts.writers import SchemaWait, find
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
-from riskstream.risk.windows import CustomerState
+from riskstream.risk.windows import CustomerState, check_place
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.owned import Owned
@@ -69,7 +69,9 @@ class TrackerCore:
                 if record.value is None:  # erased: an older state that is not compacted away yet does not count
                     owned.customers.pop((record.key or b"").decode(errors="replace"), None)
                 else:
-                    owned.load(self._states.decode(record.value))
+                    state = self._states.decode(record.value)
+                    check_place(state, record.key, partition)
+                    owned.load(state)
             except Rejected as error:
                 self._see_unreadable(owned, record, error)
         self._count()

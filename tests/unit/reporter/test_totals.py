@@ -29,10 +29,11 @@ def _scores(count: int, seed: int) -> list[Scored]:
 
 def _after(totals: Totals, records: list[tuple[bytes, bytes | None]]) -> Totals:
     """What another reporter knows from the records alone."""
-    totals.restore(
+    written = [
         Record(topic=TOPIC, partition=0, offset=at, appended_at=0, key=key, value=value, headers=[])
         for at, (key, value) in enumerate(records)
-    )
+    ]
+    totals.restore(written, 4)
     return totals
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import Entity
+from riskstream.runtime.errors import Rejected
 
 HEAD = struct.Struct("<qqqqi")
 """as_of of the newest and of the one before, closed_at of both, partition. Then float32 of both, newest first."""
@@ -56,9 +57,11 @@ class ProfileVector:
 
 
 def vector_of(record: dict[str, Any], entity: Entity) -> ProfileVector:
-    """From a decoded record of the entity's contract."""
+    """From a decoded record of the entity's contract; Rejected where its two vectors are not of one length."""
     newest = record["vector"]
     before = record["previous_vector"] or [float("nan")] * len(newest)
+    if len(before) != len(newest):
+        raise Rejected(reason="inconsistent", detail=f"vectors of {len(newest)} and {len(before)} features")
     closed = [record["closed_at"], NEVER if record["previous_closed_at"] is None else record["previous_closed_at"]]
     return ProfileVector(
         entity=entity,
