@@ -3,12 +3,24 @@
 import subprocess
 import sys
 
+import pytest
 import redis
+from click.testing import CliRunner
 from tests.support.builders import rows
+from tests.support.own_topics import PARTITIONS, OwnTopics
 from tests.support.world import World
 
+from riskstream.adapters import redis_home
+from riskstream.adapters.redis_home import state_home
+from riskstream.adapters.redis_state import RedisStateStore
+from riskstream.cli.rebuild import command as rebuild
 from riskstream.demo.chain import Chain
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.local.services import wait_ready
+from riskstream.risk.features.standard import STANDARD_TILES
+from riskstream.runtime.errors import Fatal
+from riskstream.scorer.joining import prove_state_is_made
+from riskstream.scorer.settings import ScorerSettings
 
 KEYS = [f"{{scorer.standard.v1.{number}}}" for number in range(4)]
 
@@ -46,6 +58,44 @@ def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     scores = [score for score in world.scores(662) if score["verdict"] == "GOOD"]
     assert max(score["features"][10] for score in scores[-5:]) > 15, "it goes on from there"
     bare.services["scorer"].server.stop()
+
+
+def test_beside_a_running_scorer_only_the_state_of_another_feature_set_is_made_and_it_joins_after_that(
+    bare: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = OwnTopics.made(bare)
+    running = own.start_ready_scorer()
+    own.send(0, rows("a", 0, 40))
+    own.scores(40)
+    own.wait_committed(0, 40)
+    monkeypatch.setattr(redis_home, "USED_S", 0)  # nobody was killed: nobody has to be forgotten
+    given = [
+        "--kafka", own.kafka, "--redis", bare.stack.redis, "--group", own.group, "--source", own.source, "--output", own.output,
+    ]  # fmt: skip
+    refused = CliRunner().invoke(rebuild, given)
+    assert isinstance(refused.exception, Fatal)
+    said = f"processes of group {own.group} run with {own.group}.standard.v1, and nothing was changed"
+    assert refused.exception.what == said
+
+    tiles = ["--features", "standard-tiles"]
+    with pytest.raises(Fatal, match="has no state: each customer would be new to it") as before:
+        _prove_made([*given[:-2], *tiles], own)
+    assert f"run `riskstream rebuild --features standard-tiles --group {own.group}` first" in before.value.do
+    done = CliRunner().invoke(rebuild, [*given, *tiles])
+    assert done.exception is None, done.exception
+    assert "40 records applied" in done.output
+    _prove_made([*given[:-2], *tiles], own)
+    own.send(0, rows("a", 40, 5))
+    own.scores(45)
+    running.server.stop()
+
+
+def _prove_made(arguments: list[str], own: OwnTopics) -> None:
+    """As a scorer of the tiled set does before it joins."""
+    settings, space = ScorerSettings.load(arguments), f"{own.group}.{STANDARD_TILES.label}"
+    redis_url = settings.redis.get_secret_value()
+    home, store = state_home(redis_url, space, PARTITIONS), RedisStateStore(redis_url, space)
+    prove_state_is_made(home, settings, "", STANDARD_TILES, TopicAdmin(own.kafka), store)
 
 
 def test_what_cannot_be_is_one_sentence(bare: Chain) -> None:

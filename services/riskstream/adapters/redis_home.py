@@ -27,6 +27,8 @@ log = structlog.get_logger("home")
 AWAY_S, WAIT_S, SETTLED_S = 30.0, 15.0, 2.0
 """How long an absent Redis is waited for; how long members that may be dead; and how long a claim must have stood to be replaced:
 of two that start at once with two stores, one sees the other join."""
+USED_S = 10
+"""How long a process that works with a state is taken to do so after it said so last."""
 _LOOK_S = 0.5
 _KEEP_S = 2.0
 _TIMEOUT_MS = 2000
@@ -68,6 +70,14 @@ class RedisHome:
     def replace(self, home: Home) -> None:
         """Write it whatever was there: the state was made again for this cluster."""
         self._ask(self._client.set, self._key, f"{home.cluster} {home.store_id}")
+
+    def use(self) -> None:
+        """Say for USED_S that a process works with the state."""
+        self._ask(self._client.set, f"{self._key}.used", "1", USED_S)
+
+    def is_used(self) -> bool:
+        """True where a process said so."""
+        return bool(self._ask(self._client.exists, f"{self._key}.used"))
 
     def has_state(self) -> bool:
         """True where rows of the namespace are there: those of a version that gave no ids."""
@@ -170,13 +180,47 @@ class HomeProof:
         )  # fmt: skip
 
     def _keep(self) -> None:
-        while not self._done.wait(_KEEP_S):
-            if self._mine is None:
-                continue
+        while True:
             try:
-                self._home.keep(self._mine)
+                if self._mine is not None:
+                    self._home.use()
+                    self._home.keep(self._mine)
             except (Retryable, Fatal) as error:
                 log.debug("the id of this Redis is not kept now", error=str(error))
+            if self._done.wait(_KEEP_S):
+                return
+
+
+def prove_unused(home: RedisHome, admin: TopicAdmin, group: str) -> None:
+    """Fatal where processes of the group work with the state that is to be made again; a killed one is forgotten meanwhile."""
+    end = time.monotonic() + USED_S + _KEEP_S
+    while admin.groups_by_members().get(group, False) and home.is_used():
+        if time.monotonic() > end:
+            raise Fatal(
+                what=f"processes of group {group} run with {home.namespace}, and nothing was changed", where=home.url,
+                do="stop all of them first, or give the --group and --features that you mean", exit_code=2,
+            )  # fmt: skip
+        time.sleep(_LOOK_S)
+
+
+def prove_made(
+    mine: RedisHome, others: Sequence[RedisHome], admin: TopicAdmin, group: str, do: str, *, is_made: bool
+) -> None:
+    """Fatal where the group runs with the state of another feature set, and that of ours was never made: it would know nobody.
+
+    `is_made`: our state has a watermark. A group of which nobody runs has lost its state rather, which is for recovery to say.
+    """
+    end = time.monotonic() + USED_S + _KEEP_S
+    while not is_made and not mine.is_used() and admin.groups_by_members().get(group, False):
+        used = [each.namespace for each in others if each.is_used()]
+        if not used or not admin.group_offsets(group):
+            return
+        if time.monotonic() > end:
+            raise Fatal(
+                what=f"group {group} runs with {used[0]}, and {mine.namespace} has no state: each customer would be new to it",
+                where=mine.url, do=do, exit_code=2,
+            )  # fmt: skip
+        time.sleep(_LOOK_S)
 
 
 def state_home(url: str, namespace: str, partitions: int) -> RedisHome:

@@ -6,7 +6,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.adapters.redis_home import made_for, state_home
+from riskstream.adapters.redis_home import made_for, prove_unused, state_home
 from riskstream.adapters.redis_snapshots import RedisSnapshots
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.snapshot_places import place_of
@@ -72,7 +72,9 @@ def command(
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
     policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
     space = f"{group}.{features.label}"
-    made_for(state_home(redis, space, counts[source]), TopicAdmin(kafka).cluster_id())
+    home = state_home(redis, space, counts[source])
+    prove_unused(home, TopicAdmin(kafka), group)
+    made_for(home, TopicAdmin(kafka).cluster_id())
     store = RedisStateStore(redis, space)
     snapshots = RedisSnapshots(redis, store, Shelf(place_of(place), space), SnapshotMetrics()) if place else None
     try:

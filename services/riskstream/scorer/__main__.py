@@ -19,6 +19,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.joining import prove_state_is_made
 from riskstream.scorer.live_releases import follow_releases
 from riskstream.scorer.live_rules import follow_rules
 from riskstream.scorer.models import NO_MODEL, load_base
@@ -63,6 +64,7 @@ def main() -> None:
     if key is not None:
         followers.append(follow_releases(settings, key, features, core, metrics, base))
     home = state_home(redis, space, admin.partitions()[settings.source])
+    prove_state_is_made(home, settings, kind, features, admin, store)
     proof = HomeProof(home, admin, settings.kafka, settings.group)
     proof.prove(stop)
     proof.start()
