@@ -17,7 +17,12 @@ from riskstream.trainer.page import page
     "--scores", type=click.Path(path_type=Path), required=True,
     help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if there, decision",
 )  # fmt: skip
-@click.option("--labels", type=click.Path(path_type=Path), required=True, help="Parquet: transaction_id, is_fraud")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet: customer_id, transaction_id, is_fraud; without customer_id ids must be unique over all customers",
+)
 @click.option(
     "--budget", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True,
     help="share of rows taken as alerted where there is no decision",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.cli.options import base_currency_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.runtime.files import check_file
 from riskstream.simulator.simulate import Simulation, simulate
@@ -19,12 +20,13 @@ from riskstream.simulator.simulate import Simulation, simulate
 @click.option(
     "--start", type=click.DateTime(["%Y-%m-%d"]), default="2024-01-01", show_default=True, help="first day, UTC"
 )
-def command(out: Path, seed: int, customers: int, days: int, start: datetime) -> None:
+@base_currency_option
+def command(out: Path, seed: int, customers: int, days: int, start: datetime, base_currency: str) -> None:
     """Write simulated transactions: habits, six kinds of attack with their truth, labels that arrive late."""
     check_file(out, is_own=parquet_of("simulate"))
     started = time.monotonic()
     start_ms = int((start - datetime(1970, 1, 1)).total_seconds() * 1000)
-    table = simulate(Simulation(seed=seed, customers=customers, days=days, start_ms=start_ms))
+    table = simulate(Simulation(seed=seed, customers=customers, days=days, start_ms=start_ms, currency=base_currency))
     made_s = time.monotonic() - started
     write_parquet(out, table, "simulate", private=False)
     frauds = int(table["is_fraud"].to_numpy().sum())

@@ -105,7 +105,7 @@ def _handbook(data: Path, out: Path, validate: bool) -> None:
             "base_amount_minor": read.columns.base_amount_minor[rows],
             "score": tested.scores,
         }
-        known = {"transaction_id": scores["transaction_id"], "is_fraud": labels[rows]}
+        known = {name: scores[name] for name in ("customer_id", "transaction_id")} | {"is_fraud": labels[rows]}
         with whole_folder(folder) as partial:
             (partial / "model.onnx").write_bytes(tested.onnx)
             write_parquet(partial / "scores.parquet", pa.table(scores), "train", private=True)

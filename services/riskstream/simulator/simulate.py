@@ -25,6 +25,7 @@ class Simulation:
     customers: int
     days: int
     start_ms: int = START_MS
+    currency: str = "EUR"
 
 
 def simulate(wanted: Simulation) -> pa.Table:
@@ -60,9 +61,9 @@ def simulate(wanted: Simulation) -> pa.Table:
             ),
             "kind": pa.DictionaryArray.from_arrays(events.kind.astype(np.int32), list(KINDS)).cast(pa.string()),
             "amount_minor": amount_minor,
-            "currency": _constant("EUR", n),
+            "currency": _constant(wanted.currency, n),
             "base_amount_minor": amount_minor,
-            "base_currency": _constant("EUR", n),
+            "base_currency": _constant(wanted.currency, n),
             "rates_version": _constant("", n),
             "device_id": _joined("d", device),
             "counterparty_id": _nulled(_joined("x", stranger % 50_000), ~is_transfer),

@@ -18,6 +18,7 @@ from riskstream.runtime.errors import Fatal
 
 NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
 LABEL = "is_fraud"
+BASE_CURRENCY = "base_currency"
 KNOWN_AT = "label_known_at"
 """Optional: when the label became known; without it a delay after the transaction is taken."""
 
@@ -45,6 +46,12 @@ class Transactions:
     def customers(self) -> NDArray[np.int32]:
         """A number of each row's customer."""
         return self.columns.keys["customer_id"]
+
+    def names(self) -> list[tuple[str, str]]:
+        """(customer, transaction) of each row as texts, as the contract has them."""
+        ends, raw = self.columns.customer_id.ends.tolist(), self.columns.customer_id.data.tobytes()
+        customers = [raw[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        return list(zip(customers, self.ids.cast(pa.string()).to_pylist(), strict=True))
 
     def until(self, stop: int) -> "Transactions":
         """The first `stop` rows, and the frauds known by the last of them."""
@@ -147,7 +154,8 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
                 do=f"give a file with {', '.join(needed)}",
                 exit_code=2,
             )
-        more = [name for name in (label, KNOWN_AT, "terminal_id", "device_id") if name in found and name not in needed]
+        optional = (label, KNOWN_AT, "terminal_id", "device_id", BASE_CURRENCY)
+        more = [name for name in optional if name in found and name not in needed]
         table = pq.read_table(path, columns=[*needed, *more])
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
@@ -157,7 +165,8 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
         if name != "mcc" and table[name].null_count:
             raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
     id_name = "TRANSACTION_ID" if is_book else "transaction_id"
-    _no_id_twice(table[id_name], path)
+    _no_id_twice(table[id_name], table["CUSTOMER_ID" if is_book else "customer_id"], path)
+    _one_currency(table, path)
     columns = _book_columns(table, path) if is_book else transaction_columns(table, path)
     labels = frauds = None
     if label in table.column_names:
@@ -235,16 +244,34 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
     return np.array(occurred, np.int64)
 
 
-def _no_id_twice(ids: pa.ChunkedArray, path: Path) -> None:
+def _one_currency(table: pa.Table, path: Path) -> None:
+    """Fatal where base amounts are in several currencies: features and sums of money add them up."""
+    if BASE_CURRENCY not in table.column_names:
+        return
+    found = sorted(each for each in pc.unique(table[BASE_CURRENCY]).to_pylist() if each is not None)
+    if len(found) > 1:
+        raise Fatal(
+            what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed", where=str(path),
+            do="convert base_amount_minor to one base_currency", exit_code=2,
+        )  # fmt: skip
+
+
+def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -> None:
+    """Fatal where a customer has an id twice; two customers may share one."""
     if (
         pa.types.is_integer(ids.type) and (np.diff(ids.to_numpy()) > 0).all()
     ):  # as files number them: no table of ids is made
         return
     if pc.count_distinct(ids).as_py() == len(ids):
         return
-    counts = pc.value_counts(ids)
-    twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
-    raise Fatal(what=f"transaction {twice} is there twice", where=str(path), do="drop repeated rows", exit_code=2)
+    rows = pa.table({"id": ids, "customer": customers}).group_by(["customer", "id"]).aggregate([([], "count_all")])
+    if rows.num_rows == len(ids):
+        return
+    twice = rows.filter(pc.greater(rows["count_all"], 1)).slice(0, 1).to_pylist()[0]
+    raise Fatal(
+        what=f"transaction {twice['id']} of customer {twice['customer']} is there twice", where=str(path),
+        do="drop repeated rows", exit_code=2,
+    )  # fmt: skip
 
 
 def _numbered(column: pa.ChunkedArray) -> NDArray[np.int32]:

@@ -35,14 +35,16 @@ class Scored:
 
 
 def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
-    """Join scores and labels by transaction. A row is alerted by `decision` where there is one, else by the budget.
+    """Join scores and labels by customer and transaction, as an id is unique within its customer alone.
 
-    Fatal where a file lacks a column, holds a null or a transaction twice, a score is NaN, a score has no label, or a label no
-    score.
+    Labels without customer_id are joined by transaction where no two customers of the scores share an id. A row is alerted by
+    `decision` where there is one, else by the budget. Fatal where a file lacks a column, holds a null or a transaction twice, a
+    score is NaN, a score has no label, or a label no score.
     """
     table = _read(scores, SCORES, ("decision",))
-    known = _read(labels, LABELS, ())
-    at = pc.index_in(table["transaction_id"], known["transaction_id"].combine_chunks())
+    known = _read(labels, LABELS, ("customer_id",))
+    ours, theirs = _joined_by(table, scores, known, labels)
+    at = pc.index_in(ours, theirs)
     if at.null_count:
         name = table["transaction_id"].filter(pc.is_null(at))[0].as_py()
         raise Fatal(
@@ -50,7 +52,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
             do="give the labels of all of them", exit_code=2,
         )  # fmt: skip
     if len(known) > len(table):
-        unknown = known.filter(pc.invert(pc.is_in(known["transaction_id"], table["transaction_id"].combine_chunks())))
+        unknown = known.filter(pc.invert(pc.is_in(theirs, ours)))
         raise Fatal(
             what=f"{len(unknown):,} labels are of transactions without a score, {unknown['transaction_id'][0].as_py()} first",
             where=str(labels), do="give the labels of the scored transactions alone", exit_code=2,
@@ -178,6 +180,52 @@ def _alerts(data: Scored, rows: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
+def _joined_by(scored: pa.Table, scores: Path, known: pa.Table, labels: Path) -> tuple[pa.Array, pa.Array]:
+    """What the rows of both tables are joined by, each once."""
+    ours = names_of(scored)
+    _no_row_twice(scored, ours, scores, "drop repeated rows")
+    if "customer_id" in known.column_names:
+        theirs = names_of(known)
+        _no_row_twice(known, theirs, labels, "drop repeated rows")
+        return ours, theirs
+    ids = scored["transaction_id"].combine_chunks()
+    if (shared := _first_twice(scored, ids)) is not None:
+        raise Fatal(
+            what=f"transaction {shared['transaction_id']} is there of several customers, and the labels do not say of which",
+            where=str(labels), do="add the column customer_id", exit_code=2,
+        )  # fmt: skip
+    theirs = known["transaction_id"].combine_chunks()
+    _no_row_twice(known, theirs, labels, "drop repeated rows, or add the column customer_id")
+    return ids, theirs
+
+
+def names_of(table: pa.Table) -> pa.Array:
+    """A text of each row's customer_id and transaction_id, by which rows of two tables are joined."""
+    customers = table["customer_id"].cast(pa.string())
+    length = pc.binary_length(customers).cast(pa.string())
+    return pc.binary_join_element_wise(
+        length, customers, table["transaction_id"].cast(pa.string()), "|"
+    ).combine_chunks()
+
+
+def _no_row_twice(table: pa.Table, names: pa.Array, path: Path, do: str) -> None:
+    if (twice := _first_twice(table, names)) is not None:
+        of = f" of customer {twice['customer_id']}" if "customer_id" in twice else ""
+        raise Fatal(
+            what=f"transaction {twice['transaction_id']}{of} is there twice", where=str(path), do=do, exit_code=2
+        )
+
+
+def _first_twice(table: pa.Table, names: pa.Array) -> dict[str, Any] | None:
+    """The first row whose name stands above it already; None where there is none."""
+    if pc.count_distinct(names).as_py() == len(names):
+        return None
+    codes = names.dictionary_encode().indices.to_numpy()
+    firsts = np.unique(codes, return_index=True)[1]
+    found: dict[str, Any] = table.slice(int(np.setdiff1d(np.arange(len(codes)), firsts)[0]), 1).to_pylist()[0]
+    return found
+
+
 def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> pa.Table:
     try:
         found = pq.read_schema(path).names
@@ -193,11 +241,9 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> pa.Tabl
         ) from error
     ids = table["transaction_id"].cast(pa.string())
     table = table.set_column(table.column_names.index("transaction_id"), "transaction_id", ids)
-    for name in needed:
+    for name in table.column_names:
         if table[name].null_count:
             raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
-    if pc.count_distinct(ids).as_py() != len(ids):
-        raise Fatal(what="a transaction is there twice", where=str(path), do="drop repeated rows", exit_code=2)
     if not len(table):
         raise Fatal(what="it holds no rows", where=str(path), do="give some", exit_code=2)
     return table

@@ -61,7 +61,8 @@ class LoggedRows:
         self.found = Joined()
         self._features = features
         self._parts: list[_Part] = []
-        self._labels: dict[str, list[tuple[int, int, int]]] = {}
+        self._labels: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+        """By customer and transaction, whose id is unique within its customer."""
         self._newest_ms = 0
         self._rule = AcceptedReader()
         self._scores, self._said = ColumnDecoder("score.v1"), ColumnDecoder("label.v1")
@@ -111,19 +112,23 @@ class LoggedRows:
         self.found.late += int(is_late[good].sum())
         for at in good[~is_late[good]].tolist():
             said = int(ranks[at]), int(known[at]), int(columns.numbers("outcome")[at])
-            self._labels.setdefault(columns.text("transaction_id", at), []).append(said)
+            name = columns.text("customer_id", at), columns.text("transaction_id", at)
+            self._labels.setdefault(name, []).append(said)
             self._newest_ms = max(self._newest_ms, int(known[at]))
 
     def table(self, as_of_ms: int | None = None, delay_ms: int = LABEL_DELAY_MS) -> pa.Table:
         """Rows by time, then position. A label counts that was known by then; without one a row is genuine once it is
         `delay_ms` old, and is left out before. As of the newest event or label by default."""
         now = self._newest_ms if as_of_ms is None else as_of_ms
-        ids = _joined(part.texts["transaction_id"] for part in self._parts)
+        ids, customers = (
+            _joined(part.texts[name] for part in self._parts) for name in ("transaction_id", "customer_id")
+        )
+        names = list(zip(customers, ids, strict=True))
         happened = self._column("occurred_at")
         is_fraud = np.zeros(len(ids), np.bool_)
         known_at = happened + delay_ms
         is_known = known_at <= now
-        for row, name in enumerate(ids):
+        for row, name in enumerate(names):
             said = [each for each in self._labels.get(name, ()) if each[1] <= now]
             if said:
                 _, known, outcome = max(said)
@@ -132,16 +137,14 @@ class LoggedRows:
         rows = rows[np.lexsort((self._column("src")[rows], self._column("partition")[rows], happened[rows]))]
         self.found.rows, self.found.frauds = len(rows), int(is_fraud[rows].sum())
         self.found.immature = len(ids) - len(rows)
-        self.found.strange = len(self._labels.keys() - set(ids))
+        self.found.strange = len(self._labels.keys() - set(names))
         vectors = np.concatenate(
             [part.vectors for part in self._parts] or [np.empty((0, len(self._features.names)), np.float32)]
         )
         picked = pa.array(rows)
         columns = {
             "transaction_id": pa.array(ids, pa.string()).take(picked),
-            "customer_id": pa.array(_joined(part.texts["customer_id"] for part in self._parts), pa.string()).take(
-                picked
-            ),
+            "customer_id": pa.array(customers, pa.string()).take(picked),
             "occurred_at": pa.array(happened[rows], pa.timestamp("ms")),
             "base_amount_minor": self._column("base_amount_minor")[rows],
             "score": np.concatenate([part.score for part in self._parts] or [np.empty(0, np.float32)])[rows],

@@ -41,7 +41,7 @@ class OfflineParity:
         self._features = features
         self._owned = len(features.inputs) + len(features.owned)
         self._vectors = data.vectors(features)
-        self._rows = {f"{prefix}{name}": row for row, name in enumerate(data.ids.to_pylist())}
+        self._rows = {(customer, f"{prefix}{name}"): row for row, (customer, name) in enumerate(data.names())}
         self._rule = AcceptedReader()
         self._decoder = ColumnDecoder("score.v1")
 
@@ -55,7 +55,7 @@ class OfflineParity:
         for at, record in enumerate(records):
             if not self._rule.accept(record.partition, srcs[at], prevs[at]) or not is_good[at]:
                 continue
-            row = self._rows.get(columns.text("transaction_id", at))
+            row = self._rows.get((columns.text("customer_id", at), columns.text("transaction_id", at)))
             if row is None or columns.text("feature_set", at) != label:
                 continue
             flags = columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes()

@@ -79,6 +79,23 @@ def test_without_decisions_the_budget_says_what_is_alerted(tmp_path: Path) -> No
     assert (found["alerts"], found["saved_minor"], found["stopped_minor"]) == (2, 100, 400)
 
 
+def test_labels_are_joined_by_customer_and_transaction(tmp_path: Path) -> None:
+    scores = _scores(transaction_id=["a", "b", "a", "d", "b", "f"])
+    customers = _scores()["customer_id"].to_pylist()
+    named = _labels(
+        transaction_id=scores["transaction_id"].to_pylist()[::-1], customer_id=customers[::-1],
+    )  # fmt: skip
+    _run(tmp_path, scores, named, "--json", str(tmp_path / "out.json"))
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["frauds"], found["saved_minor"], found["lost_minor"], found["stopped_minor"]) == (3, 900, 3200, 400)
+
+
+def test_labels_without_customers_are_refused_where_customers_share_an_id(tmp_path: Path) -> None:
+    shared = _scores(transaction_id=["a", "b", "a", "d", "e", "f"])
+    with pytest.raises(Fatal, match=r"transaction a is there of several customers.*add the column customer_id"):
+        _run(tmp_path, shared, _labels())
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "words"),
     [
@@ -88,7 +105,10 @@ def test_without_decisions_the_budget_says_what_is_alerted(tmp_path: Path) -> No
             "1 labels are of transactions without a score, z first",
         ),
         (_scores(score=[0.1, float("nan"), 0.1, 0.1, 0.1, 0.1]), _labels(), "row 1 has no number"),
-        (_scores(transaction_id=["a", "a", "c", "d", "e", "f"]), _labels(), "there twice"),
+        (_scores(transaction_id=["a", "a", "c", "d", "e", "f"]), _labels(), "transaction a of customer k is there twice"),
+        (_scores(), _labels(transaction_id=["f", "f", "d", "c", "b", "a"]), "transaction f is there twice"),
+        (_scores(), _labels(customer_id=["n", "m", "m", "l", "k", None]), "customer_id holds nulls"),
+        (_scores(), _labels(customer_id=["n", "m", "m", "l", "k", "x"]), "1 scored transactions have no label, a first"),
         (_scores(score=[None, 0.1, 0.1, 0.1, 0.1, 0.1]), _labels(), "score holds nulls"),
         (_scores().drop_columns(["score"]), _labels(), "column score is missing"),
         (_scores(), _labels(is_fraud=[True] * 6), "one class only"),

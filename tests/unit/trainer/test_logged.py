@@ -32,13 +32,22 @@ def _record(topic: str, offset: int, value: bytes | None, partition: int = 0) ->
 
 def _score(src: int, **changes: Any) -> Record:
     vector = [float(src)] * WIDE
-    said = score(src=src, prev=src - 1, transaction_id=f"t{src}", occurred_at=NOW_MS + src, features=vector, **changes)
+    said = score(
+        **{
+            "src": src,
+            "prev": src - 1,
+            "transaction_id": f"t{src}",
+            "occurred_at": NOW_MS + src,
+            "features": vector,
+            **changes,
+        }
+    )
     return _record("scores.v1", src, codec("score.v1").encode(said))
 
 
 def _label(name: str, days: float, **changes: Any) -> Record:
     said = {
-        "label_id": "l", "transaction_id": name, "customer_id": "c", "outcome": "FRAUD", "source": "IMPORT",
+        "label_id": "l", "transaction_id": name, "customer_id": "c-1", "outcome": "FRAUD", "source": "IMPORT",
         "occurred_at": NOW_MS, "known_at": NOW_MS + int(days * DAY_MS), "loss_minor": 0, "base_currency": "EUR",
         "terminal_id": None, "device_id": None, **changes,
     }  # fmt: skip
@@ -68,6 +77,19 @@ def test_what_was_known_then_is_what_counts() -> None:
     assert _frauds(rows.table(NOW_MS + 3 * DAY_MS)) == {"t1": True}
     assert _frauds(rows.table(NOW_MS + 8 * DAY_MS)) == {"t0": False, "t1": True}
     assert _frauds(rows.table(NOW_MS + 40 * DAY_MS)) == {"t0": True, "t1": False}
+
+
+def test_a_label_is_of_one_customers_transaction(tmp_path: Path) -> None:
+    rows = LoggedRows(STANDARD)
+    rows.take_scores([_score(0), _score(1, transaction_id="t0", customer_id="c-2")])
+    rows.take_labels([_label("t0", 3, customer_id="c-2"), _label("t0", 3, customer_id="c-3")])
+    table = rows.table(NOW_MS + 8 * DAY_MS)
+    assert dict(zip(table["customer_id"].to_pylist(), table["is_fraud"].to_pylist(), strict=True)) == {
+        "c-1": False, "c-2": True,
+    }  # fmt: skip
+    assert rows.found.strange == 1
+    pq.write_table(table, tmp_path / "logged.parquet")
+    assert read_scored(tmp_path / "logged.parquet", tmp_path / "logged.parquet", 0.5).label.tolist() == [False, True]
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,7 +139,7 @@ def _file(path: Path, count: int) -> Path:
             features=vector.tolist(), score=0.9 if risky[src] else 0.1,
         )  # fmt: skip
         rows.take_scores([_record("scores.v1", src, codec("score.v1").encode(said))])
-    rows.take_labels([_label(f"t{src}", 5) for src in np.flatnonzero(risky).tolist()])
+    rows.take_labels([_label(f"t{src}", 5, customer_id=f"c{src % 50}") for src in np.flatnonzero(risky).tolist()])
     pq.write_table(rows.table(NOW_MS + 20 * DAY_MS), path)
     return path
 

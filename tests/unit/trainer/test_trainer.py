@@ -20,7 +20,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer import dataset, gates
 from riskstream.trainer.calibrate import platt, scale
-from riskstream.trainer.dataset import NEEDED, read_dataset
+from riskstream.trainer.dataset import NEEDED, read_dataset, read_transactions
 from riskstream.trainer.export import export
 from riskstream.trainer.fit import FitSettings, boost, train
 from riskstream.trainer.gates import exported_scores
@@ -99,6 +99,34 @@ def test_bad_data_is_one_sentence_and_no_folder_is_left(tmp_path: Path, data: Pa
     with pytest.raises(Fatal, match=words):
         train(read_dataset(path, STANDARD), STANDARD, FitSettings(trees=3), tmp_path / "out")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["in.parquet"]
+
+
+def test_two_customers_may_share_an_id(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    ids = [table["transaction_id"][0].as_py()] * 100
+    customers = [f"c-{at}" for at in range(100)]
+    for name, values in (("transaction_id", ids), ("customer_id", customers)):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, tmp_path / "in.parquet")
+    read = read_transactions(tmp_path / "in.parquet")
+    assert read.names() == list(zip(customers, ids, strict=True))
+    customers[7] = customers[6]
+    pq.write_table(
+        table.set_column(table.column_names.index("customer_id"), "customer_id", pa.array(customers)),
+        tmp_path / "in.parquet",
+    )
+    with pytest.raises(Fatal, match=f"transaction {ids[0]} of customer c-6 is there twice"):
+        read_transactions(tmp_path / "in.parquet")
+
+
+def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    mixed = pa.array(["EUR"] * 99 + ["JPY"])
+    pq.write_table(
+        table.set_column(table.column_names.index("base_currency"), "base_currency", mixed), tmp_path / "in.parquet"
+    )
+    with pytest.raises(Fatal, match="base amounts are in EUR and JPY, and would be summed"):
+        read_transactions(tmp_path / "in.parquet")
 
 
 def test_no_file_or_no_parquet_is_one_sentence(tmp_path: Path) -> None:
