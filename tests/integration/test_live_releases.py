@@ -1,11 +1,15 @@
 """Releases that are activated and withdrawn while scorers run, and what others write beside them."""
 
+import base64
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -15,8 +19,9 @@ from loadtests.proof.ager import Ager
 from tests.support.builders import rows
 from tests.support.world import World
 
-from riskstream.adapters.release_records import head_key
+from riskstream.adapters.release_records import head_key, head_of
 from riskstream.adapters.signing import PublicKey
+from riskstream.cli import release_channel
 from riskstream.cli.release import command
 from riskstream.cli.release_desk import read_standing
 from riskstream.contracts.codec import codec
@@ -195,6 +200,108 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
     assert len(scores) == stream.sent, "none lost"
 
 
+def test_of_two_who_change_the_channel_at_once_one_wins_and_the_other_is_told(
+    bare: Chain, packed: Path, ids: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command stops between its reading and its writing, and the other operator's runs there from beginning to end."""
+    kafka, key = bare.stack.kafka, tmp_path / "key"
+    _run("keygen", "--out", str(key))
+    files = {name: tmp_path / f"{name}.release" for name in ("one", "two")}
+    for name, file in files.items():
+        _run("pack", str(packed / name), "--key", str(key), "--out", str(file))
+    signer = PublicKey.read(tmp_path / "key.pub").fingerprint
+    end = ("--key", str(key), "--kafka", kafka, "--wait-s", "0", "--by")
+    between: list[tuple[str, ...]] = []
+
+    def stop_in(name: str) -> None:
+        real = getattr(release_channel, name)
+
+        def stopped(*given: Any) -> Any:
+            while between:
+                _run(*between.pop())
+            return real(*given)
+
+        monkeypatch.setattr(release_channel, name, stopped)
+
+    stop_in("_warnings")
+    stop_in("legacy_withdrawn")
+    _run("activate", str(files["one"]), *end, "ann")
+    # ann activates two, while bob withdraws it: it stays withdrawn
+    between.append(("withdraw", str(files["two"]), *end, "bob"))
+    with pytest.raises(Fatal, match=rf"meanwhile bob withdrew {ids['two']} \(number .*, and nothing was activated"):
+        _run("activate", str(files["two"]), *end, "ann")
+    assert _said(kafka, signer) == ([ids["one"]], [ids["two"]])
+    # ann activates two again, knowingly, while bob activates one again
+    between.append(("activate", str(files["one"]), *end, "bob"))
+    with pytest.raises(Fatal, match=rf"meanwhile bob activated {ids['one']}"):
+        _run("activate", str(files["two"]), *end, "ann")
+    assert _said(kafka, signer) == ([ids["one"]], [ids["two"]])
+    # bob withdraws one, while ann activates two: a withdrawal never gives way
+    between.append(("activate", str(files["two"]), *end, "ann"))
+    said = _run("withdraw", ids["one"], *end, "bob")
+    assert f"warning: meanwhile ann activated {ids['two']}" in said.output
+    assert _said(kafka, signer) == ([ids["two"]], [ids["one"]])
+    numbers = _numbers(kafka, signer)
+    assert len(numbers) == 5, "one head for each command that said that it was done"
+    assert numbers == sorted(set(numbers)), "no number twice"
+
+    # and from two threads, whichever comes first
+    both, refused = Barrier(2), list[str]()
+
+    def run(name: str) -> bool:
+        both.wait(10)
+        try:
+            release_channel.activate.callback(
+                files[name], key=key, kafka=kafka, by=name, wait_s=0.0, scores="scores.v1"
+            )  # type: ignore[misc]
+        except Fatal as error:
+            refused.append(error.what)
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(run, ("one", "two")))
+    assert any(done)
+    assert all("and nothing was activated" in each for each in refused)
+    later = _numbers(kafka, signer)[len(numbers) :]
+    assert len(later) == sum(done)
+    assert later == sorted(set(later))
+
+
+def test_what_a_version_before_activated_is_adopted_in_its_order(
+    bare: Chain, packed: Path, ids: dict[str, str], tmp_path: Path
+) -> None:
+    kafka, key = bare.stack.kafka, tmp_path / "key"
+    _run("keygen", "--out", str(key))
+    signer = PublicKey.read(tmp_path / "key.pub").fingerprint
+    for at, name in enumerate(("one", "two")):
+        file = tmp_path / f"{name}.release"
+        _run("pack", str(packed / name), "--key", str(key), "--out", str(file))
+        content = base64.b64encode(file.read_bytes()).decode()
+        put(kafka, RELEASES, ids[name].encode(), _unsigned(ids[name], content_base64=content, changed_at=100 + at))
+    end = ("--key", str(key), "--kafka", kafka)
+    said = _run("adopt", *end, "--by", "ann").output
+    assert f"standard.v1: 2 signed, newest {ids['two']}" in said
+    assert _said(kafka, signer) == ([ids["two"], ids["one"]], [])
+    assert "nothing to sign" in _run("adopt", *end).output
+    assert f"release {ids['two']} is withdrawn" in _run("withdraw", ids["two"], *end, "--wait-s", "0").output
+    assert _said(kafka, signer) == ([ids["one"]], [ids["two"]])
+    legacy = read_standing(kafka).unsigned()
+    assert (legacy[ids["two"]]["status"], legacy[ids["one"]]["status"]) == ("WITHDRAWN", "ACTIVE")
+
+
+def _said(kafka: str, signer: str) -> tuple[list[str], list[str]]:
+    """The releases that are active and those that were withdrawn, by the newest head."""
+    head = head_of(json.loads(codec("release.v1").decode(_head(kafka, signer))["statement"]))
+    return [each.release_id for each in head.active], [each.release_id for each in head.withdrawn]
+
+
+def _numbers(kafka: str, signer: str) -> list[int]:
+    """The numbers of all heads that stand on the topic, in its order."""
+    frames = [each.value for each in read_standing(kafka).records if each.key == head_key("standard.v1", signer)]
+    return [json.loads(codec("release.v1").decode(frame)["statement"])["number"] for frame in frames]
+
+
 def _head(kafka: str, signer: str) -> bytes:
     with TopicReader(kafka, [RELEASES]) as reader:
         found = [record.value for record in reader.until_end() if record.key == head_key("standard.v1", signer)]
@@ -218,8 +325,8 @@ def _last_by(chain: Chain, release_id: str) -> int:
         )
 
 
-def _unsigned(release_id: str) -> bytes:
+def _unsigned(release_id: str, **changes: Any) -> bytes:
     return codec("release.v1").encode({
         "release_id": release_id, "feature_set": "standard.v1", "status": "ACTIVE", "content_base64": "UEs=",
-        "changed_at": 2**42, "changed_by": "",
+        "changed_at": 2**42, "changed_by": "", **changes,
     })  # fmt: skip

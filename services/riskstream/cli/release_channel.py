@@ -24,7 +24,7 @@ from riskstream.adapters.signing import PublicKey, public_of
 from riskstream.cli.options import kafka_option
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
-from riskstream.cli.release_list import described, lines, moment
+from riskstream.cli.release_list import described, lines, moment, said_last
 from riskstream.cli.release_scores import SCORES, ScoreWatch, Use, in_use_at_the_end, name_of
 from riskstream.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
@@ -56,6 +56,7 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: str) -> None:
     """Have every scorer of its feature set that was given the signer's public key use it, within seconds and at a batch edge.
 
+    Exit code 3, and nothing is activated, where somebody else activated or withdrew a release meanwhile.
     Says what scorers did, as far as payments came meanwhile, and warns where its figures are worse than those of the one before.
     """
     public = public_of(key)
@@ -65,10 +66,17 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
     if features := _features(feature_set):
         check_fits(release, features, str(file))
     warnings: list[str] = []
+    seen: list[int] = []
 
     def decide(standing: Standing, at: int) -> list[Change]:
         _refuse_another(standing, public, release)
         before = standing.channel(public, feature_set, []).head or Head(feature_set=feature_set, number=0)
+        seen.append(before.number)
+        if before.number != seen[0]:  # who activates has looked at what is live: that has changed under his hands
+            raise Fatal(
+                what=f"meanwhile {said_last(before)}, and nothing was activated", where=f"{RELEASES} of {kafka}",
+                do="look at `riskstream release list`, and activate again if it is still wanted", exit_code=3,
+            )  # fmt: skip
         warnings[:] = _warnings(before, release, standing.release(before.active[0], public) if before.active else None)
         record = content_key(release.release_id, public.fingerprint), content_frame(raw, release, key, at, by)
         entry = Active(release_id=release.release_id, sha256=hashlib.sha256(raw).hexdigest(), at=at, by=by)
@@ -103,11 +111,17 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
     given = read(Path(release), public) if Path(release).is_file() else None
     release_id = given.release_id if given else release
 
+    seen: dict[str, int] = {}
+    meanwhile: list[str] = []
+
     def decide(standing: Standing, at: int) -> list[Change]:
         entry = Withdrawn(release_id=release_id, at=at, by=by, why=why)
         changes = []
+        meanwhile.clear()
         for feature_set in sorted({name for name, signer in standing.heads() if signer == public.fingerprint}):
             head = standing.channel(public, feature_set, []).head
+            if head is not None and head.number != seen.setdefault(feature_set, head.number):
+                meanwhile.append(said_last(head))
             is_of_it = given is not None and given.manifest["feature_set"] == feature_set
             if head is not None and (head.is_active(release_id) or head.is_withdrawn(release_id) or is_of_it):
                 changes.append(Change(head.without(entry)))
@@ -120,6 +134,8 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
 
     with ScoreWatch(kafka, scores) as watch:
         changes, at = change(kafka, key, by, decide)
+        for each in meanwhile:
+            click.echo(f"warning: meanwhile {each}; the withdrawal stands on top of that", err=True)
         click.echo(f"release {release_id} is withdrawn, number {changes[0].head.number}")
         is_over = [_say_left(each.head, watch, at, wait_s, release_id) for each in changes]
     if not all(is_over):

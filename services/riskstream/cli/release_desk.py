@@ -1,5 +1,6 @@
 """Who changes a release channel: reads what stands there, signs the head after it, and writes it before anybody else does."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from riskstream.kafka.read import TopicReader
 from riskstream.kafka.sole_writer import Overtaken, SoleWriter
 from riskstream.runtime.errors import Fatal, Rejected
 
-_TRIES = 5
+_TRIES = 8
 _SCHEMA_S = 15.0
 
 
@@ -139,7 +140,7 @@ def change(
         except Overtaken:
             if tried == _TRIES - 1:
                 raise
-            time.sleep(0.1 * (tried + 1))
+            time.sleep(random.uniform(0.05, 0.2) * (tried + 1))
     raise AssertionError  # the last try returns or raises
 
 

@@ -16,6 +16,14 @@ from riskstream.runtime.errors import Fatal
 NOT_CHECKED = "not checked: give --key, the signer's .pub file"
 
 
+def said_last(head: Head) -> str:
+    """Who did what by the newest head: what it says at its own number."""
+    done = [(each.by, f"activated {each.release_id}") for each in head.active if each.at == head.number]
+    done += [(each.by, f"withdrew {each.release_id}") for each in head.withdrawn if each.at == head.number]
+    words = ", ".join(f"{by or 'somebody'} {what}" for by, what in done) or "somebody changed it"
+    return f"{words} (number {head.number}, {moment(head.number)})"
+
+
 def moment(at_ms: int) -> str:
     """UTC, to the second."""
     try:
