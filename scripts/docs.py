@@ -88,7 +88,8 @@ def pages() -> dict[str, str]:
             "Feature sets",
             "Order as in the vector of every score; amounts are minor units of the base currency. A feature is of the entity's\n"
             "events in (t - delay - window, t - delay]: of an owned entity t is the event's own time, of a profile the end of the\n"
-            "last closed tile. A set in tiles has windows whose left edge is quantised to a tile.",
+            "last closed tile. A set in tiles has windows whose left edge is quantised to a tile. Amounts are added as whole\n"
+            "numbers; a feature is a float, the nearest one to the exact sum ([money](money.md)).",
             "\n".join(_feature_set(each) for each in SETS.values()),
         ),
         "topics.md": page(

@@ -75,7 +75,7 @@ def _model_of(data: Transactions, vectors: NDArray[np.float32], stop: int, out: 
     start = int(np.searchsorted(data.columns.occurred_at, data.columns.occurred_at[0] + 37 * DAY_MS))
     part = slice(start, stop)
     rows = Dataset(rows=vectors[part], labels=labels_of(data)[part], occurred_at=data.columns.occurred_at[part],
-                   customers=data.customers[part])  # fmt: skip
+                   customers=data.customers[part], amounts_minor=data.columns.base_amount_minor[part])  # fmt: skip
     train(rows, HANDBOOK, FitSettings(max_bin=4095), out)
     return out
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.kafka.read import TopicReader
@@ -31,14 +31,17 @@ _DEADLINE_S = 24 * 3600.0
     "--label-delay-days", type=click.IntRange(0, 120), default=7, show_default=True,
     help="a transaction without a label is genuine once it is so old; before, it is left out",
 )  # fmt: skip
-def command(kafka: str, features: FeatureSet, out: Path, as_of: datetime | None, label_delay_days: int) -> None:
+@base_currency_option
+def command(
+    kafka: str, features: FeatureSet, out: Path, as_of: datetime | None, label_delay_days: int, base_currency: str
+) -> None:  # fmt: skip
     """Write the vectors that scores logged, with the labels that came up to 120 days later.
 
     `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as --labels. What is said of one
     transaction has a precedence: chargeback, analyst, customer, import; then the later known.
     """
     check_file(out, is_own=parquet_of("logged"))
-    rows = LoggedRows(features)
+    rows = LoggedRows(features, base_currency)
     for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
         with TopicReader(kafka, [topic], committed_only=False) as reader:
             with bar(topic, sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:

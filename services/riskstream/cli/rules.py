@@ -12,6 +12,7 @@ from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.cli.saved_rules import Saved, said
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.money import shown
 from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.errors import Fatal
@@ -63,7 +64,7 @@ def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, feat
         click.echo(
             f"{each.name:24}{each.action:>8}{each.matched:>9,}{each.matched / each.days:>9,.1f}{each.most_a_day:>7,}"
             f"{100 * each.share:>7.2f} %{_share(each.precision):>11}{_share(each.recall):>8}"
-            f"{each.fraud_minor / 100:>14,.2f}{each.genuine_minor / 100:>14,.2f}"
+            f"{shown(each.fraud_minor, rows.base_currency):>14}{shown(each.genuine_minor, rows.base_currency):>14}"
         )
     refused = [each for each in outcomes if each.is_refused]
     for each in refused:

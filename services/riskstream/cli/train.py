@@ -10,6 +10,7 @@ from riskstream.cli.options import features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.money import minor_of
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
 from riskstream.trainer.fit import BOOSTERS, FitSettings, is_model_folder, train
@@ -77,7 +78,8 @@ def command(
     click.echo(f"training on {len(rows.labels):,} rows")
     costs = None
     if review_cost is not None and block_cost is not None:
-        costs = Costs(review_minor=round(100 * review_cost), block_minor=round(100 * block_cost))
+        currency = rows.base_currency
+        costs = Costs(review_minor=minor_of(review_cost, currency), block_minor=minor_of(block_cost, currency))
     settings = FitSettings(
         trees=trees,
         review_budget=review_budget,

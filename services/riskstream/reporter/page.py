@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
+
+from riskstream.risk.money import digits_of, shown
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 880, 200, 70, 28, 10
 MAX_BARS = 240
@@ -37,25 +39,35 @@ class Chart:
 def page(report: dict[str, Any]) -> str:
     """HTML of a report; the same report gives the same text."""
     windows = report["windows"][-MAX_BARS:]
-    is_daily = report["grain"] == "DAILY"
+    is_daily, currency = report["grain"] == "DAILY", report["base_currency"]
     charts = [
         _chart("Transactions", "volume", windows, "transactions", is_daily),
         _chart("Alerts", "alerts", windows, "alerts", is_daily),
-        _chart(f"Amount of alerts, {report['base_currency']}", "amount", windows, "alert_amount_minor", is_daily, 100),
+        _chart(
+            f"Amount of alerts, {currency}",
+            "amount",
+            windows,
+            "alert_amount_minor",
+            is_daily,
+            10 ** digits_of(currency),
+        ),
     ]
     return _template().render(
-        r=report, charts=charts, when=when, money=money, count=count, share=share, w=WIDTH, h=HEIGHT, left=LEFT
+        r=report,
+        charts=charts,
+        when=when,
+        money=partial(shown, currency=currency),
+        count=count,
+        share=share,
+        w=WIDTH,
+        h=HEIGHT,
+        left=LEFT,
     )
 
 
 def when(ms: int) -> str:
     """An instant for people, UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def money(minor: int) -> str:
-    """Minor units of a currency with two digits, with thin separators."""
-    return f"{minor // 100:,}.{minor % 100:02d}"
 
 
 def count(value: int) -> str:

@@ -32,7 +32,10 @@ _PLAIN = ("occurred_at", "base_amount_minor", "kind", "channel", "mcc", "mcc_nul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transactions:
-    """A file's rows, in order of time. `units`: minor units in one of the file's amounts; `ids` as in the file."""
+    """A file's rows, in order of time. `units`: minor units in one of the file's amounts; `ids` as in the file.
+
+    `base_currency`: of the amounts, "" where the file does not say.
+    """
 
     columns: TransactionColumns
     ids: pa.Array
@@ -41,6 +44,7 @@ class Transactions:
     labels: NDArray[np.bool_] | None
     frauds: KnownFrauds | None
     path: Path
+    base_currency: str = ""
 
     @property
     def customers(self) -> NDArray[np.int32]:
@@ -90,13 +94,15 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n], `customers`
-    a number of each row's, in time order."""
+    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n], `customers` a number of each
+    row's, `amounts_minor` int64[n] as features cannot hold them (float32), in time order. `base_currency` "": not said."""
 
     rows: NDArray[np.float32]
     labels: NDArray[np.bool_]
     occurred_at: NDArray[np.int64]
     customers: NDArray[np.int32]
+    amounts_minor: NDArray[np.int64]
+    base_currency: str = ""
 
 
 def read_dataset(path: Path, features: FeatureSet, progress: Callable[[int], None] = lambda _: None) -> Dataset:
@@ -105,7 +111,10 @@ def read_dataset(path: Path, features: FeatureSet, progress: Callable[[int], Non
     labels = labels_of(read)
     rows = read.vectors(features, progress)
     check_no_leak(read, features, rows)
-    return Dataset(rows=rows, labels=labels, occurred_at=read.columns.occurred_at, customers=read.customers)
+    return Dataset(
+        rows=rows, labels=labels, occurred_at=read.columns.occurred_at, customers=read.customers,
+        amounts_minor=read.columns.base_amount_minor, base_currency=read.base_currency,
+    )  # fmt: skip
 
 
 def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) -> None:
@@ -166,7 +175,7 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
             raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
     id_name = "TRANSACTION_ID" if is_book else "transaction_id"
     _no_id_twice(table[id_name], table["CUSTOMER_ID" if is_book else "customer_id"], path)
-    _one_currency(table, path)
+    base_currency = one_currency(table, path)
     columns = _book_columns(table, path) if is_book else transaction_columns(table, path)
     labels = frauds = None
     if label in table.column_names:
@@ -184,7 +193,7 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
             frauds = KnownFrauds(row=frauds.row[order], known_at=known[order])
     return Transactions(
         columns=columns, ids=table[id_name].combine_chunks(), id_name=id_name, units=100 if is_book else 1,
-        labels=labels, frauds=frauds, path=path,
+        labels=labels, frauds=frauds, path=path, base_currency=base_currency,
     )  # fmt: skip
 
 
@@ -244,16 +253,17 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
     return np.array(occurred, np.int64)
 
 
-def _one_currency(table: pa.Table, path: Path) -> None:
-    """Fatal where base amounts are in several currencies: features and sums of money add them up."""
+def one_currency(table: pa.Table, path: Path) -> str:
+    """The currency of a table's base amounts, "" where it does not say. Fatal where there are several: they are added up."""
     if BASE_CURRENCY not in table.column_names:
-        return
+        return ""
     found = sorted(each for each in pc.unique(table[BASE_CURRENCY]).to_pylist() if each is not None)
     if len(found) > 1:
         raise Fatal(
             what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed", where=str(path),
             do="convert base_amount_minor to one base_currency", exit_code=2,
         )  # fmt: skip
+    return found[0] if found else ""
 
 
 def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.key_kernel import hash_kernel
+from riskstream.risk.money import exact
 from riskstream.risk.rules.expression import Kind, Lists, Name
 from riskstream.risk.rules.rule import Rule
 from riskstream.runtime.errors import Fatal
@@ -61,7 +62,8 @@ class FileRows:
     def __init__(self, path: Path, features: FeatureSet, names: dict[str, Name], needed: frozenset[str]) -> None:
         read = read_transactions(path)
         self.occurred_at = read.columns.occurred_at
-        self.amount_minor = read.columns.base_amount_minor
+        self.amount_minor = exact(read.columns.base_amount_minor)
+        self.base_currency = read.base_currency
         self.labels = read.labels
         self._names, self._slice = names, slice(0, len(self.occurred_at))
         places = {

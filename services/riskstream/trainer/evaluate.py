@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from riskstream.contracts.catalog import contract
 from riskstream.risk.evaluation import at_budget, average_precision, calibration, card_precision, roc_auc
 from riskstream.risk.features.declare import DAY_MS, Aggregate, FeatureSet, Input
+from riskstream.risk.money import exact, shown
 from riskstream.runtime.errors import Fatal
+from riskstream.trainer.dataset import BASE_CURRENCY, one_currency
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
 LABELS = ("transaction_id", "is_fraud")
@@ -32,6 +34,8 @@ class Scored:
     customer: NDArray[np.int32]
     occurred_at: NDArray[np.int64]
     amount_minor: NDArray[np.int64]
+    base_currency: str = ""
+    """Of the amounts; "" where the file does not say."""
 
 
 def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
@@ -41,7 +45,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
     `decision` where there is one, else by the budget. Fatal where a file lacks a column, holds a null or a transaction twice, a
     score is NaN, a score has no label, or a label no score.
     """
-    table = _read(scores, SCORES, ("decision",))
+    table = _read(scores, SCORES, ("decision", BASE_CURRENCY))
     known = _read(labels, LABELS, ("customer_id",))
     ours, theirs = _joined_by(table, scores, known, labels)
     at = pc.index_in(ours, theirs)
@@ -76,7 +80,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
     return Scored(
         score=score, label=label, alerted=alerted, customer=np.array(codes, np.int32),
         occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
-        amount_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
+        amount_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64), base_currency=one_currency(table, scores),
     )  # fmt: skip
 
 
@@ -90,6 +94,7 @@ def evaluate(data: Scored) -> dict[str, Any]:
     return {
         "rows": len(data.label),
         "frauds": int(data.label.sum()),
+        "base_currency": data.base_currency,
         "auc": roc_auc(data.label, data.score),
         "average_precision": average_precision(data.label, data.score),
         f"card_precision_{CARDS_A_DAY}": card_precision(data.label, data.score, data.customer, day, CARDS_A_DAY),
@@ -119,7 +124,7 @@ def slices(data: Scored, rows: NDArray[np.float32], features: FeatureSet) -> lis
     edges = np.quantile(data.amount_minor, [0, 0.5, 0.9, 0.99, 1])
     for low, high in itertools.pairwise(edges):
         inside = (data.amount_minor > low if low > edges[0] else data.amount_minor >= low) & (data.amount_minor <= high)
-        found.append((f"amount up to {high / 100:,.2f}", inside))
+        found.append((f"amount up to {shown(round(high), data.base_currency)}", inside))
     counts = [at for at, each in enumerate(features.owned, len(features.inputs)) if each.aggregate is Aggregate.COUNT]
     if counts:
         longest = max(counts, key=lambda at: features.owned[at - len(features.inputs)].window_ms)
@@ -169,14 +174,14 @@ def _thinned(x: NDArray[np.float64], y: NDArray[np.float64], points: int) -> lis
 
 def _alerts(data: Scored, rows: NDArray[np.bool_]) -> dict[str, Any]:
     alerts, frauds = data.alerted & rows, data.label & rows
-    hits = int((alerts & frauds).sum())
+    hits, amounts = int((alerts & frauds).sum()), exact(data.amount_minor)
     return {
         "alerts": int(alerts.sum()),
         "precision": hits / int(alerts.sum()) if alerts.any() else None,
         "recall": hits / int(frauds.sum()) if frauds.any() else None,
-        "saved_minor": int(data.amount_minor[alerts & frauds].sum()),
-        "lost_minor": int(data.amount_minor[frauds & ~alerts].sum()),
-        "stopped_minor": int(data.amount_minor[alerts & ~frauds].sum()),
+        "saved_minor": int(amounts[alerts & frauds].sum()),
+        "lost_minor": int(amounts[frauds & ~alerts].sum()),
+        "stopped_minor": int(amounts[alerts & ~frauds].sum()),
     }
 
 

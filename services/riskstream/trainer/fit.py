@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.evaluation import at_budget, average_precision, roc_auc
-from riskstream.risk.features.declare import FeatureSet, Input
+from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.trainer.calibrate import platt, scale
@@ -104,7 +104,7 @@ def train(
     check_reasons(paths, booster, rows[:REASON_ROWS])
     check_size_and_latency(raw, rows)
     error = check_calibration(labels, scores)
-    amounts = rows[:, [each.input for each in features.inputs].index(Input.AMOUNT)].astype(np.int64)
+    amounts = data.amounts_minor[parts[2]]
     if settings.costs is None:
         review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
     else:
@@ -151,7 +151,7 @@ def train(
     alerted = scores >= np.float32(min(review_from, block_from))
     held = Scored(
         score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
-        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts,
+        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts, base_currency=data.base_currency,
     )  # fmt: skip
     text = page(
         f"Model {card['version']}, {features.label}",

@@ -19,7 +19,7 @@ from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.profiles import FRAUD, standings
 from riskstream.risk.features.repeats_kernel import GOOD
 from riskstream.runtime.errors import Fatal
-from riskstream.trainer.dataset import LABEL_DELAY_MS, Dataset, check_two_classes
+from riskstream.trainer.dataset import BASE_CURRENCY, LABEL_DELAY_MS, Dataset, check_two_classes, one_currency
 
 MARK = b"riskstream.logged"
 """Key of the Parquet file's metadata that says of which feature set its vectors are."""
@@ -32,7 +32,8 @@ class Joined:
     """Counts: rows written and the frauds among them; what was left out, and why.
 
     `immature`: no label yet and younger than the delay; `cold`: scored without the customer's state; `late`: labels known
-    more than MAX_LATE_MS after their transaction; `strange`: labels of transactions without a score here.
+    more than MAX_LATE_MS after their transaction; `strange`: labels of transactions without a score here; `other_currency`:
+    scores of another base currency, which scorers of before let pass.
     """
 
     rows: int = 0
@@ -42,6 +43,7 @@ class Joined:
     other_set: int = 0
     late: int = 0
     strange: int = 0
+    other_currency: int = 0
 
 
 @dataclass(slots=True)
@@ -57,7 +59,8 @@ class _Part:
 class LoggedRows:
     """Takes records of scores.v1 and labels.v1, each in order by partition; then `table`."""
 
-    def __init__(self, features: FeatureSet) -> None:
+    def __init__(self, features: FeatureSet, base_currency: str = "EUR") -> None:
+        self._base = base_currency
         self.found = Joined()
         self._features = features
         self._parts: list[_Part] = []
@@ -74,6 +77,7 @@ class LoggedRows:
             name: columns.numbers(name) for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
         }
         flag_starts, flag_lengths = columns.span("flags")
+        is_base = columns.is_text("base_currency", self._base.encode())
         wide, kept = len(self._features.names), []
         for at, record in enumerate(records):
             is_new = self._rule.accept(record.partition, int(numbers["src"][at]), int(numbers["prev"][at]))
@@ -81,6 +85,8 @@ class LoggedRows:
                 continue
             if columns.text("feature_set", at) != self._features.label:
                 self.found.other_set += 1
+            elif not is_base[at]:
+                self.found.other_currency += 1
             elif b"cold" in columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes():
                 self.found.cold += 1
             else:
@@ -147,6 +153,7 @@ class LoggedRows:
             "customer_id": pa.array(customers, pa.string()).take(picked),
             "occurred_at": pa.array(happened[rows], pa.timestamp("ms")),
             "base_amount_minor": self._column("base_amount_minor")[rows],
+            BASE_CURRENCY: pa.array([self._base] * len(rows), pa.string()),
             "score": np.concatenate([part.score for part in self._parts] or [np.empty(0, np.float32)])[rows],
             "decision": pa.array([_DECISIONS[each] for each in self._column("decision")[rows].tolist()], pa.string()),
             "is_fraud": is_fraud[rows],
@@ -182,7 +189,8 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
     return Dataset(
         rows=np.stack([table[_vector(name)].to_numpy() for name in features.names], axis=1).astype(np.float32),
         labels=labels, occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
-        customers=np.array(codes, np.int32),
+        customers=np.array(codes, np.int32), amounts_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
+        base_currency=one_currency(table, path),
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """An evaluation as one self-contained HTML page: no script, no link, charts as inline SVG."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
+
+from riskstream.risk.money import shown
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 450, 20, 290
 
@@ -28,20 +30,22 @@ def page(
             "Recall (blue) and precision (red) by day", "day", "share", _by_day(figures["days"]), days=figures["days"]
         ),
     ]
-    shown = [
+    currency = figures["base_currency"]
+    money, of = partial(shown, currency=currency), f", {currency}" if currency else ""
+    heads = [
         (f"{figures['average_precision']:.3f}", "average precision"),
         (f"{figures['auc']:.3f}", "area under the ROC curve"),
         (f"{figures['card_precision_100']:.3f}", "card precision @ 100 a day"),
         (f"{figures['calibration_error']:.4f}", "expected calibration error"),
         (share(figures["precision"]), f"precision of {figures['alerts']:,} alerts"),
         (share(figures["recall"]), "recall of the alerts"),
-        (money(figures["saved_minor"]), "amount of frauds alerted"),
-        (money(figures["lost_minor"]), "amount of frauds missed"),
+        (money(figures["saved_minor"]), f"amount of frauds alerted{of}"),
+        (money(figures["lost_minor"]), f"amount of frauds missed{of}"),
     ]
     return _template().render(
         title=title,
         r=figures,
-        figures=shown,
+        figures=heads,
         charts=charts,
         slices=slices or [],
         facts=facts or [],
@@ -76,11 +80,6 @@ def facts(card: dict[str, Any]) -> list[tuple[str, str]]:
 def share(value: float | None) -> str:
     """A share in percent, or a dash."""
     return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def money(minor: int) -> str:
-    """Minor units of a currency with two digits."""
-    return f"{minor // 100:,}.{minor % 100:02d}"
 
 
 def _chart(

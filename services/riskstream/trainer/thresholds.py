@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.risk.money import exact
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -27,7 +29,9 @@ def by_cost(
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    lost = np.r_[0, np.cumsum(np.where(labels[order], amounts_minor[order], 0))]  # frauds approved, by how many are
+    lost = np.r_[
+        0, np.cumsum(np.where(labels[order], exact(amounts_minor)[order], 0))
+    ]  # frauds approved, by how many are
     genuine = np.r_[0, np.cumsum(~labels[order])]
     places = np.r_[starts, len(ranked)]
     # Cost of approving below i, reviewing from i to j and blocking from j on splits into a part of i and a part of j.
@@ -50,9 +54,9 @@ def cost_minor(
     is_reviewed = (scores >= review_from) & ~is_blocked
     is_approved = ~is_blocked & ~is_reviewed
     return int(
-        amounts_minor[is_approved & labels].sum()
-        + costs.review_minor * is_reviewed.sum()
-        + costs.block_minor * (is_blocked & ~labels).sum()
+        int(exact(amounts_minor)[is_approved & labels].sum())
+        + costs.review_minor * int(is_reviewed.sum())
+        + costs.block_minor * int((is_blocked & ~labels).sum())
     )
 
 
