@@ -32,9 +32,10 @@ OUT = Path("build/proof")
 
 
 def fault_points(_folder: Path, _model: Path, _seed: int) -> Found:
-    """Scorer (three times), tracker and profiler ended at every step, by a kill, an exception and a second Ctrl-C."""
+    """Scorer (three times), tracker, profiler and reporter ended at every step, by a kill, an exception and a second Ctrl-C."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_fault_points.py", "tests/integration/test_exceptions.py",
+         "tests/integration/test_reporter.py",
          "tests/integration/test_profiler.py::test_a_profiler_that_fails_at_a_step_is_as_if_it_did_not",
          "--timeout", "1200"],
         env={**os.environ, "RISKSTREAM_FAULT_TIMES": "3"}, capture_output=True, text=True, check=False,

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from riskstream.contracts.catalog import topic as declared
 from riskstream.kafka.client import client_log, producing, translated
-from riskstream.kafka.limits import record_bytes
+from riskstream.kafka.limits import producer_bytes, record_bytes
 from riskstream.kafka.refusals import FENCED
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -23,14 +23,15 @@ class Overtaken(Retryable):
 
 
 class SoleWriter:
-    """Writes records of one topic all at once or not at all. `name` is the transactional id that all writers share."""
+    """Writes records of a topic all at once or not at all. `name` is the transactional id that all writers share."""
 
     def __init__(self, bootstrap: str, topic: str, name: str) -> None:
-        self._topic, self._limit = topic, declared(topic).max_bytes
+        self._topic = topic
         self._client = Producer(
             {
                 **producing(bootstrap, name), "transactional.id": name, "transaction.timeout.ms": int(2000 * _DEADLINE_S),
-                "partitioner": "murmur2_random", "message.max.bytes": self._limit, "linger.ms": 0,
+                "partitioner": "murmur2_random", "message.max.bytes": max(declared(topic).max_bytes, producer_bytes()),
+                "linger.ms": 0,
             },
             logger=client_log(),
         )  # fmt: skip
@@ -49,25 +50,30 @@ class SoleWriter:
     ) -> None:
         """Nothing that was not committed is ever seen: the broker gives it up."""
 
-    def commit(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Write these (key, value). Overtaken where somebody else came first, Fatal where one is refused."""
+    def commit(self, records: Sequence[tuple[bytes, bytes | None]], topic: str = "") -> None:
+        """Write these (key, value), to another topic where one is named.
+
+        Overtaken where somebody else came first, Fatal where a record is refused.
+        """
+        topic = topic or self._topic
+        limit = declared(topic).max_bytes
         for key, value in records:
             size = record_bytes(key, value or b"", [])
-            if size > self._limit:
-                raise Fatal(what=f"a record of {size:,} bytes does not fit: {self._limit:,} at most",
-                            where=self._topic, do="make it smaller", exit_code=2)  # fmt: skip
+            if size > limit:
+                raise Fatal(what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
+                            where=topic, do="make it smaller", exit_code=2)  # fmt: skip
         try:
             self._client.begin_transaction()
             for key, value in records:
-                self._client.produce(self._topic, value, key, on_delivery=self._on_delivered)
+                self._client.produce(topic, value, key, on_delivery=self._on_delivered)
             self._client.commit_transaction(2 * _DEADLINE_S)
         except KafkaException as error:
             inner = error.args[0]
             if inner.code() in FENCED:
-                raise Overtaken(what=f"somebody else changed {self._topic} meanwhile", where=self._topic) from error
+                raise Overtaken(what=f"somebody else changed {topic} meanwhile", where=topic) from error
             if inner.txn_requires_abort():
                 self._client.abort_transaction(_DEADLINE_S)
-            raise translated(error, self._topic) from error
+            raise translated(error, topic) from error
 
     def _on_delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

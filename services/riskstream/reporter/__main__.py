@@ -5,10 +5,12 @@ import time
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
-from riskstream.reporter.app import Reporter, log
+from riskstream.kafka.standby import Standby
+from riskstream.reporter.app import Reporter
+from riskstream.reporter.rounds import Rounds
 from riskstream.reporter.settings import ReporterSettings
+from riskstream.reporter.totals import TOPIC
 from riskstream.reporter.write import has_reports
-from riskstream.runtime.errors import Retryable
 from riskstream.runtime.files import check_folder
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main, stop_event
@@ -36,17 +38,18 @@ def main() -> None:
         settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far,
         tracer=tracing.tracer, writes_totals=True, keep=settings.keep, base_currency=settings.base_currency,
     )  # fmt: skip
-    seen = time.monotonic()
-    health.show(is_alive=lambda: time.monotonic() - seen < settings.every_s + 900, is_ready=lambda: watch.is_whole)
+    turn = Standby(
+        settings.kafka, "reporter", TOPIC, group_protocol=settings.group_protocol,
+        session_timeout_ms=settings.session_timeout_ms,
+    )  # fmt: skip
+    rounds = Rounds(reporter, turn, stop)
+    health.show(
+        is_alive=lambda: time.monotonic() - rounds.seen_at < settings.every_s + 900, is_ready=lambda: watch.is_whole
+    )
     watch.start()
     try:
-        while not stop.wait(settings.every_s):
-            seen = time.monotonic()
-            try:
-                for record in reporter.run_once():
-                    log.info("report written", report_id=record["report_id"], reconciled=record["is_reconciled"])
-            except Retryable as error:
-                log.warning("report put off", error=str(error))
+        with turn:
+            rounds.run(settings.every_s)
     finally:
         watch.stop()
         tracing.stop()

@@ -15,10 +15,12 @@ from riskstream.reporter.snapshot import Follower
 from riskstream.reporter.totals import TOPIC
 from riskstream.reporter.traced import ReportSpans
 from riskstream.reporter.write import prune, write_report
+from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import ReporterMetrics
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("reporter")
+_RECORDS = "risk-reports.v1"
 
 
 class Reporter:
@@ -38,10 +40,18 @@ class Reporter:
         self._writer: SoleWriter | None = None
 
     def run_once(self, grains: tuple[str, ...] = tuple(WIDTH_MS)) -> list[dict[str, Any]]:
-        """1 read what is new, 2 write each report's files, 3 publish its record; the records come back.
+        """1 read what is new, 2 carry the totals on, 3 write each report's files, 4 publish its record; the records come back.
 
-        Retryable where Kafka is away or another reporter carries the totals on meanwhile: the next round begins anew.
+        Who carries the totals publishes by the same writer: two never publish beside each other. Retryable where Kafka is
+        away or another reporter began meanwhile: the next round begins anew.
         """
+        try:
+            return self._round(grains)
+        except BaseException:
+            self._follower = None  # whatever failed leaves nothing half counted
+            raise
+
+    def _round(self, grains: tuple[str, ...]) -> list[dict[str, Any]]:
         started, started_ns = time.perf_counter(), time.time_ns()
         stages = self._metrics.stage_seconds
         snapshot, control = self._read()
@@ -62,24 +72,33 @@ class Reporter:
             if not record["is_reconciled"]:
                 self._metrics.unreconciled.inc()
                 log.error("report does not reconcile", report_id=record["report_id"])
+        fault_point("filed")
         if records:
             with stages.labels("records").time():
-                producer = BulkProducer(self._bootstrap, "reporter")
-                frames = [self._codec.encode(record) for record in records]
-                producer.send("risk-reports.v1", [record["report_id"].encode() for record in records], frames)
-                producer.flush()
+                self._publish(records)
+            fault_point("published")
             self._metrics.event_age_seconds.observe(max(time.time() - snapshot.as_of_ms / 1000, 0))
         return records
 
     def _read(self) -> tuple[Snapshot, Control]:
         """Read what is new, and write down what was counted of it before any report says it."""
-        follower = self._follower or self._begun()
-        self._follower = None  # whatever fails below leaves nothing half counted
+        follower = self._follower = self._follower or self._begun()
         snapshot, control = follower.read()
+        fault_point("counted")
         if self._writer is not None and (records := follower.totals.records()):
             self._writer.commit(records)
-        self._follower = follower
+        fault_point("carried")
         return snapshot, control
+
+    def _publish(self, records: list[dict[str, Any]]) -> None:
+        keys = [record["report_id"].encode() for record in records]
+        frames = [self._codec.encode(record) for record in records]
+        if self._writer is not None:
+            self._writer.commit(list(zip(keys, frames, strict=True)), _RECORDS)
+            return
+        producer = BulkProducer(self._bootstrap, "reporter")
+        producer.send(_RECORDS, keys, frames)
+        producer.flush()
 
     def _begun(self) -> Follower:
         """From the totals that were written last; from scratch where the cluster has no such topic yet."""

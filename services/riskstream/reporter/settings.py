@@ -1,7 +1,7 @@
 """Settings of the reporter."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -22,3 +22,7 @@ class ReporterSettings(MoneySettings):
     keep: int = Field(
         default=0, ge=0, le=1_000_000, description="newest reports of each grain that stay in the folder; 0: all"
     )
+    group_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
+    )
+    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")

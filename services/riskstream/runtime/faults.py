@@ -17,6 +17,8 @@ DERIVED_POINTS = ("restored", "taken", "begun", "sent", "transacted")
 """Of a derived lane: its state is read back; records are folded in; outputs are produced; offsets are in; it is committed."""
 FORWARD_POINTS = ("forwarding", "forwarded", "acknowledged")
 """Of a forward lane: half of a batch is produced; all of it is; the broker has it, and the commit comes."""
+REPORTER_POINTS = ("counted", "carried", "filed", "published")
+"""Of a round of reports: scores are counted; the totals are committed; the files are written; their records are."""
 FAUST_POINTS = ("processed", "produced", "copied", "written")
 """Of the scorer's core under Faust."""
 
