@@ -9,6 +9,7 @@ import numpy as np
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
 from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.currency import check_currency
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.risk import validity
 from riskstream.risk.judge import Judge, Keys, LabelJudge
@@ -76,6 +77,7 @@ def redrive_letters(
     """
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
+    check_currency(kafka, base_currency)
     letters = read_dead_letters(kafka, topic)
     if missing := sorted(set(positions) - {each.position for each in letters}):
         raise Fatal(

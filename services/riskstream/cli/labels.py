@@ -14,6 +14,7 @@ from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.currency import check_currency
 from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.risk import validity
@@ -39,6 +40,7 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     """
     table, frames = _read(file, base_currency)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
+    check_currency(kafka, base_currency)
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
     producer.flush()

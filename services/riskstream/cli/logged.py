@@ -9,6 +9,7 @@ import click
 from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
+from riskstream.kafka.currency import check_currency
 from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.runtime.errors import Fatal
@@ -41,6 +42,7 @@ def command(
     transaction has a precedence: chargeback, analyst, customer, import; then the later known.
     """
     check_file(out, is_own=parquet_of("logged"))
+    check_currency(kafka, base_currency)
     rows = LoggedRows(features, base_currency)
     for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
         with TopicReader(kafka, [topic], committed_only=False) as reader:

@@ -43,11 +43,13 @@ def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--base-currency CODE: as the services' setting."""
     return click.option(
         "--base-currency", default="EUR", show_default=True, metavar="CODE", envvar="RISKSTREAM_BASE_CURRENCY",
-        callback=_currency, help="base currency of the services, or $RISKSTREAM_BASE_CURRENCY; another is rejected",
+        callback=lambda _context, _option, code: currency_code(code),
+        help="base currency of the services, or $RISKSTREAM_BASE_CURRENCY; another is rejected",
     )(function)  # fmt: skip
 
 
-def _currency(_context: click.Context, _option: click.Parameter, code: str) -> str:
+def currency_code(code: str) -> str:
+    """The code as it is; BadParameter where it has not the shape of one."""
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise click.BadParameter(f"{code} is no ISO 4217 code: give three capital letters")
     return code

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
+from riskstream.kafka.currency import check_currency
 from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
@@ -49,6 +50,7 @@ def command(
         check_file(json_out, "--json", is_own=json_with("is_whole", "compared", "problems"), inputs=[data, metrics])
     if metrics:
         check_file(metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data])
+    check_currency(kafka, base_currency)
     with TopicReader(kafka, [source, output], committed_only=False) as reader:
         for (topic, number), first in reader.positions.items():
             if topic == source and first > 0:

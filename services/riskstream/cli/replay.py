@@ -14,6 +14,7 @@ import click
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
+from riskstream.kafka.currency import check_currency
 from riskstream.replay.convert import Converter
 from riskstream.replay.labels import WaitingLabels
 from riskstream.replay.mapping import default_mapping, read_mapping
@@ -75,6 +76,7 @@ def command(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    check_currency(kafka, base_currency)
     sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
     bad = _BadRows(bad_path)
     skip = before.events

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.kafka.currency import check_currency
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports
@@ -45,6 +46,7 @@ def command() -> None:
 def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_currency: str) -> int:
     """Write reports now; exit code 1 where one does not reconcile."""
     check_folder(out, is_own=has_reports, is_replaced=False)
+    check_currency(kafka, base_currency)
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
     tracing = Tracing("reporter")
     reporter = Reporter(

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import currency_code, kafka_option
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import Claims, first_of, subjects_of
+from riskstream.kafka.currency import SUBJECT, change_currency
 from riskstream.kafka.schemas import SCHEMAS, publish
 from riskstream.kafka.topic_steps import Safety, Step
 from riskstream.runtime.errors import Fatal
@@ -80,12 +81,29 @@ def owners(kafka: str) -> None:
     shown = 0
     for subject, claim in sorted(held.items()):
         kind, name, *rest = subject.split(" ")
-        if kind != "state" and (name not in there or admin.topic_ids([name])[name] != rest[0]):
+        if kind not in ("state", "money") and (name not in there or admin.topic_ids([name])[name] != rest[0]):
             continue  # of a topic that was deleted
         since = datetime.fromtimestamp(claim.claimed_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         click.echo(f"{kind:6} {name:28} {claim.holder:34} since {since}")
         shown += 1
     click.echo(f"{shown} owners")
+
+
+@command.command()
+@click.option("--to", "wanted", metavar="CODE", help="put it on record")
+@kafka_option
+def currency(wanted: str | None, kafka: str) -> None:
+    """Show the base currency on record; with --to set it, where nothing was summed in another one."""
+    if wanted is None:
+        held = Claims(kafka).of(SUBJECT)
+        click.echo(
+            f"base currency {held.holder}"
+            if held
+            else "no base currency is on record: the first service puts its own there"
+        )
+        return
+    before = change_currency(kafka, currency_code(wanted))
+    click.echo(f"base currency {wanted}" + (f", {before} before" if before not in (None, wanted) else ""))
 
 
 @command.command("hand-over")

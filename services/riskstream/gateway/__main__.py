@@ -7,6 +7,7 @@ from riskstream.gateway.rates import read_rates
 from riskstream.gateway.serving import http_server
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.kernel import compile_all
@@ -29,6 +30,7 @@ def main() -> int:
     prove_topics(admin, needs, settings.kafka)
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "gateway")
+    prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
     tracing = Tracing("gateway")
     metrics = GatewayMetrics()
     gateway = Gateway(settings, rates, SystemClock(), metrics, tracing.tracer)

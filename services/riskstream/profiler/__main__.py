@@ -8,6 +8,7 @@ from riskstream.adapters.redis_profiles import RedisProfileView
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import Readers, prove_ours
+from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
@@ -57,6 +58,7 @@ def main() -> None:
     proof = HomeProof(home, admin, settings.kafka, settings.group)
     proof.prove(stop)
     proof.start()
+    prove_currency(settings.kafka, settings.base_currency, TRANSACTIONS, "transaction.v1")
     prove_ours(settings.kafka, admin, settings.group, _outputs(settings.group, core))
     forward = ForwardLane(forward_settings, shuffle, metrics, stop, tracing.tracer)
     owner = DerivedLane(

@@ -4,6 +4,7 @@ import time
 
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
+from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.kafka.standby import Standby
 from riskstream.reporter.app import Reporter
@@ -32,6 +33,7 @@ def main() -> None:
     prove_topics(admin, needs, settings.kafka)
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "reporter")
+    prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
     compile_all()
     tracing = Tracing("reporter")
     reporter = Reporter(

@@ -13,7 +13,7 @@ from riskstream.kafka.tails import newest_records
 from riskstream.kafka.traced import context_in
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
-from riskstream.risk.windows import check_place
+from riskstream.risk.windows import check_place, check_sums
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import ReporterMetrics
 
@@ -71,6 +71,7 @@ class Follower:
                 try:
                     state = self._states.decode(record.value)
                     check_place(state, record.key, record.partition)
+                    check_sums(state, self._base_currency)
                 except Rejected:
                     self._cannot_read(STATES)
                     continue

@@ -17,6 +17,14 @@ def check_place(state: dict[str, Any], key: bytes | None, partition: int) -> Non
         raise Rejected(reason="key_differs", detail="it is of another customer or partition than its place")
 
 
+def check_sums(state: dict[str, Any], base_currency: str) -> None:
+    """Rejected where a state's sums are not in the base currency: scorers of before let others pass, and they were added up."""
+    if state["base_currency"] != base_currency:
+        raise Rejected(
+            reason="other_base_currency", detail=f"its sums are in {state['base_currency']} or several currencies"
+        )
+
+
 def whole_after(appended_at_ms: int) -> int:
     """Start of the first hour that no transaction appended up to that instant can fall into, ms."""
     return ((appended_at_ms + MAX_AHEAD_MS) // HOUR_MS + 1) * HOUR_MS

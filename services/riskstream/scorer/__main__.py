@@ -9,6 +9,7 @@ from riskstream.adapters.schemas import open_schemas
 from riskstream.adapters.signing import PublicKey
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import OWNERS, prove_ours
+from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
@@ -68,6 +69,7 @@ def main() -> None:
     proof = HomeProof(home, admin, settings.kafka, settings.group)
     proof.prove(stop)
     proof.start()
+    prove_currency(settings.kafka, settings.base_currency, settings.output, "score.v1")
     mine = (settings.group, (settings.source,))
     prove_ours(settings.kafka, admin, settings.group, {settings.output: mine}, needs.letters_of)
     if settings.runtime == "faust":

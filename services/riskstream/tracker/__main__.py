@@ -5,6 +5,7 @@ import time
 from riskstream.adapters.schemas import open_schemas
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import prove_ours
+from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
@@ -30,6 +31,7 @@ def main() -> None:
     watch = TopicWatch(admin, needs)
     open_schemas(settings.kafka, "tracker")
     metrics = TrackerMetrics()
+    prove_currency(settings.kafka, settings.base_currency, SCORES, "score.v1")
     mine = (settings.group, (SCORES,))
     prove_ours(settings.kafka, admin, settings.group, {ALERTS: mine, STATE: mine})
     tracing = Tracing("tracker")

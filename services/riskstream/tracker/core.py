@@ -10,7 +10,7 @@ from riskstream.contracts.columns import MAX_FRAME_BYTES
 from riskstream.contracts.writers import SchemaWait, find
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
-from riskstream.risk.windows import CustomerState, check_place
+from riskstream.risk.windows import CustomerState, check_place, check_sums
 from riskstream.runtime.errors import Rejected
 from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.owned import Owned
@@ -71,6 +71,8 @@ class TrackerCore:
                 else:
                     state = self._states.decode(record.value)
                     check_place(state, record.key, partition)
+                    owned.standing = owned.standing.later(state)
+                    check_sums(state, self._base_currency)
                     owned.load(state)
             except Rejected as error:
                 self._see_unreadable(owned, record, error)

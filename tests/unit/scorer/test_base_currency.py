@@ -20,6 +20,7 @@ from riskstream.profiler.shuffle import LABELS, TRANSACTIONS, ShuffleCore
 from riskstream.risk.features.declare import TERMINAL
 from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.validity import REASONS
+from riskstream.risk.windows import CustomerState, Standing, whole_after
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import TrackerMetrics
@@ -72,6 +73,27 @@ def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts(
     alerts = core.take(0, records, 0)
     [state] = [codec("customer-risk.v1").decode(each.value) for each in core.flush(0)]
     assert (len(alerts), state["daily"][0]["amount_minor"], state["base_currency"]) == (1, 1000, "EUR")
+
+
+def test_a_state_whose_sums_are_of_another_currency_begins_anew_where_it_stood() -> None:
+    core = TrackerCore(TrackerMetrics(CollectorRegistry()), base_currency="EUR")
+    core.resume(0, None)
+    found = [
+        CustomerState(customer_id=name, base_currency=currency).record(0, Standing(position=7, score_offset=8))
+        for name, currency in (("c-1", "JPY"), ("c-2", "EUR"))
+    ]
+    core.restore(
+        0,
+        [
+            Record(
+                topic="customer-risk.v1", partition=0, offset=at, appended_at=NOW_MS, headers=[], key=state["customer_id"].encode(),
+                value=codec("customer-risk.v1").encode(state),
+            )
+            for at, state in enumerate(found)
+        ],
+    )  # fmt: skip
+    assert sorted(core._owned[0].customers) == ["c-2"]
+    assert core._owned[0].standing == Standing(position=7, score_offset=8, whole_from=whole_after(NOW_MS))
 
 
 def test_the_gateway_refuses_another_base_currency_than_its_rates() -> None:
