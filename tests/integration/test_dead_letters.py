@@ -2,11 +2,13 @@
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import TopicPartition
 from prometheus_client import CollectorRegistry
 from tests.integration.test_expired_heads import _Running
 from tests.support.builders import NOW_MS, frame
@@ -17,8 +19,8 @@ from riskstream.cli.dlq import rejected_again
 from riskstream.cli.main import root
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
-from riskstream.kafka import dead_letters
-from riskstream.kafka.client import producer
+from riskstream.kafka import dead_letters, redriven
+from riskstream.kafka.client import consumer, producer
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.ports import Record
@@ -123,6 +125,44 @@ def test_two_redrives_at_once_send_a_letter_once(bare: Chain, monkeypatch: pytes
     assert [len(each) for each in redrive(own.kafka, own.dead_letters, lambda _: True)] == [0, 1]
     with TopicReader(own.kafka, [own.source]) as reader:
         assert [record.value for record in reader.until_end()] == [b"{broken}"]
+
+
+def test_letters_in_thousands_of_gaps_are_redriven_once(bare: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noted ranges of 4,000 characters were the end of it. What an older version committed counts as well."""
+    monkeypatch.setattr(dead_letters, "AT_ONCE", 700)
+    monkeypatch.setattr(redriven, "NOTE_BYTES", 4_000)
+    own = OwnTopics.made(bare)
+    client = producer(own.kafka, "test", **{"linger.ms": 5})
+    for n in range(3000):
+        named: Any = dead_letter_headers(own.source, n % 2, n, "bad_magic", b"{broken}")
+        client.produce(own.dead_letters, str(n).encode(), b"k", n % 2, headers=named)
+        client.poll(0)
+    assert client.flush(10) == 0
+    before = consumer(own.kafka, dead_letters.REDRIVE_GROUP)
+    before.commit(offsets=[TopicPartition(own.dead_letters, 0, 11, "only=0-3,10")], asynchronous=False)
+    before.close()
+
+    def sent(wanted: Callable[[DeadLetter], bool]) -> list[int]:
+        return [len(each) for each in redrive(own.kafka, own.dead_letters, wanted)]
+
+    assert sent(lambda letter: letter.offset % 4 < 2) == [1497, 3]
+    assert sent(lambda letter: letter.offset % 4 < 2) == [0, 1500]
+    assert sent(lambda _: True) == [1498, 1502]
+    assert sent(lambda _: True) == [0, 3000]
+    assert len(read_dead_letters(own.kafka, own.dead_letters)) == 3000, "notes are no letters"
+    with TopicReader(own.kafka, [own.source]) as reader:
+        values = [int(record.value or b"") for record in reader.until_end()]
+    assert sorted(values) == sorted(set(range(3000)) - {0, 2, 4, 6, 20})
+
+
+def test_a_letter_that_its_source_does_not_take_uncompressed_is_refused(bare: Chain) -> None:
+    own = OwnTopics.made(bare)
+    client = producer(own.kafka, "test")
+    named: Any = dead_letter_headers(own.source, 0, 7, "too_large", b"x")
+    client.produce(own.dead_letters, b"x" * 1_060_000, b"k", 0, headers=named)
+    assert client.flush(10) == 0
+    with pytest.raises(Fatal, match=r"dead letter 0:7 has 1,06.,... bytes"):
+        redrive(own.kafka, own.dead_letters, lambda _: True)
 
 
 def test_redrive_asks_what_is_meant(world: World) -> None:

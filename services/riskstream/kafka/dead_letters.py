@@ -1,24 +1,27 @@
 """Dead letters as people work with them: read once by source position, and redriven once.
 
-What was redriven is the committed position of a group of its own: an offset up to which all were, and in its
-metadata the ranges beyond it. Records and commit are one Kafka transaction.
+What was redriven stands in notes among the letters (`redriven.py`). Letters and the note of them are one Kafka transaction.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import client_log, consumer, producing, translated
-from riskstream.kafka.limits import CUT_HEADERS
+from riskstream.kafka.limits import CUT_HEADERS, record_bytes
 from riskstream.kafka.ports import Record
 from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.redriven import HEADER, Redriven, notes
 from riskstream.runtime.errors import Fatal
 
 REDRIVE_GROUP = "dlq-redrive"
-MAX_METADATA = 4000
+AT_ONCE, AT_ONCE_BYTES = 5_000, 32_000_000
+"""Most letters of one transaction, and most bytes."""
+
+Headers = list[tuple[str, str | bytes | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,45 +78,102 @@ def redrive(
 ) -> tuple[list[DeadLetter], list[DeadLetter]]:
     """(redriven now, left because they were before) of the wanted letters: original bytes and key, to their source.
 
-    One transaction: nothing of it is seen unless all of it, and its commit, is. A redrive that began before and has not committed
-    is given up, once everything that can be checked was: 1 choose, 2 check, 3 fence, 4 choose again, 5 send.
+    Some letters and the note of them are one transaction: none is seen, or noted, without the other. A redrive that began
+    before and has not committed is given up, once everything that can be checked was: 1 choose, 2 check, 3 fence, 4 choose
+    again, 5 send.
     """
-    letters = [letter for letter in read_dead_letters(bootstrap, topic) if wanted(letter)]
-    client = consumer(bootstrap, REDRIVE_GROUP)
     try:
-        now, before, _ = _chosen(client, topic, letters, again=again)
-        if not now:
-            return [], before
-        if cut := [letter for letter in now if letter.is_cut]:
-            raise Fatal(
-                what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
-                where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
-            )  # fmt: skip
-        prove_topics(TopicAdmin(bootstrap), TopicNeeds(reads=sorted({letter.topic for letter in now})), bootstrap)
-        producer = _transactional(bootstrap)
-        now, before, done = _chosen(client, topic, letters, again=again)  # what the one before committed meanwhile
-        if now:
-            offsets = [_commit_of(topic, number, mine) for number, mine in done.items()]
-            _send(producer, client.consumer_group_metadata(), now, offsets)
+        with TopicReader(bootstrap, [topic]) as reader:
+            done = _said_by_commits(bootstrap, topic, reader.counts[topic])
+            letters = [each for each in dead_letters_of(_but_notes(reader.until_end(), done)) if wanted(each)]
+            now, before = _chosen(letters, done, again=again)
+            if not now:
+                return [], before
+            _check(bootstrap, topic, now)
+            producer = _transactional(bootstrap)
+            reader.look_at_ends()
+            for _ in _but_notes(reader.until_end(), done):  # what the one before committed meanwhile
+                pass
+        now, before = _chosen(letters, done, again=again)
+        for some in _parts(now):
+            _send(producer, topic, some)
         return now, before
     except KafkaException as error:
         raise translated(error, topic) from error
+
+
+def _said_by_commits(bootstrap: str, topic: str, partitions: int) -> Redriven:
+    """What versions that wrote no notes committed."""
+    done = Redriven()
+    client = consumer(bootstrap, REDRIVE_GROUP)
+    try:
+        for each in client.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10):
+            if each.offset >= 0:
+                done.take_commit(each.partition, each.offset, each.metadata)
     finally:
         client.close()
+    return done
+
+
+def _but_notes(records: Iterable[Record], done: Redriven) -> Iterator[Record]:
+    """The records that are no notes; these go to `done`."""
+    return (record for record in records if not done.take(record))
 
 
 def _chosen(
-    client: Consumer, topic: str, letters: list[DeadLetter], *, again: bool
-) -> tuple[list[DeadLetter], list[DeadLetter], dict[int, set[int]]]:
-    """Letters to redrive, those that were before and are left, and by partition the offsets that will have been redriven."""
-    numbers = sorted({letter.record.partition for letter in letters})
-    committed = client.committed([TopicPartition(topic, number) for number in numbers], timeout=10) if numbers else []
-    done = {each.partition: _ranges(each.offset, each.metadata) for each in committed}
-    before = [] if again else [each for each in letters if each.record.offset in done[each.record.partition]]
-    now = [each for each in letters if each not in before]
-    for letter in now:
-        done[letter.record.partition].add(letter.record.offset)
-    return now, before, done
+    letters: list[DeadLetter], done: Redriven, *, again: bool
+) -> tuple[list[DeadLetter], list[DeadLetter]]:  # fmt: skip
+    """Letters to redrive, and those that were before and are left."""
+    if again:
+        return letters, []
+    places: dict[int, set[int]] = {}
+    for letter in letters:
+        places.setdefault(letter.record.partition, set()).add(letter.record.offset)
+    were = {number: done.among(number, offsets) for number, offsets in places.items()}
+    before = [each.record.offset in were[each.record.partition] for each in letters]
+    return (
+        [each for each, was in zip(letters, before, strict=True) if not was],
+        [each for each, was in zip(letters, before, strict=True) if was],
+    )
+
+
+def _check(bootstrap: str, topic: str, letters: list[DeadLetter]) -> None:
+    """Fatal where one of the letters cannot be sent, or there is no such source."""
+    if cut := [letter for letter in letters if letter.is_cut]:
+        raise Fatal(
+            what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
+            where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
+        )  # fmt: skip
+    sources = sorted({letter.topic for letter in letters})
+    admin = TopicAdmin(bootstrap)
+    prove_topics(admin, TopicNeeds(reads=sources), bootstrap)
+    limits = admin.message_limits(sources)
+    for letter in letters:
+        size = record_bytes(letter.record.key, letter.record.value, _named(letter))
+        if size > limits[letter.topic]:
+            raise Fatal(
+                what=f"dead letter {letter.position} has {size:,} bytes, {letter.topic} takes {limits[letter.topic]:,}",
+                where=topic, do="leave it out, and send its record anew, compressed as it was", exit_code=2,
+            )  # fmt: skip
+
+
+def _named(letter: DeadLetter) -> Headers:
+    return [("riskstream-redriven", letter.position)]
+
+
+def _parts(letters: list[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    """The letters by transaction, in order."""
+    some: list[DeadLetter] = []
+    size = 0
+    for letter in letters:
+        more = record_bytes(letter.record.key, letter.record.value, [])
+        if some and (len(some) == AT_ONCE or size + more > AT_ONCE_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(letter)
+        size += more
+    if some:
+        yield some
 
 
 def _transactional(bootstrap: str) -> Producer:
@@ -132,19 +192,17 @@ def _transactional(bootstrap: str) -> Producer:
     return producer
 
 
-def _send(producer: Producer, group: object, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
+def _send(producer: Producer, topic: str, letters: list[DeadLetter]) -> None:
+    """One transaction: the letters to their sources, and the note of them to the dead letters."""
+    places: dict[int, set[int]] = {}
     producer.begin_transaction()
     try:
         for letter in letters:
-            headers: list[tuple[str, str | bytes | None]] = [("riskstream-redriven", letter.position)]
-            while True:
-                try:
-                    producer.produce(letter.topic, letter.record.value, letter.record.key, headers=headers)
-                    break
-                except BufferError:  # the queue is full: wait for room
-                    producer.poll(0.05)
-            producer.poll(0)
-        producer.send_offsets_to_transaction(offsets, group, 30)
+            places.setdefault(letter.record.partition, set()).add(letter.record.offset)
+            _produce(producer, letter.topic, letter.record.value, letter.record.key, headers=_named(letter))
+        for partition, offsets in places.items():
+            for value in notes(offsets):
+                _produce(producer, topic, value, None, partition, headers=[(HEADER, None)])
         producer.commit_transaction(60)
     except KafkaException as error:
         if not error.args[0].fatal():  # a fenced producer has nothing left to abort
@@ -152,30 +210,14 @@ def _send(producer: Producer, group: object, letters: list[DeadLetter], offsets:
         raise
 
 
-def _ranges(offset: int, metadata: str | None) -> set[int]:
-    """Dead-letter offsets that were redriven."""
-    done: set[int] = set(range(max(offset, 0))) if metadata is None or "only=" not in metadata else set()
-    for part in (metadata or "").removeprefix("only=").split(","):
-        first, _, last = part.partition("-")
-        if first.isdigit():
-            done |= set(range(int(first), int(last or first) + 1))
-    return done
-
-
-def _commit_of(topic: str, number: int, done: set[int]) -> TopicPartition:
-    """The commit that says which were redriven: ranges of offsets, exactly."""
-    parts: list[list[int]] = []
-    for at in sorted(done):
-        if parts and parts[-1][1] == at - 1:
-            parts[-1][1] = at
-        else:
-            parts.append([at, at])
-    metadata = "only=" + ",".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
-    if len(metadata) > MAX_METADATA:
-        raise Fatal(
-            what=f"{len(parts)} separate ranges of dead letters were redriven: too many to note",
-            where=f"{topic}[{number}]",
-            do="redrive those between them too, or all of them with no --reason",
-            exit_code=2,
-        )
-    return TopicPartition(topic, number, max(done) + 1, metadata)
+def _produce(
+    producer: Producer, topic: str, value: bytes | None, key: bytes | None, partition: int = -1, *, headers: Headers
+) -> None:
+    """`partition` -1: by the key."""
+    while True:
+        try:
+            producer.produce(topic, value, key, partition, headers=headers)
+            break
+        except BufferError:  # the queue is full: wait for room
+            producer.poll(0.05)
+    producer.poll(0)
