@@ -14,13 +14,15 @@ from riskstream.adapters.redis_profiles import RedisProfileView
 from riskstream.adapters.release_channel import Channel
 from riskstream.adapters.rule_records import RuleRecords
 from riskstream.adapters.signing import PublicKey
-from riskstream.contracts.catalog import shipped, topics
+from riskstream.contracts.catalog import contract, shipped, topics
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.claims import Claim, take_claim
 from riskstream.kafka.dead_letters import dead_letters_of
+from riskstream.kafka.output_tail import OutputTail
 from riskstream.kafka.ports import Intake, Record
 from riskstream.kafka.schemas import TopicSchemas
+from riskstream.kafka.standing import Hold
 from riskstream.profiler.core import STATE, ProfilerCore
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.reporter.totals import Totals
@@ -121,6 +123,19 @@ def tracker_folds_scores(key: bytes, value: bytes) -> None:
     assert held.value.rows == [1]
 
 
+def scorer_recovers_answers(_: bytes, value: bytes) -> None:
+    """Left out: what it may stand in the place of is missed. A schema that is not known holds the partition."""
+    tail = OutputTail("scores.v1")
+    found, good = tail.empty(), codec("score.v1").encode(score(src=5, prev=4))
+    if any(VALUES[name] == value for name in OURS_UNKNOWN):
+        with pytest.raises(Hold) as held:
+            tail._collect([value, good], [0, 1], -1, found)
+        assert "at offset 0 is not known" in held.value.why
+        return
+    tail._collect([value, good], [0, 1], -1, found)
+    assert found.highest() >= 5
+
+
 def tracker_restores(topic: str) -> Callable[[bytes, bytes], None]:
     def restore(key: bytes, value: bytes) -> None:
         core, metrics = _tracker()
@@ -171,8 +186,9 @@ def scorer_follows_releases(key: bytes, value: bytes) -> None:
 def services_ask_for_schemas(_: bytes, value: bytes) -> None:
     schemas = TopicSchemas("127.0.0.1:1")
     schemas._add(value, 0, 0)
-    schemas._add(codec("schema.v1").encode({"schema_id": 7, "contract": "x", "schema": "{}"}), 0, 1)
-    assert schemas._held == {7: {}}
+    real = contract("label.v1").schema
+    schemas._add(codec("schema.v1").encode({"schema_id": 7, "contract": "x", "schema": json.dumps(real)}), 0, 1)
+    assert schemas._held == {7: real}
 
 
 def services_read_claims(key: bytes, value: bytes) -> None:
@@ -200,7 +216,7 @@ READERS: dict[str, list[Callable[[bytes, bytes], None]]] = {
     "transactions.v1": [profiler_shuffles_transactions],
     "labels.v1": [profiler_shuffles_labels],
     "profile-events.v1": [profiler_folds_events],
-    "scores.v1": [tracker_folds_scores],
+    "scores.v1": [tracker_folds_scores, scorer_recovers_answers],
     "alerts.v1": [tracker_restores("alerts.v1")],
     "customer-risk.v1": [tracker_restores("customer-risk.v1")],
     STATE: [profiler_restores(STATE)],

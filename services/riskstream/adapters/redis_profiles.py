@@ -12,6 +12,7 @@ import structlog
 
 from riskstream.adapters.redis_errors import translated
 from riskstream.adapters.redis_state import FEW_ROWS, PATIENCE, client_of
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import FeatureSet
@@ -75,7 +76,7 @@ class RedisProfileView:
             if entity is None:
                 continue
             try:
-                vector = vector_of(self._codecs[topic].decode(value), entity)
+                vector = vector_of(decoded(self._codecs[topic], value), entity)
             except Rejected:  # counted by the profiler's core, which leaves it out as well
                 continue
             is_whole = vector.partition == partition and vector.vectors.shape[1] == len(self._features.profiles[entity])

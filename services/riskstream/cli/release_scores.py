@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.ports import Record
@@ -112,7 +113,7 @@ def _add(found: dict[str, Use], record: Record, feature_set: str) -> None:
 def _scores(record: Record) -> Iterator[dict[str, object]]:
     """The score, where the record is one and was scored by a model."""
     try:
-        score = codec("score.v1").decode(record.value)
+        score = decoded(codec("score.v1"), record.value)
     except (Rejected, SchemaWait):
         return
     if score["model_version"] is not None and score["feature_set"] is not None:

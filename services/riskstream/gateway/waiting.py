@@ -4,10 +4,12 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import structlog
 
+from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
@@ -16,6 +18,11 @@ from riskstream.kafka.traced import context_in
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
+
+
+@cache
+def _bounds() -> ColumnBounds:
+    return ColumnBounds("score.v1", ColumnDecoder("score.v1").layout)
 
 
 @dataclass(slots=True, eq=False)
@@ -115,9 +122,9 @@ class ScoreWaiters:
     def _wake(self, records: list[Record]) -> None:
         columns = self._decoder.decode([record.value for record in records])
         sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        nulls = columns.is_null("transaction_id")
+        nulls, is_none_of_ours = columns.is_null("transaction_id"), (columns.status != 0) | _bounds().broken(columns)
         for index, record in enumerate(records):
-            if columns.status[index] or not self._accepted.accept(record.partition, sources[index], prevs[index]):
+            if is_none_of_ours[index] or not self._accepted.accept(record.partition, sources[index], prevs[index]):
                 continue
             if nulls[index]:
                 continue

@@ -3,15 +3,18 @@
 from typing import Any
 
 import numpy as np
+import structlog
 from confluent_kafka import TopicPartition
 
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import raise_if_error
+from riskstream.kafka.standing import Hold
 from riskstream.kafka.starts import is_expired
 from riskstream.kafka.verdicts import Verdicts
 from riskstream.risk.features.repeats import answers_of
-from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.errors import Retryable
 
+log = structlog.get_logger("lane")
 _TIMEOUT_S = 10.0
 _STEP_BACK = 10_000
 
@@ -76,14 +79,18 @@ class OutputTail:
         if not frames:
             return
         columns = self._decoder.decode_known(frames)
-        if columns.status.any():
-            raise Fatal(
-                what="a record of the output is not a score",
-                where=f"{self._output} offset {offsets[int(columns.status.argmax())]}",
-                do="find who else writes there; only the scorer may",
+        if (unread := columns.unread()).any():
+            raise Hold(
+                why=f"the schema of the record of {self._output} at offset {offsets[int(unread.argmax())]} is not known, so "
+                "neither is which transaction it answers: take up a version that knows it"
             )
+        is_score = columns.status == 0
+        for row in np.flatnonzero(
+            ~is_score
+        ).tolist():  # what it may have been in the place of is missed by who counts answers
+            log.error("a record that is no score is left out", topic=self._output, offset=offsets[row])
         srcs = columns.numbers("src").astype(np.int64)
-        kept = np.flatnonzero(srcs > s)
+        kept = np.flatnonzero((srcs > s) & is_score)
         with_reason = kept[~columns.is_null("reason")[kept].astype(np.bool_)]
         reasons: dict[int, str] = {}
         for row in with_reason.tolist():

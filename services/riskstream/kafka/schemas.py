@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
+from fastavro.schema import SchemaParseException, parse_schema
 
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.catalog import contracts
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import Schema, Unknown
@@ -25,6 +27,8 @@ UNKNOWN_FOR_S = 30.0
 """How long an id that nobody knew is not asked for again."""
 MAX_UNKNOWN = 10_000
 _LONGEST_WAIT_S = 5.0
+_NO_SCHEMA = (Rejected, ValueError, KeyError, TypeError, AttributeError, RecursionError, SchemaParseException)
+"""What one record may raise that is no schema: it is left out, and the others are found."""
 
 
 class Place(Protocol):
@@ -148,9 +152,12 @@ class TopicSchemas:
 
     def _add(self, value: bytes, partition: int, offset: int) -> None:
         try:
-            record = codec("schema.v1").decode(value)
-            self._held[int(record["schema_id"])] = json.loads(record["schema"])
-        except (Rejected, ValueError) as error:
+            record = decoded(codec("schema.v1"), value)
+            schema = json.loads(record["schema"])
+            if not isinstance(schema, dict) or not isinstance(parse_schema(schema), dict):
+                raise ValueError("it is no record's schema")
+            self._held[int(record["schema_id"])] = schema
+        except _NO_SCHEMA as error:
             log.error(
                 "a record cannot be read and is left out", topic=SCHEMAS, at=f"{partition}:{offset}", why=str(error)
             )

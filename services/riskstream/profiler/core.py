@@ -8,6 +8,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.ports import Output, Record
@@ -86,7 +87,7 @@ class ProfilerCore:
     def _load(self, mine: _Partition, held: dict[str, "_Restored"], record: Record, value: bytes) -> None:
         """Take one record of a state topic."""
         if record.topic == STATE:
-            part = self._states.decode(value)
+            part = decoded(self._states, value)
             _check_part(part, record.key or b"")
             mine.restored = max(part["src"] + 1, mine.restored or 0)
             if record.key == POSITIONS:
@@ -96,7 +97,7 @@ class ProfilerCore:
                 held[part["entity"]].take(part)
             return
         entity = self._topics[record.topic]
-        vector = vector_of(self._codecs[entity].decode(value), entity)
+        vector = vector_of(decoded(self._codecs[entity], value), entity)
         if vector.key != record.key or vector.partition != record.partition:
             raise Rejected(reason="key_differs", detail="it is of another key or partition than its place")
         if vector.feature_set == self._features.label:

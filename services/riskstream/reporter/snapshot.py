@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
+from riskstream.contracts.bounds import ColumnBounds, decoded
 from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.admin import TopicAdmin
@@ -34,6 +35,7 @@ class Follower:
             codec("alert.v1"),
             ColumnDecoder("score.v1"),
         )
+        self._bounds = ColumnBounds("score.v1", self._scores.layout)
         self._state_offsets: dict[tuple[str, int], int] = {}
         self._half: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._traced: list[TracedAlert] = []
@@ -69,7 +71,7 @@ class Follower:
                     self._snapshot.erase((record.key or b"").decode(errors="replace"), record.partition)
                     continue
                 try:
-                    state = self._states.decode(record.value)
+                    state = decoded(self._states, record.value)
                     check_place(state, record.key, record.partition)
                     check_sums(state, self._base_currency)
                 except Rejected:
@@ -119,16 +121,17 @@ class Follower:
 
     def _scored(self, records: list[Record]) -> list[Scored]:
         columns = self._scores.decode_known([record.value for record in records])
+        is_bad = (columns.status != 0) | self._bounds.broken(columns)
         good = columns.layout.field("verdict").symbols.index("GOOD")
         # As the tracker does: sums are of one currency.
         is_base = columns.is_text("base_currency", self._base_currency.encode())
         rows = zip(
-            records, columns.status.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
+            records, is_bad.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
             is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
         )  # fmt: skip
         out = []
-        for record, status, src, verdict, counts, occurred_at, amount in rows:
-            if status:
+        for record, cannot_be, src, verdict, counts, occurred_at, amount in rows:
+            if cannot_be:
                 self._cannot_read(SCORES)
                 continue
             out.append(
@@ -144,7 +147,7 @@ class Follower:
         with TopicReader(self._bootstrap, [ALERTS], offsets=places) as reader:
             for record in reader.until_end():
                 try:
-                    alert = self._alerts.decode(record.value)
+                    alert = decoded(self._alerts, record.value)
                 except Rejected:
                     self._cannot_read(ALERTS)
                     continue

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
 from riskstream.reporter.core import SUMS, Control
@@ -135,7 +136,7 @@ class Totals:
             if record.value is None:
                 mine.hours.pop(start, None)
                 continue
-            said = self._codec.decode(record.value)
+            said = decoded(self._codec, record.value)
             if (said["src_partition"], said["start_at"]) != (partition, start):
                 raise Rejected(reason="key_differs", detail="it is of another partition or hour than its key")
             if start:

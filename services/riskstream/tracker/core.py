@@ -5,8 +5,8 @@ from typing import Any
 
 import structlog
 
+from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import MAX_FRAME_BYTES
 from riskstream.contracts.writers import SchemaWait, find
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
@@ -63,13 +63,13 @@ class TrackerCore:
         for record in records:
             try:
                 if record.topic == ALERTS:
-                    owned.alerted = max(owned.alerted, self._alerts.decode(record.value)["src"])
+                    owned.alerted = max(owned.alerted, decoded(self._alerts, record.value)["src"])
                     continue
                 owned.is_new = False
                 if record.value is None:  # erased: an older state that is not compacted away yet does not count
                     owned.customers.pop((record.key or b"").decode(errors="replace"), None)
                 else:
-                    state = self._states.decode(record.value)
+                    state = decoded(self._states, record.value)
                     check_place(state, record.key, partition)
                     owned.standing = owned.standing.later(state)
                     check_sums(state, self._base_currency)
@@ -149,11 +149,7 @@ class TrackerCore:
         out: list[dict[str, Any] | None] = []
         for index, record in enumerate(records):
             try:
-                if len(record.value or b"") > MAX_FRAME_BYTES:  # its alert and state would fit no topic
-                    raise Rejected(
-                        reason="too_large", detail=f"{len(record.value or b''):,} bytes: no score is that large"
-                    )
-                out.append(self._scores.decode(record.value))
+                out.append(decoded(self._scores, record.value))  # what is over a bound: its alert would fit no topic
             except SchemaWait as wait:
                 wait.rows = [index]
                 raise
