@@ -22,6 +22,7 @@ from loadtests.proof.old import old
 from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
+from loadtests.proof.releases import releases
 from loadtests.proof.rolling import rolling
 from loadtests.proof.snapshots import snapshots
 from loadtests.proof.stage import play
@@ -70,6 +71,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "snapshots": snapshots,
     "clock": lambda f, m, s: play(f, m, s, named.clock),
     "rolling": rolling,
+    "releases": releases,
     "traces": traces,
     "kill-recovery": kill_recovery,
     "drains": drains,

@@ -101,7 +101,7 @@ class SecondStage:
 def _read_card(folder: Path) -> ModelCard:
     try:
         data = json.loads(_read(folder / "model.json"))
-        return ModelCard(
+        card = ModelCard(
             version=data["version"],
             feature_set=data["feature_set"],
             names=tuple(data["names"]),
@@ -111,10 +111,20 @@ def _read_card(folder: Path) -> ModelCard:
             metrics=data["metrics"],
             stage2=_stage2_of(data.get("stage2")),
         )
-    except (ValueError, KeyError, TypeError) as error:
+        _check_thresholds(card)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fatal(
             what=f"model.json cannot be read: {error!r}", where=str(folder), do="copy it again from the training run"
         ) from error
+    return card
+
+
+def _check_thresholds(card: ModelCard) -> None:
+    """ValueError where a threshold is no number: every score is below one, so everything would be approved."""
+    if not (card.review_from >= 0 and card.block_from >= 0):
+        raise ValueError(f"review from {card.review_from}, block from {card.block_from}")
+    if card.stage2 is not None and not card.stage2.low <= card.stage2.high:
+        raise ValueError(f"second stage from {card.stage2.low} to {card.stage2.high}")
 
 
 def _stage2_of(data: dict[str, Any] | None) -> Stage2Card | None:

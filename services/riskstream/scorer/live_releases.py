@@ -95,7 +95,7 @@ class LiveReleases:
         """Where what is in use is no longer allowed: something that is, at once."""
         if self._is_allowed(head, self._in_use):
             return
-        listed = (self._loaded[each.sha256] for each in head.active if each.sha256 in self._loaded)
+        listed = (self._loaded[_name(each)] for each in head.active if _name(each) in self._loaded)
         self._turn_to(next(listed, self._fallback(head)))
 
     def _take_up(self, head: Head) -> bool:
@@ -109,7 +109,7 @@ class LiveReleases:
                 continue
             if not ready:
                 self._turn_to(loaded)
-            ready.append(entry.sha256)
+            ready.append(_name(entry))
             if len(ready) == KEPT:
                 break
         if not ready:
@@ -119,9 +119,9 @@ class LiveReleases:
 
     def _ready(self, entry: Active) -> tuple[Loaded | None, bool]:
         """(loaded, False), or (None, whether its content is missing); one that cannot be loaded is told once."""
-        if entry.sha256 in self._loaded:
-            return self._loaded[entry.sha256], False
-        if entry.sha256 in self._refused:
+        if _name(entry) in self._loaded:
+            return self._loaded[_name(entry)], False
+        if _name(entry) in self._refused:
             return None, False
         if self._channel.content_frame(entry) is None:
             self._fetch(entry)
@@ -129,31 +129,31 @@ class LiveReleases:
             release = self._channel.release(entry)
             if release is None:
                 return None, True
-            self._loaded[entry.sha256] = self._load(release)
+            self._loaded[_name(entry)] = self._load(release)
         except Fatal as error:
-            self._refused.add(entry.sha256)
+            self._refused.add(_name(entry))
             self._on_refused(entry.release_id, str(error))
             return None, False
         except Exception as error:  # no disk, no memory, or a fault of ours: told once, and tried again
             log.exception("a release cannot be loaded, tried again", release=entry.release_id)
-            if entry.sha256 not in self._told_missing:
-                self._told_missing.add(entry.sha256)
+            if _name(entry) not in self._told_missing:
+                self._told_missing.add(_name(entry))
                 self._on_refused(entry.release_id, f"it cannot be loaded: {error!r}")
             return None, True
-        self._missing.pop(entry.sha256, None)
-        return self._loaded[entry.sha256], False
+        self._missing.pop(_name(entry), None)
+        return self._loaded[_name(entry)], False
 
     def _fetch(self, entry: Active) -> None:
         """Look for a content that is not in memory; told once where it is gone. That of a new head may still be on its way."""
         now, head = time.monotonic(), self._channel.head
-        since = self._missing.setdefault(entry.sha256, now)
+        since = self._missing.setdefault(_name(entry), now)
         is_new = head is not None and entry.at == head.number
         if self._is_settled and is_new and now - since < RETRY_S / 2:
             return
         for record in self._reread({content_key(entry.release_id, self._channel.public.fingerprint)}):
             self.take(record)
-        if self._channel.content_frame(entry) is None and entry.sha256 not in self._told_missing:
-            self._told_missing.add(entry.sha256)
+        if self._channel.content_frame(entry) is None and _name(entry) not in self._told_missing:
+            self._told_missing.add(_name(entry))
             why = f"its content is not on {RELEASES}, deleted or overwritten: activate its file again"
             self._on_refused(entry.release_id, why)
 
@@ -167,7 +167,7 @@ class LiveReleases:
             return True
         if used is self._base:
             return not head.is_withdrawn(used[1].release_id)
-        return any(self._loaded.get(each.sha256) is used for each in head.active)
+        return any(self._loaded.get(_name(each)) is used for each in head.active)
 
     def _turn_to(self, loaded: Loaded) -> None:
         if loaded is self._in_use:
@@ -182,7 +182,7 @@ class LiveReleases:
 
     def _remember(self, head: Head) -> bool:
         """True where the memory holds the head and the contents in use."""
-        wanted = [each for each in head.active if each.sha256 in self._loaded]
+        wanted = [each for each in head.active if _name(each) in self._loaded]
         heads = self._channel.head_frames
         now = frozenset(heads), frozenset(each.sha256 for each in wanted)
         if now == self._kept:
@@ -204,6 +204,11 @@ class LiveReleases:
                 self._on_refused(
                     key, "its activation is not signed: run `riskstream release adopt`, or activate its file again"
                 )
+
+
+def _name(entry: Active) -> str:
+    """An id and a content: whoever lists another release's content under an id of his own spoils neither."""
+    return f"{entry.release_id}.{entry.sha256}"
 
 
 def _frames_of(memory: Memory) -> tuple[bytes, ...]:

@@ -325,3 +325,17 @@ def test_the_number_rises_whatever_the_clock_says_and_lists_have_an_end() -> Non
     assert len(head.withdrawn) == 200
     assert head.withdrawn[0].release_id == "w299"
     assert head.is_active("a")
+
+
+def test_a_content_listed_under_an_id_of_its_own_spoils_neither_the_release_nor_its_withdrawal(ann: Signer) -> None:
+    scorer, one, two = _started(ann)
+    ann.files["0123456789ab"] = ann.files[two]
+    scorer.say(ann.content("0123456789ab"), ann.activate("0123456789ab"))
+    assert scorer.used == two
+    assert [why for key, why in scorer.refused if key == "0123456789ab"] == [
+        f"its content is release {two} (releases.v1): activate the file again"
+    ]
+    again = Scorer(ann.public, Remembered(), list(scorer.log))
+    assert again.used == two, "refused by its name, not by what it holds"
+    scorer.say(ann.withdraw(two))
+    assert scorer.used == one
