@@ -159,7 +159,11 @@ class TopicAdmin:
                 for future in self._admin.create_topics(new).values():
                     future.result(self._timeout_s)
                 self._await_topics({each.topic for each in new})
-            self._alter([step for step in steps if step.action == "alter"])
+            altered = [step for step in steps if step.action == "alter"]
+            self._alter(altered)
+            self._await_config(
+                [by_name[name] for name in dict.fromkeys(step.topic for step in altered)], partitions, safety
+            )
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
         return steps
@@ -170,6 +174,14 @@ class TopicAdmin:
         while not names <= self.partitions().keys():
             if time.monotonic() >= end:
                 raise Retryable(what="topics that were made are not known to every broker yet", where=self._bootstrap)
+            time.sleep(0.02)
+
+    def _await_config(self, topics: list[Topic], partitions: int, safety: Safety) -> None:
+        """Return when brokers tell the values that were set: each learns of them from the controller a moment later."""
+        end = time.monotonic() + self._timeout_s
+        while any(step.action == "alter" for step in (self.plan(topics, partitions, safety) if topics else ())):
+            if time.monotonic() >= end:
+                raise Retryable(what="values that were set are not known to every broker yet", where=self._bootstrap)
             time.sleep(0.02)
 
     def end_offsets(self, topic: str, partitions: int, *, first: bool = False) -> list[int]:
