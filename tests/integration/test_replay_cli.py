@@ -23,9 +23,11 @@ def test_a_replay_that_is_stopped_goes_on_where_it_was(world: World, tmp_path: P
     path = tmp_path / "in.parquet"
     pq.write_table(table, path)
     start = {("labels.v1", number): at for number, at in enumerate(world.ends("labels.v1"))}
+    before = world.ends("transactions.v1")
     arguments = [*COMMAND, str(path), "--kafka", world.kafka, "--state", str(tmp_path / "state.json")]
     first = subprocess.Popen([*arguments, "--rate", "800"], stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
+    while world.ends("transactions.v1") == before:
+        time.sleep(0.05)
     first.send_signal(signal.SIGINT)
     out, _ = first.communicate(timeout=30)
     assert first.returncode == 130

@@ -74,8 +74,11 @@ class Guarded:
         self.plain, guarded = cluster.bootstrap, f"127.0.0.1:{cluster.guarded_ports[0]}"
         TopicAdmin(self.plain).apply(list(topics().values()), 2)
         admin = AdminClient({"bootstrap.servers": self.plain})
-        for binding in admin.create_acls([each for user in HELD["users"] for each in _bindings(user)]).values():
+        bindings = [each for user in HELD["users"] for each in _bindings(user)]
+        for binding in admin.create_acls(bindings).values():
             binding.result(10)
+        while not set(bindings) <= set(_allowed(admin)):
+            time.sleep(0.05)  # the broker learns of them from the controller a moment later
         self.gateway, self.reports = f"http://127.0.0.1:{free_port()}", folder / "reports"
         given = {
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
