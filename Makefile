@@ -20,7 +20,7 @@ demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it runni
 	@$(BIN)/riskstream demo $(ARGS)
 
 test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-bounds: $(READY) ## Kernels with bound checks on and canaries behind arrays, 5 minutes of fuzzing; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)

@@ -13,7 +13,6 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
-from tests.support.beside import Beside
 from tests.support.world import World
 
 
@@ -24,29 +23,29 @@ def _no_schemas_of_another_test() -> Iterator[None]:
     writers.use(None)
 
 
-_BESIDE = pytest.StashKey[Beside]()
+_SERVERS = ("tests/integration/", "tests/e2e/")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """The fuzzing of the kernels takes one core for a minute: begin it beside the tests that need no server."""
-    if session.config.option.collectonly or not any(
-        "bounds" in getattr(each, "fixturenames", ()) for each in session.items
-    ):
-        return
-    arguments = ("--no-tests", "--seconds", "60", "--seed", "11")
-    session.config.stash[_BESIDE] = Beside("loadtests.bounds", *arguments)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say what must run in one process: two share the run.
+
+    Tests of the running chain are one group, tests of the bare stack another, and every other file is a group of its own.
+    """
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Whatever ended the run ends the fuzzing too."""
-    if _BESIDE in session.config.stash:
-        session.config.stash[_BESIDE].stop()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: _ORDER.get(_group(item), 3 if item.nodeid.startswith(_SERVERS) else 4))
 
 
-@pytest.fixture
-def bounds(request: pytest.FixtureRequest) -> Beside:
-    """The fuzzing of the kernels, which began with the run."""
-    return request.config.stash[_BESIDE]
+_ORDER = {"chain": 1, "bare": 2}
+
+
+def _group(item: pytest.Item) -> str:
+    """The shared stack that the test needs, or its file."""
+    needs = getattr(item, "fixturenames", ())
+    return next((stack for stack in _ORDER if stack in needs), item.nodeid.partition("::")[0])
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,31 @@
-"""Half a minute of fuzzing with numba's bound checks, and half with canaries; `make test-bounds` runs it for five.
-
-It runs beside the tests that need no server: `tests/conftest.py` starts it when the run begins.
-"""
+"""Half a minute of fuzzing with numba's bound checks, and half with canaries; `make test-bounds` runs it for five."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from tests.support.beside import Beside
 
 
 @pytest.mark.timeout(600)
-def test_no_kernel_writes_past_the_end_of_an_array(bounds: Beside) -> None:
-    result = json.loads(bounds.result())
+def test_no_kernel_writes_past_the_end_of_an_array(tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    command = [
+        sys.executable,
+        "-m",
+        "loadtests.bounds",
+        "--no-tests",
+        "--seconds",
+        "60",
+        "--seed",
+        "11",
+        "--out",
+        str(out),
+    ]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert out.exists(), run.stderr[-4000:]
+    result = json.loads(out.read_text())
     assert not result["problems"], "\n".join(result["problems"])
     counts = result["counts"]
     assert min(
