@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
 from riskstream.kafka.rejects import REASON_TEXT as REJECTS
-from riskstream.risk.features.declare import DAY_MS, HOUR_MS, MINUTE_MS, FeatureSet
+from riskstream.risk.features.declare import DAY_MS, EVERY_KIND, HOUR_MS, MINUTE_MS, FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.risk.reasons import REASON_TEXT as REASONS
 from riskstream.telemetry import metrics
@@ -41,7 +41,18 @@ def _feature_set(features: FeatureSet) -> str:
     ]
     tiles = f"\nTiles: {', '.join(_length(each) for each in features.tiles_ms)}.\n" if features.tiles_ms else ""
     head = ("feature", "entity", "aggregate", "window", "delay", "default", "reason code")
-    return f"## {features.label}\n{tiles}\n{table(head, rows)}"
+    return f"## {features.label}\n{tiles}\n{_counted(features)}\n\n{table(head, rows)}"
+
+
+def _counted(features: FeatureSet) -> str:
+    """Which kinds of transactions the windows of each entity count."""
+    said = []
+    for entity in dict.fromkeys(each.entity for each in features.features):
+        left_out = [kind.name for kind in sorted(EVERY_KIND - features.kinds_of(entity))]
+        said.append(
+            f"{entity.name}: every kind but {', '.join(left_out)}" if left_out else f"{entity.name}: every kind"
+        )
+    return f"Transactions that windows count: {'; '.join(said)}."
 
 
 def _length(ms: int) -> str:
@@ -89,7 +100,10 @@ def pages() -> dict[str, str]:
             "Order as in the vector of every score; amounts are minor units of the base currency. A feature is of the entity's\n"
             "events in (t - delay - window, t - delay]: of an owned entity t is the event's own time, of a profile the end of the\n"
             "last closed tile. A set in tiles has windows whose left edge is quantised to a tile. Amounts are added as whole\n"
-            "numbers; a feature is a float, the nearest one to the exact sum ([money](money.md)).",
+            "numbers; a feature is a float, the nearest one to the exact sum ([money](money.md)).\n\n"
+            "A refund does not raise what was spent, and does not lower it: else spending could be hidden behind refunds. It is\n"
+            "scored as any payment, by the windows of what was spent, and the time since the last event goes by it too. Sets of\n"
+            "version 1 count refunds as payments; they are for models that were trained on them (`--features standard.v1`).",
             "\n".join(_feature_set(each) for each in SETS.values()),
         ),
         "topics.md": page(

@@ -18,10 +18,11 @@ from riskstream.contracts.catalog import topics
 from riskstream.demo.chain import Chain
 from riskstream.local.server import Server, free_port
 from riskstream.local.services import Service, wait_ready
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 
 SCORERS = ("scorer-1", "scorer-2")
-NAMESPACE = "{scorer.standard.v1.%d}"
+NAMESPACE = f"{{scorer.{STANDARD.label}.%d}}"
 SESSION_TIMEOUT_S = 6.0
 
 

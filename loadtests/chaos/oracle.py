@@ -27,7 +27,8 @@ class Expected:
 
 @dataclass(slots=True)
 class _Customer:
-    events: list[tuple[int, int, int]] = field(default_factory=list)
+    events: list[tuple[int, int, int, bool]] = field(default_factory=list)
+    """Time, serial number, amount, and whether it is spending: a refund is not."""
     ids: dict[str, int] = field(default_factory=dict)
     """The hour of the customer's newest event time when each id came."""
     hour: int = -(10**9)
@@ -52,7 +53,7 @@ class Oracle:
         name = transaction["transaction_id"]
         self.serial += 1
         is_repeat = name in customer.ids if recorded is None else recorded == "DUPLICATE"
-        own = (at, self.serial, amount)
+        own = (at, self.serial, amount, transaction["kind"] != "REFUND")
         if is_repeat:
             same = [event for event in customer.events if event[0] == at and event[2] == amount]
             own = same[-1] if same else own
@@ -71,19 +72,19 @@ class Oracle:
         return Expected(verdict=verdict, features=_features(events, own))
 
 
-def _features(events: list[tuple[int, int, int]], own: tuple[int, int, int]) -> list[float]:
-    """Counts, sums, means by window; amount over the mean of the others in 30 days; seconds since the event before."""
-    at, _, amount = own
+def _features(events: list[tuple[int, int, int, bool]], own: tuple[int, int, int, bool]) -> list[float]:
+    """Counts, sums, means of spending by window; amount over the mean of the others in 30 days; seconds since the event before."""
+    at, _, amount, _ = own
     past = [event for event in events if event[0] <= at]
-    amounts = [[event[2] for event in past if event[0] > at - window] for window in WINDOWS]
-    others = sum(amounts[-1]) - amount
-    count = len(amounts[-1])
+    spent = [event for event in past if event[3]]
+    amounts = [[event[2] for event in spent if event[0] > at - window] for window in WINDOWS]
+    others = [event[2] for event in spent if event[0] > at - WINDOWS[-1] and event != own]
     before = [event for event in past if event < own]
     return [
         *(float(len(each)) for each in amounts),
         *(float(sum(each)) for each in amounts),
-        *(sum(each) / len(each) for each in amounts),
-        amount * (count - 1) / others if count > 1 and others > 0 else float("nan"),
+        *(sum(each) / len(each) if each else float("nan") for each in amounts),
+        amount * len(others) / sum(others) if sum(others) > 0 else float("nan"),
         (at - before[-1][0]) / 1000 if before else float("nan"),
     ]
 

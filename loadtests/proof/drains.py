@@ -189,6 +189,8 @@ def _fold(events: list[dict[str, Any]]) -> dict[tuple[str, str, int], tuple[int,
     best: dict[tuple[str, str, int], tuple[tuple[int, int, int], bool]] = {}
     for event in events:
         key = event["entity"], event["key"]
+        if event["kind"] == "EVENT" and event["transaction_kind"] == "REFUND":
+            continue
         tile = tiles[(*key, event["occurred_at"] // HOUR_MS * HOUR_MS + HOUR_MS)]
         if event["kind"] == "EVENT":
             if event["transaction_hash"] not in last[key]:

@@ -28,10 +28,11 @@ from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.read import TopicReader
 from riskstream.local.redis import RedisServer
 from riskstream.local.services import Service, wait_ready
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Retryable
 
 SOURCE, OUTPUT, ORACLE = "transactions.v1", "scores.v1", "oracle"
-LAYOUT = "standard.v1"
+LAYOUT = STANDARD.label
 DEADLINE_S = 120.0
 PARTITIONS = range(DEFAULT_PARTITIONS)
 _MARK = {b"#s", b"#e", b"#n", b"#identity", b"#rows_to", b"#whole_since"}

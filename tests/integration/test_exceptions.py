@@ -19,6 +19,7 @@ from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.local.services import Service, wait_ready
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime import faults
 from riskstream.runtime.faults import DERIVED_POINTS, FAUST_POINTS, FORWARD_POINTS
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -43,7 +44,7 @@ def test_a_row_above_what_was_ever_answered_holds_the_partition_and_says_so(bare
     time.sleep(1.2)
     service.server.stop()
     client = redis.Redis.from_url(bare.stack.redis)
-    key, field = f"{{{own.group}.standard.v1.1}}", ":a-0"
+    key, field = f"{{{own.group}.{STANDARD.label}.1}}", ":a-0"
     found = client.hget(key, field)
     assert isinstance(found, bytes)
     row = bytearray(found)

@@ -157,7 +157,7 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         assert stream.more()[-1]["release_id"] == ids["two"]
 
         # copies of old records, deletions and unsigned records
-        put(world.kafka, RELEASES, head_key("standard.v1", signer), old)
+        put(world.kafka, RELEASES, head_key(STANDARD.label, signer), old)
         _wait_for_log(service, "a copy of an old record")
         assert stream.more()[-1]["release_id"] == ids["two"]
 
@@ -184,7 +184,7 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         for at, value in contents:
             if at.startswith(ids["two"].encode()):
                 put(world.kafka, RELEASES, at, value)
-        put(world.kafka, RELEASES, head_key("standard.v1", signer), by_two)
+        put(world.kafka, RELEASES, head_key(STANDARD.label, signer), by_two)
         put(world.kafka, RELEASES, ids["two"].encode(), _unsigned(ids["two"]))
         service = _restarted(bare, service, env)
         assert stream.more()[-1]["release_id"] == ids["one"]
@@ -281,7 +281,7 @@ def test_what_a_version_before_activated_is_adopted_in_its_order(
         put(kafka, RELEASES, ids[name].encode(), _unsigned(ids[name], content_base64=content, changed_at=100 + at))
     end = ("--key", str(key), "--kafka", kafka)
     said = _run("adopt", *end, "--by", "ann").output
-    assert f"standard.v1: 2 signed, newest {ids['two']}" in said
+    assert f"{STANDARD.label}: 2 signed, newest {ids['two']}" in said
     assert _said(kafka, signer) == ([ids["two"], ids["one"]], [])
     assert "nothing to sign" in _run("adopt", *end).output
     assert f"release {ids['two']} is withdrawn" in _run("withdraw", ids["two"], *end, "--wait-s", "0").output
@@ -298,13 +298,13 @@ def _said(kafka: str, signer: str) -> tuple[list[str], list[str]]:
 
 def _numbers(kafka: str, signer: str) -> list[int]:
     """The numbers of all heads that stand on the topic, in its order."""
-    frames = [each.value for each in read_standing(kafka).records if each.key == head_key("standard.v1", signer)]
+    frames = [each.value for each in read_standing(kafka).records if each.key == head_key(STANDARD.label, signer)]
     return [json.loads(codec("release.v1").decode(frame)["statement"])["number"] for frame in frames]
 
 
 def _head(kafka: str, signer: str) -> bytes:
     with TopicReader(kafka, [RELEASES]) as reader:
-        found = [record.value for record in reader.until_end() if record.key == head_key("standard.v1", signer)]
+        found = [record.value for record in reader.until_end() if record.key == head_key(STANDARD.label, signer)]
     assert found[-1] is not None
     return found[-1]
 
@@ -312,7 +312,7 @@ def _head(kafka: str, signer: str) -> bytes:
 def _withdrawn_at(chain: Chain, signer: str) -> int:
     """When the broker appended the newest head."""
     with TopicReader(chain.stack.kafka, [RELEASES]) as reader:
-        return max(each.appended_at for each in reader.until_end() if each.key == head_key("standard.v1", signer))
+        return max(each.appended_at for each in reader.until_end() if each.key == head_key(STANDARD.label, signer))
 
 
 def _last_by(chain: Chain, release_id: str) -> int:
@@ -327,6 +327,6 @@ def _last_by(chain: Chain, release_id: str) -> int:
 
 def _unsigned(release_id: str, **changes: Any) -> bytes:
     return codec("release.v1").encode({
-        "release_id": release_id, "feature_set": "standard.v1", "status": "ACTIVE", "content_base64": "UEs=",
+        "release_id": release_id, "feature_set": STANDARD.label, "status": "ACTIVE", "content_base64": "UEs=",
         "changed_at": 2**42, "changed_by": "", **changes,
     })  # fmt: skip

@@ -34,7 +34,9 @@ def test_every_logged_vector_is_computed_again_bit_for_bit(world: World, tmp_pat
     assert found["compared"] >= 1700
     assert found["rejected"] >= 1
     assert found["vectors_differ"] == found["verdicts_differ"] == found["without_source"] == 0
-    assert 'riskstream_parity_vectors_differ{feature_set="standard.v1"} 0.0' in (tmp_path / "out.prom").read_text()
+    assert (
+        f'riskstream_parity_vectors_differ{{feature_set="{STANDARD.label}"}} 0.0' in (tmp_path / "out.prom").read_text()
+    )
 
 
 def test_logged_vectors_are_those_that_training_computes_and_one_that_differs_is_found(

@@ -38,7 +38,7 @@ from riskstream.trainer.dataset import read_dataset
 from riskstream.trainer.fit import FitSettings, train
 
 DEADLINE_S = 40.0
-PREFIX = b"{profile.standard-profiles.v1}"
+PREFIX = f"{{profile.{STANDARD_PROFILES.label}}}".encode()
 T0 = 1_717_236_000_000 // HOUR_MS * HOUR_MS
 
 

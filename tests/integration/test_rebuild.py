@@ -17,12 +17,12 @@ from riskstream.cli.rebuild import command as rebuild
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.local.services import wait_ready
-from riskstream.risk.features.standard import STANDARD_TILES
+from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.joining import prove_state_is_made
 from riskstream.scorer.settings import ScorerSettings
 
-KEYS = [f"{{scorer.standard.v1.{number}}}" for number in range(4)]
+KEYS = [f"{{scorer.{STANDARD.label}.{number}}}" for number in range(4)]
 
 
 def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +74,7 @@ def test_beside_a_running_scorer_only_the_state_of_another_feature_set_is_made_a
     ]  # fmt: skip
     refused = CliRunner().invoke(rebuild, given)
     assert isinstance(refused.exception, Fatal)
-    said = f"processes of group {own.group} run with {own.group}.standard.v1, and nothing was changed"
+    said = f"processes of group {own.group} run with {own.group}.{STANDARD.label}, and nothing was changed"
     assert refused.exception.what == said
 
     tiles = ["--features", "standard-tiles"]

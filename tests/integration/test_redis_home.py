@@ -16,6 +16,7 @@ from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.claims import Claims
 from riskstream.kafka.client import consumer, group_settings
 from riskstream.local.redis import RedisServer
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal, Retryable
 
 
@@ -35,7 +36,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _home(own: OwnTopics, url: str) -> RedisHome:
-    return state_home(url, f"{own.group}.standard.v1", PARTITIONS)
+    return state_home(url, f"{own.group}.{STANDARD.label}", PARTITIONS)
 
 
 def _prove(own: OwnTopics, url: str) -> None:
@@ -56,14 +57,14 @@ def test_a_scorer_with_another_redis_takes_no_partition_from_those_that_run(bare
     _prove(own, bare.stack.redis)  # theirs: a second scorer may join
     mine = redis.Redis.from_url(bare.stack.redis)
     mine.delete(
-        f"{{{own.group}.standard.v1.home}}"
+        f"{{{own.group}.{STANDARD.label}.home}}"
     )  # lost while they run: they tell it again, so that another may join
     wait_until(lambda: _home(own, bare.stack.redis).read() is not None, "the id is there again")
     running.server.stop()
     wait_until(lambda: not TopicAdmin(own.kafka).groups_by_members().get(own.group, False), "nobody runs")
     redis_home.WAIT_S = 10.0
     _prove(own, other.url)  # nobody runs: this one was lost or moved
-    assert Claims(own.kafka).of(f"state {own.group}.standard.v1") is not None
+    assert Claims(own.kafka).of(f"state {own.group}.{STANDARD.label}") is not None
     again = own.start_ready_scorer(RISKSTREAM_SCORER_REDIS=other.url)
     redis_home.WAIT_S = 1.0
     with pytest.raises(Fatal, match="run with another Redis"):
@@ -78,7 +79,7 @@ def test_members_of_a_version_that_gave_no_ids_are_known_by_their_rows(bare: Cha
     wait_until(lambda: member.poll(0.2) is None and bool(member.assignment()), "a member")
     with pytest.raises(Fatal, match="run with another Redis"):
         _prove(own, other.url)
-    redis.Redis.from_url(bare.stack.redis).hset(f"{{{own.group}.standard.v1.1}}", "#s", "7")
+    redis.Redis.from_url(bare.stack.redis).hset(f"{{{own.group}.{STANDARD.label}.1}}", "#s", "7")
     _prove(own, bare.stack.redis)
     member.close()
 

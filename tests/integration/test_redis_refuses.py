@@ -11,6 +11,7 @@ from tests.support.own_topics import OwnTopics, log_with, wait_until
 
 from riskstream.demo.chain import Chain
 from riskstream.local.redis import RedisServer
+from riskstream.risk.features.standard import STANDARD
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def _readonly(client: redis.Redis, _: Path) -> None:
 
 
 def _is_checkpointed(client: redis.Redis, group: str, s: int) -> bool:
-    return client.hget(f"{{{group}.standard.v1.1}}", "#s") == str(s).encode()
+    return client.hget(f"{{{group}.{STANDARD.label}.1}}", "#s") == str(s).encode()
 
 
 CASES: dict[str, tuple[Callable[[redis.Redis, Path], None], Callable[[redis.Redis], object]]] = {

@@ -22,6 +22,7 @@ from riskstream.cli.snapshots import command
 from riskstream.demo.chain import Chain
 from riskstream.kafka.ports import Mark
 from riskstream.local.services import Service
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.telemetry.metrics import SnapshotMetrics
 
@@ -250,7 +251,7 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
     given = ("--kafka", bare.stack.kafka, "--redis", bare.stack.redis, "--source", own.source, "--output", own.output)
     of = ("--snapshots", str(place), "--group", own.group)
     assert _cli("take", *given, *of)[0] == 0
-    key = f"{{{own.group}.standard.v1.0}}"
+    key = f"{{{own.group}.{STANDARD.label}.0}}"
     client: redis.Redis = redis.Redis.from_url(bare.stack.redis)
     before = client.hgetall(key)
     assert "partition 0: left, the store is as far or further" in _cli("restore", *given, *of)[1]
@@ -279,8 +280,8 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     own = OwnTopics.made(bare)
     told = {"SNAPSHOTS": str(tmp_path), "SNAPSHOT_MINUTES": "0.01", "ON_STATE_LOST": "restore"}
     env = {f"RISKSTREAM_SCORER_{name}": value for name, value in told.items()}
-    keys = [f"{{{own.group}.standard.v1.{partition}}}" for partition in (0, 1)]
-    shelf = Shelf(FolderPlace(tmp_path), f"{own.group}.standard.v1")
+    keys = [f"{{{own.group}.{STANDARD.label}.{partition}}}" for partition in (0, 1)]
+    shelf = Shelf(FolderPlace(tmp_path), f"{own.group}.{STANDARD.label}")
     client: redis.Redis = redis.Redis.from_url(bare.stack.redis)
     scorer = own.start_ready_scorer(**env)
     own.send(1, rows("p1", 0, 10, customers=1))

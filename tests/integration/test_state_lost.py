@@ -12,6 +12,7 @@ from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
 from riskstream.demo.chain import Chain
+from riskstream.risk.features.standard import STANDARD
 
 LOST, OLD = 1, 0
 """Partitions: one whose hash is gone, and one whose hash is of an old backup."""
@@ -23,7 +24,7 @@ def own(bare: Chain) -> OwnTopics:
 
 
 def _key(own: OwnTopics, partition: int) -> str:
-    return f"{{{own.group}.standard.v1.{partition}}}"
+    return f"{{{own.group}.{STANDARD.label}.{partition}}}"
 
 
 def _srcs(scores: list[dict[str, object]]) -> list[object]:

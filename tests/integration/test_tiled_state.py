@@ -36,7 +36,7 @@ def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -
         seen: dict[str, int] = {}
         for score in world.scores(800):
             seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
-            assert score["feature_set"] == "standard-tiles.v1"
+            assert score["feature_set"] == STANDARD_TILES.label
             assert score["features"][10] == seen[score["customer_id"]], "all are within 30 days"
             assert score["flags"] == []
         service.server.stop()
@@ -47,4 +47,6 @@ def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -
 def test_a_model_of_another_set_is_refused_with_what_to_do(bare: Chain) -> None:
     service = bare.start("scorer", {"RISKSTREAM_SCORER_FEATURES": "standard-tiles"})
     assert service.server._guard.wait(30) != 0
-    assert "train one on standard-tiles.v1" in str(service.server.failure())
+    said = service.server.log.read_text()
+    assert f"train one on {STANDARD_TILES.label}" in said
+    assert "or start with `--features standard`" in said

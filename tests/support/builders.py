@@ -3,6 +3,7 @@
 from typing import Any
 
 from riskstream.contracts.codec import codec
+from riskstream.risk.features.standard import STANDARD
 
 NOW_MS = 1_717_236_000_000
 
@@ -50,6 +51,6 @@ def score(**changes: Any) -> dict[str, Any]:
         "src": 0, "prev": -1, "src_appended_at": NOW_MS, "verdict": "GOOD", "reason": None, "reject_rules_version": 1,
         "transaction_id": "t-1", "customer_id": "c-1", "occurred_at": NOW_MS, "base_amount_minor": 1000,
         "base_currency": "EUR", "score": 0.25, "decision": "APPROVE", "reasons": [], "flags": [], "model_version": "m",
-        "feature_set": "standard.v1", "features": [], "profiles": [], "release_id": None, "rules_version": None,
-        "rules": [], "stage2_score": None, **changes,
+        "feature_set": STANDARD.label, "features": [], "profiles": [], "release_id": None, "rules_version": None,
+        "rules": [], "stage2_score": None, "kind": "PURCHASE", **changes,
     }  # fmt: skip

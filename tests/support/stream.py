@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.declare import FeatureSet, Kind
 from riskstream.risk.features.repeats_kernel import LIVE
 from riskstream.risk.features.table import KeyTable
 
@@ -18,8 +18,9 @@ class Stream:
         self.offset = 0
 
     def apply(
-        self, events: list[tuple[str, int, int, str]], mode: int = LIVE, partition: int = 0
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        self, events: list[tuple[str, int, int, str]], mode: int = LIVE, partition: int = 0,
+        kinds: list[Kind] | None = None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:  # fmt: skip
         n = len(events)
         keys = [key.encode() for key, *_ in events]
         lengths = np.array([len(key) for key in keys], np.int32)
@@ -34,6 +35,7 @@ class Stream:
             slots, np.array([e[1] for e in events], np.int64), np.array([e[2] for e in events], np.int64),
             np.array([hash(e[3]) & (2**63 - 1) for e in events], np.uint64),
             np.arange(self.offset, self.offset + n, dtype=np.int64), np.full(n, mode, np.uint8), verdicts, out,
+            kinds=None if kinds is None else np.array(kinds, np.int64),
         )  # fmt: skip
         self.offset += n
         return verdicts, out

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from riskstream.adapters.onnx_session import DeviceGone, OnnxSession
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.sets import SETS
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 
@@ -51,7 +52,7 @@ class OnnxModel:
             raise Fatal(
                 what=f"the model was trained on {self.card.feature_set} ({len(self.card.names)} columns)",
                 where=str(folder),
-                do=f"train one on {features.label} ({len(features.names)} columns) with `riskstream train`",
+                do=f"train one on {features.label} ({len(features.names)} columns) with `riskstream train`{_or_go_on(self.card)}",
             )
         raw = _read_as(folder / "model.onnx", self.card.version)
         self.paths = _read_paths(folder, self.card.reasons, len(features.names))
@@ -96,6 +97,12 @@ class SecondStage:
     def _give_up(self, provider: str, error: DeviceGone) -> None:
         log.error("the second stage runs on the CPU until a restart", provider=provider, why=str(error)[:500])
         self._session, self.is_degraded = self._reserve, True
+
+
+def _or_go_on(card: ModelCard) -> str:
+    """How to go on with the set that a model was trained on, where we have it."""
+    found = [name for name, each in SETS.items() if each.label == card.feature_set]
+    return f", or start with `--features {found[0]}`, whose state is its own" if found else ""
 
 
 def _read_card(folder: Path) -> ModelCard:

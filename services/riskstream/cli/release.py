@@ -12,7 +12,7 @@ from riskstream.cli.options import features_option
 from riskstream.cli.outputs import is_release
 from riskstream.cli.release_channel import activate, adopt, list_command, withdraw
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.sets import SETS
+from riskstream.risk.features.sets import set_of
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 
@@ -77,9 +77,8 @@ def _parity(path: Path) -> dict[str, int]:
 def verify(file: Path, key: Path) -> None:
     """Check signature, every file's hash, and that this riskstream has the contracts it was made for."""
     release = read(file, PublicKey.read(key))
-    name = release.manifest["feature_set"].rsplit(".", 1)[0]
-    if name in SETS:
-        check_fits(release, SETS[name], str(file))
+    if (features := set_of(release.manifest["feature_set"])) is not None:
+        check_fits(release, features, str(file))
     click.echo(f"release {release.release_id}: signed by {key.name}, whole, {_line(release)}")
 
 

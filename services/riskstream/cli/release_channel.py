@@ -26,7 +26,7 @@ from riskstream.cli.release_desk import Change, Standing, change, legacy_withdra
 from riskstream.cli.release_figures import worse
 from riskstream.cli.release_list import described, lines, moment, said_last
 from riskstream.cli.release_scores import SCORES, ScoreWatch, Use, in_use_at_the_end, name_of
-from riskstream.risk.features.sets import SETS
+from riskstream.risk.features.sets import set_of
 from riskstream.runtime.errors import Fatal
 
 _KEY = click.option(
@@ -218,7 +218,7 @@ def _bytes_of(file: Path) -> bytes:
 
 
 def _features(label: str) -> Any:
-    return SETS.get(label.rsplit(".", 1)[0])
+    return set_of(label)
 
 
 def _refuse_another(standing: Standing, public: PublicKey, release: Release) -> None:

@@ -10,7 +10,7 @@ from riskstream.adapters.release_records import Head, head_of, said_by
 from riskstream.adapters.signing import PublicKey
 from riskstream.cli.release_desk import Standing, read_standing
 from riskstream.cli.release_scores import name_of, recent
-from riskstream.risk.features.sets import SETS
+from riskstream.risk.features.sets import set_of
 from riskstream.runtime.errors import Fatal
 
 NOT_CHECKED = "not checked: give --key, the signer's .pub file"
@@ -130,7 +130,7 @@ def _head(
             if each["release_id"] == release_id and each["feature_set"] == head.feature_set
         ]
 
-    features = SETS.get(head.feature_set.rsplit(".", 1)[0])
+    features = set_of(head.feature_set)
     active = []
     for entry in head.active:
         why = ""

@@ -109,17 +109,21 @@ class Tile:
     start_at: int
     """Start of the tile, UTC, inclusive."""
     transactions: int
-    """Scored transactions, duplicates left out."""
+    """Scored transactions, duplicates and refunds left out."""
     amount_minor: int
-    """Sum of base_amount_minor."""
+    """Sum of base_amount_minor, refunds left out."""
     alerts: int
-    """Transactions not approved."""
+    """Transactions not approved, refunds among them."""
     blocked: int
-    """Transactions blocked."""
+    """Transactions blocked, refunds among them."""
     alert_amount_minor: int = 0
-    """Sum of base_amount_minor of the transactions not approved."""
+    """Sum of base_amount_minor of the transactions not approved, refunds left out."""
     loss_minor: int = 0
     """Sum of base_amount_minor known to be fraud."""
+    refunds: int = 0
+    """Scored refunds: they are not among transactions, and their amounts in no other sum."""
+    refund_amount_minor: int = 0
+    """Sum of base_amount_minor of the refunds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +270,8 @@ class ProfileEvent:
     """Who a label is from."""
     known_at: int | None = None
     """When a label became known, UTC."""
+    transaction_kind: Kind = "UNKNOWN"
+    """Kind of the transaction: which of them a profile counts is declared by its feature set. UNKNOWN of a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +335,7 @@ class ReportTotal:
     start_at: int
     """Start of the hour of event time, UTC; 0 in the record that says how far was counted."""
     transactions: int = 0
-    """Accepted good scores of the hour."""
+    """Accepted good scores of the hour, refunds left out."""
     amount_minor: int = 0
     """Sum of their amounts in minor units of the base currency."""
     alerts: int = 0
@@ -346,6 +352,10 @@ class ReportTotal:
     """Source offset of the last alert that was counted; -1 before the first."""
     whole_from: int = 0
     """Hours that begin before this instant may lack scores or alerts that had expired before they were counted, UTC; 0 where none had."""
+    refunds: int = 0
+    """Accepted good scores of refunds of the hour."""
+    refund_amount_minor: int = 0
+    """Sum of base_amount_minor of the refunds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,9 +375,9 @@ class RiskReport:
     customers: int
     """Customers with at least one transaction."""
     transactions: int
-    """Scored transactions, duplicates left out."""
+    """Scored transactions, duplicates and refunds left out."""
     amount_minor: int
-    """Sum of base_amount_minor."""
+    """Sum of base_amount_minor, refunds left out."""
     alerts: int
     """Transactions not approved."""
     blocked: int
@@ -386,6 +396,10 @@ class RiskReport:
     """Path of the Parquet, relative to the reports folder. Bounds: at most 256 bytes."""
     sha256: str
     """SHA-256 of the JSON, hexadecimal. Bounds: at most 64 bytes."""
+    refunds: int = 0
+    """Scored refunds: they are not among transactions, and their amounts in no other sum."""
+    refund_amount_minor: int = 0
+    """Sum of base_amount_minor of the refunds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,6 +490,8 @@ class Score:
     """Rules that were true of it, up to 8. Bounds: at most 240 bytes each, at most 8 items."""
     stage2_score: float | None = None
     """Estimate of the second stage; null where it was not asked."""
+    kind: Kind = "UNKNOWN"
+    """Kind of the transaction; UNKNOWN of a rejected one. A REFUND is no spending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,9 +96,10 @@ class ShuffleCore:
             if kind == EVENT:
                 bank.numbers("amount_minor")[:n] = columns.numbers("base_amount_minor")[rows]
                 bank.numbers("outcome")[:n] = bank.numbers("source")[:n] = 0
+                bank.numbers("transaction_kind")[:n] = columns.numbers("kind")[rows]
                 bank.nulls("known_at")[:n] = 1
             else:
-                bank.numbers("amount_minor")[:n] = 0
+                bank.numbers("amount_minor")[:n] = bank.numbers("transaction_kind")[:n] = 0
                 bank.nulls("known_at")[:n] = 0
                 for name in ("outcome", "source", "known_at"):
                     bank.numbers(name)[:n] = columns.numbers(name)[rows]

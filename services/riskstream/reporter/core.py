@@ -10,7 +10,7 @@ from typing import Any
 from riskstream.risk.windows import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
 from riskstream.telemetry.context import TraceContext
 
-SUMS = ("transactions", "amount_minor", "alerts", "blocked")
+SUMS = ("transactions", "amount_minor", "alerts", "blocked", "refunds", "refund_amount_minor")
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
 KEPT = {"HOURLY": HOURLY_KEPT, "DAILY": DAILY_KEPT}
@@ -114,12 +114,12 @@ class Control:
     unreadable: int = 0
     """How many records of states, scores and alerts could not be read since this process began."""
 
-    def add_score(self, occurred_at: int, amount_minor: int) -> None:
-        self.add(occurred_at, (1, amount_minor, 0, 0))
+    def add_score(self, occurred_at: int, amount_minor: int, *, is_refund: bool = False) -> None:
+        self.add(occurred_at, sums_of_score(amount_minor, is_refund=is_refund))
 
     def add_alert(self, occurred_at: int, is_block: bool) -> None:
         self.alerts += 1
-        self.add(occurred_at, (0, 0, 1, int(is_block)))
+        self.add(occurred_at, (0, 0, 1, int(is_block), 0, 0))
 
     def add(self, at_ms: int, sums: tuple[int, ...]) -> None:
         """Add sums, in the order of SUMS, to the windows of an instant."""
@@ -127,6 +127,11 @@ class Control:
             row = self.sums[grain].setdefault(at_ms - at_ms % width, [0] * len(SUMS))
             for index, value in enumerate(sums):
                 row[index] += value
+
+
+def sums_of_score(amount_minor: int, *, is_refund: bool) -> tuple[int, ...]:
+    """What a good score adds, in the order of SUMS: a refund is no spending."""
+    return (0, 0, 0, 0, 1, amount_minor) if is_refund else (1, amount_minor, 0, 0, 0, 0)
 
 
 def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool) -> dict[str, Any] | None:
@@ -141,7 +146,7 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
             if start < whole_from or (start + width > passed and not so_far):
                 continue
             window = by_window.setdefault(start, dict.fromkeys(("customers", *SUMS, "alert_amount_minor"), 0))
-            window["customers"] += 1
+            window["customers"] += tile["transactions"] > 0
             total = customers.setdefault(customer_id, dict.fromkeys((*SUMS, "alert_amount_minor"), 0))
             for name in (*SUMS, "alert_amount_minor"):
                 window[name] += tile[name]
@@ -162,7 +167,7 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
         "window_end_at": windows[-1]["end_at"],
         "is_complete": all(window["is_complete"] for window in windows),
         "base_currency": snapshot.base_currency,
-        "customers": len(customers),
+        "customers": sum(total["transactions"] > 0 for total in customers.values()),
         "totals": totals,
         "control": control_totals,
         "is_reconciled": all(totals[name] == control_totals[name] for name in SUMS)

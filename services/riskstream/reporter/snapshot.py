@@ -125,18 +125,20 @@ class Follower:
         good = columns.layout.field("verdict").symbols.index("GOOD")
         # As the tracker does: sums are of one currency.
         is_base = columns.is_text("base_currency", self._base_currency.encode())
+        refund = columns.layout.field("kind").symbols.index("REFUND")
         rows = zip(
             records, is_bad.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
-            is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(), strict=True,
+            is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(),
+            columns.numbers("kind").tolist(), strict=True,
         )  # fmt: skip
         out = []
-        for record, cannot_be, src, verdict, counts, occurred_at, amount in rows:
+        for record, cannot_be, src, verdict, counts, occurred_at, amount, kind in rows:
             if cannot_be:
                 self._cannot_read(SCORES)
                 continue
             out.append(
                 Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and counts,
-                       occurred_at=occurred_at, amount_minor=amount)
+                       occurred_at=occurred_at, amount_minor=amount, is_refund=kind == refund)
             )  # fmt: skip
         return out
 

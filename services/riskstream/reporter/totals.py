@@ -8,7 +8,7 @@ from typing import Any
 from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
-from riskstream.reporter.core import SUMS, Control
+from riskstream.reporter.core import SUMS, Control, sums_of_score
 from riskstream.risk.windows import DAY_MS, HOUR_MS, whole_after
 from riskstream.runtime.errors import Rejected
 
@@ -28,6 +28,7 @@ class Scored:
     is_good: bool
     occurred_at: int
     amount_minor: int
+    is_refund: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class PartitionTotals:
             if each.src > self.position:  # the reader's rule: the first of each source offset counts
                 self.position = each.src
                 if each.is_good:
-                    self._add(each.occurred_at, (1, each.amount_minor, 0, 0))
+                    self._add(each.occurred_at, sums_of_score(each.amount_minor, is_refund=each.is_refund))
 
     def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
         """Count new alerts up to `until`; those that were counted."""
@@ -94,7 +95,7 @@ class PartitionTotals:
             self.alert_offset = each.offset + 1
             if each.src > self.alert_src:
                 self.alert_src = each.src
-                self._add(each.occurred_at, (0, 0, 1, int(each.is_block)))
+                self._add(each.occurred_at, (0, 0, 1, int(each.is_block), 0, 0))
                 out.append(each)
         return out
 

@@ -62,5 +62,7 @@ def write_report(out: Path, report: dict[str, Any], snapshot: Snapshot) -> dict[
         "html_path": f"{name}.html",
         "json_path": f"{name}.json",
         "parquet_path": f"{name}.parquet",
+        "refunds": totals["refunds"],
+        "refund_amount_minor": totals["refund_amount_minor"],
         "sha256": hashlib.sha256(text).hexdigest(),
     }

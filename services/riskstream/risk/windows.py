@@ -8,7 +8,9 @@ from riskstream.runtime.errors import Rejected
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
-FIELDS = ("transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor")
+FIELDS = (
+    "transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor", "refunds", "refund_amount_minor",
+)  # fmt: skip
 
 
 def check_place(state: dict[str, Any], key: bytes | None, partition: int) -> None:
@@ -107,10 +109,13 @@ class CustomerState:
         return self.hourly.evicts(at_ms) or self.daily.evicts(at_ms)
 
     def add(self, score: dict[str, Any], appended_at: int) -> None:
-        """Fold in one accepted, good score."""
-        is_alert = score["decision"] != "APPROVE"
-        amount = score["base_amount_minor"]
-        sums = (1, amount, int(is_alert), int(score["decision"] == "BLOCK"), amount if is_alert else 0, 0)
+        """Fold in one accepted, good score. A refund is no spending: it has sums of its own."""
+        is_alert, is_refund = score["decision"] != "APPROVE", score.get("kind") == "REFUND"
+        spent, refunded = (0, score["base_amount_minor"]) if is_refund else (score["base_amount_minor"], 0)
+        sums = (
+            int(not is_refund), spent, int(is_alert), int(score["decision"] == "BLOCK"), spent if is_alert else 0, 0,
+            int(is_refund), refunded,
+        )  # fmt: skip
         self.hourly.add(score["occurred_at"], sums)
         self.daily.add(score["occurred_at"], sums)
         self.src, self.updated_at = score["src"], appended_at

@@ -227,7 +227,8 @@ class ScorerCore:
         )  # fmt: skip
         bodies = self._bodies.hashes(columns, modes != SKIP)
         told = self.table.apply(
-            slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors, bodies, batch.answers
+            slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors, bodies, batch.answers,
+            columns.numbers("kind"),
         )  # fmt: skip
         return ids, told
 
@@ -259,6 +260,7 @@ class ScorerCore:
         out.numbers("verdict")[:n] = verdicts
         out.numbers("occurred_at")[:n] = columns.numbers("occurred_at")
         out.numbers("base_amount_minor")[:n] = columns.numbers("base_amount_minor")
+        out.numbers("kind")[:n] = np.where(scored, columns.numbers("kind"), 0)
         for name in ("transaction_id", "customer_id", "base_currency"):
             (starts, lengths), (to_starts, to_lengths) = columns.span(name), out.spans(name)
             to_starts[:n], to_lengths[:n] = starts, lengths

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from riskstream.contracts.bounds import bounds_of
 from riskstream.contracts.catalog import contract
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
@@ -209,7 +210,7 @@ def transaction_columns(table: pa.Table, path: Path) -> TransactionColumns:
         transaction_id=texts(table["transaction_id"]),
         customer_id=texts(table["customer_id"]),
         occurred_at=occurred,
-        base_amount_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
+        base_amount_minor=_amounts(table, path),
         kind=enum_indices(table["kind"], "kind"),
         channel=enum_indices(table["channel"], "channel"),
         mcc=np.array(pc.fill_null(table["mcc"], 0).to_numpy(), np.int64),
@@ -251,6 +252,19 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
             what=f"row {first} is earlier than the row before", where=str(path), do=f"sort by {name}", exit_code=2
         )
     return np.array(occurred, np.int64)
+
+
+def _amounts(table: pa.Table, path: Path) -> NDArray[np.int64]:
+    """The base amounts, int64[n]. Fatal where one breaks the contract's bounds: the scorer rejects it too."""
+    bounds = bounds_of("transaction.v1")["base_amount_minor"]
+    least, most = bounds.range
+    amounts = np.array(table["base_amount_minor"].to_numpy(), np.int64)
+    if len(wrong := np.flatnonzero((amounts < least) | (amounts > most))):
+        raise Fatal(
+            what=f"row {wrong[0]} has base_amount_minor {amounts[wrong[0]]}", where=str(path),
+            do=f"give minor units {bounds.said()}", exit_code=2,
+        )  # fmt: skip
+    return amounts
 
 
 def one_currency(table: pa.Table, path: Path) -> str:

@@ -46,7 +46,7 @@ def test_a_release_is_packed_verified_and_shown(folder: Path) -> None:
     said = _run("verify", str(folder / "one.release"), "--key", str(folder / "key.pub")).output
     shown = json.loads(_run("show", str(folder / "one.release")).output)
     assert shown["release"] in said
-    assert shown["feature_set"] == "standard.v1"
+    assert shown["feature_set"] == STANDARD.label
     assert shown["trained_on"]["rows"] > 1000
     assert set(shown["files"]) == {"model.onnx", "model.json", "reasons.npz", "card.html"}
     assert set(shown["schemas"]) == {"transaction.v1", "score.v1"}
@@ -185,11 +185,11 @@ def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
     path = folder / "one.release"
     with pytest.raises(Fatal, match=r"signature is not of key"):
         read(path, PublicKey.read(folder / "other.pub"))
-    with pytest.raises(Fatal, match=r"made for standard\.v1, not for standard-tiles\.v1"):
+    with pytest.raises(Fatal, match=r"made for standard\.v2, not for standard-tiles\.v2"):
         check_fits(read(path, None), STANDARD_TILES, "x")
     with pytest.raises(Fatal, match="no key it must be signed by"):
         load_model(ScorerSettings(release=path), STANDARD)
-    with pytest.raises(Fatal, match=r"not of standard-tiles\.v1"):
+    with pytest.raises(Fatal, match=r"not of standard-tiles\.v2"):
         pack(folder / "model", STANDARD_TILES, folder / "key", 1)
 
 

@@ -119,6 +119,18 @@ def test_two_customers_may_share_an_id(tmp_path: Path, data: Path) -> None:
         read_transactions(tmp_path / "in.parquet")
 
 
+@pytest.mark.parametrize("amount", [-1, 10**13 + 1, 2**62])
+def test_an_amount_that_the_scorer_rejects_is_no_training_data(tmp_path: Path, data: Path, amount: int) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    amounts = pa.array([*table["base_amount_minor"].to_pylist()[:99], amount], pa.int64())
+    pq.write_table(
+        table.set_column(table.column_names.index("base_amount_minor"), "base_amount_minor", amounts),
+        tmp_path / "in.parquet",
+    )
+    with pytest.raises(Fatal, match=f"row 99 has base_amount_minor {amount}"):
+        read_transactions(tmp_path / "in.parquet")
+
+
 def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Path) -> None:
     table = pq.read_table(data).slice(0, 100)
     mixed = pa.array(["EUR"] * 99 + ["JPY"])

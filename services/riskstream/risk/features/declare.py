@@ -38,6 +38,26 @@ class Input(IntEnum):
     NIGHT = 7
 
 
+class Kind(IntEnum):
+    """What a transaction moves: indices of the contract's enum Kind."""
+
+    UNKNOWN = 0
+    PURCHASE = 1
+    REFUND = 2
+    CASH = 3
+    TRANSFER = 4
+
+
+EVERY_KIND = frozenset(Kind)
+SPENDING = EVERY_KIND - {Kind.REFUND}
+"""What a customer spends. A refund neither raises it nor lowers it: else spending could be hidden behind refunds."""
+
+
+def bits_of(kinds: frozenset[Kind]) -> int:
+    """A bit for each kind, as the kernels read them."""
+    return sum(1 << kind for kind in kinds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
     """What events are grouped by: the field `key` of the transaction.
@@ -66,7 +86,9 @@ CARD = Entity(name="card", key="customer_id", tile_ms=HOUR_MS)
 class Feature:
     """One declared feature. `window_ms` is 0 for SINCE_LAST. `reason` is the code of docs/reasons.md it explains.
 
-    `default` is the value where there is nothing to compute from. Windows and delays of a profile are whole tiles.
+    `kinds`: transactions of which kinds are counted. SINCE_LAST and labels go by every kind; all other features of one
+    entity in a set count the same kinds. `default` is the value where there is nothing to compute from. Windows and delays
+    of a profile are whole tiles.
     """
 
     name: str
@@ -76,6 +98,7 @@ class Feature:
     reason: str
     default: float = float("nan")
     delay_ms: int = 0
+    kinds: frozenset[Kind] = EVERY_KIND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +140,10 @@ class FeatureSet:
         for each in self.features:
             if why := _wrong(each):
                 raise ValueError(f"{self.name}: {each.name} {why}")
+            if each.aggregate is not Aggregate.SINCE_LAST and each.kinds != self.kinds_of(each.entity):
+                raise ValueError(
+                    f"{self.name}: {each.name} counts other kinds than another feature of {each.entity.name}"
+                )
 
     @property
     def label(self) -> str:
@@ -140,6 +167,17 @@ class FeatureSet:
         """Features of each other entity, in the order of the entities' first."""
         entities = dict.fromkeys(each.entity for each in self.features if not each.entity.is_owned)
         return {entity: tuple(each for each in self.features if each.entity == entity) for entity in entities}
+
+    def kinds_of(self, entity: Entity) -> frozenset[Kind]:
+        """The kinds of transactions that the windows of an entity count."""
+        mine = (each for each in self.features if each.entity == entity and each.aggregate is not Aggregate.SINCE_LAST)
+        return next((each.kinds for each in mine), EVERY_KIND)
+
+    @property
+    def counted(self) -> frozenset[Kind]:
+        """The kinds that the windows of the partition key count."""
+        owned = (each.entity for each in self.features if each.entity.is_owned)
+        return self.kinds_of(next(owned)) if self.owned else EVERY_KIND
 
     @property
     def windows_ms(self) -> tuple[int, ...]:

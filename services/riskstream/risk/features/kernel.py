@@ -1,9 +1,8 @@
 """The kernels that update and read sliding windows of owned keys over flat arrays; `table.py` explains the arrays.
 
-Exact (`apply_kernel`): each key has a ring of its events (time, amount) sorted by time, and for every window the index of
-its left edge and the int64 sum right of it, so that an event in order costs the same whatever the window's length. A
-ring holds up to 256 events; older ones are folded into 65 tiles a window, whose left edge is quantised to one tile (1/64
-window).
+Exact (`apply_kernel`): each key has a ring of its events sorted by time, and for every window the index of its left edge
+and the int64 total right of it, so that an event in order costs the same whatever the window's length. A ring holds up to
+256 events; older ones are folded into 65 tiles a window, whose left edge is quantised to one tile (1/64 window).
 
 Tiled (`apply_tiles_kernel`): each key has a few tiles in no order, each the count and int64 sum of a stretch of time. An
 event is kept at the finest level whose tile is not yet past that level's window, and moves up as the newest event moves
@@ -27,11 +26,22 @@ MINUTE_MS = 60_000
 OUTS = ("float32[:, ::1]", "float64[:, ::1]")
 """Vectors are float32 for a model, float64 for a table."""
 _COUNTS = (1 << 28) - 1
+TIME_BITS, AMOUNT_BITS, TOTAL_BITS, KIND_AT = 21, 19, 9, 17
+_TIME_TAG, _AMOUNT_TAG, _UNCOUNTED, _TOTAL = (1 << 21) - 1, (1 << 17) - 1, 3 << 17, (1 << 9) - 1
 
 
 @njit(inline="always")
-def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, amount):  # type: ignore[no-untyped-def]
+def _total_of(word):  # type: ignore[no-untyped-def]
+    """What the second word of an event adds to a total."""
+    return np.int64(0) if word & _UNCOUNTED else ((word >> AMOUNT_BITS) << TOTAL_BITS) | 1
+
+
+@njit(inline="always")
+def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, word):  # type: ignore[no-untyped-def]
     """Add an event that left the ring to the tiles of every window."""
+    total = _total_of(word)
+    if total == 0:
+        return
     for w in range(len(windows)):
         width = (windows[w] + 63) // 64
         number = time // width
@@ -42,7 +52,7 @@ def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, amount):  
             tile_sums[block, w, place] = 0
         if tile_numbers[block, w, place] == number:
             tile_counts[block, w, place] += 1
-            tile_sums[block, w, place] += amount
+            tile_sums[block, w, place] += total >> TOTAL_BITS
 
 
 @njit(inline="always")
@@ -92,8 +102,8 @@ def _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger):  # typ
 
 
 @njit(inline="always")
-def _write(out, i, base, program, count_w, sum_w, amount, since):  # type: ignore[no-untyped-def]
-    """Compute the declared features of one event from its windows; `since` in seconds."""
+def _write(out, i, base, program, count_w, sum_w, amount, own, since):  # type: ignore[no-untyped-def]
+    """Compute the declared features of one event from its windows; `own` is 1 where they count it, `since` in seconds."""
     for f in range(program.shape[0]):
         aggregate = program[f, 0]
         w = program[f, 1]
@@ -106,33 +116,35 @@ def _write(out, i, base, program, count_w, sum_w, amount, since):  # type: ignor
             if count_w[w] > 0:
                 value = np.float64(sum_w[w]) / np.float64(count_w[w])
         elif aggregate == OVER_MEAN:
-            others = sum_w[w] - amount
-            if count_w[w] > 1 and others > 0:
-                value = np.float64(amount) * np.float64(count_w[w] - 1) / np.float64(others)
+            others = sum_w[w] - own * amount
+            if count_w[w] > own and others > 0:
+                value = np.float64(amount) * np.float64(count_w[w] - own) / np.float64(others)
         else:
             value = since
         out[i, base + f] = value
 
 
-_EXACT = (
-    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], uint8[::1], uint8[::1],"
+_GIVEN = (
+    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], uint8[::1], uint8[::1],"
     "{out}, int64, int32[:, ::1], int64[::1],"
-    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1],"
-    "uint8[::1], int64[:, ::1], int32[::1],"
-    "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
+_HELD = "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
+_TILES = "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1]"
+_EXACT = f"{_GIVEN} uint64[::1], {_HELD} int32[:, ::1], int64[:, ::1], uint8[::1], int64[:, ::1], int32[::1], {_TILES})"
+_TILED = f"{_GIVEN} int64[::1], {_HELD} uint8[::1], int64[:, ::1])"
 
 
 @kernel(*(_EXACT.replace("{out}", each) for each in OUTS))
 def apply_kernel(  # type: ignore[no-untyped-def]
-    first, n, slots, times, amounts, offsets, modes, verdicts,
-    out, base, program, windows,
+    first, n, slots, times, amounts, kinds, counted, offsets, modes, verdicts,
+    out, base, program, windows, ids,
     ats, offs, caps, firsts, sizes, newests, arena_used, frees, lefts, sums,
     changed, ring, blocks,
     tile_numbers, tile_counts, tile_sums, blocks_used,
 ):  # fmt: skip
     """Apply records first..n-1 in order: features into out[i, base:], by their `verdicts`. The record at which it stopped, or n.
 
+    `counted` has a bit for each of `kinds` that windows count.
     It stops, before anything of that record is done, where the arena has no room for the key's next block, or the tile
     blocks have none: give room and go on from there.
     """
@@ -162,6 +174,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 return i
         t = times[i]
         amount = amounts[i]
+        own = (counted >> kinds[i]) & 1
         is_duplicate = verdicts[i] == DUPLICATE
         ats[s] = offsets[i]
         changed[s] = 1
@@ -175,8 +188,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 for w in range(wide):
                     left = lefts[s, w]
                     edge = t - windows[w]
-                    while left < sizes[s] and ring[off + ((firsts[s] + left) & mask), 0] <= edge:
-                        sums[s, w] -= ring[off + ((firsts[s] + left) & mask), 1]
+                    while left < sizes[s] and ring[off + ((firsts[s] + left) & mask), 0] >> TIME_BITS <= edge:
+                        sums[s, w] -= _total_of(ring[off + ((firsts[s] + left) & mask), 1])
                         left += 1
                     lefts[s, w] = left
                 gone = lefts[s, wide - 1]
@@ -186,6 +199,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                     for w in range(wide):
                         lefts[s, w] -= gone
             if t > newests[s] - longest:
+                tag = np.int64(ids[i])
+                word = (amount << AMOUNT_BITS) | ((1 - own) << KIND_AT) | ((tag >> TIME_BITS) & _AMOUNT_TAG)
                 if sizes[s] == cap and cap < RING_CAP:
                     bigger = _next_cap(cap)
                     _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger)
@@ -197,35 +212,36 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                     if blocks[s] < 0:
                         blocks[s] = blocks_used[0]
                         blocks_used[0] += 1
-                    oldest = ring[off + firsts[s], 0]
+                    oldest = ring[off + firsts[s], 0] >> TIME_BITS
                     if t < oldest:
                         fold_this = True
-                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, t, amount)
+                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, t, word)
                     else:
-                        gone_amount = ring[off + firsts[s], 1]
-                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, oldest, gone_amount)
+                        gone_word = ring[off + firsts[s], 1]
+                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, oldest, gone_word)
                         for w in range(wide):
                             if lefts[s, w] > 0:
                                 lefts[s, w] -= 1
                             else:
-                                sums[s, w] -= gone_amount
+                                sums[s, w] -= _total_of(gone_word)
                         firsts[s] = (firsts[s] + 1) & mask
                         sizes[s] -= 1
                 if not fold_this:
                     position = np.int64(sizes[s])
-                    while position > 0 and ring[off + ((firsts[s] + position - 1) & mask), 0] > t:
+                    while position > 0 and ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS > t:
                         to = off + ((firsts[s] + position) & mask)
                         fr = off + ((firsts[s] + position - 1) & mask)
                         ring[to, 0] = ring[fr, 0]
                         ring[to, 1] = ring[fr, 1]
                         position -= 1
                     place = off + ((firsts[s] + position) & mask)
-                    ring[place, 0] = t
-                    ring[place, 1] = amount
+                    ring[place, 0] = (t << TIME_BITS) | (tag & _TIME_TAG)
+                    ring[place, 1] = word
                     sizes[s] += 1
+                    total = _total_of(word)
                     for w in range(wide):
                         if t > newests[s] - windows[w]:
-                            sums[s, w] += amount
+                            sums[s, w] += total
                         else:
                             lefts[s, w] += 1
         if mode != LIVE:
@@ -234,10 +250,10 @@ def apply_kernel(  # type: ignore[no-untyped-def]
         previous = np.int64(-1)
         if position >= 0 and position == sizes[s] - 1:
             for w in range(wide):
-                count_w[w] = sizes[s] - lefts[s, w]
-                sum_w[w] = sums[s, w]
+                count_w[w] = sums[s, w] & _TOTAL
+                sum_w[w] = sums[s, w] >> TOTAL_BITS
             if position > 0:
-                previous = ring[off + ((firsts[s] + position - 1) & mask), 0]
+                previous = ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS
         else:
             for w in range(wide):
                 count_w[w] = 0
@@ -245,23 +261,24 @@ def apply_kernel(  # type: ignore[no-untyped-def]
             if is_duplicate:  # a repeat is read as its original: find it, so that a retry gets the same answer
                 for k in range(sizes[s] - 1, -1, -1):
                     place = off + ((firsts[s] + k) & mask)
-                    if ring[place, 0] == t and ring[place, 1] == amount:
+                    if ring[place, 0] >> TIME_BITS == t and ring[place, 1] >> AMOUNT_BITS == amount:
                         position = np.int64(k)
                         break
             for k in range(sizes[s]):
-                at = ring[off + ((firsts[s] + k) & mask), 0]
+                at = ring[off + ((firsts[s] + k) & mask), 0] >> TIME_BITS
                 if at > t:
                     break
                 if k < position or position < 0:
                     previous = at
+                total = _total_of(ring[off + ((firsts[s] + k) & mask), 1])
                 for w in range(wide):
                     if at > t - windows[w]:
-                        count_w[w] += 1
-                        sum_w[w] += ring[off + ((firsts[s] + k) & mask), 1]
+                        count_w[w] += total & _TOTAL
+                        sum_w[w] += total >> TOTAL_BITS
             if position < 0 and blocks[s] < 0:
                 for w in range(wide):  # too old to be kept, or a repeat that differs: it still counts for itself
-                    count_w[w] += 1
-                    sum_w[w] += amount
+                    count_w[w] += own
+                    sum_w[w] += own * amount
         if blocks[s] >= 0:
             b = blocks[s]
             for w in range(wide):
@@ -272,7 +289,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         count_w[w] += tile_counts[b, w, k]
                         sum_w[w] += tile_sums[b, w, k]
         since = np.float64(t - previous) / 1000.0 if previous >= 0 else np.float64(np.nan)
-        _write(out, i, base, program, count_w, sum_w, amount, since)
+        _write(out, i, base, program, count_w, sum_w, amount, own, since)
     return n
 
 
@@ -300,17 +317,9 @@ def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
     return False
 
 
-_TILED = (
-    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], uint8[::1], uint8[::1],"
-    "{out}, int64, int32[:, ::1], int64[::1], int64[::1],"
-    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
-    "uint8[::1], int64[:, ::1])"
-)
-
-
 @kernel(*(_TILED.replace("{out}", each) for each in OUTS))
 def apply_tiles_kernel(  # type: ignore[no-untyped-def]
-    first, n, slots, times, amounts, offsets, modes, verdicts,
+    first, n, slots, times, amounts, kinds, counted, offsets, modes, verdicts,
     out, base, program, windows, widths,
     ats, offs, caps, firsts, sizes, newests, arena_used, frees,
     changed, ring,
@@ -333,6 +342,7 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
             return i
         t = times[i]
         amount = amounts[i]
+        own = (counted >> kinds[i]) & 1
         is_duplicate = verdicts[i] == DUPLICATE
         ats[s] = offsets[i]
         changed[s] = 1
@@ -358,7 +368,7 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
             level, start = _level_of(t, 0, newests[s], windows, widths)
             label = ((start // MINUTE_MS) << 3) | level
             is_kept = level < wide
-            if is_kept and not _add(ring, off, sizes[s], label, 1, amount):
+            if is_kept and own and not _add(ring, off, sizes[s], label, 1, amount):
                 if sizes[s] == caps[s]:
                     _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, caps[s] + 4)
                 place = offs[s] + sizes[s]
@@ -368,8 +378,8 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
         if mode != LIVE:
             continue
         for w in range(wide):
-            count_w[w] = 0 if is_kept else 1
-            sum_w[w] = 0 if is_kept else amount
+            count_w[w] = 0 if is_kept else own
+            sum_w[w] = 0 if is_kept else own * amount
         for k in range(offs[s], offs[s] + sizes[s]):
             head = ring[k, 0]
             level = (head >> 28) & 7
@@ -381,5 +391,5 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
                     count_w[w] += head & _COUNTS
                     sum_w[w] += ring[k, 1]
         since = np.float64(t - before) / 1000.0 if not is_duplicate and 0 <= before <= t else np.float64(np.nan)
-        _write(out, i, base, program, count_w, sum_w, amount, since)
+        _write(out, i, base, program, count_w, sum_w, amount, own, since)
     return n

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.features.declare import Entity, Feature, FeatureSet
+from riskstream.risk.features.declare import Entity, Feature, FeatureSet, bits_of
 from riskstream.risk.features.input_kernel import input_kernel
 from riskstream.risk.features.key_kernel import hash_kernel
 from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
@@ -87,7 +87,8 @@ def vectors(
     _owned(features, rows, out, progress)
     for entity, mine in features.profiles.items():
         columns = [features.names.index(each.name) for each in mine]
-        out[:, columns] = _profiles(entity, mine, rows, frauds, is_at_event)
+        is_counted = ((bits_of(features.kinds_of(entity)) >> rows.kind) & 1).astype(np.bool_)
+        out[:, columns] = _profiles(entity, mine, rows, is_counted, frauds, is_at_event)
     return out
 
 
@@ -112,7 +113,7 @@ def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], pr
         )  # fmt: skip
         table.apply(
             slots, rows.occurred_at[part], rows.base_amount_minor[part], ids, np.arange(start, stop, dtype=np.int64),
-            np.full(size, LIVE, np.uint8), np.zeros(size, np.uint8), chunk,
+            np.full(size, LIVE, np.uint8), np.zeros(size, np.uint8), chunk, kinds=rows.kind[part],
         )  # fmt: skip
         out[part, :wide] = chunk
         progress(size)
@@ -122,10 +123,11 @@ def _profiles(
     entity: Entity,
     features: tuple[Feature, ...],
     rows: TransactionColumns,
+    is_counted: NDArray[np.bool_],
     frauds: KnownFrauds | None,
     is_at_event: bool,
 ) -> NDArray[np.float64]:
-    """float64[n, features]: labels known by a row's time come before it; the row joins its profile after it was read."""
+    """float64[n, features]: labels known by a row's time come before it; a counted row joins its profile after it was read."""
     keys, times = rows.keys[entity.key], rows.occurred_at
     table = ProfileTable(features, 1 if is_at_event else entity.tile_ms)
     known = frauds or KnownFrauds(row=np.zeros(0, np.int64), known_at=np.zeros(0, np.int64))
@@ -137,11 +139,14 @@ def _profiles(
         labelled = known.row[labels][keys[known.row[labels]] >= 0]
         places = 2 * np.searchsorted(there, before[labels][keys[known.row[labels]] >= 0])
         steps = np.tile(np.array([READ, ADD], np.uint8), len(there))
+        joins = np.repeat(is_counted[there], 2)
+        joins[::2] = True
+        taken = np.insert(joins, places, True)
         found = table.take(
-            np.insert(steps, places, LABEL),
-            np.insert(np.repeat(keys[there], 2), places, keys[labelled]),
-            np.insert(np.repeat(times[there], 2), places, times[labelled]),
-            np.insert(np.repeat(rows.base_amount_minor[there], 2), places, 1),
+            np.insert(steps, places, LABEL)[taken],
+            np.insert(np.repeat(keys[there], 2), places, keys[labelled])[taken],
+            np.insert(np.repeat(times[there], 2), places, times[labelled])[taken],
+            np.insert(np.repeat(rows.base_amount_minor[there], 2), places, 1)[taken],
         )
         out[there] = found
     return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.declare import FeatureSet, bits_of
 from riskstream.risk.features.positions_text import packed, unpacked
 from riskstream.risk.features.profiles import EVENT, Profiles, Steps, standings
 
@@ -24,6 +24,7 @@ class ProfileLog:
 
     def __init__(self, features: FeatureSet) -> None:
         self.profiles = {entity: Profiles(entity, mine) for entity, mine in features.profiles.items()}
+        self._counted = {entity: bits_of(features.kinds_of(entity)) for entity in features.profiles}
         self.clock_ms = 0
         self.repeats = 0
         self._decoder = ColumnDecoder("profile-event.v1")
@@ -54,7 +55,8 @@ class ProfileLog:
         raw = columns.data.tobytes()
         for entity, profiles in self.profiles.items():
             name = entity.name.encode()
-            maybe = np.flatnonzero(accepted & (lengths == len(name)))
+            counted = ~is_event | ((self._counted[entity] >> columns.numbers("transaction_kind")) & 1).astype(np.bool_)
+            maybe = np.flatnonzero(accepted & counted & (lengths == len(name)))
             rows = np.array([at for at in maybe.tolist() if raw[starts[at] : starts[at] + len(name)] == name], np.int64)
             if not len(rows):
                 continue

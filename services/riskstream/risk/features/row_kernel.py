@@ -1,19 +1,21 @@
 """Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64 values, little endian:
 
-layout, at, newest, events, ids, tiles (0 or 1), then the times, the amounts, two values of each id (`repeats_kernel`), the
-oldest first, and per window and tile the number, count and sum. Left edges and sums are made again from the events. Tiled
-rows have tiles in place of the events. The layout has ROW_VERSION in it; rows without are of before, and hold hashes of the
-last 16 ids alone, in a ring.
+layout, at, newest, events, ids, tiles (0 or 1), then the first word of each event, the second of each (`kernel.py`), two
+values of each id (`repeats_kernel`), the oldest first, and per window and tile the number, count and sum. Left edges and
+totals are made again from the events. Tiled rows have tiles in place of the events.
+
+The layout has ROW_VERSION in it. Rows of version 2 have times and amounts in place of the words: all are counted, and no tag
+is known. Rows without a version are older still, and hold hashes of the last 16 ids alone, in a ring.
 """
 
 import numpy as np
 
-from riskstream.risk.features.kernel import RING_CAP, TILES
+from riskstream.risk.features.kernel import AMOUNT_BITS, KIND_AT, RING_CAP, TILES, TIME_BITS, TOTAL_BITS
 from riskstream.risk.features.repeats_kernel import CAP, CLOCK, END, FEW_IDS, FIRST, HOUR_MS, MAX_IDS, OFF, SIZE
 from riskstream.runtime.kernel import kernel
 
 HEAD = 6
-ROW_VERSION = 2 << 40
+ROW_VERSION, PLAIN_VERSION = 3 << 40, 2 << 40
 LAST_IDS = 16
 """Of a row of before: hashes that it has at most, one behind another."""
 NO_ROOM, BROKEN, LOADED = -1, 0, 1
@@ -83,9 +85,10 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many widths tiles have. Nothing
     is done where the answer is not LOADED.
     """
-    if len(row) < HEAD or (row[0] != layout and row[0] != layout + ROW_VERSION):
+    if len(row) < HEAD or (row[0] != layout and row[0] != layout + PLAIN_VERSION and row[0] != layout + ROW_VERSION):
         return BROKEN
     is_old = row[0] == layout
+    is_plain = row[0] != layout + ROW_VERSION and step == 0
     size = row[3]
     if size < 0 or size > RING_CAP or row[4] < 0 or row[4] > MAX_IDS or row[5] < 0 or row[5] > 1:
         return BROKEN
@@ -120,13 +123,14 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
         lefts[s, w] = 0
         sums[s, w] = 0
     for k in range(size):
-        time = row[at + k]
-        amount = row[at + size + k]
-        ring[offs[s] + k, 0] = time
-        ring[offs[s] + k, 1] = amount
+        word = row[at + size + k]
+        ring[offs[s] + k, 0] = row[at + k] << TIME_BITS if is_plain else row[at + k]
+        ring[offs[s] + k, 1] = word << AMOUNT_BITS if is_plain else word
+        total = ring[offs[s] + k, 1] >> KIND_AT
+        total = 0 if total & 3 else ((total >> (AMOUNT_BITS - KIND_AT)) << TOTAL_BITS) | 1
         for w in range(len(windows)):
-            if time > row[2] - windows[w]:
-                sums[s, w] += amount
+            if ring[offs[s] + k, 0] >> TIME_BITS > row[2] - windows[w]:
+                sums[s, w] += total
             else:
                 lefts[s, w] += 1
     at += 2 * size

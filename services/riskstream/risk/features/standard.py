@@ -2,6 +2,7 @@
 
 `standard-profiles` adds what is known of the terminal and the device from everybody's transactions and labels.
 `standard-tiles` is the same as `standard` in tiles: less memory a key, windows whose left edge is quantised to a tile.
+Version 2 counts SPENDING; version 1, which counts refunds as payments, is kept for models that were trained on it.
 """
 
 from dataclasses import replace
@@ -10,8 +11,10 @@ from riskstream.risk.features.declare import (
     CUSTOMER,
     DAY_MS,
     DEVICE,
+    EVERY_KIND,
     HOUR_MS,
     MINUTE_MS,
+    SPENDING,
     TERMINAL,
     Aggregate,
     Entity,
@@ -33,6 +36,7 @@ def _windowed(kind: Aggregate, prefix: str, suffix: str) -> tuple[Feature, ...]:
             aggregate=kind,
             window_ms=window_ms,
             reason=f"{_REASONS[name]}_{suffix}",
+            kinds=SPENDING,
         )
         for name, window_ms in _WINDOWS.items()
     )
@@ -40,7 +44,7 @@ def _windowed(kind: Aggregate, prefix: str, suffix: str) -> tuple[Feature, ...]:
 
 STANDARD = FeatureSet(
     name="standard",
-    version=1,
+    version=2,
     inputs=(
         InputFeature(name="amount", input=Input.AMOUNT, reason="AMOUNT"),
         InputFeature(name="hour", input=Input.HOUR, reason="TIME_OF_DAY"),
@@ -59,6 +63,7 @@ STANDARD = FeatureSet(
             aggregate=Aggregate.OVER_MEAN,
             window_ms=30 * DAY_MS,
             reason="AMOUNT_OVER_OWN_MEAN",
+            kinds=SPENDING,
         ),
         Feature(
             name="customer_seconds_since_last",
@@ -88,6 +93,7 @@ def _profiled(entity: Entity, kind: Aggregate, days: tuple[int, ...], reason: st
             window_ms=n * DAY_MS,
             default=default,
             reason=reason,
+            kinds=SPENDING,
         )
         for n in days
     )
@@ -105,3 +111,10 @@ STANDARD_PROFILES = replace(
         *_profiled(DEVICE, Aggregate.FRAUD_RATE, (30,), "DEVICE_RISK"),
     ),
 )
+
+
+def first_version(features: FeatureSet) -> FeatureSet:
+    """Version 1 of a set: every kind counts."""
+    return replace(
+        features, version=1, features=tuple(replace(each, kinds=EVERY_KIND) for each in features.features)
+    )  # fmt: skip

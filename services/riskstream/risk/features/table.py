@@ -1,6 +1,10 @@
 """The state of owned keys as flat arrays: what the kernels update.
 
 A kernel checks its room where it takes it, and stops before what has none; it grows here, and the kernel goes on.
+
+An event in a ring is two int64: time << 21 | tag, and amount << 19 | uncounted << 17 | tag. The 21 and 17 bits of tag are of
+the hash of its transaction's id. An uncounted one (a kind that the feature set does not count, `declare.Feature.kinds`) is
+there for SINCE_LAST alone. A total of a window is sum << 9 | count, of what is counted: 256 events of 10^13 fit.
 """
 
 from typing import Any
@@ -9,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.declare import FeatureSet, bits_of
 from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
 from riskstream.risk.features.repeats import Repeats, Told
@@ -38,8 +42,9 @@ class KeyTable:
     """State of the keys of one feature set, of every partition this process owns.
 
     A key has a slot: `ats` last applied offset, `repeats`, and a ring (`offs`, `caps`, `firsts`, `sizes` in the arena
-    `ring`). Exact: pairs of (time, amount), per window `lefts` and `sums` (`edges` are these windows), and for a key past
-    256 events a block of tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`.
+    `ring`). Exact: pairs of words as `kernel.py` states, per window `lefts` and totals in `sums` (`edges` are these windows),
+    and for a key past 256 events a block of tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`. `counted`: a
+    bit for each kind of transaction that windows count.
     """
 
     def __init__(self, features: FeatureSet, slots: int = 1024) -> None:
@@ -48,6 +53,7 @@ class KeyTable:
         rows = [(int(each.aggregate), index.get(each.window_ms, 0)) for each in features.owned]
         self.program = np.array(rows, np.int32).reshape(len(rows), 2)
         self.base = len(features.inputs)
+        self.counted = bits_of(features.counted)
         self.widths = np.array(features.tiles_ms, np.int64)
         self.edges = self.windows[: 0 if features.tiles_ms else None]
         self.step = 4 if features.tiles_ms else 0
@@ -125,40 +131,35 @@ class KeyTable:
         out: NDArray[np.float32],
         bodies: NDArray[np.int64] | None = None,
         answers: NDArray[np.int64] | None = None,
+        kinds: NDArray[np.int64] | None = None,
     ) -> Told:
         """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel).
 
-        Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where not given.
+        Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where not given; `kinds` are
+        indices of `declare.Kind`.
         """
         n, wide = len(slots), self.base + len(self.program)
         if min(len(each) for each in (times, amounts, ids, offsets, modes, verdicts, out)) < n or out.shape[1] < wide:
             raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
         bodies = np.zeros(n, np.int64) if bodies is None else bodies
+        kinds = np.zeros(n, np.int64) if kinds is None else kinds
         answers = np.zeros(n, np.int64) if answers is None else answers
         told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats)
         done = 0
         while True:
             given = (
-                done,
-                n,
-                slots,
-                times,
-                amounts,
-                offsets,
-                modes,
-                verdicts,
-                out,
-                self.base,
-                self.program,
-                self.windows,
-            )
+                done, n, slots, times, amounts, kinds, self.counted, offsets, modes, verdicts, out,
+                self.base, self.program, self.windows,
+            )  # fmt: skip
             held = (self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees)
             if self.step:
                 done = int(k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring))
             else:
                 tiles = (self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used)
                 done = int(
-                    k.apply_kernel(*given, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks, *tiles)
+                    k.apply_kernel(
+                        *given, ids, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks, *tiles
+                    )
                 )
             if done == n:
                 return told
