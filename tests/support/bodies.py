@@ -87,6 +87,7 @@ BAD_BODIES = [
     (_with(country=""), "$.country", "not shaped"),
     (_with(terminal_id=""), "$.terminal_id", "it is empty"),
     (_with(corrects="x" * 257), "$.corrects", "257 bytes"),
+    (_with(corrects="t-1"), "$.corrects", "it is the transaction's own transaction_id"),
     (_with(rates_version="é" * 33), "$.rates_version", "66 bytes of UTF-8, 64 at most"),
     (b"\xef\xbb\xbf" + _with(), "$", "byte order mark"),
     (json.dumps(request()).encode("utf-16"), "$", "not UTF-8"),

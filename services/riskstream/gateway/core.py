@@ -30,6 +30,11 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     """The transaction in a body, its base amount filled in where it has none; Problem with all that is wrong."""
     values, faults = _read("transaction.v1", ("base_amount_minor", "base_currency", "rates_version"), body, now_ms)
     values |= _base(values, rates, faults)
+    if values.get("corrects") is not None and values["corrects"] == values.get("transaction_id"):
+        detail = "it is the transaction's own transaction_id"
+        faults.append(
+            Fault(path="$.corrects", code="corrects-itself", detail=detail, allowed="the id of another one, or nothing")
+        )
     if faults:
         raise invalid(faults)
     return Transaction(**values)

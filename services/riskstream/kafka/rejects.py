@@ -28,6 +28,7 @@ REASON_TEXT = {
     "bad_country": "the country is not two capital letters",
     "out_of_bounds": "a text, number or list breaks a bound of its contract (of a label: schemas/label.v1.avsc)",
     "other_base_currency": "base_currency is not the installation's (setting base_currency), in which all amounts are summed",
+    "corrects_itself": "corrects is the transaction's own transaction_id: it names the one that this one replaces",
     "id_reused": "the customer's transaction_id came before, within 24 hours of event time, with another body",
 }
 """Every reject reason with its meaning; docs/rejects.md is made from it."""

@@ -3,7 +3,7 @@
 Ranges and lengths are the contract's (`contracts/bounds.py`). Version 2 rejects texts over their bound, countries that are no
 two capital letters, and event times before 1971 (seconds, taken for milliseconds). Version 3 rejects an id that came with
 another body within a day (`features/repeats_kernel.py` tells it, by the customer's state), and base amounts in another currency
-than the installation's: sums of two currencies mean nothing.
+than the installation's: sums of two currencies mean nothing; and a transaction that corrects itself.
 """
 
 from numba import njit
@@ -11,18 +11,30 @@ from numba import njit
 from riskstream.runtime.kernel import kernel
 
 REJECT_RULES_VERSION = 3
-OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY, ID_REUSED, OTHER_BASE = (
-    range(12)
-)
+(
+    OK, NULL_KEY, NO_ID, KEY_DIFFERS, AMOUNT, CURRENCY, MCC, OCCURRED_AT, TEXT_TOO_LONG, COUNTRY, ID_REUSED, OTHER_BASE,
+    CORRECTS_ITSELF,
+) = range(13)  # fmt: skip
 REASONS = (
     "", "null_key", "no_id", "key_differs", "amount_out_of_range", "bad_currency", "bad_mcc", "occurred_at_out_of_range",
-    "text_too_long", "bad_country", "id_reused", "other_base_currency",
+    "text_too_long", "bad_country", "id_reused", "other_base_currency", "corrects_itself",
 )  # fmt: skip
-TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country")
+TEXTS = ("transaction_id", "customer_id", "currency", "base_currency", "country", "corrects")
 NUMBERS = ("amount_minor", "base_amount_minor", "mcc", "occurred_at")
 """Fields in the order in which the kernel takes them."""
 MAX_AHEAD_MS = 300_000
 _U8 = "Array(uint8, 1, 'C', readonly=True)"
+
+
+@njit(inline="always")
+def _are_equal(data, starts, lengths, one, other, i):  # type: ignore[no-untyped-def]
+    """Whether two texts of a record are the same."""
+    if lengths[one, i] != lengths[other, i]:
+        return False
+    for at in range(lengths[one, i]):  # noqa: SIM110  numba takes no generator
+        if data[starts[one, i] + at] != data[starts[other, i] + at]:
+            return False
+    return True
 
 
 @njit(inline="always")
@@ -98,3 +110,5 @@ def validity_kernel(  # type: ignore[no-untyped-def]
         shape = lengths[country, i]
         if out[i] == OK and shape != 0 and (shape != 2 or not _are_capitals(data, starts[country, i], 2)):
             out[i] = COUNTRY
+        if out[i] == OK and _are_equal(data, starts, lengths, transaction, texts[5], i):
+            out[i] = CORRECTS_ITSELF
