@@ -32,6 +32,8 @@ IDLE = 1
 """A partition that gets nothing after the first day."""
 SETTLE_S = 120.0
 STORES = ("kept", "empty", "older")
+SHORT = ("older", "empty")
+"""Of the short form, on one cluster that grows old twice."""
 Found = tuple[Counter[str], list[str]]
 
 
@@ -42,10 +44,19 @@ def old(
     counts: Counter[str] = Counter()
     problems: list[str] = []
     for store in stores:
-        found = _Old(folder / store, model, seed, count, restarts).live(store)
+        found = _Old(folder / store, model, seed, count, restarts).live((store,))
         counts.update({f"{store}_{key}": value for key, value in found.counts.items()})
         problems += [f"{store}: {each}" for each in found.problems]
     return counts, problems
+
+
+def short(folder: Path, model: Path, seed: int, *, count: int = 2_400) -> Found:
+    """What `make test` has: one cluster that grows old twice, first with an older Redis, then with an empty one.
+
+    The second time the scorer alone is ended: the others go on while the heads of their topics move.
+    """
+    found = _Old(folder, model, seed, count, restarts=1, reporter_every_s=1).live(SHORT)
+    return found.counts, found.problems
 
 
 class Archive:
@@ -67,58 +78,71 @@ class Archive:
 
 
 class _Old:
-    def __init__(self, folder: Path, model: Path, seed: int, count: int, restarts: int) -> None:
-        self._folder, self._model, self._restarts = folder, model, restarts
+    def __init__(
+        self, folder: Path, model: Path, seed: int, count: int, restarts: int, reporter_every_s: int = 5
+    ) -> None:  # fmt: skip
+        self._folder, self._model, self._restarts, self._every_s = folder, model, restarts, reporter_every_s
         self._rows = make_rows(count, seed)
         self._sent = 0
         self._values: list[bytes] = []
         self._problems: list[str] = []
+        self._flagged = 0.0
+        self._unreconciled = 0.0
 
-    def live(self, store: str) -> Findings:
-        """The months, and what is wrong after them."""
-        env = {"RISKSTREAM_PROFILER_FEATURES": "standard-profiles"}
+    def live(self, stores: tuple[str, ...]) -> Findings:
+        """The months, one for each store, and what is wrong after them."""
+        env = {
+            "RISKSTREAM_PROFILER_FEATURES": "standard-profiles",
+            "RISKSTREAM_GATEWAY_DRAIN_S": "0",
+        }  # nobody calls it
         with Chain(
-            self._folder, self._model, names=SERVICES, reporter_every_s=5, session_timeout_ms=2000, env=env
+            self._folder, self._model, names=SERVICES, reporter_every_s=self._every_s, session_timeout_ms=2000, env=env
         ) as chain:
             archive, ager = Archive(chain.stack.kafka), Ager(chain.stack.kafka)
-            self._send(chain, 1 / 3, is_idle_too=True)
+            self._send(chain, len(self._rows.keys) // 3, is_idle_too=True)
             with _redis(chain) as client:
                 copy = {key: client.dump(key) for key in client.scan_iter()}
-            self._send(chain, 1 / 3)
-            for service in chain.services.values():
-                service.server.stop()
-            archive.take(*topics())
-            self._age(ager)
-            with _redis(chain) as client:
-                if store != "kept":
-                    client.flushall()
-                for key, value in copy.items() if store == "older" else ():
-                    client.restore(key, 0, value)
-            self._restart(chain)
-            left = (len(self._rows.keys) - self._sent) / len(self._rows.keys)
-            self._send(chain, left)
-            time.sleep(5)  # a flush, a checkpoint
-            flags = _sum(chain, "scorer", 'riskstream_scorer_flagged_total{flag="')
-            unreconciled = _sum(chain, "reporter", "riskstream_reporter_unreconciled_total")
-            for service in chain.services.values():
-                if not service.server.is_running:
-                    self._problems.append(str(service.server.failure()))
-                service.server.stop()
+            self._send(chain, len(self._rows.keys) // 3)
+            for number, store in enumerate(stores):
+                names = SERVICES if number == 0 else ("scorer",)  # the others go on beside what expires
+                self._end(chain, names)
+                archive.take(*topics())
+                self._age(ager, names)
+                _lose(chain, store, copy)
+                self._restart(chain, names)
+                self._send(chain, (len(self._rows.keys) - self._sent) // (len(stores) - number))
+                self._see(chain, store)
+            self._end(chain, SERVICES)
             archive.take(*topics())
             rows = Rows(keys=self._rows.keys, values=self._values, poison=self._rows.poison & frozenset(self._values))
             found = check(chain.stack.kafka, self._model, rows.poison, [], archive.read)
             profiles_differ(found, archive.read, rows)
-        if unreconciled:
-            self._problems.append(f"{unreconciled:.0f} reports differ from their control totals")
-        if store != "kept" and not flags:
-            self._problems.append("the state was lost, and no score says so")
-        found.counts["flagged"] = round(flags)
+        if self._unreconciled:
+            self._problems.append(f"{self._unreconciled:.0f} reports differ from their control totals")
+        found.counts["flagged"] = round(self._flagged)
         found.problems[:0] = self._problems
         return found
 
-    def _send(self, chain: Chain, share: float, *, is_idle_too: bool = False) -> None:
-        """So much of the rows; returns when every service has done them."""
-        self._some(chain, round(share * len(self._rows.keys)), is_idle_too=is_idle_too)
+    def _see(self, chain: Chain, store: str) -> None:
+        """What the services say of themselves, once they have written what is left."""
+        time.sleep(2 * self._every_s if self._every_s < 3 else 5)  # a flush, a checkpoint, a report
+        flags = _sum(chain, "scorer", 'riskstream_scorer_flagged_total{flag="')
+        if store != "kept" and not flags:
+            self._problems.append(f"{store}: the state was lost, and no score says so")
+        self._flagged += flags
+        if not _sum(chain, "reporter", "riskstream_reporter_reports_total"):
+            self._problems.append(f"{store}: no report was written")
+        self._unreconciled = max(self._unreconciled, _sum(chain, "reporter", "riskstream_reporter_unreconciled_total"))
+
+    def _end(self, chain: Chain, names: tuple[str, ...]) -> None:
+        for service in (chain.services[name] for name in names):
+            if not service.server.is_running:
+                self._problems.append(str(service.server.failure()))
+            service.server.stop()
+
+    def _send(self, chain: Chain, count: int, *, is_idle_too: bool = False) -> None:
+        """So many of the rows; returns when every service has done them."""
+        self._some(chain, count, is_idle_too=is_idle_too)
         if late := _settled(chain.stack.kafka, SETTLE_S):
             self._problems.append(f"not done within {SETTLE_S:.0f} s: {late}")
         time.sleep(2)
@@ -135,7 +159,7 @@ class _Old:
         producer.send("transactions.v1", [key for key, _ in pairs], [value for _, value in pairs])
         producer.flush()
 
-    def _age(self, ager: Ager) -> None:
+    def _age(self, ager: Ager, ended: tuple[str, ...]) -> None:
         """A month without a payment: heads gone, offsets gone, compacted topics compacted."""
         for name, topic in topics().items():
             if topic.is_compacted:
@@ -144,11 +168,12 @@ class _Old:
                 ager.small_segments(name)
                 ager.expire_heads(name)
         for group in READS:
-            ager.expire_group(group)
+            if group.removesuffix("-shuffle") in ended:
+                ager.expire_group(group)
 
-    def _restart(self, chain: Chain) -> None:
+    def _restart(self, chain: Chain, names: tuple[str, ...]) -> None:
         for number in range(self._restarts):
-            for name in SERVICES:
+            for name in names:
                 if number:
                     chain.services[name].server.stop()
                 chain.start(name)
@@ -165,6 +190,16 @@ def _partition(key: bytes) -> int:
     lengths = np.array([len(key)], np.int32)
     partition_kernel(np.frombuffer(key, np.uint8), np.zeros(1, np.int64), lengths, DEFAULT_PARTITIONS, out)
     return int(out[0])
+
+
+def _lose(chain: Chain, store: str, copy: dict[bytes, bytes]) -> None:
+    """Make Redis empty, or as it was when it was copied."""
+    if store == "kept":
+        return
+    with _redis(chain) as client:
+        client.flushall()
+        for key, value in copy.items() if store == "older" else ():
+            client.restore(key, 0, value)
 
 
 def _redis(chain: Chain) -> redis.Redis:
