@@ -6,7 +6,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from riskstream.contracts.bounds import bounds_of
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
+from riskstream.kafka.limits import KEPT_KEY_BYTES, KEPT_VALUE_BYTES, MOST_HEADERS, least_of, producer_bytes
 from riskstream.kafka.rejects import REASON_TEXT as REJECTS
 from riskstream.risk.features.declare import DAY_MS, EVERY_KIND, HOUR_MS, MINUTE_MS, FeatureSet
 from riskstream.risk.features.sets import SETS
@@ -14,6 +16,25 @@ from riskstream.risk.reasons import REASON_TEXT as REASONS
 from riskstream.telemetry import metrics
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+_SIZES = f"""
+## How large records may be
+
+Sizes are bytes of UTF-8. A topic's limit (max.message.bytes) is of a batch as it is compressed, a producer's
+(message.max.bytes) of the record itself; ours do not compress. So what others send can be far larger than its topic takes.
+
+- Readers without a group (the reporter, the gateway, commands, and all who read states, rules, lists and releases) cut a record
+  that is larger than its topic takes. They keep {KEPT_VALUE_BYTES} bytes of the value, {KEPT_KEY_BYTES:,} of the key and
+  {MOST_HEADERS} headers, with `riskstream-value-bytes` and `riskstream-value-sha256`.
+- The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a label like it into the dead
+  letters.
+- Batches that decompress to more than the client takes (100 MB) are left out by all, logged with their offsets and counted
+  (`riskstream_<service>_giants_total`).
+- Set `compression.type=uncompressed` on a topic to refuse them all: the broker then takes no record over the limit, and
+  stores more.
+
+"""
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -63,6 +84,35 @@ def _length(ms: int) -> str:
     return f"{ms} ms" if ms else ""
 
 
+def _bound_rows() -> list[tuple[str, ...]]:
+    """A row a field that has a bound, by topic; and one of each topic's key."""
+    out: list[tuple[str, ...]] = []
+    for each in topics().values():
+        if each.contract is None:
+            continue
+        for bounds in bounds_of(each.contract).values():
+            if bounds.max_bytes is not None or bounds.max_items is not None:
+                out.append((f"`{each.name}`", f"`{bounds.name}`", bounds.said()))
+    return out
+
+
+def _limit_rows() -> list[tuple[str, ...]]:
+    """What each topic takes, what is sent there at most, and what is cut."""
+    out: list[tuple[str, ...]] = []
+    for each in topics().values():
+        sent = max(producer_bytes(), each.max_bytes) if each.contract == "release.v1" else producer_bytes()
+        if each.contract is None:
+            largest, cut = (
+                "as its source, and headers",
+                "value, and a key over 4,096 bytes: length and SHA-256 in headers",
+            )
+        else:
+            largest = f"{least_of(each.name, each.contract):,}"
+            cut = "a rejected record's key over 256 bytes, told likewise" if each.contract == "score.v1" else "nothing"
+        out.append((f"`{each.name}`", f"{each.max_bytes:,}", largest, f"{sent:,}", cut))
+    return out
+
+
 def pages() -> dict[str, str]:
     """Text of each page by file name."""
     registry = CollectorRegistry()
@@ -110,7 +160,10 @@ def pages() -> dict[str, str]:
             "Topics and contracts",
             f"A keyed topic has {DEFAULT_PARTITIONS} partitions by default, all the same number; keys are hashed by murmur2.",
             table(("topic", "key", "cleanup", "written by", "read by", "record", "what"), topic_rows)
-            + "\n" + table(("contract", "schema id", "what"), schema_rows),
+            + "\n" + table(("contract", "schema id", "what"), schema_rows)
+            + _SIZES
+            + table(("topic", "takes, bytes", "largest of ours", "producer's limit", "what is cut"), _limit_rows())
+            + "\n" + table(("topic", "field", "bound"), _bound_rows()),
         ),
         "metrics.md": page(
             "Metrics", "Every service serves them at /metrics of its telemetry port.", table(("metric", "type", "what"), measured)

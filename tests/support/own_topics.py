@@ -110,12 +110,12 @@ class OwnTopics:
                 found += [{**codec("score.v1").decode(each.value), "partition": each.partition} for each in records]
         return found
 
-    def wait_committed(self, partition: int, offset: int) -> None:
-        """Return when the group has committed a partition of the source up to an offset."""
-        wait_until(lambda: self._committed(partition) >= offset, f"a commit of {offset}")
+    def wait_committed(self, partition: int, offset: int, group: str = "") -> None:
+        """Return when the group (or another) has committed a partition of the source up to an offset."""
+        wait_until(lambda: self._committed(partition, group or self.group) >= offset, f"a commit of {offset}")
 
-    def _committed(self, partition: int) -> int:
-        return TopicAdmin(self.kafka).group_offsets(self.group).get((self.source, partition), 0)
+    def _committed(self, partition: int, group: str) -> int:
+        return TopicAdmin(self.kafka).group_offsets(group).get((self.source, partition), 0)
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.kafka})

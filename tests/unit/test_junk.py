@@ -125,7 +125,7 @@ def tracker_folds_scores(key: bytes, value: bytes) -> None:
 
 def scorer_recovers_answers(_: bytes, value: bytes) -> None:
     """Left out: what it may stand in the place of is missed. A schema that is not known holds the partition."""
-    tail = OutputTail("scores.v1")
+    tail = OutputTail("127.0.0.1:1", "scores.v1")
     found, good = tail.empty(), codec("score.v1").encode(score(src=5, prev=4))
     if any(VALUES[name] == value for name in OURS_UNKNOWN):
         with pytest.raises(Hold) as held:

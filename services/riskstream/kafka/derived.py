@@ -18,10 +18,11 @@ from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.derived_part import Part
 from riskstream.kafka.derived_start import Committed, read_states
+from riskstream.kafka.giants import go_on_behind, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
-from riskstream.kafka.traced import HopSpans, context_in
+from riskstream.kafka.traced import HopSpans, context_in, headers_of
 from riskstream.kafka.transactions import Transactions
 from riskstream.kafka.waits import Waits
 from riskstream.runtime.errors import Fatal, Retryable
@@ -246,6 +247,11 @@ class DerivedLane:
             if is_expired(error):
                 self._expired.add(message.partition() or 0)
                 return
+            if is_giant(error):
+                place = (message.partition() or 0, message.offset() or 0)
+                go_on_behind(self._consumer, self._settings.kafka, self._settings.source, *place)
+                self._metrics.giants.inc()
+                return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):
                 raise problem
@@ -279,7 +285,7 @@ class DerivedLane:
 
     def _trace(self, part: Part, message: Message, number: int, offset: int) -> TraceContext | None:
         """Our span of a sampled record, of which nothing was committed before."""
-        headers = message.headers()
+        [headers] = headers_of([message])
         if headers is None or offset < part.committed:
             return None
         context = context_in(headers)

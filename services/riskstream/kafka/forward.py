@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, producing, translated
+from riskstream.kafka.giants import go_on_behind, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.limits import fitted, producer_bytes
 from riskstream.kafka.ports import ForwardWork, Intake
@@ -176,6 +177,10 @@ class ForwardLane:
                 self._lag.reached_end(message.topic() or "", message.partition() or 0)
             elif is_expired(error):
                 self._expired.add((message.topic() or "", message.partition() or 0))
+            elif is_giant(error):
+                place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
+                go_on_behind(self._consumer, self._settings.kafka, *place)
+                self._metrics.giants.inc()
             else:
                 problem = translated(error, f"{message.topic()}[{message.partition()}]")
                 if isinstance(problem, Fatal):

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
+from riskstream.kafka.giants import go_on_behind, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.lane_commits import commit
 from riskstream.kafka.lane_counts import count
@@ -321,6 +322,16 @@ class Lane:
                 continue
             if is_expired(error):
                 self._see_expired(each.partition() or 0)
+                continue
+            if is_giant(error):
+                go_on_behind(
+                    self._consumer,
+                    self._settings.kafka,
+                    self._settings.source,
+                    each.partition() or 0,
+                    each.offset() or 0,
+                )
+                self._metrics.giants.inc()
                 continue
             if error.fatal():
                 raise Fatal(what=f"consumer failed: {error.str()}", where=self._settings.source, do="restart")

@@ -17,6 +17,10 @@ OVERHEAD = 1024
 """Bytes of a batch of one record beside its key, value and named headers: Kafka's own, and a traceparent."""
 KEPT_KEY_BYTES = 4096
 """Kept of a dead letter's key where the letter does not fit whole."""
+KEPT_VALUE_BYTES = 64
+"""Kept by a reader of a value that is larger than any of ours."""
+MOST_HEADERS = 100
+"""Kept of a record's headers: ours have at most nine."""
 CUT_HEADERS = ("riskstream-key-bytes", "riskstream-value-bytes")
 """A dead letter that has one of these was cut."""
 
@@ -90,6 +94,25 @@ def fitted(
     if value is not None and record_bytes(key, value, headers) > limit:
         headers = headers + _told("value", value)
         value = value[: max(limit - record_bytes(key, None, headers), 0)]
+    return key, value, headers
+
+
+def without_excess(
+    topic: str, key: bytes | None, value: bytes | None, headers: Headers
+) -> tuple[bytes | None, bytes | None, Headers]:
+    """(key, value, headers) of a record as a reader keeps them: cut where they are larger than any that we send there.
+
+    Its first bytes stay: they say whose schema it claims to be of.
+    """
+    limit = topics()[topic].max_bytes if topic in topics() else producer_bytes()
+    size = len(key or b"") + len(value or b"")
+    if size <= limit and len(headers) <= MOST_HEADERS:
+        return key, value, headers
+    headers = headers[:MOST_HEADERS]
+    if key is not None and len(key) > KEPT_KEY_BYTES:
+        headers, key = headers + _told("key", key), key[:KEPT_KEY_BYTES]
+    if value is not None and size > limit:
+        headers, value = headers + _told("value", value), value[:KEPT_VALUE_BYTES]
     return key, value, headers
 
 

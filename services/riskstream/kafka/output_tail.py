@@ -8,6 +8,7 @@ from confluent_kafka import TopicPartition
 
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import raise_if_error
+from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.standing import Hold
 from riskstream.kafka.starts import is_expired
 from riskstream.kafka.verdicts import Verdicts
@@ -22,8 +23,8 @@ _STEP_BACK = 10_000
 class OutputTail:
     """Reads verdicts of one output topic. `steps` grows with each piece; for the watchdog."""
 
-    def __init__(self, output: str) -> None:
-        self._output = output
+    def __init__(self, bootstrap: str, output: str) -> None:
+        self._bootstrap, self._output = bootstrap, output
         self._decoder = ColumnDecoder("score.v1")
         self._symbols = self._decoder.layout.field("verdict").symbols
         self.steps = 0
@@ -63,6 +64,10 @@ class OutputTail:
                         raise Retryable(
                             what=f"records of {self._output} expired meanwhile", where=f"partition {partition}"
                         )
+                    if is_giant(message.error()):  # no score of ours
+                        position = end_of(self._bootstrap, self._output, partition, message.offset())
+                        client.assign([TopicPartition(self._output, partition, position)])
+                        continue
                     raise_if_error(message.error(), f"{self._output}[{partition}]")
                     position = max(position, message.offset())
                     continue

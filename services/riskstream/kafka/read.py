@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import consumer, raise_if_error, translated
+from riskstream.kafka.giants import end_of, is_giant
+from riskstream.kafka.limits import without_excess
 from riskstream.kafka.ports import Record
 from riskstream.kafka.starts import is_expired, legal_start
+from riskstream.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
 
 
@@ -27,7 +30,7 @@ class TopicReader:
         committed_only: bool = True,
         fetch_wait_ms: int = 20,
     ) -> None:
-        self._admin = TopicAdmin(bootstrap)
+        self._bootstrap, self._admin = bootstrap, TopicAdmin(bootstrap)
         counts = self._admin.partitions()
         for topic in topics:
             if topic not in counts:
@@ -82,12 +85,16 @@ class TopicReader:
         first = self._consumer.poll(timeout_s)
         if first is None:
             return []
-        out, expired = [], False
+        out, expired, moved = [], False, False
         for message in [first, *self._consumer.consume(most - 1, 0)]:
             error = message.error()
             place = (message.topic() or "", message.partition() or 0)
             if error is not None and is_expired(error):
                 expired = True
+                continue
+            if error is not None and is_giant(error):
+                self._fetched[place] = end_of(self._bootstrap, *place, message.offset() or 0)
+                moved = True
                 continue
             if error is not None:
                 raise_if_error(error, f"{place[0]}[{place[1]}]")
@@ -96,20 +103,11 @@ class TopicReader:
             offset = message.offset()
             assert offset is not None
             self._fetched[place] = offset + 1
-            out.append(
-                Record(
-                    topic=place[0],
-                    partition=place[1],
-                    offset=offset,
-                    appended_at=message.timestamp()[1],
-                    key=message.key(),
-                    value=message.value(),
-                    headers=list(message.headers() or []),  # type: ignore[arg-type]
-                )
-            )
+            out.append(_record(message, place, offset))
         if expired:  # retention was faster: go on at what is there
             for (topic, number), at in self._fetched.items():
                 self._fetched[topic, number] = legal_start(self._consumer, topic, number, at)
+        if expired or moved:
             self._assign()
         return out
 
@@ -156,3 +154,13 @@ class TopicReader:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _record(message: Message, place: tuple[str, int], offset: int) -> Record:
+    """A record of more than its topic takes as it is (it came compressed) is cut: nothing of ours is that large."""
+    headers: Any = list(headers_of([message])[0] or [])
+    key, value, headers = without_excess(place[0], message.key(), message.value(), headers)
+    return Record(
+        topic=place[0], partition=place[1], offset=offset, appended_at=message.timestamp()[1], key=key, value=value,
+        headers=headers,
+    )  # fmt: skip

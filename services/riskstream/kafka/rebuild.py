@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import TopicPartition
 
 from riskstream.kafka.client import consumer, raise_if_error
+from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
@@ -88,7 +89,12 @@ class Rebuild:
             while owned.position < found.o:
                 messages = reader.consume(2048, 0.2)
                 for message in messages:
-                    raise_if_error(message.error(), f"{self._source}[{partition}]")
+                    error = message.error()
+                    if error is not None and is_giant(error):
+                        behind = end_of(self._kafka, self._source, partition, message.offset() or 0)
+                        reader.assign([TopicPartition(self._source, partition, behind)])
+                        continue
+                    raise_if_error(error, f"{self._source}[{partition}]")
                 good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.o]
                 quiet_s = 0.0 if good else quiet_s + 0.2
                 if quiet_s > _QUIET_S:

@@ -67,7 +67,7 @@ class Recovery:
         self._bootstrap, self._group = bootstrap, group
         self._source, self._output = source, output
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
-        self._tail = OutputTail(output)
+        self._tail = OutputTail(bootstrap, output)
         self._own_steps = 0
         self._away_since: dict[int, float] = {}
         self._admin = AdminClient(connection(bootstrap), logger=client_log())

@@ -70,6 +70,11 @@ class LaneMetrics:
         self.reopened = Counter(
             "riskstream_scorer_reopened_total", "Partitions taken up anew while owned", registry=registry
         )
+        self.giants = Counter(
+            "riskstream_scorer_giants_total",
+            "Batches that decompress to too much, and were left out",
+            registry=registry,
+        )
         self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
         self.rules_refused = Gauge(
             "riskstream_scorer_rules_refused",
@@ -151,6 +156,11 @@ class DerivedMetrics:
             f"riskstream_{service}_expired_total", "Offsets of the source that expired before they were read",
             registry=registry,
         )  # fmt: skip
+        self.giants = Counter(
+            f"riskstream_{service}_giants_total",
+            "Batches that decompress to too much, and were left out",
+            registry=registry,
+        )
         self.waiting = Gauge(
             f"riskstream_{service}_waiting",
             "Partitions that wait: for Kafka, for a schema, or for a person at a record that cannot be read",
