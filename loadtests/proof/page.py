@@ -23,7 +23,7 @@ WHAT = {
     "expired": "scores expired, a topic recreated, a partition added: each holds and says so",
     "snapshots": "Redis emptied under running and killed scorers, and set back, after the topics' heads expired; beside an oracle",
     "clock": "transactions of 2018 and of the year 9999",
-    "releases": "a release activated and withdrawn twenty times under 100 events/s; then 42 kinds of hostile records",
+    "releases": "a release activated and withdrawn twenty times under 100 events/s; then some forty kinds of hostile records",
     "rolling": "2, 4, 2 scorers under 300 events/s, those that were there first leave; slowest drain, longest pause of a partition",
     "traces": "1,000 sampled callers while scorers and trackers join and leave; every trace from its report back to its caller",
     "kill-recovery": "1,000,000 customers in Redis, kill -9 twenty times: until every partition scores again",
