@@ -21,6 +21,7 @@ CHART = ROOT / "deploy/helm/riskstream"
 BUILD = ROOT / "build/deploy"
 TOOLS = BUILD / "env/bin"
 HELM_VERSION = "v3.19.0"
+ALERTMANAGER_VERSION = "v0.32.1"
 KUBERNETES = "1.31.0"
 STARTS: dict[str, tuple[tuple[str, ...], ...]] = {
     **{name: (("python", "-m", f"riskstream.{name}"),) for name in ("gateway", "scorer", "tracker", "profiler", "lag")},
@@ -80,17 +81,21 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _helm() -> str:
+def _tool(name: str, module: str, version: str, minutes: int) -> str:
     """From the path, else built by Go at a pinned version."""
-    found = shutil.which("helm") or shutil.which("helm", path=str(BUILD / "bin"))
+    found = shutil.which(name) or shutil.which(name, path=str(BUILD / "bin"))
     if found is None:
         if shutil.which("go") is None:
-            raise SystemExit("error: neither helm nor go is there (PATH): install one of them")
-        print(f"building helm {HELM_VERSION} (2 minutes, once)", flush=True)
+            raise SystemExit(f"error: neither {name} nor go is there (PATH): install one of them")
+        print(f"building {name} {version} ({minutes} minutes, once)", flush=True)
         env = {**os.environ, "GOBIN": str(BUILD / "bin")}
-        subprocess.run(["go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"], env=env, check=True)
-        found = str(BUILD / "bin/helm")
+        subprocess.run(["go", "install", f"{module}/cmd/{name}@{version}"], env=env, check=True)
+        found = str(BUILD / f"bin/{name}")
     return found
+
+
+def _helm() -> str:
+    return _tool("helm", "helm.sh/helm/v3", HELM_VERSION, 2)
 
 
 def _run(*command: str | Path, **given: Any) -> subprocess.CompletedProcess[str]:
@@ -241,6 +246,36 @@ def alerts() -> list[str]:
     return problems
 
 
+def routes() -> list[str]:
+    """Compose's Prometheus tells Alertmanager, which routes each alert by its severity, the Watchdog to its own receiver."""
+    amtool = _tool("amtool", "github.com/prometheus/alertmanager", ALERTMANAGER_VERSION, 3)
+    compose = ROOT / "deploy/compose"
+    checked = _run(amtool, "check-config", compose / "alertmanager.yaml")
+    if checked.returncode:
+        return [(checked.stdout + checked.stderr)[-400:]]
+    problems = []
+    if f"alertmanager:{ALERTMANAGER_VERSION}" not in (ROOT / "deploy/versions.env").read_text():
+        problems.append(f"deploy/versions.env names another Alertmanager than {ALERTMANAGER_VERSION}")
+    for group in yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]:
+        for rule in (each for each in group["rules"] if "alert" in each):
+            severity = rule["labels"]["severity"]
+            wanted = {"page": "page", "ticket": "ticket", "none": "watchdog"}[severity]
+            labels = (f"alertname={rule['alert']}", f"severity={severity}", "installation=riskstream")
+            given = ("--config.file", compose / "alertmanager.yaml", "--verify.receivers", wanted)
+            done = _run(amtool, "config", "routes", "test", *given, *labels)
+            if done.returncode:
+                problems.append(f"{rule['alert']} ({severity}) goes to {done.stdout.strip()}, not to {wanted}")
+    [told] = yaml.safe_load((compose / "prometheus.yaml").read_text())["alerting"]["alertmanagers"]
+    targets = told["static_configs"][0]["targets"]
+    services = yaml.safe_load((compose / "observability.yaml").read_text())["services"]
+    problems += [f"Prometheus tells {each}, which Compose does not start" for each in targets
+                 if each.split(":")[0] not in services]  # fmt: skip
+    if promtool := shutil.which("promtool"):
+        done = _run(promtool, "check", "config", "--syntax-only", compose / "prometheus.yaml")
+        problems += [(done.stdout + done.stderr)[-300:]] if done.returncode else []
+    return problems
+
+
 def scaling() -> list[str]:
     """A day through the scaling query in a real Prometheus: at most one change of the replicas in ten minutes, and some of them."""
     if shutil.which("promtool") is None or shutil.which("prometheus") is None:
@@ -311,7 +346,7 @@ def generated() -> list[str]:
 CHECKS: dict[str, Callable[[], list[str]]] = {
     "generated": generated, "lint": lint, "contradictions": contradictions, "values": values,
     "switches": switches, "schemas": schemas, "policy": policy,
-    "compose": compose, "alerts": alerts, "scaling": scaling, "extras": extras,
+    "compose": compose, "alerts": alerts, "routes": routes, "scaling": scaling, "extras": extras,
 }  # fmt: skip
 
 if __name__ == "__main__":
