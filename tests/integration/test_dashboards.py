@@ -1,32 +1,21 @@
 """Every query of every dashboard returns data from a real Prometheus that scrapes the running chain; the alerts' rules load."""
 
 import json
-import os
-import shutil
 import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from tests.support.builders import request, rows
+from tests.support.tools import tool
 from tests.support.world import World
 
 from riskstream.local.server import Server, free_port
 
 CHART = Path(__file__).parents[2] / "deploy/helm/riskstream/files"
 DEADLINE_S = 120.0
-
-
-def _prometheus() -> str:
-    found = shutil.which("prometheus")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("prometheus is missing (PATH): .ci/run installs it on Debian when root")
-        pytest.skip("LOUD SKIP: prometheus is missing (PATH): apt-get install prometheus")
-    return found
 
 
 def _get(base: str, path: str, **given: str) -> Any:
@@ -60,7 +49,8 @@ def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -
     server = Server(
         "prometheus",
         [
-            _prometheus(), f"--config.file={tmp_path}/prometheus.yaml", f"--storage.tsdb.path={tmp_path}/data",
+            tool("prometheus", package="prometheus"),
+            f"--config.file={tmp_path}/prometheus.yaml", f"--storage.tsdb.path={tmp_path}/data",
             f"--web.listen-address=127.0.0.1:{port}",
         ],
         tmp_path / "prometheus.log",

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import fastavro
 import pytest
 from click.testing import CliRunner
 from tests.support.builders import frame
+from tests.support.tools import tool
 from tests.support.world import World
 
 from riskstream.cli.main import root
@@ -54,11 +54,7 @@ def test_confluents_deserializer_reads_scores_by_the_gateways_registry(world: Wo
 
 def test_kcat_reads_scores_and_the_gateways_schema_decodes_them(world: World) -> None:
     """With Avro where this kcat was built with it (Debian's is not); else its raw bytes by the registry's schema."""
-    kcat = shutil.which("kcat") or shutil.which("kafkacat")
-    if kcat is None:
-        if os.environ.get("CI"):
-            pytest.fail("kcat is missing (PATH): .ci/run installs it on Debian when root")
-        pytest.skip("LOUD SKIP: kcat is missing (PATH): apt-get install kcat")
+    kcat = tool("kcat", "kafkacat", package="kcat")
     customer = _send(world)
     common = [kcat, "-b", world.kafka, "-C", "-t", "scores.v1", "-e", "-q"]
     done = subprocess.run(

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from tests.integration.test_holds import _key_of
 from tests.support.builders import NOW_MS, frame, transaction
 from tests.support.registry import FakeRegistry
+from tests.support.tools import missing
 from tests.support.world import World
 
 from riskstream.adapters.schema_registry import RegistrySettings, SchemaRegistry
@@ -114,7 +115,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
     may_download = os.environ.get("RISKSTREAM_TEST_REGISTRY", "") == "download"
     installed = registry_folder(may_download=may_download)
     if installed is None:
-        pytest.skip("NO REAL REGISTRY: it is not in the cache; RISKSTREAM_TEST_REGISTRY=download brings it (142 MB)")
+        missing("a real registry is missing (cache)", do="set RISKSTREAM_TEST_REGISTRY=download (142 MB)")
     server = RegistryServer(installed, tmp_path_factory.mktemp("registry"))
     server.start()
     yield server

@@ -5,14 +5,13 @@ import socket
 import uuid
 from collections.abc import Iterator
 
+import moto.server as moto_server
+import pyarrow.fs as fs
 import pytest
 
 from riskstream.adapters.snapshot_places import BucketPlace, place_of
 from riskstream.adapters.snapshot_shelf import Shelf
 from riskstream.runtime.errors import Retryable
-
-moto_server = pytest.importorskip("moto.server", reason="moto is not installed: SNAPSHOTS IN S3 WERE NOT TRIED")
-fs = pytest.importorskip("pyarrow.fs")
 
 TOPICS = "transactions.v1=a/4"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
