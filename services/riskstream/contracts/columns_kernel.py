@@ -72,13 +72,19 @@ def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
 def decode_kernel(  # type: ignore[no-untyped-def]
     data, ends, ops, symbol_map, known, status, ints, floats, doubles, starts, lengths, nulls
 ):
-    """Decode the frames whose status is UNKNOWN_SCHEMA and whose id is `known`; True where a text is not ASCII."""
+    """Decode the frames whose status is UNKNOWN_SCHEMA and whose id is `known`; True where a text is not ASCII.
+
+    A frame whose bytes or whose places in the banks are not there stays UNKNOWN_SCHEMA.
+    """
     any_high = False
-    for i in range(len(ends)):
+    least = min(len(ends), len(status), ints.shape[1], floats.shape[1] // 4, doubles.shape[1] // 8)
+    for i in range(min(least, starts.shape[1], lengths.shape[1], nulls.shape[1])):
         if status[i] != UNKNOWN_SCHEMA:
             continue
         begin = ends[i - 1] if i > 0 else 0
         end = ends[i]
+        if begin < 0 or end < begin or end > len(data):
+            continue
         size = end - begin
         if size == 0:
             status[i] = EMPTY
@@ -214,8 +220,14 @@ def encode_kernel(  # type: ignore[no-untyped-def]
     """Encode records first..n-1 into `out`; `ends` get the end of each. The record at which it stopped, or n.
 
     It stops before a record that `out` has no room for: give more and go on from there. A count or a code that a bank has no
-    room for is answered with -1 - the record.
+    room for, or a text that is not there, is answered with -1 - the record; banks of fewer than n records with -1 - n.
     """
+    least = min(
+        len(ends), ints.shape[1], floats.shape[1] // 4, doubles.shape[1] // 8, starts.shape[1], lengths.shape[1]
+    )
+    least = min(least, nulls.shape[1], len(vectors), len(vector_lengths), len(longs), len(long_counts), codes.shape[1])
+    if n > min(least, code_counts.shape[1]) or len(header) < 5:
+        return -1 - n
     position = ends[first - 1] if first > 0 else 0
     room = len(out) - (len(header) + FIXED * ops.shape[0])  # where a record may stand with all but its texts and arrays
     for i in range(first, n):
@@ -237,6 +249,9 @@ def encode_kernel(  # type: ignore[no-untyped-def]
             elif kind == TEXT:
                 if position + lengths[row, i] > room:
                     return i
+                held = len(data) if ops[op, 3] == 0 else len(words)
+                if lengths[row, i] < 0 or starts[row, i] < 0 or starts[row, i] + lengths[row, i] > held:
+                    return -1 - i
                 if ops[op, 3] == 0:
                     position = _put_text(out, position, data, starts[row, i], lengths[row, i])
                 else:

@@ -44,7 +44,7 @@ def _murmur2(data, start, length):  # type: ignore[no-untyped-def]
 @kernel(f"void({_U8}, int64[::1], int64, int32[::1], uint8[::1])")
 def misplaced_kernel(data, ends, partition_count, partitions, out):  # type: ignore[no-untyped-def]
     """1 for each key (data[ends[i-1]:ends[i]]) that murmur2 does not hash to its partition."""
-    for i in range(min(len(ends), len(out))):
+    for i in range(min(len(ends), len(partitions), len(out))):
         start = ends[i - 1] if i > 0 else 0
         out[i] = _murmur2(data, start, ends[i] - start) % partition_count != partitions[i]
 
@@ -52,5 +52,5 @@ def misplaced_kernel(data, ends, partition_count, partitions, out):  # type: ign
 @kernel(f"void({_U8}, int64[::1], int32[::1], int64, int32[::1])")
 def partition_kernel(data, starts, lengths, partition_count, out):  # type: ignore[no-untyped-def]
     """The partition of each key (starts, lengths in data)."""
-    for i in range(min(len(starts), len(out))):
+    for i in range(min(len(starts), len(lengths), len(out))):
         out[i] = _murmur2(data, np.int64(starts[i]), np.int64(lengths[i])) % partition_count

@@ -59,7 +59,7 @@ def validity_kernel(  # type: ignore[no-untyped-def]
     most bytes of each row of texts; `ranges` int64[NUMBERS, (least, most)]; `base`: the three letters of base_currency.
     """
     transaction, customer, country = texts[0], texts[1], texts[4]
-    for i in range(min(len(status), len(out))):
+    for i in range(min(len(status), len(out), len(key_nulls), len(key_ends), len(appended_at), len(mcc_nulls))):
         out[i] = OK
         if status[i] != 0:
             continue

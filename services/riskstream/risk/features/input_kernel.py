@@ -11,7 +11,8 @@ _SIGNATURE = "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[
 @kernel(*(_SIGNATURE.replace("{out}", each) for each in OUTS))
 def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, out):  # type: ignore[no-untyped-def]
     """Fill out[i, :len(program)] with the transaction's own values, by declare.Input."""
-    for i in range(min(n, len(out))):
+    least = min(len(amounts), len(times), len(kinds), len(channels), len(mccs), len(mcc_nulls))
+    for i in range(min(n, len(out), least)):
         for f in range(min(len(program), out.shape[1])):
             which = program[f]
             if which == 0:

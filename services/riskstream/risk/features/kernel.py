@@ -146,14 +146,14 @@ def apply_kernel(  # type: ignore[no-untyped-def]
 
     `counted` has a bit for each of `kinds` that windows count.
     It stops, before anything of that record is done, where the arena has no room for the key's next block, or the tile
-    blocks have none: give room and go on from there.
+    blocks have none: give room and go on from there. -1 where a slot is not there.
     """
     wide = len(windows)
     longest = windows[wide - 1]
     count_w = np.zeros(wide, np.int64)
     sum_w = np.zeros(wide, np.int64)
     for i in range(first, n):
-        if i + AHEAD < n and modes[i + AHEAD] != SKIP:
+        if i + AHEAD < n and modes[i + AHEAD] != SKIP and 0 <= slots[i + AHEAD] < len(ats):
             s = slots[i + AHEAD]
             mask = caps[s] - 1
             prefetch(ring, offs[s] + ((firsts[s] + sizes[s]) & mask))
@@ -164,6 +164,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
         if mode == SKIP:
             continue
         s = slots[i]
+        if s < 0 or s >= len(ats):
+            return -1
         if mode != LIVE and ats[s] >= offsets[i]:
             continue
         if sizes[s] == caps[s]:  # the ring may have to grow, or to fold an event into tiles
@@ -336,6 +338,8 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
         if mode == SKIP:
             continue
         s = slots[i]
+        if s < 0 or s >= len(ats):
+            return -1
         if mode != LIVE and ats[s] >= offsets[i]:
             continue
         if sizes[s] == caps[s] and _is_full(ring, frees, arena_used, caps[s] + 4):

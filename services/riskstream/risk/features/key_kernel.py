@@ -10,6 +10,8 @@ KNOWN, UNKNOWN, FRESH = 0, 1, 2
 
 NO_SLOT = -1
 """Answer of `resolve_kernel`: all slots or buckets are used."""
+SHORT = -2
+"""Its answer where an array of records is shorter than another, and nothing was done."""
 _U8 = "Array(uint8, 1, 'C', readonly=True)"
 
 
@@ -29,7 +31,7 @@ def _hash(data, start, length):  # type: ignore[no-untyped-def]
 @kernel(f"void({_U8}, int64[::1], int32[::1], uint64[::1])")
 def hash_kernel(data, starts, lengths, out):  # type: ignore[no-untyped-def]
     """Hash of each text, as many as `out` has room for."""
-    for i in range(min(len(starts), len(out))):
+    for i in range(min(len(starts), len(lengths), len(out))):
         out[i] = _hash(data, starts[i], lengths[i])
 
 
@@ -46,6 +48,9 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
     `progress` is (next record, slots used, key bytes used): it stops before the record whose new key has no room, and goes on
     there when it is called again. At most half of the buckets are used.
     """
+    if min(len(lengths), len(partitions), len(wanted), len(slots)) < len(starts) or len(buckets) & (len(buckets) - 1):
+        return SHORT
+    room = min(len(hashes), len(key_starts), len(key_lengths), len(slot_partitions), len(statuses))
     mask = np.uint64(len(buckets) - 1)
     used = progress[1]
     key_used = progress[2]
@@ -61,7 +66,7 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
                 progress[0] = i
                 progress[1] = used
                 progress[2] = key_used
-                if used >= len(hashes) or 2 * used >= len(buckets):
+                if used >= room or 2 * used >= len(buckets):
                     return NO_SLOT
                 if key_used + lengths[i] > len(key_bytes):
                     return np.int64(lengths[i])

@@ -31,6 +31,8 @@ def compact_kernel(  # type: ignore[no-untyped-def]
     -1, and nothing done, where `ring` or `keys` have no room for all of them.
     With a `step` a ring is cut to what it holds, rounded up to it.
     """
+    if used > min(len(offs), len(caps), len(firsts), len(sizes), len(key_starts), len(key_lengths)):
+        return -1
     at = 0
     key_at = 0
     for s in range(used):

@@ -60,22 +60,27 @@ def profile_kernel(  # type: ignore[no-untyped-def]
     """Take the steps in order; each READ fills the next row of out[:, len(program)]. 0, or the room that is missing.
 
     `progress` is (next step, next row): where there is no room in `tiles` the kernel stops before that step, and answers how
-    many tiles a key asks for. Called again with more room it goes on there. -1: a slot or a row of `out` is not there.
+    many tiles a key asks for. Called again with more room it goes on there. -1: a slot, a row or column of `out`, or the value of
+    a column is not there.
 
     `edges` are ages, `program` rows of (aggregate, edge where the window ends, edge where it begins). A READ at t counts
     the tiles that end in (t' - begin, t' - end], t' being the end of the last tile closed at t. Tiles that ended `horizon`
     before the newest are dropped. Sums may wrap: differences do not mind.
     """
     row = progress[1]
+    room = min(len(offs), len(caps), len(firsts), len(sizes), len(newests), len(totals), len(cursors))
+    is_wide = out.shape[1] >= len(program) and len(defaults) >= len(program) and cursors.shape[1] >= len(edges)
+    if min(len(slots), len(times), len(amounts)) < len(steps):
+        return -1
     for i in range(progress[0], len(steps)):
-        if i + AHEAD < len(steps) and steps[i + AHEAD] == READ:
+        if i + AHEAD < len(steps) and steps[i + AHEAD] == READ and 0 <= slots[i + AHEAD] < room:
             s = slots[i + AHEAD]
             for e in range(len(edges)):
                 prefetch(tiles, offs[s] + firsts[s] + cursors[s, e])
         s = slots[i]
         progress[0] = i
         progress[1] = row
-        if s < 0 or s >= len(sizes) or (steps[i] == READ and row >= len(out)):
+        if s < 0 or s >= room or (steps[i] == READ and (row >= len(out) or not is_wide)):
             return -1
         start = offs[s] + firsts[s]
         size = sizes[s]
@@ -163,14 +168,21 @@ def profile_kernel(  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel("void(int32[::1], int64[::1], uint8[::1], int64[:, ::1], int32[::1], uint8[::1])")
+@kernel("boolean(int32[::1], int64[::1], uint8[::1], int64[:, ::1], int32[::1], uint8[::1])")
 def repeat_kernel(slots, hashes, is_event, last_hashes, hash_counts, out):  # type: ignore[no-untyped-def]
-    """1 for each event whose transaction is one of the last 16 of its key; the others are remembered."""
+    """1 for each event whose transaction is one of the last 16 of its key; the others are remembered.
+
+    False where an array is shorter than another, or a slot is not there: then `out` is not whole.
+    """
+    if min(len(hashes), len(is_event), len(out)) < len(slots):
+        return False
     for i in range(len(slots)):
         out[i] = 0
         if not is_event[i]:
             continue
         s = slots[i]
+        if s < 0 or s >= min(len(hash_counts), len(last_hashes)):
+            return False
         kept = min(hash_counts[s], last_hashes.shape[1])
         for k in range(kept):
             if last_hashes[s, k] == hashes[i]:
@@ -181,3 +193,4 @@ def repeat_kernel(slots, hashes, is_event, last_hashes, hash_counts, out):  # ty
             hash_counts[s] += 1
             if hash_counts[s] >= 2 * last_hashes.shape[1]:
                 hash_counts[s] -= last_hashes.shape[1]
+    return True

@@ -13,6 +13,7 @@ from riskstream.risk.features.declare import DAY_MS, Entity, Feature
 from riskstream.risk.features.profile_kernel import ADD, LABEL, READ, repeat_kernel
 from riskstream.risk.features.profile_table import NOT_AGAIN, ProfileTable
 from riskstream.risk.features.profile_vector import NEVER
+from riskstream.runtime.errors import Fatal
 
 Written = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 """Of a key's two vectors, newest first: `closed`, `as_of`, the vectors."""
@@ -100,7 +101,8 @@ class Profiles:
         """Fold events and labels in, in order."""
         is_event = (steps.kinds == EVENT).astype(np.uint8)
         repeats = np.empty(len(is_event), np.uint8)
-        repeat_kernel(steps.slots, steps.hashes, is_event, self.last_hashes, self.hash_counts, repeats)
+        if not repeat_kernel(steps.slots, steps.hashes, is_event, self.last_hashes, self.hash_counts, repeats):
+            raise Fatal(what=f"a slot of {len(repeats):,} events is not there", where="Profiles.take", do="report this")
         what = np.full(len(is_event), ADD, np.uint8)
         amounts = steps.amounts.copy()
         counts = (is_event != 0) & (repeats == 0)

@@ -72,6 +72,8 @@ class Repeats:
                 )
             )
         ) < n:  # fmt: skip
+            if done < 0:
+                raise Fatal(what=f"a slot of {n:,} records is not there", where="Repeats.tell", do="report this")
             asked = int(self.heads[slots[done], k.CAP])
             self.grow(max(2 * asked, k.FEW_IDS) + k.FEW_IDS * (n - done))
         return told

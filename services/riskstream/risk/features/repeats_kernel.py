@@ -180,12 +180,16 @@ def repeats_kernel(  # type: ignore[no-untyped-def]
 
     Out: `places` of each good one (-1 else), for `answer_kernel`. `priors` of each repeat: what its original was answered; 0
     where that is not known; -1 - row where the original is a row of this batch. CONFLICT where the id was used with another
-    body: its verdict is REJECTED, and its mode becomes SKIP.
+    body: its verdict is REJECTED, and its mode becomes SKIP. -1 where an array is shorter than n, or a slot is not there.
     """
+    least = min(len(slots), len(times), len(ids), len(bodies), len(answers), len(offsets), len(modes), len(verdicts))
+    if n > min(least, len(places), len(priors)) or heads.shape[1] < WIDE or len(frees) < CLASSES:
+        return -1
+    room = min(len(ats), len(heads))
     for i in range(first, n):
         if i + 2 * AHEAD < n and modes[i + 2 * AHEAD] != SKIP:
             prefetch(heads, np.int64(slots[i + 2 * AHEAD]))
-        if i + AHEAD < n and modes[i + AHEAD] != SKIP:
+        if i + AHEAD < n and modes[i + AHEAD] != SKIP and 0 <= slots[i + AHEAD] < room:
             s = slots[i + AHEAD]
             off = np.int64(heads[s, OFF])
             cap = np.int64(heads[s, CAP])
@@ -196,7 +200,11 @@ def repeats_kernel(  # type: ignore[no-untyped-def]
         places[i] = -1
         priors[i] = 0
         s = slots[i]
-        if modes[i] == SKIP or (modes[i] != LIVE and ats[s] >= offsets[i]):
+        if modes[i] == SKIP:
+            continue
+        if s < 0 or s >= room:
+            return -1
+        if modes[i] != LIVE and ats[s] >= offsets[i]:
             continue
         if modes[i] == REPLAY_DUPLICATE:
             verdicts[i] = DUPLICATE
@@ -248,9 +256,11 @@ def answer_kernel(rows, slots, places, answers, heads, entries):  # type: ignore
     """Note what each of these rows was answered: answers[k] of rows[k]. One that was forgotten meanwhile is left."""
     for k in range(min(len(rows), len(answers))):
         i = rows[k]
-        if places[i] < 0:
+        if i < 0 or i >= min(len(places), len(slots)) or places[i] < 0:
             continue
         s = slots[i]
+        if s < 0 or s >= len(heads):
+            continue
         behind = (heads[s, END] - places[i]) & _END
         if behind == 0 or behind > heads[s, SIZE]:
             continue
@@ -261,5 +271,5 @@ def answer_kernel(rows, slots, places, answers, heads, entries):  # type: ignore
 @kernel("void(int32, int32[:, ::1], int64[:, ::1], int16[::1])")
 def index_kernel(slot, heads, entries, index):  # type: ignore[no-untyped-def]
     """Make the hash table of a slot whose ring was just filled."""
-    if 2 * (np.int64(heads[slot, OFF]) + heads[slot, CAP]) <= len(index):
+    if 0 <= slot < len(heads) and 2 * (np.int64(heads[slot, OFF]) + heads[slot, CAP]) <= len(index):
         _fill(heads, entries, index, slot)

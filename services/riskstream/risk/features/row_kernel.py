@@ -33,11 +33,16 @@ def pack_kernel(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Pack the slots one behind another into `out`; `ends` get the end of each, in values.
 
-    The values used, or -1 where `out` has no room for them.
+    The values used, or -1 where `out` or `ends` have no room for them, or a slot is not there.
     """
     at = 0
+    room = min(len(ats), len(offs), len(caps), len(firsts), len(sizes), len(newests), len(heads), len(blocks))
+    if len(ends) < len(slots):
+        return -1
     for i in range(len(slots)):
         s = slots[i]
+        if s < 0 or s >= room:
+            return -1
         ids = np.int64(heads[s, SIZE])
         tiles = 3 * TILES * tile_numbers.shape[1] if blocks[s] >= 0 else 0
         if at + HEAD + 2 * np.int64(sizes[s]) + 2 * ids + tiles > len(out):
@@ -85,6 +90,9 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many widths tiles have. Nothing
     is done where the answer is not LOADED.
     """
+    room = min(len(ats), len(offs), len(caps), len(firsts), len(sizes), len(newests), len(lefts), len(sums), len(heads))
+    if s < 0 or s >= min(room, len(blocks)):
+        return BROKEN
     if len(row) < HEAD or (row[0] != layout and row[0] != layout + PLAIN_VERSION and row[0] != layout + ROW_VERSION):
         return BROKEN
     is_old = row[0] == layout

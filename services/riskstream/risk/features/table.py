@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
 from riskstream.risk.features.declare import FeatureSet, bits_of
-from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, UNKNOWN, resolve_kernel
+from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, SHORT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
 from riskstream.risk.features.repeats import Repeats, Told
 from riskstream.risk.features.repeats_kernel import SIZE
@@ -112,6 +112,8 @@ class KeyTable:
             self.key_lengths, self.key_bytes, self.partitions, self.statuses,
         ):  # fmt: skip
             self.used, self.key_used = int(progress[1]), int(progress[2])
+            if missing == SHORT:
+                raise _no_room("columns of", len(starts), "KeyTable.resolve")
             if missing == NO_SLOT:
                 self._reserve_slots(len(starts) - int(progress[0]))
             else:
@@ -139,11 +141,12 @@ class KeyTable:
         indices of `declare.Kind`.
         """
         n, wide = len(slots), self.base + len(self.program)
-        if min(len(each) for each in (times, amounts, ids, offsets, modes, verdicts, out)) < n or out.shape[1] < wide:
-            raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
         bodies = np.zeros(n, np.int64) if bodies is None else bodies
         kinds = np.zeros(n, np.int64) if kinds is None else kinds
         answers = np.zeros(n, np.int64) if answers is None else answers
+        least = min(len(each) for each in (times, amounts, kinds, ids, offsets, modes, verdicts, out))
+        if least < n or out.shape[1] < wide:
+            raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
         told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats)
         done = 0
         while True:
@@ -163,6 +166,8 @@ class KeyTable:
                 )
             if done == n:
                 return told
+            if done < 0:
+                raise _no_room("slots and columns of", n, "KeyTable.apply")
             self._make_room(int(slots[done]), n - done)
 
     def key(self, slot: int) -> bytes:
