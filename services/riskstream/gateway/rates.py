@@ -1,11 +1,14 @@
 """Exchange rates: an amount in its currency to minor units of the base currency, exactly, half to even."""
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from riskstream.risk.money import digits_of
 from riskstream.runtime.errors import Fatal
 
 _CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
@@ -39,16 +42,30 @@ def read_rates(path: Path | None, base_currency: str | None = None) -> Rates:
 def _read(path: Path) -> Rates:
     try:
         data = yaml.safe_load(path.read_text())
-        base_digits = int(data["rates"][data["base"]]["digits"])
+        per_base = {code: _per_base(code, rate) for code, rate in data["rates"].items()}
+        if per_base[data["base"]] != 1:
+            raise ValueError(f"{data['base']} is the base, and its per_base is not 1")
         factors = {
-            code: _CONTEXT.divide(Decimal(1).scaleb(base_digits - int(rate["digits"])), Decimal(str(rate["per_base"])))
-            for code, rate in data["rates"].items()
+            code: _CONTEXT.divide(Decimal(1).scaleb(digits_of(data["base"]) - digits_of(code)), each)
+            for code, each in per_base.items()
         }
         return Rates(version=str(data["version"]), base=str(data["base"]), factors=factors)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise Fatal(
-            what=f"the rates cannot be read: {error!r}",
+            what=f"the rates cannot be read: {error if isinstance(error, ValueError) else repr(error)}",
             where=str(path),
             do="write them like gateway/rates.yaml",
             exit_code=2,
         ) from error
+
+
+def _per_base(code: Any, rate: dict[str, Any]) -> Decimal:
+    """Units of a currency for one of the base; ValueError where it is none, or its minor unit is not ISO 4217's."""
+    if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
+        raise ValueError(f"{code} is no currency of three capital letters")
+    if int(rate["digits"]) != digits_of(code):
+        raise ValueError(f"{code} has {rate['digits']} digits, {digits_of(code)} by ISO 4217")
+    per_base = Decimal(str(rate["per_base"]))
+    if not per_base.is_finite() or per_base <= 0:
+        raise ValueError(f"{code} has per_base {rate['per_base']}, not a number above 0")
+    return per_base
