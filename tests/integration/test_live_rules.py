@@ -16,6 +16,7 @@ from riskstream.cli.lists import command as lists
 from riskstream.cli.rules import command as rules
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import put
+from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 
@@ -149,7 +150,7 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
 def _rule_record(rule_id: str, **changes: Any) -> bytes:
     return codec("rule.v1").encode({
         "rule_id": rule_id, "version": 1, "is_on": True, "when": "score > 2", "action": "BLOCK", "reason": "R", "max_share": 0.5,
-        "feature_set": "standard.v1", "changed_at": 1, "changed_by": "", **changes,
+        "feature_set": STANDARD.label, "changed_at": 1, "changed_by": "", **changes,
     })  # fmt: skip
 
 
