@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from riskstream.local import server
 from riskstream.local.server import NO_DISK, NO_NETWORK, PORT_IN_USE, free_port
+from riskstream.runtime.errors import Fatal
 
 
 def _cli(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -126,3 +128,20 @@ def test_servers_that_exist_are_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "state.json").read_text())["kafka"] == "h:1"
     assert _cli("local", "down", "--dir", str(tmp_path)).returncode == 0
+
+
+def test_a_port_is_given_to_one_process_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from riskstream.local.server import free_port; print(free_port(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        port = int(other.stdout.readline())
+        monkeypatch.setattr(server, "_LISTENING", range(port, port + 1))
+        with pytest.raises(Fatal, match="no free port"):
+            server.free_port()
+        other.stdin.write("\n")
+        other.stdin.flush()
+        other.wait(30)
+        assert server.free_port() == port

@@ -1,11 +1,15 @@
 """One guarded child server: started, watched, stopped; with the tail of its log in every error."""
 
+import fcntl
+import functools
 import os
 import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 from riskstream.runtime.errors import Fatal
 
@@ -58,13 +62,13 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now, given once by this process.
+    """A port of 127.0.0.1 that nobody listens on now, given once by this process, and by no other of this user while it runs.
 
     No outgoing connection can take it before its server does: such ports lie above the range.
     """
     for _ in range(1_000):
         port = secrets.choice(_LISTENING)
-        if port not in _given and _is_free(port):
+        if port not in _given and _is_free(port) and _is_ours(port):
             _given.add(port)
             return port
     raise Fatal(
@@ -73,6 +77,22 @@ def free_port() -> int:
         do="end servers that are left over, or give ports",
         exit_code=PORT_IN_USE,
     )
+
+
+@functools.cache
+def _locks() -> IO[bytes]:
+    return (Path(tempfile.gettempdir()) / f"riskstream-ports-{os.getuid()}").open(
+        "ab"
+    )  # open to the end: closing unlocks
+
+
+def _is_ours(port: int) -> bool:
+    """Lock the port's byte of a file that all processes of this user share: a server binds its port seconds after it was given."""
+    try:
+        fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:
