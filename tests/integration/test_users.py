@@ -137,9 +137,9 @@ def test_a_service_may_not_write_what_another_writes(guarded: Guarded) -> None:
     found = {(each.principal, each.name) for each in _allowed(admin) if each.operation == AclOperation.WRITE}
     assert ("User:tracker", "scores.v1") not in found
     assert ("User:scorer", "scores.v1") in found
-    # schemas.v1: each service publishes the schemas that it writes by; `reporter`: its transactions
+    # schemas.v1: the schemas that it writes by; owners.v1: the base currency that it sums; `reporter`: its transactions
     mine = {name for principal, name in found if principal == "User:reporter"}
-    assert mine == {"risk-reports.v1", "report-totals.v1", "schemas.v1", "reporter"}
+    assert mine == {"risk-reports.v1", "report-totals.v1", "schemas.v1", "owners.v1", "reporter"}
 
 
 def _allowed(admin: AdminClient) -> list[AclBinding]:
