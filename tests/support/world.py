@@ -18,7 +18,7 @@ from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.read import TopicReader
 
 PARTITIONS = 4
-DEADLINE_S = 40.0
+DEADLINE_S = 120.0
 
 
 class World:
