@@ -181,8 +181,8 @@ def test_the_registrys_read_api(world: World) -> None:
         found = world.get(f"/schemas/ids/{each.id}")[2]
         assert json.loads(found["schema"]) == each.schema
     latest = world.get("/subjects/scores.v1-value/versions/latest")[2]
-    assert (latest["id"], latest["version"]) == (contracts()["score.v1"].id, 3)
-    assert world.get("/subjects/scores.v1-value/versions")[2] == [1, 2, 3]
+    assert (latest["id"], latest["version"]) == (contracts()["score.v1"].id, 4)
+    assert world.get("/subjects/scores.v1-value/versions")[2] == [1, 2, 3, 4]
     assert world.get("/schemas/ids/7")[2]["error_code"] == 40403
     assert world.get("/subjects/nope/versions")[2]["error_code"] == 40401
     assert world.get("/subjects/scores.v1-value/versions/9")[2]["error_code"] == 40402

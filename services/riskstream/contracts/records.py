@@ -492,6 +492,12 @@ class Score:
     """Estimate of the second stage; null where it was not asked."""
     kind: Kind = "UNKNOWN"
     """Kind of the transaction; UNKNOWN of a rejected one. A REFUND is no spending."""
+    corrected_at: int | None = None
+    """Event time of the record that leaves windows and sums with this one: the one that it corrects, or itself where its correction came first; null where none does, UTC."""
+    corrected_amount_minor: int | None = None
+    """Amount of that record in minor units of base_currency; null where none leaves."""
+    corrected_is_refund: bool = False
+    """Whether that record is a REFUND."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

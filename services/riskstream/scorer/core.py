@@ -269,6 +269,8 @@ class ScorerCore:
             out.nulls(name)[:n] = not_scored
         for name in ("transaction_id", "customer_id"):
             out.nulls(name)[:n][reject == validity.ID_REUSED] = 0
+        for name in ("corrected_at", "corrected_amount_minor"):
+            out.nulls(name)[:n] = 1
         out.nulls("reason")[:n] = scored
         out.nulls("release_id")[:n] = not_scored if self._has_release else True
         out.nulls("rules_version")[:n] = not_scored if self._rules.version else True

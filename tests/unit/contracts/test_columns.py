@@ -158,6 +158,8 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
         "release_id",
         "rules_version",
         "stage2_score",
+        "corrected_at",
+        "corrected_amount_minor",
     ):
         encoder.nulls(nullable)[:n] = 1
     codes, counts = encoder.codes("reasons")
