@@ -109,9 +109,9 @@ class Tile:
     start_at: int
     """Start of the tile, UTC, inclusive."""
     transactions: int
-    """Scored transactions, duplicates and refunds left out."""
+    """Scored transactions, duplicates, refunds and corrected ones left out."""
     amount_minor: int
-    """Sum of base_amount_minor, refunds left out."""
+    """Sum of base_amount_minor, refunds and corrected ones left out."""
     alerts: int
     """Transactions not approved, refunds among them."""
     blocked: int
@@ -121,9 +121,13 @@ class Tile:
     loss_minor: int = 0
     """Sum of base_amount_minor known to be fraud."""
     refunds: int = 0
-    """Scored refunds: they are not among transactions, and their amounts in no other sum."""
+    """Scored refunds, corrected ones left out: they are not among transactions, and their amounts in no other sum."""
     refund_amount_minor: int = 0
     """Sum of base_amount_minor of the refunds."""
+    corrected: int = 0
+    """Scored transactions and refunds that were corrected: they left the sums of transactions and refunds here. Alerts of them stay."""
+    corrected_amount_minor: int = 0
+    """Sum of base_amount_minor of those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +162,10 @@ class CustomerRisk:
     """Windows that begin before this instant may lack scores that had expired before they were read, UTC; 0 where none was missed. The latest one holds for all states of the partition."""
     ends_flush: bool = True
     """False where more states of the same flush follow in this partition: a reader that stops there holds half of it."""
+    hourly_lacks_before: int = 0
+    """Hours that begin before this instant lack a score of this customer that came, or was corrected, after its hour had left; 0 where none does, UTC."""
+    daily_lacks_before: int = 0
+    """Days that begin before this instant lack a score of this customer that came, or was corrected, after its day had left; 0 where none does, UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
 FIELDS = (
     "transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor", "refunds", "refund_amount_minor",
+    "corrected", "corrected_amount_minor",
 )  # fmt: skip
 
 
@@ -34,11 +35,15 @@ def whole_after(appended_at_ms: int) -> int:
 
 @dataclass(slots=True)
 class History:
-    """Tiles of one width by start, each a list of int sums in the order of FIELDS; at most `kept`, oldest go first."""
+    """Tiles of one width by start, each a list of int sums in the order of FIELDS; at most `kept`, oldest go first.
+
+    `lacks_before`: windows that begin before it lack something that came after their tile had left, or that they never held.
+    """
 
     width_ms: int
     kept: int
     tiles: dict[int, list[int]] = field(default_factory=dict)
+    lacks_before: int = 0
 
     def evicts(self, at_ms: int) -> bool:
         """True where an event at that time would push a tile out."""
@@ -52,11 +57,30 @@ class History:
             if len(self.tiles) >= self.kept:
                 oldest = min(self.tiles)
                 if start < oldest:
+                    self._lacks(start)
                     return
                 del self.tiles[oldest]
             tile = self.tiles[start] = [0] * len(FIELDS)
         for index, amount in enumerate(amounts):
             tile[index] += amount
+
+    def take_out(self, at_ms: int, amounts: tuple[int, ...]) -> None:
+        """Add what a correction takes out: negative sums, and positive counts of what left. It never makes a tile.
+
+        A tile that is not there, or would fall below zero, does not hold what leaves: it has left, or its scores were lost.
+        """
+        start = at_ms - at_ms % self.width_ms
+        tile = self.tiles.get(start)
+        if tile is None:
+            self._lacks(start)
+            return
+        for index, amount in enumerate(amounts):
+            if tile[index] + amount < 0:
+                self._lacks(start)
+            tile[index] = max(tile[index] + amount, 0)
+
+    def _lacks(self, start: int) -> None:
+        self.lacks_before = max(self.lacks_before, start + self.width_ms)
 
     def records(self) -> list[dict[str, int]]:
         """The tiles as the contract's records, oldest first."""
@@ -109,15 +133,20 @@ class CustomerState:
         return self.hourly.evicts(at_ms) or self.daily.evicts(at_ms)
 
     def add(self, score: dict[str, Any], appended_at: int) -> None:
-        """Fold in one accepted, good score. A refund is no spending: it has sums of its own."""
+        """Fold in one accepted, good score, and take out the record that leaves with it, where one does.
+
+        A refund is no spending: it has sums of its own. Alerts stay: they were raised, whatever was corrected after them.
+        """
         is_alert, is_refund = score["decision"] != "APPROVE", score.get("kind") == "REFUND"
         spent, refunded = (0, score["base_amount_minor"]) if is_refund else (score["base_amount_minor"], 0)
         sums = (
             int(not is_refund), spent, int(is_alert), int(score["decision"] == "BLOCK"), spent if is_alert else 0, 0,
-            int(is_refund), refunded,
+            int(is_refund), refunded, 0, 0,
         )  # fmt: skip
-        self.hourly.add(score["occurred_at"], sums)
-        self.daily.add(score["occurred_at"], sums)
+        for history in (self.hourly, self.daily):
+            history.add(score["occurred_at"], sums)
+            if score.get("corrected_at") is not None:
+                history.take_out(score["corrected_at"], _taken_out(score))
         self.src, self.updated_at = score["src"], appended_at
         self.last_score, self.last_decision = score["score"], score["decision"]
         self.last_occurred_at = max(self.last_occurred_at, score["occurred_at"])
@@ -140,6 +169,8 @@ class CustomerState:
             "score_offset": standing.score_offset,
             "whole_from": standing.whole_from,
             "ends_flush": ends_flush,
+            "hourly_lacks_before": self.hourly.lacks_before,
+            "daily_lacks_before": self.daily.lacks_before,
         }
 
     @classmethod
@@ -156,4 +187,14 @@ class CustomerState:
         )
         state.hourly.load(record["hourly"])
         state.daily.load(record["daily"])
+        state.hourly.lacks_before = record["hourly_lacks_before"]
+        state.daily.lacks_before = record["daily_lacks_before"]
         return state
+
+
+def _taken_out(score: dict[str, Any]) -> tuple[int, ...]:
+    """What the record that leaves with a score is in the sums of its window, in the order of FIELDS."""
+    amount = score["corrected_amount_minor"]
+    if score["corrected_is_refund"]:
+        return (0, 0, 0, 0, 0, 0, -1, -amount, 1, amount)
+    return (-1, -amount, 0, 0, 0, 0, 0, 0, 1, amount)

@@ -38,12 +38,12 @@ def test_the_budget_is_a_share_of_the_rows() -> None:
 def test_a_history_keeps_the_newest_tiles_that_are_not_empty() -> None:
     history = History(HOUR_MS, HOURLY_KEPT)
     for hour in range(60):
-        history.add(hour * 2 * HOUR_MS + 5, (1, 10, 0, 0, 0, 0))
+        history.add(hour * 2 * HOUR_MS + 5, (1, 10, 0, 0, 0, 0, 0, 0, 0, 0))
     starts = [record["start_at"] for record in history.records()]
     assert starts == [hour * 2 * HOUR_MS for hour in range(12, 60)]
     assert history.evicts(60 * 2 * HOUR_MS)
     assert not history.evicts(59 * 2 * HOUR_MS)
-    history.add(0, (1, 10, 0, 0, 0, 0))
+    history.add(0, (1, 10, 0, 0, 0, 0, 0, 0, 0, 0))
     assert [record["start_at"] for record in history.records()] == starts
 
 
