@@ -343,7 +343,7 @@ class ReportTotal:
     start_at: int
     """Start of the hour of event time, UTC; 0 in the record that says how far was counted."""
     transactions: int = 0
-    """Accepted good scores of the hour, refunds left out."""
+    """Accepted good scores of the hour, refunds and corrected ones left out."""
     amount_minor: int = 0
     """Sum of their amounts in minor units of the base currency."""
     alerts: int = 0
@@ -361,9 +361,13 @@ class ReportTotal:
     whole_from: int = 0
     """Hours that begin before this instant may lack scores or alerts that had expired before they were counted, UTC; 0 where none had."""
     refunds: int = 0
-    """Accepted good scores of refunds of the hour."""
+    """Accepted good scores of refunds of the hour, corrected ones left out."""
     refund_amount_minor: int = 0
     """Sum of base_amount_minor of the refunds."""
+    corrected: int = 0
+    """Accepted good scores of the hour that were corrected: they left its sums of transactions and refunds."""
+    corrected_amount_minor: int = 0
+    """Sum of base_amount_minor of those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,9 +387,9 @@ class RiskReport:
     customers: int
     """Customers with at least one transaction."""
     transactions: int
-    """Scored transactions, duplicates and refunds left out."""
+    """Scored transactions, duplicates, refunds and corrected ones left out."""
     amount_minor: int
-    """Sum of base_amount_minor, refunds left out."""
+    """Sum of base_amount_minor, refunds and corrected ones left out."""
     alerts: int
     """Transactions not approved."""
     blocked: int
@@ -405,9 +409,13 @@ class RiskReport:
     sha256: str
     """SHA-256 of the JSON, hexadecimal. Bounds: at most 64 bytes."""
     refunds: int = 0
-    """Scored refunds: they are not among transactions, and their amounts in no other sum."""
+    """Scored refunds, corrected ones left out: they are not among transactions, and their amounts in no other sum."""
     refund_amount_minor: int = 0
     """Sum of base_amount_minor of the refunds."""
+    corrected: int = 0
+    """Scored transactions and refunds that were corrected: they left the sums of transactions and refunds. Alerts of them stay."""
+    corrected_amount_minor: int = 0
+    """Sum of base_amount_minor of those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from typing import Any
 from riskstream.risk.windows import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
 from riskstream.telemetry.context import TraceContext
 
-SUMS = ("transactions", "amount_minor", "alerts", "blocked", "refunds", "refund_amount_minor")
+SUMS = (
+    "transactions", "amount_minor", "alerts", "blocked", "refunds", "refund_amount_minor", "corrected", "corrected_amount_minor",
+)  # fmt: skip
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
 KEPT = {"HOURLY": HOURLY_KEPT, "DAILY": DAILY_KEPT}
@@ -27,8 +29,8 @@ class Snapshot:
 
     A customer has one partition, but for records that stood in another than their key's (`misplaced`): a state in each.
     `position`: by partition the last source offset that its states hold. `event_time`: by partition the latest event time.
-    `whole_from`: by grain, windows that begin before it are left out: a customer's history no longer holds them, or scores
-    had expired before the tracker read them. `idle`: partitions whose event time is not waited for.
+    `whole_from`: by grain, windows that begin before it are left out: a customer's history no longer holds them or lacks what
+    came for them since, or scores had expired before the tracker read them. `idle`: partitions whose event time is not waited for.
     """
 
     tiles: dict[str, dict[tuple[str, int], Tiles]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
@@ -47,7 +49,7 @@ class Snapshot:
             if key not in self.tiles[grain] and len(state[name]) >= KEPT[grain]:
                 # Older tiles have left, and no older record that holds them was read. Later ones are written before they leave.
                 self._is_whole_from(grain, min(tile["start_at"] for tile in state[name]))
-            self._is_whole_from(grain, state["whole_from"])
+            self._is_whole_from(grain, max(state["whole_from"], state[f"{name}_lacks_before"]))
             mine = self.tiles[grain].setdefault(key, {})
             for tile in state[name]:
                 mine[tile["start_at"]] = tile
@@ -117,9 +119,12 @@ class Control:
     def add_score(self, occurred_at: int, amount_minor: int, *, is_refund: bool = False) -> None:
         self.add(occurred_at, sums_of_score(amount_minor, is_refund=is_refund))
 
+    def take_out(self, corrected_at: int, amount_minor: int, *, is_refund: bool = False) -> None:
+        self.add(corrected_at, sums_taken_out(amount_minor, is_refund=is_refund))
+
     def add_alert(self, occurred_at: int, is_block: bool) -> None:
         self.alerts += 1
-        self.add(occurred_at, (0, 0, 1, int(is_block), 0, 0))
+        self.add(occurred_at, sums_of_alert(is_block))
 
     def add(self, at_ms: int, sums: tuple[int, ...]) -> None:
         """Add sums, in the order of SUMS, to the windows of an instant."""
@@ -131,7 +136,18 @@ class Control:
 
 def sums_of_score(amount_minor: int, *, is_refund: bool) -> tuple[int, ...]:
     """What a good score adds, in the order of SUMS: a refund is no spending."""
-    return (0, 0, 0, 0, 1, amount_minor) if is_refund else (1, amount_minor, 0, 0, 0, 0)
+    return (0, 0, 0, 0, 1, amount_minor, 0, 0) if is_refund else (1, amount_minor, 0, 0, 0, 0, 0, 0)
+
+
+def sums_taken_out(amount_minor: int, *, is_refund: bool) -> tuple[int, ...]:
+    """What a record that a correction takes out adds to its own window, in the order of SUMS."""
+    added = sums_of_score(amount_minor, is_refund=is_refund)
+    return (*(-each for each in added[:6]), 1, amount_minor)
+
+
+def sums_of_alert(is_block: bool) -> tuple[int, ...]:
+    """What an alert adds, in the order of SUMS."""
+    return (0, 0, 1, int(is_block), 0, 0, 0, 0)
 
 
 def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool) -> dict[str, Any] | None:

@@ -4,9 +4,11 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
+
 from riskstream.contracts.bounds import ColumnBounds, decoded
 from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
+from riskstream.contracts.columns import ColumnDecoder, Columns
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
@@ -129,16 +131,16 @@ class Follower:
         rows = zip(
             records, is_bad.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
             is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(),
-            columns.numbers("kind").tolist(), strict=True,
+            columns.numbers("kind").tolist(), _corrected(columns), strict=True,
         )  # fmt: skip
         out = []
-        for record, cannot_be, src, verdict, counts, occurred_at, amount, kind in rows:
+        for record, cannot_be, src, verdict, counts, occurred_at, amount, kind, corrected in rows:
             if cannot_be:
                 self._cannot_read(SCORES)
                 continue
             out.append(
                 Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and counts,
-                       occurred_at=occurred_at, amount_minor=amount, is_refund=kind == refund)
+                       occurred_at=occurred_at, amount_minor=amount, is_refund=kind == refund, **corrected)
             )  # fmt: skip
         return out
 
@@ -181,3 +183,16 @@ class Follower:
     def _cannot_read(self, topic: str) -> None:
         self._unreadable += 1
         self._metrics.unreadable.labels(topic=topic).inc()
+
+
+def _corrected(columns: Columns) -> list[dict[str, Any]]:
+    """Of each score, the record that leaves the sums with it, as fields of `Scored`; none where none does."""
+    out: list[dict[str, Any]] = [{}] * len(columns)
+    at, amount = columns.numbers("corrected_at"), columns.numbers("corrected_amount_minor")
+    known, is_refund = columns.is_null("corrected_amount_minor") == 0, columns.numbers("corrected_is_refund")
+    for row in np.flatnonzero((columns.status == 0) & (columns.is_null("corrected_at") == 0)).tolist():
+        out[row] = {
+            "corrected_at": int(at[row]), "corrected_amount_minor": int(amount[row]) if known[row] else 0,
+            "corrected_is_refund": bool(is_refund[row]),
+        }  # fmt: skip
+    return out

@@ -8,7 +8,7 @@ from typing import Any
 from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
-from riskstream.reporter.core import SUMS, Control, sums_of_score
+from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
 from riskstream.risk.windows import DAY_MS, HOUR_MS, whole_after
 from riskstream.runtime.errors import Rejected
 
@@ -20,7 +20,7 @@ KEPT_MS = 62 * DAY_MS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """What counts of one record of scores.v1."""
+    """What counts of one record of scores.v1. `corrected_at`: of the record that leaves with it; None where none does."""
 
     offset: int
     src: int
@@ -29,6 +29,9 @@ class Scored:
     occurred_at: int
     amount_minor: int
     is_refund: bool = False
+    corrected_at: int | None = None
+    corrected_amount_minor: int = 0
+    corrected_is_refund: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,9 @@ class PartitionTotals:
                 self.position = each.src
                 if each.is_good:
                     self._add(each.occurred_at, sums_of_score(each.amount_minor, is_refund=each.is_refund))
+                    if each.corrected_at is not None:
+                        out = sums_taken_out(each.corrected_amount_minor, is_refund=each.corrected_is_refund)
+                        self._add(each.corrected_at, out)
 
     def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
         """Count new alerts up to `until`; those that were counted."""
@@ -95,7 +101,7 @@ class PartitionTotals:
             self.alert_offset = each.offset + 1
             if each.src > self.alert_src:
                 self.alert_src = each.src
-                self._add(each.occurred_at, (0, 0, 1, int(each.is_block), 0, 0))
+                self._add(each.occurred_at, sums_of_alert(each.is_block))
                 out.append(each)
         return out
 
@@ -105,10 +111,11 @@ class PartitionTotals:
             self.score_offset, self.alert_offset, self.is_moved = score_offset, alert_offset, True
 
     def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:
+        """Add sums to an hour. It would fall below zero only where it lacks what leaves it: it begins before `whole_from` then."""
         start = at_ms - at_ms % HOUR_MS
         row = self.hours.setdefault(start, [0] * len(SUMS))
         for index, value in enumerate(sums):
-            row[index] += value
+            row[index] = max(row[index] + value, 0)
         self.changed.add(start)
 
 

@@ -64,5 +64,7 @@ def write_report(out: Path, report: dict[str, Any], snapshot: Snapshot) -> dict[
         "parquet_path": f"{name}.parquet",
         "refunds": totals["refunds"],
         "refund_amount_minor": totals["refund_amount_minor"],
+        "corrected": totals["corrected"],
+        "corrected_amount_minor": totals["corrected_amount_minor"],
         "sha256": hashlib.sha256(text).hexdigest(),
     }

@@ -194,7 +194,7 @@ class CustomerState:
 
 def _taken_out(score: dict[str, Any]) -> tuple[int, ...]:
     """What the record that leaves with a score is in the sums of its window, in the order of FIELDS."""
-    amount = score["corrected_amount_minor"]
+    amount = score["corrected_amount_minor"] or 0
     if score["corrected_is_refund"]:
         return (0, 0, 0, 0, 0, 0, -1, -amount, 1, amount)
     return (-1, -amount, 0, 0, 0, 0, 0, 0, 1, amount)

@@ -39,7 +39,7 @@ def test_totals_equal_the_control_and_the_sum_of_windows() -> None:
     assert found["is_reconciled"]
     assert found["totals"] == {
         "transactions": 24, "amount_minor": 24_000, "alerts": 6, "blocked": 6, "alert_amount_minor": 6000,
-        "refunds": 0, "refund_amount_minor": 0,
+        "refunds": 0, "refund_amount_minor": 0, "corrected": 0, "corrected_amount_minor": 0,
     }  # fmt: skip
     assert len(found["windows"]) == 3
     assert found["customers"] == 2

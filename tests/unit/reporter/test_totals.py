@@ -73,7 +73,7 @@ def test_alerts_wait_for_the_states_and_count_once() -> None:
     mine = PartitionTotals()
     alerts = [Alerted(offset=at, src=src, occurred_at=START, is_block=src == 3) for at, src in enumerate((1, 3, 3, 5))]
     assert [each.src for each in mine.take_alerts(alerts, 4)] == [1, 3]
-    assert mine.hours[START // HOUR_MS * HOUR_MS] == [0, 0, 2, 1, 0, 0]
+    assert mine.hours[START // HOUR_MS * HOUR_MS] == [0, 0, 2, 1, 0, 0, 0, 0]
     assert mine.alert_offset == 3
     assert [each.src for each in mine.take_alerts(alerts[3:], 5)] == [5]
 

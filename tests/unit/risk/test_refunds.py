@@ -150,6 +150,6 @@ def test_states_and_reports_show_refunds_beside_what_was_spent() -> None:
     assert found["is_reconciled"]
     assert found["totals"] == {
         "transactions": 2, "amount_minor": 1050, "alerts": 1, "blocked": 1, "alert_amount_minor": 0, "refunds": 1,
-        "refund_amount_minor": 400,
+        "refund_amount_minor": 400, "corrected": 0, "corrected_amount_minor": 0,
     }  # fmt: skip
     assert "4.00</b><span>refunded, EUR, by 1 refunds" in page(found)
