@@ -47,8 +47,9 @@ class ShuffleCore:
         """(row, reason) of each record of the last intake that is no label. Transactions that are none are the scorer's."""
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        """(key, frame, source row) of each profile event; of one entity in the source's order. Rejected records have none.
+        """(key, frame, source row) of each profile event; of one entity in the source's order.
 
+        Rejected records have none, and corrections: a profile keeps what was said first, for its tiles cannot give it back.
         SchemaWait while the schema of a record is being asked for.
         """
         self.broken = []
@@ -57,7 +58,7 @@ class ShuffleCore:
             if (wait := columns.waits()) is not None:
                 raise wait
             reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
-            good = (columns.status == 0) & (reject == validity.OK)
+            good = (columns.status == 0) & (reject == validity.OK) & (columns.is_null("corrects") != 0)
             return self._events(intake, columns, good, EVENT)
         columns = self._labels.decode(intake.values)
         if (wait := columns.waits()) is not None:

@@ -1,4 +1,7 @@
-"""A transaction that corrects itself is none: the scorer and the profiler reject it; the gateway refuses it (test_bad_bodies)."""
+"""A transaction that corrects itself is none: the scorer rejects it, the gateway refuses it (test_bad_bodies).
+
+The profiler makes no event of any correction.
+"""
 
 import numpy as np
 from tests.support.builders import NOW_MS, frame
@@ -24,7 +27,7 @@ def test_only_a_correction_of_itself_is_rejected() -> None:
     assert reasons == ["" if at in GOOD else "corrects_itself" for at in range(len(VALUES))]
 
 
-def test_the_profiler_leaves_out_what_the_scorer_rejects() -> None:
+def test_the_profiler_keeps_the_first_version_and_leaves_out_what_the_scorer_rejects() -> None:
     n = len(VALUES)
     events = ShuffleCore((TERMINAL,), 64).take(
         Intake(
@@ -32,4 +35,4 @@ def test_the_profiler_leaves_out_what_the_scorer_rejects() -> None:
             appended_at=np.full(n, NOW_MS),
         )
     )  # fmt: skip
-    assert [row for _, _, row in events] == GOOD
+    assert [row for _, _, row in events] == [0]
