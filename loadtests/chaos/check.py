@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.chaos.oracle import Expected, Oracle, differs
+from loadtests.chaos.oracle import Expected, Left, Oracle, differs
+from loadtests.chaos.states import Customer
 from riskstream.adapters.onnx_model import OnnxModel
 from riskstream.contracts.codec import codec
 from riskstream.kafka.dead_letters import dead_letters_of
@@ -18,7 +19,6 @@ from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.read import TopicReader
 from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.windows import CustomerState
 
 SHOWN = 20
 INPUTS = len(STANDARD.inputs)
@@ -38,11 +38,13 @@ class Findings:
 
 
 WRONG = (
-    "lost", "not_in_source", "out_of_order", "gaps", "verdict_differs", "features_differ", "score_differs",
-    "decision_differs", "alerts_lost", "alerts_extra", "alerts_doubled", "poison_not_in_dlq", "dlq_extra",
+    "lost", "not_in_source", "out_of_order", "gaps", "verdict_differs", "features_differ", "correction_differs",
+    "score_differs", "decision_differs", "alerts_lost", "alerts_extra", "alerts_doubled", "poison_not_in_dlq", "dlq_extra",
     "reader_differs", "customer_state_differs",
 )  # fmt: skip
 """Each of these must be 0."""
+UNKNOWN = "original_unknown"
+"""The flag of a correction whose original is not there to leave: nothing else is odd with its score."""
 _OF_THE_WRITING = ("position", "score_offset", "ends_flush")
 """Fields of a customer's state that say when it was written, not what it is."""
 
@@ -81,7 +83,7 @@ def check(
             else:
                 assert record.value is not None
                 _, score = scores.get(record.offset, (None, None))
-                recorded = score["verdict"] if score is not None and score["flags"] else None
+                recorded = score["verdict"] if score is not None and _is_degraded(score) else None
                 expected = oracle.apply(transactions.decode(record.value), recorded)
             if record.offset not in scores:
                 found.wrong("lost", f"partition {partition} offset {record.offset}")
@@ -131,22 +133,38 @@ def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[
 def _compare(found: Findings, partition: int, expected: Expected, record: Record, score: dict[str, Any]) -> None:
     where = f"partition {partition} src {score['src']} scores.v1 offset {record.offset} appended {record.appended_at}"
     found.counts[expected.verdict.lower()] += 1
-    if score["flags"]:
+    if _is_degraded(score):
         found.counts["degraded"] += 1
     if score["verdict"] != expected.verdict:
         found.wrong("verdict_differs", f"{where}: {score['verdict']}, must be {expected.verdict}")
         return
-    if expected.verdict == "REJECTED" or score["flags"]:
+    if expected.verdict == "REJECTED" or _is_degraded(score):
         return
-    if expected.features is None:
+    if not expected.is_compared:
         found.counts["features_not_compared"] += 1
-    elif differs(expected.features, score["features"][INPUTS:]):
-        found.wrong(
-            "features_differ",
-            f"{where} {score['customer_id']}: {score['features'][INPUTS:]}, must be {expected.features}",
-        )
+        return
+    where = f"{where} {score['customer_id']}"
+    if differs(expected.features, score["features"][INPUTS:]):
+        found.wrong("features_differ", f"{where}: {score['features'][INPUTS:]}, must be {expected.features}")
     else:
         found.counts["features_equal"] += 1
+    said = (_left(score), UNKNOWN in score["flags"])
+    if said != (expected.left, expected.is_original_unknown):
+        found.wrong("correction_differs", f"{where}: {said}, must be {(expected.left, expected.is_original_unknown)}")
+    found.counts["corrected"] += expected.left is not None
+    found.counts["original_unknown"] += expected.is_original_unknown
+
+
+def _is_degraded(score: dict[str, Any]) -> bool:
+    return bool(set(score["flags"]) - {UNKNOWN})
+
+
+def _left(score: dict[str, Any]) -> Left | None:
+    if score["corrected_at"] is None:
+        return None
+    return Left(
+        at=score["corrected_at"], amount=score["corrected_amount_minor"], is_refund=score["corrected_is_refund"]
+    )  # fmt: skip
 
 
 def _model(found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
@@ -178,7 +196,7 @@ def _repeats(found: Findings, accepted: dict[int, list[tuple[Record, dict[str, A
             elif score["verdict"] == "DUPLICATE" and name in originals:
                 first = originals[name]
                 told = [(each["decision"], each["score"]) for each in (first, score)]
-                if told[0] != told[1] and not first["flags"] and not score["flags"]:
+                if told[0] != told[1] and not _is_degraded(first) and not _is_degraded(score):
                     found.wrong("repeat_differs", f"{name}: {told[1]}, its original {told[0]}")
 
 
@@ -211,15 +229,14 @@ def _alerts(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, 
 
 
 def _customers(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
-    """The newest state of each customer is the fold of its accepted scores."""
+    """The newest state of each customer is the sum of its accepted scores."""
     newest = {(record.partition, record.key): record for record in read("customer-risk.v1")}
-    states: dict[tuple[int, str], CustomerState] = {}
+    states: dict[tuple[int, str], Customer] = {}
     for partition, pairs in accepted.items():
         for record, score in pairs:
             if score["verdict"] == "GOOD":
                 name = score["customer_id"]
-                state = states.setdefault((partition, name), CustomerState(customer_id=name))
-                state.add(score, record.appended_at)
+                states.setdefault((partition, name), Customer(customer_id=name)).scores.append((record, score))
     found.counts["customers"] = len(states)
     for (partition, name), state in states.items():
         record_found = newest.get((partition, name.encode()))

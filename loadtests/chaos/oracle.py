@@ -17,22 +17,68 @@ EXACT_EVENTS = 256
 """A customer with more events than this inside 30 days is counted by tiles, up to one tile off: not compared."""
 
 
+Event = tuple[int, int, int, bool, str]
+"""Time, serial number, amount, whether it is a refund (which is no spending), id of the transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The record that leaves windows and sums with a transaction."""
+
+    at: int
+    amount: int
+    is_refund: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """`features` without the six inputs, None where they are not compared."""
+    """`features` without the six inputs; `left` None where nothing leaves. `is_compared` False: only the verdict is known."""
 
     verdict: str
-    features: list[float] | None = None
+    is_compared: bool = False
+    features: list[float] = field(default_factory=list)
+    left: Left | None = None
+    is_original_unknown: bool = False
 
 
 @dataclass(slots=True)
 class _Customer:
-    events: list[tuple[int, int, int, bool]] = field(default_factory=list)
-    """Time, serial number, amount, and whether it is spending: a refund is not."""
+    """`ids` and `marks`: the hour of the customer's newest event time when each came.
+
+    A mark says of an id that it was corrected: by whom, so that a later correction takes that one's place.
+    """
+
+    events: list[Event] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
-    """The hour of the customer's newest event time when each id came."""
-    hour: int = -(10**9)
+    marks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    newest: int = -(10**15)
     is_hot: bool = False
+
+    def remember(self, at: int) -> int:
+        """Move the clock on, forget what came long before; the hour."""
+        self.newest = max(self.newest, at)
+        hour = self.newest // HOUR
+        self.ids = {name: came for name, came in self.ids.items() if hour - came <= REMEMBERED_HOURS}
+        self.marks = {name: mark for name, mark in self.marks.items() if hour - mark[0] <= REMEMBERED_HOURS}
+        return hour
+
+    def take_out(self, name: str) -> Left | None:
+        """What is left of a transaction among the events goes."""
+        found = [event for event in self.events if event[4] == name]
+        if not found:
+            return None
+        self.events.remove(found[-1])
+        return Left(at=found[-1][0], amount=found[-1][2], is_refund=found[-1][3])
+
+    def correct(self, name: str, original: str, hour: int) -> Left | None:
+        """A correction takes the place of its original, or of the one that has that place already."""
+        since, stands = self.marks.get(original, (hour, original))
+        self.marks[original] = (since, name)
+        return self.take_out(stands) if stands != name else None
+
+    def keep(self, own: Event) -> None:
+        self.events = [event for event in [*self.events, own] if event[0] > self.newest - WINDOWS[-1]]
+        self.is_hot = self.is_hot or len(self.events) > EXACT_EVENTS
 
 
 @dataclass(slots=True)
@@ -50,33 +96,39 @@ class Oracle:
         """
         customer = self.customers.setdefault(transaction["customer_id"], _Customer())
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
-        name = transaction["transaction_id"]
+        name, original = transaction["transaction_id"], transaction["corrects"]
         self.serial += 1
-        is_repeat = name in customer.ids if recorded is None else recorded == "DUPLICATE"
-        own = (at, self.serial, amount, transaction["kind"] != "REFUND")
+        is_known = name in customer.ids
+        is_repeat = is_known if recorded is None else recorded == "DUPLICATE"
+        own = (at, self.serial, amount, transaction["kind"] == "REFUND", name)
+        left, is_late = None, False
         if is_repeat:
             same = [event for event in customer.events if event[0] == at and event[2] == amount]
             own = same[-1] if same else own
         else:
-            customer.hour = max(customer.hour, at // HOUR)
-            customer.ids = {id_: came for id_, came in customer.ids.items() if customer.hour - came <= REMEMBERED_HOURS}
-            customer.ids.setdefault(name, customer.hour)
-            customer.events.append(own)
-            newest = max(event[0] for event in customer.events)
-            customer.events = [event for event in customer.events if event[0] > newest - WINDOWS[-1]]
-            customer.is_hot = customer.is_hot or len(customer.events) > EXACT_EVENTS
+            hour = customer.remember(at)
+            customer.ids.setdefault(name, hour)
+            if not is_known:
+                is_late = name in customer.marks
+                left = customer.correct(name, original, hour) if original is not None else None
+            customer.keep(own)
         verdict = "DUPLICATE" if is_repeat else "GOOD"
+        features = _features(sorted({*customer.events, own}), own)
+        is_unknown = not is_repeat and original is not None and left is None
+        if is_late:  # its correction came first: it counts for itself alone, once
+            left = customer.take_out(name)
         if customer.is_hot:
             return Expected(verdict=verdict)
-        events = sorted({*customer.events, own})
-        return Expected(verdict=verdict, features=_features(events, own))
+        return Expected(
+            verdict=verdict, is_compared=True, features=features, left=left, is_original_unknown=is_unknown
+        )  # fmt: skip
 
 
-def _features(events: list[tuple[int, int, int, bool]], own: tuple[int, int, int, bool]) -> list[float]:
+def _features(events: list[Event], own: Event) -> list[float]:
     """Counts, sums, means of spending by window; amount over the mean of the others in 30 days; seconds since the event before."""
-    at, _, amount, _ = own
+    at, _, amount, _, _ = own
     past = [event for event in events if event[0] <= at]
-    spent = [event for event in past if event[3]]
+    spent = [event for event in past if not event[3]]
     amounts = [[event[2] for event in spent if event[0] > at - window] for window in WINDOWS]
     others = [event[2] for event in spent if event[0] > at - WINDOWS[-1] and event != own]
     before = [event for event in past if event < own]

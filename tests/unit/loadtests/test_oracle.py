@@ -1,11 +1,18 @@
 """The chaos checker's oracle finds what it is there to find."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from loadtests.chaos.oracle import Oracle, differs
-from tests.support.builders import NOW_MS, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loadtests.chaos.oracle import Left, Oracle, differs
+from loadtests.chaos.states import Customer
+from tests.support.builders import NOW_MS, score, transaction
+
+from riskstream.kafka.ports import Record
+from riskstream.risk.windows import CustomerState
 
 
 def _one(n: int, **changes: Any) -> dict[str, Any]:
@@ -16,12 +23,10 @@ def test_windows_and_repeats() -> None:
     oracle = Oracle()
     first, second = oracle.apply(_one(0)), oracle.apply(_one(5))
     assert (first.verdict, second.verdict, oracle.apply(_one(5)).verdict) == ("GOOD", "GOOD", "DUPLICATE")
-    assert second.features is not None
     assert second.features[:5] == [2, 2, 2, 2, 2]
     assert second.features[5] == 205
     assert second.features[-1] == 300
     late = oracle.apply(_one(2))
-    assert late.features is not None
     assert late.features[0] == 2, "it does not see what came after it in time"
 
 
@@ -33,5 +38,72 @@ def test_a_feature_that_is_off_by_the_least_is_seen() -> None:
 
 
 def test_nothing_of_the_oracle_is_the_kernels() -> None:
-    text = (Path(__file__).parents[3] / "loadtests/chaos/oracle.py").read_text()
-    assert "riskstream.risk" not in text.replace("risk/features/declare.py", "")
+    for name in ("oracle", "states"):
+        text = (Path(__file__).parents[3] / f"loadtests/chaos/{name}.py").read_text()
+        assert "riskstream.risk" not in text.replace("risk/features/declare.py", "")
+
+
+def _said(n: int, corrects: int | None, **changes: Any) -> dict[str, Any]:
+    return _one(n, corrects=None if corrects is None else f"t-{corrects}", **changes)
+
+
+def _left(said: dict[str, Any]) -> Left:
+    return Left(at=said["occurred_at"], amount=said["base_amount_minor"], is_refund=said["kind"] == "REFUND")
+
+
+def test_a_correction_takes_the_place_of_its_original() -> None:
+    oracle = Oracle()
+    first, correction = _said(0, None, kind="REFUND"), _said(5, 0)
+    assert oracle.apply(first).left is None
+    found = oracle.apply(correction)
+    assert (found.left, found.is_original_unknown) == (_left(first), False)
+    assert found.features[:6] == [1, 1, 1, 1, 1, 105], "it does not see the original"
+    assert np.isnan(found.features[-1])
+    again = oracle.apply(_said(7, 0))
+    assert (again.left, again.features[0]) == (_left(correction), 1), "another one takes the place of the first"
+    assert (repeat := oracle.apply(correction)).verdict == "DUPLICATE"
+    assert (repeat.left, repeat.is_original_unknown) == (None, False)
+    last = oracle.apply(_said(8, 7))
+    assert last.left == _left(_said(7, 0))
+    assert (oracle.apply(_said(9, 0)).is_original_unknown, oracle.apply(_said(10, None)).features[0]) == (True, 3)
+
+
+def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() -> None:
+    oracle = Oracle()
+    assert oracle.apply(_said(5, 6)).is_original_unknown
+    original = oracle.apply(late := _said(6, None))
+    assert (original.left, original.features[0]) == (_left(late), 2)
+    assert oracle.apply(_said(7, None)).features[0] == 2
+    nobody = oracle.apply(_said(8, 99))
+    assert (nobody.left, nobody.is_original_unknown) == (None, True)
+
+
+def test_a_mark_is_forgotten_when_ids_are() -> None:
+    oracle = Oracle()
+    oracle.apply(_said(0, 1))
+    oracle.apply(_said(60 * 25 + 60, None))
+    late = oracle.apply(_said(1, None))
+    assert (late.verdict, late.left) == ("GOOD", None)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 90))
+@settings(max_examples=40, deadline=None)
+def test_states_are_the_same_by_sums_as_by_folding(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    folded, summed = CustomerState(customer_id="c"), Customer(customer_id="c")
+    past: list[dict[str, Any]] = []
+    for src in range(count):
+        gone = past.pop(rng.randrange(len(past))) if past and rng.random() < 0.3 else None
+        said = score(
+            src=src, occurred_at=NOW_MS + rng.randrange(120) * 3_600_000, base_amount_minor=rng.randrange(999), stage2_score=None,
+            kind=rng.choice(["CASH", "REFUND"]), decision=rng.choice(["APPROVE", "REVIEW", "BLOCK"]),
+            corrected_at=gone and gone["occurred_at"], corrected_amount_minor=gone and gone["base_amount_minor"],
+            corrected_is_refund=gone is not None and gone["kind"] == "REFUND",
+        )  # fmt: skip
+        past.append(said)
+        folded.add(said, NOW_MS + src)
+        record = Record(
+            topic="scores.v1", headers=[], partition=0, offset=src, key=b"c", value=b"", appended_at=NOW_MS + src
+        )
+        summed.scores.append((record, said))
+    assert folded.record(0) == summed.record(0)
