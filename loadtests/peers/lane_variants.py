@@ -45,7 +45,8 @@ class NullCore(ScorerCore):
         verdicts[modes == LIVE] = VERDICT_GOOD
         n = len(modes)
         ids = np.full(n, np.iinfo(np.uint64).max, np.uint64)  # none in the sample that gets reasons
-        return ids, Told(places=np.full(n, -1, np.int32), priors=np.zeros(n, np.int64))
+        none = np.zeros(n, np.int64)
+        return ids, Told(places=np.full(n, -1, np.int32), priors=none, takes=none, is_corrected=np.zeros(n, np.uint8))
 
 
 class NoStore:

@@ -8,6 +8,11 @@ from riskstream.risk.features.repeats_kernel import LIVE
 from riskstream.risk.features.table import KeyTable
 
 
+def hash_of(name: str) -> int:
+    """The hash of an id."""
+    return hash(name) & (2**63 - 1)
+
+
 class Stream:
     """Feeds events to a KeyTable in batches."""
 
@@ -19,7 +24,7 @@ class Stream:
 
     def apply(
         self, events: list[tuple[str, int, int, str]], mode: int = LIVE, partition: int = 0,
-        kinds: list[Kind] | None = None,
+        kinds: list[Kind] | None = None, corrects: list[str | None] | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:  # fmt: skip
         n = len(events)
         keys = [key.encode() for key, *_ in events]
@@ -31,11 +36,12 @@ class Stream:
             self.table.load(slot, None)
         out = np.full((n, self.width), np.nan, np.float32)
         verdicts = np.zeros(n, np.uint8)
-        self.table.apply(
+        self.told = self.table.apply(
             slots, np.array([e[1] for e in events], np.int64), np.array([e[2] for e in events], np.int64),
-            np.array([hash(e[3]) & (2**63 - 1) for e in events], np.uint64),
+            np.array([hash_of(e[3]) for e in events], np.uint64),
             np.arange(self.offset, self.offset + n, dtype=np.int64), np.full(n, mode, np.uint8), verdicts, out,
             kinds=None if kinds is None else np.array(kinds, np.int64),
+            corrects=None if corrects is None else np.array([hash_of(e) if e else 0 for e in corrects], np.uint64),
         )  # fmt: skip
         self.offset += n
         return verdicts, out

@@ -248,9 +248,9 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                             lefts[s, w] += 1
         if mode != LIVE:
             continue
-        # Read the windows: from the running sums when the event is the newest, else from the ring.
+        # Read the windows: from the running sums, which stand at the newest time that ever was; else from the ring.
         previous = np.int64(-1)
-        if position >= 0 and position == sizes[s] - 1:
+        if position >= 0 and position == sizes[s] - 1 and t == newests[s]:
             for w in range(wide):
                 count_w[w] = sums[s, w] & _TOTAL
                 sum_w[w] = sums[s, w] >> TOTAL_BITS

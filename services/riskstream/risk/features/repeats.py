@@ -14,11 +14,32 @@ _DECISION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """The records that leave windows with some rows of a batch, in order: `rows`, and time, amount and kind of each record.
+
+    `late`: rows whose own correction came before them. `unknown`: corrections whose original is not to be found.
+    """
+
+    rows: NDArray[np.int64]
+    times: NDArray[np.int64]
+    amounts: NDArray[np.int64]
+    are_refunds: NDArray[np.bool_]
+    late: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Of each record of a batch: `places` for `Repeats.answer`, and `priors` as `repeats_kernel` states."""
+    """Of each record of a batch: `places` for `Repeats.answer`, `priors`, `takes` and `is_corrected` as `repeats_kernel` states.
+
+    `corrected`: None where no record of the batch is a correction or has one.
+    """
 
     places: NDArray[np.int32]
     priors: NDArray[np.int64]
+    takes: NDArray[np.int64]
+    is_corrected: NDArray[np.uint8]
+    corrected: Corrected | None = None
 
     @property
     def conflicts(self) -> NDArray[np.int64]:
@@ -56,19 +77,24 @@ class Repeats:
     def tell(
         self, slots: NDArray[np.int32], times: NDArray[np.int64], ids: NDArray[np.uint64], bodies: NDArray[np.int64],
         answers: NDArray[np.int64], offsets: NDArray[np.int64], modes: NDArray[np.uint8], verdicts: NDArray[np.uint8],
-        ats: NDArray[np.int64],
+        ats: NDArray[np.int64], corrects: NDArray[np.uint64] | None = None,
     ) -> Told:  # fmt: skip
         """Verdicts of a batch into `verdicts`; modes of conflicts become SKIP. See `repeats_kernel`."""
         n = len(slots)
-        if min(len(each) for each in (times, ids, bodies, answers, offsets, modes, verdicts)) < n:
+        corrects = np.zeros(n, np.uint64) if corrects is None else corrects
+        if min(len(each) for each in (times, ids, bodies, answers, offsets, modes, verdicts, corrects)) < n:
             raise Fatal(what="columns of a batch are of different lengths", where="Repeats.tell", do="report this")
-        told = Told(places=np.empty(n, np.int32), priors=np.empty(n, np.int64))
+        told = Told(
+            places=np.empty(n, np.int32), priors=np.empty(n, np.int64), takes=np.zeros(n, np.int64),
+            is_corrected=np.zeros(n, np.uint8),
+        )  # fmt: skip
         done = 0
         while (
             done := int(
                 k.repeats_kernel(
-                    done, n, slots, times, ids, bodies, answers, offsets, modes, verdicts, ats,
-                    self.heads, self.entries, self.index, self.used, self.frees, told.places, told.priors,
+                    done, n, slots, times, ids, corrects, bodies, answers, offsets, modes, verdicts, ats,
+                    self.heads, self.entries, self.index, self.used, self.frees, told.places, told.priors, told.takes,
+                    told.is_corrected,
                 )
             )
         ) < n:  # fmt: skip

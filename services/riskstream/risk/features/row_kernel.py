@@ -4,18 +4,34 @@ layout, at, newest, events, ids, tiles (0 or 1), then the first word of each eve
 values of each id (`repeats_kernel`), the oldest first, and per window and tile the number, count and sum. Left edges and
 totals are made again from the events. Tiled rows have tiles in place of the events.
 
-The layout has ROW_VERSION in it. Rows of version 2 have times and amounts in place of the words: all are counted, and no tag
-is known. Rows without a version are older still, and hold hashes of the last 16 ids alone, in a ring.
+The layout has ROW_VERSION in it. Rows of version 3 had no bit for a refund in their tags: these are left out, so that no
+correction finds such an event. Rows of version 2 have times and amounts in place of the words: all are counted, and no tag is
+known. Rows without a version are older still, and hold hashes of the last 16 ids alone, in a ring.
 """
 
 import numpy as np
 
 from riskstream.risk.features.kernel import AMOUNT_BITS, KIND_AT, RING_CAP, TILES, TIME_BITS, TOTAL_BITS
-from riskstream.risk.features.repeats_kernel import CAP, CLOCK, END, FEW_IDS, FIRST, HOUR_MS, MAX_IDS, OFF, SIZE
+from riskstream.risk.features.repeats_kernel import (
+    CAP,
+    CLOCK,
+    END,
+    FEW_IDS,
+    FIRST,
+    HOUR_MS,
+    MARK,
+    MARK_AT,
+    MARKS,
+    MAX_IDS,
+    OFF,
+    SIZE,
+)
 from riskstream.runtime.kernel import kernel
 
 HEAD = 6
-ROW_VERSION, PLAIN_VERSION = 3 << 40, 2 << 40
+ROW_VERSION, TAGGED_VERSION, PLAIN_VERSION = 4 << 40, 3 << 40, 2 << 40
+_UNTAGGED = ~((1 << KIND_AT) - 1)
+"""What of an event's second word is no tag."""
 LAST_IDS = 16
 """Of a row of before: hashes that it has at most, one behind another."""
 NO_ROOM, BROKEN, LOADED = -1, 0, 1
@@ -93,10 +109,15 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     room = min(len(ats), len(offs), len(caps), len(firsts), len(sizes), len(newests), len(lefts), len(sums), len(heads))
     if s < 0 or s >= min(room, len(blocks)):
         return BROKEN
-    if len(row) < HEAD or (row[0] != layout and row[0] != layout + PLAIN_VERSION and row[0] != layout + ROW_VERSION):
+    if len(row) < HEAD:
         return BROKEN
     is_old = row[0] == layout
-    is_plain = row[0] != layout + ROW_VERSION and step == 0
+    is_tagged = row[0] == layout + TAGGED_VERSION
+    is_plain = row[0] == layout + PLAIN_VERSION or is_old
+    if not is_plain and not is_tagged and row[0] != layout + ROW_VERSION:
+        return BROKEN
+    is_plain = is_plain and step == 0
+    is_tagged = is_tagged and step == 0
     size = row[3]
     if size < 0 or size > RING_CAP or row[4] < 0 or row[4] > MAX_IDS or row[5] < 0 or row[5] > 1:
         return BROKEN
@@ -132,8 +153,15 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
         sums[s, w] = 0
     for k in range(size):
         word = row[at + size + k]
-        ring[offs[s] + k, 0] = row[at + k] << TIME_BITS if is_plain else row[at + k]
-        ring[offs[s] + k, 1] = word << AMOUNT_BITS if is_plain else word
+        first = row[at + k]
+        if is_plain:
+            first = first << TIME_BITS
+            word = word << AMOUNT_BITS
+        elif is_tagged:
+            first = (first >> TIME_BITS) << TIME_BITS
+            word = word & _UNTAGGED
+        ring[offs[s] + k, 0] = first
+        ring[offs[s] + k, 1] = word
         total = ring[offs[s] + k, 1] >> KIND_AT
         total = 0 if total & 3 else ((total >> (AMOUNT_BITS - KIND_AT)) << TOTAL_BITS) | 1
         for w in range(len(windows)):
@@ -149,6 +177,7 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
     heads[s, SIZE] = ids
     heads[s, END] = ids
     heads[s, CLOCK] = clock
+    heads[s, MARKS] = 0
     for k in range(ids):
         place = entries_used[0] + k
         if is_old:  # neither body nor answer is known of these, and they count as new
@@ -157,6 +186,7 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
         else:
             entries[place, 0] = row[at + 2 * k]
             entries[place, 1] = row[at + 2 * k + 1]
+            heads[s, MARKS] += 1 if (row[at + 2 * k + 1] >> MARK_AT) & 0x3FF == MARK else 0
     entries_used[0] += id_cap
     at += ids if is_old else 2 * ids
     blocks[s] = -1

@@ -2,25 +2,33 @@
 
 A kernel checks its room where it takes it, and stops before what has none; it grows here, and the kernel goes on.
 
-An event in a ring is two int64: time << 21 | tag, and amount << 19 | uncounted << 17 | tag. The 21 and 17 bits of tag are of
-the hash of its transaction's id. An uncounted one (a kind that the feature set does not count, `declare.Feature.kinds`) is
-there for SINCE_LAST alone. A total of a window is sum << 9 | count, of what is counted: 256 events of 10^13 fit.
+An event in a ring is two int64: time << 21 | refund << 20 | tag, and amount << 19 | uncounted << 17 | tag. The 20 and 17 bits
+of tag are of the hash of its transaction's id: by it a correction finds the event whose place it takes. An uncounted one (a kind
+that the feature set does not count, `declare.Feature.kinds`) is there for SINCE_LAST alone. A total of a window is
+sum << 9 | count, of what is counted: 256 events of 10^13 fit.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
-from riskstream.risk.features.declare import FeatureSet, bits_of
+from riskstream.risk.features.corrections_kernel import NO_SLOT as NOT_A_SLOT
+from riskstream.risk.features.corrections_kernel import REFUND_AT, TAKEN_OUT, take_out_kernel
+from riskstream.risk.features.declare import FeatureSet, Kind, bits_of
 from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, SHORT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
-from riskstream.risk.features.repeats import Repeats, Told
+from riskstream.risk.features.repeats import Corrected, Repeats, Told
 from riskstream.risk.features.repeats_kernel import SIZE
 from riskstream.risk.features.row_kernel import HEAD, LOADED, NO_ROOM, pack_kernel, unpack_kernel
 from riskstream.runtime.errors import Fatal
 
+_REFUND = np.uint64(1 << REFUND_AT)
+_NO_KIND = 63
+"""A kind that no feature set counts."""
 _PER_SLOT: dict[str, tuple[Any, int]] = {
     "hashes": (np.uint64, 0),
     "key_starts": (np.int64, 0),
@@ -134,11 +142,13 @@ class KeyTable:
         bodies: NDArray[np.int64] | None = None,
         answers: NDArray[np.int64] | None = None,
         kinds: NDArray[np.int64] | None = None,
+        corrects: NDArray[np.uint64] | None = None,
     ) -> Told:
         """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel).
 
         Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where not given; `kinds` are
-        indices of `declare.Kind`.
+        indices of `declare.Kind`; `corrects` the hash of the id that each corrects, 0 where none. A correction takes the place of
+        the event that it names before it is applied; one whose correction came before it leaves after it was.
         """
         n, wide = len(slots), self.base + len(self.program)
         bodies = np.zeros(n, np.int64) if bodies is None else bodies
@@ -147,28 +157,80 @@ class KeyTable:
         least = min(len(each) for each in (times, amounts, kinds, ids, offsets, modes, verdicts, out))
         if least < n or out.shape[1] < wide:
             raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
-        told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats)
+        told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats, corrects)
+        rows = np.flatnonzero((told.takes != 0) | (told.is_corrected != 0))
+        if (
+            len(rows) and self.step
+        ):  # tiles hold no events: what was corrected before it came is not counted, that is all
+            kinds = np.where(told.is_corrected != 0, _NO_KIND, kinds)
+        tags = ids & ~_REFUND | (kinds == Kind.REFUND).astype(np.uint64) << np.uint64(REFUND_AT)
+
+        def run(done: int, stop: int) -> None:
+            while done < stop:
+                given = (
+                    done, stop, slots, times, amounts, kinds, self.counted, offsets, modes, verdicts, out,
+                    self.base, self.program, self.windows,
+                )  # fmt: skip
+                held = (
+                    self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees,
+                )  # fmt: skip
+                if self.step:
+                    done = int(k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring))
+                else:
+                    done = int(
+                        k.apply_kernel(
+                            *given, tags, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks,
+                            self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
+                        )
+                    )  # fmt: skip
+                if done < 0:
+                    raise _no_room("slots and columns of", n, "KeyTable.apply")
+                if done < stop:
+                    self._make_room(int(slots[done]), n - done)
+
+        if not len(rows):
+            run(0, n)
+            return told
+        return replace(told, corrected=self._correct(rows, slots, ids, told, run))
+
+    def _correct(
+        self, rows: NDArray[np.int64], slots: NDArray[np.int32], ids: NDArray[np.uint64], told: Told,
+        run: Callable[[int, int], None],
+    ) -> Corrected:  # fmt: skip
+        """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself where it was corrected."""
+        left: list[tuple[int, int, int, int]] = []
+        unknown: list[int] = []
         done = 0
-        while True:
-            given = (
-                done, n, slots, times, amounts, kinds, self.counted, offsets, modes, verdicts, out,
-                self.base, self.program, self.windows,
-            )  # fmt: skip
-            held = (self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees)
-            if self.step:
-                done = int(k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring))
-            else:
-                tiles = (self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used)
-                done = int(
-                    k.apply_kernel(
-                        *given, ids, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks, *tiles
-                    )
-                )
-            if done == n:
-                return told
-            if done < 0:
-                raise _no_room("slots and columns of", n, "KeyTable.apply")
-            self._make_room(int(slots[done]), n - done)
+        for row in rows.tolist():
+            run(done, row)
+            if tag := int(told.takes[row]):
+                found = self._take_out(int(slots[row]), tag - 1) if tag > 0 else None
+                if found is None:
+                    unknown.append(row)
+                else:
+                    left.append((row, *found))
+            run(row, row + 1)
+            if told.is_corrected[row]:
+                self._take_out(int(slots[row]), _tag_of(int(ids[row])))
+            done = row + 1
+        run(done, len(slots))
+        table = np.array(left, np.int64).reshape(-1, 4)
+        return Corrected(
+            rows=table[:, 0], times=table[:, 1], amounts=table[:, 2], are_refunds=table[:, 3] != 0,
+            late=np.flatnonzero(told.is_corrected), unknown=np.array(unknown, np.int64),
+        )  # fmt: skip
+
+    def _take_out(self, slot: int, tag: int) -> tuple[int, int, int] | None:
+        """(time, amount, 1 for a refund) of the event with this tag, which leaves the windows; None where there is none."""
+        if self.step:
+            return None
+        out = np.zeros(3, np.int64)
+        answer = take_out_kernel(
+            slot, tag, self.offs, self.caps, self.firsts, self.sizes, self.lefts, self.sums, self.ring, out
+        )
+        if answer == NOT_A_SLOT:
+            raise _no_room("a slot of", slot, "KeyTable._take_out")
+        return (int(out[0]), int(out[1]), int(out[2])) if answer == TAKEN_OUT else None
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
@@ -327,6 +389,11 @@ def _grown(array: NDArray[Any], size: int, fill: Any) -> NDArray[Any]:
     new = np.full((size, *array.shape[1:]), fill, array.dtype)
     new[: len(array)] = array
     return new
+
+
+def _tag_of(hashed: int) -> int:
+    """As the kernels have it of an id's hash: what of it stands in the ring of events."""
+    return (hashed & 0xFFFFF) | ((hashed >> 21) & 0x1FFFF) << REFUND_AT
 
 
 def _power_of_two(at_least: int) -> int:
