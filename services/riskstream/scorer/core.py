@@ -24,6 +24,7 @@ from riskstream.risk.reasons import MAX_REASONS, Reasons
 from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.scorer.answers import refuse_to_forget, tell_again
+from riskstream.scorer.corrections import NULLABLE, hashes_of_originals, say_what_leaves
 from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2, Flags
 from riskstream.scorer.ports import Model, ProfileReader, SecondModel
 from riskstream.scorer.profile_join import ProfileJoin
@@ -126,6 +127,8 @@ class ScorerCore:
         batch.mark("apply")
         rows = np.flatnonzero(scored)
         odd = self._profile(columns, rows, scored, batch.partition_count)
+        if told.corrected is not None:
+            say_what_leaves(self._encoder, columns, told.corrected, scored, odd)
         batch.mark("profile")
         decisions = self._score(columns, rows, ids, odd, _Applied(slots=slots, verdicts=verdicts, told=told))
         batch.mark("score")
@@ -228,7 +231,7 @@ class ScorerCore:
         bodies = self._bodies.hashes(columns, modes != SKIP)
         told = self.table.apply(
             slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors, bodies, batch.answers,
-            columns.numbers("kind"),
+            columns.numbers("kind"), hashes_of_originals(columns),
         )  # fmt: skip
         return ids, told
 
@@ -269,8 +272,9 @@ class ScorerCore:
             out.nulls(name)[:n] = not_scored
         for name in ("transaction_id", "customer_id"):
             out.nulls(name)[:n][reject == validity.ID_REUSED] = 0
-        for name in ("corrected_at", "corrected_amount_minor"):
+        for name in NULLABLE:
             out.nulls(name)[:n] = 1
+        out.numbers("corrected_is_refund")[:n] = 0
         out.nulls("reason")[:n] = scored
         out.nulls("release_id")[:n] = not_scored if self._has_release else True
         out.nulls("rules_version")[:n] = not_scored if self._rules.version else True

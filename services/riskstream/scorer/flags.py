@@ -15,8 +15,11 @@ the longest window may be missing, as state was lost."""
 FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST = "no_score", "no_stage2", "gpu_lost"
 """The model gave no number: reviewed; nor did the second stage: decided by the first; the second stage ran on the CPU in
 place of its GPU."""
+FLAG_ORIGINAL_UNKNOWN = "original_unknown"
+"""A correction whose original is not among the events that windows hold: it is counted beside it."""
 _ALL = (
     FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING, FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST, FLAG_PARTIAL,
+    FLAG_ORIGINAL_UNKNOWN,
 )  # fmt: skip
 FUTURE_MS = 5 * 60_000
 """An event may be dated so far past its append: one that is missing may be as much younger than `whole_since`."""

@@ -20,6 +20,7 @@ from riskstream.runtime.errors import Fatal
 NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
 LABEL = "is_fraud"
 BASE_CURRENCY = "base_currency"
+CORRECTS = "corrects"
 KNOWN_AT = "label_known_at"
 """Optional: when the label became known; without it a delay after the transaction is taken."""
 
@@ -66,6 +67,7 @@ class Transactions:
             transaction_id=Texts(data=columns.transaction_id.data, ends=columns.transaction_id.ends[:stop]),
             customer_id=Texts(data=columns.customer_id.data, ends=columns.customer_id.ends[:stop]),
             keys={name: codes[:stop] for name, codes in columns.keys.items()},
+            corrects=columns.corrects and Texts(data=columns.corrects.data, ends=columns.corrects.ends[:stop]),
             **{name: getattr(columns, name)[:stop] for name in _PLAIN},
         )
         frauds = self.frauds
@@ -164,7 +166,7 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
                 do=f"give a file with {', '.join(needed)}",
                 exit_code=2,
             )
-        optional = (label, KNOWN_AT, "terminal_id", "device_id", BASE_CURRENCY)
+        optional = (label, KNOWN_AT, "terminal_id", "device_id", BASE_CURRENCY, CORRECTS)
         more = [name for name in optional if name in found and name not in needed]
         table = pq.read_table(path, columns=[*needed, *more])
     except (OSError, pa.ArrowInvalid) as error:
@@ -216,7 +218,15 @@ def transaction_columns(table: pa.Table, path: Path) -> TransactionColumns:
         mcc=np.array(pc.fill_null(table["mcc"], 0).to_numpy(), np.int64),
         mcc_null=np.array(pc.is_null(table["mcc"]).to_numpy(), np.uint8),
         keys=keys,
+        corrects=_originals(table),
     )
+
+
+def _originals(table: pa.Table) -> Texts | None:
+    """The id that each row corrects, empty where none; None where no row does."""
+    if CORRECTS not in table.column_names or table[CORRECTS].null_count == len(table):
+        return None
+    return texts(pc.fill_null(table[CORRECTS].cast(pa.large_string()), ""))
 
 
 def _book_columns(table: pa.Table, path: Path) -> TransactionColumns:
@@ -310,7 +320,7 @@ def texts(column: pa.ChunkedArray) -> Texts:
     array = array.cast(pa.large_string())
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    raw = np.frombuffer(data, np.uint8)[int(ends[0]) : int(ends[-1])]
+    raw = np.frombuffer(data or b"", np.uint8)[int(ends[0]) : int(ends[-1])]
     return Texts(data=raw, ends=ends[1:] - ends[0])
 
 

@@ -39,7 +39,8 @@ class Texts:
 class TransactionColumns:
     """n transactions in log order, as the kernels read them. Enums as indices of the contract's, instants in ms.
 
-    `keys`: for a key field a number of each row's key, -1 where it is null.
+    `keys`: for a key field a number of each row's key, -1 where it is null. `corrects`: the id that each corrects, empty where
+    none; None where the file does not say it.
     """
 
     transaction_id: Texts
@@ -51,6 +52,13 @@ class TransactionColumns:
     mcc: NDArray[np.int64]
     mcc_null: NDArray[np.uint8]
     keys: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    corrects: Texts | None = None
+
+    @property
+    def are_corrections(self) -> NDArray[np.bool_]:
+        """Which rows correct another."""
+        n = len(self.occurred_at)
+        return np.zeros(n, np.bool_) if self.corrects is None or n == 0 else self.corrects.spans(0, n)[2] > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +95,7 @@ def vectors(
     _owned(features, rows, out, progress)
     for entity, mine in features.profiles.items():
         columns = [features.names.index(each.name) for each in mine]
-        is_counted = ((bits_of(features.kinds_of(entity)) >> rows.kind) & 1).astype(np.bool_)
+        is_counted = ((bits_of(features.kinds_of(entity)) >> rows.kind) & 1).astype(np.bool_) & ~rows.are_corrections
         out[:, columns] = _profiles(entity, mine, rows, is_counted, frauds, is_at_event)
     return out
 
@@ -104,6 +112,11 @@ def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], pr
         ids = np.empty(size, np.uint64)
         id_data, id_starts, id_lengths = rows.transaction_id.spans(start, stop)
         hash_kernel(id_data, id_starts, id_lengths, ids)
+        originals = np.zeros(size, np.uint64)
+        if rows.corrects is not None:
+            original_data, original_starts, original_lengths = rows.corrects.spans(start, stop)
+            hash_kernel(original_data, original_starts, original_lengths, originals)
+            originals[original_lengths == 0] = 0
         data, starts, lengths = rows.customer_id.spans(start, stop)
         slots, _ = table.resolve(data, starts, lengths, np.zeros(size, np.int32), np.ones(size, np.uint8))
         chunk = np.empty((size, wide), out.dtype)
@@ -114,6 +127,7 @@ def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], pr
         table.apply(
             slots, rows.occurred_at[part], rows.base_amount_minor[part], ids, np.arange(start, stop, dtype=np.int64),
             np.full(size, LIVE, np.uint8), np.zeros(size, np.uint8), chunk, kinds=rows.kind[part],
+            corrects=originals,
         )  # fmt: skip
         out[part, :wide] = chunk
         progress(size)

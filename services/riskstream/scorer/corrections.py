@@ -1,0 +1,52 @@
+"""Corrections in a micro-batch: which transactions they name, and what a score says of the record that leaves with it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.contracts.column_encoder import ColumnEncoder
+from riskstream.contracts.columns import Columns
+from riskstream.risk.features.declare import Kind
+from riskstream.risk.features.key_kernel import hash_kernel
+from riskstream.risk.features.repeats import Corrected
+from riskstream.scorer.flags import FLAG_ORIGINAL_UNKNOWN
+
+NULLABLE = ("corrected_at", "corrected_amount_minor")
+
+
+def hashes_of_originals(columns: Columns) -> NDArray[np.uint64] | None:
+    """The hash of the id that each record corrects, 0 where none; None where no record of the batch corrects one."""
+    starts, lengths = columns.span("corrects")
+    if not lengths.any():
+        return None
+    hashes = np.empty(len(columns), np.uint64)
+    hash_kernel(columns.data, starts, lengths, hashes)
+    return np.where(lengths > 0, hashes, np.uint64(0))
+
+
+def say_what_leaves(
+    out: ColumnEncoder,
+    columns: Columns,
+    corrected: Corrected,
+    scored: NDArray[np.bool_],
+    odd: dict[str, NDArray[np.int64]],
+) -> None:
+    """Into the banks what leaves windows and sums with each scored row: the record whose place it takes, or itself.
+
+    Corrections whose original is not known go into `odd`, by their flag.
+    """
+    late = corrected.late
+    itself = (
+        late, columns.numbers("occurred_at")[late], columns.numbers("base_amount_minor")[late],
+        columns.numbers("kind")[late] == Kind.REFUND,
+    )  # fmt: skip
+    for rows, times, amounts, are_refunds in (
+        (corrected.rows, corrected.times, corrected.amounts, corrected.are_refunds),
+        itself,
+    ):
+        out.numbers("corrected_at")[rows], out.numbers("corrected_amount_minor")[rows] = times, amounts
+        out.numbers("corrected_is_refund")[rows] = are_refunds & scored[rows]
+        for name in NULLABLE:
+            out.nulls(name)[rows] = ~scored[rows]
+    unknown = corrected.unknown[scored[corrected.unknown]]
+    if len(unknown):
+        odd[FLAG_ORIGINAL_UNKNOWN] = unknown
