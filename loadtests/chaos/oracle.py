@@ -67,14 +67,16 @@ class _Customer:
         found = [event for event in self.events if event[4] == name]
         if not found:
             return None
-        self.events.remove(found[-1])
-        return Left(at=found[-1][0], amount=found[-1][2], is_refund=found[-1][3])
+        gone = max(found)
+        self.events.remove(gone)
+        return Left(at=gone[0], amount=gone[2], is_refund=gone[3])
 
     def correct(self, name: str, original: str, hour: int) -> Left | None:
-        """A correction takes the place of its original, or of the one that has that place already."""
+        """A correction takes the place of its original, or of the one that has that place already, wherever that one stands."""
         since, stands = self.marks.get(original, (hour, original))
-        self.marks[original] = (since, name)
-        return self.take_out(stands) if stands != name else None
+        moved = {each: (mark[0], name) for each, mark in self.marks.items() if mark[1] == stands}
+        self.marks |= {**moved, original: (since, name)}
+        return self.take_out(stands)
 
     def keep(self, own: Event) -> None:
         self.events = [event for event in [*self.events, own] if event[0] > self.newest - WINDOWS[-1]]
@@ -110,7 +112,7 @@ class Oracle:
             customer.ids.setdefault(name, hour)
             if not is_known:
                 is_late = name in customer.marks
-                left = customer.correct(name, original, hour) if original is not None else None
+                left = customer.correct(name, original, hour) if original is not None and not is_late else None
             customer.keep(own)
         verdict = "DUPLICATE" if is_repeat else "GOOD"
         features = _features(sorted({*customer.events, own}), own)

@@ -65,7 +65,8 @@ def test_a_correction_takes_the_place_of_its_original() -> None:
     assert (repeat.left, repeat.is_original_unknown) == (None, False)
     last = oracle.apply(_said(8, 7))
     assert last.left == _left(_said(7, 0))
-    assert (oracle.apply(_said(9, 0)).is_original_unknown, oracle.apply(_said(10, None)).features[0]) == (True, 3)
+    assert oracle.apply(_said(9, 0)).left == _left(_said(8, 7)), "which stands in the place of the first by now"
+    assert oracle.apply(_said(10, None)).features[0] == 2
 
 
 def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() -> None:
@@ -76,6 +77,10 @@ def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() 
     assert oracle.apply(_said(7, None)).features[0] == 2
     nobody = oracle.apply(_said(8, 99))
     assert (nobody.left, nobody.is_original_unknown) == (None, True)
+    late = oracle.apply(_said(99, 7))
+    assert (late.left, late.is_original_unknown) == (_left(_said(99, 7)), True), (
+        "one that leaves itself takes nobody's place"
+    )
 
 
 def test_a_mark_is_forgotten_when_ids_are() -> None:
