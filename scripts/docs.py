@@ -153,7 +153,9 @@ def pages() -> dict[str, str]:
             "numbers; a feature is a float, the nearest one to the exact sum ([money](money.md)).\n\n"
             "A refund does not raise what was spent, and does not lower it: else spending could be hidden behind refunds. It is\n"
             "scored as any payment, by the windows of what was spent, and the time since the last event goes by it too. Sets of\n"
-            "version 1 count refunds as payments; they are for models that were trained on them (`--features standard.v1`).",
+            "version 1 count refunds as payments; they are for models that were trained on them (`--features standard.v1`).\n\n"
+            "A transaction that was corrected is in no window of the customer, as if it had never been sent; its correction is\n"
+            "([corrections](http.md#corrections)). Windows of sets in tiles hold both. Profiles hold the first version alone.",
             "\n".join(_feature_set(each) for each in SETS.values()),
         ),
         "topics.md": page(

@@ -77,8 +77,8 @@ def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() 
     assert oracle.apply(_said(7, None)).features[0] == 2
     nobody = oracle.apply(_said(8, 99))
     assert (nobody.left, nobody.is_original_unknown) == (None, True)
-    late = oracle.apply(_said(99, 7))
-    assert (late.left, late.is_original_unknown) == (_left(_said(99, 7)), True), (
+    both = oracle.apply(_said(99, 7))
+    assert (both.left, both.is_original_unknown) == (_left(_said(99, 7)), True), (
         "one that leaves itself takes nobody's place"
     )
 
