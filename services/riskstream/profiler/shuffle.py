@@ -58,7 +58,7 @@ class ShuffleCore:
             if (wait := columns.waits()) is not None:
                 raise wait
             reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
-            good = (columns.status == 0) & (reject == validity.OK) & (columns.is_null("corrects") != 0)
+            good = (columns.status == 0) & (reject == validity.OK) & (columns.span("corrects")[1] == 0)
             return self._events(intake, columns, good, EVENT)
         columns = self._labels.decode(intake.values)
         if (wait := columns.waits()) is not None:

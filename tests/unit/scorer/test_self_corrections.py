@@ -35,4 +35,4 @@ def test_the_profiler_keeps_the_first_version_and_leaves_out_what_the_scorer_rej
             appended_at=np.full(n, NOW_MS),
         )
     )  # fmt: skip
-    assert [row for _, _, row in events] == [0]
+    assert [row for _, _, row in events] == [0, 6], "an empty id is nobody's"
