@@ -1,4 +1,4 @@
-"""The load: simulated transactions at a steady rate with bursts, late ones, repeats and poison, all by one seed."""
+"""The load: simulated transactions at a steady rate with bursts, late ones, repeats, corrections and poison, all by one seed."""
 
 import heapq
 import random
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from loadtests.chaos.corrections import Corrections, Due
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import BulkProducer
@@ -46,12 +47,15 @@ def make_rows(count: int, seed: int) -> Rows:
     keys: list[bytes] = []
     values: list[bytes] = []
     poison: set[bytes] = set()
-    again: list[tuple[int, bytes, bytes]] = []
+    again: list[Due] = []
+    corrections = Corrections(rng, customer_ids, frames, table["kind"].to_pylist())
     for index, (key, frame) in enumerate(zip(customer_ids, frames, strict=True)):
         keys.append(key)
         values.append(frame)
         if rng.random() < REPEAT_SHARE:
             heapq.heappush(again, (index + rng.randrange(1, 2000), key, frame))
+        for due in corrections.of(index):
+            heapq.heappush(again, due)
         while again and again[0][0] <= index:
             _, old_key, old_frame = heapq.heappop(again)
             keys.append(old_key)
@@ -64,7 +68,7 @@ def make_rows(count: int, seed: int) -> Rows:
 
 
 def _poisoned(rng: random.Random, frame: bytes, index: int) -> bytes:
-    """A frame spoiled in one of five ways, unlike any other."""
+    """A frame spoiled in one of six ways, unlike any other."""
     mark = b"%d" % index
     transaction = codec("transaction.v1").decode(frame)
     return [
@@ -75,7 +79,10 @@ def _poisoned(rng: random.Random, frame: bytes, index: int) -> bytes:
         lambda: codec("transaction.v1").encode(
             {**transaction, "transaction_id": f"bad-{index}", "amount_minor": -index - 1}
         ),
-    ][rng.randrange(5)]()
+        lambda: codec("transaction.v1").encode(
+            {**transaction, "transaction_id": f"bad-{index}", "corrects": f"bad-{index}"}
+        ),
+    ][rng.randrange(6)]()
 
 
 class Load(threading.Thread):

@@ -1,7 +1,7 @@
 """What the scores must be: one thread, plain Python, no kernel, no state but lists. Slow on purpose.
 
 It shares nothing with the product but the record codec: windows are counted event by event, as the words of
-`risk/features/declare.py` say.
+`risk/features/declare.py` say. A correction takes the place of its original as docs/http.md says.
 """
 
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class _Customer:
         return hour
 
     def take_out(self, name: str) -> Left | None:
-        """What is left of a transaction among the events goes."""
+        """The newest event of a transaction goes."""
         found = [event for event in self.events if event[4] == name]
         if not found:
             return None
@@ -72,10 +72,10 @@ class _Customer:
         return Left(at=gone[0], amount=gone[2], is_refund=gone[3])
 
     def correct(self, name: str, original: str, hour: int) -> Left | None:
-        """A correction takes the place of its original, or of the one that has that place already, wherever that one stands."""
+        """A correction takes the place of its original, or of whoever has that place; it has every place of that one then."""
         since, stands = self.marks.get(original, (hour, original))
-        moved = {each: (mark[0], name) for each, mark in self.marks.items() if mark[1] == stands}
-        self.marks |= {**moved, original: (since, name)}
+        self.marks |= {each: (came, name) for each, (came, who) in self.marks.items() if who == stands}
+        self.marks[original] = (since, name)
         return self.take_out(stands)
 
     def keep(self, own: Event) -> None:
@@ -110,15 +110,16 @@ class Oracle:
         else:
             hour = customer.remember(at)
             customer.ids.setdefault(name, hour)
-            if not is_known:
-                is_late = name in customer.marks
-                left = customer.correct(name, original, hour) if original is not None and not is_late else None
+            is_late = not is_known and name in customer.marks
+            if original is not None and not is_known and not is_late:
+                left = customer.correct(name, original, hour)
             customer.keep(own)
         verdict = "DUPLICATE" if is_repeat else "GOOD"
         features = _features(sorted({*customer.events, own}), own)
         is_unknown = not is_repeat and original is not None and left is None
-        if is_late:  # its correction came first: it counts for itself alone, once
-            left = customer.take_out(name)
+        if is_late:  # its correction came first: it counts for itself alone, once, and takes nobody's place
+            customer.take_out(name)
+            left = Left(at=at, amount=amount, is_refund=own[3])
         if customer.is_hot:
             return Expected(verdict=verdict)
         return Expected(

@@ -16,6 +16,7 @@ def test_a_minute_of_chaos_changes_nothing(model: Path, tmp_path: Path) -> None:
         if not all(each.startswith("VACUOUS") for each in result["problems"]):
             break
     assert result["ok"], "\n".join([*result["problems"], (tmp_path / "chaos" / "history.txt").read_text()])
+    assert min(result["counts"]["corrected"], result["counts"]["original_unknown"]) > 0, "the load has corrections"
 
 
 def test_a_seed_is_a_plan() -> None:

@@ -1,16 +1,19 @@
 """The chaos checker's oracle finds what it is there to find."""
 
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loadtests.chaos.load import make_rows
 from loadtests.chaos.oracle import Left, Oracle, differs
 from loadtests.chaos.states import Customer
 from tests.support.builders import NOW_MS, score, transaction
 
+from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
 from riskstream.risk.windows import CustomerState
 
@@ -65,8 +68,7 @@ def test_a_correction_takes_the_place_of_its_original() -> None:
     assert (repeat.left, repeat.is_original_unknown) == (None, False)
     last = oracle.apply(_said(8, 7))
     assert last.left == _left(_said(7, 0))
-    assert oracle.apply(_said(9, 0)).left == _left(_said(8, 7)), "which stands in the place of the first by now"
-    assert oracle.apply(_said(10, None)).features[0] == 2
+    assert (oracle.apply(_said(9, 0)).left, oracle.apply(_said(10, None)).features[0]) == (_left(_said(8, 7)), 2)
 
 
 def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() -> None:
@@ -77,10 +79,17 @@ def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() 
     assert oracle.apply(_said(7, None)).features[0] == 2
     nobody = oracle.apply(_said(8, 99))
     assert (nobody.left, nobody.is_original_unknown) == (None, True)
-    both = oracle.apply(_said(99, 7))
-    assert (both.left, both.is_original_unknown) == (_left(_said(99, 7)), True), (
-        "one that leaves itself takes nobody's place"
-    )
+
+
+def test_a_correction_that_was_corrected_stands_in_every_place_of_it() -> None:
+    oracle = Oracle()
+    for said in (_said(0, None), _said(1, 0), _said(2, 1)):
+        oracle.apply(said)
+    assert oracle.apply(_said(3, 0)).left == _left(_said(2, 1))
+    oracle.apply(_said(4, 5))
+    early = oracle.apply(_said(5, 3))
+    assert (early.left, early.is_original_unknown) == (_left(_said(5, 3)), True), "it takes nobody's place"
+    assert oracle.apply(_said(6, None)).features[0] == 3
 
 
 def test_a_mark_is_forgotten_when_ids_are() -> None:
@@ -89,6 +98,33 @@ def test_a_mark_is_forgotten_when_ids_are() -> None:
     oracle.apply(_said(60 * 25 + 60, None))
     late = oracle.apply(_said(1, None))
     assert (late.verdict, late.left) == ("GOOD", None)
+
+
+def test_the_load_has_corrections_of_every_kind() -> None:
+    rows = make_rows(4000, 7)
+    said = [codec("transaction.v1").decode(value) for value in rows.values if value not in rows.poison]
+    first: dict[str, int] = {}
+    for at, each in enumerate(said):
+        first.setdefault(each["transaction_id"], at)
+    corrections = [each for each in said if each["corrects"] is not None]
+    assert 20 < len(corrections) < 200
+    kinds = Counter(_kind(said, first, each) for each in corrections)
+    assert kinds.keys() == {"later", "before", "nobody", "of a refund", "of a correction"}
+    assert (
+        max(Counter(each["corrects"] for each in {e["transaction_id"]: e for e in corrections}.values()).values()) == 2
+    )
+    assert len({each["transaction_id"] for each in corrections}) < len(corrections), "some are sent again"
+
+
+def _kind(said: list[dict[str, Any]], first: dict[str, int], correction: dict[str, Any]) -> str:
+    at = first.get(correction["corrects"])
+    if at is None:
+        return "nobody"
+    if said[at]["corrects"] is not None:
+        return "of a correction"
+    if said[at]["kind"] == "REFUND":
+        return "of a refund"
+    return "before" if at > first[correction["transaction_id"]] else "later"
 
 
 @given(st.integers(0, 2**32), st.integers(1, 90))
