@@ -193,6 +193,8 @@ if WHOLE:  # `make proof`; `make test` kills it at moments of chance
             sent += 20
             time.sleep(0.4)
         service.server.stop()
+        log = service.server.log.read_text()
+        assert how != "interrupt" or log.rstrip().endswith("\ninterrupted"), f"it ended otherwise: {log[-500:]}"
         service = world.chain.start("profiler")
         world.send(_rows(world.tag, sent, 20))
         sent += 20

@@ -6,6 +6,8 @@ RISKSTREAM_FAULT_POINT=NAME or NAME:N fails when NAME is passed for the N-th tim
 
 import os
 import signal
+import threading
+import time
 from functools import cache
 
 POINTS = (
@@ -21,6 +23,9 @@ REPORTER_POINTS = ("counted", "carried", "filed", "published")
 """Of a round of reports: scores are counted; the totals are committed; the files are written; their records are."""
 FAUST_POINTS = ("processed", "produced", "copied", "written")
 """Of the scorer's core under Faust."""
+
+_BETWEEN_S = 0.5
+"""Between two Ctrl-C of another thread. The main thread alone handles signals, and takes two that wait as one."""
 
 _passed: dict[str, int] = {}
 
@@ -41,6 +46,8 @@ def fault_point(name: str) -> None:
         raise Injected(f"fault point {name}")
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)  # the first asks to stop
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(_BETWEEN_S)
         os.kill(os.getpid(), signal.SIGINT)
         return
     os.kill(os.getpid(), signal.SIGKILL)
