@@ -1,6 +1,7 @@
 """Clients with the settings that the product relies on, and the translation of librdkafka's errors."""
 
 import logging
+import time
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -119,3 +120,14 @@ def translated(error: KafkaError | KafkaException | TimeoutError, where: str) ->
 
 
 _DO = "check the topics and the settings"
+
+
+def flushed(client: Producer, deadline_s: float) -> int:
+    """Wait until the brokers have everything; how many records they lack at the deadline. KafkaException where it is broken.
+
+    Not Producer.flush: that calls our callbacks on after a fatal error, with its exception set, and ends in a SystemError.
+    """
+    end = time.monotonic() + deadline_s
+    while len(client) and (left := end - time.monotonic()) > 0:
+        client.poll(left)
+    return len(client)

@@ -85,6 +85,13 @@ class DerivedLane:
         """When the loop last went round, or waited for the broker on purpose (time.monotonic)."""
         return max(self.loop_seen, self._transactions.waited_at)
 
+    def is_behind(self) -> bool:
+        """True within a transaction. The client may not come back from a step of one that lost its broker, whatever its timeout.
+
+        For the watchdog, from its thread; its progress is `seen_at`.
+        """
+        return self._transactions.is_under_way
+
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
         self._consumer.subscribe(

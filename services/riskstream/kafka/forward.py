@@ -16,7 +16,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.client import GAPLESS, client_log, consumer, group_settings, producing, translated
+from riskstream.kafka.client import GAPLESS, client_log, consumer, flushed, group_settings, producing, translated
 from riskstream.kafka.giants import go_on_behind, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.limits import fitted, producer_bytes
@@ -67,7 +67,7 @@ class ForwardLane:
         self._committed: dict[tuple[str, int], int] = {}
         self._spans = {topic: HopSpans(tracer, topic, settings.group) for topic in settings.sources}
         self._lag = Lag(metrics.lag)
-        self.failure: Fatal | None = None
+        self.failure: Fatal | Retryable | None = None
         self.loop_seen = time.monotonic()
         self._is_assigned = False
         self._unopened: set[tuple[str, int]] = set()
@@ -81,7 +81,7 @@ class ForwardLane:
         self._waits = Waits(self._consumer)
         self._producer = Producer(
             {
-                **producing(settings.kafka, settings.group), "error_cb": self._on_client_error, **GAPLESS,
+                **producing(settings.kafka, settings.group), **GAPLESS,
             },
             logger=client_log(),
         )  # fmt: skip
@@ -109,6 +109,8 @@ class ForwardLane:
                     self._commit()
                     committed_at = now
             self._commit()
+        except KafkaException as error:
+            self.failure = self.failure or translated(error, self._settings.group)
         finally:
             self._consumer.close()
         if self.failure is not None:
@@ -288,7 +290,13 @@ class ForwardLane:
     def _commit(self) -> None:
         """Commit what the broker has; nothing where some of it is still on its way after 10 s, or was refused."""
         moved = {place: at for place, at in self._positions.items() if at > self._committed.get(place, -1)}
-        if not moved or self._producer.flush(_DRAIN_S) or self.failure is not None:
+        if self.failure is not None or not moved:
+            return
+        try:
+            if flushed(self._producer, _DRAIN_S) or self.failure is not None:
+                return
+        except KafkaException as error:  # caught here: the group calls us as well, from within the consumer
+            self.failure = self.failure or translated(error, self._settings.group)
             return
         fault_point("acknowledged")
         offsets = [TopicPartition(topic, number, at) for (topic, number), at in moved.items()]
@@ -305,7 +313,3 @@ class ForwardLane:
                 what=f"a record was not delivered: {error.str()}", where=message.topic() or self._settings.output,
                 do="restart the process",
             )  # fmt: skip
-
-    def _on_client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self.failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")

@@ -135,8 +135,10 @@ class Lane:
                     self._reopen(partition, "the store's watermark is lower than one seen before")
                 self._metrics.loop_seen.set(time.time())
             self._drain(list(self._owned))
-        except BaseException:
+        except BaseException as error:
             self._is_broken = True
+            if isinstance(error, KafkaException):
+                raise translated(error, self._settings.group) from error
             raise
         finally:
             self._outputs.flush(5)

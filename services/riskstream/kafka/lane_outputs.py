@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from riskstream.kafka.client import GAPLESS, client_log, producing
+from riskstream.kafka.client import GAPLESS, client_log, flushed, producing, translated
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.limits import fitted, producer_bytes, short_key
 from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import SKIP, Batch, Outcome
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.traced import header_of
-from riskstream.runtime.errors import Fatal
+from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 from riskstream.telemetry.span import Hop
@@ -30,7 +30,7 @@ class LaneOutputs:
 
     def __init__(self, settings: LaneSettings, metrics: LaneMetrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self.failure: Fatal | None = None
+        self.failure: Fatal | Retryable | None = None
         self._producer = Producer(
             {
                 **producing(settings.output_kafka or settings.kafka, settings.client_id or settings.group),
@@ -42,12 +42,15 @@ class LaneOutputs:
         )
 
     def poll(self, timeout_s: float = 0) -> None:
-        """Take delivery reports."""
+        """Take delivery reports. KafkaException where the client is broken: it calls no callback then."""
         self._producer.poll(timeout_s)
 
     def flush(self, deadline_s: float) -> None:
         """Wait until the broker has everything, no longer than the deadline."""
-        self._producer.flush(deadline_s)
+        try:
+            flushed(self._producer, deadline_s)
+        except KafkaException as error:
+            self.failure = self.failure or translated(error, self._settings.output)
 
     def send(
         self, batch: Batch, outcome: Outcome, owned_by: dict[int, Owned], hops: dict[int, Hop]
@@ -163,10 +166,7 @@ class LaneOutputs:
             self._produce_when_room(*args, headers=headers)
 
     def _on_client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self.failure = Fatal(what=f"producer failed: {error.str()}", where=self._settings.output, do="restart")
-        else:
-            log.debug("client error", error=error.str())
+        log.debug("client error", error=error.str())
 
 
 def _short_keys(keys: list[bytes | None], rejected: list[tuple[int, str]], named: dict[int, Any]) -> list[bytes | None]:

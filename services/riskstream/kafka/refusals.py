@@ -47,6 +47,9 @@ ADVICE: dict[int, str] = {
     E.GROUP_MAX_SIZE_REACHED: "fewer replicas, or raise group.max.size of the brokers",
     E.INCONSISTENT_GROUP_PROTOCOL: "give every member of the group the same --group-protocol",
     E.UNSUPPORTED_VERSION: "the brokers are too old for this: Kafka 4, or --group-protocol classic",
+    **dict.fromkeys(
+        (E._GAPLESS_GUARANTEE, E._FATAL), "look at the brokers' disks and logs; restart the process, it goes on where it was"
+    ),
     **dict.fromkeys(FENCED, "give each process an --instance of its own; restart this one"),
 }  # fmt: skip
 """By code what a person does."""

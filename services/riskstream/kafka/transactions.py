@@ -27,6 +27,8 @@ class Transactions:
         """Set where the client says that it cannot go on."""
         self.waited_at = time.monotonic()
         """When it last waited for the broker: the lane is alive then."""
+        self.is_under_way = False
+        """From the begin of a transaction to its commit, and while one is aborted: for the watchdog, from its thread."""
         self._producer = Producer(
             {
                 **producing(kafka, group),
@@ -46,14 +48,18 @@ class Transactions:
 
     def write(self, outputs: list[Output], offsets: list[TopicPartition], group: object) -> None:
         """1 outputs, 2 the source's offsets with metadata, 3 commit. KafkaException where a step failed: `abort` then."""
-        self._producer.begin_transaction()
-        for output in outputs:
-            self._produce(output)
-        fault_point("begun")
-        self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)
-        fault_point("sent")
-        self._patiently(self._producer.commit_transaction, 15)
-        fault_point("transacted")
+        self.waited_at, self.is_under_way = time.monotonic(), True
+        try:
+            self._producer.begin_transaction()
+            for output in outputs:
+                self._produce(output)
+            fault_point("begun")
+            self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)
+            fault_point("sent")
+            self._patiently(self._producer.commit_transaction, 15)
+            fault_point("transacted")
+        finally:
+            self.is_under_way = False
 
     def abort(self, error: KafkaException) -> None:
         """A transaction failed: aborted, it never was. Fatal where the process must end: fenced, or a record no broker takes."""
@@ -61,6 +67,7 @@ class Transactions:
         log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
         if inner.fatal():
             raise self._ended_by(inner) from error
+        self.waited_at, self.is_under_way = time.monotonic(), True
         try:
             self._patiently(self._producer.abort_transaction, 10)
         except KafkaException as second:
@@ -68,6 +75,8 @@ class Transactions:
             if problem.fatal():
                 raise self._ended_by(problem) from second
             raise Retryable(what=f"a transaction cannot be aborted: {problem.str()}", where=self._group) from second
+        finally:
+            self.is_under_way = False
         if inner.txn_requires_abort():
             return
         problem_of_ours = translated(inner, self._group)
@@ -82,6 +91,7 @@ class Transactions:
                 return
             except BufferError:
                 self._producer.poll(0.02)
+                self.waited_at = time.monotonic()
 
     def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
         """A step of a transaction; again where the broker did not answer in time, for the outcome is not known else."""

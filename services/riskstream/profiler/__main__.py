@@ -12,6 +12,7 @@ from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
+from riskstream.kafka.watchdog import Watchdog
 from riskstream.profiler.core import ProfilerCore
 from riskstream.profiler.settings import ProfilerSettings
 from riskstream.profiler.shuffle import EVENTS, LABEL_LETTERS, LABELS, TRANSACTIONS, ShuffleCore
@@ -74,6 +75,8 @@ def main() -> None:
         is_ready=lambda: owner.is_ready and forward.is_ready and watch.is_whole,
     )
     watch.start()
+    watchdog = Watchdog(lambda: owner.seen_at, owner.is_behind)
+    watchdog.start()
     freeze_garbage_collector()
     failed: list[BaseException] = []
     beside = Thread(target=_run, args=(forward, stop, failed), name="shuffle", daemon=True)
@@ -83,6 +86,7 @@ def main() -> None:
     finally:
         stop.set()
         beside.join(15)
+        watchdog.stop()
         watch.stop()
         tracing.stop()
         health.stop()

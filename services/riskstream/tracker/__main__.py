@@ -8,6 +8,7 @@ from riskstream.kafka.claims import prove_ours
 from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
+from riskstream.kafka.watchdog import Watchdog
 from riskstream.runtime.run import freeze_garbage_collector, run_main, stop_event
 from riskstream.telemetry.exporter import Tracing
 from riskstream.telemetry.health import TelemetryServer
@@ -47,10 +48,13 @@ def main() -> None:
         is_alive=lambda: time.monotonic() - lane.seen_at < 30, is_ready=lambda: lane.is_ready and watch.is_whole
     )
     watch.start()
+    watchdog = Watchdog(lambda: lane.seen_at, lane.is_behind)
+    watchdog.start()
     freeze_garbage_collector()
     try:
         lane.run()
     finally:
+        watchdog.stop()
         watch.stop()
         tracing.stop()
         health.stop()
