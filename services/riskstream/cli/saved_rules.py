@@ -9,7 +9,7 @@ from riskstream.contracts.bounds import fault_of
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import put
 from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.sets import SETS
+from riskstream.risk.features.sets import set_of
 from riskstream.risk.rules.book import read_book
 from riskstream.risk.rules.rule import Rule, names_of
 from riskstream.runtime.errors import Fatal
@@ -45,7 +45,7 @@ class Saved:
         found = self.records.refused()
         for label in sorted({rule["feature_set"] for rule in self.rules.values() if rule["is_on"]}):
             mine = [rule for rule in self.rules.values() if rule["feature_set"] == label]
-            features = SETS.get(label.rsplit(".", 1)[0])
+            features = set_of(label)
             if features is None or features.label != label:
                 found += [
                     self.records.rule_refused(rule["rule_id"], f"it was checked for {label}, which this version does not have")
