@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 
@@ -11,7 +11,6 @@ from riskstream.kafka.ports import Record
 from riskstream.kafka.table import TopicFollower
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.rules.book import RuleBook, read_book
-from riskstream.risk.rules.expression import Name
 from riskstream.risk.rules.rule import names_of
 from riskstream.scorer.core import ScorerCore
 from riskstream.telemetry.metrics import LaneMetrics
@@ -25,8 +24,9 @@ _MAX_TOLD = 10_000
 class LiveRules:
     """A follower's sink: `use` gets each new book, the metrics what is on and what is refused, the log each refusal once."""
 
-    def __init__(self, names: Mapping[str, Name], use: Callable[[RuleBook], None], metrics: LaneMetrics) -> None:
-        self._names, self._use, self._metrics = names, use, metrics
+    def __init__(self, features: FeatureSet, use: Callable[[RuleBook], None], metrics: LaneMetrics) -> None:
+        self._features, self._names = features, names_of(features)
+        self._use, self._metrics = use, metrics
         self._records = RuleRecords()
         self._version = ""
         self._told: set[Refused] = set()
@@ -44,7 +44,8 @@ class LiveRules:
     def settle(self) -> bool:
         """Act on all that is right; False while the schema of a record is not known."""
         self._wait_for_schemas()
-        book = read_book(self._records.said(RULES).values(), self._records.said(LISTS).values(), self._names)
+        rules, lists = self._records.said(RULES).values(), self._records.said(LISTS).values()
+        book = read_book(rules, lists, self._names, self._features)
         refused = [*self._records.refused(), *(self._records.rule_refused(*each) for each in book.refused)]
         self._tell(refused)
         self._metrics.rules_on.set(len(book.rules))
@@ -85,6 +86,6 @@ def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: La
     def use(book: RuleBook) -> None:
         core.next_rules = book
 
-    follower = TopicFollower(kafka, [RULES, LISTS], LiveRules(names_of(features), use, metrics))
+    follower = TopicFollower(kafka, [RULES, LISTS], LiveRules(features, use, metrics))
     follower.start()
     return follower

@@ -15,7 +15,6 @@ from riskstream.contracts.writers import Unknown
 from riskstream.kafka.ports import Record
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.rules.book import RuleBook
-from riskstream.risk.rules.rule import names_of
 from riskstream.scorer.live_rules import LiveRules
 from riskstream.telemetry.metrics import LaneMetrics
 
@@ -65,7 +64,7 @@ class Scorer:
     def __init__(self) -> None:
         self.metrics = LaneMetrics(registry=CollectorRegistry())
         self.book = RuleBook()
-        self.live = LiveRules(names_of(STANDARD), self._use, self.metrics)
+        self.live = LiveRules(STANDARD, self._use, self.metrics)
         self.live.begin()
         self._offset = 0
 
@@ -208,3 +207,13 @@ def test_a_record_is_told_with_its_place_and_can_be_taken_out() -> None:
     assert records.key_and_value(first) == (b"good", rule())
     assert records.key_and_value(second) == (b"\xffkey", None)
     assert "bad_magic" in second.why
+
+
+@pytest.mark.parametrize("label", ["standard.v1", "standard.v99", "another.v1"])
+def test_a_rule_of_a_feature_that_is_another_here_is_refused_for_itself(label: str) -> None:
+    scorer = Scorer()
+    scorer.say(b"fields", rule("fields", feature_set=label))
+    scorer.say(b"same", rule("same", when="customer_count_1h > 5", feature_set="standard-profiles.v2"))
+    scorer.say(b"other", rule("other", when="customer_count_1h > 5", feature_set=label))
+    assert scorer.on == ["fields", "same"], "every set has the fields, and standard-profiles declares the count alike"
+    assert scorer.refused() == {"rule": 1}

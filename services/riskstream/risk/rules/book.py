@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.rules.checked_for import difference
 from riskstream.risk.rules.expression import Lists, Name, RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, read_rule
 
@@ -24,8 +26,14 @@ class RuleBook:
     refused: tuple[tuple[str, str], ...] = ()
 
 
-def read_book(rules: Iterable[dict[str, Any]], lists: Iterable[dict[str, Any]], names: Mapping[str, Name]) -> RuleBook:
-    """From records of rule.v1 and list.v1. A rule that cannot be read for these names is left out and told."""
+def read_book(
+    rules: Iterable[dict[str, Any]], lists: Iterable[dict[str, Any]], names: Mapping[str, Name],
+    features: FeatureSet | None = None,
+) -> RuleBook:  # fmt: skip
+    """From records of rule.v1 and list.v1. A rule that cannot be read for these names is left out and told.
+
+    With `features` also one that was checked for another set, in which a feature that it names is declared otherwise.
+    """
     values = {each["list_id"]: each["values"] for each in lists}
     good: list[Rule] = []
     refused: list[tuple[str, str]] = []
@@ -41,6 +49,8 @@ def read_book(rules: Iterable[dict[str, Any]], lists: Iterable[dict[str, Any]], 
             )  # fmt: skip
             if missing := sorted(rule.when.lists - set(values)):
                 raise RuleError(f"{rule.rule_id}: there is no list {missing[0]}")
+            if features is not None and (why := difference(rule.when.names, each["feature_set"], features)):
+                raise RuleError(f"{rule.rule_id}: {why}")
             if len(good) == MAX_RULES:
                 raise RuleError(f"{rule.rule_id}: {MAX_RULES} rules are on already")
         except RuleError as error:
