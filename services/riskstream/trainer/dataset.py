@@ -15,6 +15,7 @@ from riskstream.contracts.bounds import bounds_of
 from riskstream.contracts.catalog import contract
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
+from riskstream.risk.features.table import LATEST_MS
 from riskstream.runtime.errors import Fatal
 
 NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
@@ -152,7 +153,7 @@ def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
 
 
 def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: int = LABEL_DELAY_MS) -> Transactions:
-    """Fatal where the file is not there, lacks a column, holds a null or an id twice, or is not sorted by time."""
+    """Fatal where the file is not there, lacks a column, holds a null, an id twice or a time out of range, or is not sorted."""
     try:
         found = set(pq.read_schema(path).names)
         is_book = "TX_DATETIME" in found
@@ -261,6 +262,11 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
         raise Fatal(
             what=f"row {first} is earlier than the row before", where=str(path), do=f"sort by {name}", exit_code=2
         )
+    if len(wrong := np.flatnonzero((occurred < 0) | (occurred > LATEST_MS))):
+        raise Fatal(
+            what=f"row {wrong[0]} has {name} {occurred[wrong[0]]}, which no ring of events holds", where=str(path),
+            do=f"give ms since 1970 UTC from 0 to {LATEST_MS}", exit_code=2,
+        )  # fmt: skip
     return np.array(occurred, np.int64)
 
 

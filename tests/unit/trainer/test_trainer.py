@@ -131,6 +131,19 @@ def test_an_amount_that_the_scorer_rejects_is_no_training_data(tmp_path: Path, d
         read_transactions(tmp_path / "in.parquet")
 
 
+@pytest.mark.parametrize(("row", "time"), [(0, -1), (99, 2**42), (99, 2**62)])
+def test_a_time_that_no_ring_holds_is_no_training_data(tmp_path: Path, data: Path, row: int, time: int) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    times = table["occurred_at"].cast(pa.int64()).to_pylist()
+    times[row] = time
+    path = tmp_path / "in.parquet"
+    pq.write_table(
+        table.set_column(table.column_names.index("occurred_at"), "occurred_at", pa.array(times, pa.int64())), path
+    )
+    with pytest.raises(Fatal, match=f"row {row} has occurred_at {time}"):
+        read_transactions(path)
+
+
 def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Path) -> None:
     table = pq.read_table(data).slice(0, 100)
     mixed = pa.array(["EUR"] * 99 + ["JPY"])

@@ -29,6 +29,9 @@ from riskstream.runtime.errors import Fatal
 _REFUND = np.uint64(1 << REFUND_AT)
 _NO_KIND = 63
 """A kind that no feature set counts."""
+LATEST_MS = 2**42 - 1
+"""The latest time that an event in a ring can have: 2109-05-15, in ms since 1970 UTC."""
+
 _PER_SLOT: dict[str, tuple[Any, int]] = {
     "hashes": (np.uint64, 0),
     "key_starts": (np.int64, 0),
