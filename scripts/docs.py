@@ -30,7 +30,7 @@ Sizes are bytes of UTF-8. A topic's limit (max.message.bytes) is of a batch as i
 - The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a label like it into the dead
   letters.
 - Batches that decompress to more than the client takes (100 MB) are left out by all, logged with their offsets and counted
-  (`riskstream_<service>_giants_total`).
+  (`riskstream_<service>_giants_total`, the alert BatchLeftOut).
 - Set `compression.type=uncompressed` on a topic to refuse them all: the broker then takes no record over the limit, and
   stores more.
 

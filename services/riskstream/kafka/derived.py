@@ -18,7 +18,7 @@ from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.derived_part import Part
 from riskstream.kafka.derived_start import Committed, read_states
-from riskstream.kafka.giants import go_on_behind, is_giant
+from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
@@ -73,6 +73,7 @@ class DerivedLane:
             settings.group,
             **group_settings(settings.group_protocol, settings.session_timeout_ms),
         )
+        self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
         self._transactions = Transactions(settings.kafka, settings.group, settings.instance)
 
@@ -255,9 +256,7 @@ class DerivedLane:
                 self._expired.add(message.partition() or 0)
                 return
             if is_giant(error):
-                place = (message.partition() or 0, message.offset() or 0)
-                go_on_behind(self._consumer, self._settings.kafka, self._settings.source, *place)
-                self._metrics.giants.inc()
+                self._giants.go_on_behind(self._settings.source, message.partition() or 0, message.offset() or 0)
                 return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import GAPLESS, client_log, consumer, flushed, group_settings, producing, translated
-from riskstream.kafka.giants import go_on_behind, is_giant
+from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.limits import fitted, producer_bytes
 from riskstream.kafka.ports import ForwardWork, Intake
@@ -78,6 +78,7 @@ class ForwardLane:
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
         self._producer = Producer(
             {
@@ -180,9 +181,7 @@ class ForwardLane:
             elif is_expired(error):
                 self._expired.add((message.topic() or "", message.partition() or 0))
             elif is_giant(error):
-                place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
-                go_on_behind(self._consumer, self._settings.kafka, *place)
-                self._metrics.giants.inc()
+                self._giants.go_on_behind(message.topic() or "", message.partition() or 0, message.offset() or 0)
             else:
                 problem = translated(error, f"{message.topic()}[{message.partition()}]")
                 if isinstance(problem, Fatal):

@@ -8,6 +8,7 @@ import time
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from prometheus_client import Counter
 
 from riskstream.kafka.client import consumer, raise_if_error, translated
 from riskstream.runtime.errors import Retryable
@@ -21,19 +22,26 @@ def is_giant(error: KafkaError) -> bool:
     return error.code() == KafkaError._BAD_COMPRESSION
 
 
-def go_on_behind(client: Consumer, bootstrap: str, topic: str, partition: int, first: int) -> bool:
-    """Let a consumer go on behind the batch that begins at `first`; False where Kafka does not answer: it will be told again."""
-    try:
-        client.seek(TopicPartition(topic, partition, end_of(bootstrap, topic, partition, first)))
-    except Retryable as error:
-        log.warning(
-            "the end of a batch is not known yet", topic=topic, partition=partition, first=first, why=str(error)
-        )
-        return False
-    except KafkaException as error:
-        log.warning("cannot go on yet", topic=topic, partition=partition, first=first, why=str(error))
-        return False
-    return True
+class Giants:
+    """Those that one consumer meets. `counter` counts each batch once: when the position has been moved behind it."""
+
+    def __init__(self, client: Consumer, bootstrap: str, counter: Counter) -> None:
+        self._client, self._bootstrap, self._counter = client, bootstrap, counter
+        self._behind: dict[tuple[str, int], int] = {}
+
+    def go_on_behind(self, topic: str, partition: int, first: int) -> None:
+        """Go on behind the batch that begins at `first`; where Kafka does not answer we stay, and are told of it again."""
+        try:
+            behind = end_of(self._bootstrap, topic, partition, first)
+            self._client.seek(TopicPartition(topic, partition, behind))
+        except (Retryable, KafkaException) as error:
+            log.warning(
+                "cannot go on behind a batch yet", topic=topic, partition=partition, first=first, why=str(error)
+            )
+            return
+        if first >= self._behind.get((topic, partition), 0):
+            self._behind[topic, partition] = behind
+            self._counter.inc()
 
 
 def end_of(bootstrap: str, topic: str, partition: int, first: int) -> int:

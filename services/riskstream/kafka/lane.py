@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
-from riskstream.kafka.giants import go_on_behind, is_giant
+from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.lane_commits import commit
 from riskstream.kafka.lane_counts import count
@@ -58,6 +58,7 @@ class Lane:
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._lag = Lag(metrics.lag)
@@ -326,14 +327,7 @@ class Lane:
                 self._see_expired(each.partition() or 0)
                 continue
             if is_giant(error):
-                go_on_behind(
-                    self._consumer,
-                    self._settings.kafka,
-                    self._settings.source,
-                    each.partition() or 0,
-                    each.offset() or 0,
-                )
-                self._metrics.giants.inc()
+                self._giants.go_on_behind(self._settings.source, each.partition() or 0, each.offset() or 0)
                 continue
             if error.fatal():
                 raise Fatal(what=f"consumer failed: {error.str()}", where=self._settings.source, do="restart")
