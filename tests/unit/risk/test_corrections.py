@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream, hash_of
 
-from riskstream.risk.features.corrections_kernel import NO_SLOT, take_out_kernel
+from riskstream.risk.features.corrections_kernel import NO_SLOT, take_out_kernel, unfold_kernel
 from riskstream.risk.features.declare import DAY_MS, HOUR_MS, SPENDING, Kind
-from riskstream.risk.features.kernel import RING_CAP
+from riskstream.risk.features.kernel import RING_CAP, TILES
 from riskstream.risk.features.repeats_kernel import DUPLICATE, GOOD, MARKS, MAX_IDS, REPLAY
 from riskstream.risk.features.row_kernel import ROW_VERSION, TAGGED_VERSION
 from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
@@ -254,6 +254,21 @@ def test_what_was_folded_into_tiles_cannot_leave() -> None:
     assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.rows.tolist()) == ([0], [1])
 
 
+@pytest.mark.parametrize("kind", [Kind.PURCHASE, Kind.REFUND])
+@pytest.mark.parametrize("minute", [500, 1000, 1100, -31 * 24 * 60])
+def test_a_late_original_leaves_a_key_of_more_than_its_ring_holds(minute: int, kind: Kind) -> None:
+    with_late, without = Stream(STANDARD), Stream(STANDARD)
+    for stream in (with_late, without):
+        _feed(stream, [_event(1000 + index, 10, f"t{index}") for index in range(RING_CAP)])
+        _feed(stream, [_event(2000, 10, "c", "x")])
+    _feed(with_late, [_event(minute, 7000, "x", kind=kind)])
+    assert with_late.told.corrected is not None
+    assert with_late.told.corrected.late.tolist() == [0]
+    assert _counts(with_late, [_event(2001, 10, "n")]) == _counts(without, [_event(2001, 10, "n")]) == [(258, 2580)]
+    again = with_late.packed_and_loaded()
+    assert _counts(again, [_event(2002, 10, "m")]) == [(259, 2590)]
+
+
 def test_tiles_count_a_correction_beside_its_original_and_leave_out_one_that_comes_late() -> None:
     stream = Stream(STANDARD_TILES)
     assert _counts(stream, [_event(0, 100, "x"), _event(1, 90, "c", "x")])[-1] == (2, 190)
@@ -303,4 +318,8 @@ def test_a_slot_that_is_not_there_is_refused(slot: int) -> None:
     assert take_out_kernel(0, 5, *held, np.zeros(2, np.int64)) == NO_SLOT
     assert take_out_kernel(0, 5, *held[:-1], table.ring[:0].copy(), np.zeros(3, np.int64)) == NO_SLOT
     np.testing.assert_array_equal(before, table.ring)
+    tiles = tuple(np.zeros((1, len(WINDOWS), TILES), np.int64) for _ in range(3))
+    assert not unfold_kernel(slot, 5, 7, table.windows, *tiles)
+    assert not unfold_kernel(0, 5, 7, table.windows, *(each[:, :1].copy() for each in tiles))
+    assert not any(each.any() for each in tiles)
     assert hash_of("x") > 0

@@ -1,4 +1,4 @@
-"""The kernel that takes a corrected transaction out of a key's ring; `table.py` explains the arrays.
+"""The kernels that take a corrected transaction out of a key's ring, or out of its tiles; `table.py` explains the arrays.
 
 An event is found by the tag of its transaction's id: 37 bits of the id's hash. A correction finds a wrong event among the 256
 of a ring with a chance of 256 / 2^37.
@@ -6,7 +6,7 @@ of a ring with a chance of 256 / 2^37.
 
 from numba import njit
 
-from riskstream.risk.features.kernel import AMOUNT_BITS, TIME_BITS, TOTAL_BITS
+from riskstream.risk.features.kernel import AMOUNT_BITS, TILES, TIME_BITS, TOTAL_BITS
 from riskstream.runtime.kernel import kernel
 
 REFUND_AT = 20
@@ -15,6 +15,11 @@ _LOW, _HIGH = (1 << REFUND_AT) - 1, (1 << 17) - 1
 _UNCOUNTED = 3 << 17
 NOT_THERE, TAKEN_OUT, NO_SLOT = 0, 1, -1
 """Answers of `take_out_kernel`."""
+
+
+def tag_of(hashed: int) -> int:
+    """What of an id's hash stands in the ring of events."""
+    return (hashed & _LOW) | ((hashed >> 21) & _HIGH) << REFUND_AT
 
 
 @njit(inline="always")
@@ -60,3 +65,24 @@ def take_out_kernel(s, tag, offs, caps, firsts, sizes, lefts, sums, ring, out): 
         ring[to, 1] = ring[fr, 1]
     sizes[s] -= 1
     return TAKEN_OUT
+
+
+@kernel(
+    "boolean(int64, int64, int64, int64[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1])",
+    allocates=False,
+)
+def unfold_kernel(block, time, amount, windows, tile_numbers, tile_counts, tile_sums):  # type: ignore[no-untyped-def]
+    """Take the event that was just folded into a block of tiles out of them; False, and nothing done, where there is no such block.
+
+    Only for the last that was folded: what an event of before was added to, its tile's number does not prove.
+    """
+    least = min(tile_numbers.shape[1], tile_counts.shape[1], tile_sums.shape[1])
+    if block < 0 or block >= min(len(tile_numbers), len(tile_counts), len(tile_sums)) or len(windows) > least:
+        return False
+    for w in range(len(windows)):
+        number = time // ((windows[w] + 63) // 64)
+        place = number % TILES
+        if tile_numbers[block, w, place] == number:
+            tile_counts[block, w, place] -= 1
+            tile_sums[block, w, place] -= amount
+    return True

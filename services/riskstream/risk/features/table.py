@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
 from riskstream.risk.features.corrections_kernel import NO_SLOT as NOT_A_SLOT
-from riskstream.risk.features.corrections_kernel import REFUND_AT, TAKEN_OUT, take_out_kernel
+from riskstream.risk.features.corrections_kernel import REFUND_AT, TAKEN_OUT, tag_of, take_out_kernel, unfold_kernel
 from riskstream.risk.features.declare import FeatureSet, Kind, bits_of
 from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, SHORT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
@@ -162,9 +162,7 @@ class KeyTable:
             raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
         told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats, corrects)
         rows = np.flatnonzero((told.takes != 0) | (told.is_corrected != 0))
-        if (
-            len(rows) and self.step
-        ):  # tiles hold no events: what was corrected before it came is not counted, that is all
+        if len(rows) and self.step:  # tiles hold no events: one that was corrected before it came is not counted
             kinds = np.where(told.is_corrected != 0, _NO_KIND, kinds)
         tags = ids & ~_REFUND | (kinds == Kind.REFUND).astype(np.uint64) << np.uint64(REFUND_AT)
 
@@ -194,11 +192,11 @@ class KeyTable:
         if not len(rows):
             run(0, n)
             return told
-        return replace(told, corrected=self._correct(rows, slots, ids, told, run))
+        return replace(told, corrected=self._correct(rows, slots, ids, (times, amounts, kinds), told, run))
 
     def _correct(
-        self, rows: NDArray[np.int64], slots: NDArray[np.int32], ids: NDArray[np.uint64], told: Told,
-        run: Callable[[int, int], None],
+        self, rows: NDArray[np.int64], slots: NDArray[np.int32], ids: NDArray[np.uint64],
+        events: tuple[NDArray[np.int64], ...], told: Told, run: Callable[[int, int], None],
     ) -> Corrected:  # fmt: skip
         """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself where it was corrected."""
         left: list[tuple[int, int, int, int]] = []
@@ -214,7 +212,7 @@ class KeyTable:
                     left.append((row, *found))
             run(row, row + 1)
             if told.is_corrected[row]:
-                self._take_out(int(slots[row]), _tag_of(int(ids[row])))
+                self._leave(int(slots[row]), int(ids[row]), *(int(each[row]) for each in events))
             done = row + 1
         run(done, len(slots))
         table = np.array(left, np.int64).reshape(-1, 4)
@@ -234,6 +232,13 @@ class KeyTable:
         if answer == NOT_A_SLOT:
             raise _no_room("a slot of", slot, "KeyTable._take_out")
         return (int(out[0]), int(out[1]), int(out[2])) if answer == TAKEN_OUT else None
+
+    def _leave(self, slot: int, hashed: int, time: int, amount: int, kind: int) -> None:
+        """Take the event that was just applied out again; one before a full ring was folded into the tiles."""
+        is_done = self._take_out(slot, tag_of(hashed)) or self.step or not self.counted >> kind & 1
+        if not is_done and time > self.newests[slot] - self.windows[-1]:  # an older one was not kept
+            block, tiles = int(self.blocks[slot]), (self.tile_numbers, self.tile_counts, self.tile_sums)
+            unfold_kernel(block, time, amount, self.windows, *tiles)
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
@@ -392,11 +397,6 @@ def _grown(array: NDArray[Any], size: int, fill: Any) -> NDArray[Any]:
     new = np.full((size, *array.shape[1:]), fill, array.dtype)
     new[: len(array)] = array
     return new
-
-
-def _tag_of(hashed: int) -> int:
-    """As the kernels have it of an id's hash: what of it stands in the ring of events."""
-    return (hashed & 0xFFFFF) | ((hashed >> 21) & 0x1FFFF) << REFUND_AT
 
 
 def _power_of_two(at_least: int) -> int:
