@@ -8,7 +8,6 @@ that the feature set does not count, `declare.Feature.kinds`) is there for SINCE
 sum << 9 | count, of what is counted: 256 events of 10^13 fit.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.risk.features import kernel as k
-from riskstream.risk.features.corrections_kernel import NO_SLOT as NOT_A_SLOT
-from riskstream.risk.features.corrections_kernel import REFUND_AT, TAKEN_OUT, tag_of, take_out_kernel, unfold_kernel
+from riskstream.risk.features.corrections import correct
+from riskstream.risk.features.corrections_kernel import REFUND_AT
 from riskstream.risk.features.declare import FeatureSet, Kind, bits_of
 from riskstream.risk.features.key_kernel import FRESH, KNOWN, NO_SLOT, SHORT, UNKNOWN, resolve_kernel
 from riskstream.risk.features.move_kernel import compact_kernel, rebuild_kernel
-from riskstream.risk.features.repeats import Corrected, Repeats, Told
+from riskstream.risk.features.repeats import Repeats, Told
 from riskstream.risk.features.repeats_kernel import SIZE
 from riskstream.risk.features.row_kernel import HEAD, LOADED, NO_ROOM, pack_kernel, unpack_kernel
 from riskstream.runtime.errors import Fatal
@@ -192,53 +191,7 @@ class KeyTable:
         if not len(rows):
             run(0, n)
             return told
-        return replace(told, corrected=self._correct(rows, slots, ids, (times, amounts, kinds), told, run))
-
-    def _correct(
-        self, rows: NDArray[np.int64], slots: NDArray[np.int32], ids: NDArray[np.uint64],
-        events: tuple[NDArray[np.int64], ...], told: Told, run: Callable[[int, int], None],
-    ) -> Corrected:  # fmt: skip
-        """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself where it was corrected."""
-        left: list[tuple[int, int, int, int]] = []
-        unknown: list[int] = []
-        done = 0
-        for row in rows.tolist():
-            run(done, row)
-            if tag := int(told.takes[row]):
-                found = self._take_out(int(slots[row]), tag - 1) if tag > 0 else None
-                if found is None:
-                    unknown.append(row)
-                else:
-                    left.append((row, *found))
-            run(row, row + 1)
-            if told.is_corrected[row]:
-                self._leave(int(slots[row]), int(ids[row]), *(int(each[row]) for each in events))
-            done = row + 1
-        run(done, len(slots))
-        table = np.array(left, np.int64).reshape(-1, 4)
-        return Corrected(
-            rows=table[:, 0], times=table[:, 1], amounts=table[:, 2], are_refunds=table[:, 3] != 0,
-            late=np.flatnonzero(told.is_corrected), unknown=np.array(unknown, np.int64),
-        )  # fmt: skip
-
-    def _take_out(self, slot: int, tag: int) -> tuple[int, int, int] | None:
-        """(time, amount, 1 for a refund) of the event with this tag, which leaves the windows; None where there is none."""
-        if self.step:
-            return None
-        out = np.zeros(3, np.int64)
-        answer = take_out_kernel(
-            slot, tag, self.offs, self.caps, self.firsts, self.sizes, self.lefts, self.sums, self.ring, out
-        )
-        if answer == NOT_A_SLOT:
-            raise _no_room("a slot of", slot, "KeyTable._take_out")
-        return (int(out[0]), int(out[1]), int(out[2])) if answer == TAKEN_OUT else None
-
-    def _leave(self, slot: int, hashed: int, time: int, amount: int, kind: int) -> None:
-        """Take the event that was just applied out again; one before a full ring was folded into the tiles."""
-        is_done = self._take_out(slot, tag_of(hashed)) or self.step or not self.counted >> kind & 1
-        if not is_done and time > self.newests[slot] - self.windows[-1]:  # an older one was not kept
-            block, tiles = int(self.blocks[slot]), (self.tile_numbers, self.tile_counts, self.tile_sums)
-            unfold_kernel(block, time, amount, self.windows, *tiles)
+        return replace(told, corrected=correct(self, rows, slots, ids, (times, amounts, kinds), told, run))
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
