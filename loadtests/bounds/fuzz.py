@@ -61,19 +61,20 @@ def profiles(random: Random, counts: Counter[str]) -> None:
 
 
 def repeats(random: Random, counts: Counter[str]) -> None:
-    """Ids of up to 50 keys, a few of them busy past the cap: repeats, other bodies, late ones, clocks that jump."""
+    """Ids of up to 50 keys, a few of them busy past the cap: repeats, corrections, other bodies, late ones, clocks that jump."""
     table, keys = Repeats(int(random.integers(1, 8))), int(random.integers(1, 50))
     table.grow_slots(max(keys, 8))
-    names, at = int(10 ** random.uniform(1, 5)), NOW_MS
+    names, at, rate = int(10 ** random.uniform(1, 5)), NOW_MS, float(random.choice([0, 0.01, 0.5]))
     for number in range(int(random.integers(2, 40))):
         n = int(random.integers(1, 4000))
         slots = (keys * random.random(n) ** random.integers(1, 6)).astype(np.int32)
         times = at + random.integers(-(10**7), 10**7, n)
         modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
+        corrects = np.where(random.random(n) < rate, _hashes(random, names, n), np.uint64(0))
         told = table.tell(
-            slots, times, random.integers(0, names, n).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15),
+            slots, times, _hashes(random, names, n),
             random.integers(0, 3, n) << 40, random.integers(0, 2**32, n), np.arange(n) + n * number, modes,
-            np.zeros(n, np.uint8), np.full(keys, -1, np.int64),
+            np.zeros(n, np.uint8), np.full(keys, -1, np.int64), corrects,
         )  # fmt: skip
         table.answer(random.permutation(n), slots, told, random.integers(0, 2**32, n))
         taken, there = int(table.used[0]), len(table.entries)
@@ -85,8 +86,13 @@ def repeats(random: Random, counts: Counter[str]) -> None:
         counts["ids"] += n
 
 
+def _hashes(random: Random, names: int, n: int) -> NDArray[np.uint64]:
+    """Hashes of n ids of so many."""
+    return random.integers(0, names, n).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+
 def windows(random: Random, counts: Counter[str]) -> None:
-    """Micro-batches through the scorer's core: busy customers, hostile frames, damaged rows, partitions that come and go."""
+    """Micro-batches through the scorer's core: corrections, hostile frames, damaged rows, partitions that come and go."""
     features = STANDARD if random.random() < 0.6 else STANDARD_TILES
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
     core = ScorerCore(features, _Steady(), policy, _MAX_BATCH)
@@ -120,6 +126,7 @@ def _batch(random: Random, n: int, first: int, customers: int, at: int, read: Ca
     values: list[bytes | None] = [
         frame(
             customer_id=name, transaction_id=f"t{int(random.integers(0, 500))}",
+            corrects=f"t{int(random.integers(0, 500))}" if random.random() < 0.2 else None,
             base_amount_minor=int(random.integers(0, 10**13)), occurred_at=at + int(random.integers(-(10**6), 10**6)),
         )
         for name in names
