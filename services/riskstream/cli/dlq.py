@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Container
 
 import click
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
 from riskstream.contracts.columns import ColumnDecoder
+from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.currency import check_currency
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
 from riskstream.risk import validity
@@ -73,7 +75,7 @@ def redrive_letters(
     """Send letters to their source again, byte for byte, in one transaction; each position once unless --again.
 
     Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters that this version would
-    reject again are left.
+    reject again, and those whose source is no topic here, are left.
     """
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
@@ -90,11 +92,20 @@ def redrive_letters(
         poison = set()
     else:
         wanted = [each for each in wanted if not each.is_cut]
+        wanted = _with_source(wanted, TopicAdmin(kafka).partitions())
         poison = rejected_again(wanted, SystemClock().now_ms(), base_currency)
     chosen = {each.position for each in wanted} - poison
     now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
     left = f", {len(poison):,} left: they would be rejected again" if poison else ""
     click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before{left}")
+
+
+def _with_source(letters: list[DeadLetter], there: Container[str]) -> list[DeadLetter]:
+    """Those whose source is a topic here. A sentence says how many are not: somebody else wrote them, or it was deleted."""
+    nowhere = Counter(each.topic for each in letters if each.topic not in there)
+    for name, count in sorted(nowhere.items()):
+        click.echo(f"{count:,} left out: they name the source {name[:80]!r}, and there is no such topic", err=True)
+    return [each for each in letters if each.topic in there]
 
 
 def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = "EUR") -> set[str]:
