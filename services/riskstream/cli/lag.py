@@ -26,7 +26,14 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
             raise Fatal(
                 what=f"no group {name}", where=kafka, do=f"use one of {', '.join(known) or '(none yet)'}", exit_code=2
             )
-    rows = [row for name in group or known for row in _rows(kafka, admin, name)]
+    by_group = {name: _rows(kafka, admin, name) for name in group or known}
+    for name in group:
+        if not by_group[name]:  # said beside the rows: those are for a program to read
+            click.echo(
+                f"group {name} has committed nothing of a topic that is there: it has not begun, or its offsets expired",
+                err=True,
+            )
+    rows = [row for each in by_group.values() for row in each]
     if not by_partition:
         rows = _summed(rows)
     for row in rows:
@@ -36,8 +43,8 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
             place = f"[{row['partition']}]" if "partition" in row else ""
             age = "unknown" if row["seconds"] is None else f"{row['seconds']:,.1f} s"
             click.echo(f"{row['group']:16} {row['topic'] + place:24} {row['events']:>12,} events {age:>12}")
-    if not rows and not as_json:
-        click.echo("no group has committed yet")
+    if not rows and not group:
+        click.echo("no group has committed yet", err=as_json)
 
 
 def _rows(kafka: str, admin: TopicAdmin, group: str) -> list[dict[str, Any]]:
