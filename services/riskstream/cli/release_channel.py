@@ -22,6 +22,7 @@ from riskstream.adapters.release_records import (
 )
 from riskstream.adapters.signing import PublicKey, public_of
 from riskstream.cli.options import kafka_option
+from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
 from riskstream.cli.release_list import described, lines, moment, said_last
@@ -82,7 +83,7 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
         entry = Active(release_id=release.release_id, sha256=hashlib.sha256(raw).hexdigest(), at=at, by=by)
         return [Change(before.activated(entry), [record])]
 
-    with ScoreWatch(kafka, scores) as watch:
+    with patiently(lambda: ScoreWatch(kafka, scores)) as watch:
         (done,), at = change(kafka, key, by, decide)
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
@@ -132,7 +133,7 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
         changes[0].records += legacy_withdrawn(standing, release_id, at, by)
         return changes
 
-    with ScoreWatch(kafka, scores) as watch:
+    with patiently(lambda: ScoreWatch(kafka, scores)) as watch:
         changes, at = change(kafka, key, by, decide)
         for each in meanwhile:
             click.echo(f"warning: meanwhile {each}; the withdrawal stands on top of that", err=True)

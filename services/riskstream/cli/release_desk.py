@@ -20,12 +20,13 @@ from riskstream.adapters.release_records import (
     head_key,
 )
 from riskstream.adapters.signing import PublicKey, public_of
+from riskstream.cli.patience import Patience
 from riskstream.contracts.codec import codec
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.sole_writer import Overtaken, SoleWriter
-from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.errors import Fatal, Rejected, Retryable
 
 _TRIES = 8
 _SCHEMA_S = 15.0
@@ -121,27 +122,57 @@ def change(
 ) -> tuple[list[Change], int]:  # fmt: skip
     """(what `decide` made of all that stands there at a moment, when the broker appended it), once that is committed.
 
-    Asked again where somebody else was faster; Retryable where that goes on. No change: nothing is written.
+    Asked again where somebody else was faster, and where the brokers are away for a while; Retryable where that goes on.
+    No change: nothing is written.
     """
-    signer = public_of(private).fingerprint
-    for tried in range(_TRIES):
+    attempt, patience = _Attempt(kafka, private, by, decide), Patience()
+    overtaken = 0
+    while True:
         try:
-            with SoleWriter(kafka, RELEASES, f"riskstream-releases-{signer}") as writer:
-                at = time.time_ns() // 1_000_000
-                changes = decide(read_standing(kafka), at)
-                records: list[tuple[bytes, bytes]] = []
-                for each in changes:
-                    records += each.records
-                    frame = head_frame(each.head, private, at, by)
-                    records.append((head_key(each.head.feature_set, signer), frame))
-                if records:
-                    writer.commit(records)
-                return changes, writer.appended_at or at
+            return attempt.make()
         except Overtaken:
-            if tried == _TRIES - 1:
+            overtaken += 1
+            if overtaken == _TRIES:
                 raise
-            time.sleep(random.uniform(0.05, 0.2) * (tried + 1))
-    raise AssertionError  # the last try returns or raises
+            time.sleep(random.uniform(0.05, 0.2) * overtaken)
+        except Retryable as error:
+            patience.wait(error)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One change, made as often as need be. `records`: of the last try, whose commit may have happened unheard."""
+
+    kafka: str
+    private: Path
+    by: str
+    decide: Callable[[Standing, int], list[Change]]
+    records: list[tuple[bytes, bytes]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def make(self) -> tuple[list[Change], int]:
+        signer = public_of(self.private).fingerprint
+        with SoleWriter(
+            self.kafka, RELEASES, f"riskstream-releases-{signer}"
+        ) as writer:  # ends what the last try left open
+            at = time.time_ns() // 1_000_000
+            standing = read_standing(self.kafka)
+            if (appended_at := self._appended_at(standing)) is not None:
+                return self.changes, appended_at
+            self.records, self.changes = [], self.decide(standing, at)
+            for each in self.changes:
+                self.records += each.records
+                frame = head_frame(each.head, self.private, at, self.by)
+                self.records.append((head_key(each.head.feature_set, signer), frame))
+            if self.records:
+                writer.commit(self.records)
+            return self.changes, writer.appended_at or at
+
+    def _appended_at(self, standing: Standing) -> int | None:
+        """When the last try's records were appended; None where they do not all stand there."""
+        there = {(each.key, each.value): each.appended_at for each in standing.records} if self.records else {}
+        found = [there.get(each) for each in self.records]
+        return max((each for each in found if each is not None), default=None) if None not in found else None
 
 
 def _patiently(frame: bytes) -> dict[str, Any]:

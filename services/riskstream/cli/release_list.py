@@ -8,6 +8,7 @@ from typing import Any
 from riskstream.adapters.release import check_fits
 from riskstream.adapters.release_records import Head, head_of, said_by
 from riskstream.adapters.signing import PublicKey
+from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Standing, read_standing
 from riskstream.cli.release_scores import name_of, recent
 from riskstream.risk.features.sets import set_of
@@ -34,7 +35,7 @@ def moment(at_ms: int) -> str:
 
 def described(kafka: str, keys: Sequence[PublicKey], scores: str, most: int) -> dict[str, Any]:
     """As JSON values: `heads`, `refused`, `unsigned` (of versions before signed heads) and `live` by partition."""
-    standing = read_standing(kafka)
+    standing = patiently(lambda: read_standing(kafka))
     by_signer = {each.fingerprint: each for each in keys}
     live, count = _live(kafka, scores, most)
     refused = [{"record": key, "why": why} for key, why in standing.unreadable]
@@ -90,7 +91,7 @@ def _by(each: dict[str, Any]) -> str:
 
 def _live(kafka: str, scores: str, most: int) -> tuple[list[dict[str, Any]], int]:
     try:
-        last, count = recent(kafka, scores, most)
+        last, count = patiently(lambda: recent(kafka, scores, most))
     except Fatal:  # a cluster that has no scores yet
         return [], 0
     now = time.time()

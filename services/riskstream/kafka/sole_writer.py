@@ -4,6 +4,7 @@ By Kafka's own fencing of transactional ids. Read after `begin`, then `commit`: 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -72,7 +73,8 @@ class SoleWriter:
             if inner.code() in FENCED:
                 raise Overtaken(what=f"somebody else changed {topic} meanwhile", where=topic) from error
             if inner.txn_requires_abort():
-                self._client.abort_transaction(_DEADLINE_S)
+                with suppress(KafkaException):  # brokers that are away: who begins next has it given up
+                    self._client.abort_transaction(_DEADLINE_S)
             raise translated(error, topic) from error
 
     def _on_delivered(self, error: KafkaError | None, message: Message) -> None:
