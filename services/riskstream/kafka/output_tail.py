@@ -85,9 +85,11 @@ class OutputTail:
             return
         columns = self._decoder.decode_known(frames)
         if (unread := columns.unread()).any():
+            at = int(unread.argmax())
             raise Hold(
-                why=f"the schema of the record of {self._output} at offset {offsets[int(unread.argmax())]} is not known, so "
-                "neither is which transaction it answers: take up a version that knows it"
+                why=f"the record of {self._output} at offset {offsets[at]} has schema {int.from_bytes(frames[at][1:5], 'big')}, "
+                "which is not known, so neither is which transaction it answers: run `riskstream topics apply` of the version that "
+                "wrote it, and the partition goes on by itself; where none of ours wrote it, see docs/runbooks/PartitionHeld.md"
             )
         is_score = columns.status == 0
         for row in np.flatnonzero(
