@@ -12,6 +12,7 @@ from riskstream.cli.options import features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.cli.saved_rules import Saved, said
 from riskstream.risk.features.declare import FeatureSet
+from riskstream.risk.features.sets import SETS
 from riskstream.risk.money import shown
 from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
@@ -134,15 +135,21 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
 
 @command.command()
 @kafka_option
-def show(kafka: str) -> None:
-    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where it stands, and what to do."""
+@click.option(
+    "--features", "scored_by", type=click.Choice(list(SETS)), help="also what scorers of this feature set refuse"
+)
+def show(kafka: str, scored_by: str | None) -> None:
+    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where it stands, and what to do.
+
+    Each rule is read for the feature set that it was checked for. Scorers read it for their own: give that as --features.
+    """
     held = Saved.read(kafka)
     for rule in held.rules.values():
         word = "on" if rule["is_on"] else "off"
         click.echo(
             f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when {rule['when']} ({rule['feature_set']})"
         )
-    refused = held.refused()
+    refused = held.refused(SETS[scored_by] if scored_by else None)
     for each in refused:
         click.echo(said(each))
     is_rule = {each.key for each in refused if each.reason == "rule"}

@@ -9,6 +9,7 @@ from riskstream.contracts.bounds import fault_of
 from riskstream.contracts.codec import codec
 from riskstream.kafka.produce import put
 from riskstream.kafka.read import TopicReader
+from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import set_of
 from riskstream.risk.rules.book import read_book
 from riskstream.risk.rules.rule import Rule, names_of
@@ -40,8 +41,8 @@ class Saved:
             time.sleep(0.02)
         return cls(kafka, records.said(RULES), records.said(LISTS), records)
 
-    def refused(self) -> list[Refused]:
-        """What scorers refuse, each rule read for the feature set that it was checked for."""
+    def refused(self, scored_by: FeatureSet | None = None) -> list[Refused]:
+        """What scorers refuse, each rule read for the feature set that it was checked for; also for theirs, where it is given."""
         found = self.records.refused()
         for label in sorted({rule["feature_set"] for rule in self.rules.values() if rule["is_on"]}):
             mine = [rule for rule in self.rules.values() if rule["feature_set"] == label]
@@ -54,6 +55,11 @@ class Saved:
                 continue
             book = read_book(mine, self.lists.values(), names_of(features))
             found += [self.records.rule_refused(rule_id, why) for rule_id, why in book.refused]
+        if scored_by is not None:
+            told = {each.key for each in found if each.reason == "rule"}
+            book = read_book(self.rules.values(), self.lists.values(), names_of(scored_by), scored_by)
+            by_scorers = [self.records.rule_refused(rule_id, why) for rule_id, why in book.refused]
+            found += [each for each in by_scorers if each.key not in told]
         return found
 
     def clear(self, refused: Refused) -> bool:

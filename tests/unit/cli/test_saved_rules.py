@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from riskstream.adapters.rule_records import RULES, RuleRecords
+from riskstream.cli.rules import command
 from riskstream.cli.saved_rules import Saved
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
 from riskstream.risk.features.standard import STANDARD, first_version
 
 
-def _saved(feature_set: str) -> Saved:
+def _saved(feature_set: str, when: str = f"{STANDARD.features[0].name} > 5") -> Saved:
     rule: dict[str, Any] = {
-        "rule_id": "r", "version": 1, "is_on": True, "when": f"{STANDARD.features[0].name} > 5", "action": "REVIEW",
+        "rule_id": "r", "version": 1, "is_on": True, "when": when, "action": "REVIEW",
         "reason": "R", "max_share": 0.5, "feature_set": feature_set, "changed_at": 1, "changed_by": "",
     }  # fmt: skip
     records = RuleRecords()
@@ -35,3 +37,29 @@ def test_a_rule_of_a_set_that_is_not_here_is_told(label: str) -> None:
     assert [each.why for each in _saved(label).refused()] == [
         f"it was checked for {label}, which this version does not have"
     ]
+
+
+def test_what_scorers_of_another_version_refuse_is_told_where_their_set_is_given() -> None:
+    before, name = first_version(STANDARD), STANDARD.features[0].name
+    saved = _saved(before.label)
+    assert saved.refused() == saved.refused(before) == []
+    [refused] = saved.refused(STANDARD)
+    assert (refused.key, refused.reason) == ("r", "rule")
+    assert refused.why == f"r: it was checked for {before.label}, and {name} is another feature in {STANDARD.label}"
+    assert _saved(before.label, "base_amount_minor > 5").refused(STANDARD) == []
+
+
+def test_a_rule_is_told_once_though_it_is_wrong_for_its_own_set_as_well() -> None:
+    assert len(_saved("standard.v99").refused(STANDARD)) == 1
+    assert len(_saved(STANDARD.label, "nothing_such > 5").refused(STANDARD)) == 1
+
+
+def test_the_command_takes_the_set_of_the_scorers(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = _saved(first_version(STANDARD).label)
+    monkeypatch.setattr(Saved, "read", lambda _kafka: saved)
+    assert (
+        "1 rules are on, 0 lists, 0 records refused" in CliRunner().invoke(command, ["show", "--kafka", "k:1"]).output
+    )
+    told = CliRunner().invoke(command, ["show", "--kafka", "k:1", "--features", "standard"]).output
+    assert "is another feature in standard.v2" in told
+    assert "0 rules are on, 0 lists, 1 records refused" in told
