@@ -12,6 +12,7 @@ from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
 from riskstream.demo.chain import Chain
+from riskstream.kafka.client import producer
 from riskstream.risk.features.standard import STANDARD
 
 LOST, OLD = 1, 0
@@ -133,3 +134,25 @@ def test_a_snapshot_that_joins_up_makes_it_whole_again_and_without_one_a_setting
         _after(own, LOST, 36, 1)
     log_with(service, "and no snapshot joins up with the topics")
     service.server.stop()
+
+
+def test_a_record_of_somebody_else_among_the_answers_holds_and_is_passed_once_it_is_deleted(own: OwnTopics) -> None:
+    """Its schema is not known, so it may be an answer; nothing but its deletion passes it, without a restart."""
+    first = own.start_ready_scorer()
+    own.send(LOST, rows(f"p{LOST}", 0, 5, customers=1))
+    own.wait_committed(LOST, 5)
+    first.server.stop()
+    at = own.ends(own.output)[LOST]
+    client = producer(own.kafka, "test")
+    client.produce(own.output, b"\0\x7f\0\0\7" + b"x" * 20, b"c", LOST)
+    assert client.flush(10) == 0
+    service = own.start_scorer()
+    own.send(LOST, rows(f"p{LOST}", 5, 2, customers=1))
+    log_with(service, f"the record of {own.output} at offset {at} has schema {0x7F000007}, which is not known")
+    assert own.ends(own.output)[LOST] == at + 1, "nothing is answered while it is held"
+    own.expire(own.output, LOST, at + 1)
+    wait_until(lambda: own.ends(own.output)[LOST] == at + 3, "scores")
+    scores = own.scores(2)
+    log_with(service, "state is lost")
+    assert _srcs(scores) == [5, 6]
+    assert _counts(scores) == [6, 7], "the state holds all that was answered before"
