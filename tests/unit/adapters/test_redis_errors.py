@@ -55,7 +55,7 @@ def refusing(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("code", sorted(WORLD))
 def test_a_refusal_of_the_world_can_be_tried_again_and_names_its_code(code: str) -> None:
     with refusing(TEXTS.get(code, f"{code} said so")) as url:
-        store = RedisStateStore(url, "test")
+        store = RedisStateStore(url, "test", read_timeout_ms=5000)
         for ask in (
             lambda: store.mark(0),
             lambda: store.read({0: [b"a"]}),
