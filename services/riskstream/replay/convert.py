@@ -54,9 +54,9 @@ class Converter:
         n = batch.num_rows
         if source.column is None:
             return pa.array([source.value] * n, pa.string() if kind in ("string", "enum") else pa.int64())
-        column = batch.column(source.column)
+        column = _plain(batch.column(source.column))
         if kind in ("string", "enum"):
-            text = column.cast(pa.string())
+            text = _texts(column)
             if source.prefix:
                 text = pc.binary_join_element_wise(source.prefix, text, "")
             if kind == "enum":
@@ -92,13 +92,13 @@ class Converter:
     ) -> dict[str, pa.Array]:
         if self._mapping.is_fraud is None:
             return {}
-        raw, missing = _numbers(_as_number(batch.column(self._mapping.is_fraud)), Source())
+        raw, missing = _numbers(_as_number(_plain(batch.column(self._mapping.is_fraud))), Source())
         _note(reasons, missing | ((raw != 0) & (raw != 1)), "is_fraud: neither 0 nor 1")
         is_fraud = raw == 1
         occurred = columns["occurred_at"].fill_null(0).to_numpy(zero_copy_only=False)
         known = occurred + self._mapping.delay_ms
         if self._mapping.known_at is not None and self._mapping.known_at.column is not None:
-            known, missing = instants(batch.column(self._mapping.known_at.column), self._mapping.known_at)
+            known, missing = instants(_plain(batch.column(self._mapping.known_at.column)), self._mapping.known_at)
             _note(reasons, missing | (known < occurred), "label known_at: missing or before occurred_at")
         amount = columns["base_amount_minor"].to_numpy(zero_copy_only=False)
         n = batch.num_rows
@@ -114,6 +114,25 @@ class Converter:
             "base_currency": columns["base_currency"],
             **{name: columns[name] for name in ("terminal_id", "device_id") if name in columns},
         }
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The same values, each kind of them in one type: texts as string, dates and timestamps as timestamps of ms."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_date(column.type):
+        return column.cast(pa.timestamp("ms"))
+    return column
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """As texts; null where the type has none, or its bytes are no UTF-8."""
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(column), pa.string())
 
 
 def instants(column: pa.Array, source: Source) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -144,13 +163,17 @@ def _iso(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _numbers(column: pa.Array, source: Source) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(rounded value times scale, missing); text that is no number, NaN and infinity are missing."""
-    if pa.types.is_integer(column.type) and source.scale == 1:
+    """(rounded value times scale, missing); text that is no number, NaN, infinity and what is no number at all are missing."""
+    if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type) and source.scale == 1:
         return _filled(column.cast(pa.int64()))
     if pa.types.is_string(column.type):
         ok = pc.match_substring_regex(pc.utf8_trim_whitespace(column), r"^-?\d+(\.\d+)?([eE][-+]?\d+)?$")
         column = pc.if_else(pc.fill_null(ok, False), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string()))
-    floats = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
+    try:
+        numbers = column.cast(pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        numbers = pa.nulls(len(column), pa.float64())
+    floats = pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
     missing = ~np.isfinite(floats) | (np.abs(floats) * source.scale > 9e18)
     return np.rint(np.where(missing, 0.0, floats) * source.scale).astype(np.int64), missing
 

@@ -1,15 +1,17 @@
 """The mapping file: which column of a file becomes which field of the contracts."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from riskstream.contracts.catalog import contract
+from riskstream.contracts.catalog import MAX_AMOUNT_MINOR, contract
 from riskstream.runtime.errors import Fatal
 
 UNITS_MS = {"s": 1000, "ms": 1}
+MAX_DELAY_DAYS = 36_500
 _FIELD_KEYS = {"column", "value", "scale", "unit", "prefix"}
 
 
@@ -56,42 +58,78 @@ def read_mapping(path: Path) -> Mapping:
     """A mapping from its YAML file; Fatal (exit 2) naming the key that is wrong."""
     try:
         data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise _wrong(path, f"it cannot be read: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("transaction"), dict):
         raise _wrong(path, "it has no section `transaction`")
     if unknown := set(data) - {"transaction", "label"}:
-        raise _wrong(path, f"unknown section {sorted(unknown)[0]}")
+        raise _wrong(path, f"unknown section {_first(unknown)}")
     schema = {field["name"]: field for field in contract("transaction.v1").schema["fields"]}
+    if unknown := set(data["transaction"]) - set(schema):
+        raise _wrong(path, f"transaction.{_first(unknown)} is no field of the contract")
     fields = {name: _source(path, f"transaction.{name}", value) for name, value in data["transaction"].items()}
-    if unknown := set(fields) - set(schema):
-        raise _wrong(path, f"transaction.{sorted(unknown)[0]} is no field of the contract")
+    for name, source in fields.items():
+        if source.column is None and not _may_be(source.value, schema[name]["type"]):
+            raise _wrong(path, f"transaction.{name}.value is {source.value!r}, which the contract does not take")
     if "amount_minor" in fields and "base_amount_minor" not in fields:
         fields["base_amount_minor"] = fields["amount_minor"]
     needed = [name for name, field in schema.items() if "default" not in field and name not in fields]
     if needed:
         raise _wrong(path, f"transaction.{needed[0]} is missing and has no default")
-    label = data.get("label") or {}
+    return Mapping(fields=fields, **_label(path, data.get("label") or {}))
+
+
+def _label(path: Path, label: Any) -> dict[str, Any]:
+    """The section `label`, as fields of a Mapping."""
+    if not isinstance(label, dict):
+        raise _wrong(path, f"label is {label!r}, no section")
     if unknown := set(label) - {"is_fraud", "known_at", "delay_days"}:
-        raise _wrong(path, f"label.{sorted(unknown)[0]} is unknown")
-    return Mapping(
-        fields=fields,
-        is_fraud=label.get("is_fraud"),
-        known_at=_source(path, "label.known_at", label["known_at"]) if "known_at" in label else None,
-        delay_ms=int(float(label.get("delay_days", 7)) * 86_400_000),
-    )
+        raise _wrong(path, f"label.{_first(unknown)} is unknown")
+    is_fraud, days = label.get("is_fraud"), label.get("delay_days", 7)
+    if not isinstance(is_fraud, str | None):
+        raise _wrong(path, f"label.is_fraud is {is_fraud!r}, no name of a column")
+    if not _is_number(days) or not 0 <= days <= MAX_DELAY_DAYS:
+        raise _wrong(path, f"label.delay_days is {days!r}, not a number from 0 to {MAX_DELAY_DAYS:,}")
+    known_at = _source(path, "label.known_at", label["known_at"]) if "known_at" in label else None
+    if known_at is not None and known_at.column is None:
+        raise _wrong(path, "label.known_at needs a column")
+    return {"is_fraud": is_fraud, "known_at": known_at, "delay_ms": int(days * 86_400_000)}
 
 
 def _source(path: Path, key: str, value: Any) -> Source:
     if not isinstance(value, dict):
         value = {"column": value}
     if unknown := set(value) - _FIELD_KEYS:
-        raise _wrong(path, f"{key}.{sorted(unknown)[0]} is unknown")
+        raise _wrong(path, f"{key}.{_first(unknown)} is unknown")
     if ("column" in value) == ("value" in value):
         raise _wrong(path, f"{key} needs either column or value")
-    if value.get("unit", "ms") not in UNITS_MS:
+    for name in ("column", "prefix"):
+        if not isinstance(value.get(name, ""), str):
+            raise _wrong(path, f"{key}.{name} is {value[name]!r}, no text: write it in quotes")
+    if not _is_number(value.get("scale", 1)):
+        raise _wrong(path, f"{key}.scale is {value['scale']!r}, not a number")
+    if str(value.get("unit", "ms")) not in UNITS_MS:
         raise _wrong(path, f"{key}.unit is {value['unit']}, not {' or '.join(UNITS_MS)}")
     return Source(**value)
+
+
+def _may_be(value: Any, kind: Any) -> bool:
+    """Whether one value for all rows is of a field's type: a text, a symbol, a whole number of 0 to 10^13, or null."""
+    if isinstance(kind, list):
+        return value is None or any(_may_be(value, each) for each in kind if each != "null")
+    if kind == "string":
+        return isinstance(value, str)
+    if isinstance(kind, dict) and kind["type"] == "enum":
+        return value in kind["symbols"]
+    return type(value) is int and 0 <= value <= MAX_AMOUNT_MINOR
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _first(names: set[Any]) -> str:
+    return min(map(str, names))
 
 
 def _wrong(path: Path, what: str) -> Fatal:

@@ -1,17 +1,19 @@
 """Replay without a broker: mapping, conversion, order, bad rows."""
 
 import csv
+import datetime
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from riskstream.replay.convert import Converter
-from riskstream.replay.labels import WaitingLabels
+from riskstream.replay.labels import DAY_MS, MAX_OPEN, WaitingLabels
 from riskstream.replay.mapping import default_mapping, read_mapping
 from riskstream.replay.merge import HOUR_MS, Slice, merged
 from riskstream.replay.send import Progress, ResumeFile
@@ -155,6 +157,27 @@ def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_lo
         (MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"), "either column or value"),
         (MAPPING.replace("delay_days", "delay"), "label.delay is unknown"),
         ("a: [", "cannot be read"),
+        ("a: " + "[" * 3000, "cannot be read"),
+        ("at: 2024-13-45", "cannot be read"),
+        (MAPPING + "1: {}", "unknown section 1"),
+        (MAPPING.replace("mcc: mcc", "1: a\n  mmc: b"), "transaction.1 is no field"),
+        (MAPPING.replace("mcc: mcc", "mcc: {1: a, b: c}"), "transaction.mcc.1 is unknown"),
+        (MAPPING.replace("mcc: mcc", "mcc: 5"), "transaction.mcc.column is 5"),
+        (MAPPING.replace("mcc: mcc", "mcc:"), "transaction.mcc.column is None"),
+        (MAPPING.replace("mcc: mcc", "mcc: {value: 5411.5}"), "transaction.mcc.value is 5411.5"),
+        (MAPPING.replace("{value: ECOM}", "{value: ecom}"), "transaction.channel.value is 'ecom'"),
+        (MAPPING.replace("{value: EUR}", "{value: 978}"), "transaction.currency.value is 978"),
+        (MAPPING.replace("{value: EUR}", "{value: null}"), "transaction.currency.value is None"),
+        (MAPPING.replace("scale: 100", "scale: x"), "transaction.amount_minor.scale is 'x'"),
+        (MAPPING.replace("scale: 100", "scale: .inf"), "transaction.amount_minor.scale is inf"),
+        (MAPPING.replace("unit: s", "unit: [s]"), "unit is ['s']"),
+        (MAPPING.replace('prefix: "x-"', "prefix: 1"), "transaction.transaction_id.prefix is 1"),
+        (MAPPING.replace("delay_days: 7", "delay_days: soon"), "label.delay_days is 'soon'"),
+        (MAPPING.replace("delay_days: 7", "delay_days: .nan"), "label.delay_days is nan"),
+        (MAPPING.replace("delay_days: 7", "delay_days: -1"), "label.delay_days is -1"),
+        (MAPPING.replace("delay_days: 7", "known_at: {value: 1}"), "label.known_at needs a column"),
+        (MAPPING.replace("is_fraud: bad", "is_fraud: [bad]"), "label.is_fraud is ['bad']"),
+        (MAPPING[: MAPPING.index("label")] + "label: 7", "label is 7"),
     ],
 )
 def test_a_wrong_mapping_names_the_key(tmp_path: Path, text: str, words: str) -> None:
@@ -162,6 +185,69 @@ def test_a_wrong_mapping_names_the_key(tmp_path: Path, text: str, words: str) ->
         read_mapping(_mapping(tmp_path, text))
     assert words in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+_BAD_TYPES = [
+    pa.array(["abc"], pa.large_string()), pa.array(["abc"]).dictionary_encode(), pa.array([2**64 - 1], pa.uint64()),
+    pa.array([datetime.timedelta(1)]), pa.array([datetime.time(1)]), pa.array([b"\xff"]), pa.array([[1]]),
+    pa.array([{"a": 1}]), pa.nulls(1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", _BAD_TYPES, ids=lambda each: str(each.type))
+@pytest.mark.parametrize("name", ["base_amount_minor", "occurred_at", "is_fraud", "label_known_at"])
+def test_a_column_of_another_type_leaves_its_rows_out(tmp_path: Path, name: str, values: pa.Array) -> None:
+    table = simulate(Simulation(seed=1, customers=10, days=2)).slice(0, 3)
+    odd = pa.chunked_array([values, values, values]).combine_chunks()
+    pq.write_table(table.set_column(table.column_names.index(name), name, odd), tmp_path / "in.parquet")
+    slices, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
+    assert (slices, [line for line, _ in bad]) == ([], [1, 2, 3])
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+def test_texts_of_every_type_are_read_alike(tmp_path: Path, kind: pa.DataType) -> None:
+    _write_csv(tmp_path / "in.csv", [GOOD, ["2", "c", "PURCHASE", "ten", "1717236000", "", "true"], ["3", *GOOD[1:]]])
+    table = pa.csv.read_csv(
+        tmp_path / "in.csv",
+        convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(("amount", "at", "bad"), pa.string())),
+    )
+    pq.write_table(table, tmp_path / "plain.parquet")
+    for name in ("amount", "at", "bad", "kind", "client"):
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+    pq.write_table(table, tmp_path / "odd.parquet")
+    found = [_slices(tmp_path / name, _mapping(tmp_path), tmp_path) for name in ("plain.parquet", "odd.parquet")]
+    assert found[0] == found[1]
+    assert found[0][1] == [(2, "amount_minor: missing or not a number")]
+
+
+def test_dates_are_the_beginning_of_their_days(tmp_path: Path) -> None:
+    table = simulate(Simulation(seed=1, customers=10, days=2)).slice(0, 1)
+    day = pa.array([datetime.date(2023, 5, 1)])
+    pq.write_table(
+        table.set_column(table.column_names.index("occurred_at"), "occurred_at", day), tmp_path / "in.parquet"
+    )
+    slices, _ = _slices(tmp_path / "in.parquet", None, tmp_path)
+    assert slices[0].start_ms == 1_682_899_200_000
+
+
+def test_labels_of_more_days_than_files_may_be_open_come_in_order(tmp_path: Path) -> None:
+    waiting = WaitingLabels(tmp_path / "labels")
+    rng = np.random.default_rng(1)
+    known = rng.permutation(np.repeat(np.arange(3 * MAX_OPEN), 3)) * DAY_MS
+    for part in np.split(known, 4):
+        waiting.add(pa.table({"known_at": part, "label_id": [f"l-{at}" for at in part.tolist()]}))
+        assert len(waiting._writers) <= MAX_OPEN
+    tables = [*waiting.known_until(5 * DAY_MS), *waiting.known_until(None)]
+    found = [table["known_at"].to_pylist() for table in tables]
+    assert [each for part in found for each in part] == sorted(known.tolist())
+    assert max(map(len, found)) == 3, "a day at most a table"
+    waiting.close()
+
+
+def test_a_mapping_of_other_bytes_than_text_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(Fatal, match="cannot be read"):
+        read_mapping(tmp_path / "mapping.yaml")
 
 
 def test_a_missing_file_column_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
