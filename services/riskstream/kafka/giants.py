@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from prometheus_client import Counter
 
 from riskstream.kafka.client import consumer, raise_if_error, translated
+from riskstream.kafka.starts import watermarks
 from riskstream.runtime.errors import Retryable
 
 log = structlog.get_logger("giants")
@@ -78,7 +79,7 @@ def end_of(bootstrap: str, topic: str, partition: int, first: int) -> int:
 def _is_within(probe: Consumer, topic: str, partition: int, offset: int, first: int, deadline: float) -> bool:
     """True where the batch that begins at `first` holds an offset behind it."""
     where = TopicPartition(topic, partition, offset)
-    if offset >= probe.get_watermark_offsets(where, timeout=max(deadline - time.monotonic(), 0.1))[1]:
+    if offset >= watermarks(probe, topic, partition, max(deadline - time.monotonic(), 0.1))[1]:
         return False
     probe.assign([where])
     while time.monotonic() < deadline:

@@ -19,7 +19,7 @@ from riskstream.kafka.output_tail import OutputTail
 from riskstream.kafka.owned import Recorded
 from riskstream.kafka.ports import Mark, OnStateLost, Snapshots, StateStore
 from riskstream.kafka.standing import Hold, Standing, StateLost
-from riskstream.kafka.starts import is_expired
+from riskstream.kafka.starts import is_expired, watermarks
 from riskstream.runtime.errors import Retryable
 
 __all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
@@ -216,8 +216,7 @@ class Recovery:
         return identity_of(self._admin, self._source, self._output)
 
     def _ends(self, client: Any, topic: str, partition: int) -> tuple[int, int]:
-        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-        return int(low), int(high)
+        return watermarks(client, topic, partition, 10)
 
     def _committed(self, client: Any, partition: int) -> tuple[int, int]:
         """The group's offset, 0 where there is none; and up to where the owner before saw no record behind it, else 0."""

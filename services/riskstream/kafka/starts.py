@@ -17,19 +17,31 @@ def is_expired(error: KafkaError) -> bool:
     return error.code() in EXPIRED
 
 
-def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0) -> int:
-    """`wanted` where the partition holds it or ends there, else its first offset.
+def watermarks(client: Consumer, topic: str, partition: int, deadline_s: float) -> tuple[int, int]:
+    """(first offset that the partition holds, its end).
 
-    Retryable where Kafka does not answer in time; Fatal past the end: the topic is not the one that was read before.
+    Retryable where Kafka does not answer in time, or the client does not know the partition: a broker that comes back tells it
+    for a moment that there is none. Whoever asks knows that there is: the group gave it out, or the topic has it.
     """
     where = f"{topic}[{partition}]"
     try:
         low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=deadline_s)
     except (KafkaException, TimeoutError) as error:
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
+            raise Retryable(what="Kafka does not know the partition yet", where=where) from error
         raise translated(error, where) from error
+    return int(low), int(high)
+
+
+def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0) -> int:
+    """`wanted` where the partition holds it or ends there, else its first offset.
+
+    Retryable where Kafka does not answer in time; Fatal past the end: the topic is not the one that was read before.
+    """
+    low, high = watermarks(client, topic, partition, deadline_s)
     if wanted > high:
         raise Fatal(
-            what=f"the group's position {wanted} is past the end {high}", where=where,
+            what=f"the group's position {wanted} is past the end {high}", where=f"{topic}[{partition}]",
             do="the topic was made again or lost records: reset the group's offsets and its own states when you know which",
         )  # fmt: skip
     if wanted < low:
