@@ -3,15 +3,17 @@
 A process has one source of them (`use`), as it has one Kafka. Without one only bundled ids are known.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from riskstream.contracts.catalog import Contract, contract_by_id
 from riskstream.contracts.resolution import Incompatible
 from riskstream.runtime.errors import Rejected, Retryable
 
 Schema = dict[str, Any]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,22 @@ def wait_for(schema_ids: Sequence[int], rows: Sequence[int], what: str) -> Schem
         rows=rows,
         is_over=lambda: all(find(each) is not None for each in wanted),
     )
+
+
+def when_known(call: Callable[[], Found], deadline_s: float = 30.0) -> Found:
+    """What `call` gives, called again while schemas are being asked for; its SchemaWait after the deadline.
+
+    For commands, which have nothing else to do meanwhile. A lane holds the record and goes on with others.
+    """
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            return call()
+        except SchemaWait as wait:
+            if time.monotonic() > end:
+                raise
+            while not wait.is_over() and time.monotonic() <= end:
+                time.sleep(0.02)
 
 
 def refusal(contract: Contract, schema_id: int, error: Incompatible | ValueError) -> Rejected:

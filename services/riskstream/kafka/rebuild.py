@@ -3,9 +3,11 @@ lane's own work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import TopicPartition
 
+from riskstream.contracts.writers import when_known
 from riskstream.kafka.client import consumer, raise_if_error
 from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.lane_intake import batch_of
@@ -104,7 +106,7 @@ class Rebuild:
                 batch = batch_of(good, {partition: owned}, self._stored, _refuse)
                 if batch is None:
                     continue
-                work.process(batch)
+                when_known(partial(work.process, batch))
                 owned.position = int(batch.offsets[-1])
                 applied += len(good)
                 since += len(good)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.contracts.columns import ColumnDecoder, Columns, longs
+from riskstream.contracts.writers import when_known
 from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, Batch, ReadResult, Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.features.declare import Entity, FeatureSet
@@ -140,10 +141,10 @@ class ParityCheck:
                 stop = done
                 while stop < len(mine) and mine[stop].offset <= used.as_of:
                     stop += 1
-                log.take([record.value for record in mine[done:stop]])
+                _take(log, mine[done:stop])
                 done = stop
                 self._compare_profile(used, log.profiles[used.entity].read(used.key, used.closed_at))
-            log.take([record.value for record in mine[done:]])
+            _take(log, mine[done:])
 
     def _compare_profile(self, used: _Used, computed: NDArray[np.float32]) -> None:
         self.found.profiles_compared += 1
@@ -208,19 +209,13 @@ class ParityCheck:
         modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
         records = [record for record, _ in pairs]
         offsets = np.array([record.offset for record in records], np.int64)
-        outcome = partition.core.process(
-            Batch(
-                values=[record.value for record in records],
-                keys=[record.key for record in records],
-                partitions=np.full(len(records), number, np.int32),
-                offsets=offsets,
-                prevs=offsets - 1,
-                appended_at=np.array([record.appended_at for record in records], np.int64),
-                modes=modes,
-                partition_count=self._count,
-                read_rows=_no_rows,
-            )
-        )
+        batch = Batch(
+            values=[record.value for record in records], keys=[record.key for record in records],
+            partitions=np.full(len(records), number, np.int32), offsets=offsets, prevs=offsets - 1,
+            appended_at=np.array([record.appended_at for record in records], np.int64), modes=modes,
+            partition_count=self._count, read_rows=_no_rows,
+        )  # fmt: skip
+        outcome = when_known(lambda: partition.core.process(batch))
         computed = self._decoder.decode_known(outcome.frames)
         transactions = self._transactions.decode_known([record.value for record in records]) if self._wide else None
         for at in range(len(pairs)):
@@ -259,6 +254,11 @@ class ParityCheck:
     def _note(self, words: str) -> None:
         if len(self.found.problems) < SHOWN:
             self.found.problems.append(words)
+
+
+def _take(log: ProfileLog, records: list[Record]) -> None:
+    """Fold records of one partition of profile-events.v1 in."""
+    when_known(lambda: log.take([record.value for record in records]))
 
 
 def _floats(columns: Columns, at: int, count: int) -> NDArray[np.float32]:
