@@ -1,6 +1,5 @@
 """`riskstream report run|list|show`."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.kafka.currency import check_currency
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
-from riskstream.reporter.write import has_reports
+from riskstream.reporter.write import has_reports, read_report
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder
 from riskstream.telemetry.exporter import Tracing
@@ -76,9 +75,9 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
 @command.command("list")
 @out_option
 def list_reports(out: Path) -> None:
-    """List the reports of a folder, oldest first."""
-    for path in sorted(out.glob("*.json"), key=lambda each: json.loads(each.read_text())["as_of"]):
-        report = json.loads(path.read_text())
+    """List the reports of a folder, oldest first. Other files are passed over."""
+    found = [report for path in out.glob("*.json") if (report := read_report(path)) is not None]
+    for report in sorted(found, key=lambda each: (each["as_of"], each["report_id"])):
         made = datetime.fromtimestamp(report["as_of"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = "reconciled" if report["is_reconciled"] else "NOT RECONCILED"
         click.echo(f"{report['report_id']:28} {made}  {report['totals']['transactions']:>12,} transactions  {state}")

@@ -1,6 +1,5 @@
 """Which sampled alerts stand in a report for the first time: their traces end there, each by a span of its own."""
 
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from riskstream.kafka.traced import HopSpans
 from riskstream.reporter.core import WIDTH_MS, TracedAlert
+from riskstream.reporter.write import read_report
 from riskstream.telemetry.conventions import REPORT_GRAIN, REPORT_ID
 from riskstream.telemetry.tracing import Tracer
 
@@ -21,9 +21,10 @@ class ReportSpans:
 
     def before(self, grain: str) -> dict[str, Any] | None:
         """The newest report of the grain in the folder; ask before the next one is written."""
-        newest = max(self._out.glob(f"{grain.lower()}-*.json"), default=None)
-        found: dict[str, Any] | None = json.loads(newest.read_text()) if newest else None
-        return found
+        for path in sorted(self._out.glob(f"{grain.lower()}-*.json"), reverse=True):
+            if (found := read_report(path)) is not None:
+                return found
+        return None
 
     def end(
         self, report: dict[str, Any], before: dict[str, Any] | None, alerts: Iterable[TracedAlert], records: int, started_ns: int

@@ -16,12 +16,23 @@ from riskstream.runtime.files import whole
 
 _NAME = re.compile(r"(hourly|daily)-\d{8}T\d{6}Z")
 ENDINGS = ("html", "json", "parquet")
+_SHAPE = {"report_id": str, "grain": str, "as_of": int, "totals": dict, "position": dict, "windows": list}
 
 
 def has_reports(folder: Path) -> bool:
     """True where reports are kept in a folder, or it holds nothing but what a file system puts there."""
     names = {each.name for each in folder.iterdir()} - {"lost+found"}
     return not names or any(name.startswith(("hourly-", "daily-")) for name in names)
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """A report's JSON; None where the file is no report, by its name or by what is in it."""
+    try:
+        found = json.loads(path.read_text()) if _NAME.fullmatch(path.stem) else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_report = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _SHAPE.items())
+    return found if is_report else None
 
 
 def prune(out: Path, grain: str, keep: int) -> None:
