@@ -10,12 +10,15 @@ import structlog
 log = structlog.get_logger("watchdog")
 LIMIT_S = 30.0
 EXIT_CODE = 70  # EX_SOFTWARE
+_ASLEEP_S = 5.0
+"""Nobody looked for so long: the process itself stood still, paused from outside, and nothing could move."""
 
 
 class Watchdog:
     """Looks once a second, on a thread of its own, so that a loop that is stuck is seen too.
 
-    `progress` changes whenever something moved (holding counts as moving); `is_behind` tells whether there is work.
+    `progress` changes whenever something moved (holding counts as moving); `is_behind` tells whether there is work. A process
+    that was paused (a debugger, a frozen container) gets its time anew.
     """
 
     def __init__(
@@ -29,7 +32,7 @@ class Watchdog:
     ) -> None:
         self._progress, self._is_behind, self._limit_s, self._now, self._end = progress, is_behind, limit_s, now, end
         self._seen: Hashable = None
-        self._moved_at = now()
+        self._moved_at = self._looked_at = now()
         self._done = Event()
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -42,10 +45,11 @@ class Watchdog:
 
     def look(self) -> None:
         """One look: note what moved, or end the process with exit code 70."""
-        seen = self._progress()
-        if seen != self._seen or not self._is_behind():
-            self._seen, self._moved_at = seen, self._now()
-        elif self._now() - self._moved_at >= self._limit_s:
+        seen, now = self._progress(), self._now()
+        was_asleep, self._looked_at = now - self._looked_at > _ASLEEP_S, now
+        if seen != self._seen or was_asleep or not self._is_behind():
+            self._seen, self._moved_at = seen, now
+        elif now - self._moved_at >= self._limit_s:
             log.error("no progress: ending the process", seconds=self._limit_s, progress=repr(seen))
             self._end(EXIT_CODE)
 

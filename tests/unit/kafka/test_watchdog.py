@@ -38,3 +38,14 @@ def test_progress_or_no_work_starts_the_time_anew() -> None:
     world.is_behind = True
     world.pass_seconds(29)
     assert world.ended == []
+
+
+def test_a_process_that_was_paused_has_its_time_anew() -> None:
+    world = _World()
+    world.pass_seconds(25)
+    world.clock.advance(40_000)
+    world.watchdog.look()
+    world.pass_seconds(29)
+    assert world.ended == [], "it was stopped, and could not move"
+    world.pass_seconds(3)
+    assert world.ended[0] == EXIT_CODE
