@@ -301,11 +301,18 @@ class Lane:
             self._spans.end(list(hops.values()), len(batch.values), started_ns, time.time_ns(), stages.shown())
         self._after(batch, outcome)
         self._is_at_edge = True
+        self._take_up_abandoned(outcome)
+        count(self._metrics, batch, outcome, started)
+
+    def _take_up_abandoned(self, outcome: Outcome) -> None:
+        """Rows that were not read in time are the world's (W3); a store that went back, or another owner, must not come often."""
         for partition in outcome.abandoned:
             ahead = outcome.ahead.get(partition, -1)
+            is_back = ahead < 0 and self._owned[partition].touched_unreadable
             why = "the store went back" if ahead < 0 else f"another owner is ahead: a row is of source offset {ahead}"
-            self._reopen(partition, why, row_ahead=ahead)
-        count(self._metrics, batch, outcome, started)
+            self._reopen(
+                partition, "the state store is back" if is_back else why, row_ahead=ahead, by_the_world=is_back
+            )
 
     def _is_still(self, partition: int, number: int) -> bool:
         """True where the partition was not revoked, given anew or held inside the poll."""

@@ -10,22 +10,41 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.cli.rebuild import _NoModel
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
-from riskstream.kafka.owned import Owned
+from riskstream.kafka.openings import MOST_REOPENINGS
+from riskstream.kafka.owned import Owned, Phase
+from riskstream.kafka.ports import Outcome
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.scorer.core import Policy, ScorerCore
 from riskstream.telemetry.metrics import LaneMetrics
 
 
-@pytest.mark.parametrize("how", ["_on_revoke", "_on_lost"])
-def test_a_held_partition_that_moved_away_is_not_shown_as_held(how: str) -> None:
-    registry = CollectorRegistry()
+def _lane(registry: CollectorRegistry) -> Lane:
     settings = LaneSettings(
         kafka="127.0.0.1:9", group="g", source="source", output="output", dead_letters="letters", drain_ms=1
     )
     policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
     core, store = ScorerCore(STANDARD, _NoModel(), policy, 16), RedisStateStore("redis://127.0.0.1:9/0", "test")
-    lane = Lane(settings, core, store, LaneMetrics(registry), Event())
+    return Lane(settings, core, store, LaneMetrics(registry), Event())
+
+
+@pytest.mark.parametrize("was_slow", [True, False])
+def test_a_store_that_answers_late_again_and_again_holds_nothing_and_one_that_goes_back_does(was_slow: bool) -> None:
+    lane = _lane(CollectorRegistry())
+    lane._consumer.incremental_assign([TopicPartition("source", 3, 0)])
+    lane._owned[3] = Owned(partition=3, number=1)
+    outcome = Outcome(frames=[], rejected=[], decisions=(), flags={}, abandoned=frozenset({3}))
+    for _ in range(2 * MOST_REOPENINGS):
+        lane._owned[3].touched_unreadable = was_slow
+        lane._take_up_abandoned(outcome)
+    assert (lane._owned[3].phase is Phase.HELD) == (not was_slow)
+    lane._consumer.close()
+
+
+@pytest.mark.parametrize("how", ["_on_revoke", "_on_lost"])
+def test_a_held_partition_that_moved_away_is_not_shown_as_held(how: str) -> None:
+    registry = CollectorRegistry()
+    lane = _lane(registry)
     mine = [TopicPartition("source", 3, 0)]
     lane._consumer.incremental_assign(mine)
     lane._owned[3] = Owned(partition=3, number=1)
