@@ -75,7 +75,7 @@ class DerivedLane:
         )
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
-        self._transactions = Transactions(settings.kafka, settings.group, settings.instance)
+        self._transactions = Transactions(settings.kafka, settings.group, settings.instance, stop)
 
     @property
     def is_ready(self) -> bool:

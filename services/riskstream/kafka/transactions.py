@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import structlog
@@ -15,14 +16,16 @@ from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
 
 log = structlog.get_logger("derived")
-_TRANSACTION_S = 30.0
+PATIENCE_S, LAST_PATIENCE_S = 600.0, 30.0
+"""How long a step waits for a broker that does not answer: while the process runs, and once it is to end. A client that is stuck
+for good, while brokers answer others, ends so too; whoever runs the process starts it again."""
 
 
 class Transactions:
     """One at a time. A second process of the same group and instance fences this one, which then ends."""
 
-    def __init__(self, kafka: str, group: str, instance: str) -> None:
-        self._group, self._instance = group, instance
+    def __init__(self, kafka: str, group: str, instance: str, stop: Event) -> None:
+        self._group, self._instance, self._stop = group, instance, stop
         self.failure: Fatal | None = None
         """Set where the client says that it cannot go on."""
         self.waited_at = time.monotonic()
@@ -95,15 +98,19 @@ class Transactions:
 
     def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
         """A step of a transaction; again where the broker did not answer in time, for the outcome is not known else."""
-        end = time.monotonic() + _TRANSACTION_S
+        since, stopping_since = time.monotonic(), None
         while True:
             try:
                 call(*arguments)
                 return
             except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > end:
+                now = time.monotonic()
+                if self._stop.is_set() and stopping_since is None:
+                    stopping_since = now
+                is_over = stopping_since is not None and now - stopping_since >= LAST_PATIENCE_S
+                if not error.args[0].retriable() or is_over or now - since >= PATIENCE_S:
                     raise
-                self.waited_at = time.monotonic()
+                self.waited_at = now
 
     def _on_client_error(self, error: KafkaError) -> None:
         if error.fatal():
