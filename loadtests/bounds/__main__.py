@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def main() -> int:
     started = time.monotonic()
     counts, problems = run(given.seconds, given.seed, tests=not given.no_tests)
     result = {
-        "name": "bounds", "ok": not problems, "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
+        "name": "bounds", "on": f"{datetime.now(UTC):%Y-%m-%d}", "ok": not problems,
+        "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
         "counts": dict(sorted(counts.items())), "problems": problems,
     }  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)

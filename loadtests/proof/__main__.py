@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def main() -> int:
         except Exception as error:
             counts, problems = Counter(), [f"{type(error).__name__}: {error}"]
         result = {
-            "name": name, "ok": not problems, "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
+            "name": name, "on": f"{datetime.now(UTC):%Y-%m-%d}", "ok": not problems,
+            "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
             "counts": dict(sorted(counts.items())),
         }  # fmt: skip
         (OUT / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
