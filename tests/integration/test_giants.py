@@ -7,11 +7,11 @@ from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 from tests.integration.test_expired_heads import _derived, _Running
 from tests.support.builders import NOW_MS, frame
-from tests.support.own_topics import OwnTopics
+from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.raw_producer import send_with_headers
 
 from riskstream.demo.chain import Chain
-from riskstream.kafka.dead_letters import read_dead_letters
+from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.read import TopicReader
 from riskstream.profiler.shuffle import ShuffleCore
@@ -60,8 +60,13 @@ def test_a_scorer_answers_what_it_can_read_and_goes_on_behind_what_it_cannot(bar
     good = [(src, "GOOD", None) for src in (0, 2, 5, 7, 8, 9, 10)]
     bad = [(1, "REJECTED", "too_large"), (3, "REJECTED", "short"), (6, "REJECTED", "too_large")]
     assert answers == sorted([*good, *bad]), "4 decompresses to more than the client takes"
-    letters = {each.offset: each for each in read_dead_letters(own.kafka, own.dead_letters)}
-    assert letters.keys() == {1, 3, 6}
+    letters: dict[int, DeadLetter] = {}
+
+    def are_written() -> bool:  # a dead letter follows its score, and is only sure to be there once that is committed
+        letters.update({each.offset: each for each in read_dead_letters(own.kafka, own.dead_letters)})
+        return letters.keys() == {1, 3, 6}
+
+    wait_until(are_written, "the three dead letters")
     told = dict(letters[1].record.headers)
     assert told["riskstream-value-bytes"] == str(len(EIGHT)).encode()
     assert told["riskstream-value-sha256"] == hashlib.sha256(EIGHT).hexdigest().encode()
