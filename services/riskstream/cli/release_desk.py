@@ -22,7 +22,7 @@ from riskstream.adapters.release_records import (
 from riskstream.adapters.signing import PublicKey, public_of
 from riskstream.cli.patience import Patience
 from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
+from riskstream.contracts.writers import SchemaWait, when_known
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.sole_writer import Overtaken, SoleWriter
@@ -103,7 +103,7 @@ def read_standing(kafka: str) -> Standing:
         if each.value is None:
             continue
         try:
-            standing.found.append(Found(key, _patiently(each.value), (each.partition, each.offset)))
+            standing.found.append(Found(key, _decoded(each.value), (each.partition, each.offset)))
         except (Rejected, SchemaWait) as error:
             standing.unreadable.append((key, str(error)))
     return standing
@@ -152,9 +152,8 @@ class _Attempt:
 
     def make(self) -> tuple[list[Change], int]:
         signer = public_of(self.private).fingerprint
-        with SoleWriter(
-            self.kafka, RELEASES, f"riskstream-releases-{signer}"
-        ) as writer:  # ends what the last try left open
+        # Its start ends what the last try left open.
+        with SoleWriter(self.kafka, RELEASES, f"riskstream-releases-{signer}") as writer:
             at = time.time_ns() // 1_000_000
             standing = read_standing(self.kafka)
             if (appended_at := self._appended_at(standing)) is not None:
@@ -175,13 +174,5 @@ class _Attempt:
         return max((each for each in found if each is not None), default=None) if None not in found else None
 
 
-def _patiently(frame: bytes) -> dict[str, Any]:
-    end = time.monotonic() + _SCHEMA_S
-    while True:
-        try:
-            return codec(CONTRACT).decode(frame)
-        except SchemaWait as wait:
-            if time.monotonic() > end:
-                raise
-            if not wait.is_over():
-                time.sleep(0.02)
+def _decoded(frame: bytes) -> dict[str, Any]:
+    return when_known(lambda: codec(CONTRACT).decode(frame), _SCHEMA_S)

@@ -3,7 +3,6 @@
 import base64
 import json
 import math
-import time
 from collections import deque
 from typing import Any
 
@@ -12,10 +11,13 @@ import click
 from riskstream.cli.options import kafka_option
 from riskstream.contracts.catalog import topics
 from riskstream.contracts.codec import decode_any
-from riskstream.contracts.writers import SchemaWait
+from riskstream.contracts.writers import SchemaWait, when_known
 from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal, Rejected
+
+_SCHEMA_S = 15.0
+"""How long a record waits for its schema, which a registry is asked for."""
 
 
 @click.command()
@@ -61,24 +63,12 @@ def shown(record: Record) -> dict[str, Any]:
     if record.headers:
         out["headers"] = {name: value.decode(errors="replace") if value else None for name, value in record.headers}
     try:
-        out["contract"], value = _patiently(record.value)
+        out["contract"], value = when_known(lambda: decode_any(record.value), _SCHEMA_S)
         out["value"] = _plain(value)
     except (Rejected, SchemaWait) as error:
         out["not_a_record"] = str(error)
         out["base64"] = base64.b64encode(record.value or b"").decode()
     return out
-
-
-def _patiently(frame: bytes | None, deadline_s: float = 15.0) -> tuple[str, dict[str, Any]]:
-    end = time.monotonic() + deadline_s
-    while True:
-        try:
-            return decode_any(frame)
-        except SchemaWait as wait:
-            if time.monotonic() > end:
-                raise
-            wait_s = 0.02 if not wait.is_over() else 0
-            time.sleep(wait_s)
 
 
 def _plain(value: Any) -> Any:
