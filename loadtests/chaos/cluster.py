@@ -231,8 +231,11 @@ class Cluster:
 
     def rebalances(self) -> int:
         """How often a scorer was given partitions, the first times not counted."""
-        logs = self._folder / "logs"
-        return sum((logs / f"{name}.log").read_text().count('"event": "assigned"') for name in SCORERS) - len(SCORERS)
+        return sum(self.assignments(name) for name in SCORERS) - len(SCORERS)
+
+    def assignments(self, scorer: str) -> int:
+        """How often this scorer was given partitions, over all its starts."""
+        return (self._folder / "logs" / f"{scorer}.log").read_text().count('"event": "assigned"')
 
     def wait_ready(self) -> None:
         end = time.monotonic() + 90

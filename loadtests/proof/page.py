@@ -19,7 +19,7 @@ WHAT = {
     "revoke-inside-consume": "members join and leave while batches are taken",
     "swap": "Redis emptied, scorers killed, another model between original and replay",
     "upstream-duplicate": "upstream sends what it had sent again, while scorers are killed",
-    "expired": "scores expired, a topic recreated, a partition added: each holds and says so",
+    "expired": "scores expired, a topic recreated, a partition added: held, refused, or gone on with flags, and said",
     "snapshots": "Redis emptied under running and killed scorers, and set back, after the topics' heads expired; beside an oracle",
     "clock": "transactions of 2018 and of the year 9999",
     "releases": "a release activated and withdrawn twenty times under 100 events/s; then some forty kinds of hostile records",

@@ -17,8 +17,8 @@ CUSTOMERS = 24
 
 
 def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
-    """`count` good records and one poisonous one."""
-    good = rows(tag, first, count, customers=CUSTOMERS)
+    """`count` good records and one poisonous one. Each time one customer is new, so that there are rows to read."""
+    good = rows(tag, first, count, customers=CUSTOMERS + first // count)
     return [*good[: count // 2], (f"{tag}-0".encode(), b"poison"), *good[count // 2 :]]
 
 
