@@ -130,7 +130,10 @@ class _Old:
         if store != "kept" and not flags:
             self._problems.append(f"{store}: the state was lost, and no score says so")
         self._flagged += flags
-        if not _sum(chain, "reporter", "riskstream_reporter_reports_total"):
+        end = time.monotonic() + SETTLE_S
+        while not (reports := _sum(chain, "reporter", "riskstream_reporter_reports_total")) and time.monotonic() < end:
+            time.sleep(0.5)
+        if not reports:
             self._problems.append(f"{store}: no report was written")
         self._unreconciled = max(self._unreconciled, _sum(chain, "reporter", "riskstream_reporter_unreconciled_total"))
 

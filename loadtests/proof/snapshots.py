@@ -34,6 +34,8 @@ from riskstream.runtime.errors import Retryable
 SOURCE, OUTPUT, ORACLE = "transactions.v1", "scores.v1", "oracle"
 LAYOUT = STANDARD.label
 DEADLINE_S = 120.0
+PATIENT = {"RISKSTREAM_SCORER_STORE_READ_TIMEOUT_MS": "1000"}
+"""On a busy machine a row may take longer to be read than a scorer waits; its answer is flagged then and not the oracle's."""
 PARTITIONS = range(DEFAULT_PARTITIONS)
 _MARK = {b"#s", b"#e", b"#n", b"#identity", b"#rows_to", b"#whole_since"}
 Decided = dict[tuple[int, int], tuple[Any, ...]]
@@ -89,7 +91,9 @@ class Drill:
         self._producer = BulkProducer(self._chain.stack.kafka, "proof")
         self._make_topics()
         named = {"GROUP": ORACLE, "OUTPUT": ORACLE, "DEAD_LETTERS": f"{ORACLE}-letters", "REDIS": other.url}
-        oracle = self._chain.start("scorer-oracle", {f"RISKSTREAM_SCORER_{name}": each for name, each in named.items()})
+        oracle = self._chain.start(
+            "scorer-oracle", {**PATIENT, **{f"RISKSTREAM_SCORER_{name}": each for name, each in named.items()}}
+        )
         wait_ready([oracle])
         self._scorers: list[Service] = []
         self.restart()
@@ -110,7 +114,7 @@ class Drill:
         told = {
             "SNAPSHOTS": str(self._place), "SNAPSHOT_MINUTES": "0.02", "ON_STATE_LOST": "restore",
         }  # fmt: skip
-        env = {f"RISKSTREAM_SCORER_{name}": each for name, each in told.items()}
+        env = {**PATIENT, **{f"RISKSTREAM_SCORER_{name}": each for name, each in told.items()}}
         self._scorers = [self._chain.start(name, env) for name in ("scorer-1", "scorer-2")]
         wait_ready(self._scorers)
 
