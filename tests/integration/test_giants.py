@@ -1,7 +1,10 @@
 """Records that are small on the wire and large in memory: a topic bounds a batch as it is compressed."""
 
 import hashlib
+import subprocess
+import sys
 import threading
+from typing import Any
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
@@ -14,6 +17,7 @@ from riskstream.demo.chain import Chain
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.read import TopicReader
+from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -25,12 +29,13 @@ TOO_MUCH = b"\0" * (150 * MB)
 """More than the client decompresses of zstd."""
 
 
-def _send(own: OwnTopics, topic: str, how: str, key: bytes, value: bytes, names: int = 0) -> None:
+def _send(own: OwnTopics, topic: str, how: str, key: bytes, value: bytes, names: int = 0, **named: Any) -> None:
     large = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000}
     client = Producer({"bootstrap.servers": own.kafka, "compression.type": how, "linger.ms": 0, **large})
     refused: list[object] = []
     headers = [(f"h{n}", b"x" * 20) for n in range(names)] or ([("wide", b"h" * MB)] if names < 0 else [])
-    client.produce(topic, value, key, 1, headers=headers, on_delivery=lambda error, _: refused.append(error))  # type: ignore[arg-type]
+    named = {"headers": headers, "on_delivery": lambda error, _: refused.append(error), **named}
+    client.produce(topic, value, key, 1, **named)
     assert client.flush(30) == 0
     assert refused == [None]
 
@@ -102,7 +107,7 @@ def test_every_other_kind_of_reader_goes_on(bare: Chain) -> None:
     running.end()
     assert not running.failed
     assert metrics.giants._value.get() >= 1
-    assert len(read_dead_letters(own.kafka, own.dead_letters)) == 10, "none of them is a label"
+    assert len(list(read_dead_letters(own.kafka, own.dead_letters))) == 10, "none of them is a label"
 
     gate = threading.Event()
     gate.set()
@@ -121,3 +126,26 @@ def test_a_state_that_is_compressed_does_not_end_its_reader(bare: Chain) -> None
             _send(own, own.output, how, f"c-{n}".encode(), EIGHT)
     with TopicReader(own.kafka, [own.output]) as reader:
         assert sum(len(each.value or b"") for each in reader.until_end(60)) == 12 * 64
+
+
+_LIST = """
+import resource, sys
+from riskstream.cli.main import root
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+root(sys.argv[1:], standalone_mode=False)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_dead_letters_that_are_giants_are_listed_one_at_a_time(bare: Chain) -> None:
+    """A fetch of a MB holds all six of them, 240 MB, and their copies, were they taken at once."""
+    own = OwnTopics.made(bare)
+    for n in range(6):
+        headers = dead_letter_headers(own.source, 1, n, "too_large", b"x")
+        _send(own, own.dead_letters, "gzip", b"c-1", b"\0" * (40 * MB), headers=headers)
+    command = ["dlq", "list", "--topic", own.dead_letters, "--kafka", own.kafka]
+    done = subprocess.run(
+        [sys.executable, "-c", _LIST, *command], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "6 dead letters" in done.stdout
+    assert int(done.stdout.split()[-1]) < 100, "MB"

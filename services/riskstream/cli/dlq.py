@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 
 import click
 import numpy as np
@@ -20,7 +20,7 @@ from riskstream.runtime.errors import Fatal
 
 topic_option = click.option("--topic", default="transactions.v1.dlq", show_default=True, help="dead-letter topic")
 reason_option = click.option("--reason", help="only letters with this reason (docs/rejects.md)")
-_AT_ONCE = 1000
+_AT_ONCE, _AT_ONCE_BYTES = 1000, 16_000_000
 
 
 @click.group()
@@ -34,15 +34,17 @@ def command() -> None:
 @reason_option
 @click.option("--positions", is_flag=True, help="a line each letter")
 def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) -> None:
-    """Count the dead letters by reason."""
-    letters = [each for each in read_dead_letters(kafka, topic) if reason in (None, each.reason)]
-    if positions:
-        for each in letters:
-            click.echo(f"{each.position:>14}  {each.reason:26} {each.detail}")
-    else:
-        for name, count in Counter(each.reason for each in letters).most_common():
+    """Count the dead letters by reason, or with --positions print each as it is read."""
+    counts: Counter[str] = Counter()
+    for each in read_dead_letters(kafka, topic):
+        if reason in (None, each.reason):
+            counts[each.reason] += 1
+            if positions:
+                click.echo(f"{each.position:>14}  {each.reason:26} {each.detail}")
+    if not positions:
+        for name, count in counts.most_common():
             click.echo(f"{count:>10,}  {name}")
-    click.echo(f"{len(letters):,} dead letters")
+    click.echo(f"{counts.total():,} dead letters")
 
 
 @command.command()
@@ -80,32 +82,59 @@ def redrive_letters(
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
     check_currency(kafka, base_currency)
-    letters = read_dead_letters(kafka, topic)
-    if missing := sorted(set(positions) - {each.position for each in letters}):
+    letters = (each for each in read_dead_letters(kafka, topic) if positions or reason in (None, each.reason))
+    poison = 0
+    if positions:
+        chosen = _asked_for(letters, positions, reason, topic)
+    else:
+        chosen, poison = _worth_sending(letters, TopicAdmin(kafka).partitions(), base_currency)
+    now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
+    left = f", {poison:,} left: they would be rejected again" if poison else ""
+    click.echo(f"{now:,} redriven, {before:,} left: they were before{left}")
+
+
+def _asked_for(letters: Iterable[DeadLetter], positions: tuple[str, ...], reason: str | None, topic: str) -> set[str]:
+    """Those of some positions that have the reason; Fatal where one of them is no letter's."""
+    asked = set(positions)
+    found = {each.position: each.reason for each in letters if each.position in asked}
+    if missing := sorted(asked - found.keys()):
         raise Fatal(
             what=f"no dead letter of {', '.join(missing)}, and nothing was redriven", where=topic,
             do="see `riskstream dlq list --positions`", exit_code=2,
         )  # fmt: skip
-    wanted = [each for each in letters if reason in (None, each.reason)]
-    if positions:
-        wanted = [each for each in wanted if each.position in positions]
-        poison = set()
-    else:
-        wanted = [each for each in wanted if not each.is_cut]
-        wanted = _with_source(wanted, TopicAdmin(kafka).partitions())
-        poison = rejected_again(wanted, SystemClock().now_ms(), base_currency)
-    chosen = {each.position for each in wanted} - poison
-    now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
-    left = f", {len(poison):,} left: they would be rejected again" if poison else ""
-    click.echo(f"{len(now):,} redriven, {len(before):,} left: they were before{left}")
+    return {position for position, why in found.items() if reason in (None, why)}
 
 
-def _with_source(letters: list[DeadLetter], there: Container[str]) -> list[DeadLetter]:
-    """Those whose source is a topic here. A sentence says how many are not: somebody else wrote them, or it was deleted."""
-    nowhere = Counter(each.topic for each in letters if each.topic not in there)
+def _worth_sending(letters: Iterable[DeadLetter], there: Container[str], base_currency: str) -> tuple[set[str], int]:
+    """Positions of the letters that are whole, whose source is a topic here, and that this version would not reject again.
+
+    And how many it would. A sentence says how many have no source: somebody else wrote them, or it was deleted.
+    """
+    nowhere: Counter[str] = Counter()
+    chosen: set[str] = set()
+    poison, now_ms = 0, SystemClock().now_ms()
+    for some in _parts(each for each in letters if not each.is_cut):
+        nowhere.update(each.topic for each in some if each.topic not in there)
+        mine = [each for each in some if each.topic in there]
+        bad = rejected_again(mine, now_ms, base_currency)
+        poison += len(bad)
+        chosen |= {each.position for each in mine} - bad
     for name, count in sorted(nowhere.items()):
         click.echo(f"{count:,} left out: they name the source {name[:80]!r}, and there is no such topic", err=True)
-    return [each for each in letters if each.topic in there]
+    return chosen, poison
+
+
+def _parts(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    """Some letters at a time, so that their bodies fit into memory."""
+    some: list[DeadLetter] = []
+    size = 0
+    for each in letters:
+        some.append(each)
+        size += len(each.record.value or b"")
+        if len(some) == _AT_ONCE or size > _AT_ONCE_BYTES:
+            yield some
+            some, size = [], 0
+    yield some
 
 
 def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = "EUR") -> set[str]:

@@ -1,10 +1,12 @@
 """Dead letters as people work with them: read once by source position, and redriven once.
 
+They are looked at as they are read, and never held together: a topic of them may be larger than any memory.
 What was redriven stands in notes among the letters (`redriven.py`). Letters and the note of them are one Kafka transaction.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from sys import intern
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
@@ -15,11 +17,16 @@ from riskstream.kafka.ports import Record
 from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.kafka.read import TopicReader
 from riskstream.kafka.redriven import HEADER, Redriven, notes
+from riskstream.kafka.rejects import MAX_DETAIL
 from riskstream.runtime.errors import Fatal
 
 REDRIVE_GROUP = "dlq-redrive"
 AT_ONCE, AT_ONCE_BYTES = 5_000, 32_000_000
 """Most letters of one transaction, and most bytes."""
+MAX_TEXT = 249
+"""Kept of a topic's name, as Kafka does, and of a reason: somebody else's headers may be of any length."""
+READ_S = 3600.0
+"""For reading the whole topic: it is read a few records at a time."""
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -46,60 +53,108 @@ class DeadLetter:
         return f"{self.partition}:{self.offset}"
 
 
-def read_dead_letters(bootstrap: str, topic: str) -> list[DeadLetter]:
-    """Every dead letter of a topic, the first of each source position, in order of position."""
-    with TopicReader(bootstrap, [topic]) as reader:
-        return dead_letters_of(reader.until_end())
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What is kept of a letter between the reading that chooses it and the one that sends it: not its body."""
+
+    position: str
+    source: str
+    partition: int
+    """Of its record in the dead-letter topic, as the offset."""
+    offset: int
+    size: int
+    """Most bytes of a batch of it, as it is sent."""
+    is_cut: bool
 
 
-def dead_letters_of(records: Iterable[Record]) -> list[DeadLetter]:
-    """The same of records that are at hand. What a service did not write is left out."""
-    found: dict[tuple[int, int], DeadLetter] = {}
+def read_dead_letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
+    """Every dead letter of a topic, the first of each source position, as they are read; a few are held at once."""
+    with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
+        yield from dead_letters_of(reader.until_end(READ_S))
+
+
+def dead_letters_of(records: Iterable[Record]) -> Iterator[DeadLetter]:
+    """The same of records that are at hand. What a service did not write is left out.
+
+    Held of those that were given out: their positions.
+    """
+    found: dict[int, set[int]] = {}
     for record in records:
         headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
         try:
             partition, offset = int(headers["riskstream-partition"]), int(headers["riskstream-offset"])
         except (KeyError, ValueError):
             continue
-        letter = DeadLetter(
-            topic=headers.get("riskstream-topic", ""),
+        offsets = found.setdefault(partition, set())
+        if offset in offsets:
+            continue
+        offsets.add(offset)
+        yield DeadLetter(
+            topic=intern(headers.get("riskstream-topic", "")[:MAX_TEXT]),
             partition=partition,
             offset=offset,
-            reason=headers.get("riskstream-reason", ""),
-            detail=headers.get("riskstream-detail", ""),
+            reason=intern(headers.get("riskstream-reason", "")[:MAX_TEXT]),
+            detail=headers.get("riskstream-detail", "")[:MAX_DETAIL],
             record=record,
         )
-        found.setdefault((partition, offset), letter)
-    return [found[place] for place in sorted(found)]
 
 
 def redrive(
     bootstrap: str, topic: str, wanted: Callable[[DeadLetter], bool], *, again: bool = False
-) -> tuple[list[DeadLetter], list[DeadLetter]]:
+) -> tuple[int, int]:
     """(redriven now, left because they were before) of the wanted letters: original bytes and key, to their source.
 
     Some letters and the note of them are one transaction: none is seen, or noted, without the other. A redrive that began
     before and has not committed is given up, once everything that can be checked was: 1 choose, 2 check, 3 fence, 4 choose
-    again, 5 send.
+    again, 5 read the chosen again and send them. A letter that expired meanwhile is not sent and not counted.
     """
     try:
-        with TopicReader(bootstrap, [topic]) as reader:
+        with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
             done = _said_by_commits(bootstrap, topic, reader.counts[topic])
-            letters = [each for each in dead_letters_of(_but_notes(reader.until_end(), done)) if wanted(each)]
-            now, before = _chosen(letters, done, again=again)
+            letters = [
+                _chosen(each) for each in dead_letters_of(_but_notes(reader.until_end(READ_S), done)) if wanted(each)
+            ]
+            now, before = _divided(letters, done, again=again)
             if not now:
-                return [], before
+                return 0, len(before)
             _check(bootstrap, topic, now)
             producer = _transactional(bootstrap)
             reader.look_at_ends()
-            for _ in _but_notes(reader.until_end(), done):  # what the one before committed meanwhile
+            for _ in _but_notes(reader.until_end(READ_S), done):  # what the one before committed meanwhile
                 pass
-        now, before = _chosen(letters, done, again=again)
-        for some in _parts(now):
+        now, before = _divided(letters, done, again=again)
+        sent = 0
+        for some in _parts(_read_again(bootstrap, topic, now)):
             _send(producer, topic, some)
-        return now, before
+            sent += len(some)
+        return sent, len(before)
     except KafkaException as error:
         raise translated(error, topic) from error
+
+
+def _chosen(letter: DeadLetter) -> _Chosen:
+    record = letter.record
+    size = record_bytes(record.key, record.value, _named(letter))
+    return _Chosen(letter.position, letter.topic, record.partition, record.offset, size, letter.is_cut)
+
+
+def _read_again(bootstrap: str, topic: str, chosen: list[_Chosen]) -> Iterator[DeadLetter]:
+    """The letters themselves, as they are read. Records before the first of them are not."""
+    if not chosen:
+        return
+    places = {(each.partition, each.offset) for each in chosen}
+    with TopicReader(bootstrap, [topic], start="end", offsets=_firsts(topic, chosen), is_frugal=True) as reader:
+        records = (each for each in reader.until_end(READ_S) if (each.partition, each.offset) in places)
+        yield from dead_letters_of(records)
+
+
+def _firsts(topic: str, chosen: list[_Chosen]) -> dict[tuple[str, int], int]:
+    """Of each partition with some of them the lowest offset."""
+    firsts: dict[tuple[str, int], int] = {}
+    for each in chosen:
+        place = topic, each.partition
+        firsts[place] = min(firsts.get(place, each.offset), each.offset)
+    return firsts
 
 
 def _said_by_commits(bootstrap: str, topic: str, partitions: int) -> Redriven:
@@ -120,39 +175,36 @@ def _but_notes(records: Iterable[Record], done: Redriven) -> Iterator[Record]:
     return (record for record in records if not done.take(record))
 
 
-def _chosen(
-    letters: list[DeadLetter], done: Redriven, *, again: bool
-) -> tuple[list[DeadLetter], list[DeadLetter]]:  # fmt: skip
+def _divided(letters: list[_Chosen], done: Redriven, *, again: bool) -> tuple[list[_Chosen], list[_Chosen]]:
     """Letters to redrive, and those that were before and are left."""
     if again:
         return letters, []
     places: dict[int, set[int]] = {}
     for letter in letters:
-        places.setdefault(letter.record.partition, set()).add(letter.record.offset)
+        places.setdefault(letter.partition, set()).add(letter.offset)
     were = {number: done.among(number, offsets) for number, offsets in places.items()}
-    before = [each.record.offset in were[each.record.partition] for each in letters]
+    before = [each.offset in were[each.partition] for each in letters]
     return (
         [each for each, was in zip(letters, before, strict=True) if not was],
         [each for each, was in zip(letters, before, strict=True) if was],
     )
 
 
-def _check(bootstrap: str, topic: str, letters: list[DeadLetter]) -> None:
+def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
     """Fatal where one of the letters cannot be sent, or there is no such source."""
     if cut := [letter for letter in letters if letter.is_cut]:
         raise Fatal(
             what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
             where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
         )  # fmt: skip
-    sources = sorted({letter.topic for letter in letters})
+    sources = sorted({letter.source for letter in letters})
     admin = TopicAdmin(bootstrap)
     prove_topics(admin, TopicNeeds(reads=sources), bootstrap)
     limits = admin.message_limits(sources)
     for letter in letters:
-        size = record_bytes(letter.record.key, letter.record.value, _named(letter))
-        if size > limits[letter.topic]:
+        if letter.size > limits[letter.source]:
             raise Fatal(
-                what=f"dead letter {letter.position} has {size:,} bytes, {letter.topic} takes {limits[letter.topic]:,}",
+                what=f"dead letter {letter.position} has {letter.size:,} bytes, {letter.source} takes {limits[letter.source]:,}",
                 where=topic, do="leave it out, and send its record anew, compressed as it was", exit_code=2,
             )  # fmt: skip
 
@@ -161,7 +213,7 @@ def _named(letter: DeadLetter) -> Headers:
     return [("riskstream-redriven", letter.position)]
 
 
-def _parts(letters: list[DeadLetter]) -> Iterator[list[DeadLetter]]:
+def _parts(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
     """The letters by transaction, in order."""
     some: list[DeadLetter] = []
     size = 0

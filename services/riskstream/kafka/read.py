@@ -16,9 +16,17 @@ from riskstream.kafka.starts import is_expired, legal_start
 from riskstream.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
 
+FRUGAL = {"fetch.message.max.bytes": 4_096, "queued.max.messages.kbytes": 1_024}
+"""Of a client that holds little at once. A fetch of a MB may hold hundreds of batches that decompress to 90 MB each."""
+MOST, MOST_FRUGAL = 1000, 10
+"""Records that `until_end` takes at once."""
+
 
 class TopicReader:
-    """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given offsets."""
+    """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given offsets.
+
+    `is_frugal`: at most a few records are held at once, of whatever size, at some speed.
+    """
 
     def __init__(
         self,
@@ -29,6 +37,7 @@ class TopicReader:
         offsets: dict[tuple[str, int], int] | None = None,
         committed_only: bool = True,
         fetch_wait_ms: int = 20,
+        is_frugal: bool = False,
     ) -> None:
         self._bootstrap, self._admin = bootstrap, TopicAdmin(bootstrap)
         counts = self._admin.partitions()
@@ -36,8 +45,10 @@ class TopicReader:
             if topic not in counts:
                 raise Fatal(what=f"no topic {topic}", where=bootstrap, do="run `riskstream topics apply`", exit_code=2)
         isolation = "read_committed" if committed_only else "read_uncommitted"
+        self._most = MOST_FRUGAL if is_frugal else MOST
+        held: dict[str, int] = FRUGAL if is_frugal else {}
         self._consumer = consumer(
-            bootstrap, "riskstream-reader", **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms}
+            bootstrap, "riskstream-reader", **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms, **held}
         )
         self.counts = {topic: counts[topic] for topic in topics}
         self.ends = {
@@ -131,7 +142,7 @@ class TopicReader:
                 )
             if given := self._up_to_ends(records):
                 yield given
-            records = self._fetch(0.2, 1000) if self._is_before_ends(self._fetched) else []
+            records = self._fetch(0.2, self._most) if self._is_before_ends(self._fetched) else []
 
     def _is_before_ends(self, positions: dict[tuple[str, int], int]) -> bool:
         return any(positions[place] < at for place, at in self.ends.items())
