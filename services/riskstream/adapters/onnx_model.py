@@ -15,6 +15,7 @@ from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.features.sets import SETS
 from riskstream.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import read_regular
 
 log = structlog.get_logger("model")
 
@@ -166,7 +167,7 @@ def _read_paths(folder: Path, expected: str, columns: int) -> TreePaths:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise Fatal(
             what=f"{path.name} cannot be read: {error.strerror}",

@@ -20,6 +20,7 @@ from riskstream.contracts.catalog import contract
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.validity import REJECT_RULES_VERSION
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import read_regular
 
 FORMAT = 1
 FILES = ("model.json", "model.onnx", "reasons.npz", "card.html")
@@ -60,7 +61,7 @@ def pack(
     files = {}
     for name in (*FILES, *((STAGE2,) if (folder / STAGE2).exists() else ())):
         try:
-            files[name] = (folder / name).read_bytes()
+            files[name] = read_regular(folder / name)
         except OSError as error:
             raise Fatal(what=f"{name} cannot be read: {error.strerror}", where=str(folder), do="train the model again",
                         exit_code=2) from error  # fmt: skip
@@ -99,8 +100,7 @@ def pack(
 def read(path: Path, public: PublicKey | None) -> Release:
     """The release in a file, checked whole: with `public` its signature as well. Fatal says what is wrong with it."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        raw = read_regular(path, MAX_FILE_BYTES + 1)
     except OSError as error:
         raise Fatal(
             what=f"the release cannot be read: {error.strerror}", where=str(path), do="give a release file", exit_code=2

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import read_regular
 
 
 def make_keys(path: Path) -> Path:
@@ -118,7 +119,7 @@ def _public(public: Path) -> Ed25519PublicKey:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise Fatal(
             what=f"the key cannot be read: {error.strerror}", where=str(path), do="give a key file", exit_code=2

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.cli.options import InputFolder
 from riskstream.contracts.catalog import shipped
 from riskstream.contracts.compatibility import check as find_breaks
 from riskstream.contracts.compatibility import release as write_released
@@ -16,9 +17,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option(
-    "--schemas", type=click.Path(path_type=Path, exists=True, file_okay=False), help="folder [default: as shipped]"
-)
+@click.option("--schemas", type=InputFolder(), help="folder [default: as shipped]")
 def check(schemas: Path | None) -> int:
     """Name the field of every breaking change, and each schema that is not kept as released; exit code 1 where there is one."""
     folder = schemas or shipped("schemas")

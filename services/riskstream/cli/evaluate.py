@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from riskstream.cli.options import InputFile
 from riskstream.cli.outputs import is_page, json_with
 from riskstream.runtime.files import check_file, whole
 from riskstream.trainer.evaluate import curves, evaluate, read_scored
@@ -14,12 +15,12 @@ from riskstream.trainer.page import page
 
 @click.command()
 @click.option(
-    "--scores", type=click.Path(path_type=Path), required=True,
+    "--scores", type=InputFile(), required=True,
     help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if there, decision",
 )  # fmt: skip
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     required=True,
     help="Parquet: customer_id, transaction_id, is_fraud; without customer_id ids must be unique over all customers",
 )

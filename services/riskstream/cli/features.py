@@ -7,7 +7,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from riskstream.cli.options import features_option
+from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import Aggregate, FeatureSet, Input
@@ -19,7 +19,7 @@ _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 
 @click.command()
 @features_option("--set")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Parquet of transactions, sorted by time")
+@click.option("--data", type=InputFile(), required=True, help="Parquet of transactions, sorted by time")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
 @click.option(
     "--at", type=click.Choice(["event", "tile"]), default="event", show_default=True,

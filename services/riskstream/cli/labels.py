@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.options import InputFile, base_currency_option, kafka_option
 from riskstream.contracts.arrow import ArrowEncoder
 from riskstream.contracts.bounds import ColumnBounds
 from riskstream.contracts.columns import ColumnDecoder
@@ -29,7 +29,7 @@ _ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", 
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=InputFile())
 @kafka_option
 @base_currency_option
 def command(file: Path, kafka: str, base_currency: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from riskstream.adapters.rule_records import LISTS
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import InputFile, kafka_option
 from riskstream.cli.saved_rules import Saved, said
 from riskstream.runtime.errors import Fatal
 
@@ -36,7 +36,7 @@ def show(list_id: str | None, kafka: str) -> None:
 
 @command.command("set")
 @click.argument("list_id")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=InputFile(may_be_pipe=True))
 @kafka_option
 @_BY
 def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:

@@ -10,8 +10,37 @@ from typing import Any
 import click
 
 from riskstream.risk.features.sets import SETS
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_input
 
 LOCAL_DIR = Path("build/local")
+
+
+class InputFile(click.Path):
+    """A file that a command reads. Fatal before anything else is done where it is there and is no regular file."""
+
+    def __init__(self, *, may_be_pipe: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._may_be_pipe = may_be_pipe
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        option = param.opts[-1] if isinstance(param, click.Option) else (param.name or "").upper() if param else ""
+        check_input(path, option, may_be_pipe=self._may_be_pipe)
+        return path
+
+
+class InputFolder(click.Path):
+    """A folder that a command reads. Fatal where it is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not path.is_dir():
+            raise Fatal(what=f"{path.name} is no folder", where=str(path), do="give a folder", exit_code=2)
+        return path
 
 
 def default_kafka() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from riskstream.cli.options import base_currency_option, features_option, kafka_option
+from riskstream.cli.options import InputFile, base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.kafka.currency import check_currency
@@ -30,7 +30,7 @@ _DEADLINE_S = 24 * 3600.0
 @click.option("--output", default="scores.v1", show_default=True)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     help="Parquet of what was sent: also compare with what training computes of it",
 )
 @click.option("--id-prefix", default="", help="what stands before the ids of --data in the topics")

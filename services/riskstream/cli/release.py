@@ -8,7 +8,7 @@ import click
 
 from riskstream.adapters.release import Release, check_fits, pack, read
 from riskstream.adapters.signing import PublicKey, make_keys
-from riskstream.cli.options import features_option
+from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import is_release
 from riskstream.cli.release_channel import activate, adopt, list_command, withdraw
 from riskstream.risk.features.declare import FeatureSet
@@ -16,7 +16,7 @@ from riskstream.risk.features.sets import set_of
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 
-_FILE = click.argument("file", type=click.Path(path_type=Path))
+_FILE = click.argument("file", type=InputFile())
 
 
 @click.group()
@@ -37,11 +37,9 @@ def keygen(out: Path) -> None:
 @command.command("pack")
 @click.argument("model", type=click.Path(path_type=Path))
 @features_option("--features")
-@click.option("--key", type=click.Path(path_type=Path), required=True, help="private key to sign with")
+@click.option("--key", type=InputFile(), required=True, help="private key to sign with")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="release file to write")
-@click.option(
-    "--parity", type=click.Path(path_type=Path), help="what `riskstream parity --json` wrote: a mismatch is refused"
-)
+@click.option("--parity", type=InputFile(), help="what `riskstream parity --json` wrote: a mismatch is refused")
 def pack_command(model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None) -> None:
     """Pack the folder MODEL of `riskstream train` and sign it."""
     check_file(out, is_own=is_release, inputs=[key, parity])
@@ -73,7 +71,7 @@ def _parity(path: Path) -> dict[str, int]:
 
 @command.command()
 @_FILE
-@click.option("--key", type=click.Path(path_type=Path), required=True, help="public key of the signer")
+@click.option("--key", type=InputFile(), required=True, help="public key of the signer")
 def verify(file: Path, key: Path) -> None:
     """Check signature, every file's hash, and that this riskstream has the contracts it was made for."""
     release = read(file, PublicKey.read(key))

@@ -21,7 +21,7 @@ from riskstream.adapters.release_records import (
     content_of,
 )
 from riskstream.adapters.signing import PublicKey, public_of
-from riskstream.cli.options import kafka_option
+from riskstream.cli.options import InputFile, kafka_option
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
@@ -31,7 +31,7 @@ from riskstream.risk.features.sets import set_of
 from riskstream.runtime.errors import Fatal
 
 _KEY = click.option(
-    "--key", type=click.Path(path_type=Path), required=True, help="private key of the signer: what scorers do is signed"
+    "--key", type=InputFile(), required=True, help="private key of the signer: what scorers do is signed"
 )
 _BY = click.option("--by", default="", callback=lambda _context, _option, by: by[:MAX_BY], help="who does it")
 _WAIT = click.option(
@@ -52,7 +52,7 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=InputFile())
 @_each
 def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: str) -> None:
     """Have every scorer of its feature set that was given the signer's public key use it, within seconds and at a batch edge.
@@ -145,9 +145,7 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
 
 @click.command("list")
 @kafka_option
-@click.option(
-    "--key", "keys", multiple=True, type=click.Path(path_type=Path), help="public key to check by, may be repeated"
-)
+@click.option("--key", "keys", multiple=True, type=InputFile(), help="public key to check by, may be repeated")
 @_SCORES
 @click.option(
     "--recent",

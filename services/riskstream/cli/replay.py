@@ -11,7 +11,7 @@ from typing import Self
 
 import click
 
-from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.options import InputFile, base_currency_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.kafka.currency import check_currency
@@ -25,11 +25,11 @@ from riskstream.runtime.files import check_file, whole
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=InputFile())
 @kafka_option
 @click.option(
     "--mapping",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     help="YAML: your columns to the contract [default: the contract's own names]",
 )
 @click.option("--rate", type=click.FloatRange(0.1), help="events a second at most")

@@ -8,7 +8,7 @@ import click
 import numpy as np
 import yaml
 
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import InputFile, features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.cli.saved_rules import Saved, said
 from riskstream.risk.features.declare import FeatureSet
@@ -18,7 +18,7 @@ from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.errors import Fatal
 
-_FILE = click.argument("file", type=click.Path(path_type=Path), required=False)
+_FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
 
 @click.group()
@@ -39,9 +39,7 @@ def check(file: Path | None, features: FeatureSet) -> None:
 
 @command.command("dry-run")
 @_FILE
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Parquet of the contract's columns, sorted by time"
-)
+@click.option("--data", type=InputFile(), required=True, help="Parquet of the contract's columns, sorted by time")
 @features_option("--features")
 def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None:
     """What the rules would have done to these transactions. Exit code 1 where one would stop more than its max_share."""
@@ -82,7 +80,7 @@ def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, feat
 @click.option("--id", "only", multiple=True, help="this rule of the file alone, may be repeated")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     required=True,
     help="Parquet of past transactions: they are tried on it first",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from riskstream.cli.options import features_option
+from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.risk.features.declare import FeatureSet
@@ -26,7 +26,7 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     required=True,
     help="Parquet: the contract's columns and is_fraud, or `riskstream logged`",
 )

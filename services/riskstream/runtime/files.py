@@ -1,8 +1,10 @@
 """Files and folders that are there whole or not at all, and that never replace what somebody else put there.
 
-A command asks `check_file` or `check_folder` before its work, and writes with `whole` or `whole_folder` after it.
+A command asks `check_file` or `check_folder` before its work, and writes with `whole` or `whole_folder` after it. What it
+reads is asked by `check_input` or read by `read_regular`: opening a named pipe waits for its writer, a device may never end.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -15,6 +17,40 @@ from riskstream.runtime.errors import Fatal
 
 IsOwn = Callable[[Path], bool]
 """True where what stands at a path was written by the same command; raises nothing that is no OSError or ValueError."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)  # fmt: skip
+
+
+def check_input(path: Path, option: str, *, may_be_pipe: bool = False) -> None:
+    """Fatal where `path` is there and is no regular file; what is missing or may not be read its reader says.
+
+    `may_be_pipe`: what the process was given open is as well, /dev/stdin or /dev/fd/N, where it is a pipe.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    is_given = path == Path("/dev/stdin") or path.parent == Path("/dev/fd")
+    if stat.S_ISREG(mode) or (may_be_pipe and is_given and stat.S_ISFIFO(mode)):
+        return
+    do = f"give a regular file as {option}" + (", or /dev/stdin behind a pipe" if may_be_pipe else "")
+    raise Fatal(what=f"{path.name or path} cannot be read: it is {_kind(mode)}", where=str(path), do=do, exit_code=2)
+
+
+def read_regular(path: Path, most: int = -1) -> bytes:
+    """The file's content, at most so many bytes of it; OSError where it is no regular file, or cannot be read."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"it is {_kind(mode)}")
+    with path.open("rb") as file:
+        return file.read(most)
+
+
+def _kind(mode: int) -> str:
+    return next((name for is_so, name in _KINDS if is_so(mode)), "no regular file")
 
 
 def check_file(path: Path, option: str = "--out", *, is_own: IsOwn, inputs: Collection[Path | None] = ()) -> None:
