@@ -15,7 +15,6 @@ from riskstream.contracts.catalog import Topic, topics
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import producing
-from riskstream.kafka.dead_letters import read_dead_letters
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
 from riskstream.kafka.limits import OVERHEAD, fitted, producer_bytes, record_bytes
 from riskstream.kafka.produce import put
@@ -138,7 +137,7 @@ def test_a_transaction_of_exactly_the_limit_is_answered_and_its_letter_is_whole(
     own.send(1, [(KEY, value), (KEY, frame(customer_id="c-1"))])
     answers = [(each["src"], each["verdict"], each["reason"]) for each in own.scores(2)]
     assert answers == [(0, "REJECTED", "too_large"), (1, "GOOD", None)]
-    [letter] = read_dead_letters(own.kafka, own.dead_letters)
+    [letter] = own.letters(1)
     assert letter.record.value == value, "a letter's topic takes all that its source takes"
     assert not letter.is_cut
     service.server.stop()
@@ -158,6 +157,6 @@ def test_a_label_of_exactly_the_limit_is_a_letter_and_is_whole(bare: Chain) -> N
     own.wait_committed(1, 1)
     running.end()
     assert not running.failed
-    [letter] = read_dead_letters(own.kafka, own.dead_letters)
+    [letter] = own.letters(1)
     assert letter.record.value == value
     assert not letter.is_cut

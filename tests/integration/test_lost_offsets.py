@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import time
 from collections import Counter
 
 import numpy as np
@@ -81,7 +80,6 @@ def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_group
     tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "2000"})
     wait_ready([scorer, tracker])
     world.wait_for_tracker()
-    time.sleep(1)
     tracker.server.stop()
     tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "60000"})  # commits, and writes no state
     world.send(_burst(world.tag, 120, 120))

@@ -13,6 +13,7 @@ from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.client import producer
+from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.kafka.read import TopicReader
 from riskstream.local.services import Service, wait_ready
 
@@ -108,6 +109,17 @@ class OwnTopics:
                 assert time.monotonic() < end, f"{len(found)} of {count} scores within {DEADLINE_S} s"
                 records = reader.poll(0.1)
                 found += [{**codec("score.v1").decode(each.value), "partition": each.partition} for each in records]
+        return found
+
+    def letters(self, count: int) -> list[DeadLetter]:
+        """The dead letters, once there are so many: a letter follows its score, and may not be there yet when that is."""
+        found: list[DeadLetter] = []
+
+        def are_there() -> bool:
+            found[:] = read_dead_letters(self.kafka, self.dead_letters)
+            return len(found) >= count
+
+        wait_until(are_there, f"{count} dead letters")
         return found
 
     def wait_committed(self, partition: int, offset: int, group: str = "") -> None:

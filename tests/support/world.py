@@ -2,16 +2,19 @@
 
 import http.client
 import json
+import re
 import time
 import urllib.parse
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+from confluent_kafka import TopicPartition
+
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import producer
+from riskstream.kafka.client import consumer, producer
 from riskstream.kafka.ports import Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.kafka.produce import BulkProducer
@@ -85,15 +88,21 @@ class World:
         return out
 
     def wait_for_tracker(self) -> None:
-        """Return when the tracker has committed every score, and flushed."""
+        """Return when the tracker has committed every score, with every state that it changed."""
         end = time.monotonic() + DEADLINE_S
-        while True:
-            done = self.admin.group_offsets("tracker")
-            if all(done.get(("scores.v1", number), 0) >= at for number, at in enumerate(self.ends("scores.v1"))):
-                break
-            assert time.monotonic() < end, f"the tracker is at {done}"
+        while any(self._written_to(number) < at for number, at in enumerate(self.ends("scores.v1"))):
+            assert time.monotonic() < end, f"the tracker has not written every state within {DEADLINE_S} s"
             time.sleep(0.1)
-        time.sleep(1.5)  # its flush interval and a commit
+
+    def _written_to(self, partition: int) -> int:
+        """Up to which score the tracker's states are written, as its commit says; 0 where it has not committed."""
+        client = consumer(self.kafka, "tracker")
+        try:
+            [found] = client.committed([TopicPartition("scores.v1", partition)], timeout=10)
+        finally:
+            client.close()
+        said = re.search(r"flushed=(\d+)", found.metadata or "")
+        return int(said[1]) if said else 0
 
     def post(self, path: str, body: bytes, **headers: str) -> tuple[int, str, dict[str, Any]]:
         """(status, content type, JSON) of a POST to the gateway."""
