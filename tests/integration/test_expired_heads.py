@@ -194,6 +194,36 @@ def test_a_derived_lane_whose_state_cannot_be_read_waits_and_takes_nothing(own: 
     running.end()
 
 
+class _HalfWaiting(_Waiting):
+    """Cannot read its state of partition 0."""
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        if partition == 0:
+            super().restore(partition, records)
+
+
+def test_a_partition_whose_state_cannot_be_read_holds_up_no_other(own: OwnTopics) -> None:
+    own.send(0, rows("a", 0, 10))
+    own.send(1, rows("a", 10, 30))
+    stop, work, metrics = (
+        threading.Event(),
+        _HalfWaiting(own.output, _open_gate()),
+        ProfilerMetrics(CollectorRegistry()),
+    )
+    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    lane = DerivedLane(settings, work, metrics, stop)
+    running = _Running(lane, stop)
+    own.wait_committed(1, 30)
+    assert work.taken == list(range(30))
+    wait_until(lambda: metrics.waiting._value.get() == 1, "the other one waits")
+    assert not lane.is_ready
+    work.is_known = True
+    own.wait_committed(0, 10)
+    assert lane.is_ready
+    running.end()
+    assert not running.failed
+
+
 def test_a_derived_lane_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -> None:
     gate = threading.Event()
     own.send(1, rows("a", 0, 1))

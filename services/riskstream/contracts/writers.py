@@ -65,6 +65,11 @@ def find(schema_id: int) -> Schema | Unknown | None:
     return _process.writers.find(schema_id)
 
 
+def is_known(frame: bytes | None) -> bool:
+    """True where the schema that a frame names is known by now."""
+    return isinstance(find(int.from_bytes((frame or b"")[1:5], "big")), dict)
+
+
 def find_other(schema_id: int) -> Schema | Unknown | None:
     """As `find`, of an id that is none of a contract's own: one that is bundled is another contract's, and nobody is asked."""
     bundled = contract_by_id().get(schema_id)

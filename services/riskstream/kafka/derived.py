@@ -62,7 +62,9 @@ class DerivedLane:
         """Records since the last commit, and when the first sampled one of them was taken."""
         self._unopened: set[int] = set()
         """Partitions given to us whose state is not taken up yet: nothing of theirs is taken."""
-        self._open_at = 0.0
+        self._open_at = self._open_by = 0.0
+        self._state_waits: list[SchemaWait] = []
+        """What partitions whose state cannot be read wait for; looked at again when one is over, or at `_open_by`."""
         self._expired: set[int] = set()
         """Partitions whose head passed us: they go on where Kafka says that records are."""
         self._is_broken = False
@@ -130,12 +132,16 @@ class DerivedLane:
         for each in partitions:
             self._lag.own(self._settings.source, each.partition)
         self._unopened |= {each.partition for each in partitions}
-        self._open_at = 0.0
+        self._open_at = self._open_by = 0.0
         log.info("assigned", partitions=[each.partition for each in partitions])
 
     def _open(self) -> None:
         """Take up state and positions of the partitions given to us; later, where Kafka or a schema is not there yet."""
-        if not self._unopened or time.monotonic() < self._open_at:
+        now = time.monotonic()
+        if not self._unopened or now < self._open_at:
+            return
+        if self._parts and now < self._open_by and not any(wait.is_over() for wait in self._state_waits):
+            self._open_at = now + _AGAIN_S  # reading all states again holds up those that go on
             return
         numbers = sorted(self._unopened)
         try:
@@ -146,26 +152,32 @@ class DerivedLane:
         except Retryable as error:
             for number in numbers:
                 self._parts.pop(number, None)
-            log.warning("taking up waits", partitions=numbers, why=str(error))
             self._open_at = time.monotonic() + _AGAIN_S
+            log.warning("taking up waits", partitions=numbers, why=str(error))
             return
-        self._unopened.clear()
+        self._unopened -= starts.keys()
+        now = time.monotonic()
+        self._open_at, self._open_by = now + _AGAIN_S, now + _AGAIN_BESIDE_S
         log.info("taken up", offsets=starts)
 
     def _take_up(self, numbers: list[int]) -> dict[int, int]:
         """State, positions, and where to go on: the last flush by the group's metadata, or where the state itself stands.
 
-        Retryable where Kafka does not answer, or the schema of a state is not known.
+        Without those whose state is of a schema that is not known. Retryable where Kafka does not answer.
         """
         source = self._settings.source
         committed = Committed.read(self._consumer, source, numbers)
         for number in numbers:
             self._work.drop(number)
             self._work.resume(number, committed[number].metadata)
-        read_states(self._settings.kafka, self._work, self._view, committed, self._see)
+        waiting = read_states(self._settings.kafka, self._work, self._view, committed, self._see)
+        self._state_waits = list(waiting.values())
+        for number, wait in waiting.items():
+            self._work.drop(number)
+            log.warning("taking up waits", partitions=[number], why=str(wait))
         fault_point("restored")
         starts = {}
-        for number in numbers:
+        for number in [each for each in numbers if each not in waiting]:
             given = committed[number]
             wanted = self._work.start(number, given.flushed)
             if given.flushed is None:  # set by hand to leave records out, or none
@@ -192,7 +204,7 @@ class DerivedLane:
         self._waits.clear()
         self._expired.clear()
         self._taken = self._taken_ns = 0
-        self._open_at = time.monotonic() + _AFTER_ABORT_S
+        self._open_at, self._open_by = time.monotonic() + _AFTER_ABORT_S, 0.0
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         if self._transactions.failure is None and not self._is_broken:
@@ -348,4 +360,4 @@ class DerivedLane:
 
 
 _AFTER_ABORT_S = 0.5
-_AGAIN_S, _ANSWER_S = 1.0, 10.0
+_AGAIN_S, _AGAIN_BESIDE_S, _ANSWER_S = 1.0, 15.0, 10.0

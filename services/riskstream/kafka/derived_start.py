@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.client import translated
 from riskstream.kafka.ports import DerivedWork, Record, View
 from riskstream.kafka.read import TopicReader
@@ -41,10 +42,11 @@ class Committed:
 
 def read_states(
     kafka: str, work: DerivedWork, view: View | None, committed: dict[int, Committed], see: Callable[[], None]
-) -> None:
+) -> dict[int, SchemaWait]:
     """Give the work the records of its state topics by partition, and those of its tail topics where offsets are lost.
 
-    `see` is called while it is reading.
+    The answer: of partitions whose state is of a schema that is not known what they wait for. The others can go on. `see` is
+    called while it is reading.
     """
     states: dict[int, list[Record]] = {number: [] for number in committed}
     with TopicReader(kafka, list(work.state_topics)) as reader:
@@ -58,11 +60,16 @@ def read_states(
         for topic in work.tail_topics:
             see()
             tails += newest_records(kafka, topic)
+    waiting: dict[int, SchemaWait] = {}
     for number, records in states.items():
-        work.restore(number, records + [record for record in tails if record.partition == number])
-        if view is not None:
-            view.restore(number, records)
+        try:
+            work.restore(number, records + [record for record in tails if record.partition == number])
+            if view is not None:
+                view.restore(number, records)
+        except SchemaWait as wait:
+            waiting[number] = wait
         see()
+    return waiting
 
 
 def _flushed(metadata: str | None) -> int | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
+from riskstream.contracts.writers import SchemaWait, is_known
 from riskstream.kafka.ports import Output, Record
 from riskstream.risk.features.declare import Entity, FeatureSet
 from riskstream.risk.features.profile_log import ProfileLog
@@ -112,6 +112,7 @@ class ProfilerCore:
             raise SchemaWait(
                 what=f"a record of our own cannot be read ({error})",
                 where=f"{record.topic} {record.partition}:{record.offset}",
+                is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
             ) from error
         self._metrics.unreadable_states.labels(topic=record.topic).inc()
         log.error(

@@ -7,7 +7,7 @@ import structlog
 
 from riskstream.contracts.bounds import decoded
 from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait, find
+from riskstream.contracts.writers import SchemaWait, is_known
 from riskstream.kafka.ports import Output, Record
 from riskstream.kafka.positions import AcceptedReader
 from riskstream.risk.windows import CustomerState, check_place, check_sums
@@ -18,6 +18,7 @@ from riskstream.tracker.owned import Owned
 log = structlog.get_logger("tracker")
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
 _ALERTED = "alerted="
+_SCHEMA_NOT_KNOWN = ("unknown_schema", "incompatible_schema")
 
 
 class TrackerCore:
@@ -58,8 +59,10 @@ class TrackerCore:
         """Load the partition's newest states and where they stand, and the newest alerts; call `resume` first.
 
         A flush writes all changed states in one transaction, so the newest of them holds every score before its own.
+        SchemaWait where the newest record of a key is of a schema that is not known: a version that knows it reads it.
         """
-        owned = self._owned[partition]
+        owned, records = self._owned[partition], list(records)
+        newest = {(record.topic, record.key): record.offset for record in records}
         for record in records:
             try:
                 if record.topic == ALERTS:
@@ -75,20 +78,17 @@ class TrackerCore:
                     check_sums(state, self._base_currency)
                     owned.load(state)
             except Rejected as error:
-                self._see_unreadable(owned, record, error)
+                if error.reason not in _SCHEMA_NOT_KNOWN:
+                    self._see_unreadable(owned, record, error)
+                elif record.offset == newest[record.topic, record.key]:  # nothing took its place
+                    raise _state_waits(record, error) from error
         self._count()
 
     def _see_unreadable(self, owned: Owned, record: Record, error: Rejected) -> None:
         """Its customer begins anew, and the windows that it may have held are said to lack scores.
 
-        An older state of the customer would lack scores as well, and not say so. Held where only the schema is not known:
-        a version that knows it reads it.
+        An older state of the customer would lack scores as well, and not say so.
         """
-        if error.reason in ("unknown_schema", "incompatible_schema"):
-            raise SchemaWait(
-                what=f"a record of our own cannot be read ({error})",
-                where=f"{record.topic} {record.partition}:{record.offset}",
-            ) from error
         self._metrics.unreadable_states.labels(topic=record.topic).inc()
         log.error(
             "a record of our own cannot be read and is left out", topic=record.topic, partition=record.partition,
@@ -246,12 +246,17 @@ def _alert_of(record: Record, score: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _state_waits(record: Record, error: Rejected) -> SchemaWait:
+    """Hold the partition before a record of our own; over when its schema becomes known."""
+    return SchemaWait(
+        what=f"a record of our own cannot be read ({error})", where=f"{record.topic} {record.partition}:{record.offset}",
+        is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
+    )  # fmt: skip
+
+
 def _held_at(record: Record, error: Rejected, index: int) -> SchemaWait:
     """Hold at a score that cannot be read; over when its schema becomes known, never where its bytes are broken."""
-    known = int.from_bytes((record.value or b"")[1:5], "big") if error.reason == "unknown_schema" else None
     return SchemaWait(
-        what=f"a score cannot be read ({error})",
-        where=f"scores.v1 {record.partition}:{record.offset}",
-        rows=[index],
-        is_over=lambda: known is not None and isinstance(find(known), dict),
-    )
+        what=f"a score cannot be read ({error})", where=f"scores.v1 {record.partition}:{record.offset}", rows=[index],
+        is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
+    )  # fmt: skip

@@ -199,8 +199,11 @@ def test_a_state_under_a_schema_that_nobody_knows_is_waited_for() -> None:
     newer = Record(
         topic="customer-risk.v1", headers=[], partition=0, offset=3, key=b"c-1", value=value, appended_at=NOW_MS
     )
-    with pytest.raises(SchemaWait, match=r"customer-risk\.v1 0:3"):
+    with pytest.raises(SchemaWait, match=r"customer-risk\.v1 0:3") as held:
         core.restore(0, [newer])
+    assert not held.value.is_over()
+    core.restore(0, [newer, replace(newer, offset=4, value=None)])
+    assert core.start(0, None) == 0, "what took its place is an end: nobody waits for what stood there before"
 
 
 def test_an_erased_customer_does_not_come_back() -> None:
