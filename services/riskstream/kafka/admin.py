@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import (
@@ -198,6 +199,12 @@ class TopicAdmin:
                 if isinstance(problem, Fatal) or time.monotonic() >= end:
                     raise problem from error
                 time.sleep(0.05)  # a topic that was just made has no leader yet
+                self._learn_leaders()
+
+    def _learn_leaders(self) -> None:
+        """Have the client ask anew who leads: of itself it keeps to a leader of before for five minutes, and is refused."""
+        with suppress(KafkaException):
+            self._admin.list_topics(timeout=1.0)
 
     def group_offsets(self, group: str) -> dict[tuple[str, int], int]:
         """Committed offset of each partition that a group has committed; none of a group that the cluster does not know.
