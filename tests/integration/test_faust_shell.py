@@ -47,32 +47,37 @@ def test_the_lanes_behaviour_is_the_shells(faust_world: World, behaviour: Callab
     behaviour(faust_world)
 
 
-def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
+def _rows(tag: str, first: int, count: int, corrected: int = 0) -> list[tuple[bytes | None, bytes | None]]:
+    """`corrected`: of so many one takes the place of the customer's one before, where it is not 0."""
     return [
         (
             f"{tag}-{n % 20}".encode(),
             frame(
                 customer_id=f"{tag}-{n % 20}", transaction_id=f"{tag}-{n}", base_amount_minor=100 * (n % 37),
                 occurred_at=NOW_MS + n * 60_000,
+                corrects=f"{tag}-{n - 20}" if corrected and n >= 20 and n % corrected == 0 else None,
             ),
         )
         for n in range(first, first + count)
     ]  # fmt: skip
 
 
+SAID = (
+    "features", "score", "decision", "reasons", "flags", "corrected_at", "corrected_amount_minor", "corrected_is_refund",
+)  # fmt: skip
+
+
 def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> None:
-    rows = _rows(world.tag, 0, 600)
+    rows = _rows(world.tag, 0, 600, corrected=7)
     found = []
     for each in (world, faust_world):
         each.send(rows)
-        found.append(
-            {
-                score["transaction_id"]: (score["features"], score["score"], score["decision"], score["reasons"])
-                for score in each.scores(600)
-            }
-        )
+        found.append({score["transaction_id"]: [score[name] for name in SAID] for score in each.scores(600)})
     lane, shell = found
     assert len(lane) == 600
+    assert sum(said[5] is not None for said in lane.values()) == len(range(21, 600, 7)), (
+        "each correction found its original"
+    )
     assert {name: repr(each) for name, each in lane.items()} == {name: repr(each) for name, each in shell.items()}
 
 
