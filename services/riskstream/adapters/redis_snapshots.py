@@ -70,7 +70,10 @@ class RedisSnapshots:
         self._url = url.rsplit("@", 1)[-1]
         self._store, self._shelf, self._metrics, self._rest = store, shelf, metrics, rest
         # One connection: a server that was started again hashes otherwise, and a scan that goes on there would miss rows.
-        self._client = client_of(url, _TIMEOUT_MS, has_one_connection=True)
+        try:
+            self._client = client_of(url, _TIMEOUT_MS, has_one_connection=True)
+        except redis.RedisError as error:  # such a client connects at once
+            raise translated(error, self._url) from error
         self._mark = self._client.register_script(_MARK_SCRIPT)
         self._piece = self._client.register_script(_PIECE_SCRIPT)
         self._swap = self._client.register_script(_SWAP_SCRIPT)

@@ -47,10 +47,15 @@ def default_kafka() -> str:
     """RISKSTREAM_KAFKA, else the local stack's address, else 127.0.0.1:9092."""
     if given := os.environ.get("RISKSTREAM_KAFKA"):
         return given
+    return _local("kafka") or "127.0.0.1:9092"
+
+
+def _local(name: str) -> str | None:
+    """An address of the local stack, None where none runs here."""
     try:
-        return str(json.loads((LOCAL_DIR / "state.json").read_text())["kafka"])
+        return str(json.loads((LOCAL_DIR / "state.json").read_text())[name])
     except (OSError, ValueError, KeyError):
-        return "127.0.0.1:9092"
+        return None
 
 
 def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,6 +71,25 @@ def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str)
 
     read_schemas(kafka)
     return kafka
+
+
+def redis_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--redis URL of the scorers' state."""
+    return click.option(
+        "--redis", default=lambda: _local("redis") or "redis://127.0.0.1:6379/0", metavar="URL",
+        callback=lambda _context, _option, url: _redis_url(url),
+        help="URL of the state store [default: the local stack's, else redis://127.0.0.1:6379/0]",
+    )(function)  # fmt: skip
+
+
+def _redis_url(url: str) -> str:
+    """The URL as it is; BadParameter where it has not the shape of one."""
+    from riskstream.runtime.settings import redis_url  # here: commands that need no Redis start quicker without it
+
+    try:
+        return redis_url(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from riskstream.adapters.redis_snapshots import RedisSnapshots
 from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.snapshot_places import place_of
 from riskstream.adapters.snapshot_shelf import Shelf
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import features_option, kafka_option, redis_option
 from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.rebuild import Rebuild, Rebuilt
@@ -32,7 +32,7 @@ class _NoModel:
 
 @click.command()
 @kafka_option
-@click.option("--redis", default="redis://127.0.0.1:6379/0", show_default=True, help="URL of the state store")
+@redis_option
 @click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group")
 @features_option("--features")
 @click.option("--source", default="transactions.v1", show_default=True)

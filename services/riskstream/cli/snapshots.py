@@ -13,7 +13,7 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.adapters.snapshot_files import Damaged
 from riskstream.adapters.snapshot_places import place_of
 from riskstream.adapters.snapshot_shelf import Shelf, SnapshotName
-from riskstream.cli.options import features_option, kafka_option
+from riskstream.cli.options import features_option, kafka_option, redis_option
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.identity import read_identity
 from riskstream.risk.features.declare import FeatureSet
@@ -45,7 +45,7 @@ def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--output", default="scores.v1", show_default=True),
         click.option("--source", default="transactions.v1", show_default=True),
-        click.option("--redis", default="redis://127.0.0.1:6379/0", show_default=True, help="URL of the state store"),
+        redis_option,
         kafka_option,
     ):
         function = option(function)

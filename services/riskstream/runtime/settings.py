@@ -23,9 +23,15 @@ GroupName = Annotated[str, StringConstraints(pattern=r"^[^\s|]{1,200}$")]
 """A consumer group's, and a slot's within it."""
 
 
-def _redis_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+def redis_url(url: str) -> str:
+    """The URL as it is; ValueError, which does not repeat its password, where Redis's client would not know what to do with it."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    return url
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    redis_url(url.get_secret_value())
     return url
 
 
