@@ -101,7 +101,7 @@ def _chart(title: str, kind: str, windows: list[dict[str, Any]], name: str, is_d
         title=title,
         kind=kind,
         bars=bars,
-        y_labels=[(round(TOP + height * (1 - part), 2), f"{top * part:,.0f}") for part in (0, 0.5, 1)],
+        y_labels=[(round(TOP + height * (1 - part), 2), f"{top * part:,.15g}") for part in (0, 0.5, 1)],
         x_labels=[(round(LEFT + (index + 0.5) * step, 2), labels[index]) for index in range(0, len(values), every)],
     )
 

@@ -1,5 +1,6 @@
 """The report's numbers, and the same bytes for the same snapshot."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,12 @@ def test_an_erased_customer_is_in_the_totals_and_named_nowhere() -> None:
     assert found["totals"] == before["totals"]
     table = rows("DAILY", snapshot, [window["start_at"] for window in found["windows"]])
     assert {row["customer_id"] for row in table} == {"(erased)", "b"}
+
+
+def test_a_chart_s_axis_says_what_stands_at_its_lines() -> None:
+    found = _report(*_world(days=1))
+    for alerts, labels in ((5, ("0", "2.5", "5")), (1, ("0", "0.5", "1")), (31_000, ("0", "20,000", "40,000"))):
+        found["windows"][0]["alerts"] = alerts
+        text = page(found)
+        chart = text[text.index("<figcaption>Alerts") :]
+        assert tuple(re.findall(r'text-anchor="end">([^<]*)<', chart)[:3]) == labels
