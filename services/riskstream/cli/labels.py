@@ -19,6 +19,7 @@ from riskstream.kafka.produce import BulkProducer
 from riskstream.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.risk import validity
 from riskstream.risk.judge import OUT_OF_BOUNDS, LabelJudge
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 TOPIC = "labels.v1"
@@ -57,7 +58,7 @@ def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]
             table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
-            what=f"it cannot be read: {error}", where=str(file), do="give Parquet or CSV", exit_code=2
+            what=f"it cannot be read: {cause(error)}", where=str(file), do="give Parquet or CSV", exit_code=2
         ) from error
     if missing := [name for name in NEEDED if name not in table.column_names]:
         raise _wrong(file, f"column {missing[0]} is missing", f"give {', '.join(NEEDED)}")

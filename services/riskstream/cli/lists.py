@@ -7,6 +7,7 @@ import click
 from riskstream.adapters.rule_records import LISTS
 from riskstream.cli.options import InputFile, kafka_option
 from riskstream.cli.saved_rules import Saved, said
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 _BY = click.option("--by", default="", help="who changes it")
@@ -45,7 +46,10 @@ def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:
         values = [line.strip() for line in file.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise Fatal(
-            what=f"it cannot be read: {error}", where=str(file), do="give a text file, a value a line", exit_code=2
+            what=f"it cannot be read: {cause(error)}",
+            where=str(file),
+            do="give a text file, a value a line",
+            exit_code=2,
         ) from error
     _say(Saved.read(kafka), list_id, values, by)
 

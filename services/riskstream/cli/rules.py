@@ -16,6 +16,7 @@ from riskstream.risk.features.sets import SETS
 from riskstream.risk.money import shown
 from riskstream.risk.rules.expression import RuleError
 from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
@@ -189,12 +190,10 @@ def _read(
         given: Any = yaml.safe_load(text)
     except OSError as error:
         raise Fatal(
-            what=f"it cannot be read: {error.strerror}", where=where, do="give a file of rules", exit_code=2
+            what=f"it cannot be read: {cause(error)}", where=where, do="give a file of rules", exit_code=2
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Fatal(
-            what=f"it is not YAML: {str(error).splitlines()[0]}", where=where, do="mend it", exit_code=2
-        ) from error
+        raise Fatal(what=f"it is not YAML: {cause(error)}", where=where, do="mend it", exit_code=2) from error
     try:
         if not isinstance(given, dict) or set(given) - {"rules", "lists"}:
             raise RuleError("it must hold `rules` and, if need be, `lists`")

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from riskstream.risk.money import digits_of
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 _CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
@@ -51,8 +52,9 @@ def _read(path: Path) -> Rates:
         }
         return Rates(version=str(data["version"]), base=str(data["base"]), factors=factors)
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+        has_words = isinstance(error, OSError | yaml.YAMLError | ValueError)
         raise Fatal(
-            what=f"the rates cannot be read: {error if isinstance(error, ValueError) else repr(error)}",
+            what=f"the rates cannot be read: {cause(error) if has_words else repr(error)}",
             where=str(path),
             do="write them like gateway/rates.yaml",
             exit_code=2,

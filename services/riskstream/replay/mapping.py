@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from riskstream.contracts.catalog import MAX_AMOUNT_MINOR, contract
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 UNITS_MS = {"s": 1000, "ms": 1}
@@ -59,7 +60,7 @@ def read_mapping(path: Path) -> Mapping:
     try:
         data = yaml.safe_load(path.read_text())
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _wrong(path, f"it cannot be read: {error}") from error
+        raise _wrong(path, f"it cannot be read: {cause(error)}") from error
     if not isinstance(data, dict) or not isinstance(data.get("transaction"), dict):
         raise _wrong(path, "it has no section `transaction`")
     if unknown := set(data) - {"transaction", "label"}:

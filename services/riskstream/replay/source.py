@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from riskstream.replay.mapping import Mapping
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 BATCH_ROWS = 16_384
@@ -33,6 +34,10 @@ class FileSource:
         if not path.is_file():
             raise Fatal(what="there is no such file", where=str(path), do="give a Parquet or CSV file", exit_code=2)
         names = self._names()
+        if not any(names):
+            raise Fatal(
+                what="the file is empty", where=str(path), do="give one with a line of column names", exit_code=2
+            )
         missing = [name for name in mapping.columns if name not in names]
         if missing:
             raise Fatal(
@@ -51,7 +56,7 @@ class FileSource:
                 line += batch.num_rows
         except pa.ArrowInvalid as error:
             raise Fatal(
-                what=f"the file is broken: {error}", where=str(self.path), do="write it again", exit_code=2
+                what=f"the file is broken: {cause(error)}", where=str(self.path), do="write it again", exit_code=2
             ) from error
 
     def _names(self) -> list[str]:
@@ -65,7 +70,7 @@ class FileSource:
             return [name.strip().strip('"') for name in head.split(self._delimiter())]
         except (pa.ArrowInvalid, OSError) as error:
             raise Fatal(
-                what=f"the file cannot be read: {error}",
+                what=f"the file cannot be read: {cause(error)}",
                 where=str(self.path),
                 do="give a Parquet or CSV file",
                 exit_code=2,

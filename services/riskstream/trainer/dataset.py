@@ -16,6 +16,7 @@ from riskstream.contracts.catalog import contract
 from riskstream.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.risk.features.table import LATEST_MS
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
@@ -172,7 +173,7 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
         table = pq.read_table(path, columns=[*needed, *more])
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
-            what=f"the data cannot be read: {error}", where=str(path), do="give a Parquet file", exit_code=2
+            what=f"the data cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
         ) from error
     for name in needed:
         if name != "mcc" and table[name].null_count:

@@ -15,6 +15,7 @@ from riskstream.risk.features.key_kernel import hash_kernel
 from riskstream.risk.money import exact
 from riskstream.risk.rules.expression import Kind, Lists, Name
 from riskstream.risk.rules.rule import Rule
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.dataset import enum_indices, read_transactions, texts
 
@@ -79,7 +80,7 @@ class FileRows:
             self._table = pq.read_table(path, columns=wanted) if wanted else pa.table({})
         except pa.ArrowInvalid as error:
             raise Fatal(
-                what=f"it cannot be read: {error}", where=str(path), do="give a Parquet file", exit_code=2
+                what=f"it cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
             ) from error
         for name in wanted:
             if name not in self._table.column_names:

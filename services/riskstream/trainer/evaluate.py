@@ -16,6 +16,7 @@ from riskstream.contracts.catalog import contract
 from riskstream.risk.evaluation import at_budget, average_precision, calibration, card_precision, roc_auc
 from riskstream.risk.features.declare import DAY_MS, Aggregate, FeatureSet, Input
 from riskstream.risk.money import exact, shown
+from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.trainer.dataset import BASE_CURRENCY, one_currency
 
@@ -242,7 +243,7 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> pa.Tabl
         table = pq.read_table(path, columns=[*needed, *(name for name in more if name in found)])
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
-            what=f"it cannot be read: {error}", where=str(path), do="give a Parquet file", exit_code=2
+            what=f"it cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
         ) from error
     ids = table["transaction_id"].cast(pa.string())
     table = table.set_column(table.column_names.index("transaction_id"), "transaction_id", ids)

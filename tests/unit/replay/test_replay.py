@@ -286,3 +286,13 @@ def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Pa
     _, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
     assert {reason for _, reason in bad} == {"base_currency: not EUR, in which amounts are summed"}
     assert len(bad) == table.num_rows
+
+
+def test_an_empty_file_and_a_broken_mapping_are_one_sentence_each(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("")
+    with pytest.raises(Fatal, match="the file is empty"):
+        FileSource(tmp_path / "in.csv", default_mapping())
+    with pytest.raises(Fatal) as found:
+        read_mapping(_mapping(tmp_path, "transaction: [1,2"))
+    assert "\n" not in str(found.value)
+    assert "line 1, column 18" in str(found.value)
