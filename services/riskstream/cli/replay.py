@@ -17,7 +17,7 @@ from riskstream.cli.progress import bar
 from riskstream.kafka.currency import check_currency
 from riskstream.replay.convert import Converter
 from riskstream.replay.labels import WaitingLabels
-from riskstream.replay.mapping import default_mapping, read_mapping
+from riskstream.replay.mapping import read_mapping
 from riskstream.replay.merge import merged
 from riskstream.replay.send import Progress, ResumeFile, Sender
 from riskstream.replay.source import FileSource
@@ -30,7 +30,7 @@ from riskstream.runtime.files import check_file, whole
 @click.option(
     "--mapping",
     type=InputFile(),
-    help="YAML: your columns to the contract [default: the contract's own names]",
+    help="YAML: your columns to the contract [default: the contract's own names, those without default needed]",
 )
 @click.option("--rate", type=click.FloatRange(0.1), help="events a second at most")
 @click.option(
@@ -69,8 +69,10 @@ def command(
     check_file(bad_path, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[file, mapping, state])
     if state:
         check_file(state, "--state", is_own=json_with("identity", *Progress.__slots__), inputs=[file, mapping])
-    found = read_mapping(mapping) if mapping else default_mapping()
-    source = FileSource(file, found)
+    source = FileSource(file, read_mapping(mapping) if mapping else None)
+    found = source.mapping
+    if found.left_empty:
+        click.echo(f"not in the file and left empty: {', '.join(found.left_empty)}", err=True)
     resume = ResumeFile(state, file, mapping.read_text() if mapping else "") if state else None
     before = resume.read() if resume else Progress()
     stop = Event()

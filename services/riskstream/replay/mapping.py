@@ -1,6 +1,7 @@
 """The mapping file: which column of a file becomes which field of the contracts."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 UNITS_MS = {"s": 1000, "ms": 1}
-MAX_DELAY_DAYS = 36_500
+DELAY_DAYS, MAX_DELAY_DAYS, DAY_MS = 7, 36_500, 86_400_000
+KNOWN_AT = "label_known_at"
 _FIELD_KEYS = {"column", "value", "scale", "unit", "prefix"}
 
 
@@ -29,12 +31,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
-    """`fields` of the transaction by name; for the label a fraud column, and a known-at source or a delay."""
+    """`fields` of the transaction by name; for the label a fraud column, and a known-at source or a delay.
+
+    `left_empty`: fields that were looked for by the contract's own name and are not in the file.
+    """
 
     fields: dict[str, Source]
     is_fraud: str | None
     known_at: Source | None
     delay_ms: int
+    left_empty: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -44,14 +50,22 @@ class Mapping:
         return tuple(dict.fromkeys(used))
 
 
-def default_mapping() -> Mapping:
-    """The contract's own column names, with is_fraud and label_known_at: what `simulate` writes."""
-    names = [field["name"] for field in contract("transaction.v1").schema["fields"]]
+def default_mapping(names: Collection[str]) -> Mapping:
+    """The contract's own names, with is_fraud and label_known_at: what `simulate` writes.
+
+    Of a file that has the columns `names`: fields with a default and the label may be missing there. Without label_known_at
+    a label is known after 7 days.
+    """
+    schema = contract("transaction.v1").schema["fields"]
+    needed = {each["name"] for each in schema if "default" not in each} - {"base_amount_minor"}
+    fields = {each["name"]: Source(column=each["name"]) for each in schema if each["name"] in needed.union(names)}
+    fields.setdefault("base_amount_minor", fields["amount_minor"])
     return Mapping(
-        fields={name: Source(column=name) for name in names},
-        is_fraud="is_fraud",
-        known_at=Source(column="label_known_at"),
-        delay_ms=0,
+        left_empty=tuple(each["name"] for each in schema if each["name"] not in fields),
+        fields=fields,
+        is_fraud="is_fraud" if "is_fraud" in names else None,
+        known_at=Source(column=KNOWN_AT) if KNOWN_AT in names else None,
+        delay_ms=0 if KNOWN_AT in names else DELAY_DAYS * DAY_MS,
     )
 
 
@@ -86,7 +100,7 @@ def _label(path: Path, label: Any) -> dict[str, Any]:
         raise _wrong(path, f"label is {label!r}, no section")
     if unknown := set(label) - {"is_fraud", "known_at", "delay_days"}:
         raise _wrong(path, f"label.{_first(unknown)} is unknown")
-    is_fraud, days = label.get("is_fraud"), label.get("delay_days", 7)
+    is_fraud, days = label.get("is_fraud"), label.get("delay_days", DELAY_DAYS)
     if not isinstance(is_fraud, str | None):
         raise _wrong(path, f"label.is_fraud is {is_fraud!r}, no name of a column")
     if not _is_number(days) or not 0 <= days <= MAX_DELAY_DAYS:
@@ -94,7 +108,7 @@ def _label(path: Path, label: Any) -> dict[str, Any]:
     known_at = _source(path, "label.known_at", label["known_at"]) if "known_at" in label else None
     if known_at is not None and known_at.column is None:
         raise _wrong(path, "label.known_at needs a column")
-    return {"is_fraud": is_fraud, "known_at": known_at, "delay_ms": int(days * 86_400_000)}
+    return {"is_fraud": is_fraud, "known_at": known_at, "delay_ms": int(days * DAY_MS)}
 
 
 def _source(path: Path, key: str, value: Any) -> Source:

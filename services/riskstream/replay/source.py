@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from riskstream.replay.mapping import Mapping
+from riskstream.replay.mapping import Mapping, default_mapping
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
@@ -26,8 +26,8 @@ class FileRows:
 class FileSource:
     """One file. `total` is its rows where that is known (Parquet), else None; `done_share` for a CSV's progress."""
 
-    def __init__(self, path: Path, mapping: Mapping) -> None:
-        self.path, self._mapping = path, mapping
+    def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
+        self.path = path
         self.total: int | None = None
         self.broken_lines: list[tuple[int, str]] = []
         self.is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
@@ -38,7 +38,8 @@ class FileSource:
             raise Fatal(
                 what="the file is empty", where=str(path), do="give one with a line of column names", exit_code=2
             )
-        missing = [name for name in mapping.columns if name not in names]
+        self.mapping = mapping or default_mapping(names)
+        missing = [name for name in self.mapping.columns if name not in names]
         if missing:
             raise Fatal(
                 what=f"column {missing[0]} is not in the file",
@@ -81,7 +82,7 @@ class FileSource:
 
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self.path, pre_buffer=False) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=list(self._mapping.columns), use_threads=False)
+            yield from file.iter_batches(BATCH_ROWS, columns=list(self.mapping.columns), use_threads=False)
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         names = self._names()
@@ -98,7 +99,7 @@ class FileSource:
             parse_options=pa.csv.ParseOptions(delimiter=self._delimiter(), invalid_row_handler=on_broken),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
-                include_columns=list(self._mapping.columns),
+                include_columns=list(self.mapping.columns),
                 strings_can_be_null=True,
                 null_values=[""],
             ),

@@ -14,7 +14,7 @@ import pytest
 
 from riskstream.replay.convert import Converter
 from riskstream.replay.labels import DAY_MS, MAX_OPEN, WaitingLabels
-from riskstream.replay.mapping import default_mapping, read_mapping
+from riskstream.replay.mapping import read_mapping
 from riskstream.replay.merge import HOUR_MS, Slice, merged
 from riskstream.replay.send import Progress, ResumeFile
 from riskstream.replay.source import FileSource
@@ -45,10 +45,10 @@ def _mapping(tmp_path: Path, text: str = MAPPING) -> Path:
 
 
 def _slices(path: Path, mapping: Path | None, tmp_path: Path) -> tuple[list[Slice], list[tuple[int, str]]]:
-    found = read_mapping(mapping) if mapping else default_mapping()
     bad: list[tuple[int, str]] = []
     waiting = WaitingLabels(tmp_path / "labels")
-    out = list(merged(FileSource(path, found), Converter(found), waiting, lambda line, why: bad.append((line, why))))
+    source = FileSource(path, read_mapping(mapping) if mapping else None)
+    out = list(merged(source, Converter(source.mapping), waiting, lambda line, why: bad.append((line, why))))
     waiting.close()
     return out, bad
 
@@ -291,8 +291,27 @@ def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Pa
 def test_an_empty_file_and_a_broken_mapping_are_one_sentence_each(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("")
     with pytest.raises(Fatal, match="the file is empty"):
-        FileSource(tmp_path / "in.csv", default_mapping())
+        FileSource(tmp_path / "in.csv")
     with pytest.raises(Fatal) as found:
         read_mapping(_mapping(tmp_path, "transaction: [1,2"))
     assert "\n" not in str(found.value)
     assert "line 1, column 18" in str(found.value)
+
+
+def test_a_file_in_the_contract_s_names_needs_only_those_without_a_default(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    head = "transaction_id,customer_id,account_token,channel,kind,amount_minor,currency,occurred_at"
+    path.write_text(f"{head},is_fraud\nt-1,c-1,a-1,POS,PURCHASE,1999,EUR,1700000000000,1\n")
+    slices, bad = _slices(path, None, tmp_path)
+    assert bad == []
+    (row,) = [row for each in slices if each.transactions is not None for row in each.transactions.to_pylist()]
+    assert (row["base_amount_minor"], "terminal_id" in row) == (1999, False)
+    (label,) = [row for each in slices if each.labels is not None for row in each.labels.to_pylist()]
+    assert label["outcome"] == "FRAUD"
+    mapping = FileSource(path).mapping
+    assert mapping.delay_ms == 7 * DAY_MS
+    assert {"terminal_id", "mcc", "corrects"} <= set(mapping.left_empty)
+    assert "base_amount_minor" not in mapping.left_empty
+    path.write_text(head.replace("customer_id,", "") + "\n")
+    with pytest.raises(Fatal, match="column customer_id is not in the file"):
+        FileSource(path)
