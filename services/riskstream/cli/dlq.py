@@ -9,16 +9,29 @@ import numpy as np
 
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
+from riskstream.contracts.catalog import topics
 from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.currency import check_currency
 from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.kafka.rejects import REASON_TEXT
 from riskstream.risk import validity
 from riskstream.risk.judge import Judge, Keys, LabelJudge
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 
-topic_option = click.option("--topic", default="transactions.v1.dlq", show_default=True, help="dead-letter topic")
+
+def _letters_topic(_context: click.Context, _option: click.Parameter, topic: str) -> str:
+    """The topic; Fatal where it is one of ours that holds something else. Scorers may be given one of another name."""
+    if (known := topics().get(topic)) is not None and known.source is None:
+        ours = ", ".join(each.name for each in topics().values() if each.source is not None)
+        raise Fatal(what="it holds no dead letters", where=topic, do=f"give one of {ours}", exit_code=2)
+    return topic
+
+
+topic_option = click.option(
+    "--topic", default="transactions.v1.dlq", show_default=True, help="dead-letter topic", callback=_letters_topic
+)
 reason_option = click.option("--reason", help="only letters with this reason (docs/rejects.md)")
 _AT_ONCE, _AT_ONCE_BYTES = 1000, 16_000_000
 
@@ -36,11 +49,16 @@ def command() -> None:
 def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) -> None:
     """Count the dead letters by reason, or with --positions print each as it is read."""
     counts: Counter[str] = Counter()
+    there: set[str] = set()
     for each in read_dead_letters(kafka, topic):
+        there.add(each.reason)
         if reason in (None, each.reason):
             counts[each.reason] += 1
             if positions:
                 click.echo(f"{each.position:>14}  {each.reason:26} {each.detail}")
+    if reason and not counts and reason not in REASON_TEXT:
+        told = ", ".join(sorted(there)) or "no letters at all"
+        raise Fatal(what=f"no reason {reason}", where=topic, do=f"see docs/rejects.md; there are {told}", exit_code=2)
     if not positions:
         for name, count in counts.most_common():
             click.echo(f"{count:>10,}  {name}")

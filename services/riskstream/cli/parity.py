@@ -17,6 +17,7 @@ from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 from riskstream.scorer.parity import ParityCheck
+from riskstream.trainer.dataset import Transactions, read_transactions
 from riskstream.trainer.offline_parity import Offline, OfflineParity
 
 PROFILE_EVENTS = "profile-events.v1"
@@ -50,6 +51,9 @@ def command(
         check_file(json_out, "--json", is_own=json_with("is_whole", "compared", "problems"), inputs=[data, metrics])
     if metrics:
         check_file(metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data])
+    sent = (
+        read_transactions(data) if data else None
+    )  # first: what is wrong with the file is said before the topics are read
     check_currency(kafka, base_currency)
     with TopicReader(kafka, [source, output], committed_only=False) as reader:
         for (topic, number), first in reader.positions.items():
@@ -70,8 +74,8 @@ def command(
     _show(asdict(found), features.label, found.is_whole)
     counts = asdict(found)
     is_whole = found.is_whole
-    if data is not None:
-        offline = _offline(kafka, output, data, features, id_prefix)
+    if sent is not None:
+        offline = _offline(kafka, output, sent, features, id_prefix)
         counts |= {f"offline_{name}": value for name, value in asdict(offline).items()}
         is_whole = is_whole and offline.is_whole
         _show(asdict(offline), f"{features.label} against training", offline.is_whole)
@@ -104,11 +108,9 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
                     do="give the cluster that the scorers read")  # fmt: skip
 
 
-def _offline(kafka: str, output: str, data: Path, features: FeatureSet, prefix: str) -> Offline:
+def _offline(kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str) -> Offline:
     """The logged vectors against those of the file's rows."""
-    from riskstream.trainer.dataset import read_transactions
-
-    check = OfflineParity(read_transactions(data), features, prefix)
+    check = OfflineParity(sent, features, prefix)
     with TopicReader(kafka, [output], committed_only=False) as reader:
         with bar("scores", sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:
             for records in reader.batches_until_end(_DEADLINE_S):

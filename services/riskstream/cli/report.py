@@ -77,6 +77,8 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
 def list_reports(out: Path) -> None:
     """List the reports of a folder, oldest first. Other files are passed over."""
     found = [report for path in out.glob("*.json") if (report := read_report(path)) is not None]
+    if not found:
+        click.echo(f"no reports in {out}: `riskstream report run` writes some", err=True)
     for report in sorted(found, key=lambda each: (each["as_of"], each["report_id"])):
         made = datetime.fromtimestamp(report["as_of"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = "reconciled" if report["is_reconciled"] else "NOT RECONCILED"

@@ -9,6 +9,7 @@ from tests.support.builders import frame
 from riskstream.cli import dlq
 from riskstream.kafka.dead_letters import DeadLetter
 from riskstream.kafka.ports import Record
+from riskstream.runtime.errors import Fatal
 
 
 def _letter(topic: str, offset: int) -> DeadLetter:
@@ -58,3 +59,22 @@ def test_letters_of_an_unknown_source_are_left_out_and_counted(sent: list[str], 
 def test_by_its_position_the_letter_is_sent_on_to_the_check_that_refuses_it(sent: list[str]) -> None:
     CliRunner().invoke(dlq.command, ["redrive", "0:1", "--kafka", "k:1"])
     assert sent == ["0:1"]
+
+
+@pytest.mark.parametrize("called", [["list"], ["show", "0:1"], ["redrive", "--all"]])
+def test_a_topic_of_ours_that_holds_something_else_is_refused(called: list[str]) -> None:
+    done = CliRunner().invoke(dlq.command, [*called, "--kafka", "k:1", "--topic", "scores.v1"])
+    assert isinstance(done.exception, Fatal), done.exception
+    assert str(done.exception) == (
+        "it holds no dead letters (scores.v1): give one of labels.v1.dlq, transactions.v1.dlq"
+    )
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_reason_that_does_not_exist_is_refused_and_one_that_may_come_counts_none() -> None:
+    done = CliRunner().invoke(dlq.command, ["list", "--kafka", "k:1", "--topic", "own.dlq", "--reason", "bad_mmc"])
+    assert isinstance(done.exception, Fatal), done.exception
+    assert str(done.exception) == "no reason bad_mmc (own.dlq): see docs/rejects.md; there are r"
+    for reason, count in (("bad_mcc", 0), ("r", 5)):
+        done = CliRunner().invoke(dlq.command, ["list", "--kafka", "k:1", "--reason", reason])
+        assert done.output.splitlines()[-1] == f"{count} dead letters"

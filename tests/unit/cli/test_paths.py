@@ -105,3 +105,9 @@ def test_rules_are_read_from_a_pipe_that_was_given(path: str) -> None:
     assert refused.stderr.endswith(
         "it is a device (" + path + "): give a regular file as FILE, or /dev/stdin behind a pipe\n"
     )
+
+
+def test_parity_says_what_is_wrong_with_its_file_before_it_reads_the_topics(tmp_path: Path) -> None:
+    done = CliRunner().invoke(root, ["parity", "--kafka", "127.0.0.1:1", "--data", str(tmp_path / "no.parquet")])
+    assert isinstance(done.exception, Fatal), done.exception
+    assert str(done.exception).startswith("the data cannot be read: No such file or directory")

@@ -68,3 +68,10 @@ def test_a_file_that_is_no_report_is_passed_over(tmp_path: Path, content: bytes 
     assert ReportSpans(Tracer(0.0, 10), tmp_path).before("DAILY") == report
     listed = CliRunner().invoke(command, ["list", "--out", str(tmp_path)])
     assert (listed.exit_code, listed.output.split()[0], len(listed.output.splitlines())) == (0, report["report_id"], 1)
+
+
+def test_a_folder_without_reports_is_said(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        listed = CliRunner().invoke(command, ["list", "--out", str(folder)])
+        assert (listed.exit_code, listed.stdout) == (0, "")
+        assert listed.stderr == f"no reports in {folder}: `riskstream report run` writes some\n"
