@@ -42,7 +42,10 @@ def _floor_thresholds(nodes: Any, booster: lgb.Booster) -> None:
             at = place[number, node]
             if "leaf_value" in own:
                 continue
-            found = np.float32(own["threshold"])
+            with np.errstate(
+                over="ignore"
+            ):  # a split by what is missing has one past every float32: the greatest is taken
+                found = np.float32(own["threshold"])
             is_below = float(found) <= own["threshold"]
             values[at] = float(found if is_below else np.nextafter(found, np.float32(-np.inf)))
             pairs.append((held["nodes_truenodeids"].ints[at], own["left_child"]))

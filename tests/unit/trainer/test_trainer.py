@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -297,3 +298,20 @@ def test_a_value_next_to_a_threshold_goes_the_same_way_in_onnx() -> None:
     assert booster.predict(rows[:1]) < booster.predict(rows[-1:])
     _, difference = exported_scores(booster, export(booster, 1), rows)
     assert difference < 1e-6
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_split_by_what_is_missing_goes_the_same_way_in_onnx_and_warns_of_nothing() -> None:
+    rows = np.repeat(np.array([[np.nan], [-1.0], [1.0], [2.0]], np.float32), 500, axis=0)
+    booster = boost(
+        rows, np.isnan(rows[:, 0]), FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0)
+    )
+    assert max(_thresholds(booster)) > float(np.finfo(np.float32).max)
+    assert booster.predict(rows[:1]) > booster.predict(rows[-1:])
+    _, difference = exported_scores(booster, export(booster, 1), rows)
+    assert difference < 1e-6
+
+
+def _thresholds(booster: lgb.Booster) -> list[float]:
+    """Of the root of each tree."""
+    return [float(tree["tree_structure"]["threshold"]) for tree in booster.dump_model()["tree_info"]]
