@@ -11,7 +11,10 @@ from riskstream.runtime.settings import MoneySettings, too_short
 
 
 class GatewaySettings(MoneySettings):
-    """See `python -m riskstream.gateway --help`."""
+    """Takes transactions and labels by HTTP into Kafka, and tells callers their decisions.
+
+    A setting NAME is also read from RISKSTREAM_GATEWAY_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")
     service: ClassVar[str] = "gateway"

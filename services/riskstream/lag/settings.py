@@ -13,7 +13,10 @@ _PAIRS = r"^[^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*$"
 
 
 class LagSettings(ServiceSettings):
-    """See `python -m riskstream.lag --help`."""
+    """Shows from outside how many events and seconds the consumer groups are behind.
+
+    A setting NAME is also read from RISKSTREAM_LAG_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_lag_")
     service: ClassVar[str] = "lag"

@@ -19,7 +19,10 @@ def _known_set(name: str) -> str:
 
 
 class ProfilerSettings(MoneySettings):
-    """See `python -m riskstream.profiler --help`."""
+    """Keeps what is known of terminals and devices, from transactions and labels, in topics and Redis.
+
+    A setting NAME is also read from RISKSTREAM_PROFILER_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_profiler_")
     service: ClassVar[str] = "profiler"

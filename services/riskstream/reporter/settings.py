@@ -10,7 +10,10 @@ from riskstream.runtime.settings import MoneySettings
 
 
 class ReporterSettings(MoneySettings):
-    """See `python -m riskstream.reporter --help`."""
+    """Writes hourly and daily risk reports of the customers' states, with control totals beside them.
+
+    A setting NAME is also read from RISKSTREAM_REPORTER_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_reporter_")
     service: ClassVar[str] = "reporter"

@@ -4,6 +4,7 @@ An unknown key, and settings that contradict each other, fail at start; `--print
 secrets masked.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -64,6 +65,7 @@ class ServiceSettings(BaseSettings):
     def load(cls, argv: list[str] | None = None) -> Self:
         """Read environment and command line; on a wrong value exit 2 with one sentence a field."""
         args = list(sys.argv[1:] if argv is None else argv)
+        cls.__doc__ = inspect.getdoc(cls)  # the help, without the indents of the source
         print_config = "--print-config" in args
         if print_config:
             args.remove("--print-config")
@@ -76,7 +78,7 @@ class ServiceSettings(BaseSettings):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise Fatal(
-                what=f"setting {name} is wrong: {first['msg']}",
+                what=f"setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}",
                 where=f"command line or {prefix}{name.upper().replace('-', '_')}",
                 do="see --help for its meaning and bounds",
                 exit_code=2,

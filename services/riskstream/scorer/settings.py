@@ -18,7 +18,10 @@ def _known_set(name: str) -> str:
 
 
 class ScorerSettings(MoneySettings):
-    """See `python -m riskstream.scorer --help`."""
+    """Answers each record of transactions.v1 with one accepted record of scores.v1.
+
+    A setting NAME is also read from RISKSTREAM_SCORER_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_scorer_")
     service: ClassVar[str] = "scorer"

@@ -10,7 +10,10 @@ from riskstream.runtime.settings import GroupName, MoneySettings, too_short
 
 
 class TrackerSettings(MoneySettings):
-    """See `python -m riskstream.tracker --help`."""
+    """Turns accepted scores into alerts.v1 and each customer's state in customer-risk.v1.
+
+    A setting NAME is also read from RISKSTREAM_TRACKER_NAME; the command line wins. --print-config shows what would be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_tracker_")
     service: ClassVar[str] = "tracker"

@@ -60,7 +60,7 @@ def test_the_environment_sets_and_an_unknown_key_fails(monkeypatch: pytest.Monke
         ("scorer", ["--output", "transactions.v1.dlq"], "output and dead_letters are both transactions.v1.dlq"),
         ("scorer", ["--source", "a/b"], "setting source is wrong"),
         ("scorer", ["--group", "a group"], "setting group is wrong"),
-        ("scorer", ["--redis", "127.0.0.1:6379"], "setting redis is wrong"),
+        ("scorer", ["--redis", "127.0.0.1:6379"], "setting redis is wrong: it does not begin with redis://"),
         ("scorer", ["--kafka", ""], "setting kafka is wrong"),
         ("scorer", ["--reject-limit", "nan"], "setting reject_limit is wrong"),
         ("tracker", ["--commit-ms", "0"], "setting commit_ms is wrong"),
@@ -117,3 +117,16 @@ def test_an_unknown_command_of_the_cli_is_a_usage_error() -> None:
     done = subprocess.run([command[0], "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "No such command 'nope'" in done.stderr
+
+
+@pytest.mark.parametrize("service", sorted(SETTINGS))
+def test_help_says_what_a_service_does_and_how_else_it_is_told(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: type[ServiceSettings] = SETTINGS[service]
+    with pytest.raises(SystemExit) as left:
+        settings.load(["--help"])
+    assert left.value.code == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"is also read from RISKSTREAM_{service.upper()}_NAME; the command line wins. --print-config shows" in words
+    assert "See `python" not in words
