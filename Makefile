@@ -9,7 +9,7 @@ ARGS ?=
 .PHONY: help setup demo test test-bounds proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Environment, kernels, Kafka's jars: everything the other targets need
 
