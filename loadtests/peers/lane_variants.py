@@ -66,8 +66,8 @@ class NoStore:
     def checkpoint(
         self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
     ) -> int | None:
-        self._s[partition] = mark.s
-        return mark.s
+        self._s[partition] = mark.stored_src
+        return mark.stored_src
 
 
 def main() -> None:

@@ -195,7 +195,7 @@ class Drill:
 
     def _newest(self, partition: int) -> int:
         known = self._shelf.known(partition)
-        return known[0].s if known else -1
+        return known[0].stored_src if known else -1
 
     def _read_scores(self) -> None:
         """Accepted scores that are new, by partition and source offset."""

@@ -27,7 +27,7 @@ def plain(chain: Chain) -> redis.Redis:
 
 
 def _mark(s: int) -> Mark:
-    return Mark(s=s, e=2 * s, identity="topics")
+    return Mark(stored_src=s, output_offset=2 * s, identity="topics")
 
 
 def test_rows_and_watermark_come_back_together(store: RedisStateStore) -> None:
@@ -64,7 +64,7 @@ def test_a_lost_field_loses_the_watermark(
 
 
 def _partial(s: int, since: int, rows_to: int = -1) -> Mark:
-    return Mark(s=s, e=0, identity="topics", whole_since=since, rows_to=rows_to)
+    return Mark(stored_src=s, output_offset=0, identity="topics", whole_since=since, rows_to=rows_to)
 
 
 def test_a_hash_of_before_is_whole_and_a_partial_one_says_since_when(

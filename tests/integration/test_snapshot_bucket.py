@@ -56,14 +56,14 @@ def test_what_was_put_is_listed_read_and_pruned(shelf: Shelf) -> None:
     for s, rows in ((5, 3), (70, 2500), (6, 0)):
         _put(shelf, s, rows)
     known = shelf.known(0, TOPICS)
-    assert [each.s for each in known] == [70, 6, 5]
+    assert [each.stored_src for each in known] == [70, 6, 5]
     assert known[0].size > 10_000_000, "it went up in several parts"
     with shelf.open(known[0], TOPICS) as (fields, reader):
         assert fields["s"] == "70"
         assert sum(len(batch) for batch in reader.batches()) == 2500
         assert reader.tail()["rows"] == 2500
     assert shelf.prune(0, TOPICS, 2, 3600) == 1
-    assert [each.s for each in shelf.known(0)] == [70, 6]
+    assert [each.stored_src for each in shelf.known(0)] == [70, 6]
 
 
 def test_an_exception_while_it_goes_up_leaves_nothing(keys: str) -> None:

@@ -48,7 +48,7 @@ class Bench:
 
     def write(self, s: int, rows: dict[str, str], high: int = -1) -> None:
         changed = [(key.encode(), row.encode()) for key, row in rows.items()]
-        assert self.store.checkpoint(0, high, Mark(s=s, e=2 * s, identity=TOPICS), changed) == s
+        assert self.store.checkpoint(0, high, Mark(stored_src=s, output_offset=2 * s, identity=TOPICS), changed) == s
 
     def take(self) -> None:
         fields = self.snapshots.fields(0)
@@ -75,7 +75,7 @@ def test_what_was_lost_comes_back_field_for_field(bench: Bench) -> None:
     bench.take()
     before = bench.rows()
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
     assert bench.rows() == before
     assert bench.plain.ttl(bench.key) == -1, "it does not expire"
     assert not bench.plain.keys(f"{bench.key}restoring*")
@@ -92,10 +92,10 @@ def test_the_newest_is_taken_and_nothing_newer_is_overwritten(bench: Bench) -> N
         bench.take()
     bench.lose()
     bench.write(4, {"a": "old", "b": "old"})  # Redis came back from an older backup
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
     assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", None]), "rows of two owners never mix"
     bench.write(9, {"a": "at 9"}, high=7)
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=9, e=18, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=9, output_offset=18, identity=TOPICS)
     assert bench.store.read({0: [b"a"]})[0] == (9, [b"at 9"])
 
 
@@ -115,7 +115,7 @@ def test_a_watermark_that_was_lost_with_a_field_is_no_watermark(bench: Bench) ->
     bench.write(9, {"a": "at 9"}, high=7)
     bench.plain.hdel(bench.key, ":b")
     assert bench.snapshots.fields(0) is None, "no snapshot is taken of what is damaged"
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
     assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", b"at 7"])
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_one_is_passed_over_and_the_one_before_it_taken(bench: Bench, 
     else:
         newest.write_bytes(b"")
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=3, e=6, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=3, output_offset=6, identity=TOPICS)
     assert bench.metrics.damaged._value.get() == 1
     assert not bench.plain.keys(f"{bench.key}restoring*"), "nothing of the damaged one stays"
 
@@ -164,7 +164,7 @@ def test_rows_written_meanwhile_are_in_it_and_the_watermark_is_the_first(bench: 
     last = next(steps) - 1
     assert last > 10, "there were several pieces"
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(s=7, e=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
     assert bench.plain.hget(bench.key, "#rows_to") == str(last).encode(), "up to where rows may be"
     found = bench.store.read({0: [each.encode() for each in customers]})[0][1]
     assert all(row is not None and row.startswith(b"at ") for row in found)
@@ -289,7 +289,7 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     backup = client.dump(keys[1])
     for partition, first in ((0, 0), (1, 10)):
         own.send(partition, rows(f"p{partition}", first, 40 - first, customers=1))
-    wait_until(lambda: [each.s for p in (0, 1) for each in shelf.known(p)[:1]] == [39, 39], "snapshots")
+    wait_until(lambda: [each.stored_src for p in (0, 1) for each in shelf.known(p)[:1]] == [39, 39], "snapshots")
     for partition in (0, 1):
         own.expire(own.source, partition, 40)
         own.expire(own.output, partition, own.ends(own.output)[partition] - 1)

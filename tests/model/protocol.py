@@ -1,7 +1,7 @@
 """The lane's protocol as an explicit-state model: every interleaving of two owners of one partition is walked.
 
-The letters are those of the protocol (docs/decisions/0001, kafka/lane.py): s the store's watermark, e where in the
-output to look, o outputs known up to here, h the highest watermark seen. A record's features are modelled as the set
+The letters are those of docs/protocol.md: s the store's watermark, e where in the output to look, o outputs known up
+to here, h the highest watermark seen. A record's features are modelled as the set
 of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign, read the tail, take
 a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store, an
 exception in an owner between a record's row and its output, a snapshot of the store, and the loss of everything in it

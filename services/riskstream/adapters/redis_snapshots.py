@@ -42,11 +42,11 @@ if tonumber(told[2] or '0') ~= count then return {page[1], {}, -1, count} end
 return {page[1], page[2], tonumber(told[1] or '-1'), count}
 """
 _SWAP_SCRIPT = """
-local s = -1
+local stored_src = -1
 if tonumber(redis.call('HGET', KEYS[1], '#n') or '0') == redis.call('HLEN', KEYS[1]) then
-  s = tonumber(redis.call('HGET', KEYS[1], '#s') or '-1')
+  stored_src = tonumber(redis.call('HGET', KEYS[1], '#s') or '-1')
 end
-if s >= tonumber(ARGV[1]) then return 0 end
+if stored_src >= tonumber(ARGV[1]) then return 0 end
 if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[2], '#n', 0)
 redis.call('HSET', KEYS[2], '#n', redis.call('HLEN', KEYS[2]))
@@ -94,9 +94,9 @@ class RedisSnapshots:
         """Write a snapshot at the mark `fields`, which was read just now; its bytes. Retryable where the store went back."""
         rows_to = max(int(fields.get("rows_to", -1)), int(fields["s"]))
         with self._shelf.write(partition, fields) as writer:
-            for rows, s in self._scan(partition, int(fields["s"])):
+            for rows, stored_src in self._scan(partition, int(fields["s"])):
                 writer.add(rows)
-                rows_to = max(rows_to, s)
+                rows_to = max(rows_to, stored_src)
             writer.end({"rows_to": rows_to})
         return writer.size
 
@@ -107,9 +107,9 @@ class RedisSnapshots:
         store has then; None where it has none, as no snapshot could be used.
         """
         known = self._shelf.known(partition, identity)
-        for name in sorted(known, key=lambda each: not (each.is_whole and each.s + 1 >= first)):
+        for name in sorted(known, key=lambda each: not (each.is_whole and each.stored_src + 1 >= first)):
             mark = self._store.mark(partition)
-            if mark is not None and mark.s >= name.s:
+            if mark is not None and mark.stored_src >= name.stored_src:
                 break
             try:
                 rows = self.restore_one(name, identity)
@@ -121,7 +121,13 @@ class RedisSnapshots:
             if rows is not None:
                 if self._metrics is not None:
                     self._metrics.restored.inc()
-                log.warning("state restored from a snapshot", partition=partition, path=name.path, s=name.s, rows=rows)
+                log.warning(
+                    "state restored from a snapshot",
+                    partition=partition,
+                    path=name.path,
+                    stored_src=name.stored_src,
+                    rows=rows,
+                )
             break
         return self._store.mark(partition)
 
@@ -133,9 +139,9 @@ class RedisSnapshots:
             with self._shelf.open(name, identity) as (fields, reader):
                 count = sum(self._put(temporary, rows) for rows in reader.batches())
                 rows_to = int(reader.tail().get("rows_to", -1))
-                told = {**fields, "rows_to": str(rows_to)} if rows_to > name.s else fields
+                told = {**fields, "rows_to": str(rows_to)} if rows_to > name.stored_src else fields
                 count += self._put(temporary, [(f"#{each}".encode(), value.encode()) for each, value in told.items()])
-            swapped = int(self._swap(keys=[key, temporary], args=[name.s, count]))
+            swapped = int(self._swap(keys=[key, temporary], args=[name.stored_src, count]))
             if swapped < 0:
                 raise Retryable(what="rows that were being restored went away", where=self._url)
             return count if swapped else None
@@ -148,9 +154,9 @@ class RedisSnapshots:
     def close(self) -> None:
         self._client.close()
 
-    def _scan(self, partition: int, s: int) -> Iterator[tuple[Rows, int]]:
+    def _scan(self, partition: int, stored_src: int) -> Iterator[tuple[Rows, int]]:
         """Pieces of the rows, each with the watermark that stood beside it."""
-        key, cursor, least = self._store.key(partition), b"0", s
+        key, cursor, least = self._store.key(partition), b"0", stored_src
         seen = wanted = 0
         while True:
             started = time.perf_counter()

@@ -16,18 +16,18 @@ FEW_ROWS, PATIENCE = 64, 10
 """A read of more rows than this has this many times the deadline."""
 
 CHECKPOINT_SCRIPT = """
-local key, high, t = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local key, highest_stored_src, src = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local whole_since, replaces = tonumber(ARGV[5]), tonumber(ARGV[6])
 local stored = redis.call('HMGET', key, '#n', '#s', '#whole_since', '#rows_to')
 local is_marked = stored[1] and tonumber(stored[1]) == redis.call('HLEN', key)
 local left = tonumber(stored[2] or '-1')
-local s, rows_to = -1, math.max(tonumber(ARGV[7]), tonumber(stored[4] or '-1'))
-if is_marked then s = left else rows_to = math.max(rows_to, left) end
-if s < high then return -2 end
+local stored_src, rows_to = -1, math.max(tonumber(ARGV[7]), tonumber(stored[4] or '-1'))
+if is_marked then stored_src = left else rows_to = math.max(rows_to, left) end
+if stored_src < highest_stored_src then return -2 end
 if is_marked then
   local held = tonumber(stored[3] or '0')
-  if held ~= whole_since and (held ~= replaces or s > t) then return -2 end
-  if held == whole_since and s >= t then return s end
+  if held ~= whole_since and (held ~= replaces or stored_src > src) then return -2 end
+  if held == whole_since and stored_src >= src then return stored_src end
 end
 local some = {}
 for i = 8, #ARGV do
@@ -40,10 +40,10 @@ end
 if #some > 0 then redis.call('HSET', key, unpack(some)) end
 redis.call('HSET', key, '#s', ARGV[2], '#e', ARGV[3], '#identity', ARGV[4], '#n', 0)
 if whole_since > 0 or stored[3] then redis.call('HSET', key, '#whole_since', ARGV[5]) end
-if rows_to > t then redis.call('HSET', key, '#rows_to', rows_to)
+if rows_to > src then redis.call('HSET', key, '#rows_to', rows_to)
 elseif stored[4] then redis.call('HDEL', key, '#rows_to') end
 redis.call('HSET', key, '#n', redis.call('HLEN', key))
-return t
+return src
 """
 """A partition whose `#n` is wrong has lost fields: its rows may reach as far as what is left of its mark says."""
 
@@ -76,7 +76,7 @@ class RedisStateStore:
         if n is None or int(n) != fields:
             return None
         return Mark(
-            s=int(s), e=int(e), identity=identity.decode(), whole_since=int(whole_since or 0),
+            stored_src=int(s), output_offset=int(e), identity=identity.decode(), whole_since=int(whole_since or 0),
             rows_to=-1 if rows_to is None else int(rows_to),
         )  # fmt: skip
 
@@ -97,29 +97,35 @@ class RedisStateStore:
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         found = {}
-        for partition, (s, n, held, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
-            seen: int | None = int(s) if n is not None and int(n) == fields else None
+        for partition, (told, n, held, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
+            seen: int | None = int(told) if n is not None and int(n) == fields else None
             if seen is not None and since is not None and int(held or 0) != since[partition]:
                 seen = OTHER_STATE
             found[partition] = (seen, rows)
         return found
 
     def checkpoint(
-        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+        self,
+        partition: int,
+        highest_stored_src: int,
+        mark: Mark,
+        rows: list[tuple[bytes, bytes]],
+        replaces: int | None = None,
     ) -> int | None:
         """Write rows and mark unless the store is there already; the watermark now.
 
         None where the store went back, or holds another state than the one that the rows go on from.
         """
         before = mark.whole_since if replaces is None else replaces
-        values: list[Any] = [high, mark.s, mark.e, mark.identity, mark.whole_since, before, mark.rows_to]
+        values: list[Any] = [highest_stored_src, mark.stored_src, mark.output_offset, mark.identity]
+        values += [mark.whole_since, before, mark.rows_to]
         for key, row in rows:
             values += (b":" + key, row)
         try:
-            s = int(self._script(keys=[self.key(partition)], args=values))
+            stored_src = int(self._script(keys=[self.key(partition)], args=values))
         except redis.RedisError as error:
             raise translated(error, self._url) from error
-        return None if s == -2 else s
+        return None if stored_src == -2 else stored_src
 
     def clear(self, partition: int) -> None:
         """Forget rows and watermark of a partition; scorers that run see it and make them again."""

@@ -16,7 +16,7 @@ from riskstream.adapters.snapshot_files import Damaged, Reader, Writer
 from riskstream.adapters.snapshot_places import PART, Place
 
 Fields = dict[str, str]
-"""The mark as the store has it, field by field: s, e, identity, what else it has and what later releases add."""
+"""The mark as the store has it, field by field: `s` (stored_src), `e` (output_offset), `identity`, and what later releases add."""
 
 _STEM = r"s(\d{20})-([0-9a-f]{8})-(\d{13})(\.partial)?\.state"
 _NAME = re.compile(_STEM)
@@ -32,7 +32,7 @@ class SnapshotName:
     """
 
     partition: int
-    s: int
+    stored_src: int
     topics: str
     taken_at: int
     is_whole: bool
@@ -54,11 +54,11 @@ class Shelf:
             if told and (identity is None or told[2] == topics_digest(identity)):
                 found.append(
                     SnapshotName(
-                        partition=partition, s=int(told[1]), topics=told[2], taken_at=int(told[3]),
+                        partition=partition, stored_src=int(told[1]), topics=told[2], taken_at=int(told[3]),
                         is_whole=told[4] is None, path=path, size=size,
                     )
                 )  # fmt: skip
-        return sorted(found, key=lambda each: (each.s, each.taken_at), reverse=True)
+        return sorted(found, key=lambda each: (each.stored_src, each.taken_at), reverse=True)
 
     def partitions(self) -> list[int]:
         """Those that have a file here."""
@@ -79,8 +79,8 @@ class Shelf:
             fields = reader.head.get("fields")
             if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
                 raise Damaged(why="it has no watermark")
-            if fields.get("s") != str(name.s) or not {"e", "identity"} <= fields.keys():
-                raise Damaged(why=f"its watermark is {fields.get('s')}, not {name.s}")
+            if fields.get("s") != str(name.stored_src) or not {"e", "identity"} <= fields.keys():
+                raise Damaged(why=f"its watermark is {fields.get('s')}, not {name.stored_src}")
             if identity is not None and fields["identity"] != identity:
                 raise Damaged(why=f"it is of other topics: {fields['identity']}, not {identity}")
             yield fields, reader

@@ -92,7 +92,7 @@ def _said(done: Rebuilt, longest_ms: int) -> str:
     """What became of a partition, in a line."""
     said = f"{done.applied:,} records applied, {done.rows:,} rows written"
     if done.kept:
-        said = f"kept as it is up to source offset {done.s}: the topics know no more, --discard makes it again anyway"
+        said = f"kept as it is up to source offset {done.stored_src}: the topics know no more, --discard makes it again anyway"
     if not done.whole_since:
         return said
     since, until = (_moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS))

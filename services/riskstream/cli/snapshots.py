@@ -67,7 +67,7 @@ def list_snapshots(place: str, group: str, features: FeatureSet, only: tuple[int
         kind = "whole  " if name.is_whole else "partial"
         told = f"  DAMAGED: {why}" if why else "  read whole" if check else ""
         click.echo(
-            f"{name.partition:>5}  {name.s:>14,}  {taken}  {kind}  {name.topics}  {name.size:>13,} B  {name.path}{told}"
+            f"{name.partition:>5}  {name.stored_src:>14,}  {taken}  {kind}  {name.topics}  {name.size:>13,} B  {name.path}{told}"
         )
     click.echo(f"{len(found):,} snapshots{f', {damaged:,} of them damaged' if damaged else ''}")
     return 1 if damaged else 0
@@ -120,7 +120,7 @@ def restore(
     without = []
     with _snapshots(redis, place, group, features) as (snapshots, shelf):
         for partition in wanted:
-            known = [each for each in shelf.known(partition, identity) if at in (None, each.s)]
+            known = [each for each in shelf.known(partition, identity) if at in (None, each.stored_src)]
             before = snapshots.fields(partition)
             if not _restore(snapshots, known, identity, partition) and before is None:
                 without.append(partition)
@@ -141,7 +141,7 @@ def _restore(snapshots: RedisSnapshots, known: list[SnapshotName], identity: str
             click.echo(f"partition {partition}: {name.path} cannot be used, {error}", err=True)
             continue
         what = "left, the store is as far or further than" if fields is None else f"restored, {fields:,} fields, from"
-        click.echo(f"partition {partition}: {what} the snapshot at {name.s:,}")
+        click.echo(f"partition {partition}: {what} the snapshot at {name.stored_src:,}")
         return True
     click.echo(f"partition {partition}: no usable snapshot of these topics")
     return False

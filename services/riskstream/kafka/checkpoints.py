@@ -33,31 +33,35 @@ class Checkpoints:
                 or owned.touched_unreadable
             ):
                 continue
-            if owned.position <= owned.s:
+            if owned.position <= owned.stored_src:
                 continue
-            t = owned.position
-            recorded_e = None
-            if t <= owned.o:  # an answer that is gone stood before all that are left
-                recorded = owned.recorded.get(t)
-                recorded_e = recorded.output_offset if recorded else owned.e
+            src = owned.position
+            recorded_output_offset = None
+            if src <= owned.known_src:  # an answer that is gone stood before all that are left
+                recorded = owned.recorded.get(src)
+                recorded_output_offset = recorded.output_offset if recorded else owned.output_offset
             rows = self._work.take_changed(owned.partition)
             owned.changed_rows = 0
-            owned.pending = PendingCheckpoint(t=t, rows=rows, recorded_e=recorded_e)
+            owned.pending = PendingCheckpoint(
+                copied_to_src=src, rows=rows, recorded_output_offset=recorded_output_offset
+            )
             fault_point("copied")
 
     def advance(self, owned_by: dict[int, Owned]) -> list[int]:
-        """C2 in the background for copies whose t is acked; partitions whose store went back (I6) are returned."""
+        """C2 in the background for copies that are acked; partitions whose store went back (I6) are returned."""
         went_back = []
         for owned in owned_by.values():
             pending = owned.pending
-            if pending is None or owned.is_writing or not owned.is_acked_to(pending.t):
+            if pending is None or owned.is_writing or not owned.is_acked_to(pending.copied_to_src):
                 continue
             if time.monotonic() < owned.write_again_at:
                 continue
             owned.is_writing = True
             mark = owned.mark_for(pending)
             fault_point("writing")
-            future = self._background.submit(self._store.checkpoint, owned.partition, owned.high, mark, pending.rows)
+            future = self._background.submit(
+                self._store.checkpoint, owned.partition, owned.highest_stored_src, mark, pending.rows
+            )
             self._writing[owned.partition] = (owned.number, pending, future)
         for partition, (number, pending, future) in list(self._writing.items()):
             if not future.done():
@@ -75,18 +79,18 @@ class Checkpoints:
         owned.is_writing = False
         fault_point("written")
         try:
-            s = future.result()
+            stored_src = future.result()
         except Retryable as error:  # W2: keep the copy and write it again
             self._metrics.store_errors.inc()
             owned.write_again_at = time.monotonic() + AGAIN_S
             log.warning("checkpoint waits", partition=owned.partition, error=str(error))
             return True
-        if s is None:  # I6: the store went back
+        if stored_src is None:  # I6: the store went back
             return False
         owned.pending = None
-        owned.high = max(owned.high, s)
-        owned.s = max(owned.s, pending.t)
-        if owned.s >= owned.o:
+        owned.highest_stored_src = max(owned.highest_stored_src, stored_src)
+        owned.stored_src = max(owned.stored_src, pending.copied_to_src)
+        if owned.stored_src >= owned.known_src:
             owned.recorded = {}
         self._metrics.checkpoints.inc()
         return True

@@ -72,7 +72,7 @@ def consumer(bootstrap: str, group: str, **overrides: Any) -> Consumer:
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
-            "fetch.queue.backoff.ms": 2,  # the default of 1 s stalls a deep backlog (design section 10)
+            "fetch.queue.backoff.ms": 2,  # the default of 1 s stalls a deep backlog
             "socket.nagle.disable": True,
             "log.connection.close": False,
             **overrides,

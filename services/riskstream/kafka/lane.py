@@ -1,6 +1,6 @@
 """The lane: scores each record of a source partition once by position, at the latency of at-least-once.
 
-Numbered as in the design (A: assignment, B: batch, C: checkpoint, W: store away). One polling thread owns the
+Steps are numbered as in docs/protocol.md (A: assignment, B: batch, C: checkpoint, W: store away). One polling thread owns the
 consumer and the producer; a background thread reads for recovery and writes checkpoints.
 """
 
@@ -25,9 +25,9 @@ from riskstream.kafka.lane_reads import LaneReads
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
-from riskstream.kafka.owned import Owned, Phase
+from riskstream.kafka.owned import Owned, Phase, Recovered
 from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
-from riskstream.kafka.recovery import Hold, Recovered, Recovery
+from riskstream.kafka.recovery import Hold, Recovery
 from riskstream.kafka.starts import heads, is_expired
 from riskstream.kafka.traced import HopSpans
 from riskstream.runtime.errors import Fatal, Retryable
@@ -87,7 +87,7 @@ class Lane:
         """
         owned = list(self._owned.values())
         return (
-            *(value for each in owned for value in (each.number, each.position, each.a)),
+            *(value for each in owned for value in (each.number, each.position, each.acked_src)),
             *self._openings.progress(),
         )
 
@@ -173,7 +173,7 @@ class Lane:
         self._openings.begin(partition, self._next_number, row_ahead)
 
     def _take_up_recovered(self) -> None:
-        """A5 for partitions whose A2-A4 are done: seek to s + 1 and resume. The polling thread alone does this."""
+        """A5 for partitions whose A2-A4 are done: seek and resume. The polling thread alone does this."""
         for partition in self._openings.due():
             if partition in self._owned:
                 owned = self._owned[partition]
@@ -195,8 +195,9 @@ class Lane:
 
     def _resume(self, owned: Owned, found: Recovered) -> None:
         fault_point("recovered")
-        if owned.row_ahead > found.o:
-            self._hold(owned, f"a row is of source offset {owned.row_ahead}, {self._settings.output} answers up to {found.o}: "
+        if owned.row_ahead > found.known_src:
+            self._hold(owned, f"a row is of source offset {owned.row_ahead}, but {self._settings.output} answers up to "
+                       f"{found.known_src}: "
                        "state was written of what was never answered. `riskstream rebuild`, then restart")  # fmt: skip
             return
         where = TopicPartition(self._settings.source, owned.partition, found.start)
@@ -205,16 +206,17 @@ class Lane:
         except KafkaException:  # _STATE until the partition has started: try again
             self._openings.try_again(owned.partition, 0.05)
             return
-        owned.s, owned.position = found.s, found.position
-        owned.whole_since, owned.judged_to = found.whole_since, found.judged_to
+        owned.resume(found)
         self._metrics.whole_since.labels(partition=str(owned.partition)).set(found.whole_since / 1000)
-        owned.high, owned.e, owned.o, owned.a, owned.identity = found.high, found.e, found.o, found.o, found.identity
-        owned.partition_count = found.partition_count
-        owned.recorded, owned.phase, owned.held_because = found.recorded, Phase.RUNNING, ""
-        owned.at_end = False
         self._consumer.resume([where])
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
-        log.info("running", partition=owned.partition, s=found.s, o=found.o, replay=found.o - found.s)
+        log.info(
+            "running",
+            partition=owned.partition,
+            stored_src=found.stored_src,
+            known_src=found.known_src,
+            replay=found.known_src - found.stored_src,
+        )
         fault_point("resumed")
 
     def _hold(self, owned: Owned, why: str) -> None:

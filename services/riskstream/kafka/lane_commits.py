@@ -14,10 +14,10 @@ def commit(client: Consumer, source: str, owned_by: dict[int, Owned]) -> None:
     offsets = []
     for owned in owned_by.values():
         if owned.phase in (Phase.RUNNING, Phase.WAITING) and (
-            owned.a > owned.committed or owned.empty_to() > owned.told_empty_to
+            owned.acked_src > owned.committed or owned.empty_to() > owned.told_empty_to
         ):
-            owned.committed, owned.told_empty_to = owned.a, owned.empty_to()
-            offsets.append(TopicPartition(source, owned.partition, owned.a + 1, owned.empty_metadata()))
+            owned.committed, owned.told_empty_to = owned.acked_src, owned.empty_to()
+            offsets.append(TopicPartition(source, owned.partition, owned.acked_src + 1, owned.empty_metadata()))
     if not offsets:
         return
     try:

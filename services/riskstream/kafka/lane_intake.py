@@ -69,7 +69,7 @@ def batch_of(
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
-        if offsets[rows[0]] <= owned.o:
+        if offsets[rows[0]] <= owned.known_src:
             unknown = _replay_modes(owned, rows, offsets, modes, answers)
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
@@ -131,7 +131,7 @@ def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any, answers: An
     """
     for row in rows:
         offset = int(offsets[row])
-        if offset > owned.o:
+        if offset > owned.known_src:
             return None
         recorded = owned.recorded.get(offset)
         if recorded is None:

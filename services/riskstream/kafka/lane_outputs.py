@@ -122,8 +122,8 @@ class LaneOutputs:
                 what=f"a score was not delivered: {error.str()}", where=self._settings.output, do="restart the process"
             )
             return
-        if src > owned.a:
-            owned.a, owned.a_output = src, message.offset() or 0
+        if src > owned.acked_src:
+            owned.acked_src, owned.acked_output_offset = src, message.offset() or 0
 
     def send_dead_letters(
         self, batch: Batch, rejected: list[tuple[int, str]], owned_by: dict[int, Owned], hops: dict[int, Hop]

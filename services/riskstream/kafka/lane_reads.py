@@ -40,13 +40,14 @@ class LaneReads:
             return ReadResult(rows={}, unreadable=frozenset(keys), abandoned=frozenset())
         rows = {}
         abandoned = set()
-        for partition, (s, found) in answers.items():
+        for partition, (told, found) in answers.items():
             owned = owned_by[partition]
-            went_back = (s if s is not None else -1) < max(owned.high, -1)  # OTHER_STATE is below all
+            stored_src = -1 if told is None else told
+            went_back = stored_src < max(owned.highest_stored_src, -1)  # OTHER_STATE is below all
             if went_back or owned.touched_unreadable:  # I6 and W3
                 abandoned.add(partition)
                 continue
-            owned.high = max(owned.high, s if s is not None else -1)
+            owned.highest_stored_src = max(owned.highest_stored_src, stored_src)
             rows[partition] = found
         fault_point("rows_read")
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))

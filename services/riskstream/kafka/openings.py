@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from functools import partial
 
-from riskstream.kafka.recovery import Recovered, Recovery
+from riskstream.kafka.owned import Recovered
+from riskstream.kafka.recovery import Recovery
 
 MOST_REOPENINGS, WITHIN_S = 5, 60.0
 """A failover of the store, or another owner that was ahead, takes a partition up anew once. What does so again and again

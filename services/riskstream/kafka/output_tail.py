@@ -33,22 +33,25 @@ class OutputTail:
         """No verdict."""
         return Verdicts(self._symbols)
 
-    def read(self, client: Any, partition: int, start: int, low: int, end: int, s: int, o: int) -> Verdicts:
-        """Verdicts of source offsets after s, of the records from output offset `start` to `end`; `o`: surely answered.
+    def read(
+        self, client: Any, partition: int, start: int, low: int, end: int, stored_src: int, known_src: int
+    ) -> Verdicts:
+        """Verdicts of source offsets after `stored_src`, from the records at output offsets `start` to `end`. Offsets up to
+        `known_src` were surely answered.
 
         A late append of an owner before may stand on both sides of `start`: what is missing then is looked for further
         back, down to `low`.
         """
         found = self.empty()
-        self._read(client, partition, start, end, s, found)
+        self._read(client, partition, start, end, stored_src, found)
         step = _STEP_BACK
-        while start > low and found.hole(s, max(o, found.highest())) is not None:
+        while start > low and found.hole(stored_src, max(known_src, found.highest())) is not None:
             before, start = start, max(low, start - step)
-            self._read(client, partition, start, before, s, found)
+            self._read(client, partition, start, before, stored_src, found)
             step *= 4
         return found
 
-    def _read(self, client: Any, partition: int, start: int, end: int, s: int, found: Verdicts) -> None:
+    def _read(self, client: Any, partition: int, start: int, end: int, stored_src: int, found: Verdicts) -> None:
         if start >= end:
             return
         client.assign([TopicPartition(self._output, partition, start)])
@@ -78,9 +81,9 @@ class OutputTail:
             quiet_s = 0.0 if messages else quiet_s + 0.2
             if quiet_s > _TIMEOUT_S:
                 raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
-            self._collect(frames, offsets, s, found)
+            self._collect(frames, offsets, stored_src, found)
 
-    def _collect(self, frames: list[bytes], offsets: list[int], s: int, found: Verdicts) -> None:
+    def _collect(self, frames: list[bytes], offsets: list[int], stored_src: int, found: Verdicts) -> None:
         if not frames:
             return
         columns = self._decoder.decode_known(frames)
@@ -97,7 +100,7 @@ class OutputTail:
         ).tolist():  # what it may have been in the place of is missed by who counts answers
             log.error("a record that is no score is left out", topic=self._output, offset=offsets[row])
         srcs = columns.numbers("src").astype(np.int64)
-        kept = np.flatnonzero((srcs > s) & is_score)
+        kept = np.flatnonzero((srcs > stored_src) & is_score)
         with_reason = kept[~columns.is_null("reason")[kept].astype(np.bool_)]
         reasons: dict[int, str] = {}
         for row in with_reason.tolist():

@@ -90,14 +90,15 @@ class LaneWork(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The store's watermark of a partition: `s`, and `e`, where in the output to look from there.
+    """The store's watermark of a partition: `stored_src` (s) is the last source offset that its rows hold, `output_offset`
+    (e) the place in the output of that record's answer.
 
     `whole_since`: what was appended to the source before this instant (ms since 1970 UTC) may be missing in the rows;
-    0: the rows are whole. `rows_to`: rows may be of source offsets up to here, -1: none is past `s`.
+    0: the rows are whole. `rows_to`: rows may be of source offsets up to here, -1: none is past `stored_src`.
     """
 
-    s: int
-    e: int
+    stored_src: int
+    output_offset: int
     identity: str
     whole_since: int = 0
     rows_to: int = field(default=-1, compare=False)
@@ -115,7 +116,12 @@ class StateStore(Protocol):
         ...
 
     def checkpoint(
-        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+        self,
+        partition: int,
+        highest_stored_src: int,
+        mark: Mark,
+        rows: list[tuple[bytes, bytes]],
+        replaces: int | None = None,
     ) -> int | None:
         """Rows and mark in one step; the watermark then, None where the store went back or holds another state.
 

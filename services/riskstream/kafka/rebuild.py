@@ -11,9 +11,9 @@ from riskstream.contracts.writers import when_known
 from riskstream.kafka.client import consumer, raise_if_error
 from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.lane_intake import batch_of
-from riskstream.kafka.owned import Owned, Phase
+from riskstream.kafka.owned import Owned, Phase, Recovered
 from riskstream.kafka.ports import LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
-from riskstream.kafka.recovery import Hold, Recovered, Recovery
+from riskstream.kafka.recovery import Hold, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 
 _ROWS_A_CHECKPOINT = 20_000
@@ -27,7 +27,7 @@ class Rebuilt:
 
     applied: int
     rows: int
-    s: int
+    stored_src: int
     whole_since: int
     kept: bool = False
 
@@ -55,7 +55,7 @@ class Rebuild:
             by_topics = self._recovery("hold").recover(partition, from_start=True)
             live = self._live(partition) if by_topics.whole_since and not discard else None
             if live is not None and live.whole_since <= by_topics.whole_since:
-                return Rebuilt(applied=0, rows=0, s=live.s, whole_since=live.whole_since, kept=True)
+                return Rebuilt(applied=0, rows=0, stored_src=live.stored_src, whole_since=live.whole_since, kept=True)
             self._store.clear(partition)
             if by_topics.whole_since and self._snapshots is not None:
                 self._snapshots.restore(partition, by_topics.identity, by_topics.start)
@@ -75,11 +75,11 @@ class Rebuild:
             found = self._recovery("hold").recover(partition)
         except Hold:
             return None
-        return found if found.high >= 0 else None
+        return found if found.highest_stored_src >= 0 else None
 
     def _replay(self, found: Recovered, partition: int, work: LaneWork, progress: Callable[[int], None]) -> Rebuilt:
         owned = Owned(
-            partition=partition, number=1, phase=Phase.RUNNING, position=found.position, o=found.o,
+            partition=partition, number=1, phase=Phase.RUNNING, position=found.position, known_src=found.known_src,
             recorded=found.recorded, judged_to=found.judged_to, partition_count=found.partition_count,
             identity=found.identity,
         )  # fmt: skip
@@ -88,7 +88,7 @@ class Rebuild:
         quiet_s = 0.0
         try:
             reader.assign([TopicPartition(self._source, partition, found.start)])
-            while owned.position < found.o:
+            while owned.position < found.known_src:
                 messages = reader.consume(2048, 0.2)
                 for message in messages:
                     error = message.error()
@@ -97,7 +97,7 @@ class Rebuild:
                         reader.assign([TopicPartition(self._source, partition, behind)])
                         continue
                     raise_if_error(error, f"{self._source}[{partition}]")
-                good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.o]
+                good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.known_src]
                 quiet_s = 0.0 if good else quiet_s + 0.2
                 if quiet_s > _QUIET_S:
                     raise Retryable(
@@ -111,21 +111,26 @@ class Rebuild:
                 applied += len(good)
                 since += len(good)
                 progress(len(good))
-                if since >= _ROWS_A_CHECKPOINT or owned.position >= found.o:
+                if since >= _ROWS_A_CHECKPOINT or owned.position >= found.known_src:
                     written += self._write(found, partition, owned.position, work)
                     since = 0
         finally:
             reader.close()
             work.drop(partition)
-        return Rebuilt(applied=applied, rows=written, s=max(owned.position, found.s), whole_since=found.whole_since)
+        return Rebuilt(
+            applied=applied,
+            rows=written,
+            stored_src=max(owned.position, found.stored_src),
+            whole_since=found.whole_since,
+        )
 
-    def _write(self, found: Recovered, partition: int, t: int, work: LaneWork) -> int:
-        """How many rows were written."""
+    def _write(self, found: Recovered, partition: int, src: int, work: LaneWork) -> int:
+        """Write the rows as of source offset `src`; how many they were."""
         rows = work.take_changed(partition)
-        recorded = found.recorded.get(t)
-        e = recorded.output_offset if recorded else found.e
-        mark = Mark(s=t, e=e, identity=found.identity, whole_since=found.whole_since)
-        if self._store.checkpoint(partition, found.high, mark, rows) != t:
+        recorded = found.recorded.get(src)
+        output_offset = recorded.output_offset if recorded else found.output_offset
+        mark = Mark(stored_src=src, output_offset=output_offset, identity=found.identity, whole_since=found.whole_since)
+        if self._store.checkpoint(partition, found.highest_stored_src, mark, rows) != src:
             raise Fatal(
                 what="another process writes this partition's state", where=f"{self._source}[{partition}]",
                 do="stop the scorers",

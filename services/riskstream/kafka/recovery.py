@@ -5,8 +5,7 @@ It writes to the store only where state is lost and the lane is to go on: then i
 
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from riskstream.kafka.client import client_log, connection, consumer, raise_if_error, translated
 from riskstream.kafka.identity import identity_of
 from riskstream.kafka.output_tail import OutputTail
-from riskstream.kafka.owned import Recorded
+from riskstream.kafka.owned import Recovered
 from riskstream.kafka.ports import Mark, OnStateLost, Snapshots, StateStore
 from riskstream.kafka.standing import Hold, Standing, StateLost
 from riskstream.kafka.starts import is_expired, watermarks
@@ -29,28 +28,6 @@ EMPTY = re.compile(r"empty=\d+-(\d+)")
 SNAPSHOTS_PATIENCE_S = 60.0
 """A partition whose state is lost waits so long for the place of its snapshots; then `degrade` goes on without them."""
 _FIRST_RECORD_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
-    """Where to go on: read from `start`, the first record after s; up to `o` silently by `recorded`, then live.
-
-    `high`: the watermark that the store has, -1 where it has none: a fresh group's s is what stands before the source's head.
-    `position`: the record before `start` as scores tell it. `whole_since`: as in the mark. Records up to `judged_to` were
-    answered, and those among them that `recorded` lacks are judged again.
-    """
-
-    start: int
-    s: int
-    position: int
-    high: int
-    e: int
-    o: int
-    identity: str
-    partition_count: int
-    recorded: Mapping[int, Recorded]
-    whole_since: int = 0
-    judged_to: int = -1
 
 
 class Recovery:
@@ -78,7 +55,7 @@ class Recovery:
         return self._own_steps + self._tail.steps
 
     def recover(self, partition: int, *, from_start: bool = False, row_ahead: int = -1) -> Recovered:
-        """Numbered as in the design; Hold where it must not go on, Retryable where the world is away.
+        """Numbered as in docs/protocol.md; Hold where it must not go on, Retryable where the world is away.
 
         `from_start`: as if the store were empty, whatever the topics still hold; nothing is written to it.
         `row_ahead`: offset of a row for which the partition is taken up anew, -1: none.
@@ -104,8 +81,10 @@ class Recovery:
             if not from_start:
                 found = self._begin(partition, found, since, is_lost=why is not None)
             return Recovered(
-                start=found.start, s=found.s, position=found.position, high=found.mark.s if found.mark else -1,
-                e=max(found.mark.e if found.mark else 0, found.output_low), o=found.o, identity=identity,
+                start=found.start, stored_src=found.stored_src, position=found.position,
+                highest_stored_src=found.mark.stored_src if found.mark else -1,
+                output_offset=max(found.mark.output_offset if found.mark else 0, found.output_low),
+                known_src=found.known_src, identity=identity,
                 partition_count=partition_count, recorded=found.verdicts, whole_since=since,
                 judged_to=-1 if found.missing is None else found.missing,
             )  # fmt: skip
@@ -130,10 +109,10 @@ class Recovery:
             row_ahead=row_ahead,
         )  # fmt: skip
         found.refuse_guessing()
-        start = max(mark.e if mark else 0, output_low)
+        start = max(mark.output_offset if mark else 0, output_low)
         found = replace(
             found,
-            verdicts=self._tail.read(client, partition, start, output_low, output_high, found.base, found.o),
+            verdicts=self._tail.read(client, partition, start, output_low, output_high, found.base, found.known_src),
         )
         found.refuse_guessing()
         return found
@@ -149,7 +128,11 @@ class Recovery:
             mark = self._restored(self._snapshots, partition, found)
             if mark is not None and (mark != found.mark or mark.rows_to != found.mark.rows_to):
                 log.warning(
-                    "a snapshot was loaded", partition=partition, s=mark.s, whole_since=mark.whole_since, why=why
+                    "a snapshot was loaded",
+                    partition=partition,
+                    stored_src=mark.stored_src,
+                    whole_since=mark.whole_since,
+                    why=why,
                 )
                 found = self._stand(client, partition, found.identity, mark, found.row_ahead)
                 still = found.lost(self._source, self._output)
@@ -177,7 +160,7 @@ class Recovery:
     def _say(self, partition: int, found: Standing, why: str, since: int) -> None:
         log.error(
             "state is lost, scores go on without all of it", partition=partition, why=why, first=found.start,
-            whole_since=since, answered_to=found.o,
+            whole_since=since, answered_to=found.known_src,
         )  # fmt: skip
         if found.unanswered():
             log.error(
@@ -197,17 +180,20 @@ class Recovery:
         An owner that knows the state of before then neither reads nor overwrites them.
         """
         mark = found.mark
-        if mark and mark.whole_since == since and mark.s == found.base:
+        if mark and mark.whole_since == since and mark.stored_src == found.base:
             return found
         if not is_lost and since == (mark.whole_since if mark else 0):
             return found
         begun = Mark(
-            s=found.base, e=max(mark.e if mark else 0, found.output_low - 1), identity=found.identity, whole_since=since
+            stored_src=found.base,
+            output_offset=max(mark.output_offset if mark else 0, found.output_low - 1),
+            identity=found.identity,
+            whole_since=since,
         )
         replaces = mark.whole_since if mark else -1
-        s = self._store.checkpoint(partition, mark.s if mark else -1, begun, [], replaces)
+        stored_src = self._store.checkpoint(partition, mark.stored_src if mark else -1, begun, [], replaces)
         after = self._store.mark(partition)
-        if s != found.base or after is None or after.rows_to > found.o:
+        if stored_src != found.base or after is None or after.rows_to > found.known_src:
             raise Retryable(what="the store holds another state meanwhile", where=f"partition {partition}")
         return replace(found, mark=after)
 

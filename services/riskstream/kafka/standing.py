@@ -37,38 +37,39 @@ class Standing:
     row_ahead: int = -1
 
     @property
-    def s(self) -> int:
-        return self.mark.s if self.mark else self.source_low - 1
+    def stored_src(self) -> int:
+        """The store's watermark (s); before the first record where it has none."""
+        return self.mark.stored_src if self.mark else self.source_low - 1
 
     @property
     def base(self) -> int:
         """The last source offset that is either in the rows or not to be had any more."""
-        return max(self.s, self.source_low - 1)
+        return max(self.stored_src, self.source_low - 1)
 
     @property
     def answered(self) -> int:
         """The highest source offset that is known to be answered, -1 where none is."""
         known = [self.committed - 1, self.verdicts.highest()]
         if self.mark:
-            known += [self.mark.s, self.mark.rows_to]
+            known += [self.mark.stored_src, self.mark.rows_to]
         if self.output_low == self.output_high:  # all answers have expired: a row is never past them (I5)
             known.append(self.row_ahead)
         return max(known)
 
     @property
-    def o(self) -> int:
-        """Outputs are known up to here."""
-        return max(self.s, self.answered)
+    def known_src(self) -> int:
+        """The source offset up to which outputs are known (o)."""
+        return max(self.stored_src, self.answered)
 
     @property
     def joins_up_to(self) -> int:
         """The highest first offset of the source with which the rows lack no record of it."""
-        return max(self.s + 1, self.empty_to if self.committed <= self.s + 1 else 0)
+        return max(self.stored_src + 1, self.empty_to if self.committed <= self.stored_src + 1 else 0)
 
     @property
     def missing(self) -> int | None:
         """The last source offset after `base` that was answered, and no verdict is left of it."""
-        return self.verdicts.hole(self.base, self.o)
+        return self.verdicts.hole(self.base, self.known_src)
 
     @property
     def start(self) -> int:
@@ -90,13 +91,14 @@ class Standing:
         """A3: Hold where the topics are not those of the store, or end before it."""
         if self.mark and self.mark.identity != self.identity:
             raise Hold(why=f"topics were made again or repartitioned: {self.mark.identity} before, {self.identity} now")
-        s, e = (self.mark.s, self.mark.e) if self.mark else (self.source_low - 1, 0)
-        if self.source_high < s + 1 or self.output_high < e:
+        output_offset = self.mark.output_offset if self.mark else 0
+        if self.source_high < self.stored_src + 1 or self.output_high < output_offset:
             raise Hold(
-                why=f"source ends at {self.source_high}, output at {self.output_high}: behind the store ({s}, {e})"
+                why=f"source ends at {self.source_high}, output at {self.output_high}: behind the store "
+                f"({self.stored_src}, {output_offset})"
             )
-        if self.o >= self.source_high:
-            raise Hold(why=f"the source ends at {self.source_high}, but was answered up to {self.o}")
+        if self.known_src >= self.source_high:
+            raise Hold(why=f"the source ends at {self.source_high}, but was answered up to {self.known_src}")
 
     def lost(self, source: str, output: str) -> str | None:
         """Why the state is not to be had whole; None where it is."""
@@ -105,10 +107,10 @@ class Standing:
         if self.mark is None and self.source_low > 0:
             return f"the store has no watermark, and {source} begins at {self.source_low}"
         if self.source_low > self.joins_up_to:
-            return f"the source begins at {self.source_low}, {self.s + 1} is needed"
-        # The record at e is the mark's own. Where later ones are gone, an answer that is left leads back by its `prev`.
-        needed = self.mark.e + 1 if self.mark else 0
-        if self.output_low > needed and self.o == self.s < self.source_high - 1:
+            return f"the source begins at {self.source_low}, {self.stored_src + 1} is needed"
+        # The record at `output_offset` is the mark's own. Where later ones are gone, an answer that is left leads back by `prev`.
+        needed = self.mark.output_offset + 1 if self.mark else 0
+        if self.output_low > needed and self.known_src == self.stored_src < self.source_high - 1:
             return f"the output begins at {self.output_low}, its records from {needed} are needed"
         if self.missing is not None:
             return f"source offset {self.missing} was answered before, but {output} does not say how"

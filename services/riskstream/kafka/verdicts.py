@@ -46,15 +46,15 @@ class Verdicts(Mapping[int, Recorded]):
         srcs = self._settle()[0]
         return int(srcs[-1]) if len(srcs) else -1
 
-    def hole(self, s: int, o: int) -> int | None:
-        """The highest source offset in (s, o] that was answered and is not here: each record tells the one before it."""
+    def hole(self, after: int, up_to: int) -> int | None:
+        """The highest source offset in (after, up_to] that was answered and is not here: each record tells the one before it."""
         srcs, prevs, *_ = self._settle()
         if self._runs is None:  # where each unbroken run of records begins
             begins = np.ones(len(srcs), np.bool_)
             begins[1:] = prevs[1:] != srcs[:-1]
             self._runs = np.maximum.accumulate(np.where(begins, np.arange(len(srcs)), 0))
-        at = o
-        while at > s:
+        at = up_to
+        while at > after:
             row = int(np.searchsorted(srcs, at))
             if row == len(srcs) or srcs[row] != at:
                 return at

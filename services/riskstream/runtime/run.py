@@ -26,7 +26,7 @@ def stop_event() -> threading.Event:
 
 
 def freeze_garbage_collector() -> None:
-    """After warm-up: what lives now is never looked at again, so collections stay short (design section 10)."""
+    """After warm-up: what lives now is never looked at again, so collections stay short."""
     gc.collect()
     gc.freeze()
 

@@ -1,6 +1,6 @@
 """The scorer's core under Faust (`--runtime faust`): at least once, for those who standardise on Faust.
 
-Rules (design section 8): raw bytes, `noack` and explicit acks in order after the produce was confirmed and the state
+Rules (ADR 0001): raw bytes, `noack` and explicit acks in order after the produce was confirmed and the state
 written, concurrency 1, a body that never raises, no tables, windows, web server or leader topic. What Faust itself may
 lose is held in `tests/integration/test_faust_limits.py`; the lane is the default for that reason. It keeps its state
 apart from the lane's; when Redis itself loses state, only rows in memory are written again.
@@ -39,9 +39,9 @@ _STORE_DEADLINE_S = 20.0
 
 @dataclass(slots=True)
 class _Part:
-    """`s`: the store's watermark; `position`: last source offset answered; `unacked`: events answered, not acked."""
+    """`stored_src`: the store's watermark; `position`: last source offset answered; `unacked`: events answered, not acked."""
 
-    s: int
+    stored_src: int
     position: int
     unacked: list[Any] = field(default_factory=list)
 
@@ -147,8 +147,8 @@ class FaustShell:
         """Score, produce in order, remember for the next checkpoint; events of partitions to be taken up anew are left."""
         for partition in {event.message.partition for event in events} - self._parts.keys():
             mark = await self._patiently(self._store.mark, partition)
-            s = mark.s if mark else -1
-            self._parts[partition] = _Part(s=s, position=s)
+            stored_src = mark.stored_src if mark else -1
+            self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
         fresh = []
         for event in events:
             part = self._parts[event.message.partition]
@@ -286,18 +286,18 @@ class FaustShell:
 
     async def _write(self) -> None:
         for partition, part in list(self._parts.items()):
-            if part.position > part.s:
-                mark = Mark(s=part.position, e=0, identity="faust")
+            if part.position > part.stored_src:
+                mark = Mark(stored_src=part.position, output_offset=0, identity="faust")
                 rows = self._core.take_changed(partition)
                 fault_point("copied")
-                found = await self._patiently(self._store.checkpoint, partition, part.s, mark, rows)
+                found = await self._patiently(self._store.checkpoint, partition, part.stored_src, mark, rows)
                 if found is None:  # the store went back: write everything that is in memory
                     log.error("the store went back", partition=partition)
                     self._core.table.changed[self._core.table.partitions == partition] = 1
                     rows = self._core.take_changed(partition)
                     await self._patiently(self._store.checkpoint, partition, -1, mark, rows)
                 fault_point("written")
-                part.s = part.position
+                part.stored_src = part.position
                 self._metrics.checkpoints.inc()
             for event in part.unacked:
                 event.ack()

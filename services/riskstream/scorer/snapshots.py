@@ -125,7 +125,7 @@ class SnapshotKeeper:
                 kept.current_at = time.time()
             return
         known = self._shelf.known(partition, fields["identity"])
-        if not known or (known[0].s, known[0].is_whole) != (int(fields["s"]), is_whole(fields)):
+        if not known or (known[0].stored_src, known[0].is_whole) != (int(fields["s"]), is_whole(fields)):
             left = known[0].taken_at / 1000 + self._every_s - time.time() if known else 0.0
             if 0 < left <= self._every_s:  # more than that: whoever took it has another time
                 kept.current_at, kept.has_one = known[0].taken_at / 1000, True
@@ -144,7 +144,12 @@ class SnapshotKeeper:
         self._metrics.bytes.labels(partition=str(partition)).set(size)
         pruned = self._shelf.prune(partition, fields["identity"], self._count, _MOST_AGE_S)
         log.info(
-            "snapshot taken", partition=partition, s=int(fields["s"]), bytes=size, seconds=round(took, 3), pruned=pruned
+            "snapshot taken",
+            partition=partition,
+            stored_src=int(fields["s"]),
+            bytes=size,
+            seconds=round(took, 3),
+            pruned=pruned,
         )
 
     def _rest(self, took_s: float) -> None:

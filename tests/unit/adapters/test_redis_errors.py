@@ -59,7 +59,7 @@ def test_a_refusal_of_the_world_can_be_tried_again_and_names_its_code(code: str)
         for ask in (
             lambda: store.mark(0),
             lambda: store.read({0: [b"a"]}),
-            lambda: store.checkpoint(0, -1, Mark(s=1, e=1, identity="t"), [(b"a", b"row")]),
+            lambda: store.checkpoint(0, -1, Mark(stored_src=1, output_offset=1, identity="t"), [(b"a", b"row")]),
             lambda: store.clear(0),
         ):
             with pytest.raises(Retryable, match=f"Redis refuses, .*{code}"):
@@ -92,7 +92,7 @@ def test_what_no_waiting_mends_is_fatal(text: str) -> None:
     with refusing(text) as url:
         store = RedisStateStore(url, "test")
         with pytest.raises(Fatal, match="Redis cannot do what we ask"):
-            store.checkpoint(0, -1, Mark(s=1, e=1, identity="t"), [])
+            store.checkpoint(0, -1, Mark(stored_src=1, output_offset=1, identity="t"), [])
         store.close()
 
 

@@ -62,7 +62,7 @@ def _put(shelf: Shelf, s: int, identity: str = TOPICS, *, since: int = 0) -> Non
 
 
 def _watermarks(shelf: Shelf, identity: str | None = None) -> list[int]:
-    return [each.s for each in shelf.known(0, identity)]
+    return [each.stored_src for each in shelf.known(0, identity)]
 
 
 def test_pruning_keeps_the_newest_of_these_topics_whatever_its_age(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_pruning_keeps_the_newest_whole_one_beside_partial_ones(tmp_path: Path) 
     for s, since in ((10, 0), (20, 0), (30, 500), (40, 500), (50, 500)):
         _put(shelf, s, since=since)
     assert shelf.prune(0, TOPICS, 2, 3600) == 2
-    assert [(each.s, each.is_whole) for each in shelf.known(0)] == [(50, False), (40, False), (20, True)]
+    assert [(each.stored_src, each.is_whole) for each in shelf.known(0)] == [(50, False), (40, False), (20, True)]
 
 
 def test_an_exception_while_it_is_written_leaves_no_file(tmp_path: Path) -> None:

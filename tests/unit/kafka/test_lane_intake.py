@@ -42,7 +42,16 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     offsets: tuple[int, ...], taken: list[int], prevs: list[int]
 ) -> None:
     recorded = {at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at) for at in (8, 9, 10)}
-    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=10, a=10, recorded=recorded)
+    owned = Owned(
+        partition=1,
+        number=1,
+        phase=Phase.RUNNING,
+        stored_src=7,
+        position=7,
+        known_src=10,
+        acked_src=10,
+        recorded=recorded,
+    )
     batch = batch_of(_messages(*offsets), {1: owned}, _read, _hold)
     assert batch is not None
     assert batch.offsets.tolist() == taken
@@ -53,7 +62,15 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
 def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_and_held_else() -> None:
     recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
     owned = Owned(
-        partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=10, a=10, recorded=recorded, judged_to=9
+        partition=1,
+        number=1,
+        phase=Phase.RUNNING,
+        stored_src=7,
+        position=7,
+        known_src=10,
+        acked_src=10,
+        recorded=recorded,
+        judged_to=9,
     )
     owned.whole_since = 123
     batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, _read, _hold)
@@ -89,7 +106,7 @@ class _Wanting:
 def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty() -> None:
     client: Any = _Paused()
     waits = LaneWaits(client, "transactions.v1", _Wanting(), LaneMetrics(CollectorRegistry()))
-    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=7, position=7, o=7, a=7)
+    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=7, position=7, known_src=7, acked_src=7)
     owned.at_end, owned.end = True, 9  # told in the poll that brought the record at 8
     assert waits.process(_messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, _read, _hold)) is None
     assert client.paused == [1]
@@ -98,5 +115,5 @@ def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty()
 
 
 def test_a_poll_of_nothing_new_is_no_batch() -> None:
-    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, s=9, position=9, o=9, a=9)
+    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=9, position=9, known_src=9, acked_src=9)
     assert batch_of(_messages(5, 6, 9), {1: owned}, _read, _hold) is None

@@ -24,7 +24,7 @@ def _standing(mark: int | None, answers: tuple[int, int] = (0, 0), rows_to: int 
     """A source of 0..99; `mark`: the watermark; `answers`: the output holds those of these source offsets and no others."""
     first, end = answers
     given: dict[str, Any] = {
-        "mark": None if mark is None else Mark(s=mark, e=mark, identity="t", rows_to=rows_to),
+        "mark": None if mark is None else Mark(stored_src=mark, output_offset=mark, identity="t", rows_to=rows_to),
         "identity": "t", "source_low": 0, "source_high": 100, "output_low": first, "output_high": end, "committed": 0,
         "empty_to": 0, "verdicts": _verdicts(first, end), **changes,
     }  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_whole_state_goes_on_after_its_watermark(standing: Standing, start: in
     standing.refuse_guessing()
     assert standing.lost("source", "output") is None
     assert standing.certain_from() is None
-    assert (standing.start, standing.o, standing.position) == (start, o, position)
+    assert (standing.start, standing.known_src, standing.position) == (start, o, position)
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_a_lost_state_goes_on_from_what_is_left(
 ) -> None:
     standing.refuse_guessing()
     assert why in (standing.lost("source", "output") or "it is whole")
-    assert (standing.start, standing.o, standing.position) == (start, o, position)
+    assert (standing.start, standing.known_src, standing.position) == (start, o, position)
     assert (standing.missing, standing.certain_from()) == (judged_to, certain_from)
 
 
 def test_answers_that_are_gone_and_unknown_are_given_again_from_whole_rows() -> None:
     standing = _standing(9, (80, 80))  # 10 to 99 may have been answered: readers drop what they had
     assert "the output begins at 80, its records from 10 are needed" in (standing.lost("source", "output") or "")
-    assert (standing.start, standing.o, standing.certain_from()) == (10, 9, None)
+    assert (standing.start, standing.known_src, standing.certain_from()) == (10, 9, None)
 
 
 def test_a_fresh_group_behind_a_head_that_moved_is_not_lost_and_not_whole() -> None:
@@ -119,8 +119,8 @@ def test_other_topics_are_a_hold_and_no_lost_state(standing: Standing, why: str)
 
 
 def test_a_row_past_every_answer_counts_only_where_all_answers_have_expired() -> None:
-    assert _standing(None, (80, 80), source_low=10, row_ahead=70).o == 70
-    assert _standing(None, (20, 60), source_low=10, row_ahead=70).o == 59, (
+    assert _standing(None, (80, 80), source_low=10, row_ahead=70).known_src == 70
+    assert _standing(None, (20, 60), source_low=10, row_ahead=70).known_src == 59, (
         "the last answers are there: it was written early"
     )
 
