@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo test test-bounds proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ $(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
 
 demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it running
 	@$(BIN)/riskstream demo $(ARGS)
+
+unit: $(READY) ## What needs nothing but Python (90 s)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --confcutdir=tests/unit tests/unit $(ARGS)
 
 test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)

@@ -12,8 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _Running
 from tests.support.builders import rows
+from tests.support.lanes import Running
 from tests.support.own_topics import OwnTopics, wait_until
 
 from riskstream.demo.chain import Chain
@@ -72,12 +72,12 @@ def _limit(own: OwnTopics, topic: str, most_bytes: int) -> None:
         future.result(20)
 
 
-def _lane(own: OwnTopics, instance: str = "0") -> tuple[_Running, ProfilerMetrics]:
+def _lane(own: OwnTopics, instance: str = "0") -> tuple[Running, ProfilerMetrics]:
     stop, metrics = threading.Event(), ProfilerMetrics(CollectorRegistry())
     settings = DerivedSettings(
         kafka=own.kafka, group=own.group, source=own.source, instance=instance, commit_ms=50, flush_ms=100
     )
-    return _Running(DerivedLane(settings, _Counting(own.dead_letters, own.output), metrics, stop), stop), metrics
+    return Running(DerivedLane(settings, _Counting(own.dead_letters, own.output), metrics, stop), stop), metrics
 
 
 def _written(own: OwnTopics) -> list[int]:

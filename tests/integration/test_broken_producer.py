@@ -13,8 +13,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _derived, _open_gate, _Running, _Through
 from tests.support.builders import rows
+from tests.support.lanes import Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, wait_until
 
 from riskstream.demo.chain import Chain
@@ -67,9 +67,9 @@ def test_a_forward_lane_whose_record_is_refused_ends_with_a_fatal_error_and_comm
     own.send(1, rows("a", 0, 20))
     settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
 
-    def started() -> _Running:
+    def started() -> Running:
         stop = threading.Event()
-        return _Running(ForwardLane(settings, _Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+        return Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
 
     running = started()
     own.wait_committed(1, 20)
@@ -112,7 +112,7 @@ def test_a_derived_lane_whose_client_never_comes_back_from_a_transaction_is_ende
         real(mine, call, *arguments)
 
     monkeypatch.setattr(Transactions, "_patiently", stuck)
-    running, _ = _derived(own, _open_gate())
+    running, _ = derived_lane(own, open_gate())
     lane = running._lane
     watchdog = Watchdog(lambda: lane.seen_at, lane.is_behind, limit_s=1.0, end=end)
     watchdog.start()

@@ -2,9 +2,9 @@
 
 import pytest
 from click.testing import CliRunner
-from tests.integration.test_starts import _run
 from tests.support.builders import frame
 from tests.support.own_topics import OwnTopics
+from tests.support.processes import failed_start
 
 from riskstream.cli.main import root
 from riskstream.demo.chain import Chain
@@ -23,7 +23,7 @@ def test_another_base_currency_is_refused_by_services_and_commands(bare: Chain) 
     prove_currency(kafka, "EUR", "scores.v1", "score.v1")
     said = "amounts of this installation are in EUR, base_currency is USD"
     for service in ("tracker", "reporter"):
-        code, error = _run(bare, service, "--base-currency", "USD")
+        code, error = failed_start(bare, service, "--base-currency", "USD")
         assert (code, said in error) == (2, True)
     for command in (
         ("parity",),

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import TopicPartition
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _Running
 from tests.support.builders import NOW_MS, frame
+from tests.support.lanes import Running
 from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.world import World
 
@@ -86,7 +86,7 @@ def test_labels_that_cannot_be_read_are_kept_and_sent_again_when_they_can(bare: 
         dead_letters={own.source: own.dead_letters},
     )  # fmt: skip
     core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), settings.max_batch, on_broken=metrics.bad.inc)
-    running = _Running(ForwardLane(settings, core, metrics, stop), stop)
+    running = Running(ForwardLane(settings, core, metrics, stop), stop)
     bad = [_label(1)[:-3], b"\0\0\0\0\7" + _label(2)[5:], _label(3, label_id="x" * 1000), b"", None]
     own.send(1, [(b"c", each) for each in [_label(0), *bad, _label(4)]])
     own.wait_committed(1, 7)

@@ -1,6 +1,5 @@
 """Exceptions in lanes: between what memory holds and what was produced, nothing is written on the way out."""
 
-import os
 import subprocess
 import threading
 import time
@@ -8,9 +7,10 @@ import time
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _Running, _Through
 from tests.support.builders import rows
+from tests.support.lanes import Running, Through
 from tests.support.own_topics import OwnTopics, log_with, wait_until
+from tests.support.tools import EVERY_POINT
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
@@ -23,8 +23,6 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime import faults
 from riskstream.runtime.faults import DERIVED_POINTS, FAUST_POINTS, FORWARD_POINTS
 from riskstream.telemetry.metrics import ProfilerMetrics
-
-WHOLE = "RISKSTREAM_FAULT_TIMES" in os.environ  # `make proof`: every point; `make test`: those that can go wrong most
 
 
 def _ended(service: Service, deadline_s: float = 40) -> int:
@@ -64,7 +62,9 @@ def test_a_row_above_what_was_ever_answered_holds_the_partition_and_says_so(bare
 
 HOWS = ("kill", "raise", "interrupt")
 CASES = (
-    [(point, how) for point in DERIVED_POINTS for how in HOWS] if WHOLE else [("begun", "interrupt"), ("sent", "raise")]
+    [(point, how) for point in DERIVED_POINTS for how in HOWS]
+    if EVERY_POINT
+    else [("begun", "interrupt"), ("sent", "raise")]
 )
 
 
@@ -106,9 +106,9 @@ def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
     own.send(1, rows("a", 0, 30))
     settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
 
-    def started() -> _Running:
+    def started() -> Running:
         stop = threading.Event()
-        return _Running(ForwardLane(settings, _Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+        return Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
 
     monkeypatch.setenv("RISKSTREAM_FAULT_POINT", point)
     monkeypatch.setenv("RISKSTREAM_FAULT_HOW", "raise")
@@ -129,7 +129,7 @@ def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
 
 
 FAUST_CASES = (
-    [(point, how) for point in FAUST_POINTS for how in ("raise", "kill")] if WHOLE else [("processed", "raise")]
+    [(point, how) for point in FAUST_POINTS for how in ("raise", "kill")] if EVERY_POINT else [("processed", "raise")]
 )
 
 

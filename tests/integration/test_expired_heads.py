@@ -5,19 +5,19 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, ClassVar
 
 import pytest
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 from tests.support.builders import rows
+from tests.support.lanes import Echo, Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
 from riskstream.contracts.writers import SchemaWait
 from riskstream.demo.chain import Chain
 from riskstream.kafka.derived import DerivedLane, DerivedSettings
 from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.ports import Intake, Output, Record
+from riskstream.kafka.ports import Record
 from riskstream.kafka.read import TopicReader
 from riskstream.runtime.errors import Fatal
 from riskstream.telemetry.metrics import ProfilerMetrics
@@ -86,86 +86,22 @@ def test_a_partition_whose_head_passes_a_scorer_is_held_and_the_others_go_on(own
     service.server.stop()
 
 
-class _Echo:
-    """A derived lane's work that notes what it takes."""
-
-    def __init__(self, state_topic: str, gate: threading.Event) -> None:
-        self.state_topics, self.tail_topics, self._gate = (state_topic,), (), gate
-        self.taken: list[int] = []
-
-    def resume(self, partition: int, metadata: str | None) -> None: ...
-
-    def restore(self, partition: int, records: Iterable[Record]) -> None: ...
-
-    def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
-        return flushed or 0
-
-    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002
-        self.taken += [each.offset for each in records]
-        self._gate.wait()
-        return []
-
-    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
-        return []
-
-    def flush(self, partition: int) -> list[Output]:  # noqa: ARG002
-        return []
-
-    def metadata(self, partition: int) -> str:  # noqa: ARG002
-        return ""
-
-    def drop(self, partition: int) -> None: ...
-
-
-class _Running:
-    """A lane on a thread of its own; `failed` is what it ended with."""
-
-    def __init__(self, lane: Any, stop: threading.Event) -> None:
-        self.failed: list[BaseException] = []
-        self._lane, self._stop = lane, stop
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._lane.run()
-        except Exception as error:
-            self.failed.append(error)
-
-    def end(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-
-def _derived(own: OwnTopics, gate: threading.Event) -> tuple[_Running, _Echo]:
-    stop, work = threading.Event(), _Echo(own.output, gate)
-    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
-    return _Running(DerivedLane(settings, work, ProfilerMetrics(CollectorRegistry()), stop), stop), work
-
-
-def _open_gate() -> threading.Event:
-    gate = threading.Event()
-    gate.set()
-    return gate
-
-
 def test_a_derived_lane_begins_at_what_is_left_fresh_and_again(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 30))
     own.expire(own.source, 1, 10)
-    running, work = _derived(own, _open_gate())
+    running, work = derived_lane(own, open_gate())
     wait_until(lambda: len(work.taken) == 20, "the records that are left")
     own.wait_committed(1, 30)
     running.end()
     own.send(1, rows("a", 30, 10))
     own.expire(own.source, 1, 35)
-    running, again = _derived(own, _open_gate())
+    running, again = derived_lane(own, open_gate())
     wait_until(lambda: len(again.taken) == 5, "those after the committed offset that are left")
     running.end()
     assert (work.taken, again.taken) == (list(range(10, 30)), list(range(35, 40)))
 
 
-class _Waiting(_Echo):
+class _Waiting(Echo):
     """Cannot read its state until it is told that it can."""
 
     is_known = False
@@ -178,10 +114,10 @@ class _Waiting(_Echo):
 
 def test_a_derived_lane_whose_state_cannot_be_read_waits_and_takes_nothing(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 30))
-    stop, work, metrics = threading.Event(), _Waiting(own.output, _open_gate()), ProfilerMetrics(CollectorRegistry())
+    stop, work, metrics = threading.Event(), _Waiting(own.output, open_gate()), ProfilerMetrics(CollectorRegistry())
     settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
     lane = DerivedLane(settings, work, metrics, stop)
-    running = _Running(lane, stop)
+    running = Running(lane, stop)
     wait_until(lambda: metrics.waiting._value.get() == 2, "both partitions wait")
     time.sleep(1.5)
     assert not running.failed
@@ -207,12 +143,12 @@ def test_a_partition_whose_state_cannot_be_read_holds_up_no_other(own: OwnTopics
     own.send(1, rows("a", 10, 30))
     stop, work, metrics = (
         threading.Event(),
-        _HalfWaiting(own.output, _open_gate()),
+        _HalfWaiting(own.output, open_gate()),
         ProfilerMetrics(CollectorRegistry()),
     )
     settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
     lane = DerivedLane(settings, work, metrics, stop)
-    running = _Running(lane, stop)
+    running = Running(lane, stop)
     own.wait_committed(1, 30)
     assert work.taken == list(range(30))
     wait_until(lambda: metrics.waiting._value.get() == 1, "the other one waits")
@@ -227,7 +163,7 @@ def test_a_partition_whose_state_cannot_be_read_holds_up_no_other(own: OwnTopics
 def test_a_derived_lane_that_the_head_passes_goes_on_at_what_is_left(own: OwnTopics) -> None:
     gate = threading.Event()
     own.send(1, rows("a", 0, 1))
-    running, work = _derived(own, gate)
+    running, work = derived_lane(own, gate)
     wait_until(lambda: work.taken == [0], "the first record")
     big = [(b"k", b"x" * 900_000)] * 90  # more than the client fetches ahead
     own.send(1, big)
@@ -240,7 +176,7 @@ def test_a_derived_lane_that_the_head_passes_goes_on_at_what_is_left(own: OwnTop
 
 def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 5))
-    running, work = _derived(own, _open_gate())
+    running, work = derived_lane(own, open_gate())
     wait_until(lambda: len(work.taken) == 5, "all")
     own.wait_committed(1, 5)
     running.end()
@@ -252,8 +188,8 @@ def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
     client.commit(offsets=[TopicPartition(renamed.source, 1, 500)], asynchronous=False)
     client.close()
     settings = DerivedSettings(kafka=own.kafka, group=renamed.group, source=renamed.source, instance="0")
-    running = _Running(
-        DerivedLane(settings, _Echo(renamed.output, _open_gate()), ProfilerMetrics(CollectorRegistry()), stop), stop
+    running = Running(
+        DerivedLane(settings, Echo(renamed.output, open_gate()), ProfilerMetrics(CollectorRegistry()), stop), stop
     )
     wait_until(lambda: bool(running.failed), "an end")
     assert isinstance(running.failed[0], Fatal)
@@ -261,24 +197,12 @@ def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
     running.end()
 
 
-class _Through:
-    """A forward lane's work: each record as it is."""
-
-    broken: ClassVar[list[tuple[int, str]]] = []
-
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        return [
-            (key or b"", value or b"", row)
-            for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True))
-        ]
-
-
 def test_a_forward_lane_begins_at_what_is_left(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 30))
     own.expire(own.source, 1, 10)
     stop = threading.Event()
     settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
-    running = _Running(ForwardLane(settings, _Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+    running = Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
     own.wait_committed(1, 30)
     running.end()
     assert sum(own.ends(own.output)) == 20

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration import test_poison
 from tests.support.builders import NOW_MS, frame
+from tests.support.poison import BEHAVIOURS
 from tests.support.world import World
 
 from riskstream.demo.chain import Chain
@@ -34,15 +34,7 @@ def faust_world(faust_chain: Chain) -> Iterator[World]:
     view.close()
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        test_poison.test_every_bad_record_is_dead_lettered_once_and_those_around_it_are_scored,
-        test_poison.test_a_rejected_record_raises_no_alert_and_no_state,
-        lambda world: test_poison.test_a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(world, 3),
-        test_poison.test_a_record_in_another_partition_than_its_keys_is_scored_and_flagged,
-    ],
-)
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each.__name__)
 def test_the_lanes_behaviour_is_the_shells(faust_world: World, behaviour: Callable[[World], None]) -> None:
     behaviour(faust_world)
 

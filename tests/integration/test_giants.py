@@ -8,8 +8,8 @@ from typing import Any
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _derived, _Running
 from tests.support.builders import NOW_MS, frame
+from tests.support.lanes import Running, derived_lane
 from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.raw_producer import send_with_headers
 
@@ -102,7 +102,7 @@ def test_every_other_kind_of_reader_goes_on(bare: Chain) -> None:
         dead_letters={own.source: own.dead_letters},
     )  # fmt: skip
     core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), forward.max_batch)
-    running = _Running(ForwardLane(forward, core, metrics, stop), stop)
+    running = Running(ForwardLane(forward, core, metrics, stop), stop)
     own.wait_committed(1, 11, forward.group)
     running.end()
     assert not running.failed
@@ -111,7 +111,7 @@ def test_every_other_kind_of_reader_goes_on(bare: Chain) -> None:
 
     gate = threading.Event()
     gate.set()
-    follower, work = _derived(own, gate)
+    follower, work = derived_lane(own, gate)
     own.wait_committed(1, 11)
     follower.end()
     assert not follower.failed

@@ -2,25 +2,12 @@
 
 import time
 
-import numpy as np
-from tests.support.builders import NOW_MS, frame
+from tests.support.builders import NOW_MS, frame, key_of
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.local.services import Service, wait_ready
-from riskstream.risk.partition import misplaced_kernel
-
-
-def _key_of(tag: str, partition: int) -> bytes:
-    for n in range(200):
-        key, misplaced = f"{tag}-{n}".encode(), np.zeros(1, np.uint8)
-        misplaced_kernel(
-            np.frombuffer(key, np.uint8), np.array([len(key)]), 4, np.array([partition], np.int32), misplaced
-        )
-        if not misplaced[0]:
-            return key
-    raise AssertionError(f"no key for partition {partition}")
 
 
 def _rows(key: bytes, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
@@ -42,7 +29,7 @@ def test_a_partition_of_mostly_rejected_records_is_held_and_the_others_go_on(bar
     world = World(bare)
     service = bare.start("scorer")
     wait_ready([service])
-    bad, good = _key_of(world.tag, 1), _key_of(world.tag, 2)
+    bad, good = key_of(world.tag, 1), key_of(world.tag, 2)
     world.send([(bad, b"poison")] * 800)
     _wait_until_held(service)
     world.send(_rows(good, 0, 50) + _rows(bad, 0, 50))

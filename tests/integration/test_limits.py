@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 from prometheus_client import CollectorRegistry
-from tests.integration.test_expired_heads import _Running
 from tests.support.builders import frame
+from tests.support.lanes import Running
 from tests.support.own_topics import OwnTopics
 
 from riskstream.contracts.catalog import Topic, topics
@@ -153,7 +153,7 @@ def test_a_label_of_exactly_the_limit_is_a_letter_and_is_whole(bare: Chain) -> N
     )  # fmt: skip
     stop = threading.Event()
     core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), settings.max_batch)
-    running = _Running(ForwardLane(settings, core, ProfilerMetrics(CollectorRegistry()), stop), stop)
+    running = Running(ForwardLane(settings, core, ProfilerMetrics(CollectorRegistry()), stop), stop)
     own.wait_committed(1, 1)
     running.end()
     assert not running.failed

@@ -1,22 +1,18 @@
 """A group whose offsets are lost, and a topic whose head moved meanwhile: the tracker goes on where its states stand."""
 
 import itertools
-import os
-import signal
 from collections import Counter
 
 import numpy as np
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from tests.support.builders import NOW_MS, frame
-from tests.support.own_topics import wait_until
+from tests.support.processes import kill, lose_offsets
 from tests.support.world import World
 
 from riskstream.contracts.catalog import DEFAULT_PARTITIONS
 from riskstream.contracts.codec import codec
 from riskstream.demo.chain import Chain
 from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, wait_ready
+from riskstream.local.services import wait_ready
 from riskstream.risk.partition import partition_kernel
 
 
@@ -46,30 +42,6 @@ def _burst(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes |
         )
         for n in range(first, first + count)
     ]  # fmt: skip
-
-
-def lose_offsets(kafka: str, *groups: str) -> None:
-    """Delete groups, as their expiry does; waits until they have no member."""
-    client = AdminClient({"bootstrap.servers": kafka})
-
-    def is_gone() -> bool:
-        try:
-            for future in client.delete_consumer_groups(list(groups), request_timeout=10).values():
-                future.result(10)
-        except KafkaException as error:
-            name = error.args[0].name()
-            if name not in ("NON_EMPTY_GROUP", "GROUP_ID_NOT_FOUND"):
-                raise
-            return bool(name == "GROUP_ID_NOT_FOUND")
-        return True
-
-    wait_until(is_gone, f"{groups} are gone")
-
-
-def kill(service: Service) -> None:
-    os.kill(service.server.pid, signal.SIGKILL)
-    service.server._guard.wait(30)
-    service.server.stop()
 
 
 def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_groups_offsets(bare: Chain) -> None:

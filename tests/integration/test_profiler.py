@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 from loadtests.collector import Collector, Seen
-from tests.integration.test_exceptions import WHOLE
-from tests.integration.test_lost_offsets import kill, lose_offsets
 from tests.support.builders import frame
+from tests.support.processes import kill, lose_offsets
+from tests.support.tools import EVERY_POINT
 from tests.support.world import World
 
 from riskstream.contracts.codec import codec
@@ -170,11 +170,13 @@ def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(wo
 
 HOWS = ("kill", "raise", "interrupt")
 CASES = (
-    [(point, how) for point in (*DERIVED_POINTS, *FORWARD_POINTS) for how in HOWS] if WHOLE else [("forwarded", "kill")]
+    [(point, how) for point in (*DERIVED_POINTS, *FORWARD_POINTS) for how in HOWS]
+    if EVERY_POINT
+    else [("forwarded", "kill")]
 )
 
 
-if WHOLE:  # `make proof`; `make test` kills it at moments of chance
+if EVERY_POINT:  # `make proof`; `make test` kills it at moments of chance
 
     @pytest.mark.parametrize(("point", "how"), CASES)
     def test_a_profiler_that_fails_at_a_step_is_as_if_it_did_not(

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.integration.test_holds import _key_of
-from tests.support.builders import NOW_MS, frame, transaction
+from tests.support.builders import NOW_MS, frame, key_of, transaction
 from tests.support.registry import FakeRegistry
 from tests.support.tools import missing
 from tests.support.world import World
@@ -73,7 +72,7 @@ def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(apart
     world = World(apart)
     service = apart.start("scorer", {"RISKSTREAM_SCHEMA_REGISTRY_URL": fake.url})
     wait_ready([service])
-    waiting, other = _key_of(world.tag, 1), _key_of(world.tag, 2)
+    waiting, other = key_of(world.tag, 1), key_of(world.tag, 2)
     fake.put(90, _newer_transaction())
     fake.mode = "500"
     world.send(
@@ -144,7 +143,7 @@ def test_a_real_registrys_ids_are_read_and_written(
     }  # fmt: skip
     service = apart.start("scorer", env)
     wait_ready([service])
-    key = _key_of(world.tag, 3)
+    key = key_of(world.tag, 3)
     world.send([(key, _framed(newer, **_ids(key, 0))), (key, b"\0\0\x0f\x42\x3f" + frame(**_ids(key, 1))[5:])])
     writers.use(Lookups([client]))
     end = time.monotonic() + 30
@@ -193,7 +192,7 @@ def test_a_version_that_was_rolled_back_reads_what_the_newer_one_wrote(
 ) -> None:
     """Without a registry: schemas.v1 tells. The newer scorer is killed, so that the older one must read its last scores."""
     world = World(apart)
-    key = _key_of(world.tag, 0)
+    key = key_of(world.tag, 0)
     newer = apart.start("scorer", newer_version)
     tracker = apart.start("tracker")  # of this version, while the newer one scores
     wait_ready([newer, tracker])

@@ -1,9 +1,6 @@
 """A process proves that it can work before it joins a group or fences another: one that cannot leaves the others untouched."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +11,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from tests.support.builders import frame, rows
 from tests.support.own_topics import OwnTopics, wait_until
+from tests.support.processes import failed_start
 from tests.support.world import World
 
 from riskstream.cli.main import root
@@ -24,20 +22,6 @@ from riskstream.kafka.client import consumer, producer
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.local.services import wait_ready
 from riskstream.runtime.errors import Fatal
-
-
-def _run(chain: Chain, service: str, *arguments: str) -> tuple[int, str]:
-    """(exit code, the line of its error) of a service that cannot start."""
-    given = {
-        "scorer": ("--model", str(chain._model), "--redis", chain.stack.redis),
-        "profiler": ("--redis", chain.stack.redis),
-    }
-    command = [sys.executable, "-m", f"riskstream.{service}", "--kafka", chain.stack.kafka, *given.get(service, ())]
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +37,7 @@ def _run(chain: Chain, service: str, *arguments: str) -> tuple[int, str]:
 def test_a_topic_that_is_not_there_is_named_at_the_start(
     bare: Chain, service: str, arguments: tuple[str, ...], said: str
 ) -> None:
-    code, error = _run(bare, service, *arguments)
+    code, error = failed_start(bare, service, *arguments)
     assert code == 2
     assert error.startswith(said)
     assert "riskstream topics apply" in error
@@ -100,7 +84,7 @@ def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Cha
     for name in names:
         taken = running[name].telemetry.rsplit(":", 1)[1]
         slot = () if name == "scorer" else ("--instance", name)
-        code, error = _run(bare, name, "--telemetry-port", taken, *slot)
+        code, error = failed_start(bare, name, "--telemetry-port", taken, *slot)
         assert (code, error.startswith(f"error: telemetry port {taken} cannot be used")) == (3, True)
     world.send([(world.tag.encode(), frame(customer_id=world.tag, transaction_id=f"{world.tag}-0"))])
     world.new("scores.v1", 1)
@@ -137,7 +121,7 @@ def test_an_output_belongs_to_one_group_until_it_is_handed_over(bare: Chain) -> 
     own = OwnTopics.made(bare)
     named = ("--source", own.source, "--output", own.output, "--dead-letters", own.dead_letters)
     first = own.start_ready_scorer()
-    code, error = _run(bare, "scorer", *named, "--group", "another")
+    code, error = failed_start(bare, "scorer", *named, "--group", "another")
     assert code == 2
     assert error.startswith(f"error: {own.output} belongs to group {own.group}, not to another")
     admin, letters = TopicAdmin(own.kafka), {own.dead_letters: own.source}
@@ -149,7 +133,7 @@ def test_an_output_belongs_to_one_group_until_it_is_handed_over(bare: Chain) -> 
     assert first.server.is_running
     first.server.stop()
     wait_until(lambda: _cli(*hand_over)[0] == 0, "the group is empty")
-    code, error = _run(bare, "scorer", *named, "--group", own.group)
+    code, error = failed_start(bare, "scorer", *named, "--group", own.group)
     assert (code, "belongs to group another" in error) == (2, True)
     assert f"{own.output:28} another" in _cli("topics", "owners", "--kafka", own.kafka)[1]
 
@@ -177,5 +161,5 @@ def test_the_gateways_port_is_taken_before_anything_else(bare: Chain) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, error = _run(bare, "gateway", "--port", port)
+        code, error = failed_start(bare, "gateway", "--port", port)
     assert (code, error.startswith(f"error: port {port} cannot be used")) == (3, True)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from riskstream.contracts.codec import codec
 from riskstream.risk.features.standard import STANDARD
+from riskstream.risk.partition import misplaced_kernel
 
 NOW_MS = 1_717_236_000_000
 
@@ -54,3 +57,15 @@ def score(**changes: Any) -> dict[str, Any]:
         "feature_set": STANDARD.label, "features": [], "profiles": [], "release_id": None, "rules_version": None,
         "rules": [], "stage2_score": None, "kind": "PURCHASE", **changes,
     }  # fmt: skip
+
+
+def key_of(tag: str, partition: int) -> bytes:
+    """A key of the tag that hashes to the partition, of four."""
+    for n in range(200):
+        key, misplaced = f"{tag}-{n}".encode(), np.zeros(1, np.uint8)
+        misplaced_kernel(
+            np.frombuffer(key, np.uint8), np.array([len(key)]), 4, np.array([partition], np.int32), misplaced
+        )
+        if not misplaced[0]:
+            return key
+    raise AssertionError(f"no key for partition {partition}")

@@ -66,3 +66,15 @@ def test_the_examples_have_20_lines() -> None:
     for path in (ROOT / "examples").glob("*.py"):
         lines = [line for line in path.read_text().splitlines() if line.strip()]
         assert len(lines) <= 24, path
+
+
+def test_no_test_imports_another() -> None:
+    """What two tests share stands in tests/support, under a public name."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for line in path.read_text().splitlines():
+            if re.match(r"\s*(?:from|import) tests\.(?:unit|integration|e2e)\b", line) or re.match(
+                r"from tests\.support\.\S+ import .*\b_", line
+            ):
+                found.append(f"{path.relative_to(ROOT)}: {line}")
+    assert found == []

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 from tests.support.builders import score
-from tests.unit.test_junk import (
+from tests.support.readers import (
     READERS,
-    _example,
-    _record,
-    _tracker,
+    example,
+    record_of,
     reporter_restores_totals,
     scorer_follows_releases,
     services_read_claims,
+    tracker_core,
 )
 
 from riskstream.contracts.bounds import bounds_of, decoded, fault_of
@@ -36,7 +36,7 @@ OTHERS = {services_read_claims, reporter_restores_totals, scorer_follows_release
 def _with(name: str, field: str, size: int) -> dict[str, Any]:
     """A record whose text has so many bytes of UTF-8, and more bytes than characters."""
     text = "é" * (size // 2) + "a" * (size % 2)
-    return {**_example(name), field: [text] if bounds_of(name)[field].is_array else text}
+    return {**example(name), field: [text] if bounds_of(name)[field].is_array else text}
 
 
 @pytest.mark.parametrize(("name", "field"), TEXTS)
@@ -61,17 +61,17 @@ def test_no_reader_ends_at_a_text_over_its_bound(name: str, field: str, over: in
 
 
 def test_an_alert_of_a_score_at_its_bounds_can_be_written() -> None:
-    core, _ = _tracker()
+    core, _ = tracker_core()
     core.restore(0, [])
     widest = {
         "transaction_id": "é" * 128, "customer_id": "ü" * 128, "reasons": ["r" * 240] * 8, "model_version": "m" * 256,
         "decision": "BLOCK",
     }  # fmt: skip
-    [alert] = core.take(0, [_record("scores.v1", b"c-1", codec("score.v1").encode(score(**widest)))], committed=0)
+    [alert] = core.take(0, [record_of("scores.v1", b"c-1", codec("score.v1").encode(score(**widest)))], committed=0)
     assert decoded(codec("alert.v1"), alert.value)["reasons"] == widest["reasons"]
     long = codec("score.v1").encode(score(src=1, prev=0, reasons=["r"] * 9))
     with pytest.raises(SchemaWait, match="reasons has 9 items"):
-        core.take(0, [_record("scores.v1", b"c-1", long, 1)], committed=0)
+        core.take(0, [record_of("scores.v1", b"c-1", long, 1)], committed=0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.support.rule_records import rule
 
 from riskstream.adapters.rule_records import LISTS, REASONS, RULES, RuleRecords
 from riskstream.contracts import writers
@@ -17,13 +18,6 @@ from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.rules.book import RuleBook
 from riskstream.scorer.live_rules import LiveRules
 from riskstream.telemetry.metrics import LaneMetrics
-
-
-def rule(name: str = "good", **changes: Any) -> bytes:
-    return codec("rule.v1").encode({
-        "rule_id": name, "version": 1, "is_on": True, "when": "base_amount_minor > 5", "action": "REVIEW", "reason": "R",
-        "max_share": 0.5, "feature_set": "standard.v1", "changed_at": 1, "changed_by": "", **changes,
-    })  # fmt: skip
 
 
 def a_list(name: str, *values: str) -> bytes:

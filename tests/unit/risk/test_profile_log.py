@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
+from tests.support.profile_log import T0, event, label, taken, vector
 
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import Record
@@ -15,32 +16,6 @@ from riskstream.risk.features.declare import HOUR_MS, TERMINAL
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.telemetry.metrics import ProfilerMetrics
-
-T0 = 1_717_236_000_000 // HOUR_MS * HOUR_MS
-NAMES = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]
-
-
-def event(src: int, **changes: Any) -> bytes:
-    return codec("profile-event.v1").encode({
-        "entity": "terminal", "key": "t", "kind": "EVENT", "src_partition": 0, "src": src, "src_index": 0, "src_appended_at": T0,
-        "transaction_hash": src, "occurred_at": T0 + src * 60_000, "amount_minor": 100, "outcome": "UNKNOWN", "source": "UNKNOWN",
-        "known_at": None, **changes,
-    })  # fmt: skip
-
-
-def label(src: int, of: int, **changes: Any) -> bytes:
-    given = {"outcome": "FRAUD", "source": "IMPORT", "known_at": T0 + src, **changes}
-    return event(src, kind="LABEL", transaction_hash=of, occurred_at=T0 + of * 60_000, amount_minor=0, **given)
-
-
-def vector(log: ProfileLog, at: int = T0 + 5 * HOUR_MS, key: bytes = b"t") -> dict[str, float]:
-    return dict(zip(NAMES, log.profiles[TERMINAL].read(key, at).tolist(), strict=True))
-
-
-def taken(*frames: bytes) -> ProfileLog:
-    log = ProfileLog(STANDARD_PROFILES)
-    assert log.take(frames) == 0
-    return log
 
 
 def test_an_event_is_counted_once_its_tile_is_closed() -> None:

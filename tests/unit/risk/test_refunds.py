@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, score
+from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
-from tests.unit.risk.test_profile_log import T0, event, taken, vector
 
 from riskstream.reporter.core import Control, Snapshot, report
 from riskstream.reporter.page import page

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.support.builders import NOW_MS, frame
+from tests.support.scored import scored
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import LIVE, Batch, ReadResult
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.rules.book import read_book
 from riskstream.risk.rules.rule import names_of
@@ -44,29 +42,9 @@ def _use(core: ScorerCore, *rules: tuple[str, str, str]) -> None:
     core.next_rules = read_book(records, [], names_of(STANDARD))
 
 
-def _score(core: ScorerCore, first: int, *amounts: int) -> list[dict[str, Any]]:
-    n = len(amounts)
-    frames = [
-        frame(
-            transaction_id=f"t{first + at}", customer_id="c", base_amount_minor=amount, occurred_at=NOW_MS + first + at
-        )
-        for at, amount in enumerate(amounts)
-    ]
-    outcome = core.process(
-        Batch(
-            values=list(frames), keys=[b"c"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(first, first + n),
-            prevs=np.arange(first, first + n) - 1, appended_at=np.full(n, NOW_MS + 1000), modes=np.full(n, LIVE, np.uint8),
-            partition_count=1, read_rows=lambda keys: ReadResult(
-                rows={p: [None] * len(mine) for p, mine in keys.items()}, unreadable=frozenset(), abandoned=frozenset()
-            ),
-        )
-    )  # fmt: skip
-    return [codec("score.v1").decode(each) for each in outcome.frames]
-
-
 def test_a_rule_raises_the_decisions_of_the_rows_it_is_true_of() -> None:
     core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 500", "BLOCK", "R_B"))
-    small, large, huge = _score(core, 0, 10, 100, 1000)
+    small, large, huge = scored(core, 0, 10, 100, 1000)
     assert [each["decision"] for each in (small, large, huge)] == ["APPROVE", "REVIEW", "BLOCK"]
     assert [each["rules"] for each in (small, large, huge)] == [[], ["r0"], ["r0", "r1"]]
     assert huge["reasons"] == ["R_A", "R_B"]
@@ -75,12 +53,12 @@ def test_a_rule_raises_the_decisions_of_the_rows_it_is_true_of() -> None:
 
 def test_reasons_of_a_batch_before_do_not_hide_those_of_this_one() -> None:
     core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 50", "REVIEW", "R_B"))
-    assert _score(core, 0, 100)[0]["reasons"] == ["R_A", "R_B"]
+    assert scored(core, 0, 100)[0]["reasons"] == ["R_A", "R_B"]
     _use(core, ("base_amount_minor > 50", "REVIEW", "R_C"), ("base_amount_minor > 50", "REVIEW", "R_B"))
-    assert _score(core, 1, 100)[0]["reasons"] == ["R_C", "R_B"]
+    assert scored(core, 1, 100)[0]["reasons"] == ["R_C", "R_B"]
 
 
 def test_two_rules_with_one_reason_give_it_once() -> None:
     core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 60", "BLOCK", "R_A"))
-    found = _score(core, 0, 100)[0]
+    found = scored(core, 0, 100)[0]
     assert (found["reasons"], found["rules"], found["decision"]) == (["R_A"], ["r0", "r1"], "BLOCK")

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.unit.scorer.test_rules_in_core import _score
+from tests.support.scored import scored
 
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
@@ -36,7 +36,7 @@ def _core(second: Fixed | None) -> ScorerCore:
 
 def test_only_the_band_is_asked_and_the_second_score_decides_there() -> None:
     second = Fixed(0.95)
-    rows = _score(_core(second), 0, 19, 20, 79, 80)
+    rows = scored(_core(second), 0, 19, 20, 79, 80)
     assert second.asked == 2
     assert [each["decision"] for each in rows] == ["APPROVE", "BLOCK", "BLOCK", "REVIEW"]
     assert [each["stage2_score"] is None for each in rows] == [True, False, False, True]
@@ -47,22 +47,22 @@ def test_only_the_band_is_asked_and_the_second_score_decides_there() -> None:
 
 def test_an_answer_of_a_batch_before_is_not_left_standing() -> None:
     core = _core(Fixed(0.95))
-    assert _score(core, 0, 50)[0]["stage2_score"] is not None
-    assert _score(core, 1, 10)[0]["stage2_score"] is None
+    assert scored(core, 0, 50)[0]["stage2_score"] is not None
+    assert scored(core, 1, 10)[0]["stage2_score"] is None
 
 
 def test_without_a_second_stage_nothing_is_asked() -> None:
-    assert [each["stage2_score"] for each in _score(_core(None), 0, 20, 50)] == [None, None]
+    assert [each["stage2_score"] for each in scored(_core(None), 0, 20, 50)] == [None, None]
 
 
 def test_a_second_stage_in_place_of_its_gpu_is_flagged_on_the_rows_it_answered() -> None:
-    rows = _score(_core(Fixed(0.1, is_degraded=True)), 0, 10, 50)
+    rows = scored(_core(Fixed(0.1, is_degraded=True)), 0, 10, 50)
     assert [each["flags"] for each in rows] == [[], ["gpu_lost"]]
     assert rows[1]["decision"] == "APPROVE"
 
 
 def test_where_the_second_stage_gives_no_number_the_first_decides() -> None:
-    rows = _score(_core(Fixed(float("nan"))), 0, 10, 60)
+    rows = scored(_core(Fixed(float("nan"))), 0, 10, 60)
     assert [(each["decision"], each["stage2_score"], each["flags"]) for each in rows] == [
         ("APPROVE", None, []), ("REVIEW", None, ["no_stage2"]),
     ]  # fmt: skip
@@ -70,8 +70,8 @@ def test_where_the_second_stage_gives_no_number_the_first_decides() -> None:
 
 def test_where_the_model_gives_no_number_a_human_decides() -> None:
     core = _core(None)
-    rows = _score(core, 0, 10, 1000)
+    rows = scored(core, 0, 10, 1000)
     assert [(each["decision"], each["score"] is None, each["flags"]) for each in rows] == [
         ("APPROVE", False, []), ("REVIEW", True, ["no_score"]),
     ]  # fmt: skip
-    assert _score(core, 2, 10)[0]["score"] is not None
+    assert scored(core, 2, 10)[0]["score"] is not None

@@ -1,0 +1,88 @@
+"""Derived and forward lanes that a test runs in its own process, on threads."""
+
+import threading
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from prometheus_client import CollectorRegistry
+
+from riskstream.kafka.derived import DerivedLane, DerivedSettings
+from riskstream.kafka.ports import Intake, Output, Record
+from riskstream.telemetry.metrics import ProfilerMetrics
+from tests.support.own_topics import OwnTopics
+
+
+class Echo:
+    """A derived lane's work that notes what it takes."""
+
+    def __init__(self, state_topic: str, gate: threading.Event) -> None:
+        self.state_topics, self.tail_topics, self._gate = (state_topic,), (), gate
+        self.taken: list[int] = []
+
+    def resume(self, partition: int, metadata: str | None) -> None: ...
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None: ...
+
+    def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
+        return flushed or 0
+
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002
+        self.taken += [each.offset for each in records]
+        self._gate.wait()
+        return []
+
+    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
+        return []
+
+    def flush(self, partition: int) -> list[Output]:  # noqa: ARG002
+        return []
+
+    def metadata(self, partition: int) -> str:  # noqa: ARG002
+        return ""
+
+    def drop(self, partition: int) -> None: ...
+
+
+class Running:
+    """A lane on a thread of its own; `failed` is what it ended with."""
+
+    def __init__(self, lane: Any, stop: threading.Event) -> None:
+        self.failed: list[BaseException] = []
+        self._lane, self._stop = lane, stop
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._lane.run()
+        except Exception as error:
+            self.failed.append(error)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def derived_lane(own: OwnTopics, gate: threading.Event) -> tuple[Running, Echo]:
+    stop, work = threading.Event(), Echo(own.output, gate)
+    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    return Running(DerivedLane(settings, work, ProfilerMetrics(CollectorRegistry()), stop), stop), work
+
+
+def open_gate() -> threading.Event:
+    gate = threading.Event()
+    gate.set()
+    return gate
+
+
+class Through:
+    """A forward lane's work: each record as it is."""
+
+    broken: ClassVar[list[tuple[int, str]]] = []
+
+    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
+        return [
+            (key or b"", value or b"", row)
+            for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True))
+        ]

@@ -1,0 +1,31 @@
+"""Payments of one customer through a scorer's core, without servers."""
+
+from typing import Any
+
+import numpy as np
+
+from riskstream.contracts.codec import codec
+from riskstream.kafka.ports import LIVE, Batch, ReadResult
+from riskstream.scorer.core import ScorerCore
+from tests.support.builders import NOW_MS, frame
+
+
+def scored(core: ScorerCore, first: int, *amounts: int) -> list[dict[str, Any]]:
+    """Scores of payments of these amounts, minor units, at source offsets from `first` on."""
+    n = len(amounts)
+    frames = [
+        frame(
+            transaction_id=f"t{first + at}", customer_id="c", base_amount_minor=amount, occurred_at=NOW_MS + first + at
+        )
+        for at, amount in enumerate(amounts)
+    ]
+    outcome = core.process(
+        Batch(
+            values=list(frames), keys=[b"c"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(first, first + n),
+            prevs=np.arange(first, first + n) - 1, appended_at=np.full(n, NOW_MS + 1000), modes=np.full(n, LIVE, np.uint8),
+            partition_count=1, read_rows=lambda keys: ReadResult(
+                rows={p: [None] * len(mine) for p, mine in keys.items()}, unreadable=frozenset(), abandoned=frozenset()
+            ),
+        )
+    )  # fmt: skip
+    return [codec("score.v1").decode(each) for each in outcome.frames]
