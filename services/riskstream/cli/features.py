@@ -23,7 +23,7 @@ _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
 @click.option(
     "--at", type=click.Choice(["event", "tile"]), default="event", show_default=True,
-    help="read profiles as of the event's time, or as of the last closed tile as the scorer does",
+    help="event: profiles exact up to each transaction; tile: only finished hours, as the live scorer sees them",
 )  # fmt: skip
 def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
     """Compute a feature set over a file, row by row, with the kernels of the services.

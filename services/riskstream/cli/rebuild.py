@@ -53,8 +53,8 @@ def command(
 ) -> None:  # fmt: skip
     """Make the scorers' state again from topics and snapshots, while no scorer of the group runs.
 
-    Everything that was answered is applied again by its recorded verdict, through the scorer's own kernel; nothing is
-    scored or written to a topic. Where the topics do not reach back to their beginning, it says of each partition which
+    It replays all past transactions into Redis, using the verdicts already recorded. It writes no scores and no Kafka
+    records. Where the topics do not reach back to their beginning, it says of each partition which
     windows are not known in full; a state in Redis that knows as much is kept, unless --discard is given.
     """
     counts = TopicAdmin(kafka).partitions()

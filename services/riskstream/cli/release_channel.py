@@ -55,7 +55,9 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("file", type=InputFile())
 @_each
 def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: str) -> None:
-    """Have every scorer of its feature set that was given the signer's public key use it, within seconds and at a batch edge.
+    """Switch running scorers to this release within seconds, between two batches.
+
+    Only scorers with the same feature set and the signer's public key (--release-key) take it.
 
     Exit code 3, and nothing is activated, where somebody else activated or withdrew a release meanwhile.
     Says what scorers did, as far as payments came meanwhile, and warns where its figures are worse than those of the one before.

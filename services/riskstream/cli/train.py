@@ -61,7 +61,8 @@ def command(
     """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write the model's card.
 
     The last quarter of the rows is held out: half of it stops the training and calibrates, half sets thresholds and measures.
-    Thresholds are by budget of alerts or, with both costs, the cheapest, a missed fraud costing its amount.
+    Thresholds come from the alert budgets. With both --review-cost and --block-cost, the thresholds with the lowest total
+    cost are chosen; a missed fraud costs its amount.
     """
     if (review_cost is None) != (block_cost is None):
         raise click.UsageError("give --review-cost and --block-cost, or neither")

@@ -19,7 +19,7 @@ _AGES_S = (*_LATENCY_S, 30.0, 60.0, 300.0, 900.0, 3600.0)
 def _lag(service: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(
         f"riskstream_{service}_lag_seconds",
-        "How far a partition is behind: from the append of the last record taken to now; 0 at its end",
+        "Lag in seconds: the age of the last record read; 0 when everything has been read",
         ["topic", "partition"], registry=registry,
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ class LaneMetrics:
             "riskstream_scorer_store_errors_total", "Reads and writes the state store did not answer", registry=registry
         )
         self.reopened = Counter(
-            "riskstream_scorer_reopened_total", "Partitions taken up anew while owned", registry=registry
+            "riskstream_scorer_reopened_total", "Partitions that were opened again while owned, to read where they stand", registry=registry
         )
         self.giants = Counter(
             "riskstream_scorer_giants_total",
@@ -143,7 +143,7 @@ class DerivedMetrics:
         )
         self.source_age_seconds = Ages(
             f"riskstream_{service}_source_age_seconds",
-            "Time from the append of a source record to the commit of what came of it, of each record",
+            "Age of each source record, from its arrival in Kafka until its results are committed",
             _AGES_S, registry,
         )  # fmt: skip
         self.stages = Stages(
