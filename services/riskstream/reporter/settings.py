@@ -1,15 +1,15 @@
 """Settings of the reporter."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import MoneySettings
+from riskstream.runtime.settings import GroupSettings
 
 
-class ReporterSettings(MoneySettings):
+class ReporterSettings(GroupSettings):
     """Writes hourly and daily risk reports of the customers' states, with control totals beside them.
 
     A setting NAME is also read from RISKSTREAM_REPORTER_NAME; the command line wins. --print-config shows what would be used.
@@ -25,7 +25,3 @@ class ReporterSettings(MoneySettings):
     keep: int = Field(
         default=0, ge=0, le=1_000_000, description="newest reports of each grain that stay in the folder; 0: all"
     )
-    group_protocol: Literal["consumer", "classic"] = Field(
-        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
-    )
-    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -113,6 +113,28 @@ class MoneySettings(ServiceSettings):
         description="ISO 4217 code of all base amounts, which are summed: another is rejected. The same in every service; "
         "RISKSTREAM_BASE_CURRENCY says it for all of them, else EUR",
     )
+
+
+class GroupSettings(MoneySettings):
+    """Settings of a service whose processes share a consumer group."""
+
+    group_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
+    )
+    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
+
+
+class DerivedLaneSettings(GroupSettings):
+    """Settings of a service that writes in Kafka transactions. Its class names the group and sets other defaults."""
+
+    group: GroupName = Field(description="consumer group")
+    instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
+    commit_ms: int = Field(default=200, ge=10, le=5000, description="time between Kafka transactions, ms")
+    flush_ms: int = Field(default=1000, ge=10, le=60_000, description="least time between two states of a key, ms")
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """As of every service: states are written at commits, no more often."""
+        yield from too_short("flush_ms", "commit_ms", self)
 
 
 def same_topics(named: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.risk.features.sets import SETS
-from riskstream.runtime.settings import GroupName, MoneySettings, RedisUrl, TopicName, same_topics
+from riskstream.runtime.settings import GroupName, GroupSettings, RedisUrl, TopicName, same_topics
 
 
 def _known_set(name: str) -> str:
@@ -17,7 +17,7 @@ def _known_set(name: str) -> str:
     return name
 
 
-class ScorerSettings(MoneySettings):
+class ScorerSettings(GroupSettings):
     """Answers each record of transactions.v1 with one accepted record of scores.v1.
 
     A setting NAME is also read from RISKSTREAM_SCORER_NAME; the command line wins. --print-config shows what would be used.
@@ -59,10 +59,6 @@ class ScorerSettings(MoneySettings):
         description="where the state is lost: go on with the newest snapshot or what is left, scores flagged (`degrade`); only"
         " with a snapshot that joins up with the topics (`restore`); or wait for a person (`hold`)",
     )
-    group_protocol: Literal["consumer", "classic"] = Field(
-        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
-    )
-    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
     store_read_timeout_ms: int = Field(default=100, ge=1, le=10_000, description="deadline of a read of rows, ms")
     profile_timeout_ms: int = Field(default=50, ge=1, le=10_000, description="deadline of a read of profiles, ms")
     reject_limit: float = Field(

@@ -68,7 +68,9 @@ class LaneMetrics:
             "riskstream_scorer_store_errors_total", "Reads and writes the state store did not answer", registry=registry
         )
         self.reopened = Counter(
-            "riskstream_scorer_reopened_total", "Partitions that were opened again while owned, to read where they stand", registry=registry
+            "riskstream_scorer_reopened_total",
+            "Partitions that were opened again while owned, to read where they stand",
+            registry=registry,
         )
         self.giants = Counter(
             "riskstream_scorer_giants_total",

@@ -1,0 +1,1 @@
+"""What every service's process does, from its settings to its end; a new service needs none of it again."""
