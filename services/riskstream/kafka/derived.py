@@ -20,6 +20,7 @@ from riskstream.kafka.derived_part import Part
 from riskstream.kafka.derived_start import Committed, read_states
 from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
+from riskstream.kafka.membership import Membership
 from riskstream.kafka.ports import DerivedWork, Output, Record, View
 from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
 from riskstream.kafka.traced import HopSpans, context_in, headers_of
@@ -71,10 +72,9 @@ class DerivedLane:
         """An exception ended a step: memory may be ahead of the log."""
         self.loop_seen = time.monotonic()
         self._consumer: Consumer = consumer(
-            settings.kafka,
-            settings.group,
-            **group_settings(settings.group_protocol, settings.session_timeout_ms),
+            settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._membership = Membership(self._consumer, settings.group)
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
         self._transactions = Transactions(settings.kafka, settings.group, settings.instance, stop)
@@ -97,12 +97,13 @@ class DerivedLane:
 
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
-        self._consumer.subscribe(
+        self._membership.subscribe(
             [self._settings.source], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         committed_at = flushed_at = time.monotonic()
         try:
             while not self._stop.is_set() and self._transactions.failure is None:
+                self._membership.check()
                 self._open()
                 self._go_on_at_heads()
                 self._waits.take_up()

@@ -20,6 +20,7 @@ from riskstream.kafka.client import GAPLESS, client_log, consumer, flushed, grou
 from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
 from riskstream.kafka.limits import fitted, producer_bytes
+from riskstream.kafka.membership import Membership
 from riskstream.kafka.ports import ForwardWork, Intake
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
@@ -78,6 +79,7 @@ class ForwardLane:
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._membership = Membership(self._consumer, settings.group)
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
         self._producer = Producer(
@@ -94,12 +96,13 @@ class ForwardLane:
 
     def run(self) -> None:
         """Poll, forward, commit; drain on stop."""
-        self._consumer.subscribe(
+        self._membership.subscribe(
             list(self._settings.sources), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         committed_at = time.monotonic()
         try:
             while not self._stop.is_set() and self.failure is None:
+                self._membership.check()
                 self._open()
                 self._go_on_at_heads()
                 self._waits.take_up()

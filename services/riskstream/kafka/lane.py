@@ -24,6 +24,7 @@ from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_reads import LaneReads
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.lane_waits import LaneWaits
+from riskstream.kafka.membership import Membership
 from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
 from riskstream.kafka.owned import Owned, Phase, Recovered
 from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
@@ -58,6 +59,7 @@ class Lane:
         self._consumer: Consumer = consumer(
             settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
         )
+        self._membership = Membership(self._consumer, settings.group)
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
@@ -110,12 +112,13 @@ class Lane:
 
     def run(self) -> None:
         """Poll, process, checkpoint until stopped; then drain. Fatal where the lane must not go on."""
-        self._consumer.subscribe(
+        self._membership.subscribe(
             [self._settings.source], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         last_checkpoint = time.monotonic()
         try:
             while not self._stop.is_set() and self._outputs.failure is None:
+                self._membership.check()
                 self._take_up_recovered()
                 self._waits.take_up(self._owned)
                 self._poll_batch()
@@ -211,12 +214,9 @@ class Lane:
         self._consumer.resume([where])
         self._metrics.held.labels(partition=str(owned.partition)).set(0)
         log.info(
-            "running",
-            partition=owned.partition,
-            stored_src=found.stored_src,
-            known_src=found.known_src,
+            "running", partition=owned.partition, stored_src=found.stored_src, known_src=found.known_src,
             replay=found.known_src - found.stored_src,
-        )
+        )  # fmt: skip
         fault_point("resumed")
 
     def _hold(self, owned: Owned, why: str) -> None:

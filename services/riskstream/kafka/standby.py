@@ -12,6 +12,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from riskstream.kafka.client import consumer, group_settings, raise_if_error
+from riskstream.kafka.membership import Membership
 from riskstream.kafka.starts import assign_paused
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -26,14 +27,15 @@ class Standby:
         self, bootstrap: str, group: str, topic: str, *, group_protocol: str = "consumer", session_timeout_ms: int = 6000
     ) -> None:  # fmt: skip
         self._topic, self._has_turn = topic, False
-        self._failure: Fatal | None = None
+        self._failure: Fatal | Retryable | None = None
         self._stop = Event()
         self._consumer = consumer(bootstrap, group, **group_settings(group_protocol, session_timeout_ms))
+        self._membership = Membership(self._consumer, group)
         self._thread = Thread(target=self._run, name="standby", daemon=True)
 
     @property
     def is_active(self) -> bool:
-        """True where this process has the turn, as far as it knows; raises Fatal where Kafka refused it as a member."""
+        """True where this process has the turn, as far as it knows; raises what ended its membership."""
         if self._failure is not None:
             raise self._failure
         return self._has_turn
@@ -50,16 +52,17 @@ class Standby:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
+            self._membership.subscribe(
                 [self._topic], on_assign=self._on_assign, on_revoke=self._on_gone, on_lost=self._on_gone
             )
             while not self._stop.is_set():
+                self._membership.check()
                 message = self._consumer.poll(_POLL_S)
                 try:
                     raise_if_error(message.error() if message else None, self._topic)
                 except Retryable as error:
                     log.warning("the group does not answer", error=str(error))
-        except Fatal as error:
+        except (Fatal, Retryable) as error:
             self._failure = error
         finally:
             self._has_turn = False
