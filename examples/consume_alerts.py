@@ -6,6 +6,8 @@ from confluent_kafka import Consumer
 
 from riskstream.contracts.codec import codec
 
+if len(sys.argv) < 2:
+    sys.exit("give the address: python examples/consume_alerts.py KAFKA_ADDRESS [HOW_MANY]")
 consumer = Consumer({
     "bootstrap.servers": sys.argv[1], "group.id": "example-alerts", "auto.offset.reset": "earliest",
     "isolation.level": "read_committed", "enable.auto.commit": False,

@@ -8,6 +8,8 @@ from confluent_kafka import Producer
 from riskstream.contracts.codec import codec
 from riskstream.contracts.records import Transaction
 
+if len(sys.argv) != 2:
+    sys.exit("give the address: python examples/produce.py KAFKA_ADDRESS")
 producer = Producer({"bootstrap.servers": sys.argv[1], "enable.idempotence": True, "partitioner": "murmur2_random"})
 now_ms = int(time.time() * 1000)
 for number in range(10):
