@@ -31,6 +31,7 @@ from riskstream.risk.features.profile_vector import topic_of
 from riskstream.risk.features.sets import SETS
 from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.runtime.errors import Rejected
+from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.telemetry.metrics import ProfilerMetrics, TrackerMetrics
 from riskstream.tracker.core import TrackerCore
 from tests.support.builders import NOW_MS, frame, score
@@ -121,7 +122,7 @@ def tracker_folds_scores(key: bytes, value: bytes) -> None:
 
 def scorer_recovers_answers(_: bytes, value: bytes) -> None:
     """Left out: what it may stand in the place of is missed. A schema that is not known holds the partition."""
-    tail = OutputTail("127.0.0.1:1", "scores.v1")
+    tail = OutputTail("127.0.0.1:1", "scores.v1", ScoreAnswerReader())
     found, good = tail.empty(), codec("score.v1").encode(score(src=5, prev=4))
     if any(VALUES[name] == value for name in OURS_UNKNOWN):
         with pytest.raises(Hold) as held:

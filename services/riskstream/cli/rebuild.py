@@ -18,6 +18,7 @@ from riskstream.kafka.rebuild import Rebuild, Rebuilt
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
+from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.scorer.core import Policy, ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
 from riskstream.telemetry.metrics import SnapshotMetrics
@@ -78,7 +79,7 @@ def command(
     store = RedisStateStore(redis, space)
     snapshots = RedisSnapshots(redis, store, Shelf(place_of(place), space), SnapshotMetrics()) if place else None
     try:
-        rebuild = Rebuild(kafka, group, source, output, store, snapshots)
+        rebuild = Rebuild(kafka, group, source, output, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
             core = ScorerCore(features, _NoModel(), policy, 2048)
             with bar(f"partition {number}", None) as advance:

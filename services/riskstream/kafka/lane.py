@@ -52,8 +52,8 @@ class Lane:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
         self._is_at_edge, self._is_broken = True, False
         recovery = Recovery(
-            settings.kafka, settings.group, settings.source, settings.output, store, settings.on_state_lost,
-            settings.snapshots,
+            settings.kafka, settings.group, settings.source, settings.output, work.answers, store,
+            settings.on_state_lost, settings.snapshots,
         )  # fmt: skip
         self._openings = Openings(recovery, self._background)
         self._consumer: Consumer = consumer(
@@ -281,10 +281,10 @@ class Lane:
         if len(good) < len(messages):
             self._see_errors(messages)
         running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
-        reads = partial(self._reads.read, self._owned)
+        reads, modes = partial(self._reads.read, self._owned), self._work.answers.replay_modes
         self._is_at_edge = False  # until everything that memory holds is produced
         done = self._waits.process(
-            good, self._owned, lambda left: batch_of(left, running, reads, self._hold, stages.mark)
+            good, self._owned, lambda left: batch_of(left, running, modes, reads, self._hold, stages.mark)
         )
         if done is None:
             self._is_at_edge = True

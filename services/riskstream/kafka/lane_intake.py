@@ -1,6 +1,6 @@
 """From what a poll gave to a micro-batch: the records of running partitions, recorded ones with their mode (B1, B3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -13,9 +13,6 @@ from riskstream.kafka.owned import Owned
 from riskstream.kafka.ports import (
     JUDGE,
     LIVE,
-    REPLAY,
-    REPLAY_DUPLICATE,
-    SKIP,
     Batch,
     LaneWork,
     Outcome,
@@ -28,17 +25,17 @@ from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("lane")
 _MILLISECONDS = itemgetter(1)
-_REPLAY_MODES = {"GOOD": REPLAY, "REJECTED": SKIP, "DUPLICATE": REPLAY_DUPLICATE}
 
 
 def batch_of(
     messages: list[Message],
     running: dict[int, Owned],
+    replay_modes: Mapping[str, int],
     read_rows: ReadRows,
     hold: Callable[[Owned, str], None],
     mark: Callable[[str], None] = unmarked,
 ) -> Batch | None:
-    """The messages (none of them an error) of `running` partitions; None where none is left.
+    """The messages (none of them an error) of `running` partitions; None where none is left. `replay_modes`: as AnswerReader.
 
     A partition with a record that was answered before, but whose answer is gone, is held and left out.
     """
@@ -48,7 +45,7 @@ def batch_of(
     if set(partitions.tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
         messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
-        return batch_of(messages, running, read_rows, hold, mark)
+        return batch_of(messages, running, replay_modes, read_rows, hold, mark)
     n = len(messages)
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
@@ -64,17 +61,17 @@ def batch_of(
             is_new = np.ones(n, np.bool_)
             is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
             left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
-            return batch_of(left, running, read_rows, hold, mark)
+            return batch_of(left, running, replay_modes, read_rows, hold, mark)
         if owned.whole_since:
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
         if offsets[rows[0]] <= owned.known_src:
-            unknown = _replay_modes(owned, rows, offsets, modes, answers)
+            unknown = _replay_modes(owned, replay_modes, rows, offsets, modes, answers)
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(messages, others, read_rows, hold, mark)
+                return batch_of(messages, others, replay_modes, read_rows, hold, mark)
     return Batch(
         values=list(map(Message.value, messages)),
         keys=list(map(Message.key, messages)),
@@ -124,7 +121,9 @@ def places(batch: Batch) -> str:
     return ", ".join(found)
 
 
-def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any, answers: Any) -> int | None:
+def _replay_modes(
+    owned: Owned, replay_modes: Mapping[str, int], rows: Any, offsets: Any, modes: Any, answers: Any
+) -> int | None:  # fmt: skip
     """B3 for recorded records: their verdict decides, and what they were answered is kept; or they are judged again.
 
     The offset of one that cannot be, else None.
@@ -139,5 +138,5 @@ def _replay_modes(owned: Owned, rows: Any, offsets: Any, modes: Any, answers: An
                 return offset
             modes[row] = JUDGE
             continue
-        modes[row], answers[row] = _REPLAY_MODES[recorded.verdict], recorded.answer
+        modes[row], answers[row] = replay_modes[recorded.verdict], recorded.answer
     return None

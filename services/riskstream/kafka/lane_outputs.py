@@ -132,7 +132,7 @@ class LaneOutputs:
         for index in np.flatnonzero(batch.modes == SKIP).tolist():
             owned = owned_by[int(batch.partitions[index])]
             found = owned.recorded.get(int(batch.offsets[index]))
-            if found is not None and found.verdict == "REJECTED":
+            if found is not None:  # what is left is what was rejected
                 self._dead_letter(batch, index, found.reason or "", owned)
         for index, reason in rejected:
             self._dead_letter(batch, index, reason, owned_by[int(batch.partitions[index])], hops.get(index))

@@ -6,13 +6,12 @@ import numpy as np
 import structlog
 from confluent_kafka import TopicPartition
 
-from riskstream.contracts.columns import ColumnDecoder
 from riskstream.kafka.client import raise_if_error
 from riskstream.kafka.giants import end_of, is_giant
+from riskstream.kafka.ports import AnswerReader
 from riskstream.kafka.standing import Hold
 from riskstream.kafka.starts import is_expired
 from riskstream.kafka.verdicts import Verdicts
-from riskstream.risk.features.repeats import answers_of
 from riskstream.runtime.errors import Retryable
 
 log = structlog.get_logger("lane")
@@ -23,15 +22,13 @@ _STEP_BACK = 10_000
 class OutputTail:
     """Reads verdicts of one output topic. `steps` grows with each piece; for the watchdog."""
 
-    def __init__(self, bootstrap: str, output: str) -> None:
-        self._bootstrap, self._output = bootstrap, output
-        self._decoder = ColumnDecoder("score.v1")
-        self._symbols = self._decoder.layout.field("verdict").symbols
+    def __init__(self, bootstrap: str, output: str, answers: AnswerReader) -> None:
+        self._bootstrap, self._output, self._answers = bootstrap, output, answers
         self.steps = 0
 
     def empty(self) -> Verdicts:
         """No verdict."""
-        return Verdicts(self._symbols)
+        return Verdicts(self._answers.verdicts)
 
     def read(
         self, client: Any, partition: int, start: int, low: int, end: int, stored_src: int, known_src: int
@@ -86,29 +83,22 @@ class OutputTail:
     def _collect(self, frames: list[bytes], offsets: list[int], stored_src: int, found: Verdicts) -> None:
         if not frames:
             return
-        columns = self._decoder.decode_known(frames)
-        if (unread := columns.unread()).any():
-            at = int(unread.argmax())
+        read = self._answers.read(frames)
+        if read.is_unread.any():
+            at = int(read.is_unread.argmax())
             raise Hold(
                 why=f"the record of {self._output} at offset {offsets[at]} has schema {int.from_bytes(frames[at][1:5], 'big')}, "
                 "which is not known, so neither is which transaction it answers: run `riskstream topics apply` of the version that "
                 "wrote it, and the partition goes on by itself; where none of ours wrote it, see docs/runbooks/PartitionHeld.md"
             )
-        is_score = columns.status == 0
         for row in np.flatnonzero(
-            ~is_score
-        ).tolist():  # what it may have been in the place of is missed by who counts answers
+            ~read.is_answer
+        ).tolist():  # who counts answers misses what it may stand in the place of
             log.error("a record that is no score is left out", topic=self._output, offset=offsets[row])
-        srcs = columns.numbers("src").astype(np.int64)
-        kept = np.flatnonzero((srcs > stored_src) & is_score)
-        with_reason = kept[~columns.is_null("reason")[kept].astype(np.bool_)]
+        kept = np.flatnonzero((read.srcs > stored_src) & read.is_answer)
+        srcs, outputs = read.srcs[kept], np.array(offsets, np.int64)[kept]
         reasons: dict[int, str] = {}
-        for row in with_reason.tolist():
-            reasons.setdefault(int(srcs[row]), columns.text("reason", row))
-        outputs = np.array(offsets, np.int64)
-        scores = np.where(columns.is_null("score"), np.nan, columns.numbers("score")).astype(np.float32)
-        decisions = np.where(columns.is_null("decision"), 0, columns.numbers("decision"))
-        answers = np.where(decisions > 0, answers_of(decisions, scores), 0)
-        found.add(
-            srcs[kept], columns.numbers("prev")[kept], outputs[kept], columns.numbers("verdict")[kept], reasons, answers[kept]
-        )  # fmt: skip
+        for row in read.reasons:
+            if (src := int(read.srcs[row])) > stored_src:
+                reasons.setdefault(src, read.reasons[row])
+        found.add(srcs, read.prevs[kept], outputs, read.verdicts[kept], reasons, read.answers[kept])

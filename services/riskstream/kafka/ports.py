@@ -1,6 +1,6 @@
 """What a lane needs from others: the work done on records, the store of its rows; and a record as a plain value."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -78,8 +78,40 @@ class Outcome:
     that far, or an owner before wrote what it never answered. Rows up to the answers known at assignment never show here."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """n records of the output. `is_unread`: nobody knows the schema. Where `is_answer` is False the rest says nothing.
+
+    `srcs` and `prevs`: source offsets. `verdicts`: places in the reader's verdicts. `answers`: as in `Recorded`.
+    `reasons`: by row why it was rejected.
+    """
+
+    is_answer: NDArray[np.bool_]
+    is_unread: NDArray[np.bool_]
+    srcs: NDArray[np.int64]
+    prevs: NDArray[np.int64]
+    verdicts: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    reasons: dict[int, str]
+
+
+class AnswerReader(Protocol):
+    """How a lane reads its own output. `verdicts`: their names. `replay_modes`: by verdict the mode of a record answered so."""
+
+    @property
+    def verdicts(self) -> Sequence[str]: ...
+
+    @property
+    def replay_modes(self) -> Mapping[str, int]: ...
+
+    def read(self, frames: list[bytes]) -> Answers: ...
+
+
 class LaneWork(Protocol):
     """The pure part of a lane: holds the rows of owned keys and turns micro-batches into outputs."""
+
+    @property
+    def answers(self) -> AnswerReader: ...
 
     def process(self, batch: Batch) -> Outcome: ...
 

@@ -12,7 +12,7 @@ from riskstream.kafka.client import consumer, raise_if_error
 from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.owned import Owned, Phase, Recovered
-from riskstream.kafka.ports import LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
+from riskstream.kafka.ports import AnswerReader, LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
 from riskstream.kafka.recovery import Hold, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -36,10 +36,11 @@ class Rebuild:
     """Makes partitions of one lane again. Give the lane's own `work`, new for each partition."""
 
     def __init__(
-        self, kafka: str, group: str, source: str, output: str, store: RebuiltStore, snapshots: Snapshots | None = None
-    ) -> None:
+        self, kafka: str, group: str, source: str, output: str, answers: AnswerReader, store: RebuiltStore,
+        snapshots: Snapshots | None = None,
+    ) -> None:  # fmt: skip
         self._kafka, self._group, self._source, self._output = kafka, group, source, output
-        self._store, self._snapshots = store, snapshots
+        self._answers, self._store, self._snapshots = answers, store, snapshots
 
     def partition(
         self, partition: int, work: LaneWork, progress: Callable[[int], None] = lambda _: None, *, discard: bool = False
@@ -67,7 +68,7 @@ class Rebuild:
         return self._replay(found, partition, work, progress)
 
     def _recovery(self, on_state_lost: OnStateLost) -> Recovery:
-        return Recovery(self._kafka, self._group, self._source, self._output, self._store, on_state_lost)
+        return Recovery(self._kafka, self._group, self._source, self._output, self._answers, self._store, on_state_lost)
 
     def _live(self, partition: int) -> Recovered | None:
         """The store's own state, where the topics join up with it."""
@@ -103,7 +104,7 @@ class Rebuild:
                     raise Retryable(
                         what=f"no answer from {self._source} at {owned.position + 1}", where=f"partition {partition}"
                     )
-                batch = batch_of(good, {partition: owned}, self._stored, _refuse)
+                batch = batch_of(good, {partition: owned}, self._answers.replay_modes, self._stored, _refuse)
                 if batch is None:
                     continue
                 when_known(partial(work.process, batch))

@@ -16,7 +16,7 @@ from riskstream.kafka.client import client_log, connection, consumer, raise_if_e
 from riskstream.kafka.identity import identity_of
 from riskstream.kafka.output_tail import OutputTail
 from riskstream.kafka.owned import Recovered
-from riskstream.kafka.ports import Mark, OnStateLost, Snapshots, StateStore
+from riskstream.kafka.ports import AnswerReader, Mark, OnStateLost, Snapshots, StateStore
 from riskstream.kafka.standing import Hold, Standing, StateLost
 from riskstream.kafka.starts import is_expired, watermarks
 from riskstream.runtime.errors import Retryable
@@ -38,13 +38,13 @@ class Recovery:
     """
 
     def __init__(
-        self, bootstrap: str, group: str, source: str, output: str, store: StateStore,
+        self, bootstrap: str, group: str, source: str, output: str, answers: AnswerReader, store: StateStore,
         on_state_lost: OnStateLost = "degrade", snapshots: Snapshots | None = None,
     ) -> None:  # fmt: skip
         self._bootstrap, self._group = bootstrap, group
         self._source, self._output = source, output
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
-        self._tail = OutputTail(bootstrap, output)
+        self._tail = OutputTail(bootstrap, output, answers)
         self._own_steps = 0
         self._away_since: dict[int, float] = {}
         self._admin = AdminClient(connection(bootstrap), logger=client_log())

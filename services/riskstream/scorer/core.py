@@ -23,6 +23,7 @@ from riskstream.risk.judge import Judge, Keys
 from riskstream.risk.reasons import MAX_REASONS, Reasons
 from riskstream.risk.rules.book import RuleBook
 from riskstream.risk.tree_paths import TreePaths
+from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.scorer.answers import refuse_to_forget, tell_again
 from riskstream.scorer.corrections import NULLABLE, hashes_of_originals, say_what_leaves
 from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2, Flags
@@ -64,6 +65,7 @@ class ScorerCore:
         self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, profiles: ProfileReader | None = None,
         base_currency: str = "EUR",
     ) -> None:  # fmt: skip
+        self.answers = ScoreAnswerReader()
         self.table = KeyTable(features)
         self._features = features
         self._decoder = ColumnDecoder("transaction.v1")

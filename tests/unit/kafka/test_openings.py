@@ -6,14 +6,16 @@ from typing import cast
 import pytest
 
 from riskstream.kafka.openings import MOST_REOPENINGS, Openings
-from riskstream.kafka.ports import StateStore
+from riskstream.kafka.ports import AnswerReader, StateStore
 from riskstream.kafka.recovery import Recovery
 from riskstream.runtime.errors import Retryable
 
 
 def _openings() -> tuple[Openings, ThreadPoolExecutor]:
     background = ThreadPoolExecutor(1)
-    recovery = Recovery("127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(StateStore, None))
+    recovery = Recovery(
+        "127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(AnswerReader, None), cast(StateStore, None)
+    )
     return Openings(recovery, background), background
 
 

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from riskstream.kafka.ports import Mark, OnStateLost, StateStore
+from riskstream.kafka.ports import AnswerReader, Mark, OnStateLost, StateStore
 from riskstream.kafka.recovery import SNAPSHOTS_PATIENCE_S, Recovery
 from riskstream.kafka.standing import Standing
 from riskstream.kafka.verdicts import Verdicts
@@ -16,7 +16,9 @@ def test_a_request_that_is_not_answered_in_time_is_tried_again(monkeypatch: pyte
         raise TimeoutError
 
     monkeypatch.setattr(Recovery, "_identity", late)
-    recovery = Recovery("127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(StateStore, None))
+    recovery = Recovery(
+        "127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(AnswerReader, None), cast(StateStore, None)
+    )
     with pytest.raises(Retryable, match="does not answer"):
         recovery.recover(0)
 
@@ -42,7 +44,9 @@ def test_snapshots_that_are_away_are_waited_for_and_not_for_ever(
 ) -> None:
     clock = _Clock()
     monkeypatch.setattr("riskstream.kafka.recovery.time", clock)
-    recovery = Recovery("127.0.0.1:1", "g", "s", "o", cast(StateStore, None), on_state_lost, _Away())
+    recovery = Recovery(
+        "127.0.0.1:1", "g", "s", "o", cast(AnswerReader, None), cast(StateStore, None), on_state_lost, _Away()
+    )
     lost = Standing(
         mark=None, identity="t", source_low=5, source_high=9, output_low=0, output_high=7, committed=0, empty_to=0,
         verdicts=Verdicts(("UNKNOWN",)),
