@@ -8,8 +8,6 @@ from riskstream.kafka.lane_intake import scored_at
 from riskstream.kafka.ports import Batch, Outcome
 from riskstream.telemetry.metrics import LaneMetrics
 
-_DECISIONS = ("unknown", "approve", "review", "block")
-
 
 def count(metrics: LaneMetrics, batch: Batch, outcome: Outcome, started: float) -> None:
     """`started`: of time.perf_counter, when the batch was polled."""
@@ -20,8 +18,7 @@ def count(metrics: LaneMetrics, batch: Batch, outcome: Outcome, started: float) 
     metrics.batch_seconds.observe(time.perf_counter() - started)
     metrics.batch_records.observe(len(batch.values))
     metrics.event_age_seconds.observe(scored_at(batch, outcome))
-    for name, number in zip(_DECISIONS, outcome.decisions, strict=False):
-        if number:
-            metrics.decisions.labels(decision=name).inc(number)
-    for flag, number in outcome.flags.items():
-        metrics.flagged.labels(flag=flag).inc(number)
+    for name, numbers in outcome.counted.items():
+        counter = metrics.counted[name]
+        for kind, number in numbers.items():
+            counter.labels(kind).inc(number)

@@ -64,18 +64,20 @@ class Batch:
 class Outcome:
     """What the work made of a batch: a frame for each live record, in order; who was rejected and why.
 
-    `decisions` counts scores by index of the enum Decision, `flags` those with each flag, for the metrics.
     Partitions in `abandoned` were not applied: their frames are None and the lane takes them up anew.
     """
 
     frames: list[bytes | None]
     rejected: list[tuple[int, str]] = field(default_factory=list)
-    decisions: tuple[int, ...] = ()
-    flags: dict[str, int] = field(default_factory=dict)
     abandoned: frozenset[int] = frozenset()
     ahead: dict[int, int] = field(default_factory=dict)
     """Of abandoned partitions the highest offset of a row that was at or past its own live record: another owner answered
     that far, or an owner before wrote what it never answered. Rows up to the answers known at assignment never show here."""
+
+    @property
+    def counted(self) -> Mapping[str, Mapping[str, int]]:
+        """What the work has the lane count: how many of each kind, by the name of a counter in `LaneMetrics.counted`."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.kafka.ports import JUDGE, LIVE, SKIP, Batch, Outcome
+from riskstream.kafka.ports import JUDGE, LIVE, SKIP, Batch
 from riskstream.risk import validity
 from riskstream.risk.bodies import Bodies
 from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
@@ -30,6 +30,7 @@ from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2
 from riskstream.scorer.ports import Model, ProfileReader, SecondModel
 from riskstream.scorer.profile_join import ProfileJoin
 from riskstream.scorer.rule_rows import BatchRows
+from riskstream.scorer.scored import Scored
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
 
@@ -92,7 +93,7 @@ class ScorerCore:
         self.next_rules = self._rules
         """Set from any thread; in force from the next micro-batch on."""
 
-    def process(self, batch: Batch) -> Outcome:
+    def process(self, batch: Batch) -> Scored:
         """Scores of a micro-batch, in order: decode, judge, read state, apply, score, decide, encode.
 
         SchemaWait, before anything is applied, where a record's schema is being asked for.
@@ -144,7 +145,7 @@ class ScorerCore:
                 frames[index] = None
             rejected = [(i, self._judge.reason(columns, reject, i)) for i in np.flatnonzero(live & ~scored).tolist()]
         batch.mark("encode")
-        return Outcome(
+        return Scored(
             frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=abandoned, ahead=ahead
         )
 

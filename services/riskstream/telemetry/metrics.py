@@ -47,6 +47,8 @@ class LaneMetrics:
             "riskstream_scorer_decisions_total", "Scores by decision", ["decision"], registry=registry
         )
         self.flagged = Counter("riskstream_scorer_flagged_total", "Scores with a flag", ["flag"], registry=registry)
+        self.counted = {"decisions": self.decisions, "flagged": self.flagged}
+        """What the lane's work has it count, by the names that the work gives."""
         self.batch_seconds = Histogram(
             "riskstream_scorer_batch_seconds", "Time to process a micro-batch", buckets=_LATENCY_S, registry=registry
         )

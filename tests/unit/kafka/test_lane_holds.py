@@ -33,7 +33,7 @@ def test_a_store_that_answers_late_again_and_again_holds_nothing_and_one_that_go
     lane = _lane(CollectorRegistry())
     lane._consumer.incremental_assign([TopicPartition("source", 3, 0)])
     lane._owned[3] = Owned(partition=3, number=1)
-    outcome = Outcome(frames=[], rejected=[], decisions=(), flags={}, abandoned=frozenset({3}))
+    outcome = Outcome(frames=[], rejected=[], abandoned=frozenset({3}))
     for _ in range(2 * MOST_REOPENINGS):
         lane._owned[3].touched_unreadable = was_slow
         lane._take_up_abandoned(outcome)

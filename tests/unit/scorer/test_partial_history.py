@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
 
 from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import JUDGE, LIVE, Batch, Outcome, ReadResult
+from riskstream.kafka.ports import JUDGE, LIVE, Batch, ReadResult
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.scorer.core import Policy, ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.scorer.scored import Scored
 
 LONGEST_MS = STANDARD.windows_ms[-1]
 COUNT = 10
@@ -45,7 +46,7 @@ def _process(
     mode: int = LIVE,
     partitions: tuple[int, ...] = (),
     **more: Any,
-) -> Outcome:
+) -> Scored:
     n = len(values)
     offsets = np.arange(first, first + n)
     return core.process(
@@ -57,7 +58,7 @@ def _process(
     )  # fmt: skip
 
 
-def _scores(outcome: Outcome) -> list[dict[str, Any]]:
+def _scores(outcome: Scored) -> list[dict[str, Any]]:
     return [codec("score.v1").decode(each) for each in outcome.frames if each is not None]
 
 
