@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, score
+from tests.support.scoring import process
 from tests.unit.risk.test_profiles import FEATURES, SHOP
 
 from riskstream.contracts.codec import codec
@@ -16,7 +17,8 @@ from riskstream.risk.features.profile_table import ProfileTable
 from riskstream.risk.features.repeats import Repeats
 from riskstream.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy
 
 Random = np.random.Generator
 _MAX_BATCH = 64
@@ -110,8 +112,7 @@ def windows(random: Random, counts: Counter[str]) -> None:
     customers, at = int(10 ** random.uniform(0, 3.3)), NOW_MS
     for number in range(int(random.integers(5, 60))):
         n = int(random.integers(1, _MAX_BATCH + 1))
-        batch = _batch(random, n, number * _MAX_BATCH, customers, at, read)
-        core.process(batch)
+        process(core, _batch(random, n, number * _MAX_BATCH, customers, at), read)
         at += int(10 ** random.uniform(0, 8))
         counts["records"] += n
         if random.random() < 0.3:
@@ -121,7 +122,7 @@ def windows(random: Random, counts: Counter[str]) -> None:
             core.drop(int(random.integers(0, 4)))
 
 
-def _batch(random: Random, n: int, first: int, customers: int, at: int, read: Callable[..., ReadResult]) -> Batch:
+def _batch(random: Random, n: int, first: int, customers: int, at: int) -> Batch:
     names = [f"c-{int(customers * random.random() ** 2)}" * int(random.choice([1, 1, 1, 40])) for _ in range(n)]
     values: list[bytes | None] = [
         frame(
@@ -140,7 +141,7 @@ def _batch(random: Random, n: int, first: int, customers: int, at: int, read: Ca
     offsets = np.arange(first, first + n, dtype=np.int64)
     return Batch(
         values=values, keys=keys, partitions=random.integers(0, 4, n).astype(np.int32), offsets=offsets,
-        prevs=offsets - 1, appended_at=np.full(n, at + 2 * 10**6), modes=modes, partition_count=4, read_rows=read,
+        prevs=offsets - 1, appended_at=np.full(n, at + 2 * 10**6), modes=modes, partition_count=4,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from riskstream.runtime.kernel import compile_all
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.models import load_model
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.scorer.warm import single_rows, warm
+from riskstream.scorer.warm import score_alone, single_rows, warm
 from riskstream.simulator.simulate import Simulation, simulate
 from riskstream.trainer.dataset import Transactions, labels_of, read_dataset, read_transactions
 from riskstream.trainer.fit import FitSettings, boost, train
@@ -130,7 +130,7 @@ def _ready_scorer(folder: Path) -> Callable[[], object]:
     core = ScorerCore(STANDARD, model, policy, 2048)
     compile_all()
     warm(STANDARD, model, policy)
-    return map(core.process, single_rows()).__next__
+    return map(partial(score_alone, core), single_rows()).__next__
 
 
 def _second_stage(

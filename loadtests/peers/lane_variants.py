@@ -11,13 +11,15 @@ from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.contracts.columns import Columns
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
-from riskstream.kafka.ports import LIVE, Batch, Mark, StateStore
+from riskstream.kafka.ports import LIVE, Batch, Mark, ReadResult, StateStore
 from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
 from riskstream.risk.features.repeats import Told
 from riskstream.risk.features.standard import STANDARD
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
-from riskstream.scorer.core import VERDICT_GOOD, Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.fold import VERDICT_GOOD, VERDICT_REJECTED, Applied, Fold, Judged
+from riskstream.scorer.policy import Policy
 from riskstream.telemetry.metrics import LaneMetrics
 
 NOTHING = FeatureSet(name="nothing", version=1, inputs=(InputFeature(name="amount", input=Input.AMOUNT),), features=())
@@ -30,23 +32,27 @@ class NullModel:
         return np.zeros(len(rows), np.float32)
 
 
-class NullCore(ScorerCore):
-    """Decodes, judges and encodes; keeps no state."""
+class NullFold(Fold):
+    """Decodes and judges; keeps no state."""
 
-    def _rows_for(
-        self, batch: Batch, columns: Columns, good: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], frozenset[int], dict[int, int]]:
-        return np.zeros(len(good), np.int32), frozenset(), {}
-
-    def _apply(
-        self, batch: Batch, columns: Columns, slots: NDArray[np.int32], modes: NDArray[np.uint8],
-        verdicts: NDArray[np.uint8], vectors: NDArray[np.float32],
-    ) -> tuple[NDArray[np.uint64], Told]:  # fmt: skip
-        verdicts[modes == LIVE] = VERDICT_GOOD
-        n = len(modes)
-        ids = np.full(n, np.iinfo(np.uint64).max, np.uint64)  # none in the sample that gets reasons
+    def apply(self, judged: Judged, rows: ReadResult, out: NDArray[np.float32] | None = None) -> Applied:
+        assert out is not None
+        n = len(judged.is_good)
+        live = judged.batch.modes == LIVE
+        scored = live & judged.is_good
         none = np.zeros(n, np.int64)
-        return ids, Told(places=np.full(n, -1, np.int32), priors=none, takes=none, is_corrected=np.zeros(n, np.uint8))
+        return Applied(
+            live=live, scored=scored, slots=judged.slots,
+            verdicts=np.where(scored, VERDICT_GOOD, VERDICT_REJECTED).astype(np.uint8),
+            ids=np.full(n, np.iinfo(np.uint64).max, np.uint64),  # none in the sample that gets reasons
+            told=Told(places=np.full(n, -1, np.int32), priors=none, takes=none, is_corrected=np.zeros(n, np.uint8)),
+            vectors=out[:n], is_cold=np.zeros(n, np.bool_), abandoned=rows.abandoned, ahead={},
+        )  # fmt: skip
+
+    def _find(
+        self, batch: Batch, columns: Columns, is_good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
+        return np.zeros(len(is_good), np.int32), {}
 
 
 class NoStore:
@@ -80,7 +86,7 @@ def main() -> None:
     store: StateStore
     overrides: dict[str, object] = {}
     if variant == "null":
-        core: ScorerCore = NullCore(NOTHING, NullModel(), policy, 2048)
+        core = ScorerCore(NOTHING, NullModel(), policy, 2048, fold=NullFold(NOTHING))
         store = RedisStateStore(redis, f"{given.group}.nothing")
     else:
         core, store = ScorerCore(STANDARD, model, policy, 2048), NoStore()

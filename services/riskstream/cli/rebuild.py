@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from riskstream.adapters.redis_home import made_for, prove_unused, state_home
 from riskstream.adapters.redis_snapshots import RedisSnapshots
@@ -16,19 +14,11 @@ from riskstream.cli.progress import bar
 from riskstream.kafka.admin import TopicAdmin
 from riskstream.kafka.rebuild import Rebuild, Rebuilt
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.answer_reader import ScoreAnswerReader
-from riskstream.scorer.core import Policy, ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.scorer.fold import Fold
 from riskstream.telemetry.metrics import SnapshotMetrics
-
-
-class _NoModel:
-    """A replay scores nothing."""
-
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        raise AssertionError(f"a replay scores nothing, not {len(rows)} rows")
 
 
 @click.command()
@@ -71,7 +61,6 @@ def command(
     wrong = [number for number in wanted if not 0 <= number < counts[source]]
     if wrong:
         raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
-    policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
     space = f"{group}.{features.label}"
     home = state_home(redis, space, counts[source])
     prove_unused(home, TopicAdmin(kafka), group)
@@ -81,9 +70,8 @@ def command(
     try:
         rebuild = Rebuild(kafka, group, source, output, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
-            core = ScorerCore(features, _NoModel(), policy, 2048)
             with bar(f"partition {number}", None) as advance:
-                done = rebuild.partition(number, core, advance, discard=discard)
+                done = rebuild.partition(number, Fold(features), advance, discard=discard)
             click.echo(f"partition {number}: {_said(done, max(features.windows_ms, default=0))}")
     finally:
         store.close()

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Executor, Future
+from typing import Any
 
 import structlog
 
@@ -19,7 +20,7 @@ AGAIN_S = 0.5
 class Checkpoints:
     """At most one checkpoint a partition is under way. Called by the polling thread; writes in the background."""
 
-    def __init__(self, work: LaneWork, store: StateStore, background: Executor, metrics: LaneMetrics) -> None:
+    def __init__(self, work: LaneWork[Any], store: StateStore, background: Executor, metrics: LaneMetrics) -> None:
         self._work, self._store, self._background, self._metrics = work, store, background, metrics
         self._writing: dict[int, tuple[int, PendingCheckpoint, Future[int | None]]] = {}
 

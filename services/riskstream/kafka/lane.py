@@ -6,8 +6,8 @@ consumer and the producer; a background thread reads for recovery and writes che
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Event
+from typing import Any
 
 import numpy as np
 import structlog
@@ -17,8 +17,10 @@ from riskstream.kafka.checkpoints import Checkpoints
 from riskstream.kafka.client import consumer, group_settings, translated
 from riskstream.kafka.giants import Giants, is_giant
 from riskstream.kafka.lag import Lag
+from riskstream.kafka.lane_behind import is_behind
 from riskstream.kafka.lane_commits import commit
 from riskstream.kafka.lane_counts import count
+from riskstream.kafka.lane_failures import naming
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_outputs import LaneOutputs
 from riskstream.kafka.lane_reads import LaneReads
@@ -27,7 +29,7 @@ from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.membership import Membership
 from riskstream.kafka.openings import MOST_REOPENINGS, WITHIN_S, Openings
 from riskstream.kafka.owned import Owned, Phase, Recovered
-from riskstream.kafka.ports import Batch, LaneWork, Outcome, StateStore
+from riskstream.kafka.ports import Batch, LaneWork, Outcome, ProfileReader, StateStore
 from riskstream.kafka.recovery import Hold, Recovery
 from riskstream.kafka.starts import heads, is_expired
 from riskstream.kafka.traced import HopSpans
@@ -43,8 +45,8 @@ class Lane:
     """Runs a LaneWork over the partitions that the group gives it, until `stop` is set."""
 
     def __init__(
-        self, settings: LaneSettings, work: LaneWork, store: StateStore, metrics: LaneMetrics, stop: Event,
-        tracer: Tracer = NO_TRACER,
+        self, settings: LaneSettings, work: LaneWork[Any], store: StateStore, metrics: LaneMetrics, stop: Event,
+        tracer: Tracer = NO_TRACER, profiles: ProfileReader | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._owned: dict[int, Owned] = {}
@@ -64,7 +66,7 @@ class Lane:
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._lag = Lag(metrics.lag)
-        self._reads = LaneReads(store, self._background, metrics)
+        self._reads = LaneReads(store, profiles, self._background, metrics)
         self._waits = LaneWaits(self._consumer, settings.source, work, metrics)
         self._checkpoints = Checkpoints(work, store, self._background, metrics)
 
@@ -94,21 +96,8 @@ class Lane:
         )
 
     def is_behind(self) -> bool:
-        """True where a partition is opening, or a running one has records that were not taken by what the last fetch told.
-
-        A held one is not behind: it waits for a person.
-        """
-        for each in list(self._owned.values()):
-            if each.phase is Phase.OPENING:
-                return True
-            where = TopicPartition(self._settings.source, each.partition)
-            try:
-                marks = self._consumer.get_watermark_offsets(where, cached=True)
-            except (KafkaException, RuntimeError):  # RuntimeError: the consumer is closed
-                return False
-            if marks is not None and each.phase is Phase.RUNNING and marks[1] > each.position + 1:
-                return not each.at_end
-        return False
+        """True where a partition is opening, or a running one has records that were not taken."""
+        return is_behind(self._consumer, self._settings.source, list(self._owned.values()))
 
     def run(self) -> None:
         """Poll, process, checkpoint until stopped; then drain. Fatal where the lane must not go on."""
@@ -281,15 +270,21 @@ class Lane:
         if len(good) < len(messages):
             self._see_errors(messages)
         running = {p: self._owned[p] for p, number in numbers.items() if self._is_still(p, number)}
-        reads, modes = partial(self._reads.read, self._owned), self._work.answers.replay_modes
+        modes = self._work.answers.replay_modes
         self._is_at_edge = False  # until everything that memory holds is produced
-        done = self._waits.process(
-            good, self._owned, lambda left: batch_of(left, running, modes, reads, self._hold, stages.mark)
+        done = self._waits.prepare(
+            good, self._owned, lambda left: batch_of(left, running, modes, self._hold, stages.mark)
         )
         if done is None:
             self._is_at_edge = True
             return
-        batch, outcome = done
+        batch, prepared = done
+        with naming(batch):
+            rows = self._reads.read(self._owned, prepared.rows)
+            stages.mark("read")
+            profiles = self._reads.profiles(prepared.profiles)
+            stages.mark("profile")
+            outcome = self._work.score(prepared, rows, profiles)
         hops = self._spans.of_live(batch) if batch.traces else {}
         fault_point("processed")
         if hops and outcome.abandoned:  # they come again

@@ -5,25 +5,13 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import structlog
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import (
-    JUDGE,
-    LIVE,
-    Batch,
-    LaneWork,
-    Outcome,
-    ReadRows,
-    unmarked,
-)
+from riskstream.kafka.ports import JUDGE, LIVE, Batch, Outcome, unmarked
 from riskstream.kafka.traced import contexts_in
-from riskstream.kafka.watchdog import EXIT_CODE
-from riskstream.runtime.errors import Fatal, Retryable
 
-log = structlog.get_logger("lane")
 _MILLISECONDS = itemgetter(1)
 
 
@@ -31,7 +19,6 @@ def batch_of(
     messages: list[Message],
     running: dict[int, Owned],
     replay_modes: Mapping[str, int],
-    read_rows: ReadRows,
     hold: Callable[[Owned, str], None],
     mark: Callable[[str], None] = unmarked,
 ) -> Batch | None:
@@ -45,7 +32,7 @@ def batch_of(
     if set(partitions.tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
         messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
-        return batch_of(messages, running, replay_modes, read_rows, hold, mark)
+        return batch_of(messages, running, replay_modes, hold, mark)
     n = len(messages)
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
@@ -61,7 +48,7 @@ def batch_of(
             is_new = np.ones(n, np.bool_)
             is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
             left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
-            return batch_of(left, running, replay_modes, read_rows, hold, mark)
+            return batch_of(left, running, replay_modes, hold, mark)
         if owned.whole_since:
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
@@ -71,7 +58,7 @@ def batch_of(
             if unknown is not None:
                 hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(messages, others, replay_modes, read_rows, hold, mark)
+                return batch_of(messages, others, replay_modes, hold, mark)
     return Batch(
         values=list(map(Message.value, messages)),
         keys=list(map(Message.key, messages)),
@@ -82,7 +69,6 @@ def batch_of(
         modes=modes,
         answers=answers,
         partition_count=running[int(partitions[0])].partition_count,
-        read_rows=read_rows,
         traces=contexts_in(messages),
         whole_since=whole_since,
         mark=mark,
@@ -95,30 +81,6 @@ def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
         return batch.appended_at
     wanted = np.flatnonzero((batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned)))
     return batch.appended_at.take(wanted)
-
-
-def processed(work: LaneWork, batch: Batch) -> Outcome:
-    """B2-B3. What the work cannot do ends the process, and the error names the records: they come again at the next start."""
-    try:
-        return work.process(batch)
-    except (Fatal, Retryable):
-        raise
-    except Exception as error:
-        log.exception("a batch cannot be scored", records=places(batch))
-        raise Fatal(
-            what=f"a batch cannot be scored: {type(error).__name__}: {error}", where=places(batch), exit_code=EXIT_CODE,
-            do="see the log and docs/runbooks/ScorerStuck.md",
-        ) from error  # fmt: skip
-
-
-def places(batch: Batch) -> str:
-    """The records of a batch by partition, for an error: `1: 100-120, 3: 7`."""
-    found = []
-    for partition in np.unique(batch.partitions).tolist():
-        offsets = batch.offsets[batch.partitions == partition]
-        first, last = int(offsets[0]), int(offsets[-1])
-        found.append(f"{partition}: {first}-{last}" if last > first else f"{partition}: {first}")
-    return ", ".join(found)
 
 
 def _replay_modes(

@@ -1,4 +1,4 @@
-"""What a lane reads of the state store while it runs (B2), and what it does while the store is away (W1, W3)."""
+"""What a lane reads for a batch (B2): rows and profiles; and what it does while the state store is away (W1, W3)."""
 
 import time
 from concurrent.futures import Executor, Future
@@ -7,25 +7,30 @@ from typing import Any
 import structlog
 
 from riskstream.kafka.owned import Owned
-from riskstream.kafka.ports import ReadResult, StateStore
+from riskstream.kafka.ports import ProfileReader, ReadResult, StateStore
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("lane")
 _AWAY_S = 0.2
+_NO_ROWS = ReadResult.empty({})
 
 
 class LaneReads:
     """Reads for the polling thread; looks in the background whether a store that was away is back."""
 
-    def __init__(self, store: StateStore, background: Executor, metrics: LaneMetrics) -> None:
-        self._store, self._background, self._metrics = store, background, metrics
+    def __init__(
+        self, store: StateStore, profiles: ProfileReader | None, background: Executor, metrics: LaneMetrics
+    ) -> None:
+        self._store, self._profiles, self._background, self._metrics = store, profiles, background, metrics
         self._away_until = 0.0
         self._probe: Future[Any] | None = None
 
     def read(self, owned_by: dict[int, Owned], keys: dict[int, list[bytes]]) -> ReadResult:
         """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that the store went back."""
+        if not keys:
+            return _NO_ROWS
         answers = None
         if time.monotonic() >= self._away_until:  # W1: while it is away, do not wait for it at every batch
             try:
@@ -51,6 +56,12 @@ class LaneReads:
             rows[partition] = found
         fault_point("rows_read")
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
+
+    def profiles(self, keys: list[bytes]) -> list[bytes | None] | None:
+        """B2: one round trip with a deadline; None where nothing answered in time, or there is no reader."""
+        if not keys:
+            return []
+        return None if self._profiles is None else self._profiles.read(keys)
 
     def came_back(self, owned_by: dict[int, Owned]) -> list[int]:
         """W3, once a second: partitions with rows that were unknown, when the store answers again."""

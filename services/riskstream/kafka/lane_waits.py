@@ -1,32 +1,29 @@
 """The scorer's lane where a record's schema is not known yet: what stands before it is answered, its partition waits."""
 
 from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import structlog
 from confluent_kafka import Consumer, Message
 
 from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.lane_intake import processed
+from riskstream.kafka.lane_failures import naming
 from riskstream.kafka.owned import Owned, Phase
-from riskstream.kafka.ports import Batch, LaneWork, Outcome
+from riskstream.kafka.ports import Batch, LaneWork, Prepared
 from riskstream.kafka.waits import Waits, firsts
 from riskstream.runtime.faults import fault_point
 from riskstream.telemetry.metrics import LaneMetrics
-
-log = structlog.get_logger("lane")
 
 
 class LaneWaits:
     """Used by the polling thread alone."""
 
-    def __init__(self, client: Consumer, source: str, work: LaneWork, metrics: LaneMetrics) -> None:
+    def __init__(self, client: Consumer, source: str, work: LaneWork[Any], metrics: LaneMetrics) -> None:
         self._waits, self._source, self._work, self._metrics = Waits(client), source, work, metrics
 
-    def process(
+    def prepare(
         self, messages: list[Message], owned_by: dict[int, Owned], batch_of: Callable[[list[Message]], Batch | None]
-    ) -> tuple[Batch, Outcome] | None:
-        """The batch of the messages and what the work made of it; None where none is left.
+    ) -> tuple[Batch, Prepared] | None:
+        """The batch of the messages, prepared by the work; None where none is left.
 
         Messages from the first whose schema is not known yet on are left: they come again.
         """
@@ -37,7 +34,8 @@ class LaneWaits:
             batch.mark("poll")
             fault_point("polled")
             try:
-                return batch, processed(self._work, batch)
+                with naming(batch):
+                    return batch, self._work.prepare(batch)
             except SchemaWait as wait:  # nothing was applied
                 first = firsts(batch.partitions.tolist(), batch.offsets.tolist(), wait)
                 for partition, offset in first.items():
@@ -48,9 +46,6 @@ class LaneWaits:
                     self._waits.begin(self._source, partition, offset, wait)
                     self._metrics.waiting.labels(partition=str(partition)).set(1)
                 messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]
-            except Exception:
-                log.error("a batch ends the process", records=_told(batch))
-                raise
 
     def take_up(self, owned_by: dict[int, Owned]) -> None:
         """Go on with partitions whose schema is known by now."""
@@ -67,12 +62,3 @@ class LaneWaits:
         """The partition was revoked, or is taken up anew."""
         self._waits.forget(self._source, partition)
         self._metrics.waiting.labels(partition=str(partition)).set(0)
-
-
-def _told(batch: Batch) -> list[str]:
-    """Each partition of a batch with its first and last offset, as `riskstream tail` takes them."""
-    return [
-        f"{partition}:{batch.offsets[rows].min()}-{batch.offsets[rows].max()}"
-        for partition in np.unique(batch.partitions).tolist()
-        if len(rows := np.flatnonzero(batch.partitions == partition))
-    ]

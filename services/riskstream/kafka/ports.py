@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ OnStateLost = Literal["degrade", "restore", "hold"]
 
 Place = tuple[str, int]
 """(topic, partition)."""
-
-ReadRows = Callable[[dict[int, list[bytes]]], "ReadResult"]
 
 
 def unmarked(stage: str) -> None:
@@ -36,6 +34,12 @@ class ReadResult:
     unreadable: frozenset[int]
     abandoned: frozenset[int]
 
+    @classmethod
+    def empty(cls, keys: dict[int, list[bytes]]) -> "ReadResult":
+        """Of keys that the store does not have."""
+        rows: dict[int, list[bytes | None]] = {partition: [None] * len(mine) for partition, mine in keys.items()}
+        return cls(rows=rows, unreadable=frozenset(), abandoned=frozenset())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -49,7 +53,6 @@ class Batch:
     appended_at: NDArray[np.int64]
     modes: NDArray[np.uint8]
     partition_count: int
-    read_rows: ReadRows
     answers: NDArray[np.int64] | None = None
     """Of each record to be replayed as a good one what it was answered (`risk.features.repeats.answers_of`), 0 where not known."""
     traces: dict[int, TraceContext] = field(default_factory=dict)
@@ -109,13 +112,57 @@ class AnswerReader(Protocol):
     def read(self, frames: list[bytes]) -> Answers: ...
 
 
-class LaneWork(Protocol):
-    """The pure part of a lane: holds the rows of owned keys and turns micro-batches into outputs."""
+class NeedsRows(Protocol):
+    """A batch that was prepared. `rows`: by partition the keys whose rows must be read before it can be applied."""
+
+    @property
+    def rows(self) -> dict[int, list[bytes]]: ...
+
+
+class Prepared(NeedsRows, Protocol):
+    """A batch that can be scored once it was read for. `profiles`: what a ProfileReader is to read."""
+
+    @property
+    def profiles(self) -> list[bytes]: ...
+
+
+class ProfileReader(Protocol):
+    """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where there was no answer in time."""
+
+    def read(self, keys: list[bytes]) -> list[bytes | None] | None: ...
+
+
+_N = TypeVar("_N", bound=NeedsRows)
+_P = TypeVar("_P", bound=Prepared)
+
+
+class FoldWork(Protocol[_N]):
+    """What makes the state of owned keys: `prepare` changes none, `apply` takes the rows that it asked for.
+
+    `prepare` raises SchemaWait where a record cannot be read yet. The next one comes after the `apply`.
+    """
+
+    def prepare(self, batch: Batch) -> _N: ...
+
+    def apply(self, prepared: _N, rows: ReadResult) -> object: ...
+
+    def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]: ...
+
+    def drop(self, partition: int) -> None: ...
+
+
+class LaneWork(Protocol[_P]):
+    """The pure part of a lane: holds the rows of owned keys and turns micro-batches into outputs.
+
+    `prepare` as FoldWork's; `score` applies the batch and answers it. `profiles`: as their reader gave them.
+    """
 
     @property
     def answers(self) -> AnswerReader: ...
 
-    def process(self, batch: Batch) -> Outcome: ...
+    def prepare(self, batch: Batch) -> _P: ...
+
+    def score(self, prepared: _P, rows: ReadResult, profiles: list[bytes | None] | None) -> Outcome: ...
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]: ...
 

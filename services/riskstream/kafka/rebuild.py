@@ -1,9 +1,10 @@
 """Makes the state of a partition again from what there is: a snapshot, recorded verdicts and source records, through the
-lane's own work."""
+fold of the lane's own work. Nothing is scored."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from confluent_kafka import TopicPartition
 
@@ -12,7 +13,7 @@ from riskstream.kafka.client import consumer, raise_if_error
 from riskstream.kafka.giants import end_of, is_giant
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.owned import Owned, Phase, Recovered
-from riskstream.kafka.ports import AnswerReader, LaneWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
+from riskstream.kafka.ports import AnswerReader, FoldWork, Mark, OnStateLost, ReadResult, RebuiltStore, Snapshots
 from riskstream.kafka.recovery import Hold, Recovery
 from riskstream.runtime.errors import Fatal, Retryable
 
@@ -33,7 +34,7 @@ class Rebuilt:
 
 
 class Rebuild:
-    """Makes partitions of one lane again. Give the lane's own `work`, new for each partition."""
+    """Makes partitions of one lane again. Give the fold of the lane's own work, new for each partition."""
 
     def __init__(
         self, kafka: str, group: str, source: str, output: str, answers: AnswerReader, store: RebuiltStore,
@@ -43,7 +44,12 @@ class Rebuild:
         self._answers, self._store, self._snapshots = answers, store, snapshots
 
     def partition(
-        self, partition: int, work: LaneWork, progress: Callable[[int], None] = lambda _: None, *, discard: bool = False
+        self,
+        partition: int,
+        work: FoldWork[Any],
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        discard: bool = False,
     ) -> Rebuilt:
         """The store's partition is emptied first, and written as the replay goes on.
 
@@ -78,7 +84,9 @@ class Rebuild:
             return None
         return found if found.highest_stored_src >= 0 else None
 
-    def _replay(self, found: Recovered, partition: int, work: LaneWork, progress: Callable[[int], None]) -> Rebuilt:
+    def _replay(
+        self, found: Recovered, partition: int, work: FoldWork[Any], progress: Callable[[int], None]
+    ) -> Rebuilt:
         owned = Owned(
             partition=partition, number=1, phase=Phase.RUNNING, position=found.position, known_src=found.known_src,
             recorded=found.recorded, judged_to=found.judged_to, partition_count=found.partition_count,
@@ -104,10 +112,11 @@ class Rebuild:
                     raise Retryable(
                         what=f"no answer from {self._source} at {owned.position + 1}", where=f"partition {partition}"
                     )
-                batch = batch_of(good, {partition: owned}, self._answers.replay_modes, self._stored, _refuse)
+                batch = batch_of(good, {partition: owned}, self._answers.replay_modes, _refuse)
                 if batch is None:
                     continue
-                when_known(partial(work.process, batch))
+                prepared = when_known(partial(work.prepare, batch))
+                work.apply(prepared, self._stored(prepared.rows))
                 owned.position = int(batch.offsets[-1])
                 applied += len(good)
                 since += len(good)
@@ -125,7 +134,7 @@ class Rebuild:
             whole_since=found.whole_since,
         )
 
-    def _write(self, found: Recovered, partition: int, src: int, work: LaneWork) -> int:
+    def _write(self, found: Recovered, partition: int, src: int, work: FoldWork[Any]) -> int:
         """Write the rows as of source offset `src`; how many they were."""
         rows = work.take_changed(partition)
         recorded = found.recorded.get(src)
@@ -140,7 +149,8 @@ class Rebuild:
 
     def _stored(self, keys: dict[int, list[bytes]]) -> ReadResult:
         """Rows of a snapshot that was loaded; none where the store was emptied."""
-        rows = {partition: found for partition, (_, found) in self._store.read(keys).items()}
+        read = self._store.read(keys) if keys else {}
+        rows = {partition: found for partition, (_, found) in read.items()}
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
 
 

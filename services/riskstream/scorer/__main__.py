@@ -12,6 +12,7 @@ from riskstream.kafka.claims import OWNERS, prove_ours
 from riskstream.kafka.currency import prove_currency
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
+from riskstream.kafka.ports import ProfileReader
 from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.kafka.table import TopicFollower
 from riskstream.kafka.watchdog import Watchdog
@@ -52,7 +53,7 @@ def main() -> None:
     redis = settings.redis.get_secret_value()
     wait_ms = settings.profile_timeout_ms
     profiles = RedisProfileReader(redis, features, timeout_ms=wait_ms) if features.profiles else None
-    core = ScorerCore(features, model, policy, settings.max_batch, profiles, settings.base_currency)
+    core = ScorerCore(features, model, policy, settings.max_batch, settings.base_currency)
     kind = "" if settings.runtime == "lane" else f"{settings.runtime}."
     space = f"{settings.group}.{kind}{features.label}"
     store = RedisStateStore(redis, space, read_timeout_ms=settings.store_read_timeout_ms)
@@ -61,9 +62,9 @@ def main() -> None:
     warm(features, model, policy)
     metrics = LaneMetrics()
     tracing = Tracing("scorer")
-    followers: list[TopicFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core, metrics)]
+    followers: list[TopicFollower | SnapshotKeeper] = [follow_rules(settings.kafka, features, core.decider, metrics)]
     if key is not None:
-        followers.append(follow_releases(settings, key, features, core, metrics, base))
+        followers.append(follow_releases(settings, key, features, core.decider, metrics, base))
     home = state_home(redis, space, admin.partitions()[settings.source])
     prove_state_is_made(home, settings, kind, features, admin, store)
     proof = HomeProof(home, admin, settings.kafka, settings.group)
@@ -77,10 +78,11 @@ def main() -> None:
             is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
             is_ready=lambda: metrics.loop_seen._value.get() > 0 and watch.is_whole,
         )
-        _run_faust(settings, core, store, metrics, tracing)
+        _run_faust(settings, core, store, profiles, metrics, tracing)
         return
     lane = Lane(
-        _lane_settings(settings, limits[settings.dead_letters], snapshots), core, store, metrics, stop, tracing.tracer
+        _lane_settings(settings, limits[settings.dead_letters], snapshots), core, store, metrics, stop, tracing.tracer,
+        profiles,
     )  # fmt: skip
     health.show(
         is_alive=lambda: time.time() - metrics.loop_seen._value.get() < 30,
@@ -128,8 +130,9 @@ def _lane_settings(settings: ScorerSettings, dead_letter_bytes: int, snapshots: 
 
 
 def _run_faust(
-    settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, metrics: LaneMetrics, tracing: Tracing
-) -> None:
+    settings: ScorerSettings, core: ScorerCore, store: RedisStateStore, profiles: ProfileReader | None, metrics: LaneMetrics,
+    tracing: Tracing,
+) -> None:  # fmt: skip
     try:
         from riskstream.scorer.faust_shell import FaustShell
     except ModuleNotFoundError as error:
@@ -140,7 +143,7 @@ def _run_faust(
             exit_code=2,
         ) from error
     try:
-        FaustShell(settings, core, store, metrics, tracing.tracer).run()
+        FaustShell(settings, core, store, metrics, tracing.tracer, profiles).run()
     finally:
         tracing.stop()
 

@@ -19,13 +19,14 @@ import structlog
 
 from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.limits import fitted, producer_bytes, short_key
-from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ReadResult, StateStore
+from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ProfileReader, ReadResult, StateStore
 from riskstream.kafka.rejects import dead_letter_headers
 from riskstream.kafka.traced import HopSpans, context_in, header_of
 from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
-from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.core import Prepared, ScorerCore
+from riskstream.scorer.scored import Scored
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import LaneMetrics
 from riskstream.telemetry.span import Hop
@@ -56,9 +57,11 @@ class FaustShell:
     """Runs a ScorerCore as the agent of a Faust app until SIGTERM."""
 
     def __init__(
-        self, settings: ScorerSettings, core: ScorerCore, store: StateStore, metrics: LaneMetrics, tracer: Tracer = NO_TRACER
+        self, settings: ScorerSettings, core: ScorerCore, store: StateStore, metrics: LaneMetrics,
+        tracer: Tracer = NO_TRACER, profiles: ProfileReader | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._core, self._store, self._metrics = settings, core, store, metrics
+        self._profiles = profiles
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._parts: dict[int, _Part] = {}
         self._lock = asyncio.Lock()
@@ -168,12 +171,13 @@ class FaustShell:
         self._metrics.stages.begin()
         self._is_at_edge = False  # it stays so where this is cancelled or raises
         try:
-            outcome = self._core.process(batch)
+            prepared = self._core.prepare(batch)
         except SchemaWait as wait:  # in place: all partitions of the batch wait, and this counts as moving
             log.warning("waits for a schema", why=str(wait))
             self._waited += 1
             await asyncio.sleep(0.2)
             return fresh
+        outcome = self._score(prepared)  # nothing else runs between the two
         fault_point("processed")
         await self._produce(batch, outcome, hops)
         fault_point("produced")
@@ -213,7 +217,6 @@ class FaustShell:
             appended_at=np.array([round(message.timestamp * 1000) for message in messages], np.int64),
             modes=np.full(len(events), LIVE, np.uint8),
             partition_count=self._partition_count,
-            read_rows=self._read_rows,
             traces={
                 index: context for index, message in enumerate(messages)
                 if message.headers and (context := context_in(dict(message.headers).items())) is not None
@@ -224,6 +227,17 @@ class FaustShell:
     def _partitions(self) -> set[int]:
         """Partitions of the source, by the client's metadata."""
         return self.app.consumer._thread._consumer._client.cluster.partitions_for_topic(self._settings.source) or set()
+
+    def _score(self, prepared: Prepared) -> Scored:
+        """The outcome of a batch, after what it needs was read."""
+        mark = self._metrics.stages.mark
+        rows = self._read_rows(prepared.rows) if prepared.rows else ReadResult.empty({})
+        mark("read")
+        profiles: list[bytes | None] | None = []
+        if prepared.profiles:
+            profiles = self._profiles.read(prepared.profiles) if self._profiles is not None else None
+        mark("profile")
+        return self._core.score(prepared, rows, profiles)
 
     def _read_rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
         """Rows of the asked keys; waits in place for a store that is away, at most 20 s."""
@@ -293,8 +307,7 @@ class FaustShell:
                 found = await self._patiently(self._store.checkpoint, partition, part.stored_src, mark, rows)
                 if found is None:  # the store went back: write everything that is in memory
                     log.error("the store went back", partition=partition)
-                    self._core.table.changed[self._core.table.partitions == partition] = 1
-                    rows = self._core.take_changed(partition)
+                    rows = self._core.fold.take_all(partition)
                     await self._patiently(self._store.checkpoint, partition, -1, mark, rows)
                 fault_point("written")
                 part.stored_src = part.position

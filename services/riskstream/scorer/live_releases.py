@@ -20,7 +20,7 @@ from riskstream.kafka.read import TopicReader
 from riskstream.kafka.table import RETRY_S, TopicFollower
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.decider import Decider
 from riskstream.scorer.models import NO_MODEL, Loaded, load_read
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import LaneMetrics
@@ -224,9 +224,9 @@ def _frames_of(memory: Memory) -> tuple[bytes, ...]:
 
 
 def follow_releases(
-    settings: ScorerSettings, key: PublicKey, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics, base: Loaded | None
+    settings: ScorerSettings, key: PublicKey, features: FeatureSet, decider: Decider, metrics: LaneMetrics, base: Loaded | None
 ) -> TopicFollower:  # fmt: skip
-    """A follower, started: the core decides by what is active. Fatal where nothing was ever activated and there is no base.
+    """A follower, started: the scorer decides by what is active. Fatal where nothing was ever activated and there is no base.
 
     Retryable where Kafka or Redis does not answer in half a minute.
     """
@@ -236,7 +236,7 @@ def follow_releases(
         log.error("a release is refused, the one before stays", release=record, why=why)
 
     def use(loaded: Loaded) -> None:
-        core.next_model = loaded
+        decider.next_model = loaded
 
     def reread(keys: set[bytes]) -> list[Record]:
         with TopicReader(settings.kafka, [RELEASES]) as reader:

@@ -12,7 +12,7 @@ from riskstream.kafka.table import TopicFollower
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.rules.book import RuleBook, read_book
 from riskstream.risk.rules.rule import names_of
-from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.decider import Decider
 from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("rules")
@@ -80,11 +80,11 @@ class LiveRules:
         self._told |= set(refused)
 
 
-def follow_rules(kafka: str, features: FeatureSet, core: ScorerCore, metrics: LaneMetrics) -> TopicFollower:
-    """A follower, started, that hands each new book to the core. Retryable where Kafka does not answer in half a minute."""
+def follow_rules(kafka: str, features: FeatureSet, decider: Decider, metrics: LaneMetrics) -> TopicFollower:
+    """A follower, started, that hands each new book to the decider. Retryable where Kafka does not answer in half a minute."""
 
     def use(book: RuleBook) -> None:
-        core.next_rules = book
+        decider.next_rules = book
 
     follower = TopicFollower(kafka, [RULES, LISTS], LiveRules(features, use, metrics))
     follower.start()

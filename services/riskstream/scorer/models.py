@@ -12,7 +12,7 @@ from riskstream.adapters.signing import PublicKey
 from riskstream.risk.features.declare import FeatureSet
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal
-from riskstream.scorer.core import Policy, Stage2
+from riskstream.scorer.policy import Policy, Stage2
 from riskstream.scorer.ports import Model
 from riskstream.scorer.settings import ScorerSettings
 

@@ -19,9 +19,8 @@ from riskstream.risk.features.declare import Entity, FeatureSet
 from riskstream.risk.features.profile_log import ProfileLog
 from riskstream.risk.features.profile_vector import NEVER
 from riskstream.risk.features.profiles import Profiles
-from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import VERDICT_DUPLICATE, Policy, ScorerCore
 from riskstream.scorer.flags import FLAG_COLD, FLAG_PARTIAL
+from riskstream.scorer.fold import VERDICT_DUPLICATE, Applied, Fold
 
 CHUNK = 2048
 SHOWN = 20
@@ -55,18 +54,11 @@ class Parity:
         )
 
 
-class _NoModel:
-    """Scores are not compared: any number does."""
-
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.zeros(len(rows), np.float32)
-
-
 @dataclass(slots=True)
 class _Partition:
     """Of one partition: transactions and scores that wait for each other, and the scorer's state."""
 
-    core: ScorerCore
+    fold: Fold
     transactions: deque[Record] = field(default_factory=deque)
     scores: deque[tuple[int, bytes]] = field(default_factory=deque)
     pairs: list[tuple[Record, bytes]] = field(default_factory=list)
@@ -181,9 +173,7 @@ class ParityCheck:
 
     def _of(self, number: int) -> _Partition:
         if number not in self._partitions:
-            policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES, reason_sample=0.0)
-            core = ScorerCore(self._features, _NoModel(), policy, CHUNK, base_currency=self._base_currency)
-            self._partitions[number] = _Partition(core=core)
+            self._partitions[number] = _Partition(fold=Fold(self._features, self._base_currency))
         return self._partitions[number]
 
     def _pair(self, partition: _Partition) -> None:
@@ -213,21 +203,21 @@ class ParityCheck:
             values=[record.value for record in records], keys=[record.key for record in records],
             partitions=np.full(len(records), number, np.int32), offsets=offsets, prevs=offsets - 1,
             appended_at=np.array([record.appended_at for record in records], np.int64), modes=modes,
-            partition_count=self._count, read_rows=_no_rows,
+            partition_count=self._count,
         )  # fmt: skip
-        outcome = when_known(lambda: partition.core.process(batch))
-        computed = self._decoder.decode_known(outcome.frames)
+        judged = when_known(lambda: partition.fold.prepare(batch))
+        applied = partition.fold.apply(judged, ReadResult.empty(judged.rows))
         transactions = self._transactions.decode_known([record.value for record in records]) if self._wide else None
         for at in range(len(pairs)):
             if is_flagged[at]:
                 self.found.flagged += 1
                 continue
-            if self._compare_one(number, int(offsets[at]), logged, computed, at) and transactions is not None:
+            if self._compare_one(number, int(offsets[at]), logged, applied, at) and transactions is not None:
                 self._note_profiles(logged, transactions, at, f"partition {number} src {int(offsets[at])}")
 
-    def _compare_one(self, number: int, src: int, logged: Columns, computed: Columns, at: int) -> bool:
+    def _compare_one(self, number: int, src: int, logged: Columns, applied: Applied, at: int) -> bool:
         """Compare verdict and the columns that the scorer owns; True where there is a vector of this set."""
-        verdicts = logged.numbers("verdict")[at], computed.numbers("verdict")[at]
+        verdicts = logged.numbers("verdict")[at], applied.verdicts[at]
         if verdicts[0] != verdicts[1]:
             self.found.verdicts_differ += 1
             self._note(f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} computed")
@@ -239,8 +229,8 @@ class ParityCheck:
             self.found.other_set += 1
             return False
         self.found.compared += 1
-        wide = len(self._features.names)
-        ours, theirs = (_floats(each, at, wide)[: self._owned] for each in (computed, logged))
+        ours = applied.vectors[at, : self._owned]
+        theirs = _floats(logged, at, len(self._features.names))[: self._owned]
         if ours.tobytes() != theirs.tobytes():
             self.found.vectors_differ += 1
             names = [
@@ -272,9 +262,3 @@ def _part(columns: Columns, name: str, at: int) -> bytes:
     starts, lengths = columns.span(name)
     raw = columns.data[starts[at] : starts[at] + lengths[at]].tobytes()
     return b"" if raw == b"\0" else raw
-
-
-def _no_rows(keys: dict[int, list[bytes]]) -> ReadResult:
-    """The state begins empty."""
-    rows: dict[int, list[bytes | None]] = {partition: [None] * len(wanted) for partition, wanted in keys.items()}
-    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())

@@ -17,9 +17,3 @@ class SecondModel(Model, Protocol):
 
     @property
     def is_degraded(self) -> bool: ...
-
-
-class ProfileReader(Protocol):
-    """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where there was no answer in time."""
-
-    def read(self, keys: list[bytes]) -> list[bytes | None] | None: ...

@@ -1,11 +1,11 @@
-"""Joins a micro-batch with the profiles of its entities: one read, then the vector that each row may know.
+"""Joins a micro-batch with the profiles of its entities: what to read, then the vector that each row may know.
 
 A row takes the newest vector whose tiles had closed by its time. Where the profiler is behind that time the vector is
 `stale`; where both vectors held are of later tiles it is `ahead`; where there was no answer, or the view is lost, its columns
 are NaN and it is `profiles_missing`. A key that was never seen has the vector of nothing, and no flag.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from riskstream.risk.features.declare import DAY_MS, Entity, FeatureSet
 from riskstream.risk.features.profile_vector import HEAD, NEVER
 from riskstream.risk.features.profiles import Profiles
 from riskstream.risk.partition import partition_kernel
-from riskstream.scorer.ports import ProfileReader
 
 STALE, AHEAD, MISSING = "stale", "ahead", "profiles_missing"
 MAX_STALE_MS = DAY_MS
@@ -31,12 +30,28 @@ class _Wanted:
     keys: list[bytes]
     partitions: list[int]
 
+    def of(self, scored: NDArray[np.bool_]) -> "_Wanted":
+        """The same, of the scored rows alone."""
+        kept = scored[self.rows]
+        return self if kept.all() else replace(self, rows=self.rows[kept], which=self.which[kept])
+
+
+@dataclass(slots=True)
+class ProfilesWanted:
+    """What is to be read for a micro-batch: `keys` as a ProfileReader takes them, in the order of `entities`."""
+
+    keys: list[bytes]
+    entities: list[_Wanted]
+
+
+NO_PROFILES = ProfilesWanted([], [])
+"""For a feature set without profiles."""
+
 
 class ProfileJoin:
-    """Fills the profiles' columns of a feature set. Without a reader they are NaN: for replays, which score nothing."""
+    """Fills the profiles' columns of a feature set."""
 
-    def __init__(self, features: FeatureSet, reader: ProfileReader | None) -> None:
-        self._reader = reader
+    def __init__(self, features: FeatureSet) -> None:
         self._entities = list(features.profiles)
         names = features.names
         self._columns = [np.array([names.index(each.name) for each in mine]) for mine in features.profiles.values()]
@@ -46,45 +61,42 @@ class ProfileJoin:
     def __len__(self) -> int:
         return len(self._entities)
 
+    def wanted(self, columns: Columns, rows: NDArray[np.int64], partition_count: int) -> ProfilesWanted:
+        """What is to be read of the entities of these rows, each key once."""
+        keys: list[bytes] = []
+        found = [self._wanted(entity, columns, rows, partition_count) for entity in self._entities]
+        for entity, each in zip(self._entities, found, strict=True):
+            name = entity.name.encode()
+            keys += [b":" + name + b":" + key for key in each.keys]
+            keys += [b"#" + name + b":%d" % partition for partition in each.partitions]
+        return ProfilesWanted(keys, found)
+
     def join(
-        self, columns: Columns, rows: NDArray[np.int64], partition_count: int, vectors: NDArray[np.float32],
-        places: NDArray[np.int64],
+        self, wanted: ProfilesWanted, found: list[bytes | None] | None, scored: NDArray[np.bool_], times: NDArray[np.int64],
+        vectors: NDArray[np.float32], places: NDArray[np.int64],
     ) -> dict[str, NDArray[np.int64]]:  # fmt: skip
-        """Fill the columns of `rows` in vectors [n, columns], and (partition, as_of, closed_at) an entity in places [n, 3 e].
+        """Fill the columns of the scored rows in vectors [n, columns], and (partition, as_of, closed_at) an entity in
+        places [n, 3 e]. `found`: what was read of `wanted.keys`, None where nothing answered. `times`: of each record.
 
         The rows of each flag.
         """
+        rows = np.flatnonzero(scored)
         vectors[rows[:, None], self._all_columns] = np.nan
         places[rows] = NEVER
+        if not len(rows):
+            return {}
         flagged = {STALE: np.zeros(len(vectors), np.bool_), AHEAD: np.zeros(len(vectors), np.bool_),
                    MISSING: np.zeros(len(vectors), np.bool_)}  # fmt: skip
-        if self._reader is None or not len(rows):
-            return {}
-        wanted = [self._wanted(entity, columns, rows, partition_count) for entity in self._entities]
-        asked: list[bytes] = []
-        for entity, each in zip(self._entities, wanted, strict=True):
-            name = entity.name.encode()
-            asked += [b":" + name + b":" + key for key in each.keys]
-            asked += [b"#" + name + b":%d" % partition for partition in each.partitions]
-        found = self._reader.read(asked) if asked else []
         start = 0
-        times = columns.numbers("occurred_at")
-        for index, each in enumerate(wanted):
-            n, clocks = len(each.keys), len(each.partitions)
+        for index, asked in enumerate(wanted.entities):
+            each = asked.of(scored)
             if found is None:
                 flagged[MISSING][each.rows] = True
                 continue
-            self._fill(
-                index,
-                each,
-                found[start : start + n],
-                found[start + n : start + n + clocks],
-                times,
-                vectors,
-                places,
-                flagged,
-            )
-            start += n + clocks
+            middle = start + len(each.keys)
+            end = middle + len(each.partitions)
+            self._fill(index, each, found[start:middle], found[middle:end], times, vectors, places, flagged)
+            start = end
         return {flag: np.flatnonzero(rows_of) for flag, rows_of in flagged.items() if rows_of.any()}
 
     def _wanted(self, entity: Entity, columns: Columns, rows: NDArray[np.int64], partition_count: int) -> _Wanted:

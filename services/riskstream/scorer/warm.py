@@ -8,8 +8,10 @@ import numpy as np
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import LIVE, Batch, ReadResult
 from riskstream.risk.features.declare import FeatureSet
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy
 from riskstream.scorer.ports import Model
+from riskstream.scorer.scored import Scored
 
 _ROUNDS = 5
 _AT_MS = 1_700_000_000_000
@@ -25,7 +27,13 @@ def warm(features: FeatureSet, model: Model, policy: Policy) -> None:
     """On a core of its own: nothing of it is kept, read or written."""
     core = ScorerCore(features, model, policy, 16)
     for batch in islice(single_rows(), _ROUNDS):
-        core.process(batch)
+        score_alone(core, batch)
+
+
+def score_alone(core: ScorerCore, batch: Batch) -> Scored:
+    """Scores of a micro-batch for which nothing is read: nobody knows its customers, and no profile answers."""
+    prepared = core.prepare(batch)
+    return core.score(prepared, ReadResult.empty(prepared.rows), None)
 
 
 def single_rows() -> Iterator[Batch]:
@@ -36,10 +44,5 @@ def single_rows() -> Iterator[Batch]:
         one = np.array([at])
         yield Batch(
             values=[frame], keys=[name.encode()], partitions=np.zeros(1, np.int32), offsets=one, prevs=one - 1,
-            appended_at=np.array([_AT_MS]), modes=np.full(1, LIVE, np.uint8), partition_count=1, read_rows=_new,
+            appended_at=np.array([_AT_MS]), modes=np.full(1, LIVE, np.uint8), partition_count=1,
         )  # fmt: skip
-
-
-def _new(keys: dict[int, list[bytes]]) -> ReadResult:
-    rows: dict[int, list[bytes | None]] = {partition: [None] * len(mine) for partition, mine in keys.items()}
-    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())

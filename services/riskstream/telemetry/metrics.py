@@ -62,7 +62,7 @@ class LaneMetrics:
         )  # fmt: skip
         self.stages = Stages(
             "riskstream_scorer_stage_seconds", "Time of each stage of a micro-batch",
-            ("poll", "decode", "read", "apply", "profile", "score", "encode", "produce"), _STAGE_S, registry,
+            ("poll", "decode", "read", "profile", "apply", "score", "encode", "produce"), _STAGE_S, registry,
         )  # fmt: skip
         self.lag = _lag("scorer", registry)
         self.checkpoints = Counter("riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry)

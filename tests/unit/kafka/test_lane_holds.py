@@ -7,15 +7,14 @@ from confluent_kafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.cli.rebuild import _NoModel
 from riskstream.kafka.lane import Lane
 from riskstream.kafka.lane_settings import LaneSettings
 from riskstream.kafka.openings import MOST_REOPENINGS
 from riskstream.kafka.owned import Owned, Phase
 from riskstream.kafka.ports import Outcome
 from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.models import NO_MODEL
 from riskstream.telemetry.metrics import LaneMetrics
 
 
@@ -23,8 +22,7 @@ def _lane(registry: CollectorRegistry) -> Lane:
     settings = LaneSettings(
         kafka="127.0.0.1:9", group="g", source="source", output="output", dead_letters="letters", drain_ms=1
     )
-    policy = Policy(model_version="", review_from=1.0, block_from=1.0, paths=NO_TREES)
-    core, store = ScorerCore(STANDARD, _NoModel(), policy, 16), RedisStateStore("redis://127.0.0.1:9/0", "test")
+    core, store = ScorerCore(STANDARD, *NO_MODEL, 16), RedisStateStore("redis://127.0.0.1:9/0", "test")
     return Lane(settings, core, store, LaneMetrics(registry), Event())
 
 

@@ -10,15 +10,11 @@ from riskstream.contracts.writers import SchemaWait
 from riskstream.kafka.lane_intake import batch_of
 from riskstream.kafka.lane_waits import LaneWaits
 from riskstream.kafka.owned import Owned, Phase, Recorded
-from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, AnswerReader, Batch, Outcome, ReadResult
+from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, AnswerReader, Batch, Outcome, Prepared, ReadResult
 from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.telemetry.metrics import LaneMetrics
 
 MODES = ScoreAnswerReader.replay_modes
-
-
-def _read(_: dict[int, list[bytes]]) -> ReadResult:
-    return ReadResult(rows={}, unreadable=frozenset(), abandoned=frozenset())
 
 
 def _hold(owned: Owned, why: str) -> None:
@@ -55,7 +51,7 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
         acked_src=10,
         recorded=recorded,
     )
-    batch = batch_of(_messages(*offsets), {1: owned}, MODES, _read, _hold)
+    batch = batch_of(_messages(*offsets), {1: owned}, MODES, _hold)
     assert batch is not None
     assert batch.offsets.tolist() == taken
     assert batch.prevs.tolist() == prevs
@@ -76,12 +72,12 @@ def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lo
         judged_to=9,
     )
     owned.whole_since = 123
-    batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _read, _hold)
+    batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _hold)
     assert batch is not None
     assert (batch.modes.tolist(), batch.whole_since) == ([JUDGE, JUDGE, REPLAY, LIVE], {1: 123})
     owned.judged_to, owned.whole_since = 8, 0
     with pytest.raises(AssertionError, match="source offset 9 was answered before"):
-        batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _read, _hold)
+        batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _hold)
 
 
 class _Paused:
@@ -99,8 +95,11 @@ class _Wanting:
 
     answers: AnswerReader = ScoreAnswerReader()
 
-    def process(self, batch: Batch) -> Outcome:
+    def prepare(self, batch: Batch) -> Prepared:
         raise SchemaWait(what="a schema is being asked for", where="test", rows=list(range(len(batch.values))))
+
+    def score(self, prepared: Prepared, rows: ReadResult, profiles: list[bytes | None] | None) -> Outcome:
+        raise AssertionError(prepared.rows, rows, profiles)
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
         raise AssertionError(partition)
@@ -113,7 +112,7 @@ def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty()
     waits = LaneWaits(client, "transactions.v1", _Wanting(), LaneMetrics(CollectorRegistry()))
     owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=7, position=7, known_src=7, acked_src=7)
     owned.at_end, owned.end = True, 9  # told in the poll that brought the record at 8
-    assert waits.process(_messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _read, _hold)) is None
+    assert waits.prepare(_messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _hold)) is None
     assert client.paused == [1]
     assert owned.phase is Phase.WAITING
     assert owned.empty_metadata() == ""
@@ -121,4 +120,4 @@ def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty()
 
 def test_a_poll_of_nothing_new_is_no_batch() -> None:
     owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=9, position=9, known_src=9, acked_src=9)
-    assert batch_of(_messages(5, 6, 9), {1: owned}, MODES, _read, _hold) is None
+    assert batch_of(_messages(5, 6, 9), {1: owned}, MODES, _hold) is None

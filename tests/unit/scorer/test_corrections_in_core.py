@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, transaction
+from tests.support.scoring import process
 
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import LIVE, REPLAY, Batch, ReadResult
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy
 from riskstream.trainer.dataset import read_transactions
 
 POLICY = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
@@ -40,12 +42,13 @@ class _Shell:
     def take(self, *frames: bytes, mode: int = LIVE) -> list[dict[str, Any]]:
         n = len(frames)
         places = np.arange(self.offset, self.offset + n)
-        outcome = self.core.process(
+        outcome = process(
+            self.core,
             Batch(
                 values=list(frames), keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=places, prevs=places - 1,
                 appended_at=np.full(n, NOW_MS + 10**9), modes=np.full(n, mode, np.uint8), partition_count=1,
-                read_rows=self._read,
-            )
+            ),
+            self._read,
         )  # fmt: skip
         self.offset += n
         return [codec("score.v1").decode(each) for each in outcome.frames if each is not None]

@@ -25,9 +25,9 @@ from riskstream.kafka.ports import Record
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.scorer.core import Policy
 from riskstream.scorer.live_releases import LiveReleases
 from riskstream.scorer.models import NO_MODEL, Loaded
+from riskstream.scorer.policy import Policy
 
 SET = STANDARD.label
 

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
+from tests.support.scoring import process
 
 from riskstream.contracts import writers
 from riskstream.contracts.writers import Schema, SchemaWait, Unknown, wait_for, when_known
-from riskstream.kafka.ports import LIVE, Batch, ReadResult, Record
+from riskstream.kafka.ports import LIVE, Batch, Record
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.parity import ParityCheck
+from riskstream.scorer.policy import Policy
 
 
 class Slow:
@@ -43,11 +45,6 @@ class _Low:
         return np.full(len(rows), 0.1, np.float32)
 
 
-def _no_rows(keys: dict[int, list[bytes]]) -> ReadResult:
-    rows: dict[int, list[bytes | None]] = {partition: [None] * len(mine) for partition, mine in keys.items()}
-    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
-
-
 def _record(topic: str, at: int, value: bytes | None) -> Record:
     return Record(topic=topic, partition=0, offset=at, key=b"c-1", value=value, appended_at=NOW_MS + 10**6, headers=[])
 
@@ -56,12 +53,13 @@ def test_junk_with_the_id_of_no_schema_is_compared_as_the_rejection_that_it_was(
     values: list[bytes | None] = [frame(transaction_id="a"), b"\0\0\0\0\1junk", frame(transaction_id="b")]
     n = len(values)
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
-    outcome = ScorerCore(STANDARD, _Low(), policy, 64).process(
+    outcome = process(
+        ScorerCore(STANDARD, _Low(), policy, 64),
         Batch(
             values=values, keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(n),
             prevs=np.arange(n) - 1, appended_at=np.full(n, NOW_MS + 10**6), modes=np.full(n, LIVE, np.uint8),
-            partition_count=1, read_rows=_no_rows,
-        )
+            partition_count=1,
+        ),
     )  # fmt: skip
     slow = Slow()
     writers.use(slow)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
+from tests.support.scoring import process
 
 from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import JUDGE, LIVE, Batch, ReadResult
+from riskstream.kafka.ports import JUDGE, LIVE, Batch
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.scorer.policy import Policy
 from riskstream.scorer.scored import Scored
 
 LONGEST_MS = STANDARD.windows_ms[-1]
@@ -34,11 +36,6 @@ def core() -> ScorerCore:
     )
 
 
-def _no_rows(keys: dict[int, list[bytes]]) -> ReadResult:
-    rows: dict[int, list[bytes | None]] = {number: [None] * len(mine) for number, mine in keys.items()}
-    return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
-
-
 def _process(
     core: ScorerCore,
     values: list[bytes],
@@ -49,12 +46,13 @@ def _process(
 ) -> Scored:
     n = len(values)
     offsets = np.arange(first, first + n)
-    return core.process(
+    return process(
+        core,
         Batch(
             values=list(values), keys=[b"c"] * n, partitions=np.array(partitions or [0] * n, np.int32), offsets=offsets,
             prevs=offsets - 1, appended_at=np.full(n, NOW_MS + LONGEST_MS), modes=np.full(n, mode, np.uint8),
-            partition_count=1, read_rows=_no_rows, **more,
-        )
+            partition_count=1, **more,
+        ),
     )  # fmt: skip
 
 

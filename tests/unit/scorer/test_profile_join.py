@@ -41,7 +41,11 @@ def _joined(reader: Held | Away, *frames: bytes) -> tuple[np.ndarray, np.ndarray
     columns = ColumnDecoder("transaction.v1").decode(frames)
     vectors = np.zeros((len(frames), len(STANDARD_PROFILES.names)), np.float32)
     places = np.zeros((len(frames), 6), np.int64)
-    flags = ProfileJoin(STANDARD_PROFILES, reader).join(columns, np.arange(len(frames)), 4, vectors, places)
+    profiles, all_of_them = ProfileJoin(STANDARD_PROFILES), np.ones(len(frames), np.bool_)
+    wanted = profiles.wanted(columns, np.arange(len(frames)), 4)
+    flags = profiles.join(
+        wanted, reader.read(wanted.keys), all_of_them, columns.numbers("occurred_at"), vectors, places
+    )
     return vectors[:, FIRST], places[:, :3], {flag: rows.tolist() for flag, rows in flags.items()}
 
 

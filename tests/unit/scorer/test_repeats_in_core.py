@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
+from tests.support.scoring import process
 
 from riskstream.contracts.codec import codec
 from riskstream.contracts.columns import ColumnDecoder
@@ -14,7 +15,8 @@ from riskstream.risk.bodies import Bodies
 from riskstream.risk.features.repeats import answers_of
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy
 
 POLICY = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
 
@@ -39,13 +41,15 @@ class _Shell:
 
     def take(self, *frames: bytes, mode: int = LIVE, answers: NDArray[np.int64] | None = None) -> list[dict[str, Any]]:
         n = len(frames)
-        outcome = self.core.process(
+        outcome = process(
+            self.core,
             Batch(
                 values=list(frames), keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32),
                 offsets=np.arange(self.offset, self.offset + n), prevs=np.arange(self.offset, self.offset + n) - 1,
                 appended_at=np.full(n, NOW_MS + 10**9), modes=np.full(n, mode, np.uint8), partition_count=1,
-                read_rows=self._read, answers=answers,
-            )
+                answers=answers,
+            ),
+            self._read,
         )  # fmt: skip
         self.offset += n
         self.rejected = outcome.rejected
@@ -124,13 +128,15 @@ def test_the_same_amount_at_other_rates_is_the_same_body() -> None:
 def test_an_id_is_another_customers_own() -> None:
     shell = _Shell(0.1, 0.2)
     shell.take(frame())
-    shell.core.next_model = (_Each(0.2), POLICY)
+    shell.core.decider.next_model = (_Each(0.2), POLICY)
     values = [frame(customer_id="c-2", amount_minor=5)]
-    outcome = shell.core.process(
+    outcome = process(
+        shell.core,
         Batch(
             values=list(values), keys=[b"c-2"], partitions=np.zeros(1, np.int32), offsets=np.array([9]), prevs=np.array([8]),
-            appended_at=np.full(1, NOW_MS), modes=np.zeros(1, np.uint8), partition_count=1, read_rows=shell._read,
-        )
+            appended_at=np.full(1, NOW_MS), modes=np.zeros(1, np.uint8), partition_count=1,
+        ),
+        shell._read,
     )  # fmt: skip
     assert outcome.rejected == []
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.support.scored import scored
+from tests.support.scoring import scored
 
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.rules.book import read_book
 from riskstream.risk.rules.rule import names_of
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy
 
 
 class Never:
@@ -39,7 +40,7 @@ def _use(core: ScorerCore, *rules: tuple[str, str, str]) -> None:
         }
         for n, (when, action, reason) in enumerate(rules)
     ]
-    core.next_rules = read_book(records, [], names_of(STANDARD))
+    core.decider.next_rules = read_book(records, [], names_of(STANDARD))
 
 
 def test_a_rule_raises_the_decisions_of_the_rows_it_is_true_of() -> None:

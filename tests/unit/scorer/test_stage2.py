@@ -2,11 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.support.scored import scored
+from tests.support.scoring import scored
 
 from riskstream.risk.features.standard import STANDARD
 from riskstream.risk.tree_paths import NO_TREES
-from riskstream.scorer.core import Policy, ScorerCore, Stage2
+from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.policy import Policy, Stage2
 
 
 class ByAmount:

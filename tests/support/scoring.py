@@ -1,5 +1,6 @@
-"""Payments of one customer through a scorer's core, without servers."""
+"""Feeds the scorer's core as a lane does: prepare, read, score."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,16 @@ import numpy as np
 from riskstream.contracts.codec import codec
 from riskstream.kafka.ports import LIVE, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
+from riskstream.scorer.scored import Scored
 from tests.support.builders import NOW_MS, frame
+
+
+def process(
+    core: ScorerCore, batch: Batch, read: Callable[[dict[int, list[bytes]]], ReadResult] = ReadResult.empty
+) -> Scored:
+    """`read` is asked only where rows are missing, and gives none where it is left out; no profile answers."""
+    prepared = core.prepare(batch)
+    return core.score(prepared, read(prepared.rows) if prepared.rows else ReadResult.empty({}), None)
 
 
 def scored(core: ScorerCore, first: int, *amounts: int) -> list[dict[str, Any]]:
@@ -19,13 +29,12 @@ def scored(core: ScorerCore, first: int, *amounts: int) -> list[dict[str, Any]]:
         )
         for at, amount in enumerate(amounts)
     ]
-    outcome = core.process(
+    outcome = process(
+        core,
         Batch(
             values=list(frames), keys=[b"c"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(first, first + n),
             prevs=np.arange(first, first + n) - 1, appended_at=np.full(n, NOW_MS + 1000), modes=np.full(n, LIVE, np.uint8),
-            partition_count=1, read_rows=lambda keys: ReadResult(
-                rows={p: [None] * len(mine) for p, mine in keys.items()}, unreadable=frozenset(), abandoned=frozenset()
-            ),
-        )
+            partition_count=1,
+        ),
     )  # fmt: skip
     return [codec("score.v1").decode(each) for each in outcome.frames]
