@@ -14,28 +14,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import faust
-import numpy as np
 import structlog
 
 from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.limits import fitted, producer_bytes, short_key
-from riskstream.kafka.ports import LIVE, Batch, Mark, Outcome, ProfileReader, ReadResult, StateStore
-from riskstream.kafka.rejects import dead_letter_headers
-from riskstream.kafka.traced import HopSpans, context_in, header_of
+from riskstream.kafka.limits import producer_bytes
+from riskstream.kafka.ports import Mark, ProfileReader, StateStore
+from riskstream.kafka.traced import HopSpans
 from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
-from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import Prepared, ScorerCore
+from riskstream.scorer.faust_reads import FaustReads
+from riskstream.scorer.faust_records import batch_of, records_of, send
 from riskstream.scorer.scored import Scored
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.telemetry.metrics import LaneMetrics
-from riskstream.telemetry.span import Hop
 from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("faust")
 WITHIN_S = 0.005
 """How long `noack_take` waits for a batch to fill: what Faust adds to the latency."""
-_STORE_DEADLINE_S = 20.0
 
 
 @dataclass(slots=True)
@@ -53,6 +50,11 @@ def _end(error: Exception) -> None:
     os._exit(EXIT_CODE)
 
 
+def _partitions(app: Any, topic: str) -> int:
+    """How many partitions a topic has, by the client's metadata; 0 where it is not known yet."""
+    return len(app.consumer._thread._consumer._client.cluster.partitions_for_topic(topic) or ())
+
+
 class FaustShell:
     """Runs a ScorerCore as the agent of a Faust app until SIGTERM."""
 
@@ -61,7 +63,7 @@ class FaustShell:
         tracer: Tracer = NO_TRACER, profiles: ProfileReader | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._core, self._store, self._metrics = settings, core, store, metrics
-        self._profiles = profiles
+        self._reads = FaustReads(store, profiles, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._parts: dict[int, _Part] = {}
         self._lock = asyncio.Lock()
@@ -149,7 +151,7 @@ class FaustShell:
     async def _process(self, events: list[Any]) -> list[Any]:
         """Score, produce in order, remember for the next checkpoint; events of partitions to be taken up anew are left."""
         for partition in {event.message.partition for event in events} - self._parts.keys():
-            mark = await self._patiently(self._store.mark, partition)
+            mark = await self._reads.patiently(self._store.mark, partition)
             stored_src = mark.stored_src if mark else -1
             self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
         fresh = []
@@ -161,7 +163,9 @@ class FaustShell:
                 part.unacked.append(event)
         if not fresh:
             return []
-        batch = self._batch_of(fresh)
+        self._partition_count = max(self._partition_count, _partitions(self.app, self._settings.source))
+        positions = {partition: part.position for partition, part in self._parts.items()}
+        batch = batch_of(fresh, positions, self._partition_count, self._metrics.stages.mark)
         started, started_ns = time.perf_counter(), time.time_ns()
         rows = list(batch.traces)
         begun = self._spans.begin(
@@ -179,7 +183,7 @@ class FaustShell:
             return fresh
         outcome = self._score(prepared)  # nothing else runs between the two
         fault_point("processed")
-        await self._produce(batch, outcome, hops)
+        await send(self.app.producer, records_of(self._settings, batch, outcome, hops))
         fault_point("produced")
         self._metrics.stages.mark("produce")
         answered = [hop for hop in hops.values() if hop.partition not in outcome.abandoned]
@@ -198,94 +202,14 @@ class FaustShell:
         self._metrics.batch_records.observe(len(fresh))
         return again
 
-    def _batch_of(self, events: list[Any]) -> Batch:
-        messages = [event.message for event in events]
-        partitions = np.array([message.partition for message in messages], np.int32)
-        offsets = np.array([message.offset for message in messages], np.int64)
-        prevs = np.empty(len(events), np.int64)
-        for partition in np.unique(partitions).tolist():
-            rows = np.flatnonzero(partitions == partition)
-            prevs[rows[0]] = self._parts[partition].position
-            prevs[rows[1:]] = offsets[rows[:-1]]
-        self._partition_count = max(self._partition_count, *(len(self._partitions()), 1))
-        return Batch(
-            values=[message.value for message in messages],
-            keys=[message.key for message in messages],
-            partitions=partitions,
-            offsets=offsets,
-            prevs=prevs,
-            appended_at=np.array([round(message.timestamp * 1000) for message in messages], np.int64),
-            modes=np.full(len(events), LIVE, np.uint8),
-            partition_count=self._partition_count,
-            traces={
-                index: context for index, message in enumerate(messages)
-                if message.headers and (context := context_in(dict(message.headers).items())) is not None
-            },
-            mark=self._metrics.stages.mark,
-        )  # fmt: skip
-
-    def _partitions(self) -> set[int]:
-        """Partitions of the source, by the client's metadata."""
-        return self.app.consumer._thread._consumer._client.cluster.partitions_for_topic(self._settings.source) or set()
-
     def _score(self, prepared: Prepared) -> Scored:
         """The outcome of a batch, after what it needs was read."""
         mark = self._metrics.stages.mark
-        rows = self._read_rows(prepared.rows) if prepared.rows else ReadResult.empty({})
+        rows = self._reads.rows(prepared.rows)
         mark("read")
-        profiles: list[bytes | None] | None = []
-        if prepared.profiles:
-            profiles = self._profiles.read(prepared.profiles) if self._profiles is not None else None
+        profiles = self._reads.profiles(prepared.profiles)
         mark("profile")
         return self._core.score(prepared, rows, profiles)
-
-    def _read_rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
-        """Rows of the asked keys; waits in place for a store that is away, at most 20 s."""
-        end = time.monotonic() + _STORE_DEADLINE_S
-        while True:
-            try:
-                answers = self._store.read(keys)
-                break
-            except Retryable:
-                self._metrics.store_errors.inc()
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
-        return ReadResult(
-            rows={partition: rows for partition, (_, rows) in answers.items()}, unreadable=frozenset(), abandoned=frozenset()
-        )  # fmt: skip
-
-    async def _produce(self, batch: Batch, outcome: Outcome, hops: dict[int, Hop]) -> None:
-        """Scores in order, then dead letters; what failed is sent again, with all that came after it."""
-        todo: list[tuple[str, Any, Any, int, Any]] = [
-            (
-                self._settings.output, short_key(batch.keys[index])[0], frame, int(batch.partitions[index]),
-                header_of(hops[index].context) if index in hops else None,
-            )
-            for index, frame in enumerate(outcome.frames)
-            if frame is not None
-        ]  # fmt: skip
-        for index, reason in outcome.rejected:
-            partition = int(batch.partitions[index])
-            headers: Any = dead_letter_headers(
-                self._settings.source, partition, int(batch.offsets[index]), reason, batch.values[index]
-            )
-            if index in hops:
-                hops[index].error = f"rejected: {reason}"
-                headers += header_of(hops[index].context)
-            key, value, headers = fitted(batch.keys[index], batch.values[index], headers, producer_bytes())
-            todo.append((self._settings.dead_letters, key, value, partition, headers))
-        producer = self.app.producer
-        while todo:
-            sent = [await producer.send(topic, k, v, p, None, headers) for topic, k, v, p, headers in todo]
-            results = await asyncio.gather(*sent, return_exceptions=True)
-            failed = next(
-                (index for index, result in enumerate(results) if isinstance(result, BaseException)), len(todo)
-            )
-            todo = todo[failed:]
-            if todo:
-                log.warning("produce failed, again", error=str(results[failed]), records=len(todo))
-                await asyncio.sleep(0.2)
 
     async def _checkpoint(self) -> None:
         """Rows and watermark of each partition to the store, then the acks; it never raises, as `_take`."""
@@ -304,27 +228,17 @@ class FaustShell:
                 mark = Mark(stored_src=part.position, output_offset=0, identity="faust")
                 rows = self._core.take_changed(partition)
                 fault_point("copied")
-                found = await self._patiently(self._store.checkpoint, partition, part.stored_src, mark, rows)
+                found = await self._reads.patiently(self._store.checkpoint, partition, part.stored_src, mark, rows)
                 if found is None:  # the store went back: write everything that is in memory
                     log.error("the store went back", partition=partition)
                     rows = self._core.fold.take_all(partition)
-                    await self._patiently(self._store.checkpoint, partition, -1, mark, rows)
+                    await self._reads.patiently(self._store.checkpoint, partition, -1, mark, rows)
                 fault_point("written")
                 part.stored_src = part.position
                 self._metrics.checkpoints.inc()
             for event in part.unacked:
                 event.ack()
             part.unacked = []
-
-    async def _patiently(self, call: Any, *arguments: Any) -> Any:
-        while True:
-            try:
-                return await asyncio.to_thread(call, *arguments)
-            except Retryable as error:
-                self._metrics.store_errors.inc()
-                self._metrics.loop_seen.set(time.time())
-                log.warning("the store does not answer", error=str(error))
-                await asyncio.sleep(0.2)
 
     def _progress(self) -> tuple[float, ...]:
         positions = tuple(float(part.position) for part in list(self._parts.values()))

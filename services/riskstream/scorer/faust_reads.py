@@ -1,0 +1,56 @@
+"""What the Faust shell reads of Redis, and how it waits for a store that is away."""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+from riskstream.kafka.ports import ProfileReader, ReadResult, StateStore
+from riskstream.runtime.errors import Retryable
+from riskstream.telemetry.metrics import LaneMetrics
+
+log = structlog.get_logger("faust")
+_STORE_DEADLINE_S = 20.0
+
+
+class FaustReads:
+    """Rows and profiles of a batch, read in place; other calls of the store in a thread."""
+
+    def __init__(self, store: StateStore, profiles: ProfileReader | None, metrics: LaneMetrics) -> None:
+        self._store, self._profiles, self._metrics = store, profiles, metrics
+
+    def rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
+        """Rows of the asked keys; waits in place for a store that is away, at most 20 s."""
+        if not keys:
+            return ReadResult.empty(keys)
+        end = time.monotonic() + _STORE_DEADLINE_S
+        while True:
+            try:
+                answers = self._store.read(keys)
+                break
+            except Retryable:
+                self._metrics.store_errors.inc()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        return ReadResult(
+            rows={partition: rows for partition, (_, rows) in answers.items()}, unreadable=frozenset(), abandoned=frozenset()
+        )  # fmt: skip
+
+    def profiles(self, keys: list[bytes]) -> list[bytes | None] | None:
+        """None where nothing answered in time, or there is no reader."""
+        if not keys:
+            return []
+        return None if self._profiles is None else self._profiles.read(keys)
+
+    async def patiently(self, call: Any, *arguments: Any) -> Any:
+        """What a call of the store gives, made again until it answers."""
+        while True:
+            try:
+                return await asyncio.to_thread(call, *arguments)
+            except Retryable as error:
+                self._metrics.store_errors.inc()
+                self._metrics.loop_seen.set(time.time())
+                log.warning("the store does not answer", error=str(error))
+                await asyncio.sleep(0.2)
