@@ -23,7 +23,7 @@ class Phase(Enum):
 class Recorded:
     """What the output says of a source offset: verdict, reason, the offset before it, and where in the output it stands.
 
-    `answer`: decision and score as the customer's row keeps them (`risk.features.repeats.answers_of`), 0 where there is none.
+    `answer`: how it was answered, as the key's row keeps it (`risk.features.repeats.answers_of`), 0 where that is not known.
     """
 
     verdict: str
