@@ -103,9 +103,9 @@ class Fold:
         """
         batch, n = judged.batch, len(judged.is_good)
         self._load(judged.fresh, rows)
-        abandoned, ahead = self._abandoned(judged, rows.abandoned)
-        modes = np.where(judged.is_good, batch.modes, np.uint8(SKIP))
         live = batch.modes == LIVE
+        abandoned, ahead = self._abandoned(judged, live, rows.abandoned)
+        modes = np.where(judged.is_good, batch.modes, np.uint8(SKIP))
         if abandoned:
             is_left = np.isin(batch.partitions, list(abandoned))
             modes[is_left] = SKIP
@@ -146,7 +146,7 @@ class Fold:
     ) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
         """Slot of each good record; by partition the slots that are new, whose rows are to be read."""
         starts, lengths = columns.span("customer_id")
-        slots, fresh = self.table.resolve(columns.data, starts, lengths, batch.partitions, is_good.astype(np.uint8))
+        slots, fresh = self.table.resolve(columns.data, starts, lengths, batch.partitions, is_good.view(np.uint8))
         wanted: dict[int, list[int]] = {}
         for slot in fresh.tolist():
             wanted.setdefault(int(self.table.partitions[slot]), []).append(slot)
@@ -162,10 +162,12 @@ class Fold:
                 else:
                     self.table.load(slot, rows[at])
 
-    def _abandoned(self, judged: Judged, abandoned: frozenset[int]) -> tuple[frozenset[int], dict[int, int]]:
+    def _abandoned(
+        self, judged: Judged, live: NDArray[np.bool_], abandoned: frozenset[int]
+    ) -> tuple[frozenset[int], dict[int, int]]:
         """Partitions to be taken up anew, and of those with a row at or past its live record how far that one is (B3)."""
         batch, slots, ats = judged.batch, judged.slots, self.table.ats
-        ahead = judged.is_good & (batch.modes == LIVE) & (ats[slots] >= batch.offsets)
+        ahead = judged.is_good & live & (ats[slots] >= batch.offsets)
         if not ahead.any():
             return abandoned, {}
         found = np.unique(batch.partitions[ahead]).tolist()  # another owner is ahead

@@ -16,6 +16,8 @@ from riskstream.scorer.ports import Model
 from riskstream.scorer.profile_join import NO_PROFILES, ProfileJoin, ProfilesWanted
 from riskstream.scorer.scored import Scored
 
+_TEXTS = ("transaction_id", "customer_id", "base_currency")
+"""Texts of a score that are the transaction's."""
 _NULL_WHEN_REJECTED = (
     "transaction_id", "customer_id", "occurred_at", "base_amount_minor", "base_currency", "score", "decision",
     "model_version", "feature_set",
@@ -33,10 +35,12 @@ class Scoring:
             capacity=max_batch,
             vector_width=len(features.names),
             long_width=3 * len(features.profiles),
-            from_input=("transaction_id", "customer_id", "base_currency"),
+            from_input=_TEXTS,
         )
         self.vectors = self._encoder.vectors
         """Where the fold puts the vectors of a batch, float32 [max_batch, features]."""
+        self._texts = [(name, *self._encoder.spans(name)) for name in _TEXTS]
+        self._null_when_rejected = [self._encoder.nulls(name) for name in _NULL_WHEN_REJECTED]
         self._encoder.numbers("reject_rules_version")[:] = validity.REJECT_RULES_VERSION
         self._encoder.set_word("feature_set", slice(None), features.label)
         self._flags = Flags(self._encoder, max(features.windows_ms, default=0))
@@ -98,12 +102,11 @@ class Scoring:
         out.numbers("occurred_at")[:n] = columns.numbers("occurred_at")
         out.numbers("base_amount_minor")[:n] = columns.numbers("base_amount_minor")
         out.numbers("kind")[:n] = np.where(scored, columns.numbers("kind"), 0)
-        for name in ("transaction_id", "customer_id", "base_currency"):
-            (starts, lengths), (to_starts, to_lengths) = columns.span(name), out.spans(name)
-            to_starts[:n], to_lengths[:n] = starts, lengths
+        for name, starts, lengths in self._texts:
+            starts[:n], lengths[:n] = columns.span(name)
         not_scored = ~scored
-        for name in _NULL_WHEN_REJECTED:
-            out.nulls(name)[:n] = not_scored
+        for nulls in self._null_when_rejected:
+            nulls[:n] = not_scored
         for name in ("transaction_id", "customer_id"):
             out.nulls(name)[:n][judged.reject == validity.ID_REUSED] = 0
         for name in NULLABLE:
