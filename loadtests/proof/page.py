@@ -7,7 +7,7 @@ from pathlib import Path
 
 WHAT = {
     "bounds": "five minutes of fuzzing of the kernels with bound checks, then with canaries behind arrays (`make test-bounds`)",
-    "fault-points": "the scorer killed between every two steps of the lane, three times each",
+    "fault-points": "scorer, tracker, profiler, reporter ended at every step, by a kill, an exception, a second Ctrl-C",
     "coordinator-cut": "the broker that coordinates the group frozen beyond the session timeout",
     "load-between": "a scorer paused, another takes over and writes, it wakes and loads rows that are ahead of it, three times",
     "compacted-zombie": "the tracker paused, another takes its place, it wakes; forced compaction; a fresh reader",
