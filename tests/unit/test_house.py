@@ -1,7 +1,9 @@
 """The house's own rules, checked over the tree."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,82 @@ def _tracked() -> list[Path]:
     return [ROOT / name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
 
 
-def test_no_file_is_over_400_lines_and_half_are_under_100() -> None:
+def test_half_of_the_files_are_under_100_lines() -> None:
     written = [path for path in (ROOT / "services").rglob("*.py") if path.name != "records.py"]  # that one is generated
     sizes = sorted(len(path.read_text().splitlines()) for path in written)
     assert sizes[len(sizes) // 2] <= 100
-    assert sizes[-1] <= 400
+
+
+MOST = {"class": 200, "function": 60, "parameters": 6}
+"""Lines of a class and of a function; parameters without `self`, of what is neither a kernel nor a command."""
+OVER = {
+    ("adapters/onnx_session.py:OnnxSession.__init__", "parameters"): 7,
+    ("cli/replay.py:command", "function"): 72,
+    ("demo/chain.py:Chain.__init__", "parameters"): 11,
+    ("gateway/traced.py:RequestTrace._record", "parameters"): 8,
+    ("kafka/admin.py:TopicAdmin", "class"): 252,
+    ("kafka/derived.py:DerivedLane", "class"): 309,
+    ("kafka/forward.py:ForwardLane", "class"): 258,
+    ("kafka/lane.py:Lane", "class"): 352,
+    ("kafka/lane.py:Lane.__init__", "parameters"): 7,
+    ("kafka/output_tail.py:OutputTail.read", "parameters"): 7,
+    ("kafka/read.py:TopicReader.__init__", "parameters"): 7,
+    ("kafka/rebuild.py:Rebuild.__init__", "parameters"): 7,
+    ("kafka/recovery.py:Recovery.__init__", "parameters"): 8,
+    ("local/stack.py:Stack.__init__", "parameters"): 10,
+    ("profiler/core.py:ProfilerCore._part", "parameters"): 7,
+    ("profiler/core.py:ProfilerCore._said", "parameters"): 8,
+    ("reporter/app.py:Reporter.__init__", "parameters"): 9,
+    ("risk/features/corrections.py:correct", "parameters"): 7,
+    ("risk/features/repeats.py:Repeats.tell", "parameters"): 10,
+    ("risk/features/table.py:KeyTable", "class"): 290,
+    ("risk/features/table.py:KeyTable.apply", "function"): 61,
+    ("risk/features/table.py:KeyTable.apply", "parameters"): 12,
+    ("scorer/live_releases.py:LiveReleases.__init__", "parameters"): 7,
+    ("scorer/profile_join.py:ProfileJoin._fill", "parameters"): 8,
+    ("scorer/snapshots.py:SnapshotKeeper.__init__", "parameters"): 7,
+    ("simulator/events.py:_dress", "parameters"): 8,
+    ("telemetry/metrics.py:LaneMetrics.__init__", "function"): 65,
+    ("tracker/core.py:TrackerCore", "class"): 203,
+    ("trainer/fit.py:train", "function"): 93,
+    ("trainer/page.py:_chart", "parameters"): 7,
+    ("trainer/second_stage.py:second_stage", "parameters"): 9,
+    ("trainer/student.py:distil", "parameters"): 7,
+}  # fmt: skip
+"""What was larger when the limits came: each may shrink, none may grow, and no other may come."""
+
+
+def _sizes(path: Path, node: ast.AST, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, str], int]]:
+    """((place, kind), size) of each class and function of a file."""
+    for each in ast.iter_child_nodes(node):
+        if not isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        assert each.end_lineno is not None
+        here = (*names, each.name)
+        place = f"{path.relative_to(ROOT / 'services' / 'riskstream')}:{'.'.join(here)}"
+        lines = each.end_lineno - each.lineno + 1
+        if isinstance(each, ast.ClassDef):
+            yield (place, "class"), lines
+        elif not each.name.endswith("_kernel"):
+            yield (place, "function"), lines
+            if not any("click" in ast.unparse(by) or "command" in ast.unparse(by) for by in each.decorator_list):
+                given = [*each.args.posonlyargs, *each.args.args, *each.args.kwonlyargs]
+                yield (place, "parameters"), sum(one.arg not in ("self", "cls") for one in given)
+        yield from _sizes(path, each, here)
+
+
+def test_classes_functions_and_parameters_have_limits() -> None:
+    files = [path for path in (ROOT / "services").rglob("*.py") if path.name != "records.py"]
+    found = {
+        where: size
+        for path in files
+        if not path.name.endswith("kernel.py")
+        for where, size in _sizes(path, ast.parse(path.read_text()))
+        if size > MOST[where[1]]
+    }
+    grown = {where: size for where, size in found.items() if size > OVER.get(where, 0)}
+    assert grown == {}, "split it by idea"
+    assert OVER.keys() - found.keys() == set(), "these have shrunk: take them out of the list"
 
 
 def test_no_machines_path_registry_host_or_large_file_is_in_the_tree() -> None:
