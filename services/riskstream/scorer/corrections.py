@@ -28,25 +28,35 @@ def say_what_leaves(
     columns: Columns,
     corrected: Corrected,
     scored: NDArray[np.bool_],
+    is_cold: NDArray[np.bool_],
     odd: dict[str, NDArray[np.int64]],
 ) -> None:
     """Into the banks what leaves windows and sums with each scored row: the record whose place it takes, or itself.
 
-    Corrections whose original is not known go into `odd`, by their flag.
+    Corrections whose original is not known go into `odd`, by their flag. So do those of customers whose row could not be read:
+    their original may have left already, by a correction that only the row knows.
     """
+    is_sure = ~is_cold[corrected.rows]
+    found = (
+        corrected.rows[is_sure],
+        corrected.times[is_sure],
+        corrected.amounts[is_sure],
+        corrected.are_refunds[is_sure],
+    )
     late = corrected.late
     itself = (
         late, columns.numbers("occurred_at")[late], columns.numbers("base_amount_minor")[late],
         columns.numbers("kind")[late] == Kind.REFUND,
     )  # fmt: skip
     for rows, times, amounts, are_refunds in (
-        (corrected.rows, corrected.times, corrected.amounts, corrected.are_refunds),
+        found,
         itself,
     ):
         out.numbers("corrected_at")[rows], out.numbers("corrected_amount_minor")[rows] = times, amounts
         out.numbers("corrected_is_refund")[rows] = are_refunds & scored[rows]
         for name in NULLABLE:
             out.nulls(name)[rows] = ~scored[rows]
-    unknown = corrected.unknown[scored[corrected.unknown]]
+    unknown = np.sort(np.concatenate([corrected.unknown, corrected.rows[~is_sure]]))
+    unknown = unknown[scored[unknown]]
     if len(unknown):
         odd[FLAG_ORIGINAL_UNKNOWN] = unknown

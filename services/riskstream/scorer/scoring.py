@@ -65,7 +65,7 @@ class Scoring:
         rows = np.flatnonzero(scored)
         odd = self._join(judged, scored, wanted, profiles)
         if applied.told.corrected is not None:
-            say_what_leaves(self._encoder, columns, applied.told.corrected, scored, odd)
+            say_what_leaves(self._encoder, columns, applied.told.corrected, scored, applied.is_cold, odd)
         decisions = self.decider.decide(columns, applied, rows, odd)
         batch.mark("score")
         if batch.whole_since:

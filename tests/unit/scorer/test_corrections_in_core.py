@@ -38,6 +38,7 @@ class _Shell:
         self.core = ScorerCore(STANDARD, _Low(), POLICY, 64)
         self.stored: dict[bytes, bytes] = {}
         self.offset = 0
+        self.is_away = False
 
     def take(self, *frames: bytes, mode: int = LIVE) -> list[dict[str, Any]]:
         n = len(frames)
@@ -54,6 +55,8 @@ class _Shell:
         return [codec("score.v1").decode(each) for each in outcome.frames if each is not None]
 
     def _read(self, keys: dict[int, list[bytes]]) -> ReadResult:
+        if self.is_away:
+            return ReadResult(rows={}, unreadable=frozenset(keys), abandoned=frozenset())
         rows = {partition: [self.stored.get(key) for key in mine] for partition, mine in keys.items()}
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
 
@@ -126,3 +129,16 @@ def test_a_file_is_read_as_the_scorer_reads_the_topic(tmp_path: Path) -> None:
     pq.write_table(pa.table({name: [each[name] for each in values] for name in names}), tmp_path / "rows.parquet")
     vectors = read_transactions(tmp_path / "rows.parquet").vectors(STANDARD)
     np.testing.assert_array_equal(vectors, np.array([each["features"] for each in scores], np.float32))
+
+
+def test_a_correction_of_a_customer_whose_row_cannot_be_read_guesses_nothing() -> None:
+    """The original left by a correction that came before it, which the row alone knows; replayed, it looks as if it were there."""
+    shell = _Shell()
+    early, original = _frame(5, 60, "y", "x"), _frame(0, 100, "x")
+    said = [_left(score) for score in shell.take(early, original)]
+    assert said == [NOTHING, (NOW_MS, 100, False)]
+    shell.core, shell.is_away, shell.offset = ScorerCore(STANDARD, _Low(), POLICY, 64), True, 1
+    shell.take(original, mode=REPLAY)
+    [again] = shell.take(early)
+    assert (_left(again), again["verdict"]) == (NOTHING, "GOOD")
+    assert sorted(again["flags"]) == ["cold", "original_unknown"]
