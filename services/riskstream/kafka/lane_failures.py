@@ -38,18 +38,20 @@ def naming(batch: Batch) -> Iterator[None]:
 
 def places(batch: Batch) -> str:
     """The records of a batch by partition, for an error: `1: 100-120, 3: 7`."""
-    found = []
-    for partition in np.unique(batch.partitions).tolist():
-        offsets = batch.offsets[batch.partitions == partition]
-        first, last = int(offsets[0]), int(offsets[-1])
-        found.append(f"{partition}: {first}-{last}" if last > first else f"{partition}: {first}")
-    return ", ".join(found)
+    return ", ".join(
+        f"{number}: {first}-{last}" if last > first else f"{number}: {first}" for number, first, last in _spans(batch)
+    )
 
 
 def _told(batch: Batch) -> list[str]:
     """Each partition of a batch with its first and last offset, as `riskstream tail` takes them."""
-    return [
-        f"{partition}:{batch.offsets[rows].min()}-{batch.offsets[rows].max()}"
-        for partition in np.unique(batch.partitions).tolist()
-        if len(rows := np.flatnonzero(batch.partitions == partition))
-    ]
+    return [f"{number}:{first}-{last}" for number, first, last in _spans(batch)]
+
+
+def _spans(batch: Batch) -> list[tuple[int, int, int]]:
+    """(partition, first offset, last offset) of each partition of a batch."""
+    found = []
+    for number in np.unique(batch.partitions).tolist():
+        offsets = batch.offsets[batch.partitions == number]
+        found.append((number, int(offsets[0]), int(offsets[-1])))
+    return found

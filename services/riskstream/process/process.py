@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack
+from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -29,12 +30,11 @@ class Process:
     def __init__(self, settings: ServiceSettings, *, handles_signals: bool = True) -> None:
         """Fatal where the telemetry port is taken, or a tracing variable is wrong.
 
-        `handles_signals`: SIGTERM and SIGINT set `stop`; without it they end the process, as Python has it.
+        `handles_signals`: SIGTERM and SIGINT set `stop`; without it nothing does, and they end the process as Python has it.
         """
         self._settings = settings
         set_up_logs(settings.service, settings.log_level)
-        if handles_signals:
-            self.stop = stop_event()
+        self.stop = stop_event() if handles_signals else Event()
         self._ends = ExitStack()
         self._health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
         self._ends.callback(self._health.stop)

@@ -28,6 +28,14 @@ def _messages(*offsets: int) -> list[Message]:
     ]
 
 
+def _replaying(recorded: dict[int, Recorded], judged_to: int = -1) -> Owned:
+    """A partition whose rows hold the source up to 7, and whose answers are known up to 10."""
+    return Owned(
+        partition=1, number=1, phase=Phase.RUNNING, stored_src=7, position=7, known_src=10, acked_src=10,
+        recorded=recorded, judged_to=judged_to,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("offsets", "taken", "prevs"),
     [
@@ -41,16 +49,7 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     offsets: tuple[int, ...], taken: list[int], prevs: list[int]
 ) -> None:
     recorded = {at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at) for at in (8, 9, 10)}
-    owned = Owned(
-        partition=1,
-        number=1,
-        phase=Phase.RUNNING,
-        stored_src=7,
-        position=7,
-        known_src=10,
-        acked_src=10,
-        recorded=recorded,
-    )
+    owned = _replaying(recorded)
     batch = batch_of(_messages(*offsets), {1: owned}, MODES, _hold)
     assert batch is not None
     assert batch.offsets.tolist() == taken
@@ -60,17 +59,7 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
 
 def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_and_held_else() -> None:
     recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
-    owned = Owned(
-        partition=1,
-        number=1,
-        phase=Phase.RUNNING,
-        stored_src=7,
-        position=7,
-        known_src=10,
-        acked_src=10,
-        recorded=recorded,
-        judged_to=9,
-    )
+    owned = _replaying(recorded, judged_to=9)
     owned.whole_since = 123
     batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _hold)
     assert batch is not None
