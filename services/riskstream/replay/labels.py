@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-DAY_MS = 86_400_000
+from riskstream.risk.features.declare import DAY_MS
+
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""
 

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from riskstream.contracts.catalog import MAX_AMOUNT_MINOR, contract
+from riskstream.risk.features.declare import DAY_MS
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 UNITS_MS = {"s": 1000, "ms": 1}
-DELAY_DAYS, MAX_DELAY_DAYS, DAY_MS = 7, 36_500, 86_400_000
+DELAY_DAYS, MAX_DELAY_DAYS = 7, 36_500
 KNOWN_AT = "label_known_at"
 _FIELD_KEYS = {"column", "value", "scale", "unit", "prefix"}
 

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskstream.replay.convert import Converter
-from riskstream.replay.labels import DAY_MS, MAX_OPEN, WaitingLabels
+from riskstream.replay.labels import MAX_OPEN, WaitingLabels
 from riskstream.replay.mapping import read_mapping
 from riskstream.replay.merge import HOUR_MS, Slice, merged
 from riskstream.replay.send import Progress, ResumeFile
 from riskstream.replay.source import FileSource
+from riskstream.risk.features.declare import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.simulator.simulate import Simulation, simulate
 
