@@ -82,8 +82,8 @@ lint: $(READY) ## ruff, mypy strict, import-linter, generated files, contracts
 	@bash scripts/lint.sh
 
 gen: $(READY) ## Write what is generated: records, docs pages
-	@$(BIN)/python -m riskstream.contracts.generate
-	@$(BIN)/ruff format -q services/riskstream/contracts/records.py
+	@$(BIN)/python -m riskstream.domain.contracts.generate
+	@$(BIN)/ruff format -q services/riskstream/domain/contracts/records.py
 	@$(BIN)/python scripts/docs.py
 	@$(BIN)/python scripts/deploy_files.py
 

@@ -4,7 +4,7 @@ import sys
 
 from confluent_kafka import Consumer
 
-from riskstream.contracts.codec import codec
+from riskstream.domain.contracts.codec import codec
 
 if len(sys.argv) < 2:
     sys.exit("give the address: python examples/consume_alerts.py KAFKA_ADDRESS [HOW_MANY]")

@@ -5,8 +5,8 @@ import time
 
 from confluent_kafka import Producer
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.records import Transaction
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Transaction
 
 if len(sys.argv) != 2:
     sys.exit("give the address: python examples/produce.py KAFKA_ADDRESS")

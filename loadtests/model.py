@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from riskstream.risk.features.standard import STANDARD
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 
 
 def small_model(folder: Path, trees: int = 100) -> Path:

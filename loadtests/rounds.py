@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.contracts.codec import codec
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.produce import BulkProducer
-from riskstream.local.stack import Stack
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import HOUR_MS, CustomerState
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.app import Reporter
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.partition import partition_kernel
-from riskstream.risk.windows import HOUR_MS, CustomerState
-from riskstream.telemetry.metrics import ReporterMetrics
+from riskstream.workbench.local.stack import Stack
 
 CUSTOMERS = 20_000
 START_MS = 1_717_200_000_000 // HOUR_MS * HOUR_MS

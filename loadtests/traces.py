@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from loadtests.collector import Seen
-from riskstream.telemetry.context import TraceContext
-from riskstream.telemetry.span import MAX_LINKS
+from riskstream.platform.telemetry.context import TraceContext
+from riskstream.platform.telemetry.span import MAX_LINKS
 
 WAY = (
     ("riskstream-reporter", "process alerts.v1"),

@@ -6,14 +6,20 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from riskstream.contracts.bounds import bounds_of
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
-from riskstream.kafka.limits import KEPT_KEY_BYTES, KEPT_VALUE_BYTES, MOST_HEADERS, least_of, producer_bytes
-from riskstream.kafka.rejects import REASON_TEXT as REJECTS
-from riskstream.risk.features.declare import DAY_MS, EVERY_KIND, HOUR_MS, MINUTE_MS, FeatureSet
-from riskstream.risk.features.sets import SETS
-from riskstream.risk.reasons import REASON_TEXT as REASONS
-from riskstream.telemetry import metrics
+from riskstream.domain.contracts.bounds import bounds_of
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
+from riskstream.domain.risk.features.declare import DAY_MS, EVERY_KIND, HOUR_MS, MINUTE_MS, FeatureSet
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.domain.risk.reasons import REASON_TEXT as REASONS
+from riskstream.platform.kafka.clients.limits import (
+    KEPT_KEY_BYTES,
+    KEPT_VALUE_BYTES,
+    MOST_HEADERS,
+    least_of,
+    producer_bytes,
+)
+from riskstream.platform.kafka.rejects import REASON_TEXT as REJECTS
+from riskstream.platform.telemetry import metrics
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -19,8 +19,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from riskstream.local.server import Server, free_port
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.workbench.local.server import Server, free_port
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 STEP_S = 15
 DAY_S = 86_400

@@ -21,7 +21,7 @@ say "2/4 installing packages (about 1.2 GB the first time)"
 say "3/4 compiling kernels"
 .venv/bin/riskstream compile
 say "4/4 Kafka's jars and Java"
-.venv/bin/python -c 'from riskstream.local.downloads import kafka_class_path, java, redis_server
+.venv/bin/python -c 'from riskstream.workbench.local.downloads import kafka_class_path, java, redis_server
 from riskstream.runtime.run import run_main
 run_main(lambda: print(f"[setup] {len(kafka_class_path())} characters of class path, {java()}, {redis_server()}") or 0)' >/dev/null
 touch .venv/.ready

@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from loadtests.collector import Collector
 
-from riskstream.contracts import writers
-from riskstream.demo.chain import Chain
-from riskstream.risk.features.standard import STANDARD
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.domain.contracts import writers
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 from tests.support.world import World
 
 

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, score
 from tests.support.scoring import process
-from tests.unit.risk.test_profiles import FEATURES, SHOP
+from tests.unit.domain.risk.test_profiles import FEATURES, SHOP
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
-from riskstream.risk.features.profile_kernel import ADD, LABEL, READ
-from riskstream.risk.features.profile_table import ProfileTable
-from riskstream.risk.features.repeats import Repeats
-from riskstream.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.features.owned.repeats import Repeats
+from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
+from riskstream.domain.risk.features.profiles.table import ProfileTable
+from riskstream.domain.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 

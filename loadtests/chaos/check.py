@@ -12,13 +12,13 @@ import numpy as np
 
 from loadtests.chaos.oracle import Expected, Left, Oracle, differs
 from loadtests.chaos.states import Customer
-from riskstream.adapters.onnx_model import OnnxModel
-from riskstream.contracts.codec import codec
-from riskstream.kafka.dead_letters import dead_letters_of
-from riskstream.kafka.ports import Record
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.onnx_model import OnnxModel
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.dead_letters import dead_letters_of
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
 
 SHOWN = 20
 INPUTS = len(STANDARD.inputs)

@@ -14,12 +14,12 @@ from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from loadtests.chaos.proxy import Proxy, kafka_client_id
-from riskstream.contracts.catalog import topics
-from riskstream.demo.chain import Chain
-from riskstream.local.server import Server, free_port
-from riskstream.local.services import Service, wait_ready
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.server import Server, free_port
+from riskstream.workbench.local.services import Service, wait_ready
 
 SCORERS = ("scorer-1", "scorer-2")
 NAMESPACE = f"{{scorer.{STANDARD.label}.%d}}"

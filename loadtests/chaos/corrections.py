@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from riskstream.contracts.codec import codec
+from riskstream.domain.contracts.codec import codec
 
 SHARE, REFUND_SHARE, AGAIN_SHARE = 0.01, 0.2, 0.25
 """Of all records; of refunds; of corrections and their originals, those that are sent once more."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from loadtests.chaos.corrections import Corrections, Due
-from riskstream.contracts.arrow import ArrowEncoder
-from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import BulkProducer
+from riskstream.domain.contracts.arrow import ArrowEncoder
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.runtime.errors import Retryable
-from riskstream.simulator.simulate import DAY_MS, Simulation, simulate
+from riskstream.workbench.simulator.simulate import DAY_MS, Simulation, simulate
 
 TOPIC = "transactions.v1"
 POISON_SHARE, LATE_SHARE, REPEAT_SHARE = 0.02, 0.03, 0.005

@@ -1,7 +1,7 @@
 """What the scores must be: one thread, plain Python, no kernel, no state but lists. Slow on purpose.
 
 It shares nothing with the product but the record codec: windows are counted event by event, as the words of
-`risk/features/declare.py` say. A correction takes the place of its original as docs/http.md says.
+`domain/risk/features/declare.py` say. A correction takes the place of its original as docs/http.md says.
 """
 
 from dataclasses import dataclass, field

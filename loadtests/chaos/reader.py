@@ -4,9 +4,9 @@ import threading
 import time
 
 from loadtests.chaos.load import Load
-from riskstream.contracts.codec import codec
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.runtime.errors import Fatal, Retryable
 
 SCORES = "scores.v1"

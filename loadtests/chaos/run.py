@@ -16,8 +16,8 @@ from loadtests.chaos.load import Load, make_rows
 from loadtests.chaos.mischief import Mischief
 from loadtests.chaos.reader import ConcurrentReader
 from loadtests.chaos.schedule import plan
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS
-from riskstream.kafka.admin import TopicAdmin
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.runtime.errors import Retryable
 
 SETTLE_S = 180.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from riskstream.kafka.ports import Record
+from riskstream.platform.kafka.record import Record
 
 HOUR, DAY = 3_600_000, 86_400_000
 TILES = (("hourly", HOUR, 48), ("daily", DAY, 35))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from loadtests.rows import Row, write_result
-from riskstream.risk.features.handbook import HANDBOOK
+from riskstream.domain.risk.features.handbook import HANDBOOK
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT.parent / "shared/data/handbook"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from riskstream.risk.features.handbook import HANDBOOK
+from riskstream.domain.risk.features.handbook import HANDBOOK
 from riskstream.runtime.kernel import compile_all
-from riskstream.trainer.dataset import read_transactions
+from riskstream.workbench.rows.dataset import read_transactions
 
 if __name__ == "__main__":
     compile_all()

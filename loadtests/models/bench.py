@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from loadtests.models.serving import by_batch, first_request
 from loadtests.rows import Row, write_result
-from riskstream.adapters.onnx_session import OnnxSession
-from riskstream.risk.evaluation import average_precision
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.risk.evaluation import average_precision
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.onnx_session import OnnxSession
 from riskstream.runtime.kernel import compile_all
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.models import load_model
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.scorer.warm import score_alone, single_rows, warm
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import Transactions, labels_of, read_dataset, read_transactions
-from riskstream.trainer.fit import FitSettings, boost, train
-from riskstream.trainer.protocol import TEST, VARIANTS, Tested, run, split
-from riskstream.trainer.second_stage import BAND, combined, gained
-from riskstream.trainer.student import distil, export_student, halved, quantised, strongest_splits
-from riskstream.trainer.tree_paths import tree_paths
+from riskstream.workbench.rows.dataset import Transactions, labels_of, read_dataset, read_transactions
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, boost, train
+from riskstream.workbench.training.handbook import TEST, VARIANTS, Tested, run, split
+from riskstream.workbench.training.second_stage import BAND, combined, gained
+from riskstream.workbench.training.student import distil, export_student, halved, quantised, strongest_splits
+from riskstream.workbench.training.tree_paths import tree_paths
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data/handbook/transactions_dev.parquet"

@@ -14,7 +14,7 @@ import onnxruntime as ort
 
 from loadtests.models.serving import by_batch, first_request
 from loadtests.rows import Row, write_result
-from riskstream.adapters.onnx_session import PROVIDERS, DeviceGone, OnnxSession, off_provider
+from riskstream.platform.adapters.onnx_session import PROVIDERS, DeviceGone, OnnxSession, off_provider
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build/gpu-check"
@@ -71,10 +71,10 @@ def _check(provider: str, raw: bytes, inputs: np.ndarray) -> list[Row]:
 def _prepare() -> None:
     import pyarrow.parquet as pq
 
-    from riskstream.risk.features.standard import STANDARD
-    from riskstream.simulator.simulate import Simulation, simulate
-    from riskstream.trainer.dataset import read_dataset
-    from riskstream.trainer.fit import FitSettings, train
+    from riskstream.domain.risk.features.standard import STANDARD
+    from riskstream.workbench.rows.dataset import read_dataset
+    from riskstream.workbench.simulator.simulate import Simulation, simulate
+    from riskstream.workbench.training.fit import FitSettings, train
 
     WORK.mkdir(parents=True, exist_ok=True)
     pq.write_table(simulate(Simulation(seed=2, customers=1500, days=40)), WORK / "in.parquet")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.rows import Row
-from riskstream.adapters.onnx_session import OnnxSession
+from riskstream.platform.adapters.onnx_session import OnnxSession
 
 BATCHES = (1, 64, 1024)
 MAX_FIRST = 2.0

@@ -25,13 +25,13 @@ from loadtests.peers.kernels import bytes_a_key, cost_by_window
 from loadtests.peers.latency import measure
 from loadtests.peers.page import write_page
 from loadtests.rows import Row, spread, write_result
-from riskstream.adapters.onnx_model import OnnxModel
-from riskstream.contracts.arrow import ArrowEncoder
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, contract, topics
-from riskstream.contracts.codec import codec
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.local.stack import Stack
-from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.domain.contracts.arrow import ArrowEncoder
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, contract, topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.platform.adapters.onnx_model import OnnxModel
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.workbench.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIX = ROOT / "build/peers/quix/bin/python"

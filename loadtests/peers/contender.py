@@ -11,11 +11,11 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import cpu_s
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.local.services import cpu_s
 
 PARTITIONS = 4
 

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.contracts.arrow import ArrowEncoder
-from riskstream.kafka.produce import BulkProducer
-from riskstream.risk.features.offline import vectors
-from riskstream.risk.features.standard import STANDARD
-from riskstream.simulator.simulate import CHANNELS
-from riskstream.trainer.dataset import transaction_columns
+from riskstream.domain.contracts.arrow import ArrowEncoder
+from riskstream.domain.risk.features.offline import vectors
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.workbench.rows.dataset import transaction_columns
+from riskstream.workbench.simulator.simulate import CHANNELS
 
 CUSTOMERS = 5000
 DAY_MS = 86_400_000

@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from riskstream.risk.features.declare import CUSTOMER, DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
-from riskstream.risk.features.repeats_kernel import LIVE
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.features.table import KeyTable
-from riskstream.trainer.dataset import texts
+from riskstream.domain.risk.features.declare import CUSTOMER, DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
+from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
+from riskstream.domain.risk.features.owned.table import KeyTable
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.rows.dataset import texts
 
 
 def _one_window(window_ms: int) -> FeatureSet:

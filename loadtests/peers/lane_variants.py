@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.peers.options import Options
-from riskstream.adapters.onnx_model import OnnxModel
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.contracts.columns import Columns
-from riskstream.kafka.lane import Lane
-from riskstream.kafka.lane_settings import LaneSettings
-from riskstream.kafka.ports import LIVE, Batch, Mark, ReadResult, StateStore
-from riskstream.risk.features.declare import FeatureSet, Input, InputFeature
-from riskstream.risk.features.repeats import Told
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.risk.features.declare import FeatureSet, Input, InputFeature
+from riskstream.domain.risk.features.owned.repeats import Told
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.onnx_model import OnnxModel
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
+from riskstream.platform.kafka.lanes.ports import LIVE, Batch, Mark, ReadResult, StateStore
+from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.fold import VERDICT_GOOD, VERDICT_REJECTED, Applied, Fold, Judged
 from riskstream.scorer.policy import Policy
-from riskstream.telemetry.metrics import LaneMetrics
 
 NOTHING = FeatureSet(name="nothing", version=1, inputs=(InputFeature(name="amount", input=Input.AMOUNT),), features=())
 

@@ -13,8 +13,8 @@ import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from loadtests.peers.contender import PARTITIONS, Contender, Process, make_topic
-from riskstream.contracts.codec import codec
-from riskstream.kafka.client import GAPLESS
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.client import GAPLESS
 
 RATE, WARM_S, SECONDS = 500, 5, 20
 

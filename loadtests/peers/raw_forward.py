@@ -6,7 +6,7 @@ import time
 from confluent_kafka import Message, Producer, TopicPartition
 
 from loadtests.peers.options import Options
-from riskstream.kafka.client import GAPLESS, consumer
+from riskstream.platform.kafka.clients.client import GAPLESS, consumer
 
 BATCH = 2048
 

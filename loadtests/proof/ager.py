@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
     ResourceType,
 )
 
-from riskstream.kafka.admin import TopicAdmin
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.runtime.errors import Fatal
 
 _DEADLINE_S = 60.0

@@ -17,13 +17,13 @@ from typing import Any
 
 from loadtests.chaos.check import Findings, Read, check, read_all
 from loadtests.chaos.load import Rows, make_rows
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.produce import BulkProducer
-from riskstream.risk.features.declare import DAY_MS, HOUR_MS
-from riskstream.risk.features.standard import STANDARD_PROFILES
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.workbench.local.chain import Chain
 
 COUNT = 500_000
 LABEL_SHARE = 0.05

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 from loadtests.chaos.cluster import SCORERS, Cluster
 from loadtests.chaos.history import History
 from loadtests.chaos.load import Load, make_rows
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.kafka.admin import TopicAdmin
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 
 DEADLINE_S = 40.0
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from riskstream.adapters.release import MANIFEST, SIGNATURE, Release, pack, read_bytes
-from riskstream.adapters.release_records import (
+from riskstream.cli.release_desk import read_standing
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.release import MANIFEST, SIGNATURE, Release, pack, read_bytes
+from riskstream.platform.adapters.release_records import (
     CONTRACT,
     RELEASES,
     Active,
@@ -23,11 +26,8 @@ from riskstream.adapters.release_records import (
     head_frame,
     head_key,
 )
-from riskstream.adapters.signing import make_keys, public_of, sign
-from riskstream.cli.release_desk import read_standing
-from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import put
-from riskstream.risk.features.standard import STANDARD
+from riskstream.platform.adapters.signing import make_keys, public_of, sign
+from riskstream.platform.kafka.clients.produce import put
 from riskstream.runtime.errors import Fatal
 
 Records = list[tuple[bytes, bytes | None]]

@@ -16,14 +16,14 @@ from loadtests.chaos.check import Findings, check, read_all
 from loadtests.chaos.load import Rows, make_rows
 from loadtests.proof.ager import Ager
 from loadtests.proof.drains import profiles_differ
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.ports import Record
-from riskstream.kafka.produce import BulkProducer
-from riskstream.local.services import wait_ready
-from riskstream.risk.partition import partition_kernel
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Retryable
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
 READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),

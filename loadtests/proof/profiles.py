@@ -11,21 +11,21 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from riskstream.adapters.onnx_model import OnnxModel
-from riskstream.adapters.redis_profiles import prefix_of
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.demo.chain import Chain
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.evaluation import average_precision
-from riskstream.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
-from riskstream.risk.features.handbook import HANDBOOK
-from riskstream.risk.features.standard import STANDARD_PROFILES
-from riskstream.risk.partition import partition_kernel
-from riskstream.trainer.dataset import Dataset, Transactions, labels_of, read_transactions
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.evaluation import average_precision
+from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.handbook import HANDBOOK
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.adapters.onnx_model import OnnxModel
+from riskstream.platform.adapters.redis_profiles import prefix_of
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.rows.dataset import Dataset, Transactions, labels_of, read_transactions
+from riskstream.workbench.training.fit import FitSettings, train
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data/handbook/transactions_dev.parquet"

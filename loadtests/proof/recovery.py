@@ -7,10 +7,10 @@ from pathlib import Path
 from loadtests.chaos.cluster import NAMESPACE, Cluster
 from loadtests.chaos.history import History
 from loadtests.peers.data import send, transactions
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS
-from riskstream.contracts.codec import codec
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.produce import BulkProducer
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
 
 KEYS = 1_000_000
 KILLS = 20

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from loadtests.chaos.load import Load, make_rows
 from loadtests.proof.hostile import Case, Hostile
 from riskstream.cli.release import command
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, wait_ready
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, wait_ready
 
 Found = tuple[Counter[str], list[str]]
 ROUNDS, RATE, LOAD_S, MAX_LAST_MS = 20, 100, 900, 1000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from loadtests.chaos.cluster import SCORERS
 from loadtests.proof.stage import Stage, play
-from riskstream.contracts.codec import codec
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import wait_ready
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.workbench.local.services import wait_ready
 
 MAX_DRAIN_MS, MAX_PAUSE_MS = 20_000, 10_000
 MORE = ("scorer-3", "scorer-4")

@@ -15,8 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from loadtests.chaos.cluster import SCORERS, SESSION_TIMEOUT_S
 from loadtests.model import small_model
 from loadtests.proof.stage import Stage
-from riskstream.contracts.codec import codec
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
 
 TAKE_OVER_S = SESSION_TIMEOUT_S + 3
 

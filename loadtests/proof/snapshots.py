@@ -18,18 +18,18 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from loadtests.chaos.load import Rows, make_rows
 from loadtests.proof.ager import Ager
-from riskstream.adapters.snapshot_places import FolderPlace
-from riskstream.adapters.snapshot_shelf import Shelf
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
-from riskstream.local.redis import RedisServer
-from riskstream.local.services import Service, wait_ready
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.snapshot_places import FolderPlace
+from riskstream.platform.adapters.snapshot_shelf import Shelf
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.runtime.errors import Retryable
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.redis import RedisServer
+from riskstream.workbench.local.services import Service, wait_ready
 
 SOURCE, OUTPUT, ORACLE = "transactions.v1", "scores.v1", "oracle"
 LAYOUT = STANDARD.label

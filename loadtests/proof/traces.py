@@ -13,9 +13,9 @@ from pathlib import Path
 from loadtests.collector import Collector, Seen
 from loadtests.telemetry.callers import Callers
 from loadtests.traces import breaks, orphans
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.local.services import wait_ready
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 SAMPLED, EVERY, RATE = 1000, 10, 120.0
 DEADLINE_S = 60.0

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from loadtests.model import small_model
 from loadtests.rows import Row, write_result
 from riskstream.cli.saved_rules import Saved
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.rules.rule import names_of, read_rules
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.rules.rule import names_of, read_rules
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 ROOT = Path(__file__).parents[2]
 RATE = 500

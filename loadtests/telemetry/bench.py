@@ -24,16 +24,17 @@ from loadtests.peers.contender import Contender, drain, make_topic
 from loadtests.peers.data import transactions
 from loadtests.rows import Row, write_result
 from loadtests.telemetry.callers import Callers
-from riskstream.contracts.arrow import ArrowEncoder
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import producer
-from riskstream.kafka.traced import HopSpans, context_in, header_of
-from riskstream.local.stack import Stack
-from riskstream.telemetry.context import new_trace
-from riskstream.telemetry.exporter import encode
-from riskstream.telemetry.tracing import Tracer
+from riskstream.domain.contracts.arrow import ArrowEncoder
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.platform.kafka.lanes.hop_spans import HopSpans
+from riskstream.platform.kafka.traced import context_in, header_of
+from riskstream.platform.telemetry.context import new_trace
+from riskstream.platform.telemetry.exporter import encode
+from riskstream.platform.telemetry.tracing import Tracer
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS, EVERY = 600_000, 100

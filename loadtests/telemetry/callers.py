@@ -8,7 +8,7 @@ import urllib.parse
 import uuid
 from collections.abc import Iterator
 
-from riskstream.telemetry.context import TraceContext, new_trace
+from riskstream.platform.telemetry.context import TraceContext, new_trace
 
 THREADS = 8
 

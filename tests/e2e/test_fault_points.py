@@ -8,10 +8,10 @@ import pytest
 from tests.support.builders import rows
 from tests.support.world import DEADLINE_S, World
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.dead_letters import read_dead_letters
-from riskstream.local.services import wait_ready
+from riskstream.platform.kafka.dead_letters import read_dead_letters
 from riskstream.runtime.faults import POINTS
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 CUSTOMERS = 24
 

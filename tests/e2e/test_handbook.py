@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.app import Reporter
-from riskstream.telemetry.metrics import ReporterMetrics
+from riskstream.workbench.local.chain import Chain
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "handbook" / "transactions_dev.parquet"

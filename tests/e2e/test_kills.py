@@ -7,8 +7,8 @@ import pytest
 from tests.support.builders import NOW_MS, frame, rows
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.local.services import wait_ready
+from riskstream.domain.contracts.codec import codec
+from riskstream.workbench.local.services import wait_ready
 
 
 def _kill(world: World, name: str, number: signal.Signals) -> None:

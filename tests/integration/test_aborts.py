@@ -16,12 +16,12 @@ from tests.support.builders import rows
 from tests.support.lanes import Running
 from tests.support.own_topics import OwnTopics, wait_until
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.derived import DerivedLane, DerivedSettings
-from riskstream.kafka.ports import Output, Record
-from riskstream.kafka.read import TopicReader
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
 
 
 class _Counting:

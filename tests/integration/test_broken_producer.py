@@ -17,13 +17,13 @@ from tests.support.builders import rows
 from tests.support.lanes import Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, wait_until
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.transactions import Transactions
-from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.lanes.transactions import Transactions
+from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
 
 
 def _take_at_most(own: OwnTopics, size: int) -> None:

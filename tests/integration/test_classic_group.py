@@ -8,12 +8,12 @@ from typing import Any
 from tests.support.builders import rows
 from tests.support.own_topics import DEADLINE_S, OwnTopics
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import wait_ready
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 CLASSIC = {
     "RISKSTREAM_SCORER_GROUP_PROTOCOL": "classic",

@@ -7,10 +7,10 @@ from tests.support.own_topics import OwnTopics
 from tests.support.processes import failed_start
 
 from riskstream.cli.main import root
-from riskstream.demo.chain import Chain
-from riskstream.kafka.claims import Claims
-from riskstream.kafka.currency import SUBJECT, prove_currency
+from riskstream.platform.kafka.claims import Claims
+from riskstream.platform.kafka.currency import SUBJECT, prove_currency
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.local.chain import Chain
 
 
 def _cli(*arguments: str) -> str:

@@ -12,7 +12,7 @@ from tests.support.builders import request, rows
 from tests.support.tools import tool
 from tests.support.world import World
 
-from riskstream.local.server import Server, free_port
+from riskstream.workbench.local.server import Server, free_port
 
 CHART = Path(__file__).parents[2] / "deploy/helm/riskstream/files"
 DEADLINE_S = 120.0

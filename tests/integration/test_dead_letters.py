@@ -17,20 +17,20 @@ from tests.support.world import World
 
 from riskstream.cli.dlq import rejected_again
 from riskstream.cli.main import root
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka import dead_letters, redriven
-from riskstream.kafka.client import consumer, producer
-from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.ports import Record
-from riskstream.kafka.proofs import prove_topics
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.kafka import dead_letters, redriven
+from riskstream.platform.kafka.clients.client import consumer, producer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.proofs import prove_topics
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.rejects import dead_letter_headers
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.profiler.shuffle import ShuffleCore
-from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
 
 
 def _cli(world: World, *arguments: str) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.support.builders import request
 from tests.support.world import World
 
-from riskstream.local.server import free_port
-from riskstream.local.services import start_service, wait_ready
+from riskstream.workbench.local.server import free_port
+from riskstream.workbench.local.services import start_service, wait_ready
 
 DRAIN_S = 1.5
 

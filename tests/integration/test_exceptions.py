@@ -13,16 +13,16 @@ from tests.support.own_topics import OwnTopics, log_with, wait_until
 from tests.support.tools import EVERY_POINT
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, wait_ready
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime import faults
 from riskstream.runtime.faults import DERIVED_POINTS, FAUST_POINTS, FORWARD_POINTS
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, wait_ready
 
 
 def _ended(service: Service, deadline_s: float = 40) -> int:

@@ -13,14 +13,14 @@ from tests.support.builders import rows
 from tests.support.lanes import Echo, Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
-from riskstream.contracts.writers import SchemaWait
-from riskstream.demo.chain import Chain
-from riskstream.kafka.derived import DerivedLane, DerivedSettings
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
 
 
 @pytest.fixture

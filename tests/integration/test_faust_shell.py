@@ -10,11 +10,11 @@ from tests.support.builders import NOW_MS, frame
 from tests.support.poison import BEHAVIOURS
 from tests.support.world import World
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.client import producer
-from riskstream.kafka.traced import context_in, header_of
-from riskstream.local.services import wait_ready
-from riskstream.telemetry.context import new_trace
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.platform.kafka.traced import context_in, header_of
+from riskstream.platform.telemetry.context import new_trace
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 FAUST = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
 

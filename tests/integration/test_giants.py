@@ -13,14 +13,14 @@ from tests.support.lanes import Running, derived_lane
 from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.raw_producer import send_with_headers
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.rejects import dead_letter_headers
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.rejects import dead_letter_headers
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.profiler.shuffle import ShuffleCore
-from riskstream.risk.features.standard import STANDARD_PROFILES
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
 
 MB = 1 << 20
 EIGHT = frame()[:5] + b"\0" * (8 * MB)

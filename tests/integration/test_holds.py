@@ -5,9 +5,9 @@ import time
 from tests.support.builders import NOW_MS, frame, key_of
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.local.services import Service, wait_ready
+from riskstream.domain.contracts.codec import codec
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, wait_ready
 
 
 def _rows(key: bytes, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:

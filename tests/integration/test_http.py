@@ -18,9 +18,9 @@ from tests.support.builders import request
 from tests.support.world import World
 
 from riskstream.cli.labels import command as labels_command
-from riskstream.contracts.catalog import contracts, topics
-from riskstream.contracts.codec import codec
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.catalog import contracts, topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
 
 
 def _now_ms() -> int:

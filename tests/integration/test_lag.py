@@ -14,11 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.builders import rows
 from tests.support.world import PARTITIONS, World
 
-from riskstream.kafka.client import consumer
 from riskstream.lag.app import LagService
 from riskstream.lag.settings import LagSettings
-from riskstream.local.services import start_service, wait_ready
-from riskstream.telemetry.metrics import LagMetrics
+from riskstream.platform.kafka.clients.client import consumer
+from riskstream.platform.telemetry.metrics import LagMetrics
+from riskstream.workbench.local.services import start_service, wait_ready
 
 DEADLINE_S = 40.0
 Shown = dict[tuple[str, str, str], float]

@@ -11,19 +11,19 @@ from tests.support.builders import frame
 from tests.support.lanes import Running
 from tests.support.own_topics import OwnTopics
 
-from riskstream.contracts.catalog import Topic, topics
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import producing
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.limits import OVERHEAD, fitted, producer_bytes, record_bytes
-from riskstream.kafka.produce import put
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.rejects import dead_letter_headers
-from riskstream.local.kafka import KafkaCluster
+from riskstream.domain.contracts.catalog import Topic, topics
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import producing
+from riskstream.platform.kafka.clients.limits import OVERHEAD, fitted, producer_bytes, record_bytes
+from riskstream.platform.kafka.clients.produce import put
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.rejects import dead_letter_headers
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.profiler.shuffle import ShuffleCore
-from riskstream.risk.features.standard import STANDARD_PROFILES
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.kafka import KafkaCluster
 
 KEY = b"c-1"
 BATCH_HEADER, FIXED = 61, 3

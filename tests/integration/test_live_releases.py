@@ -19,21 +19,21 @@ from loadtests.proof.ager import Ager
 from tests.support.builders import rows
 from tests.support.world import World
 
-from riskstream.adapters.release_records import head_key, head_of
-from riskstream.adapters.signing import PublicKey
 from riskstream.cli import release_channel
 from riskstream.cli.release import command
 from riskstream.cli.release_desk import read_standing
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.produce import put
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, wait_ready
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.release_records import head_key, head_of
+from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.clients.produce import put
+from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Fatal
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, wait_ready
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 
 DEADLINE_S = 25.0
 RELEASES = "releases.v1"

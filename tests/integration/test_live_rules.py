@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 from tests.support.builders import NOW_MS, frame
 from tests.support.world import World
 
-from riskstream.adapters.rule_records import RULES
 from riskstream.cli.lists import command as lists
 from riskstream.cli.rules import command as rules
-from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import put
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.rule_records import RULES
+from riskstream.platform.kafka.clients.produce import put
 from riskstream.runtime.errors import Fatal
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 DEADLINE_S = 20.0
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.local import server
-from riskstream.local.server import NO_DISK, NO_NETWORK, PORT_IN_USE, free_port
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.local import server
+from riskstream.workbench.local.server import NO_DISK, NO_NETWORK, PORT_IN_USE, free_port
 
 
 def _cli(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_no_network_and_no_jars_is_one_sentence_and_leaves_nothing(tmp_path: Pat
 
 
 def test_a_missing_jar_is_had_again_or_named(tmp_path: Path) -> None:
-    from riskstream.local import downloads
+    from riskstream.workbench.local import downloads
 
     folder = tmp_path / "cache" / "kafka"
     (folder / "env" / "jars").mkdir(parents=True)
@@ -131,7 +131,7 @@ def test_servers_that_exist_are_used(tmp_path: Path) -> None:
 
 
 def test_a_port_is_given_to_one_process_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from riskstream.local.server import free_port; print(free_port(), flush=True); input()"
+    code = "from riskstream.workbench.local.server import free_port; print(free_port(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:

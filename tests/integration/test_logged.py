@@ -11,10 +11,10 @@ from tests.support.world import World
 
 from riskstream.cli.labels import command as labels_command
 from riskstream.cli.logged import command
-from riskstream.contracts.codec import codec
-from riskstream.risk.features.declare import DAY_MS
-from riskstream.risk.features.standard import STANDARD
-from riskstream.trainer.dataset import read_transactions
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import DAY_MS
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.rows.dataset import read_transactions
 
 
 def test_logged_vectors_and_labels_of_a_chain_are_one_file_to_train_on(world: World, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from tests.support.builders import NOW_MS, frame
 from tests.support.processes import kill, lose_offsets
 from tests.support.world import World
 
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import wait_ready
-from riskstream.risk.partition import partition_kernel
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 
 def _customers(tag: str) -> list[str]:

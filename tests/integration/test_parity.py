@@ -13,11 +13,11 @@ from tests.support.builders import rows
 from tests.support.world import World
 
 from riskstream.cli.parity import command
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.standard import STANDARD
-from riskstream.scorer.parity import ParityCheck
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.record import Record
+from riskstream.workbench.checks.parity import ParityCheck
 
 
 def _run(world: World, *more: str) -> Result:

@@ -20,22 +20,22 @@ from tests.support.processes import kill, lose_offsets
 from tests.support.tools import EVERY_POINT
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.client import producer
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.traced import header_of
-from riskstream.local.services import wait_ready
-from riskstream.risk.features.declare import HOUR_MS, TERMINAL
-from riskstream.risk.features.profile_log import ProfileLog
-from riskstream.risk.features.profile_vector import HEAD
-from riskstream.risk.features.standard import STANDARD_PROFILES
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.profiles.log import ProfileLog
+from riskstream.domain.risk.features.profiles.vector import HEAD
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.traced import header_of
+from riskstream.platform.telemetry.context import new_trace
 from riskstream.runtime.faults import DERIVED_POINTS, FORWARD_POINTS
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.telemetry.context import new_trace
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 
 DEADLINE_S = 40.0
 PREFIX = f"{{profile.{STANDARD_PROFILES.label}}}".encode()

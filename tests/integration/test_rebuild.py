@@ -10,17 +10,17 @@ from tests.support.builders import rows
 from tests.support.own_topics import PARTITIONS, OwnTopics
 from tests.support.world import World
 
-from riskstream.adapters import redis_home
-from riskstream.adapters.redis_home import state_home
-from riskstream.adapters.redis_state import RedisStateStore
 from riskstream.cli.rebuild import command as rebuild
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.local.services import wait_ready
-from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.platform.adapters import redis_home
+from riskstream.platform.adapters.redis_home import state_home
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.joining import prove_state_is_made
 from riskstream.scorer.settings import ScorerSettings
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 KEYS = [f"{{scorer.{STANDARD.label}.{number}}}" for number in range(4)]
 

@@ -9,15 +9,15 @@ import redis
 from tests.support.builders import rows
 from tests.support.own_topics import PARTITIONS, OwnTopics, wait_until
 
-from riskstream.adapters import redis_home
-from riskstream.adapters.redis_home import Home, HomeProof, RedisHome, state_home
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.claims import Claims
-from riskstream.kafka.client import consumer, group_settings
-from riskstream.local.redis import RedisServer
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters import redis_home
+from riskstream.platform.adapters.redis_home import Home, HomeProof, RedisHome, state_home
+from riskstream.platform.kafka.claims import Claims
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import consumer, group_settings
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.redis import RedisServer
 
 
 @pytest.fixture(scope="module")

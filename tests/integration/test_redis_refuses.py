@@ -9,9 +9,9 @@ import redis
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
-from riskstream.demo.chain import Chain
-from riskstream.local.redis import RedisServer
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.redis import RedisServer
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import uuid
 import pytest
 import redis
 
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.demo.chain import Chain
-from riskstream.kafka.ports import OTHER_STATE, Mark
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.kafka.lanes.ports import OTHER_STATE, Mark
 from riskstream.runtime.errors import Retryable
+from riskstream.workbench.local.chain import Chain
 
 
 @pytest.fixture

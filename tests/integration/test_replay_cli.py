@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.read import TopicReader
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 COMMAND = [sys.executable, "-c", "from riskstream.cli.main import main; main()", "replay"]
 

@@ -15,12 +15,12 @@ from tests.support.builders import frame
 from tests.support.own_topics import log_with, wait_until
 from tests.support.world import World
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, start_service, wait_ready
-from riskstream.risk.windows import HOUR_MS
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import HOUR_MS
+from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.faults import REPORTER_POINTS
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, start_service, wait_ready
 
 WHOLE = "RISKSTREAM_FAULT_TIMES" in os.environ  # `make proof`: every point; `make test`: those that can go wrong most
 CASES = (

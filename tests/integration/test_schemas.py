@@ -17,19 +17,19 @@ from tests.support.registry import FakeRegistry
 from tests.support.tools import missing
 from tests.support.world import World
 
-from riskstream.adapters.schema_registry import RegistrySettings, SchemaRegistry
 from riskstream.cli.main import root
-from riskstream.contracts import writers
-from riskstream.contracts.catalog import contract, shipped, topics
-from riskstream.contracts.codec import Codec, codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.dead_letters import read_dead_letters
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.schemas import Lookups, TopicSchemas
-from riskstream.local.downloads import registry_folder
-from riskstream.local.registry import RegistryServer
-from riskstream.local.services import Service, wait_ready
+from riskstream.domain.contracts import writers
+from riskstream.domain.contracts.catalog import contract, shipped, topics
+from riskstream.domain.contracts.codec import Codec, codec
+from riskstream.platform.adapters.schema_registry import RegistrySettings, SchemaRegistry
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.dead_letters import read_dead_letters
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.schemas import Lookups, TopicSchemas
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.downloads import registry_folder
+from riskstream.workbench.local.registry import RegistryServer
+from riskstream.workbench.local.services import Service, wait_ready
 
 
 def _newer_transaction() -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.contracts.catalog import topics
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.local.kafka import KafkaCluster
-from riskstream.local.server import free_port
+from riskstream.domain.contracts.catalog import topics
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.workbench.local.kafka import KafkaCluster
+from riskstream.workbench.local.server import free_port
 
 RISKSTREAM = str(Path(sys.executable).with_name("riskstream"))
 GIVEN = {

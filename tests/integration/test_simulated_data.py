@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from riskstream.risk.evaluation import average_precision
-from riskstream.risk.features.offline import vectors
-from riskstream.risk.features.standard import STANDARD
-from riskstream.simulator.simulate import DAY_MS, START_MS, Simulation, simulate
-from riskstream.trainer.dataset import transaction_columns
+from riskstream.domain.risk.evaluation import average_precision
+from riskstream.domain.risk.features.offline import vectors
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.workbench.rows.dataset import transaction_columns
+from riskstream.workbench.simulator.simulate import DAY_MS, START_MS, Simulation, simulate
 
 
 def test_no_single_column_reaches_half_of_the_models_average_precision() -> None:

@@ -9,8 +9,8 @@ import moto.server as moto_server
 import pyarrow.fs as fs
 import pytest
 
-from riskstream.adapters.snapshot_places import BucketPlace, place_of
-from riskstream.adapters.snapshot_shelf import Shelf
+from riskstream.platform.adapters.snapshot_places import BucketPlace, place_of
+from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.runtime.errors import Retryable
 
 TOPICS = "transactions.v1=a/4"

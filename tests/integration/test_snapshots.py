@@ -14,17 +14,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
-from riskstream.adapters.redis_snapshots import RedisSnapshots
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.snapshot_places import FolderPlace
-from riskstream.adapters.snapshot_shelf import Shelf
 from riskstream.cli.snapshots import command
-from riskstream.demo.chain import Chain
-from riskstream.kafka.ports import Mark
-from riskstream.local.services import Service
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.snapshot_places import FolderPlace
+from riskstream.platform.adapters.snapshot_shelf import Shelf
+from riskstream.platform.kafka.lanes.ports import Mark
+from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.telemetry.metrics import SnapshotMetrics
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service
 
 TOPICS = "transactions.v1=a/4;scores.v1=b/4"
 

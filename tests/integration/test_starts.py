@@ -15,13 +15,13 @@ from tests.support.processes import failed_start
 from tests.support.world import World
 
 from riskstream.cli.main import root
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.claims import Claims, prove_ours
-from riskstream.kafka.client import consumer, producer
-from riskstream.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
-from riskstream.local.services import wait_ready
+from riskstream.platform.kafka.claims import Claims, prove_ours
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import consumer, producer
+from riskstream.platform.kafka.proofs import TopicNeeds, TopicWatch, prove_topics
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
-from riskstream.demo.chain import Chain
-from riskstream.kafka.client import producer
-from riskstream.risk.features.standard import STANDARD
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.workbench.local.chain import Chain
 
 LOST, OLD = 1, 0
 """Partitions: one whose hash is gone, and one whose hash is of an old backup."""

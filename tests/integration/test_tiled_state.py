@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 from tests.support.builders import rows
 from tests.support.world import World
 
-from riskstream.demo.chain import Chain
-from riskstream.local.services import wait_ready
-from riskstream.risk.features.standard import STANDARD_TILES
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.domain.risk.features.standard import STANDARD_TILES
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import wait_ready
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 
 
 def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import uuid
 import pytest
 from tests.support.world import World
 
-from riskstream.contracts.catalog import topics
-from riskstream.kafka.topic_steps import Safety
+from riskstream.domain.contracts.catalog import topics
+from riskstream.platform.kafka.clients.topic_steps import Safety
 from riskstream.runtime.errors import Fatal
 
 

@@ -15,9 +15,9 @@ from loadtests.traces import breaks, orphans
 from tests.support.builders import frame, request
 from tests.support.world import World
 
-from riskstream.kafka.client import producer
-from riskstream.kafka.traced import context_in, header_of
-from riskstream.telemetry.context import TraceContext, new_trace
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.platform.kafka.traced import context_in, header_of
+from riskstream.platform.telemetry.context import TraceContext, new_trace
 
 DEADLINE_S = 30.0
 

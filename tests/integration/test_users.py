@@ -21,13 +21,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 from tests.support.builders import request
 
-from riskstream.contracts.catalog import topics
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.read import TopicReader
-from riskstream.local.kafka import KafkaCluster
-from riskstream.local.redis import RedisServer
-from riskstream.local.server import free_port
-from riskstream.local.services import Service, start_service, wait_ready
+from riskstream.domain.contracts.catalog import topics
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.workbench.local.kafka import KafkaCluster
+from riskstream.workbench.local.redis import RedisServer
+from riskstream.workbench.local.server import free_port
+from riskstream.workbench.local.services import Service, start_service, wait_ready
 
 HELD = yaml.safe_load((Path(__file__).parents[2] / "deploy/helm/riskstream/files/topics.yaml").read_text())
 _KINDS = {

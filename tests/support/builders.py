@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from riskstream.contracts.codec import codec
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.partition import misplaced_kernel
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.partition import misplaced_kernel
 
 NOW_MS = 1_717_236_000_000
 

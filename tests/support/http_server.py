@@ -22,8 +22,8 @@ from riskstream.gateway.listening import bound
 from riskstream.gateway.reading import read_body
 from riskstream.gateway.serving import DrainingServer, http_server
 from riskstream.gateway.settings import GatewaySettings
-from riskstream.telemetry.metrics import GatewayMetrics
-from riskstream.telemetry.tracing import NO_TRACER
+from riskstream.platform.telemetry.metrics import GatewayMetrics
+from riskstream.platform.telemetry.tracing import NO_TRACER
 
 
 @dataclass

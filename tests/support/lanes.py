@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
 
-from riskstream.kafka.derived import DerivedLane, DerivedSettings
-from riskstream.kafka.ports import Intake, Output, Record
-from riskstream.telemetry.metrics import ProfilerMetrics
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
+from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from tests.support.own_topics import OwnTopics
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from riskstream.contracts.catalog import topics
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import producer
-from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters
-from riskstream.kafka.read import TopicReader
-from riskstream.local.services import Service, wait_ready
+from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import producer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service, wait_ready
 
 PARTITIONS, DEADLINE_S = 2, 40.0
 

@@ -2,7 +2,7 @@
 
 import json
 
-from riskstream.contracts.codec import codec
+from riskstream.domain.contracts.codec import codec
 from tests.support.builders import frame
 from tests.support.world import PARTITIONS, World
 

@@ -8,8 +8,8 @@ import sys
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from riskstream.demo.chain import Chain
-from riskstream.local.services import Service
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.services import Service
 from tests.support.own_topics import wait_until
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from riskstream.contracts.codec import codec
-from riskstream.risk.features.declare import HOUR_MS, TERMINAL
-from riskstream.risk.features.profile_log import ProfileLog
-from riskstream.risk.features.standard import STANDARD_PROFILES
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.profiles.log import ProfileLog
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 
 T0 = 1_717_236_000_000 // HOUR_MS * HOUR_MS
 NAMES = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]

@@ -9,30 +9,31 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from riskstream.adapters.redis_profiles import RedisProfileView
-from riskstream.adapters.release_channel import Channel
-from riskstream.adapters.rule_records import RuleRecords
-from riskstream.adapters.signing import PublicKey
-from riskstream.contracts.catalog import contract, shipped
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.claims import Claim, take_claim
-from riskstream.kafka.dead_letters import dead_letters_of
-from riskstream.kafka.output_tail import OutputTail
-from riskstream.kafka.ports import Intake, Record
-from riskstream.kafka.schemas import TopicSchemas
-from riskstream.kafka.standing import Hold
+from riskstream.domain.contracts.catalog import contract, shipped
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.domain.risk.features.declare import TERMINAL, FeatureSet
+from riskstream.domain.risk.features.profiles.log import ProfileLog
+from riskstream.domain.risk.features.profiles.vector import topic_of
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.adapters.redis_profiles import RedisProfileView
+from riskstream.platform.adapters.release_channel import Channel
+from riskstream.platform.adapters.rule_records import RuleRecords
+from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.claims import Claim, take_claim
+from riskstream.platform.kafka.dead_letters import dead_letters_of
+from riskstream.platform.kafka.lanes.exact.output_tail import OutputTail
+from riskstream.platform.kafka.lanes.exact.standing import Hold
+from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.schemas import TopicSchemas
+from riskstream.platform.telemetry.metrics import ProfilerMetrics, TrackerMetrics
 from riskstream.profiler.core import STATE, ProfilerCore
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.reporter.totals import Totals
-from riskstream.risk.features.declare import TERMINAL, FeatureSet
-from riskstream.risk.features.profile_log import ProfileLog
-from riskstream.risk.features.profile_vector import topic_of
-from riskstream.risk.features.sets import SETS
-from riskstream.risk.features.standard import STANDARD_PROFILES
 from riskstream.runtime.errors import Rejected
 from riskstream.scorer.answer_reader import ScoreAnswerReader
-from riskstream.telemetry.metrics import ProfilerMetrics, TrackerMetrics
 from riskstream.tracker.core import TrackerCore
 from tests.support.builders import NOW_MS, frame, score
 from tests.support.rule_records import rule

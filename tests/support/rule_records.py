@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from riskstream.contracts.codec import codec
+from riskstream.domain.contracts.codec import codec
 
 
 def rule(name: str = "good", **changes: Any) -> bytes:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import LIVE, Batch, ReadResult
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.lanes.ports import LIVE, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.scored import Scored
 from tests.support.builders import NOW_MS, frame

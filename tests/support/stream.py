@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.features.declare import FeatureSet, Kind
-from riskstream.risk.features.repeats_kernel import LIVE
-from riskstream.risk.features.table import KeyTable
+from riskstream.domain.risk.features.declare import FeatureSet, Kind
+from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
+from riskstream.domain.risk.features.owned.table import KeyTable
 
 
 def hash_of(name: str) -> int:

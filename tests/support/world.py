@@ -11,14 +11,14 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
-from riskstream.contracts.codec import codec
-from riskstream.demo.chain import Chain
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.client import consumer, producer
-from riskstream.kafka.ports import Record
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.client import consumer, producer
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
+from riskstream.workbench.local.chain import Chain
 
 PARTITIONS = 4
 DEADLINE_S = 120.0

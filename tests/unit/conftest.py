@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from riskstream.contracts import writers
+from riskstream.domain.contracts import writers
 
 
 @pytest.fixture(autouse=True)

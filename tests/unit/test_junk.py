@@ -16,12 +16,12 @@ from tests.support.readers import (
 )
 from tests.support.rule_records import rule
 
-from riskstream.contracts.catalog import topics
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
+from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.domain.risk.features.declare import TERMINAL
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.profiler.core import STATE
-from riskstream.risk.features.declare import TERMINAL
-from riskstream.risk.features.standard import STANDARD_PROFILES
 
 KEYS: dict[str, bytes] = {
     "no text": b"\xff\xfe\0", "empty": b"", "deep JSON": b"[" * 1900, "a number": b"5", "pairs": b'[["a"],{"b":1}]',

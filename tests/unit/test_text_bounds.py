@@ -15,12 +15,12 @@ from tests.support.readers import (
     tracker_core,
 )
 
-from riskstream.contracts.bounds import bounds_of, decoded, fault_of
-from riskstream.contracts.catalog import contracts, topics
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import MAX_FRAME_BYTES
-from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.schemas import TopicSchemas
+from riskstream.domain.contracts.bounds import bounds_of, decoded, fault_of
+from riskstream.domain.contracts.catalog import contracts, topics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import MAX_FRAME_BYTES
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.schemas import TopicSchemas
 from riskstream.runtime.errors import Rejected
 
 TEXTS = [

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import InputFolder
-from riskstream.contracts.catalog import shipped
-from riskstream.contracts.compatibility import check as find_breaks
-from riskstream.contracts.compatibility import release as write_released
-from riskstream.contracts.compatibility import unreleased
+from riskstream.domain.contracts.catalog import shipped
+from riskstream.domain.contracts.compatibility import check as find_breaks
+from riskstream.domain.contracts.compatibility import release as write_released
+from riskstream.domain.contracts.compatibility import unreleased
 
 
 @click.group()
@@ -47,7 +47,7 @@ def release() -> None:
 @command.command()
 def register() -> None:
     """Register the schema of each topic at RISKSTREAM_SCHEMA_REGISTRY_URL, under the subject <topic>-value; print the ids."""
-    from riskstream.adapters.schemas import register_all  # here: the other commands need no Kafka client
+    from riskstream.platform.adapters.schemas import register_all  # here: the other commands need no Kafka client
 
     for subject, known in register_all().items():
         click.echo(f"{known:>10} {subject}")

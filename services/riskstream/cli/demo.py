@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from riskstream.demo.run import run_demo
+from riskstream.workbench.demo.run import run_demo
 
 
 @click.command()

@@ -9,14 +9,14 @@ import numpy as np
 
 from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.cli.tail import shown
-from riskstream.contracts.catalog import topics
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.currency import check_currency
-from riskstream.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
-from riskstream.kafka.rejects import REASON_TEXT
-from riskstream.risk import validity
-from riskstream.risk.judge import Judge, Keys, LabelJudge
+from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.judge import Judge, Keys, LabelJudge
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.currency import check_currency
+from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters, redrive
+from riskstream.platform.kafka.rejects import REASON_TEXT
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
 

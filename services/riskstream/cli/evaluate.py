@@ -9,8 +9,8 @@ import click
 from riskstream.cli.options import InputFile
 from riskstream.cli.outputs import is_page, json_with
 from riskstream.runtime.files import check_file, whole
-from riskstream.trainer.evaluate import curves, evaluate, read_scored
-from riskstream.trainer.page import page
+from riskstream.workbench.checks.evaluate import curves, evaluate, read_scored
+from riskstream.workbench.checks.page import page
 
 
 @click.command()

@@ -10,9 +10,9 @@ import pyarrow as pa
 from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
-from riskstream.risk.features.declare import Aggregate, FeatureSet, Input
+from riskstream.domain.risk.features.declare import Aggregate, FeatureSet, Input
 from riskstream.runtime.files import check_file
-from riskstream.trainer.dataset import read_transactions
+from riskstream.workbench.rows.dataset import read_transactions
 
 _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 

@@ -4,18 +4,18 @@ import time
 
 import click
 
-import riskstream.contracts.columns_kernel
-import riskstream.risk.bodies
-import riskstream.risk.features.input_kernel
-import riskstream.risk.features.kernel
-import riskstream.risk.features.key_kernel
-import riskstream.risk.features.move_kernel
-import riskstream.risk.features.profile_kernel
-import riskstream.risk.features.repeats_kernel
-import riskstream.risk.features.row_kernel
-import riskstream.risk.partition
-import riskstream.risk.shap_kernel
-import riskstream.risk.validity  # noqa: F401  importing declares the kernels
+import riskstream.domain.contracts.columns_kernel
+import riskstream.domain.risk.bodies
+import riskstream.domain.risk.features.owned.input_kernel
+import riskstream.domain.risk.features.owned.kernel
+import riskstream.domain.risk.features.owned.key_kernel
+import riskstream.domain.risk.features.owned.move_kernel
+import riskstream.domain.risk.features.owned.repeats_kernel
+import riskstream.domain.risk.features.owned.row_kernel
+import riskstream.domain.risk.features.profiles.profile_kernel
+import riskstream.domain.risk.partition
+import riskstream.domain.risk.shap_kernel
+import riskstream.domain.risk.validity  # noqa: F401  importing declares the kernels
 from riskstream.runtime.kernel import compile_all
 
 

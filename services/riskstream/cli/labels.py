@@ -10,15 +10,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from riskstream.cli.options import InputFile, base_currency_option, kafka_option
-from riskstream.contracts.arrow import ArrowEncoder
-from riskstream.contracts.bounds import ColumnBounds
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.currency import check_currency
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.proofs import TopicNeeds, prove_topics
-from riskstream.risk import validity
-from riskstream.risk.judge import OUT_OF_BOUNDS, LabelJudge
+from riskstream.domain.contracts.arrow import ArrowEncoder
+from riskstream.domain.contracts.bounds import ColumnBounds
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.judge import OUT_OF_BOUNDS, LabelJudge
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.currency import check_currency
+from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 

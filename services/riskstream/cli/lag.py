@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from riskstream.cli.options import kafka_option
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.group_lag import committed_lags
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.group_lag import committed_lags
 from riskstream.runtime.errors import Fatal
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from riskstream.adapters.rule_records import LISTS
 from riskstream.cli.options import InputFile, kafka_option
 from riskstream.cli.saved_rules import Saved, said
+from riskstream.platform.adapters.rule_records import LISTS
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 

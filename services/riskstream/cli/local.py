@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import LOCAL_DIR
-from riskstream.local import supervisor
+from riskstream.workbench.local import supervisor
 
 dir_option = click.option(
     "--dir",

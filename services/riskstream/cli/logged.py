@@ -9,12 +9,12 @@ import click
 from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
-from riskstream.kafka.currency import check_currency
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file
-from riskstream.trainer.logged import LoggedRows
+from riskstream.workbench.rows.logged import LoggedRows
 
 SCORES, LABELS = "scores.v1", "labels.v1"
 _DEADLINE_S = 24 * 3600.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_input
 
@@ -67,7 +67,9 @@ def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str) -> str:
-    from riskstream.adapters.schemas import read_schemas  # here: commands that need no Kafka do without its client
+    from riskstream.platform.adapters.schemas import (
+        read_schemas,  # here: commands that need no Kafka do without its client
+    )
 
     read_schemas(kafka)
     return kafka

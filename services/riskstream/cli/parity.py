@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from riskstream.cli.options import InputFile, base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
-from riskstream.kafka.currency import check_currency
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
-from riskstream.scorer.parity import ParityCheck
-from riskstream.trainer.dataset import Transactions, read_transactions
-from riskstream.trainer.offline_parity import Offline, OfflineParity
+from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
+from riskstream.workbench.checks.parity import ParityCheck
+from riskstream.workbench.rows.dataset import Transactions, read_transactions
 
 PROFILE_EVENTS = "profile-events.v1"
 _DEADLINE_S = 24 * 3600.0

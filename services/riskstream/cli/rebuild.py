@@ -4,21 +4,21 @@ from datetime import UTC, datetime
 
 import click
 
-from riskstream.adapters.redis_home import made_for, prove_unused, state_home
-from riskstream.adapters.redis_snapshots import RedisSnapshots
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.snapshot_places import place_of
-from riskstream.adapters.snapshot_shelf import Shelf
 from riskstream.cli.options import features_option, kafka_option, redis_option
 from riskstream.cli.progress import bar
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.rebuild import Rebuild, Rebuilt
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.adapters.redis_home import made_for, prove_unused, state_home
+from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.snapshot_places import place_of
+from riskstream.platform.adapters.snapshot_shelf import Shelf
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.lanes.exact.rebuild import Rebuild, Rebuilt
+from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
 from riskstream.scorer.fold import Fold
-from riskstream.telemetry.metrics import SnapshotMetrics
 
 
 @click.command()

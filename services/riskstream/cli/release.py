@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from riskstream.adapters.release import Release, check_fits, pack, read
-from riskstream.adapters.signing import PublicKey, make_keys
 from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import is_release
 from riskstream.cli.release_channel import activate, adopt, list_command, withdraw
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.sets import set_of
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.sets import set_of
+from riskstream.platform.adapters.release import Release, check_fits, pack, read
+from riskstream.platform.adapters.signing import PublicKey, make_keys
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 

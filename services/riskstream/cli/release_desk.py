@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from riskstream.adapters.release import Release, read_bytes
-from riskstream.adapters.release_channel import Channel
-from riskstream.adapters.release_records import (
+from riskstream.cli.patience import Patience
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait, when_known
+from riskstream.platform.adapters.release import Release, read_bytes
+from riskstream.platform.adapters.release_channel import Channel
+from riskstream.platform.adapters.release_records import (
     CONTRACT,
     RELEASES,
     Active,
@@ -19,13 +22,10 @@ from riskstream.adapters.release_records import (
     head_frame,
     head_key,
 )
-from riskstream.adapters.signing import PublicKey, public_of
-from riskstream.cli.patience import Patience
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait, when_known
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.sole_writer import Overtaken, SoleWriter
+from riskstream.platform.adapters.signing import PublicKey, public_of
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.sole_writer import Overtaken, SoleWriter
 from riskstream.runtime.errors import Fatal, Rejected, Retryable
 
 _TRIES = 8

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from riskstream.adapters.release import Release
+from riskstream.platform.adapters.release import Release
 
 _HIGHER = {
     "average_precision": "average precision", "auc": "AUC", "precision_at_budget": "precision at the review budget",

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from riskstream.adapters.release import check_fits
-from riskstream.adapters.release_records import Head, head_of, said_by
-from riskstream.adapters.signing import PublicKey
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Standing, read_standing
 from riskstream.cli.release_scores import name_of, recent
-from riskstream.risk.features.sets import set_of
+from riskstream.domain.risk.features.sets import set_of
+from riskstream.platform.adapters.release import check_fits
+from riskstream.platform.adapters.release_records import Head, head_of, said_by
+from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
 
 NOT_CHECKED = "not checked: give --key, the signer's .pub file"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from riskstream.contracts.bounds import decoded
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.bounds import decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Rejected
 
 SCORES = "scores.v1"

@@ -14,14 +14,14 @@ import click
 from riskstream.cli.options import InputFile, base_currency_option, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
-from riskstream.kafka.currency import check_currency
-from riskstream.replay.convert import Converter
-from riskstream.replay.labels import WaitingLabels
-from riskstream.replay.mapping import read_mapping
-from riskstream.replay.merge import merged
-from riskstream.replay.send import Progress, ResumeFile, Sender
-from riskstream.replay.source import FileSource
+from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.files import check_file, whole
+from riskstream.workbench.replay.convert import Converter
+from riskstream.workbench.replay.labels import WaitingLabels
+from riskstream.workbench.replay.mapping import read_mapping
+from riskstream.workbench.replay.merge import merged
+from riskstream.workbench.replay.send import Progress, ResumeFile, Sender
+from riskstream.workbench.replay.source import FileSource
 
 
 @click.command()

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import base_currency_option, kafka_option
-from riskstream.kafka.currency import check_currency
+from riskstream.platform.kafka.currency import check_currency
+from riskstream.platform.telemetry.exporter import Tracing
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports, read_report
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder
-from riskstream.telemetry.exporter import Tracing
-from riskstream.telemetry.metrics import ReporterMetrics
 
 out_option = click.option(
     "--out",

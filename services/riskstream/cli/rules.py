@@ -11,11 +11,11 @@ import yaml
 from riskstream.cli.options import InputFile, features_option, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.cli.saved_rules import Saved, said
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.sets import SETS
-from riskstream.risk.money import shown
-from riskstream.risk.rules.expression import RuleError
-from riskstream.risk.rules.rule import Rule, hash_of, names_of, read_rules
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.domain.risk.money import shown
+from riskstream.domain.risk.rules.expression import RuleError
+from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
@@ -51,7 +51,7 @@ def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None
 
 def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, features: FeatureSet) -> bool:
     """Print what the rules would have done; False where one would stop more than its max_share."""
-    from riskstream.trainer.dry_run import FileRows, dry_run
+    from riskstream.workbench.checks.dry_run import FileRows, dry_run
 
     needed = frozenset[str]().union(*(rule.when.names for rule in rules))
     rows = FileRows(data, features, names_of(features), needed)
@@ -185,7 +185,7 @@ def _read(
         text = (
             file.read_text()
             if file
-            else (importlib.resources.files("riskstream.risk.rules") / "default.yaml").read_text()
+            else (importlib.resources.files("riskstream.domain.risk.rules") / "default.yaml").read_text()
         )
         given: Any = yaml.safe_load(text)
     except OSError as error:

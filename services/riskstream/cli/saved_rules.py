@@ -4,15 +4,15 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
-from riskstream.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
-from riskstream.contracts.bounds import fault_of
-from riskstream.contracts.codec import codec
-from riskstream.kafka.produce import put
-from riskstream.kafka.read import TopicReader
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.sets import set_of
-from riskstream.risk.rules.book import read_book
-from riskstream.risk.rules.rule import Rule, names_of
+from riskstream.domain.contracts.bounds import fault_of
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.sets import set_of
+from riskstream.domain.risk.rules.book import read_book
+from riskstream.domain.risk.rules.rule import Rule, names_of
+from riskstream.platform.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
+from riskstream.platform.kafka.clients.produce import put
+from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Fatal
 
 MAX_LIST_BYTES = 900_000

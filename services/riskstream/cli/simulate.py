@@ -9,7 +9,7 @@ import click
 from riskstream.cli.options import base_currency_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.runtime.files import check_file
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 
 @click.command()

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from riskstream.adapters.redis_snapshots import RedisSnapshots
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.snapshot_files import Damaged
-from riskstream.adapters.snapshot_places import place_of
-from riskstream.adapters.snapshot_shelf import Shelf, SnapshotName
 from riskstream.cli.options import features_option, kafka_option, redis_option
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.identity import read_identity
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.snapshot_files import Damaged
+from riskstream.platform.adapters.snapshot_places import place_of
+from riskstream.platform.adapters.snapshot_shelf import Shelf, SnapshotName
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.identity import read_identity
 from riskstream.runtime.errors import Fatal
 
 

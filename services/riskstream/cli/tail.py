@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from riskstream.cli.options import kafka_option
-from riskstream.contracts.catalog import topics
-from riskstream.contracts.codec import decode_any
-from riskstream.contracts.writers import SchemaWait, when_known
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
+from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.contracts.codec import decode_any
+from riskstream.domain.contracts.writers import SchemaWait, when_known
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Rejected
 
 _SCHEMA_S = 15.0

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from riskstream.cli.options import currency_code, kafka_option
-from riskstream.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.claims import Claims, first_of, subjects_of
-from riskstream.kafka.currency import SUBJECT, change_currency
-from riskstream.kafka.schemas import SCHEMAS, publish
-from riskstream.kafka.topic_steps import Safety, Step
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.platform.kafka.claims import Claims, first_of, subjects_of
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.topic_steps import Safety, Step
+from riskstream.platform.kafka.currency import SUBJECT, change_currency
+from riskstream.platform.kafka.schemas import SCHEMAS, publish
 from riskstream.runtime.errors import Fatal
 
 

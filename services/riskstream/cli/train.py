@@ -9,16 +9,16 @@ import pyarrow as pa
 from riskstream.cli.options import InputFile, features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.money import minor_of
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.money import minor_of
 from riskstream.runtime.files import check_folder, whole_folder
-from riskstream.trainer.dataset import labels_of, read_dataset, read_transactions
-from riskstream.trainer.fit import BOOSTERS, FitSettings, is_model_folder, train
-from riskstream.trainer.logged import is_logged, read_logged
-from riskstream.trainer.protocol import VARIANTS as BOOK_VARIANTS
-from riskstream.trainer.protocol import run
-from riskstream.trainer.second_stage import VARIANTS
-from riskstream.trainer.thresholds import Costs
+from riskstream.workbench.rows.dataset import labels_of, read_dataset, read_transactions
+from riskstream.workbench.rows.logged import is_logged, read_logged
+from riskstream.workbench.training.fit import BOOSTERS, FitSettings, is_model_folder, train
+from riskstream.workbench.training.handbook import VARIANTS as BOOK_VARIANTS
+from riskstream.workbench.training.handbook import run
+from riskstream.workbench.training.second_stage import VARIANTS
+from riskstream.workbench.training.thresholds import Costs
 
 BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 

@@ -5,13 +5,13 @@ from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.serving import http_server
 from riskstream.gateway.settings import GatewaySettings
-from riskstream.kafka.currency import prove_currency
-from riskstream.kafka.proofs import TopicNeeds
-from riskstream.process.process import Process
+from riskstream.platform.kafka.currency import prove_currency
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main, stop_event
-from riskstream.telemetry.metrics import GatewayMetrics
 
 
 def main() -> int:

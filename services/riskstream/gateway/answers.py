@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from riskstream.gateway.problem import Problem, failed
-from riskstream.telemetry.metrics import GatewayMetrics
+from riskstream.platform.telemetry.metrics import GatewayMetrics
 
 ROUTES = "POST /v1/transactions, /v1/decisions, /v1/labels; GET /subjects, /schemas (docs/http.md)"
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]

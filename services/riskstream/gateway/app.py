@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.records import Transaction
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.answers import problem_handlers
 from riskstream.gateway.core import read_label, read_transaction
@@ -25,11 +25,11 @@ from riskstream.gateway.reading import deadline_ms_of, read_body
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.traced import RequestTrace
 from riskstream.gateway.waiting import ScoreWaiters
-from riskstream.kafka.produce import AwaitedProducer
+from riskstream.platform.kafka.clients.produce import AwaitedProducer
+from riskstream.platform.telemetry.metrics import GatewayMetrics
+from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.clock import Clock
 from riskstream.runtime.errors import Retryable
-from riskstream.telemetry.metrics import GatewayMetrics
-from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("gateway")
 Handler = Callable[[Request], Awaitable[Response]]

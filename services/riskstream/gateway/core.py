@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from riskstream.contracts.catalog import MAX_AMOUNT_MINOR
-from riskstream.contracts.door import Fault, door
-from riskstream.contracts.json_text import Unreadable
-from riskstream.contracts.records import Label, Transaction
+from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
+from riskstream.domain.contracts.door import Fault, door
+from riskstream.domain.contracts.json_text import Unreadable
+from riskstream.domain.contracts.records import Label, Transaction
 from riskstream.gateway.problem import invalid
 from riskstream.gateway.rates import Rates
 

@@ -9,8 +9,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riskstream.gateway.traced import RequestTrace
-from riskstream.telemetry.metrics import GatewayMetrics
-from riskstream.telemetry.tracing import Tracer
+from riskstream.platform.telemetry.metrics import GatewayMetrics
+from riskstream.platform.telemetry.tracing import Tracer
 
 log = structlog.get_logger("gateway")
 _ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from riskstream.contracts.door import MAX_FAULTS, Fault
+from riskstream.domain.contracts.door import MAX_FAULTS, Fault
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from riskstream.risk.money import digits_of
+from riskstream.domain.risk.money import digits_of
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from riskstream.contracts.catalog import Topic, contract, contract_by_id, topics
+from riskstream.domain.contracts.catalog import Topic, contract, contract_by_id, topics
 
 _MEDIA = "application/vnd.schemaregistry.v1+json"
 

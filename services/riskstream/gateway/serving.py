@@ -13,7 +13,7 @@ import uvicorn
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.protocol import SPARE_CONNECTIONS, GuardedProtocol, Limits
 from riskstream.gateway.settings import GatewaySettings
-from riskstream.telemetry.metrics import GatewayMetrics
+from riskstream.platform.telemetry.metrics import GatewayMetrics
 
 log = structlog.get_logger("gateway")
 _FILES = 256

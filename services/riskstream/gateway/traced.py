@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from riskstream.telemetry import conventions as names
-from riskstream.telemetry.context import TraceContext, read_traceparent
-from riskstream.telemetry.span import CONSUMER, PRODUCER, SERVER, Span
-from riskstream.telemetry.tracing import Tracer
+from riskstream.platform.telemetry import conventions as names
+from riskstream.platform.telemetry.context import TraceContext, read_traceparent
+from riskstream.platform.telemetry.span import CONSUMER, PRODUCER, SERVER, Span
+from riskstream.platform.telemetry.tracing import Tracer
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 
-from riskstream.contracts.bounds import ColumnBounds
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.ports import Record
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.traced import context_in
+from riskstream.domain.contracts.bounds import ColumnBounds
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.traced import context_in
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")

@@ -2,12 +2,12 @@
 
 import time
 
-from riskstream.kafka.proofs import TopicNeeds
 from riskstream.lag.app import LagService
 from riskstream.lag.settings import LagSettings
-from riskstream.process.process import Process
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import LagMetrics
 from riskstream.runtime.run import run_main
-from riskstream.telemetry.metrics import LagMetrics
 
 
 def main() -> None:

@@ -5,13 +5,13 @@ from threading import Event
 
 import structlog
 
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.group_lag import ages_at
-from riskstream.kafka.ports import Place
 from riskstream.lag.core import long_undone, rows, undone
 from riskstream.lag.settings import LagSettings
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.group_lag import ages_at
+from riskstream.platform.kafka.record import Place
+from riskstream.platform.telemetry.metrics import GroupLag, LagMetrics
 from riskstream.runtime.errors import Retryable
-from riskstream.telemetry.metrics import GroupLag, LagMetrics
 
 log = structlog.get_logger("lag")
 

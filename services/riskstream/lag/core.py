@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from riskstream.kafka.ports import Place
-from riskstream.telemetry.metrics import GroupLag
+from riskstream.platform.kafka.record import Place
+from riskstream.platform.telemetry.metrics import GroupLag
 
 
 def undone(committed: dict[Place, int], topic: str, firsts: list[int], ends: list[int]) -> dict[Place, tuple[int, int]]:

@@ -1,22 +1,22 @@
 """Starts the profiler: `python -m riskstream.profiler`."""
 
-from riskstream.adapters.redis_home import HomeProof, view_home
-from riskstream.adapters.redis_profiles import RedisProfileView
-from riskstream.kafka.claims import Readers, prove_ours
-from riskstream.kafka.currency import prove_currency
-from riskstream.kafka.derived import DerivedLane
-from riskstream.kafka.forward import ForwardLane, ForwardSettings
-from riskstream.kafka.proofs import TopicNeeds
-from riskstream.process.derived import derived_settings
-from riskstream.process.process import Process
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.platform.adapters.redis_home import HomeProof, view_home
+from riskstream.platform.adapters.redis_profiles import RedisProfileView
+from riskstream.platform.kafka.claims import Readers, prove_ours
+from riskstream.platform.kafka.currency import prove_currency
+from riskstream.platform.kafka.lanes.derived import DerivedLane
+from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.process.derived import derived_settings
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.profiler.core import ProfilerCore
 from riskstream.profiler.settings import ProfilerSettings
 from riskstream.profiler.shuffle import EVENTS, LABEL_LETTERS, LABELS, TRANSACTIONS, ShuffleCore
 from riskstream.profiler.stages import Stages
-from riskstream.risk.features.sets import SETS
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main
-from riskstream.telemetry.metrics import ProfilerMetrics
 
 
 def main() -> None:

@@ -8,16 +8,16 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from riskstream.contracts.bounds import decoded
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait, is_known
-from riskstream.kafka.ports import Output, Record
-from riskstream.risk.features.declare import Entity, FeatureSet
-from riskstream.risk.features.profile_log import ProfileLog
-from riskstream.risk.features.profile_vector import ProfileVector, topic_of, vector_of
-from riskstream.risk.features.profiles import LAST_HASHES, Profiles, Written
+from riskstream.domain.contracts.bounds import decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait, is_known
+from riskstream.domain.risk.features.declare import Entity, FeatureSet
+from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES, Profiles, Written
+from riskstream.domain.risk.features.profiles.log import ProfileLog
+from riskstream.domain.risk.features.profiles.vector import ProfileVector, topic_of, vector_of
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Rejected
-from riskstream.telemetry.metrics import ProfilerMetrics
 
 log = structlog.get_logger("profiler")
 STATE = "profile-state.v1"

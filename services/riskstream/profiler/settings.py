@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.settings import DerivedLaneSettings, GroupName, RedisUrl
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.kafka.ports import Intake
-from riskstream.risk import validity
-from riskstream.risk.features.declare import Entity
-from riskstream.risk.features.key_kernel import hash_kernel
-from riskstream.risk.features.profiles import EVENT, LABELLED
-from riskstream.risk.judge import Judge, Keys, LabelJudge
+from riskstream.domain.contracts.column_encoder import ColumnEncoder
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.features.declare import Entity
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.profiles.entity_profiles import EVENT, LABELLED
+from riskstream.domain.risk.judge import Judge, Keys, LabelJudge
+from riskstream.platform.kafka.lanes.ports import Intake
 
 TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
 UNREADABLE = "unreadable"

@@ -3,8 +3,8 @@
 import time
 from threading import Event, Thread
 
-from riskstream.kafka.derived import DerivedLane
-from riskstream.kafka.forward import ForwardLane
+from riskstream.platform.kafka.lanes.derived import DerivedLane
+from riskstream.platform.kafka.lanes.forward import ForwardLane
 
 _SILENT_S = 30.0
 

@@ -2,10 +2,11 @@
 
 import time
 
-from riskstream.kafka.currency import prove_currency
-from riskstream.kafka.proofs import TopicNeeds
-from riskstream.kafka.standby import Standby
-from riskstream.process.process import Process
+from riskstream.platform.kafka.currency import prove_currency
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.kafka.standby import Standby
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.app import Reporter
 from riskstream.reporter.rounds import Rounds
 from riskstream.reporter.settings import ReporterSettings
@@ -14,7 +15,6 @@ from riskstream.reporter.write import has_reports
 from riskstream.runtime.files import check_folder
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main
-from riskstream.telemetry.metrics import ReporterMetrics
 
 
 def main() -> None:

@@ -6,18 +6,18 @@ from typing import Any
 
 import structlog
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.produce import BulkProducer
-from riskstream.kafka.sole_writer import SoleWriter
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.sole_writer import SoleWriter
+from riskstream.platform.telemetry.metrics import ReporterMetrics
+from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.reporter.core import WIDTH_MS, Control, Snapshot, report
 from riskstream.reporter.snapshot import Follower
 from riskstream.reporter.totals import TOPIC
 from riskstream.reporter.traced import ReportSpans
 from riskstream.reporter.write import prune, write_report
 from riskstream.runtime.faults import fault_point
-from riskstream.telemetry.metrics import ReporterMetrics
-from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("reporter")
 _RECORDS = "risk-reports.v1"

@@ -7,8 +7,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from riskstream.risk.windows import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
-from riskstream.telemetry.context import TraceContext
+from riskstream.domain.risk.customer_risk import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
+from riskstream.platform.telemetry.context import TraceContext
 
 SUMS = (
     "transactions", "amount_minor", "alerts", "blocked", "refunds", "refund_amount_minor", "corrected", "corrected_amount_minor",

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from riskstream.risk.money import digits_of, shown
+from riskstream.domain.risk.money import digits_of, shown
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 880, 200, 70, 28, 10
 MAX_BARS = 240

@@ -3,7 +3,7 @@
 import time
 from threading import Event
 
-from riskstream.kafka.standby import Standby
+from riskstream.platform.kafka.standby import Standby
 from riskstream.reporter.app import Reporter, log
 from riskstream.runtime.errors import Retryable
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from riskstream.contracts.bounds import ColumnBounds, decoded
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.tails import newest_records
-from riskstream.kafka.traced import context_in
+from riskstream.domain.contracts.bounds import ColumnBounds, decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.risk.customer_risk import check_place, check_sums
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.tails import newest_records
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.traced import context_in
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
-from riskstream.risk.windows import check_place, check_sums
 from riskstream.runtime.errors import Rejected
-from riskstream.telemetry.metrics import ReporterMetrics
 
 STATES, SCORES, ALERTS = "customer-risk.v1", "scores.v1", "alerts.v1"
 IDLE_MS = 60_000

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from riskstream.contracts.bounds import decoded
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
+from riskstream.domain.contracts.bounds import decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, whole_after
+from riskstream.platform.kafka.record import Record
 from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
-from riskstream.risk.windows import DAY_MS, HOUR_MS, whole_after
 from riskstream.runtime.errors import Rejected
 
 TOPIC = "report-totals.v1"

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from riskstream.kafka.traced import HopSpans
+from riskstream.platform.kafka.lanes.hop_spans import HopSpans
+from riskstream.platform.telemetry.conventions import REPORT_GRAIN, REPORT_ID
+from riskstream.platform.telemetry.tracing import Tracer
 from riskstream.reporter.core import WIDTH_MS, TracedAlert
 from riskstream.reporter.write import read_report
-from riskstream.telemetry.conventions import REPORT_GRAIN, REPORT_ID
-from riskstream.telemetry.tracing import Tracer
 
 
 class ReportSpans:

@@ -1,10 +1,10 @@
 """Starts the scorer: `python -m riskstream.scorer`."""
 
-from riskstream.adapters.signing import PublicKey
-from riskstream.kafka.claims import prove_ours
-from riskstream.kafka.currency import prove_currency
-from riskstream.process.process import Process
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.claims import prove_ours
+from riskstream.platform.kafka.currency import prove_currency
+from riskstream.platform.process.process import Process
 from riskstream.runtime.run import run_main
 from riskstream.scorer.app import Scorer, topic_needs
 from riskstream.scorer.models import load_base

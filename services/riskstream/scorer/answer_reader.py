@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Answers
-from riskstream.risk.features.repeats import answers_of
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.features.owned.repeats import answers_of
+from riskstream.platform.kafka.lanes.ports import REPLAY, REPLAY_DUPLICATE, SKIP, Answers
 
 
 class ScoreAnswerReader:

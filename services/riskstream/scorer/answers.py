@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.risk.features.repeats import answers_of, of_answers
-from riskstream.risk.features.repeats_kernel import DUPLICATE
+from riskstream.domain.risk.features.owned.repeats import answers_of, of_answers
+from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE
 from riskstream.scorer.fold import Applied, Fold
 
 

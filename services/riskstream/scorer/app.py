@@ -2,16 +2,17 @@
 
 import time
 
-from riskstream.adapters.redis_home import HomeProof, state_home
-from riskstream.adapters.redis_profiles import RedisProfileReader
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.signing import PublicKey
-from riskstream.kafka.claims import OWNERS
-from riskstream.kafka.lane import Lane
-from riskstream.kafka.lane_settings import LaneSettings
-from riskstream.kafka.proofs import TopicNeeds
-from riskstream.process.process import Process
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.platform.adapters.redis_home import HomeProof, state_home
+from riskstream.platform.adapters.redis_profiles import RedisProfileReader
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.claims import OWNERS
+from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.scorer.core import ScorerCore
@@ -22,7 +23,6 @@ from riskstream.scorer.models import NO_MODEL, Loaded
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.scorer.snapshots import ScorerSnapshots
 from riskstream.scorer.warm import warm
-from riskstream.telemetry.metrics import LaneMetrics
 
 _SILENT_S = 30.0
 

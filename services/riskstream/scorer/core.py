@@ -6,8 +6,8 @@ the answers.
 
 from dataclasses import dataclass
 
-from riskstream.kafka.ports import Batch, ReadResult
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.kafka.lanes.ports import Batch, ReadResult
 from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.scorer.fold import Fold, Judged
 from riskstream.scorer.policy import Policy

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.contracts.columns import Columns
-from riskstream.risk.features.declare import Kind
-from riskstream.risk.features.key_kernel import hash_kernel
-from riskstream.risk.features.repeats import Corrected
+from riskstream.domain.contracts.column_encoder import ColumnEncoder
+from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.risk.features.declare import Kind
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.owned.repeats import Corrected
 from riskstream.scorer.flags import FLAG_ORIGINAL_UNKNOWN
 
 NULLABLE = ("corrected_at", "corrected_amount_minor")

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
-from riskstream.contracts.columns import Columns
-from riskstream.risk.decision import APPROVE, BLOCK, REVIEW, decide
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.reasons import MAX_REASONS, Reasons
-from riskstream.risk.rules.book import RuleBook
+from riskstream.domain.contracts.column_encoder import MAX_WORDS, ColumnEncoder
+from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW, decide
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.reasons import MAX_REASONS, Reasons
+from riskstream.domain.risk.rules.book import RuleBook
 from riskstream.scorer.answers import tell_again
 from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2
 from riskstream.scorer.fold import Applied, Fold

@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from riskstream.kafka.ports import ProfileReader, ReadResult, StateStore
+from riskstream.platform.kafka.lanes.ports import ProfileReader, ReadResult, StateStore
+from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
-from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("faust")
 _STORE_DEADLINE_S = 20.0

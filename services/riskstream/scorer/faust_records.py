@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import structlog
 
-from riskstream.kafka.limits import fitted, producer_bytes, short_key
-from riskstream.kafka.ports import LIVE, Batch, Outcome
-from riskstream.kafka.rejects import dead_letter_headers
-from riskstream.kafka.traced import context_in, header_of
+from riskstream.platform.kafka.clients.limits import fitted, producer_bytes, short_key
+from riskstream.platform.kafka.lanes.ports import LIVE, Batch, Outcome
+from riskstream.platform.kafka.rejects import dead_letter_headers
+from riskstream.platform.kafka.traced import context_in, header_of
+from riskstream.platform.telemetry.span import Hop
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.span import Hop
 
 log = structlog.get_logger("faust")
 Sent = tuple[str, Any, Any, int, Any]

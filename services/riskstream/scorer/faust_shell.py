@@ -16,19 +16,19 @@ from typing import Any
 import faust
 import structlog
 
-from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.limits import producer_bytes
-from riskstream.kafka.ports import Mark, ProfileReader, StateStore
-from riskstream.kafka.traced import HopSpans
-from riskstream.kafka.watchdog import EXIT_CODE, Watchdog
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.limits import producer_bytes
+from riskstream.platform.kafka.lanes.hop_spans import HopSpans
+from riskstream.platform.kafka.lanes.ports import Mark, ProfileReader, StateStore
+from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.telemetry.metrics import LaneMetrics
+from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import Prepared, ScorerCore
 from riskstream.scorer.faust_reads import FaustReads
 from riskstream.scorer.faust_records import batch_of, records_of, send
 from riskstream.scorer.scored import Scored
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.metrics import LaneMetrics
-from riskstream.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("faust")
 WITHIN_S = 0.005

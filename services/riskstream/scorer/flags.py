@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import MAX_WORDS, ColumnEncoder
-from riskstream.kafka.ports import Batch
-from riskstream.risk.judge import Keys
-from riskstream.risk.partition import misplaced_kernel
+from riskstream.domain.contracts.column_encoder import MAX_WORDS, ColumnEncoder
+from riskstream.domain.risk.judge import Keys
+from riskstream.domain.risk.partition import misplaced_kernel
+from riskstream.platform.kafka.lanes.ports import Batch
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE
 
 FLAG_COLD, FLAG_MISPLACED, FLAG_PARTIAL = "cold", "misplaced", "partial_history"

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.columns import ColumnDecoder, Columns
-from riskstream.contracts.writers import SchemaWait, find
-from riskstream.kafka.ports import JUDGE, LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
-from riskstream.risk import validity
-from riskstream.risk.bodies import Bodies
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.input_kernel import input_kernel
-from riskstream.risk.features.key_kernel import UNKNOWN, hash_kernel
-from riskstream.risk.features.repeats import Told
-from riskstream.risk.features.table import KeyTable
-from riskstream.risk.judge import Judge, Keys
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.contracts.writers import SchemaWait, find
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.bodies import Bodies
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.owned.input_kernel import input_kernel
+from riskstream.domain.risk.features.owned.key_kernel import UNKNOWN, hash_kernel
+from riskstream.domain.risk.features.owned.repeats import Told
+from riskstream.domain.risk.features.owned.table import KeyTable
+from riskstream.domain.risk.judge import Judge, Keys
+from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
 from riskstream.scorer.corrections import hashes_of_originals
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3

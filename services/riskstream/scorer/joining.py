@@ -2,11 +2,11 @@
 
 import structlog
 
-from riskstream.adapters.redis_home import RedisHome, prove_made, state_home
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.kafka.admin import TopicAdmin
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.platform.adapters.redis_home import RedisHome, prove_made, state_home
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.runtime.errors import Retryable
 from riskstream.scorer.settings import ScorerSettings
 

@@ -10,20 +10,20 @@ from typing import Protocol
 
 import structlog
 
-from riskstream.adapters.redis_releases import RedisReleases
-from riskstream.adapters.release import Release
-from riskstream.adapters.release_channel import Channel
-from riskstream.adapters.release_records import RELEASES, Active, Head, content_key
-from riskstream.adapters.signing import PublicKey
-from riskstream.kafka.ports import Record
-from riskstream.kafka.read import TopicReader
-from riskstream.kafka.table import RETRY_S, TopicFollower
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.adapters.redis_releases import RedisReleases
+from riskstream.platform.adapters.release import Release
+from riskstream.platform.adapters.release_channel import Channel
+from riskstream.platform.adapters.release_records import RELEASES, Active, Head, content_key
+from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.table import RETRY_S, TopicFollower
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.decider import Decider
 from riskstream.scorer.models import NO_MODEL, Loaded, load_read
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("releases")
 KEPT = 2

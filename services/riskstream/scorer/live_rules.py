@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
-from riskstream.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
-from riskstream.kafka.ports import Record
-from riskstream.kafka.table import TopicFollower
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.rules.book import RuleBook, read_book
-from riskstream.risk.rules.rule import names_of
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.rules.book import RuleBook, read_book
+from riskstream.domain.risk.rules.rule import names_of
+from riskstream.platform.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
+from riskstream.platform.kafka.clients.table import TopicFollower
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.scorer.decider import Decider
-from riskstream.telemetry.metrics import LaneMetrics
 
 log = structlog.get_logger("rules")
 _SCHEMA_S = 3.0

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.adapters.onnx_model import OnnxModel, SecondStage
-from riskstream.adapters.release import Release, check_fits, read, unpack
-from riskstream.adapters.signing import PublicKey
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.adapters.onnx_model import OnnxModel, SecondStage
+from riskstream.platform.adapters.release import Release, check_fits, read, unpack
+from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.policy import Policy, Stage2
 from riskstream.scorer.ports import Model

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from riskstream.risk.tree_paths import TreePaths
+from riskstream.domain.risk.tree_paths import TreePaths
 from riskstream.scorer.ports import SecondModel
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.columns import Columns
-from riskstream.risk.features.declare import DAY_MS, Entity, FeatureSet
-from riskstream.risk.features.profile_vector import HEAD, NEVER
-from riskstream.risk.features.profiles import Profiles
-from riskstream.risk.partition import partition_kernel
+from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.risk.features.declare import DAY_MS, Entity, FeatureSet
+from riskstream.domain.risk.features.profiles.entity_profiles import Profiles
+from riskstream.domain.risk.features.profiles.vector import HEAD, NEVER
+from riskstream.domain.risk.partition import partition_kernel
 
 STALE, AHEAD, MISSING = "stale", "ahead", "profiles_missing"
 MAX_STALE_MS = DAY_MS

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.columns import Columns
-from riskstream.risk.features.declare import FeatureSet
-from riskstream.risk.features.key_kernel import hash_kernel
+from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

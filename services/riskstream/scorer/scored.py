@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from riskstream.kafka.ports import Outcome
+from riskstream.platform.kafka.lanes.ports import Outcome
 
 _DECISIONS = ("unknown", "approve", "review", "block")
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.contracts.column_encoder import ColumnEncoder
-from riskstream.kafka.ports import LIVE
-from riskstream.risk import validity
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.contracts.column_encoder import ColumnEncoder
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.kafka.lanes.ports import LIVE
 from riskstream.scorer.corrections import NULLABLE, say_what_leaves
 from riskstream.scorer.decider import Decider
 from riskstream.scorer.flags import Flags

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.risk.features.sets import SETS
+from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.settings import GroupName, GroupSettings, RedisUrl, TopicName, same_topics
 
 

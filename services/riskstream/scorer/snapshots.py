@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from riskstream.adapters.redis_snapshots import RedisSnapshots
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.snapshot_places import place_of
-from riskstream.adapters.snapshot_shelf import Fields, Shelf, is_whole
+from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.snapshot_places import place_of
+from riskstream.platform.adapters.snapshot_shelf import Fields, Shelf, is_whole
+from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.metrics import SnapshotMetrics
 
 log = structlog.get_logger("snapshots")
 _LOOK_S, _AGAIN_S = 1.0, 60.0

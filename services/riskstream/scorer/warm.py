@@ -5,9 +5,9 @@ from itertools import count, islice
 
 import numpy as np
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import LIVE, Batch, ReadResult
-from riskstream.risk.features.declare import FeatureSet
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.platform.kafka.lanes.ports import LIVE, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.scorer.ports import Model

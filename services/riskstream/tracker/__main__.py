@@ -2,14 +2,14 @@
 
 import time
 
-from riskstream.kafka.claims import prove_ours
-from riskstream.kafka.currency import prove_currency
-from riskstream.kafka.derived import DerivedLane
-from riskstream.kafka.proofs import TopicNeeds
-from riskstream.process.derived import derived_settings
-from riskstream.process.process import Process
+from riskstream.platform.kafka.claims import prove_ours
+from riskstream.platform.kafka.currency import prove_currency
+from riskstream.platform.kafka.lanes.derived import DerivedLane
+from riskstream.platform.kafka.proofs import TopicNeeds
+from riskstream.platform.process.derived import derived_settings
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.run import run_main
-from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 from riskstream.tracker.settings import TrackerSettings
 

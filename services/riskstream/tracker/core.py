@@ -5,14 +5,14 @@ from typing import Any
 
 import structlog
 
-from riskstream.contracts.bounds import decoded
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait, is_known
-from riskstream.kafka.ports import Output, Record
-from riskstream.kafka.positions import AcceptedReader
-from riskstream.risk.windows import CustomerState, check_place, check_sums
+from riskstream.domain.contracts.bounds import decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait, is_known
+from riskstream.domain.risk.customer_risk import CustomerState, check_place, check_sums
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.errors import Rejected
-from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.owned import Owned
 
 log = structlog.get_logger("tracker")

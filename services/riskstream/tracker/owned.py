@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from riskstream.risk.windows import CustomerState, Standing, whole_after
+from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from tests.support.builders import frame
 
 from riskstream.cli import dlq
-from riskstream.kafka.dead_letters import DeadLetter
-from riskstream.kafka.ports import Record
+from riskstream.platform.kafka.dead_letters import DeadLetter
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal
 
 

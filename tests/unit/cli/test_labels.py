@@ -11,7 +11,7 @@ from tests.support.builders import NOW_MS
 
 from riskstream.cli.labels import _read
 from riskstream.cli.main import root
-from riskstream.contracts.codec import codec
+from riskstream.domain.contracts.codec import codec
 from riskstream.runtime.errors import Fatal
 
 

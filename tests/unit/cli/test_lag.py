@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from riskstream.cli import lag
+from riskstream.platform.telemetry.metrics import GroupLag
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import GroupLag
 
 ROW = GroupLag(group="works", topic="t", partition=0, events=3, seconds=1.0)
 NEVER = "group never has committed nothing of a topic that is there"

@@ -14,7 +14,7 @@ from riskstream.cli.main import COMMANDS, LazyGroup, root
 from riskstream.cli.outputs import is_page, is_release, json_with, parquet_of, write_parquet
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, check_folder, whole, whole_folder
-from riskstream.trainer.fit import is_model_folder
+from riskstream.workbench.training.fit import is_model_folder
 
 NOWHERE = ("--kafka", "127.0.0.1:1")
 IN = "in.parquet"

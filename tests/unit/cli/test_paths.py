@@ -11,9 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from riskstream.adapters.signing import PublicKey
 from riskstream.cli.main import root
 from riskstream.cli.options import InputFile, InputFolder
+from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import read_regular
 

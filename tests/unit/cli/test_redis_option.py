@@ -7,12 +7,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from riskstream.adapters.redis_snapshots import RedisSnapshots
-from riskstream.adapters.redis_state import RedisStateStore
-from riskstream.adapters.snapshot_places import FolderPlace
-from riskstream.adapters.snapshot_shelf import Shelf
 from riskstream.cli import rebuild, snapshots
 from riskstream.cli.options import redis_option
+from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
+from riskstream.platform.adapters.redis_state import RedisStateStore
+from riskstream.platform.adapters.snapshot_places import FolderPlace
+from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.runtime.errors import Retryable
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from riskstream.adapters.release import check_fits, pack, read, read_bytes
-from riskstream.adapters.signing import PublicKey
 from riskstream.cli.release import command
-from riskstream.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.platform.adapters.release import check_fits, pack, read, read_bytes
+from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.models import load_model
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.simulator.simulate import Simulation, simulate
-from riskstream.trainer.dataset import read_dataset
-from riskstream.trainer.fit import FitSettings, train
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.training.fit import FitSettings, train
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_release_carries_the_second_stage_of_its_model(folder: Path, tmp_path:
 def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Path, tmp_path: Path) -> None:
     import hashlib
 
-    from riskstream.adapters.signing import sign
+    from riskstream.platform.adapters.signing import sign
 
     for change, words in (
         ({"model.onnx": None}, r"it lacks model\.onnx"), ({"setup.py": b"x"}, r"it holds 'setup\.py', which"),

@@ -8,12 +8,12 @@ from typing import Self
 
 import pytest
 
-from riskstream.adapters.release_records import Head, Withdrawn
-from riskstream.adapters.signing import make_keys
 from riskstream.cli import patience, release_desk
 from riskstream.cli.release_desk import Change, Standing, change
-from riskstream.kafka.ports import Record
-from riskstream.kafka.sole_writer import Overtaken
+from riskstream.platform.adapters.release_records import Head, Withdrawn
+from riskstream.platform.adapters.signing import make_keys
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.sole_writer import Overtaken
 from riskstream.runtime.errors import Retryable
 
 AWAY = Retryable(what="Kafka is away", where="releases.v1")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from riskstream.adapters.release import Release
 from riskstream.cli.release_figures import worse
+from riskstream.platform.adapters.release import Release
 
 
 def _release(metrics: Any) -> Release:

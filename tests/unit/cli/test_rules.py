@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from riskstream.cli.rules import command
 from riskstream.runtime.errors import Fatal
-from riskstream.simulator.simulate import Simulation, simulate
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 
 @pytest.fixture(scope="module")

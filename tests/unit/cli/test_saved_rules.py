@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from riskstream.adapters.rule_records import RULES, RuleRecords
 from riskstream.cli.rules import command
 from riskstream.cli.saved_rules import Saved
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
-from riskstream.risk.features.standard import STANDARD, first_version
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD, first_version
+from riskstream.platform.adapters.rule_records import RULES, RuleRecords
+from riskstream.platform.kafka.record import Record
 
 
 def _saved(feature_set: str, when: str = f"{STANDARD.features[0].name} > 5") -> Saved:

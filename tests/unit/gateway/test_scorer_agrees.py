@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, request
 
-from riskstream.contracts import json_checks
-from riskstream.contracts.bounds import bounds_of
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.contracts.records import Transaction
+from riskstream.domain.contracts import json_checks
+from riskstream.domain.contracts.bounds import bounds_of
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.records import Transaction
+from riskstream.domain.risk import validity
+from riskstream.domain.risk.judge import Judge, Keys
 from riskstream.gateway.core import read_transaction
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import read_rates
-from riskstream.risk import validity
-from riskstream.risk.judge import Judge, Keys
 
 RATES = read_rates(None)
 DECODER = ColumnDecoder("transaction.v1")

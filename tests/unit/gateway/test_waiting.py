@@ -6,11 +6,11 @@ from typing import Any
 
 from tests.support.builders import score
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.gateway.waiting import ScoreWaiters
-from riskstream.kafka.ports import Record
-from riskstream.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
 
 
 class _Fed:

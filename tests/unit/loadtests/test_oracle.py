@@ -13,9 +13,9 @@ from loadtests.chaos.oracle import Left, Oracle, differs
 from loadtests.chaos.states import Customer
 from tests.support.builders import NOW_MS, score, transaction
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
-from riskstream.risk.windows import CustomerState
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import CustomerState
+from riskstream.platform.kafka.record import Record
 
 
 def _one(n: int, **changes: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_a_feature_that_is_off_by_the_least_is_seen() -> None:
 def test_nothing_of_the_oracle_is_the_kernels() -> None:
     for name in ("oracle", "states"):
         text = (Path(__file__).parents[3] / f"loadtests/chaos/{name}.py").read_text()
-        assert "riskstream.risk" not in text.replace("risk/features/declare.py", "")
+        assert "riskstream.domain.risk" not in text.replace("domain/risk/features/declare.py", "")
 
 
 def _said(n: int, corrects: int | None, **changes: Any) -> dict[str, Any]:

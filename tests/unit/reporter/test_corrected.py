@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import SUMS, Control, Snapshot, report
 from riskstream.reporter.page import page
 from riskstream.reporter.snapshot import Follower
 from riskstream.reporter.totals import PartitionTotals, Scored, Totals
 from riskstream.reporter.write import write_report
-from riskstream.risk.windows import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
-from riskstream.telemetry.metrics import ReporterMetrics
 
 START = NOW_MS // DAY_MS * DAY_MS
 SCORES: list[dict[str, Any]] = [

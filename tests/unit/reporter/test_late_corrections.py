@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.support.builders import NOW_MS, score
 
+from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report
-from riskstream.risk.windows import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 
 START, HOURS = NOW_MS // DAY_MS * DAY_MS, 60
 QUIET = [f"c-{n}" for n in range(5)]

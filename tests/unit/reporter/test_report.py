@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.support.builders import score
 
+from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report, rows
 from riskstream.reporter.page import page
 from riskstream.reporter.write import prune, write_report
-from riskstream.risk.windows import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 
 START = 1_717_200_000_000 // DAY_MS * DAY_MS
 

@@ -6,9 +6,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.kafka.ports import Record
+from riskstream.domain.risk.customer_risk import HOUR_MS, whole_after
+from riskstream.platform.kafka.record import Record
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, PartitionTotals, Scored, Totals
-from riskstream.risk.windows import HOUR_MS, whole_after
 
 START = 1_717_200_000_000
 

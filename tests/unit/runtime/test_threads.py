@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 from riskstream.runtime.run import run_main, stop_event
-from riskstream.telemetry.health import TelemetryServer
+from riskstream.platform.telemetry.health import TelemetryServer
 
 
 def ask(path):

@@ -8,22 +8,23 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, frame, request, score
 
 from riskstream.cli.dlq import rejected_again
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
+from riskstream.domain.risk.features.declare import TERMINAL
+from riskstream.domain.risk.judge import Judge, Keys
+from riskstream.domain.risk.validity import REASONS
 from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
-from riskstream.kafka.dead_letters import DeadLetter
-from riskstream.kafka.ports import Intake, Record
+from riskstream.platform.kafka.dead_letters import DeadLetter
+from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.profiler.shuffle import LABELS, TRANSACTIONS, ShuffleCore
-from riskstream.risk.features.declare import TERMINAL
-from riskstream.risk.judge import Judge, Keys
-from riskstream.risk.validity import REASONS
-from riskstream.risk.windows import CustomerState, Standing, whole_after
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.settings import ScorerSettings
-from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import TrackerCore
 
 VALUES: list[bytes | None] = [frame(base_currency=each) for each in ("EUR", "JPY", "EUX", "USD")]

@@ -4,9 +4,9 @@ import numpy as np
 from tests.support.builders import NOW_MS, frame
 from tests.support.scoring import process
 
-from riskstream.kafka.ports import LIVE, REPLAY, Batch, ReadResult
-from riskstream.risk.features.repeats import answers_of
-from riskstream.risk.features.standard import STANDARD, STANDARD_PROFILES
+from riskstream.domain.risk.features.owned.repeats import answers_of
+from riskstream.domain.risk.features.standard import STANDARD, STANDARD_PROFILES
+from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.fold import Fold
 from riskstream.scorer.models import NO_MODEL

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from riskstream.adapters.release import Release, pack
-from riskstream.adapters.release_channel import Channel
-from riskstream.adapters.release_records import (
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.adapters.release import Release, pack
+from riskstream.platform.adapters.release_channel import Channel
+from riskstream.platform.adapters.release_records import (
     Active,
     Head,
     Withdrawn,
@@ -19,11 +22,8 @@ from riskstream.adapters.release_records import (
     head_frame,
     head_key,
 )
-from riskstream.adapters.signing import PublicKey, make_keys, public_of
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Record
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.platform.adapters.signing import PublicKey, make_keys, public_of
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.live_releases import LiveReleases
 from riskstream.scorer.models import NO_MODEL, Loaded

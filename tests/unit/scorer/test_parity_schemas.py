@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
 from tests.support.scoring import process
 
-from riskstream.contracts import writers
-from riskstream.contracts.writers import Schema, SchemaWait, Unknown, wait_for, when_known
-from riskstream.kafka.ports import LIVE, Batch, Record
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.contracts import writers
+from riskstream.domain.contracts.writers import Schema, SchemaWait, Unknown, wait_for, when_known
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.kafka.lanes.ports import LIVE, Batch
+from riskstream.platform.kafka.record import Record
 from riskstream.scorer.core import ScorerCore
-from riskstream.scorer.parity import ParityCheck
 from riskstream.scorer.policy import Policy
+from riskstream.workbench.checks.parity import ParityCheck
 
 
 class Slow:

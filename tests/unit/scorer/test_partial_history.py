@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
 from tests.support.scoring import process
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import JUDGE, LIVE, Batch
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
 from riskstream.scorer.policy import Policy

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tests.support.builders import NOW_MS, frame
 
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
-from riskstream.risk.features.profile_vector import ProfileVector
-from riskstream.risk.features.standard import STANDARD_PROFILES
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.profiles.vector import ProfileVector
+from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
 
 WIDE = len(STANDARD_PROFILES.profiles[TERMINAL])

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame
 from tests.support.scoring import process
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.ports import LIVE, REPLAY, Batch, ReadResult
-from riskstream.risk.bodies import Bodies
-from riskstream.risk.features.repeats import answers_of
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.bodies import Bodies
+from riskstream.domain.risk.features.owned.repeats import answers_of
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.support.scoring import scored
 
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.rules.book import read_book
-from riskstream.risk.rules.rule import names_of
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.rules.book import read_book
+from riskstream.domain.risk.rules.rule import names_of
+from riskstream.domain.risk.tree_paths import NO_TREES
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 

@@ -6,12 +6,12 @@ The profiler makes no event of any correction.
 import numpy as np
 from tests.support.builders import NOW_MS, frame
 
-from riskstream.contracts.columns import ColumnDecoder
-from riskstream.kafka.ports import Intake
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.features.declare import TERMINAL
+from riskstream.domain.risk.judge import Judge, Keys
+from riskstream.domain.risk.validity import REASONS
+from riskstream.platform.kafka.lanes.ports import Intake
 from riskstream.profiler.shuffle import TRANSACTIONS, ShuffleCore
-from riskstream.risk.features.declare import TERMINAL
-from riskstream.risk.judge import Judge, Keys
-from riskstream.risk.validity import REASONS
 
 VALUES: list[bytes | None] = [
     frame(transaction_id="t-1", corrects=each) for each in (None, "t-1", "t-2", "t-", "t-11", "c-1", "")

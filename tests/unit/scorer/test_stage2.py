@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.support.scoring import scored
 
-from riskstream.risk.features.standard import STANDARD
-from riskstream.risk.tree_paths import NO_TREES
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.tree_paths import NO_TREES
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy, Stage2
 

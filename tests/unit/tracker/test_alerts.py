@@ -6,12 +6,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
 
-from riskstream.contracts.codec import codec
-from riskstream.contracts.writers import SchemaWait
-from riskstream.kafka.ports import Output, Record
-from riskstream.risk.windows import CustomerState, Standing, whole_after
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.errors import Fatal
-from riskstream.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, TrackerCore
 from riskstream.tracker.settings import TrackerSettings
 

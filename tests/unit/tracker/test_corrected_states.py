@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Output, Record
-from riskstream.risk.windows import DAY_MS, FIELDS, HOUR_MS, HOURLY_KEPT, CustomerState
-from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import DAY_MS, FIELDS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 
 START = NOW_MS // DAY_MS * DAY_MS

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
 
-from riskstream.contracts.codec import codec
-from riskstream.kafka.ports import Output, Record
-from riskstream.telemetry.metrics import TrackerMetrics
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 
 SCORES = 24

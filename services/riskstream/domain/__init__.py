@@ -1,0 +1,1 @@
+"""The domain: the contracts of messages, and risk. No I/O, no clock, no client library."""

@@ -1,0 +1,1 @@
+"""Features of owned keys: windows over what a customer did, kept by the owner of its partition."""

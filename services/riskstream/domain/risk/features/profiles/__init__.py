@@ -1,0 +1,1 @@
+"""Profiles: features of terminals, devices and cards that many customers share."""

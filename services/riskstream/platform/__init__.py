@@ -1,0 +1,1 @@
+"""The ground that services share: Kafka, adapters to outside things, telemetry, the process."""

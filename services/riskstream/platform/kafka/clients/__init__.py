@@ -1,0 +1,1 @@
+"""Kafka clients with our settings: topics as code, producing, reading, tables."""

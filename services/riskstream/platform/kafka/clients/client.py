@@ -1,0 +1,133 @@
+"""Clients with the settings that the product relies on, and the translation of librdkafka's errors."""
+
+import logging
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from riskstream.platform.kafka.clients.limits import producer_bytes
+from riskstream.platform.kafka.clients.refusals import ADVICE, AWAY, EXPIRED, GROUP
+from riskstream.platform.kafka.clients.security import security
+from riskstream.runtime.errors import Fatal, Retryable
+
+GAPLESS: dict[str, Any] = {
+    "enable.idempotence": True,
+    "enable.gapless.guarantee": True,
+    "acks": "all",
+    "partitioner": "murmur2_random",
+    "message.timeout.ms": 0,
+    "linger.ms": 0,
+    "socket.nagle.disable": True,
+    "queue.buffering.max.messages": 200_000,
+}
+"""Producer of an exact lane (I3): idempotent, no hole in a series, no message given up."""
+
+
+def producing(bootstrap: str, name: str) -> dict[str, Any]:
+    """What every producer begins with: a connection, and the largest record that one of our topics takes."""
+    return {**connection(bootstrap), "client.id": name, "message.max.bytes": producer_bytes()}
+
+
+def connection(bootstrap: str) -> dict[str, Any]:
+    """What every client begins with: where Kafka is, and as whom."""
+    return {"bootstrap.servers": bootstrap, **security()}
+
+
+def client_log() -> logging.Logger:
+    """Where librdkafka's own log lines go: nowhere, until `telemetry.logs` gives this logger a handler."""
+    logger = logging.getLogger("librdkafka")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
+    """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every other client."""
+    return Producer(
+        {
+            **producing(bootstrap, name),
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "linger.ms": 0,
+            "message.timeout.ms": 10_000,
+            "socket.nagle.disable": True,
+            **overrides,
+        },
+        logger=client_log(),
+    )
+
+
+def consumer(bootstrap: str, group: str, **overrides: Any) -> Consumer:
+    """A consumer with explicit offsets only: reset is an error, commits are ours, EOF is told."""
+    return Consumer(
+        {
+            **connection(bootstrap),
+            "group.id": group,
+            "client.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
+            "fetch.queue.backoff.ms": 2,  # the default of 1 s stalls a deep backlog
+            "socket.nagle.disable": True,
+            "log.connection.close": False,
+            **overrides,
+        },
+        logger=client_log(),
+    )
+
+
+def group_settings(protocol: str, session_timeout_ms: int) -> dict[str, Any]:
+    """Settings of a group member: KIP-848 (`consumer`, timeouts are the broker's) or `classic` cooperative."""
+    if protocol == "consumer":
+        return {"group.protocol": "consumer", "group.remote.assignor": "uniform"}
+    return {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session_timeout_ms,
+        "heartbeat.interval.ms": max(session_timeout_ms // 3, 500),
+    }
+
+
+def raise_if_error(error: KafkaError | None, where: str) -> None:
+    """Translate a librdkafka error: Retryable where the world may mend it, Fatal else; EOF is no error."""
+    if error is None or error.code() == KafkaError._PARTITION_EOF:
+        return
+    if error.fatal():
+        raise Fatal(what=f"Kafka client failed: {error.str()}", where=where, do="restart the process")
+    raise translated(error, where)
+
+
+def translated(error: KafkaError | KafkaException | TimeoutError, where: str) -> Retryable | Fatal:
+    """The product's error for a librdkafka error or exception, or a request that was not answered in time."""
+    if isinstance(error, TimeoutError):
+        return Retryable(what="Kafka does not answer", where=where)
+    inner = error.args[0] if isinstance(error, KafkaException) else error
+    if not isinstance(inner, KafkaError):
+        return Fatal(what=f"Kafka refused: {inner}", where=where, do=_DO)
+    code, text = inner.code(), inner.str()
+    if code in EXPIRED:
+        return Retryable(what=f"the offset is not in the topic any more: {text}", where=where)
+    if code in GROUP:
+        return Retryable(what=f"the group gives its partitions out anew: {text}", where=where)
+    if code not in ADVICE and (inner.retriable() or code in AWAY):
+        return Retryable(what=f"Kafka is away: {text}", where=where)
+    return Fatal(what=f"Kafka refused: {text}", where=where, do=ADVICE.get(code, _DO))
+
+
+_DO = "check the topics and the settings"
+
+
+def flushed(client: Producer, deadline_s: float) -> int:
+    """Wait until the brokers have everything; how many records they lack at the deadline. KafkaException where it is broken.
+
+    Not Producer.flush: that calls our callbacks on after a fatal error, with its exception set, and ends in a SystemError.
+    """
+    end = time.monotonic() + deadline_s
+    while len(client) and (left := end - time.monotonic()) > 0:
+        client.poll(left)
+    return len(client)

@@ -1,0 +1,159 @@
+"""Producers for edges: in bulk with back pressure, and one record at a time for a caller that waits."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from riskstream.domain.contracts.catalog import topic as declared
+from riskstream.platform.kafka.clients.client import GAPLESS, client_log, producer, producing, translated
+from riskstream.platform.kafka.clients.limits import record_bytes
+from riskstream.platform.kafka.traced import header_of
+from riskstream.platform.telemetry.context import TraceContext
+from riskstream.runtime.errors import Fatal, Retryable
+
+
+class BulkProducer:
+    """Sends many records; `send` holds when the queue is full, `flush` returns when the broker has all."""
+
+    def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000) -> None:
+        settings: dict[str, Any] = {**GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue}
+        self._producer = Producer({**producing(bootstrap, name), **settings}, logger=client_log())
+        self._error: KafkaError | None = None
+
+    def send(self, topic: str, keys: Iterable[bytes | None], frames: Sequence[bytes | None]) -> None:
+        """Queue records in order; returns when all of them are in the queue."""
+        produce = self._producer.produce
+        for key, frame in zip(keys, frames, strict=True):
+            while True:
+                try:
+                    produce(topic, frame, key, on_delivery=self._on_delivered)
+                    break
+                except BufferError:
+                    self._producer.poll(0.05)
+                except KafkaException as error:
+                    raise translated(error, topic) from error
+        self.poll()
+
+    def poll(self) -> None:
+        """Take delivery reports; Fatal where a record was refused."""
+        self._producer.poll(0)
+        self._raise()
+
+    def flush(self, deadline_s: float = 60.0) -> None:
+        """Wait until the broker has everything; Retryable after the deadline."""
+        left = self._producer.flush(deadline_s)
+        self._raise()
+        if left:
+            raise Retryable(what=f"{left} records were not delivered in {deadline_s:.0f} s", where="Kafka")
+
+    def _on_delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._error = error
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise Fatal(what=f"Kafka refused a record: {self._error.str()}", where="producer", do="check the topics")
+
+
+def put(
+    bootstrap: str, name: str, key: bytes, frame: bytes | None, *, partition: int | None = None, deadline_s: float = 15.0
+) -> None:  # fmt: skip
+    """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal where it is refused.
+
+    Without a frame it deletes the key. `partition`: that of the record to be replaced, where it may not be the key's own.
+    Not idempotent, which costs half a second at the start: that the newest value of a key stands twice changes nothing.
+    """
+    limit = declared(name).max_bytes
+    size = record_bytes(key, frame or b"", [])
+    if size > limit:
+        raise Fatal(what=f"a record of {size:,} bytes does not fit: {limit:,} at most", where=name,
+                    do="make it smaller", exit_code=2)  # fmt: skip
+    refused: list[KafkaError] = []
+    client = Producer(
+        {
+            **producing(bootstrap, "put"), "acks": "all", "partitioner": "murmur2_random", "linger.ms": 0,
+            "message.max.bytes": limit, "message.timeout.ms": int(1000 * deadline_s),
+        },
+        logger=client_log(),
+    )  # fmt: skip
+    by_key = -1
+    client.produce(
+        name, frame, key, by_key if partition is None else partition,
+        on_delivery=lambda error, _: refused.append(error) if error else None,
+    )  # fmt: skip
+    left = client.flush(deadline_s + 1)
+    if refused:
+        raise translated(refused[0], name)
+    if left:
+        raise Retryable(what=f"a record was not delivered in {deadline_s:.0f} s", where=name)
+
+
+class AwaitedProducer:
+    """Sends single records from an event loop; each awaits the broker's acknowledgement."""
+
+    def __init__(self, bootstrap: str, name: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._producer = producer(bootstrap, name)
+        self._loop = loop
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
+        self._thread.start()
+
+    async def send(
+        self, topic: str, key: bytes, value: bytes, context: TraceContext | None = None
+    ) -> tuple[int, int]:  # fmt: skip
+        """(partition, offset) once the broker has the record; Retryable where it could not take it in time."""
+        future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
+
+        def on_delivered(error: KafkaError | None, message: Message) -> None:
+            self._loop.call_soon_threadsafe(_settle, future, error, message.partition(), message.offset())
+
+        try:
+            self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
+        except BufferError as error:
+            raise Retryable(what="the producer's queue is full", where=topic) from error
+        except KafkaException as error:
+            raise translated(error, topic) from error
+        return await future
+
+    def post(
+        self, topic: str, key: bytes, value: bytes, on_error: Callable[[str], None], context: TraceContext | None = None
+    ) -> None:  # fmt: skip
+        """Send without waiting; `on_error` is told, on another thread, when the broker did not take it."""
+
+        def on_delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                on_error(error.str())
+
+        try:
+            self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
+        except (BufferError, KafkaException) as error:
+            on_error(str(error))
+
+    def close(self) -> None:
+        """Deliver what is queued, 5 s at most, and end."""
+        self._producer.flush(5)
+        self._done.set()
+        self._thread.join()
+
+    def _poll(self) -> None:
+        while not self._done.is_set():
+            self._producer.poll(0.1)
+
+
+def _headers(context: TraceContext | None) -> dict[str, Any]:
+    return {"headers": header_of(context)} if context is not None else {}
+
+
+def _settle(
+    future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None, partition: int | None, offset: int | None
+) -> None:
+    if future.done():
+        return
+    if error is None and partition is not None and offset is not None:
+        future.set_result((partition, offset))
+    else:
+        why = error.str() if error else "no position"
+        future.set_exception(Retryable(what=f"Kafka did not take the record: {why}", where="producer"))

@@ -1,0 +1,1 @@
+"""Lanes, loops that read a topic and write another: exact (scorer), derived (tracker), forward."""

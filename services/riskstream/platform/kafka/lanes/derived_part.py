@@ -1,0 +1,20 @@
+"""One owned partition of a derived lane: where it stands, and what was made of it since the last commit."""
+
+from dataclasses import dataclass, field
+
+from riskstream.platform.kafka.record import Output
+from riskstream.platform.telemetry.span import Hop
+
+
+@dataclass(slots=True)
+class Part:
+    position: int
+    committed: int
+    flushed: int
+    flushed_metadata: str
+    outputs: list[Output] = field(default_factory=list)
+    is_dirty: bool = False
+    appended_at: list[int] = field(default_factory=list)
+    """When each record taken since the last commit was appended, ms; without those that were committed before."""
+    hops: list[Hop] = field(default_factory=list)
+    """Sampled records taken since the last commit."""

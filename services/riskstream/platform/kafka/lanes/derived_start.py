@@ -1,0 +1,81 @@
+"""Where a derived lane goes on: what its group committed, and the states that its work holds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.client import translated
+from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.tails import newest_records
+from riskstream.platform.kafka.lanes.ports import DerivedWork, View
+from riskstream.platform.kafka.record import Record
+
+_ANSWER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """Of one partition. `flushed`: up to where state was written; None where the group's offset is lost, or set by hand.
+
+    `offset`: up to where outputs were written; 0 where the group has none.
+    """
+
+    offset: int
+    flushed: int | None
+    metadata: str | None
+
+    @classmethod
+    def read(cls, client: Consumer, source: str, partitions: list[int]) -> "dict[int, Committed]":
+        """What the group committed. It waits where an owner before has a commit under way."""
+        try:
+            found = client.committed([TopicPartition(source, number) for number in partitions], timeout=_ANSWER_S)
+        except KafkaException as error:
+            raise translated(error, source) from error
+        out = {}
+        for each in found:
+            out[each.partition] = cls(
+                offset=max(each.offset, 0), flushed=_flushed(each.metadata), metadata=each.metadata
+            )
+        return out
+
+
+def read_states(
+    kafka: str, work: DerivedWork, view: View | None, committed: dict[int, Committed], see: Callable[[], None]
+) -> dict[int, SchemaWait]:
+    """Give the work the records of its state topics by partition, and those of its tail topics where offsets are lost.
+
+    The answer: of partitions whose state is of a schema that is not known what they wait for. The others can go on. `see` is
+    called while it is reading.
+    """
+    states: dict[int, list[Record]] = {number: [] for number in committed}
+    with TopicReader(kafka, list(work.state_topics)) as reader:
+        for records in reader.batches_until_end():
+            see()
+            for record in records:
+                if record.partition in states:
+                    states[record.partition].append(record)
+    tails: list[Record] = []
+    if any(each.flushed is None for each in committed.values()):
+        for topic in work.tail_topics:
+            see()
+            tails += newest_records(kafka, topic)
+    waiting: dict[int, SchemaWait] = {}
+    for number, records in states.items():
+        try:
+            work.restore(number, records + [record for record in tails if record.partition == number])
+            if view is not None:
+                view.restore(number, records)
+        except SchemaWait as wait:
+            waiting[number] = wait
+        see()
+    return waiting
+
+
+def _flushed(metadata: str | None) -> int | None:
+    for part in (metadata or "").split(";"):
+        key, _, value = part.partition("=")
+        if key == "flushed":
+            return int(value)
+    return None

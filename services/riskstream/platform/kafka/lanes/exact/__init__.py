@@ -1,0 +1,1 @@
+"""The exact lane: scores each record of a source partition once (docs/protocol.md)."""

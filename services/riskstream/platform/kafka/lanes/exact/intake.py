@@ -1,0 +1,104 @@
+"""From what a poll gave to a micro-batch: the records of running partitions, recorded ones with their mode (B1, B3)."""
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Message
+from numpy.typing import NDArray
+
+from riskstream.platform.kafka.lanes.exact.owned import Owned
+from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch, Outcome, unmarked
+from riskstream.platform.kafka.traced import contexts_in
+
+_MILLISECONDS = itemgetter(1)
+
+
+def batch_of(
+    messages: list[Message],
+    running: dict[int, Owned],
+    replay_modes: Mapping[str, int],
+    hold: Callable[[Owned, str], None],
+    mark: Callable[[str], None] = unmarked,
+) -> Batch | None:
+    """The messages (none of them an error) of `running` partitions; None where none is left. `replay_modes`: as AnswerReader.
+
+    A partition with a record that was answered before, but whose answer is gone, is held and left out.
+    """
+    if not messages:
+        return None
+    partitions = np.fromiter(map(Message.partition, messages), np.int32, len(messages))
+    if set(partitions.tolist()) - running.keys():
+        wanted = np.isin(partitions, list(running))
+        messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
+        return batch_of(messages, running, replay_modes, hold, mark)
+    n = len(messages)
+    offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
+    prevs = np.empty(n, np.int64)
+    modes = np.zeros(n, np.uint8)
+    whole_since = {}
+    answers = np.zeros(n, np.int64)
+    for partition, owned in running.items():
+        rows = np.flatnonzero(partitions == partition)
+        if not len(rows):
+            continue
+        mine = offsets[rows]
+        if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():  # of a fetch before the seek: it was taken
+            is_new = np.ones(n, np.bool_)
+            is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
+            left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
+            return batch_of(left, running, replay_modes, hold, mark)
+        if owned.whole_since:
+            whole_since[partition] = owned.whole_since
+        prevs[rows[0]] = owned.position
+        prevs[rows[1:]] = offsets[rows[:-1]]
+        if offsets[rows[0]] <= owned.known_src:
+            unknown = _replay_modes(owned, replay_modes, rows, offsets, modes, answers)
+            if unknown is not None:
+                hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
+                others = {number: each for number, each in running.items() if number != partition}
+                return batch_of(messages, others, replay_modes, hold, mark)
+    return Batch(
+        values=list(map(Message.value, messages)),
+        keys=list(map(Message.key, messages)),
+        partitions=partitions,
+        offsets=offsets,
+        prevs=prevs,
+        appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
+        modes=modes,
+        answers=answers,
+        partition_count=running[int(partitions[0])].partition_count,
+        traces=contexts_in(messages),
+        whole_since=whole_since,
+        mark=mark,
+    )
+
+
+def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
+    """Append times of the records that were scored now: no replayed ones, none that come again."""
+    if not np.count_nonzero(batch.modes) and not outcome.abandoned:  # LIVE is 0
+        return batch.appended_at
+    wanted = np.flatnonzero((batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned)))
+    return batch.appended_at.take(wanted)
+
+
+def _replay_modes(
+    owned: Owned, replay_modes: Mapping[str, int], rows: Any, offsets: Any, modes: Any, answers: Any
+) -> int | None:  # fmt: skip
+    """B3 for recorded records: their verdict decides, and what they were answered is kept; or they are judged again.
+
+    The offset of one that cannot be, else None.
+    """
+    for row in rows:
+        offset = int(offsets[row])
+        if offset > owned.known_src:
+            return None
+        recorded = owned.recorded.get(offset)
+        if recorded is None:
+            if offset > owned.judged_to:
+                return offset
+            modes[row] = JUDGE
+            continue
+        modes[row], answers[row] = replay_modes[recorded.verdict], recorded.answer
+    return None

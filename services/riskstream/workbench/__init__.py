@@ -1,0 +1,1 @@
+"""The workbench, beside running services: training, checks, replay, simulator, local stack."""

@@ -1,0 +1,1 @@
+"""Checks of scores and rules against what happened: evaluation, parity, dry runs, pages."""

@@ -1,0 +1,148 @@
+"""What rules would have done over a file of past transactions: by rule its alerts a day, precision and money."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.money import exact
+from riskstream.domain.risk.rules.expression import Kind, Lists, Name
+from riskstream.domain.risk.rules.rule import Rule
+from riskstream.runtime.causes import cause
+from riskstream.runtime.errors import Fatal
+from riskstream.workbench.rows.dataset import enum_indices, read_transactions, texts
+
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Of one rule, or of all together: rows it is true of, a day at most and in the mean, frauds among them, money."""
+
+    name: str
+    action: str
+    rows: int
+    matched: int
+    days: int
+    most_a_day: int
+    frauds: int
+    all_frauds: int
+    fraud_minor: int
+    genuine_minor: int
+    is_labelled: bool
+    max_share: float
+
+    @property
+    def share(self) -> float:
+        return self.matched / max(self.rows, 1)
+
+    @property
+    def is_refused(self) -> bool:
+        """True where it would stop more than it may."""
+        return self.share > self.max_share
+
+    @property
+    def precision(self) -> float | None:
+        return self.frauds / self.matched if self.matched and self.is_labelled else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.frauds / self.all_frauds if self.all_frauds else None
+
+
+class FileRows:
+    """Rows of a file as rules read them: the contract's columns, and the features computed over it."""
+
+    def __init__(self, path: Path, features: FeatureSet, names: dict[str, Name], needed: frozenset[str]) -> None:
+        read = read_transactions(path)
+        self.occurred_at = read.columns.occurred_at
+        self.amount_minor = exact(read.columns.base_amount_minor)
+        self.base_currency = read.base_currency
+        self.labels = read.labels
+        self._names, self._slice = names, slice(0, len(self.occurred_at))
+        places = {
+            each: features.names.index(each) for each in needed if each in features.names and each not in _CONTRACT
+        }
+        self._features = read.vectors(features, dtype=np.float64) if places else None
+        self._places = places
+        wanted = [name for name in needed if name not in places]
+        if "score" in wanted:
+            raise Fatal(what="a rule asks for the score, which a file has not", where=str(path), do="leave it out of a dry run",
+                        exit_code=2)  # fmt: skip
+        try:
+            self._table = pq.read_table(path, columns=wanted) if wanted else pa.table({})
+        except pa.ArrowInvalid as error:
+            raise Fatal(
+                what=f"it cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
+            ) from error
+        for name in wanted:
+            if name not in self._table.column_names:
+                raise Fatal(what=f"column {name} is missing, which a rule reads", where=str(path), do="give a file with it",
+                            exit_code=2)  # fmt: skip
+
+    def __len__(self) -> int:
+        return self._slice.stop - self._slice.start
+
+    def at(self, start: int, stop: int) -> "FileRows":
+        """These rows from `start` to `stop` are read next."""
+        self._slice = slice(start, min(stop, len(self.occurred_at)))
+        return self
+
+    def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        if name in self._places and self._features is not None:
+            values = self._features[self._slice, self._places[name]]
+            return values, ~np.isnan(values)
+        column = self._column(name)
+        there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
+        if self._names[name].kind is Kind.SYMBOL:
+            return enum_indices(column, name).astype(np.float64), there
+        kind = pa.int64() if pa.types.is_timestamp(column.type) else pa.float64()
+        return np.asarray(pc.fill_null(column.cast(kind), 0).to_numpy(), np.float64), there
+
+    def hashes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        column = self._column(name)
+        there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
+        held = texts(pc.fill_null(column.cast(pa.string()), ""))
+        data, starts, lengths = held.spans(0, len(column))
+        out = np.empty(len(column), np.uint64)
+        hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
+        return out, there
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._table[name].slice(self._slice.start, len(self))
+
+
+_CONTRACT = frozenset({"kind", "channel", "mcc"})
+"""Inputs of feature sets that are fields as well: read as fields."""
+
+
+def dry_run(rules: list[Rule], rows: FileRows, lists: Lists, progress: Any = lambda _: None) -> list[Outcome]:
+    """An outcome a rule, then one of all together (any that is true; its action is the strongest)."""
+    n = len(rows.occurred_at)
+    matched = np.zeros((len(rules), n), np.bool_)
+    for start in range(0, n, CHUNK):
+        part = rows.at(start, start + CHUNK)
+        for index, rule in enumerate(rules):
+            matched[index, start : start + CHUNK] = rule.when.matches(part, lists)
+        progress(len(part))
+    out = [_outcome(rule.rule_id, rule.action, rule.max_share, matched[at], rows) for at, rule in enumerate(rules)]
+    return [*out, _outcome("all", "", 1.0, np.asarray(matched.any(axis=0)), rows)]
+
+
+def _outcome(name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: FileRows) -> Outcome:
+    labels = rows.labels if rows.labels is not None else np.zeros(len(matched), np.bool_)
+    day = rows.occurred_at // DAY_MS
+    counts = np.bincount(day[matched] - day[0]) if matched.any() else np.zeros(1, np.int64)
+    return Outcome(
+        name=name, action=action, rows=len(matched), matched=int(matched.sum()), days=int(day[-1] - day[0]) + 1,
+        most_a_day=int(counts.max()), frauds=int((matched & labels).sum()), all_frauds=int(labels.sum()),
+        fraud_minor=int(rows.amount_minor[matched & labels].sum()),
+        genuine_minor=int(rows.amount_minor[matched & ~labels].sum()), is_labelled=rows.labels is not None, max_share=max_share,
+    )  # fmt: skip

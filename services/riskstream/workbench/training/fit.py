@@ -1,0 +1,217 @@
+"""Fits and calibrates the trees, chooses thresholds, exports to ONNX, and writes a model folder whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_auc
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_folder, whole_folder
+from riskstream.workbench.checks.evaluate import Scored, curves, evaluate, slices
+from riskstream.workbench.checks.page import facts, page
+from riskstream.workbench.rows.dataset import Dataset
+from riskstream.workbench.training.calibrate import platt, scale
+from riskstream.workbench.training.export import export
+from riskstream.workbench.training.gates import (
+    check_calibration,
+    check_reasons,
+    check_size_and_latency,
+    exported_scores,
+)
+from riskstream.workbench.training.second_stage import second_stage
+from riskstream.workbench.training.student import passes_over
+from riskstream.workbench.training.thresholds import Costs, by_budget, by_cost, cost_minor
+from riskstream.workbench.training.tree_paths import tree_paths
+from riskstream.workbench.training.xgboost_trees import XgboostSettings, boost_xgboost
+
+REASON_ROWS = 200
+BOOSTERS = ("lightgbm", "xgboost")
+STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
+VALIDATION_SHARE = 0.25
+MODEL_FILES = {"model.json", "model.onnx", "reasons.npz", "card.html", "stage2.onnx"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked; with `costs`
+    thresholds are those that cost least.
+
+    `patience`: trees without gain on the validation rows before training stops; 0: never. Histograms want many bins: at
+    255 the amounts just below and above a rule blur.
+    """
+
+    trees: int = 200
+    leaves: int = 31
+    learning_rate: float = 0.06
+    max_bin: int = 2047
+    review_budget: float = 0.01
+    block_budget: float = 0.002
+    min_leaf_rows: int = 40
+    column_share: float = 0.8
+    row_share: float = 0.8
+    l2: float = 1.0
+    costs: Costs | None = None
+    seed: int = 0
+    patience: int = 40
+    booster: str = "lightgbm"
+    """One of BOOSTERS: who grows the trees."""
+    stage2: str = ""
+    """Variant of a second stage to train as well, one of second_stage.VARIANTS; empty: none."""
+
+
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Of a step's name and how much there is of it: a function that is told how much more is done."""
+
+
+def _silent(_name: str, _total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _more: None)
+
+
+def train(
+    data: Dataset, features: FeatureSet, settings: FitSettings, out: Path, progress: Progress = _silent
+) -> dict[str, Any]:
+    """Train, calibrate, set thresholds, check and write; the metrics that were written.
+
+    The first three quarters of the rows grow the trees; the next eighth says when to stop and calibrates; on the last eighth
+    thresholds are set and everything is measured. Fatal, and nothing is written, where a gate does not hold
+    or `out` is something else than a model folder.
+    """
+    check_folder(out, is_own=is_model_folder)
+    split = int(len(data.labels) * (1 - VALIDATION_SHARE))
+    middle = (split + len(data.labels)) // 2
+    parts = [slice(0, split), slice(split, middle), slice(middle, None)]
+    if split < 100 or any(not data.labels[part].any() for part in parts):
+        raise Fatal(
+            what=f"{len(data.labels)} rows with {int(data.labels.sum())} frauds are too few to train and validate",
+            where="training data",
+            do="give more rows, with frauds in the first three quarters and in both halves of the last",
+            exit_code=2,
+        )
+    tuning = data.rows[parts[1]], data.labels[parts[1]]
+    with progress("trees", settings.trees) as advance:
+        booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning, advance)
+    slope, offset = platt(np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1])
+    scale(booster, slope, offset)
+
+    rows, labels = data.rows[parts[2]], data.labels[parts[2]]
+    raw = export(booster, len(features.names))
+    scores, difference = exported_scores(booster, raw, rows)
+    paths = tree_paths(booster)
+    check_reasons(paths, booster, rows[:REASON_ROWS])
+    check_size_and_latency(raw, rows)
+    error = check_calibration(labels, scores)
+    amounts = data.amounts_minor[parts[2]]
+    if settings.costs is None:
+        review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
+    else:
+        review_from, block_from = by_cost(scores, labels, amounts, settings.costs)
+    precision, recall, _ = at_budget(labels, scores, settings.review_budget)
+    metrics = {
+        "rows": len(data.labels),
+        "frauds": int(data.labels.sum()),
+        "trees": booster.num_trees(),
+        "validation_rows": len(labels),
+        "average_precision": average_precision(labels, scores),
+        "average_precision_amount": average_precision(labels, amounts),
+        "auc": roc_auc(labels, scores),
+        "precision_at_budget": precision,
+        "recall_at_budget": recall,
+        "calibration_slope": slope,
+        "calibration_offset": offset,
+        "calibration_error": error,
+        "onnx_difference": difference,
+        "onnx_bytes": len(raw),
+    }
+    if settings.costs is not None:
+        metrics["cost_minor"] = cost_minor(scores, labels, amounts, settings.costs, review_from, block_from)
+    packed = paths.packed()
+    card = {
+        "version": hashlib.sha256(raw).hexdigest()[:12],
+        "booster": settings.booster,
+        "feature_set": features.label,
+        "names": list(features.names),
+        "thresholds": {"review": review_from, "block": block_from},
+        "reasons": hashlib.sha256(packed).hexdigest()[:12],
+        "trained_on": {"first": int(data.occurred_at[0]), "last": int(data.occurred_at[split - 1]), "rows": split},
+        "metrics": metrics,
+    }
+    files = {"model.onnx": raw, "reasons.npz": packed}
+    if settings.stage2:
+        with progress("passes of the second stage", passes_over(split)) as advance:
+            second = second_stage(
+                booster, data.rows[parts[0]], rows, labels, variant=settings.stage2, review_budget=settings.review_budget,
+                block_from=block_from, seed=settings.seed, advance=advance,
+            )  # fmt: skip
+        files["stage2.onnx"], card["stage2"] = second.onnx, second.card
+        metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
+    alerted = scores >= np.float32(min(review_from, block_from))
+    held = Scored(
+        score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
+        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts, base_currency=data.base_currency,
+    )  # fmt: skip
+    text = page(
+        f"Model {card['version']}, {features.label}",
+        evaluate(held),
+        curves(held),
+        slices(held, rows, features),
+        facts(card),
+    )
+    files["card.html"] = text.encode()
+    files["model.json"] = _json(card)
+    _write(out, files)
+    return metrics
+
+
+def _json(card: dict[str, Any]) -> bytes:
+    return (json.dumps(card, indent=2) + "\n").encode()
+
+
+def boost(
+    rows: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    settings: FitSettings,
+    held: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> lgb.Booster:
+    """Trees fitted to rows float32[n, columns]; stopped early by the `held` rows where there are some and patience ends."""
+    if settings.booster == "xgboost":
+        own = {each.name: getattr(settings, each.name) for each in fields(XgboostSettings)}
+        return boost_xgboost(rows, labels, XgboostSettings(**own), held, advance)
+    parameters = {
+        "objective": "binary", "num_leaves": settings.leaves, "learning_rate": settings.learning_rate,
+        "max_bin": settings.max_bin, "min_data_in_leaf": settings.min_leaf_rows, "feature_fraction": settings.column_share,
+        "bagging_fraction": settings.row_share, "bagging_freq": 1, "lambda_l2": settings.l2, "seed": settings.seed,
+        "deterministic": True, "num_threads": 2, "verbose": -1, "metric": "average_precision",
+    }  # fmt: skip
+    train_set = lgb.Dataset(rows, labels.astype(np.int8))
+    if held is None or not settings.patience:
+        return lgb.train(parameters, train_set, settings.trees, callbacks=[lambda _: advance(1)])
+    held_set = lgb.Dataset(held[0], held[1].astype(np.int8), reference=train_set)
+    return lgb.train(
+        parameters, train_set, settings.trees, valid_sets=[held_set],
+        callbacks=[lgb.early_stopping(settings.patience, verbose=False), lambda _: advance(1)],
+    )  # fmt: skip
+
+
+def is_model_folder(folder: Path) -> bool:
+    """True where a folder holds a trained model and nothing else."""
+    names = {each.name for each in folder.iterdir()}
+    if not {"model.json", "model.onnx"} <= names <= MODEL_FILES:
+        return False
+    card = json.loads((folder / "model.json").read_bytes())
+    return isinstance(card, dict) and {"version", "feature_set"} <= set(card)
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    with whole_folder(out) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)

@@ -1,0 +1,138 @@
+"""Kernels look at the room where they take it: a slot or an array that is not there is refused, and nothing is written."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.builders import frame
+
+from riskstream.domain.contracts.column_encoder import ColumnEncoder
+from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.columns_kernel import UNKNOWN_SCHEMA, decode_kernel
+from riskstream.domain.risk.features.owned.key_kernel import SHORT, resolve_kernel
+from riskstream.domain.risk.features.owned.row_kernel import pack_kernel
+from riskstream.domain.risk.features.owned.table import KeyTable
+from riskstream.domain.risk.features.profiles.profile_kernel import repeat_kernel
+from riskstream.domain.risk.features.sets import SETS
+from riskstream.runtime.errors import Fatal
+
+EXACT_AND_TILED = [each for each in SETS.values() if each.features][:6]
+
+
+def _batch(table: KeyTable, slots: list[int]) -> tuple[Any, ...]:
+    n = len(slots)
+    longs = np.arange(1, n + 1)
+    return (
+        np.array(slots, np.int32), longs + 1_700_000_000_000, longs, longs.astype(np.uint64), longs,
+        np.zeros(n, np.uint8), np.zeros(n, np.uint8), np.zeros((n, table.base + len(table.program)), np.float32),
+    )  # fmt: skip
+
+
+def _resolved(table: KeyTable) -> None:
+    table.resolve(
+        np.frombuffer(b"abc", np.uint8), np.arange(3), np.ones(3, np.int32), np.zeros(3, np.int32), np.ones(3, np.uint8)
+    )
+
+
+@pytest.mark.parametrize("features", EXACT_AND_TILED, ids=lambda each: each.label)
+@pytest.mark.parametrize("slot", [-1, -(2**31), 1 << 20, 2**31 - 1])
+def test_a_slot_that_is_not_there_is_refused(features: Any, slot: int) -> None:
+    table = KeyTable(features)
+    _resolved(table)
+    with pytest.raises(Fatal, match=r"not there|no room"):
+        table.apply(*_batch(table, [0, slot, 1]))
+    with pytest.raises((Fatal, IndexError)):
+        table.pack(np.array([0, slot], np.int32))
+    table.apply(*_batch(table, [0, 1, 2]))
+
+
+@pytest.mark.parametrize("features", EXACT_AND_TILED, ids=lambda each: each.label)
+@pytest.mark.parametrize("which", range(1, 8))
+def test_an_array_of_a_batch_that_is_too_short_is_refused(features: Any, which: int) -> None:
+    table = KeyTable(features)
+    _resolved(table)
+    batch = list(_batch(table, [0, 1, 2]))
+    batch[which] = batch[which][:2].copy()
+    with pytest.raises(Fatal):
+        table.apply(*batch)
+
+
+def test_keys_of_arrays_of_different_lengths_are_refused() -> None:
+    table = KeyTable(next(iter(SETS.values())))
+    with pytest.raises(Fatal, match="columns of 3"):
+        table.resolve(
+            np.frombuffer(b"abc", np.uint8),
+            np.arange(3),
+            np.ones(3, np.int32),
+            np.zeros(2, np.int32),
+            np.ones(3, np.uint8),
+        )
+    answer = resolve_kernel(
+        np.zeros(3, np.int64), np.frombuffer(b"abc", np.uint8), np.arange(3), np.ones(3, np.int32), np.zeros(3, np.int32),
+        np.ones(3, np.uint8), np.zeros(2, np.int32), table.buckets, table.hashes, table.key_starts, table.key_lengths,
+        table.key_bytes, table.partitions, table.statuses,
+    )  # fmt: skip
+    assert answer == SHORT
+
+
+def test_rows_are_neither_packed_nor_unpacked_where_a_slot_is_not_there() -> None:
+    table = KeyTable(next(iter(SETS.values())))
+    out, ends = np.full(1000, 7, np.int64), np.full(1, 7, np.int64)
+    held = (
+        table.layout, table.ats, table.offs, table.caps, table.firsts, table.sizes, table.newests, table.repeats.heads,
+        table.repeats.entries, table.ring, table.blocks, table.tile_numbers, table.tile_counts, table.tile_sums,
+    )  # fmt: skip
+    for slots in ([table.capacity], [-1], [0, 1]):  # two rows, room for one end
+        assert pack_kernel(np.array(slots, np.int32), *held, out, ends) == -1
+    assert set(out.tolist()) == {7}
+
+
+def test_events_of_a_profile_without_a_slot_are_refused() -> None:
+    hashes, counts = np.zeros((2, 16), np.int64), np.zeros(2, np.int32)
+    for slots, out in (([0, 2], 2), ([0, -1], 2), ([0, 1], 1)):
+        given = (np.array(slots, np.int32), np.array([5, 6]), np.ones(2, np.uint8))
+        assert not repeat_kernel(*given, hashes, counts, np.zeros(out, np.uint8))
+
+
+def test_frames_past_the_bytes_or_the_banks_stay_unread() -> None:
+    decoder = ColumnDecoder("transaction.v1")
+    whole = decoder.decode([frame(), frame()])
+    [plan] = [plan for known, plan in decoder._plans.items() if known == decoder.contract.id]
+    length = len(frame())
+    for ends in ([length, 2 * length + 1], [length, -1], [1 << 40, 2 * length]):
+        status = np.full(2, UNKNOWN_SCHEMA, np.uint8)
+        banks = (
+            whole.ints,
+            whole.floats.view(np.uint8),
+            whole.doubles.view(np.uint8),
+            whole.starts,
+            whole.lengths,
+            whole.nulls,
+        )
+        decode_kernel(
+            whole.data, np.array(ends), plan.ops, plan.symbol_map, decoder.contract.id, status, *banks
+        )  # fmt: skip
+        assert status[1] == UNKNOWN_SCHEMA
+    short = (np.zeros((len(whole.ints), 1), np.int64), *banks[1:])
+    status = np.full(2, UNKNOWN_SCHEMA, np.uint8)
+    decode_kernel(
+        whole.data, np.array([length, 2 * length]), plan.ops, plan.symbol_map, decoder.contract.id, status, *short
+    )
+    assert status.tolist() == [0, UNKNOWN_SCHEMA]
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 11), (10, 1), (-1, 1), (0, -1)])
+def test_a_text_past_the_bytes_is_not_encoded(start: int, length: int) -> None:
+    encoder = ColumnEncoder("profile-event.v1", capacity=2, from_input=("key",))
+    starts, lengths = encoder.spans("key")
+    starts[:], lengths[:] = 0, 1
+    data = np.frombuffer(b"0123456789", np.uint8)
+    assert len(encoder.encode(2, data)) == 2
+    starts[1], lengths[1] = start, length
+    with pytest.raises(Fatal, match="record 1"):
+        encoder.encode(2, data)
+
+
+def test_more_records_than_an_encoder_has_places_for_are_refused() -> None:
+    with pytest.raises(Fatal, match="record 3"):
+        ColumnEncoder("profile-event.v1", capacity=2, from_input=("key",)).encode(3, np.zeros(1, np.uint8))
