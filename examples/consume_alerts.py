@@ -19,7 +19,8 @@ while wanted is None or wanted > 0:
     if message is None or message.error():
         continue
     alert = codec("alert.v1").decode(message.value())
-    print(alert["decision"], alert["customer_id"], alert["base_amount_minor"], *alert["reasons"], flush=True)
+    shown = (alert[name] for name in ("decision", "customer_id", "base_amount_minor"))
+    print(*shown, *alert["reasons"], flush=True)
     consumer.commit(message)  # after the effect
     wanted = None if wanted is None else wanted - 1
 consumer.close()

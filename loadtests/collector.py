@@ -1,4 +1,6 @@
-"""A collector for tests and benches: takes OTLP/HTTP with JSON, keeps the spans, and may be told to be away or to refuse."""
+"""A collector for tests and benches: takes OTLP/HTTP with JSON, keeps the spans, and may be told to
+be away or to refuse.
+"""
 
 import json
 import threading
@@ -26,7 +28,9 @@ class Seen:
 
 
 class Collector:
-    """Serves on a free port of 127.0.0.1; `status` is what it answers, `bodies` what came as it came."""
+    """Serves on a free port of 127.0.0.1; `status` is what it answers, `bodies` what came as it
+    came.
+    """
 
     def __init__(self) -> None:
         self.status = 200
@@ -71,7 +75,10 @@ class Collector:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -83,13 +90,21 @@ def _spans(body: dict[str, Any]) -> list[Seen]:
         for span in (span for scope in resource["scopeSpans"] for span in scope["spans"]):
             out.append(
                 Seen(
-                    service=who["service.name"], name=span["name"], kind=span["kind"], trace_id=span["traceId"],
-                    span_id=span["spanId"], parent=span.get("parentSpanId", ""), start_ns=int(span["startTimeUnixNano"]),
-                    end_ns=int(span["endTimeUnixNano"]), attributes=_values(span["attributes"]),
-                    links=tuple((link["traceId"], link["spanId"]) for link in span.get("links", ())),
+                    service=who["service.name"],
+                    name=span["name"],
+                    kind=span["kind"],
+                    trace_id=span["traceId"],
+                    span_id=span["spanId"],
+                    parent=span.get("parentSpanId", ""),
+                    start_ns=int(span["startTimeUnixNano"]),
+                    end_ns=int(span["endTimeUnixNano"]),
+                    attributes=_values(span["attributes"]),
+                    links=tuple(
+                        (link["traceId"], link["spanId"]) for link in span.get("links", ())
+                    ),
                     error=span.get("status", {}).get("message", ""),
                 )
-            )  # fmt: skip
+            )
     return out
 
 

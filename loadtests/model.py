@@ -11,7 +11,9 @@ from riskstream.workbench.training.fit import FitSettings, train
 
 
 def small_model(folder: Path, trees: int = 100) -> Path:
-    """The model's folder; made where it is not there yet. It has exactly `trees` trees of 31 leaves."""
+    """The model's folder; made where it is not there yet. It has exactly `trees` trees of 31
+    leaves.
+    """
     if (folder / "reasons.npz").exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
-"""`python -m loadtests.rounds [--scores N] [--new N]`: the time of one round of reports, from nothing and with little new.
+"""`python -m loadtests.rounds [--scores N] [--new N]`: the time of one round of reports, from
+nothing and with little new.
 
-Scores and the states that hold them are written as scorer and tracker write them; the reporter reads a real broker.
+Scores and the states that hold them are written as scorer and tracker write them; the reporter
+reads a real broker.
 """
 
 import argparse
@@ -46,13 +48,30 @@ class Payments:
             partition = int(self._partitions[number % CUSTOMERS])
             at = START_MS + int(number * step_ms)
             score = {
-                "src": self._newest[partition] + 1, "prev": self._newest[partition], "src_appended_at": at, "verdict": "GOOD",
-                "reason": None, "reject_rules_version": 1, "transaction_id": f"payment-{number:09d}",
-                "customer_id": state.customer_id, "occurred_at": at, "base_amount_minor": 1999, "base_currency": "EUR",
-                "score": 0.25, "decision": "APPROVE", "reasons": ["LARGE_AMOUNT"], "flags": [], "model_version": "rounds",
-                "feature_set": "standard.v1", "features": features, "profiles": [], "release_id": None, "rules_version": None,
-                "rules": [], "stage2_score": None,
-            }  # fmt: skip
+                "src": self._newest[partition] + 1,
+                "prev": self._newest[partition],
+                "src_appended_at": at,
+                "verdict": "GOOD",
+                "reason": None,
+                "reject_rules_version": 1,
+                "transaction_id": f"payment-{number:09d}",
+                "customer_id": state.customer_id,
+                "occurred_at": at,
+                "base_amount_minor": 1999,
+                "base_currency": "EUR",
+                "score": 0.25,
+                "decision": "APPROVE",
+                "reasons": ["LARGE_AMOUNT"],
+                "flags": [],
+                "model_version": "rounds",
+                "feature_set": "standard.v1",
+                "features": features,
+                "profiles": [],
+                "release_id": None,
+                "rules_version": None,
+                "rules": [],
+                "stage2_score": None,
+            }
             self._newest[partition] += 1
             state.add(score, at)
             yield state.customer_id.encode(), self._scores.encode(score)
@@ -60,18 +79,24 @@ class Payments:
     def states(self, first: int, count: int) -> Rows:
         """Records of the customers of those payments, as one flush writes them."""
         return [
-            (self._states[number].customer_id.encode(),
-             self._risks.encode(self._states[number].record(int(self._partitions[number]))))
+            (
+                self._states[number].customer_id.encode(),
+                self._risks.encode(self._states[number].record(int(self._partitions[number]))),
+            )
             for number in sorted({each % CUSTOMERS for each in range(first, first + count)})
-        ]  # fmt: skip
+        ]
 
 
 def _partitions(keys: list[bytes]) -> np.ndarray:
-    """Shape (customers,), int32: the partition of each key, as every producer of ours chooses it."""
+    """Shape (customers,), int32: the partition of each key, as every producer of ours chooses
+    it.
+    """
     out = np.empty(len(keys), np.int32)
     lengths = np.array([len(key) for key in keys], np.int32)
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
-    partition_kernel(np.frombuffer(b"".join(keys), np.uint8), starts, lengths, DEFAULT_PARTITIONS, out)
+    partition_kernel(
+        np.frombuffer(b"".join(keys), np.uint8), starts, lengths, DEFAULT_PARTITIONS, out
+    )
     return out
 
 
@@ -91,7 +116,12 @@ def main() -> None:
         TopicAdmin(stack.kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
         payments = Payments()
         reporter = Reporter(
-            stack.kafka, Path(folder) / "reports", ReporterMetrics(), grace_s=0, so_far=True, writes_totals=True
+            stack.kafka,
+            Path(folder) / "reports",
+            ReporterMetrics(),
+            grace_s=0,
+            so_far=True,
+            writes_totals=True,
         )
         first = 0
         for count in (given.scores, given.new, given.new, given.new):
@@ -103,7 +133,9 @@ def main() -> None:
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
             said = {(each["transactions"], each["is_reconciled"]) for each in records}
             assert said == {(first, True)}, f"{said}, must be {first} and reconciled"
-            print(f"{count:,} new scores of {first:,}: {took:.2f} s, {cpu:.2f} s of CPU", flush=True)
+            print(
+                f"{count:,} new scores of {first:,}: {took:.2f} s, {cpu:.2f} s of CPU", flush=True
+            )
 
 
 if __name__ == "__main__":

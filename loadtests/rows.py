@@ -16,7 +16,9 @@ def spread(values: list[float]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row; `ours`, `theirs` and `ratio` are medians over the rounds, `spread` is of the ratio by round."""
+    """One row; `ours`, `theirs` and `ratio` are medians over the rounds, `spread` is of the ratio
+    by round.
+    """
 
     name: str
     ours: float
@@ -39,28 +41,61 @@ class Row:
         higher: bool,
         at_least: bool = False,
     ) -> "Row":
-        """`higher`: theirs over ours, at least the goal; else ours over theirs, at most it (at least, where so said)."""
+        """`higher`: theirs over ours, at least the goal; else ours over theirs, at most it (at
+        least, where so said).
+        """
         ratios = [b / a if higher else a / b for a, b in zip(ours, theirs, strict=False)]
         value = median(ratios)
         ok = value >= goal if higher or at_least else value <= goal
-        return cls(name=name, ours=median(ours), theirs=median(theirs), unit=unit, ratio=round(value, 3), goal=goal, ok=ok,
-                   spread=spread(ratios))  # fmt: skip
+        return cls(
+            name=name,
+            ours=median(ours),
+            theirs=median(theirs),
+            unit=unit,
+            ratio=round(value, 3),
+            goal=goal,
+            ok=ok,
+            spread=spread(ratios),
+        )
 
     @classmethod
     def least(cls, name: str, ours: list[float], unit: str, goal: float) -> "Row":
-        return cls(name=name, ours=median(ours), theirs=None, unit=unit, ratio=None, goal=goal, ok=median(ours) >= goal,
-                   spread=spread(ours))  # fmt: skip
+        return cls(
+            name=name,
+            ours=median(ours),
+            theirs=None,
+            unit=unit,
+            ratio=None,
+            goal=goal,
+            ok=median(ours) >= goal,
+            spread=spread(ours),
+        )
 
     @classmethod
     def most(cls, name: str, ours: list[float], unit: str, goal: float) -> "Row":
-        return cls(name=name, ours=median(ours), theirs=None, unit=unit, ratio=None, goal=goal, ok=median(ours) <= goal,
-                   spread=spread(ours))  # fmt: skip
+        return cls(
+            name=name,
+            ours=median(ours),
+            theirs=None,
+            unit=unit,
+            ratio=None,
+            goal=goal,
+            ok=median(ours) <= goal,
+            spread=spread(ours),
+        )
 
     @classmethod
     def figure(cls, name: str, ours: list[float], unit: str) -> "Row":
         """A figure without a goal."""
         return cls(
-            name=name, ours=median(ours), theirs=None, unit=unit, ratio=None, goal=None, ok=None, spread=spread(ours)
+            name=name,
+            ours=median(ours),
+            theirs=None,
+            unit=unit,
+            ratio=None,
+            goal=None,
+            ok=None,
+            spread=spread(ours),
         )
 
     def record(self) -> dict[str, Any]:
@@ -71,9 +106,16 @@ class Row:
         return out
 
 
-def write_result(path: Path, load: str, rows: list[Row], skipped: list[dict[str, str]]) -> dict[str, Any]:
+def write_result(
+    path: Path, load: str, rows: list[Row], skipped: list[dict[str, str]]
+) -> dict[str, Any]:
     """Write a bench's file and print it; what was written."""
-    result = {"machine": machine(), "load": load, "rows": [row.record() for row in rows], "skipped": skipped}
+    result = {
+        "machine": machine(),
+        "load": load,
+        "rows": [row.record() for row in rows],
+        "skipped": skipped,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
@@ -83,6 +125,8 @@ def write_result(path: Path, load: str, rows: list[Row], skipped: list[dict[str,
 def machine() -> str:
     """Cores and processor."""
     names = [
-        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if ("model name") in line
     ]
     return f"{os.cpu_count()} cores, {platform.machine()}, {names[0] if names else 'unknown'}"

@@ -1,4 +1,6 @@
-"""Whether traces are whole: every span hangs on one that exists, and the way from the report leads back to the caller."""
+"""Whether traces are whole: every span hangs on one that exists, and the way from the report leads
+back to the caller.
+"""
 
 from collections.abc import Iterable
 
@@ -24,14 +26,21 @@ def orphans(spans: Iterable[Seen], callers: Iterable[TraceContext]) -> list[Seen
     return [span for span in mine if (span.trace_id, span.parent) not in known]
 
 
-def breaks(spans: Iterable[Seen], caller: TraceContext, way: tuple[tuple[str, str], ...] = WAY) -> list[str]:
-    """What is wrong with the way to one caller; empty where it is whole. Links to batches are followed both ways.
+def breaks(
+    spans: Iterable[Seen], caller: TraceContext, way: tuple[tuple[str, str], ...] = WAY
+) -> list[str]:
+    """What is wrong with the way to one caller; empty where it is whole. Links to batches are
+    followed both ways.
 
     A batch with as many links as a span may have need not name the record.
     """
     spans = list(spans)
     by_id = {(span.trace_id, span.span_id): span for span in spans}
-    leaves = [span for span in spans if span.trace_id == caller.trace_id and (span.service, span.name) == way[0]]
+    leaves = [
+        span
+        for span in spans
+        if span.trace_id == caller.trace_id and (span.service, span.name) == way[0]
+    ]
     if not leaves:
         return [f"no {way[0][1]} of {way[0][0]}"]
     found: list[str] = []
@@ -42,12 +51,17 @@ def breaks(spans: Iterable[Seen], caller: TraceContext, way: tuple[tuple[str, st
                 found.append(f"nothing before {expected[1]} of {expected[0]}")
                 break
             if (at.service, at.name) != expected:
-                found.append(f"{at.name} of {at.service} where {expected[1]} of {expected[0]} was due")
+                found.append(
+                    f"{at.name} of {at.service} where {expected[1]} of {expected[0]} was due"
+                )
                 break
             if at.name.startswith("process "):
                 batches = [by_id.get(link) for link in at.links]
                 mine = (at.trace_id, at.span_id)
-                if not any(batch and (mine in batch.links or len(batch.links) == MAX_LINKS) for batch in batches):
+                if not any(
+                    batch and (mine in batch.links or len(batch.links) == MAX_LINKS)
+                    for batch in batches
+                ):
                     found.append(f"{at.name} of {at.service} and its batch are not linked")
             last, at = at, by_id.get((at.trace_id, at.parent))
         else:

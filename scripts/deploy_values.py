@@ -1,4 +1,6 @@
-"""Whether each value of the chart does something: `unread` changes one after the other and compares what is rendered."""
+"""Whether each value of the chart does something: `unread` changes one after the other and compares
+what is rendered.
+"""
 
 import copy
 import subprocess
@@ -13,20 +15,32 @@ At = tuple[str, ...]
 
 ON: dict[str, Any] = {
     "image": {"pullSecrets": [{"name": "pull"}]},
-    "serviceAccount": {"annotations": {"a": "b"}}, "podAnnotations": {"a": "b"}, "nodeSelector": {"a": "b"},
+    "serviceAccount": {"annotations": {"a": "b"}},
+    "podAnnotations": {"a": "b"},
+    "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "a", "operator": "Exists"}],
-    "podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}, "dashboards": {"enabled": True},
+    "podMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True},
+    "dashboards": {"enabled": True},
     "cronJobs": {"report": {"enabled": True}, "training": {"enabled": True}},
-}  # fmt: skip
+}
 """On top of the production values, so that nothing is left out of the rendering."""
-KINDS: list[dict[str, Any]] = [{}, {"autoscaling": {"kind": "none"}}, {"model": {"release": "", "releaseKey": ""}},
-                               {"strimzi": {"enabled": True, "cluster": "c"}},
-               *({"services": {name: {"replicas": 99}}} for name in ("scorer", "tracker", "profiler"))]  # fmt: skip
-"""A value that changes nothing in one of these must change something in another, the refusal of a contradiction included."""
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"autoscaling": {"kind": "none"}},
+    {"model": {"release": "", "releaseKey": ""}},
+    {"strimzi": {"enabled": True, "cluster": "c"}},
+    *({"services": {name: {"replicas": 99}}} for name in ("scorer", "tracker", "profiler")),
+]
+"""A value that changes nothing in one of these must change something in another, the refusal of a
+contradiction included.
+"""
 
 
 def unread(files: list[Path], folder: Path, render: Render) -> list[str]:
-    """Names of values that change nothing, whatever else is set. `render` renders the chart with a file of values."""
+    """Names of values that change nothing, whatever else is set. `render` renders the chart with a
+    file of values.
+    """
     base: dict[str, Any] = {}
     for path in files:
         base = _merged(base, yaml.safe_load(path.read_text()))
@@ -45,7 +59,10 @@ def unread(files: list[Path], folder: Path, render: Render) -> list[str]:
     return [
         ".".join(at)
         for at, value in _leaves(variants[0])
-        if all(text(_changed(each, at, _another(value))) == was for each, was in zip(variants, before, strict=True))
+        if all(
+            text(_changed(each, at, _another(value))) == was
+            for each, was in zip(variants, before, strict=True)
+        )
     ]
 
 
@@ -53,7 +70,9 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     out = dict(under)
     for key, value in over.items():
         known = out.get(key)
-        out[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        out[key] = (
+            _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        )
     return out
 
 

@@ -1,4 +1,6 @@
-"""Writes the generated pages under docs/; with --check fails where one is not what it would write."""
+"""Writes the generated pages under docs/; with --check fails where one is not what it would
+write.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +10,13 @@ from prometheus_client import CollectorRegistry
 
 from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
-from riskstream.domain.risk.features.declare import DAY_MS, EVERY_KIND, HOUR_MS, MINUTE_MS, FeatureSet
+from riskstream.domain.risk.features.declare import (
+    DAY_MS,
+    EVERY_KIND,
+    HOUR_MS,
+    MINUTE_MS,
+    FeatureSet,
+)
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.reasons import REASON_TEXT as REASONS
 from riskstream.platform.kafka.clients.limits import (
@@ -27,18 +35,20 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 _SIZES = f"""
 ## How large records may be
 
-Sizes are bytes of UTF-8. A topic's limit (max.message.bytes) is of a batch as it is compressed, a producer's
-(message.max.bytes) of the record itself; ours do not compress. So what others send can be far larger than its topic takes.
+Sizes are bytes of UTF-8. A topic's limit (max.message.bytes) is of a batch as it is compressed, a
+producer's (message.max.bytes) of the record itself; ours do not compress. So what others send can
+be far larger than its topic takes.
 
-- Readers without a group (the reporter, the gateway, commands, and all who read states, rules, lists and releases) cut a record
-  that is larger than its topic takes. They keep {KEPT_VALUE_BYTES} bytes of the value, {KEPT_KEY_BYTES:,} of the key and
+- Readers without a group (the reporter, the gateway, commands, and all who read states, rules,
+  lists and releases) cut a record that is larger than its topic takes. They keep
+  {KEPT_VALUE_BYTES} bytes of the value, {KEPT_KEY_BYTES:,} of the key and
   {MOST_HEADERS} headers, with `riskstream-value-bytes` and `riskstream-value-sha256`.
-- The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a label like it into the dead
-  letters.
-- Batches that decompress to more than the client takes (100 MB) are left out by all, logged with their offsets and counted
-  (`riskstream_<service>_giants_total`, the alert BatchLeftOut).
-- Set `compression.type=uncompressed` on a topic to refuse them all: the broker then takes no record over the limit, and
-  stores more.
+- The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a
+  label like it into the dead letters.
+- Batches that decompress to more than the client takes (100 MB) are left out by all, logged with
+  their offsets and counted (`riskstream_<service>_giants_total`, the alert BatchLeftOut).
+- Set `compression.type=uncompressed` on a topic to refuse them all: the broker then takes no record
+  over the limit, and stores more.
 
 """
 
@@ -66,7 +76,11 @@ def _feature_set(features: FeatureSet) -> str:
         )
         for each in features.features
     ]
-    tiles = f"\nTiles: {', '.join(_length(each) for each in features.tiles_ms)}.\n" if features.tiles_ms else ""
+    tiles = (
+        f"\nTiles: {', '.join(_length(each) for each in features.tiles_ms)}.\n"
+        if features.tiles_ms
+        else ""
+    )
     head = ("feature", "entity", "aggregate", "window", "delay", "default", "reason code")
     return f"## {features.label}\n{tiles}\n{_counted(features)}\n\n{table(head, rows)}"
 
@@ -77,7 +91,9 @@ def _counted(features: FeatureSet) -> str:
     for entity in dict.fromkeys(each.entity for each in features.features):
         left_out = [kind.name for kind in sorted(EVERY_KIND - features.kinds_of(entity))]
         said.append(
-            f"{entity.name}: every kind but {', '.join(left_out)}" if left_out else f"{entity.name}: every kind"
+            f"{entity.name}: every kind but {', '.join(left_out)}"
+            if left_out
+            else f"{entity.name}: every kind"
         )
     return f"Transactions that windows count: {'; '.join(said)}."
 
@@ -106,7 +122,11 @@ def _limit_rows() -> list[tuple[str, ...]]:
     """What each topic takes, what is sent there at most, and what is cut."""
     out: list[tuple[str, ...]] = []
     for each in topics().values():
-        sent = max(producer_bytes(), each.max_bytes) if each.contract == "release.v1" else producer_bytes()
+        sent = (
+            max(producer_bytes(), each.max_bytes)
+            if each.contract == "release.v1"
+            else producer_bytes()
+        )
         if each.contract is None:
             largest, cut = (
                 "as its source, and headers",
@@ -114,7 +134,11 @@ def _limit_rows() -> list[tuple[str, ...]]:
             )
         else:
             largest = f"{least_of(each.name, each.contract):,}"
-            cut = "a rejected record's key over 256 bytes, told likewise" if each.contract == "score.v1" else "nothing"
+            cut = (
+                "a rejected record's key over 256 bytes, told likewise"
+                if each.contract == "score.v1"
+                else "nothing"
+            )
         out.append((f"`{each.name}`", f"{each.max_bytes:,}", largest, f"{sent:,}", cut))
     return out
 
@@ -135,48 +159,78 @@ def pages() -> dict[str, str]:
         getattr(metrics, name)(registry)
     measured = [(f"`{each.name}`", each.type, each.documentation) for each in registry.collect()]
     topic_rows = [
-        (f"`{each.name}`", each.key, each.config["cleanup.policy"], ", ".join(each.producers), ", ".join(each.consumers),
-         f"`{each.contract}`" if each.contract else "original bytes", each.description)
+        (
+            f"`{each.name}`",
+            each.key,
+            each.config["cleanup.policy"],
+            ", ".join(each.producers),
+            ", ".join(each.consumers),
+            f"`{each.contract}`" if each.contract else "original bytes",
+            each.description,
+        )
         for each in topics().values()
-    ]  # fmt: skip
-    schema_rows = [(f"`{each.name}`", str(each.id), each.schema["doc"]) for each in contracts().values()]
+    ]
+    schema_rows = [
+        (f"`{each.name}`", str(each.id), each.schema["doc"]) for each in contracts().values()
+    ]
     return {
         "rejects.md": page(
             "Reject reasons",
-            "Why a record of transactions.v1 is answered as REJECTED and stands in transactions.v1.dlq, or why one of labels.v1\n"
+            "Why a record of transactions.v1 is answered as REJECTED and stands in "
+            "transactions.v1.dlq, or why one of labels.v1\n"
             "stands in labels.v1.dlq.",
             table(("reason", "meaning"), [(f"`{code}`", text) for code, text in REJECTS.items()]),
         ),
         "reasons.md": page(
-            "Reason codes", "What explains a score that is not approved: up to 4 codes, the strongest first.",
+            "Reason codes",
+            "What explains a score that is not approved: up to 4 codes, the strongest first.",
             table(("code", "meaning"), [(f"`{code}`", text) for code, text in REASONS.items()]),
         ),
         "features.md": page(
             "Feature sets",
-            "Order as in the vector of every score; amounts are minor units of the base currency. A feature is of the entity's\n"
-            "events in (t - delay - window, t - delay]: of an owned entity t is the event's own time, of a profile the end of the\n"
-            "last closed tile. A set in tiles has windows whose left edge is quantised to a tile. Amounts are added as whole\n"
-            "numbers; a feature is a float, the nearest one to the exact sum ([money](money.md)).\n\n"
-            "A refund does not raise what was spent, and does not lower it: else spending could be hidden behind refunds. It is\n"
-            "scored as any payment, by the windows of what was spent, and the time since the last event goes by it too. Sets of\n"
-            "version 1 count refunds as payments; they are for models that were trained on them (`--features standard.v1`).\n\n"
-            "A transaction that was corrected is in no window of the customer, as if it had never been sent; its correction is\n"
-            "([corrections](http.md#corrections)). Windows of sets in tiles hold both. Profiles hold the first version alone.",
+            "Order as in the vector of every score; amounts are minor units of the base "
+            "currency. A feature is of the entity's\n"
+            "events in (t - delay - window, t - delay]: of an owned entity t is the "
+            "event's own time, of a profile the end of the\n"
+            "last closed tile. A set in tiles has windows whose left edge is quantised to "
+            "a tile. Amounts are added as whole\n"
+            "numbers; a feature is a float, the nearest one to the exact sum "
+            "([money](money.md)).\n\n"
+            "A refund does not raise what was spent, and does not lower it: else spending "
+            "could be hidden behind refunds. It is\n"
+            "scored as any payment, by the windows of what was spent, and the time since "
+            "the last event goes by it too. Sets of\n"
+            "version 1 count refunds as payments; they are for models that were trained on "
+            "them (`--features standard.v1`).\n\n"
+            "A transaction that was corrected is in no window of the customer, as if it "
+            "had never been sent; its correction is\n"
+            "([corrections](http.md#corrections)). Windows of sets in tiles hold both. "
+            "Profiles hold the first version alone.",
             "\n".join(_feature_set(each) for each in SETS.values()),
         ),
         "topics.md": page(
             "Topics and contracts",
-            f"A keyed topic has {DEFAULT_PARTITIONS} partitions by default, all the same number; keys are hashed by murmur2.",
-            table(("topic", "key", "cleanup", "written by", "read by", "record", "what"), topic_rows)
-            + "\n" + table(("contract", "schema id", "what"), schema_rows)
+            f"A keyed topic has {DEFAULT_PARTITIONS} partitions by default, all the same "
+            "number; keys are hashed by murmur2.",
+            table(
+                ("topic", "key", "cleanup", "written by", "read by", "record", "what"), topic_rows
+            )
+            + "\n"
+            + table(("contract", "schema id", "what"), schema_rows)
             + _SIZES
-            + table(("topic", "takes, bytes", "largest of ours", "producer's limit", "what is cut"), _limit_rows())
-            + "\n" + table(("topic", "field", "bound"), _bound_rows()),
+            + table(
+                ("topic", "takes, bytes", "largest of ours", "producer's limit", "what is cut"),
+                _limit_rows(),
+            )
+            + "\n"
+            + table(("topic", "field", "bound"), _bound_rows()),
         ),
         "metrics.md": page(
-            "Metrics", "Every service serves them at /metrics of its telemetry port.", table(("metric", "type", "what"), measured)
+            "Metrics",
+            "Every service serves them at /metrics of its telemetry port.",
+            table(("metric", "type", "what"), measured),
         ),
-    }  # fmt: skip
+    }
 
 
 def main() -> int:
@@ -188,7 +242,10 @@ def main() -> int:
             if "--check" not in sys.argv:
                 path.write_text(text)
     if stale and "--check" in sys.argv:
-        print(f"error: docs/{stale[0]} is not what its source says (scripts/docs.py): run make gen", file=sys.stderr)
+        print(
+            f"error: docs/{stale[0]} is not what its source says (scripts/docs.py): run make gen",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -1,8 +1,10 @@
-"""A day through the chart's scaling query, in a real Prometheus: how often the number of replicas changes.
+"""A day through the chart's scaling query, in a real Prometheus: how often the number of replicas
+changes.
 
-The day: transactions of the simulator by 15 s, so many that its peak needs seven cores at 60 %, and at 15:00 five minutes away.
-What scorers would have measured of it (busy seconds, ages of events) becomes blocks (`promtool tsdb create-blocks-from
-openmetrics`); the query is read from the rendered chart and evaluated over the day; then what Kubernetes' HPA does with it.
+The day: transactions of the simulator by 15 s, so many that its peak needs seven cores at 60 %, and
+at 15:00 five minutes away. What scorers would have measured of it (busy seconds, ages of events)
+becomes blocks (`promtool tsdb create-blocks-from openmetrics`); the query is read from the rendered
+chart and evaluated over the day; then what Kubernetes' HPA does with it.
 """
 
 import json
@@ -29,7 +31,9 @@ OUTAGE = (15 * 3600, 15 * 3600 + 300)
 WINDOW_S = 600
 _WORK, _AGES = "riskstream_scorer_batch_seconds_sum", "riskstream_scorer_event_age_seconds_bucket"
 _MINE, _OTHERS = 'namespace="risk",installation="risk"', 'namespace="other",installation="risk"'
-"""The release that the chart is rendered for, and one beside it that is far too busy: it must not be asked."""
+"""The release that the chart is rendered for, and one beside it that is far too busy: it must not
+be asked.
+"""
 _BUCKETS = (0.05, 0.5, 5.0)
 
 
@@ -63,7 +67,9 @@ def openmetrics(busy: NDArray[np.float64], start_s: int) -> str:
         for bound in seen:
             seen[bound] += 1000 * used * (age <= bound)
             word = "+Inf" if bound == math.inf else f"{bound}"
-            buckets.append((bound, f'{_AGES}{{{_MINE},le="{word}"}} {seen[bound]:.1f} {start_s + second}'))
+            buckets.append(
+                (bound, (f'{_AGES}{{{_MINE},le="{word}"}} {seen[bound]:.1f} {start_s + second}'))
+            )
     buckets.sort(key=lambda each: each[0])  # a series after the other, each by time
     lines = [
         f"# TYPE {_WORK} unknown",
@@ -82,7 +88,9 @@ def query_of(rendered: str) -> tuple[str, int, int]:
     for each in yaml.safe_load_all(rendered):
         if each and each["kind"] == "ScaledObject" and each["metadata"]["name"].endswith("-scorer"):
             spec = each["spec"]
-            query = next(t["metadata"]["query"] for t in spec["triggers"] if t["type"] == "prometheus")
+            query = next(
+                t["metadata"]["query"] for t in spec["triggers"] if t["type"] == "prometheus"
+            )
             return query, spec["minReplicaCount"], spec["maxReplicaCount"]
     raise ValueError("the chart has no ScaledObject of the scorer")
 
@@ -95,34 +103,59 @@ def replay(rendered: str, folder: Path) -> dict[str, Any]:
     start_s = 1_750_032_000
     (folder / "day.om").write_text(openmetrics(busy_by_step(), start_s))
     made = subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(folder / "day.om"), str(folder / "data")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            "promtool",
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            str(folder / "day.om"),
+            str(folder / "data"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if made.returncode:
         raise ValueError(f"promtool: {made.stderr[-300:]}")
     (folder / "prometheus.yaml").write_text("scrape_configs: []\n")
     port = free_port()
     server = Server(
         "prometheus",
-        ["prometheus", f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
-         f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y"],
+        [
+            "prometheus",
+            f"--config.file={folder}/prometheus.yaml",
+            f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--storage.tsdb.retention.time=100y",
+        ],
         folder / "prometheus.log",
-    )  # fmt: skip
+    )
     try:
         values = _range(port, query, start_s + 1800, start_s + DAY_S - STEP_S)
     finally:
         server.stop()
     replicas = hpa(values, least, most)
-    at = [number * STEP_S for number in range(1, len(replicas)) if replicas[number] != replicas[number - 1]]
-    together = max((sum(first <= each < first + WINDOW_S for each in at) for first in at), default=0)
+    at = [
+        number * STEP_S
+        for number in range(1, len(replicas))
+        if replicas[number] != replicas[number - 1]
+    ]
+    together = max(
+        (sum(first <= each < first + WINDOW_S for each in at) for first in at), default=0
+    )
     return {
-        "changes": len(at), "most_in_10_minutes": together, "least": min(replicas), "most": max(replicas),
+        "changes": len(at),
+        "most_in_10_minutes": together,
+        "least": min(replicas),
+        "most": max(replicas),
         "points": len(replicas),
-    }  # fmt: skip
+    }
 
 
 def hpa(values: list[float], least: int, most: int) -> list[int]:
-    """Replicas by time: up at once, down to the most that was wanted in WINDOW_S, by at most half in WINDOW_S."""
+    """Replicas by time: up at once, down to the most that was wanted in WINDOW_S, by at most half
+    in WINDOW_S.
+    """
     steps = WINDOW_S // STEP_S
     now = least
     out: list[int] = []
@@ -143,9 +176,13 @@ def _range(port: int, query: str, start_s: int, end_s: int) -> list[float]:
     out: list[float] = []
     while start_s < end_s:  # Prometheus gives 11,000 points at most
         stop_s = min(start_s + 6 * 3600, end_s)
-        given = urllib.parse.urlencode({"query": query, "start": start_s, "end": stop_s - 1, "step": STEP_S})
+        given = urllib.parse.urlencode(
+            {"query": query, "start": start_s, "end": stop_s - 1, "step": STEP_S}
+        )
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query_range?{given}", timeout=60) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/api/v1/query_range?{given}", timeout=60
+            ) as answer:
                 found = json.load(answer)["data"]["result"]
         except OSError:
             if time.monotonic() > end:

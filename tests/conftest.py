@@ -1,4 +1,6 @@
-"""One chain for the whole run: a real Kafka, a real Redis, the services as processes, a small model."""
+"""One chain for the whole run: a real Kafka, a real Redis, the services as processes, a small
+model.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,14 +31,19 @@ _SERVERS = ("tests/integration/", "tests/e2e/")
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Say what must run in one process: two share the run.
 
-    Tests of the running chain are one group, tests of the bare stack another, and every other file is a group of its own.
+    Tests of the running chain are one group, tests of the bare stack another, and every other file
+    is a group of its own.
     """
     item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest; the chaos of three brokers comes last, so that it shares the cores with no kills of others."""
-    items.sort(key=lambda item: _ORDER.get(_group(item), 3 if item.nodeid.startswith(_SERVERS) else 4))
+    """Begin with what takes longest; the chaos of three brokers comes last, so that it shares the
+    cores with no kills of others.
+    """
+    items.sort(
+        key=lambda item: _ORDER.get(_group(item), 3 if item.nodeid.startswith(_SERVERS) else 4)
+    )
 
 
 _STACKS = ("chain", "bare")
@@ -67,11 +74,15 @@ def collector() -> Iterator[Collector]:
 
 
 PATIENT = {"RISKSTREAM_SCORER_STORE_READ_TIMEOUT_MS": "1000"}
-"""No test asserts a speed: on a busy machine a row may take longer to be read than a scorer waits, which flags its score."""
+"""No test asserts a speed: on a busy machine a row may take longer to be read than a scorer waits,
+which flags its score.
+"""
 
 
 @pytest.fixture(scope="session")
-def chain(model: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def chain(
+    model: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Chain]:
     """The running chain. Tests share it: each uses customers of its own and looks at what is new.
 
     It traces the callers that ask for it, and no others.
@@ -90,7 +101,9 @@ def chain(model: Path, collector: Collector, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def bare(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A stack without services, whose group sessions end after 2 s."""
-    with Chain(tmp_path_factory.mktemp("bare"), model, names=(), session_timeout_ms=2000, env=PATIENT) as chain:
+    with Chain(
+        tmp_path_factory.mktemp("bare"), model, names=(), session_timeout_ms=2000, env=PATIENT
+    ) as chain:
         yield chain
 
 

@@ -1,4 +1,6 @@
-"""Canaries: while they are on, each array that numpy makes has a known pattern behind it, which nobody may change."""
+"""Canaries: while they are on, each array that numpy makes has a known pattern behind it, which
+nobody may change.
+"""
 
 import contextlib
 import math
@@ -14,7 +16,9 @@ _PATTERN = np.tile(np.array([0xC5, 0x3A], np.uint8), _BEHIND // 2)
 
 
 class Canaries:
-    """Every array made under `watching`; `broken` tells how many of them were written past their end."""
+    """Every array made under `watching`; `broken` tells how many of them were written past their
+    end.
+    """
 
     def __init__(self) -> None:
         self._arrays: list[tuple[Any, int]] = []

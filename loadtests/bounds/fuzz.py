@@ -1,4 +1,6 @@
-"""One episode of fuzzing: random and hostile input through the tables and the scorer's core, by a seed."""
+"""One episode of fuzzing: random and hostile input through the tables and the scorer's core, by a
+seed.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +18,14 @@ from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, 
 from riskstream.domain.risk.features.profiles.table import ProfileTable
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
 from riskstream.domain.risk.tree_paths import NO_TREES
-from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
+from riskstream.platform.kafka.lanes.ports import (
+    LIVE,
+    REPLAY,
+    REPLAY_DUPLICATE,
+    SKIP,
+    Batch,
+    ReadResult,
+)
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 
@@ -33,7 +42,9 @@ class _Steady:
 
 
 def profiles(random: Random, counts: Counter[str]) -> None:
-    """Events, labels and reads of up to 3,000 keys in batches of 1 to 4,000: in order over many tiles, or at any time."""
+    """Events, labels and reads of up to 3,000 keys in batches of 1 to 4,000: in order over many
+    tiles, or at any time.
+    """
     entity, features = _ENTITIES[int(random.integers(0, len(_ENTITIES)))]
     table = ProfileTable(features, entity.tile_ms, slots=int(random.integers(1, 64)))
     keys, at = int(random.integers(1, 3000)), NOW_MS
@@ -43,7 +54,9 @@ def profiles(random: Random, counts: Counter[str]) -> None:
         steps = random.choice(np.array([ADD, LABEL, READ], np.uint8), n, p=(0.9, 0.05, 0.05))
         slots = (keys * random.random(n) ** random.integers(1, 4)).astype(np.int32)
         if is_rising:
-            times = np.sort(at + random.integers(0, entity.tile_ms * int(random.integers(1, 40)), n))
+            times = np.sort(
+                at + random.integers(0, entity.tile_ms * int(random.integers(1, 40)), n)
+            )
         else:
             span = int(10 ** random.integers(2, 9))
             times = at + random.integers(-span, span, n)
@@ -58,12 +71,17 @@ def profiles(random: Random, counts: Counter[str]) -> None:
     again = ProfileTable(features, entity.tile_ms, slots=1)
     again.load([table.tiles_of(slot, 0, 2**62) for slot in range(min(keys, len(table.sizes)))])
     again.take(
-        np.full(keys, ADD, np.uint8), np.arange(keys, dtype=np.int32), np.full(keys, at), np.ones(keys, np.int64)
+        np.full(keys, ADD, np.uint8),
+        np.arange(keys, dtype=np.int32),
+        np.full(keys, at),
+        np.ones(keys, np.int64),
     )
 
 
 def repeats(random: Random, counts: Counter[str]) -> None:
-    """Ids of up to 50 keys, a few of them busy past the cap: repeats, corrections, other bodies, late ones, clocks that jump."""
+    """Ids of up to 50 keys, a few of them busy past the cap: repeats, corrections, other bodies,
+    late ones, clocks that jump.
+    """
     table, keys = Repeats(int(random.integers(1, 8))), int(random.integers(1, 50))
     table.grow_slots(max(keys, 8))
     names, at, rate = int(10 ** random.uniform(1, 5)), NOW_MS, float(random.choice([0, 0.01, 0.5]))
@@ -71,13 +89,24 @@ def repeats(random: Random, counts: Counter[str]) -> None:
         n = int(random.integers(1, 4000))
         slots = (keys * random.random(n) ** random.integers(1, 6)).astype(np.int32)
         times = at + random.integers(-(10**7), 10**7, n)
-        modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
+        modes = random.choice(
+            np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8),
+            n,
+            p=(0.85, 0.07, 0.04, 0.04),
+        )
         corrects = np.where(random.random(n) < rate, _hashes(random, names, n), np.uint64(0))
         told = table.tell(
-            slots, times, _hashes(random, names, n),
-            random.integers(0, 3, n) << 40, random.integers(0, 2**32, n), np.arange(n) + n * number, modes,
-            np.zeros(n, np.uint8), np.full(keys, -1, np.int64), corrects,
-        )  # fmt: skip
+            slots,
+            times,
+            _hashes(random, names, n),
+            random.integers(0, 3, n) << 40,
+            random.integers(0, 2**32, n),
+            np.arange(n) + n * number,
+            modes,
+            np.zeros(n, np.uint8),
+            np.full(keys, -1, np.int64),
+            corrects,
+        )
         table.answer(random.permutation(n), slots, told, random.integers(0, 2**32, n))
         taken, there = int(table.used[0]), len(table.entries)
         if taken > there:
@@ -94,7 +123,9 @@ def _hashes(random: Random, names: int, n: int) -> NDArray[np.uint64]:
 
 
 def windows(random: Random, counts: Counter[str]) -> None:
-    """Micro-batches through the scorer's core: corrections, hostile frames, damaged rows, partitions that come and go."""
+    """Micro-batches through the scorer's core: corrections, hostile frames, damaged rows,
+    partitions that come and go.
+    """
     features = STANDARD if random.random() < 0.6 else STANDARD_TILES
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
     core = ScorerCore(features, _Steady(), policy, _MAX_BATCH)
@@ -102,7 +133,9 @@ def windows(random: Random, counts: Counter[str]) -> None:
 
     def read(keys: dict[int, list[bytes]]) -> ReadResult:
         unreadable = frozenset(partition for partition in keys if random.random() < 0.05)
-        rows = {p: [_damaged(random, stored.get((p, key))) for key in mine] for p, mine in keys.items()}
+        rows = {
+            p: [_damaged(random, stored.get((p, key))) for key in mine] for p, mine in keys.items()
+        }
         return ReadResult(
             rows={p: mine for p, mine in rows.items() if p not in unreadable},
             unreadable=unreadable,
@@ -123,26 +156,40 @@ def windows(random: Random, counts: Counter[str]) -> None:
 
 
 def _batch(random: Random, n: int, first: int, customers: int, at: int) -> Batch:
-    names = [f"c-{int(customers * random.random() ** 2)}" * int(random.choice([1, 1, 1, 40])) for _ in range(n)]
+    names = [
+        f"c-{int(customers * random.random() ** 2)}" * int(random.choice([1, 1, 1, 40]))
+        for _ in range(n)
+    ]
     values: list[bytes | None] = [
         frame(
-            customer_id=name, transaction_id=f"t{int(random.integers(0, 500))}",
+            customer_id=name,
+            transaction_id=f"t{int(random.integers(0, 500))}",
             corrects=f"t{int(random.integers(0, 500))}" if random.random() < 0.2 else None,
-            base_amount_minor=int(random.integers(0, 10**13)), occurred_at=at + int(random.integers(-(10**6), 10**6)),
+            base_amount_minor=int(random.integers(0, 10**13)),
+            occurred_at=at + int(random.integers(-(10**6), 10**6)),
         )
         for name in names
-    ]  # fmt: skip
+    ]
     hostile = np.flatnonzero(random.random(n) < 0.1)
     for index in hostile.tolist():
         values[index] = _mutated(random, values[index] or b"")
     keys: list[bytes | None] = [name.encode() if random.random() < 0.97 else None for name in names]
-    modes = random.choice(np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04))
-    modes[hostile] = LIVE  # what was answered as good before could be read then: the core waits for such a schema
+    modes = random.choice(
+        np.array([LIVE, REPLAY, SKIP, REPLAY_DUPLICATE], np.uint8), n, p=(0.85, 0.07, 0.04, 0.04)
+    )
+    # what was answered as good before could be read then: the core waits for such a schema
+    modes[hostile] = LIVE
     offsets = np.arange(first, first + n, dtype=np.int64)
     return Batch(
-        values=values, keys=keys, partitions=random.integers(0, 4, n).astype(np.int32), offsets=offsets,
-        prevs=offsets - 1, appended_at=np.full(n, at + 2 * 10**6), modes=modes, partition_count=4,
-    )  # fmt: skip
+        values=values,
+        keys=keys,
+        partitions=random.integers(0, 4, n).astype(np.int32),
+        offsets=offsets,
+        prevs=offsets - 1,
+        appended_at=np.full(n, at + 2 * 10**6),
+        modes=modes,
+        partition_count=4,
+    )
 
 
 def _damaged(random: Random, row: bytes | None) -> bytes | None:
@@ -151,7 +198,9 @@ def _damaged(random: Random, row: bytes | None) -> bytes | None:
         return row
     values = np.frombuffer(row[: 8 * int(random.integers(0, len(row) // 8 + 1))], np.int64).copy()
     if len(values):
-        values[int(random.integers(0, len(values)))] = int(random.choice([-1, 2**62, -(2**63), 255, 10**6, 7]))
+        values[int(random.integers(0, len(values)))] = int(
+            random.choice([-1, 2**62, -(2**63), 255, 10**6, 7])
+        )
     return values.tobytes()
 
 
@@ -164,7 +213,9 @@ def _mutated(random: Random, raw: bytes) -> bytes | None:
         at = int(random.integers(0, len(out) + 1))
         kind = int(random.integers(0, 4))
         if kind == 0 and at < len(out):
-            out[at] = int(random.choice([0x00, 0x01, 0x7F, 0x80, 0xFF, int(random.integers(0, 256))]))
+            out[at] = int(
+                random.choice([0x00, 0x01, 0x7F, 0x80, 0xFF, int(random.integers(0, 256))])
+            )
         elif kind == 1:
             del out[at:]
         elif kind == 2:
@@ -181,7 +232,10 @@ def frames(random: Random, counts: Counter[str]) -> None:
         "score.v1": codec("score.v1").encode(score(reasons=["A", "B"], features=[1.0] * 9)),
     }
     for name, good in goods.items():
-        batch = [_mutated(random, good) if random.random() < 0.7 else good for _ in range(int(random.integers(1, 200)))]
+        batch = [
+            _mutated(random, good) if random.random() < 0.7 else good
+            for _ in range(int(random.integers(1, 200)))
+        ]
         columns = ColumnDecoder(name).decode(batch)
         for index in np.flatnonzero(columns.status == 0)[:5].tolist():
             columns.record(index)

@@ -1,4 +1,6 @@
-"""`python -m loadtests.chaos --minutes 10 --seed 7`: exit code 0 when everything is right and the run proves enough."""
+"""`python -m loadtests.chaos --minutes 10 --seed 7`: exit code 0 when everything is right and the
+run proves enough.
+"""
 
 import argparse
 import json
@@ -18,7 +20,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/chaos"))
     given = parser.parse_args()
     model = small_model(Path("build/loadtests/model"))
-    result = run_chaos(given.out, model, minutes=given.minutes, seed=given.seed, rate=given.rate, runtime=given.runtime)
+    result = run_chaos(
+        given.out,
+        model,
+        minutes=given.minutes,
+        seed=given.seed,
+        rate=given.rate,
+        runtime=given.runtime,
+    )
     print("\n".join(result.pop("problems")))
     print(json.dumps(result, indent=2))
     return 0 if result["ok"] else 1

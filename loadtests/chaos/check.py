@@ -26,7 +26,9 @@ INPUTS = len(STANDARD.inputs)
 
 @dataclass(slots=True)
 class Findings:
-    """`counts` of everything looked at and everything wrong; `problems` are the first of each kind, in words."""
+    """`counts` of everything looked at and everything wrong; `problems` are the first of each kind,
+    in words.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -38,13 +40,28 @@ class Findings:
 
 
 WRONG = (
-    "lost", "not_in_source", "out_of_order", "gaps", "verdict_differs", "features_differ", "correction_differs",
-    "score_differs", "decision_differs", "alerts_lost", "alerts_extra", "alerts_doubled", "poison_not_in_dlq", "dlq_extra",
-    "reader_differs", "customer_state_differs",
-)  # fmt: skip
+    "lost",
+    "not_in_source",
+    "out_of_order",
+    "gaps",
+    "verdict_differs",
+    "features_differ",
+    "correction_differs",
+    "score_differs",
+    "decision_differs",
+    "alerts_lost",
+    "alerts_extra",
+    "alerts_doubled",
+    "poison_not_in_dlq",
+    "dlq_extra",
+    "reader_differs",
+    "customer_state_differs",
+)
 """Each of these must be 0."""
 UNKNOWN = "original_unknown"
-"""The flag of a correction whose original is not there to leave: nothing else is odd with its score."""
+"""The flag of a correction whose original is not there to leave: nothing else is odd with its
+score.
+"""
 _OF_THE_WRITING = ("position", "score_offset", "ends_flush")
 """Fields of a customer's state that say when it was written, not what it is."""
 
@@ -54,12 +71,16 @@ Read = Callable[[str], list[Record]]
 
 
 def check(
-    kafka: str, model: Path | None, poison: frozenset[bytes], seen: list[tuple[int, int, int]], read: Read | None = None
+    kafka: str,
+    model: Path | None,
+    poison: frozenset[bytes],
+    seen: list[tuple[int, int, int]],
+    read: Read | None = None,
 ) -> Findings:
     """`poison` are the values that must be rejected, `seen` what the concurrent reader accepted.
 
-    `model` is None where more than one scored: then scores and decisions are not computed again. `read` where topics no
-    longer hold all that they held.
+    `model` is None where more than one scored: then scores and decisions are not computed again.
+    `read` where topics no longer hold all that they held.
     """
     read = read or partial(read_all, kafka)
     found = Findings()
@@ -112,7 +133,9 @@ def _by_partition(records: list[Record]) -> dict[int, list[Record]]:
 
 
 def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[str, Any]]]]:
-    """By partition, what the reader's rule accepts; raw repeats are counted, a first that comes late is out of order."""
+    """By partition, what the reader's rule accepts; raw repeats are counted, a first that comes
+    late is out of order.
+    """
     rule = AcceptedReader()
     out: dict[int, list[tuple[Record, dict[str, Any]]]] = {}
     srcs: dict[int, set[int]] = {}
@@ -122,7 +145,10 @@ def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[
         if rule.accept(record.partition, score["src"], score["prev"]):
             out.setdefault(record.partition, []).append((record, score))
         elif score["src"] not in known:
-            found.wrong("out_of_order", f"partition {record.partition} src {score['src']} at offset {record.offset}")
+            found.wrong(
+                "out_of_order",
+                f"partition {record.partition} src {score['src']} at offset {record.offset}",
+            )
         known.add(score["src"])
     found.counts["raw_duplicates"] = rule.dropped
     if rule.gaps:
@@ -130,8 +156,13 @@ def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[
     return out
 
 
-def _compare(found: Findings, partition: int, expected: Expected, record: Record, score: dict[str, Any]) -> None:
-    where = f"partition {partition} src {score['src']} scores.v1 offset {record.offset} appended {record.appended_at}"
+def _compare(
+    found: Findings, partition: int, expected: Expected, record: Record, score: dict[str, Any]
+) -> None:
+    where = (
+        f"partition {partition} src {score['src']} scores.v1 offset {record.offset} appended "
+        f"{record.appended_at}"
+    )
     found.counts[expected.verdict.lower()] += 1
     if _is_degraded(score):
         found.counts["degraded"] += 1
@@ -145,12 +176,17 @@ def _compare(found: Findings, partition: int, expected: Expected, record: Record
         return
     where = f"{where} {score['customer_id']}"
     if differs(expected.features, score["features"][INPUTS:]):
-        found.wrong("features_differ", f"{where}: {score['features'][INPUTS:]}, must be {expected.features}")
+        found.wrong(
+            "features_differ", f"{where}: {score['features'][INPUTS:]}, must be {expected.features}"
+        )
     else:
         found.counts["features_equal"] += 1
     said = (_left(score), UNKNOWN in score["flags"])
     if said != (expected.left, expected.is_original_unknown):
-        found.wrong("correction_differs", f"{where}: {said}, must be {(expected.left, expected.is_original_unknown)}")
+        found.wrong(
+            "correction_differs",
+            f"{where}: {said}, must be {(expected.left, expected.is_original_unknown)}",
+        )
     found.counts["corrected"] += expected.left is not None
     found.counts["original_unknown"] += expected.is_original_unknown
 
@@ -163,11 +199,15 @@ def _left(score: dict[str, Any]) -> Left | None:
     if score["corrected_at"] is None:
         return None
     return Left(
-        at=score["corrected_at"], amount=score["corrected_amount_minor"], is_refund=score["corrected_is_refund"]
-    )  # fmt: skip
+        at=score["corrected_at"],
+        amount=score["corrected_amount_minor"],
+        is_refund=score["corrected_is_refund"],
+    )
 
 
-def _model(found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _model(
+    found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
+) -> None:
     """Score and decision of every scored record, from its logged vector."""
     _repeats(found, accepted)
     pairs = [score for mine in accepted.values() for _, score in mine]
@@ -178,15 +218,29 @@ def _model(found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Rec
     again = model.predict(vectors)
     for score, value in zip(scored, again.tolist(), strict=True):
         if abs(score["score"] - value) > 1e-6:
-            found.wrong("score_differs", f"{score['transaction_id']}: {score['score']}, the model says {value}")
+            found.wrong(
+                "score_differs",
+                f"{score['transaction_id']}: {score['score']}, the model says {value}",
+            )
         card = model.card
-        expected = "APPROVE" if value < card.review_from else "REVIEW" if value < card.block_from else "BLOCK"
+        expected = (
+            "APPROVE"
+            if value < card.review_from
+            else "REVIEW"
+            if value < card.block_from
+            else "BLOCK"
+        )
         if score["decision"] != expected:
-            found.wrong("decision_differs", f"{score['transaction_id']}: {score['decision']}, must be {expected}")
+            found.wrong(
+                "decision_differs",
+                f"{score['transaction_id']}: {score['decision']}, must be {expected}",
+            )
 
 
 def _repeats(found: Findings, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
-    """A repeat was told what its original was; not compared where either was degraded, for then it may not have been known."""
+    """A repeat was told what its original was; not compared where either was degraded, for then it
+    may not have been known.
+    """
     for pairs in accepted.values():
         originals: dict[tuple[str, str], dict[str, Any]] = {}
         for _, score in pairs:
@@ -201,7 +255,9 @@ def _repeats(found: Findings, accepted: dict[int, list[tuple[Record, dict[str, A
 
 
 def _dead_letters(found: Findings, read: Read, rejected: set[tuple[int, int]]) -> None:
-    letters = {(letter.partition, letter.offset) for letter in dead_letters_of(read("transactions.v1.dlq"))}
+    letters = {
+        (letter.partition, letter.offset) for letter in dead_letters_of(read("transactions.v1.dlq"))
+    }
     found.counts["poison"] = len(rejected)
     for partition, offset in rejected - letters:
         found.wrong("poison_not_in_dlq", f"partition {partition} offset {offset}")
@@ -209,7 +265,9 @@ def _dead_letters(found: Findings, read: Read, rejected: set[tuple[int, int]]) -
         found.wrong("dlq_extra", f"partition {partition} offset {offset}")
 
 
-def _alerts(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _alerts(
+    found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
+) -> None:
     expected = {
         f"transactions.v1-{partition}-{score['src']}": score["decision"]
         for partition, pairs in accepted.items()
@@ -228,7 +286,9 @@ def _alerts(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, 
             found.wrong("alerts_doubled", f"{alert_id} {count} times")
 
 
-def _customers(found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _customers(
+    found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
+) -> None:
     """The newest state of each customer is the sum of its accepted scores."""
     newest = {(record.partition, record.key): record for record in read("customer-risk.v1")}
     states: dict[tuple[int, str], Customer] = {}
@@ -236,13 +296,16 @@ def _customers(found: Findings, read: Read, accepted: dict[int, list[tuple[Recor
         for record, score in pairs:
             if score["verdict"] == "GOOD":
                 name = score["customer_id"]
-                states.setdefault((partition, name), Customer(customer_id=name)).scores.append((record, score))
+                states.setdefault((partition, name), Customer(customer_id=name)).scores.append(
+                    (record, score)
+                )
     found.counts["customers"] = len(states)
     for (partition, name), state in states.items():
         record_found = newest.get((partition, name.encode()))
         said = codec("customer-risk.v1").decode(record_found.value) if record_found else None
         expected = state.record(partition)
-        if said is not None and said["position"] >= said["src"]:  # where it was written: a matter of batches
+        # where it was written: a matter of batches
+        if said is not None and said["position"] >= said["src"]:
             expected |= {name: said[name] for name in _OF_THE_WRITING}
         if said != expected:
             found.wrong("customer_state_differs", f"{name}: {_difference(said, expected)}")
@@ -255,16 +318,25 @@ def _difference(said: dict[str, Any] | None, expected: dict[str, Any]) -> str:
     for name, wanted in expected.items():
         if said[name] != wanted and isinstance(wanted, list):
             tiles = {tile["start_at"]: tile for tile in said[name]}
-            wrong = [(tiles.get(tile["start_at"]), tile) for tile in wanted if tiles.get(tile["start_at"]) != tile]
+            wrong = [
+                (tiles.get(tile["start_at"]), tile)
+                for tile in wanted
+                if tiles.get(tile["start_at"]) != tile
+            ]
             extra = tiles.keys() - {tile["start_at"] for tile in wanted}
-            return f"{len(wrong)} {name} tiles differ, {len(extra)} are too many; first {json.dumps(wrong[:1])}"
+            return (
+                f"{len(wrong)} {name} tiles differ, {len(extra)} are too many; first "
+                f"{json.dumps(wrong[:1])}"
+            )
         if said[name] != wanted:
             return f"{name} is {said[name]}, must be {wanted}"
     return "an unknown field"
 
 
 def _concurrent(
-    found: Findings, accepted: dict[int, list[tuple[Record, dict[str, Any]]]], seen: list[tuple[int, int, int]]
+    found: Findings,
+    accepted: dict[int, list[tuple[Record, dict[str, Any]]]],
+    seen: list[tuple[int, int, int]],
 ) -> None:
     """What the concurrent reader accepted is the beginning of what a fresh reader accepts."""
     by_partition: dict[int, list[tuple[int, int]]] = {}
@@ -274,10 +346,14 @@ def _concurrent(
         fresh = [(score["src"], record.offset) for record, score in accepted.get(partition, [])]
         for a, b in zip(mine, fresh, strict=False):
             if a != b:
-                found.wrong("reader_differs", f"partition {partition}: the concurrent reader took {a}, a fresh one {b}")
+                found.wrong(
+                    "reader_differs",
+                    f"partition {partition}: the concurrent reader took {a}, a fresh one {b}",
+                )
                 break
         if len(mine) > len(fresh):
             found.wrong(
-                "reader_differs", f"partition {partition}: the concurrent reader took {len(mine)} of {len(fresh)}"
+                "reader_differs",
+                f"partition {partition}: the concurrent reader took {len(mine)} of {len(fresh)}",
             )
     found.counts["concurrent_reader_accepted"] = len(seen)

@@ -1,4 +1,6 @@
-"""The cluster under chaos: 3 brokers, Redis, 2 scorers, a tracker; each scorer's Redis and produce path through a proxy."""
+"""The cluster under chaos: 3 brokers, Redis, 2 scorers, a tracker; each scorer's Redis and produce
+path through a proxy.
+"""
 
 import contextlib
 import os
@@ -27,10 +29,18 @@ SESSION_TIMEOUT_S = 6.0
 
 
 class Cluster:
-    """Start and stop it by `with`. Every method that hurts returns at once; those that mend say when it is done."""
+    """Start and stop it by `with`. Every method that hurts returns at once; those that mend say
+    when it is done.
+    """
 
     def __init__(
-        self, folder: Path, model: Path, *, runtime: str = "lane", brokers: int = 3, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        model: Path,
+        *,
+        runtime: str = "lane",
+        brokers: int = 3,
+        env: dict[str, str] | None = None,
     ) -> None:
         self._folder, self._runtime, self._env = folder, runtime, env or {}
         self._exits = contextlib.ExitStack()
@@ -54,7 +64,9 @@ class Cluster:
                 self.kafka_proxies.append(self._proxy(Proxy(told, real, kafka_client_id)))
             assert self.chain.stack.redis_server is not None
             for name in SCORERS:
-                self.redis_proxies[name] = self._proxy(Proxy(free_port(), self.chain.stack.redis_server.port))
+                self.redis_proxies[name] = self._proxy(
+                    Proxy(free_port(), self.chain.stack.redis_server.port)
+                )
             for name in (*SCORERS, "tracker-1"):
                 self.start(name)
             wait_ready(list(self.chain.services.values()))
@@ -78,7 +90,9 @@ class Cluster:
         if name in SCORERS:
             env |= {
                 "RISKSTREAM_SCORER_CLIENT_ID": name,
-                "RISKSTREAM_SCORER_OUTPUT_KAFKA": ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.kafka_proxies),
+                "RISKSTREAM_SCORER_OUTPUT_KAFKA": ",".join(
+                    f"127.0.0.1:{proxy.port}" for proxy in self.kafka_proxies
+                ),
                 "RISKSTREAM_SCORER_REDIS": f"redis://127.0.0.1:{self.redis_proxies[name].port}/0",
             }
             if self._runtime != "lane":
@@ -127,7 +141,9 @@ class Cluster:
 
     def _scored(self, name: str) -> float:
         with contextlib.suppress(OSError, KeyError):
-            with urllib.request.urlopen(f"{self.chain.services[name].telemetry}/metrics", timeout=2) as answer:
+            with urllib.request.urlopen(
+                f"{self.chain.services[name].telemetry}/metrics", timeout=2
+            ) as answer:
                 for line in answer.read().decode().splitlines():
                     if line.startswith('riskstream_scorer_records_total{mode="live"}'):
                         return float(line.split()[1])
@@ -168,7 +184,8 @@ class Cluster:
     def wait_in_sync(self, deadline_s: float = 60.0) -> bool:
         """True when every partition has all its replicas in sync again.
 
-        Call it once a dead broker is out of the ISR (3 s): before that it looks as if nothing had happened.
+        Call it once a dead broker is out of the ISR (3 s): before that it looks as if nothing had
+        happened.
         """
         admin = AdminClient({"bootstrap.servers": self.chain.stack.kafka, "log_level": 0})
         names = [*topics(), "__consumer_offsets"]
@@ -221,7 +238,10 @@ class Cluster:
         servers = [service.server for service in self.chain.services.values()]
         if self.chain.stack.cluster is not None:
             servers += self.chain.stack.cluster.servers
-        if self.chain.stack.redis_server is not None and self.chain.stack.redis_server.server is not None:
+        if (
+            self.chain.stack.redis_server is not None
+            and self.chain.stack.redis_server.server is not None
+        ):
             servers.append(self.chain.stack.redis_server.server)
         for server in servers:
             _signal(server, signal.SIGCONT)
@@ -241,7 +261,14 @@ class Cluster:
         end = time.monotonic() + 90
         while True:
             try:
-                wait_ready([service for name, service in self.chain.services.items() if name not in self.down], 5)
+                wait_ready(
+                    [
+                        service
+                        for name, service in self.chain.services.items()
+                        if name not in self.down
+                    ],
+                    5,
+                )
                 return
             except Fatal:
                 self.restart_ended()

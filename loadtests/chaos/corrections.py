@@ -1,4 +1,6 @@
-"""Corrections in the load: of records sent before, of some that come later, of corrected ones, of refunds, of nobody's."""
+"""Corrections in the load: of records sent before, of some that come later, of corrected ones, of
+refunds, of nobody's.
+"""
 
 import random
 from collections.abc import Iterator
@@ -17,19 +19,23 @@ Due = tuple[int, bytes, bytes]
 class Corrections:
     """Makes corrections of the rows of a load, each under the key of its original."""
 
-    def __init__(self, rng: random.Random, keys: list[bytes], frames: list[bytes], kinds: list[str]) -> None:
+    def __init__(
+        self, rng: random.Random, keys: list[bytes], frames: list[bytes], kinds: list[str]
+    ) -> None:
         self._rng, self._keys, self._frames, self._kinds = rng, keys, frames, kinds
         self._codec = codec("transaction.v1")
         self._taken: set[int] = set()
         """Rows that were corrected: each in one way."""
 
     def of(self, index: int) -> Iterator[Due]:
-        """Corrections that come up with the row, to be sent behind it or behind later ones; none for most."""
+        """Corrections that come up with the row, to be sent behind it or behind later ones; none
+        for most.
+        """
         if self._rng.random() >= (REFUND_SHARE if self._kinds[index] == "REFUND" else SHARE):
             return
-        way = self._rng.choices((self._later, self._before, self._twice, self._chain, self._unknown), (8, 4, 3, 2, 2))[
-            0
-        ]
+        way = self._rng.choices(
+            (self._later, self._before, self._twice, self._chain, self._unknown), (8, 4, 3, 2, 2)
+        )[0]
         yield from way(index)
 
     def _later(self, index: int) -> Iterator[Due]:
@@ -55,14 +61,18 @@ class Corrections:
             yield from self._sent(index, second, self._correction(self._said(index), "b"))
 
     def _chain(self, index: int) -> Iterator[Due]:
-        """A correction, and a correction of that one, in any order; sometimes another one of the original."""
+        """A correction, and a correction of that one, in any order; sometimes another one of the
+        original.
+        """
         if self._take(index):
             first, second = self._soon(index), self._soon(index)
             correction = self._correction(self._said(index), "a")
             yield from self._sent(index, first, correction)
             yield from self._sent(index, second, self._correction(correction, "b"))
             if self._rng.random() < AGAIN_SHARE:
-                yield from self._sent(index, self._soon(index), self._correction(self._said(index), "c"))
+                yield from self._sent(
+                    index, self._soon(index), self._correction(self._said(index), "c")
+                )
 
     def _unknown(self, index: int) -> Iterator[Due]:
         """Of a transaction that nobody ever sent."""
@@ -82,17 +92,23 @@ class Corrections:
         return index + self._rng.choice((self._rng.randrange(200), self._rng.randrange(3000)))
 
     def _correction(self, original: dict[str, Any], name: str) -> dict[str, Any]:
-        """Another amount, soon after the original or hours later; one in ten turns a payment into a refund or back."""
+        """Another amount, soon after the original or hours later; one in ten turns a payment into a
+        refund or back.
+        """
         after = self._rng.choice((10, 10, _HOURS * 60)) * _MINUTE_MS
         amount = original["base_amount_minor"] + self._rng.randrange(1, 1000)
         kind = original["kind"]
         if self._rng.random() < 0.1:
             kind = "PURCHASE" if kind == "REFUND" else "REFUND"
         return {
-            **original, "transaction_id": f"{original['transaction_id']}-{name}", "corrects": original["transaction_id"],
-            "amount_minor": amount, "base_amount_minor": amount, "kind": kind,
+            **original,
+            "transaction_id": f"{original['transaction_id']}-{name}",
+            "corrects": original["transaction_id"],
+            "amount_minor": amount,
+            "base_amount_minor": amount,
+            "kind": kind,
             "occurred_at": original["occurred_at"] + self._rng.randrange(after),
-        }  # fmt: skip
+        }
 
     def _sent(self, index: int, behind: int, correction: dict[str, Any]) -> Iterator[Due]:
         frame = self._codec.encode(correction)

@@ -20,7 +20,10 @@ class History:
         at = round(time.monotonic() - self._started, 2)
         with self._lock:
             self._file.write(
-                json.dumps({"at_s": at, "epoch_ms": int(time.time() * 1000), "what": what, **details}) + "\n"
+                json.dumps(
+                    {"at_s": at, "epoch_ms": int(time.time() * 1000), "what": what, **details}
+                )
+                + "\n"
             )
             self._file.flush()
             words = " ".join(f"{key}={value}" for key, value in details.items())

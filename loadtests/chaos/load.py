@@ -1,4 +1,6 @@
-"""The load: simulated transactions at a steady rate with bursts, late ones, repeats, corrections and poison, all by one seed."""
+"""The load: simulated transactions at a steady rate with bursts, late ones, repeats, corrections
+and poison, all by one seed.
+"""
 
 import heapq
 import random
@@ -35,12 +37,19 @@ def make_rows(count: int, seed: int) -> Rows:
     rng = random.Random(seed)
     customers = max(200, int(1.2 * count / (_EVENTS_PER_CUSTOMER_DAY * _CUSTOMER_DAYS)))
     start = int(time.time() * 1000) - (_CUSTOMER_DAYS + 1) * DAY_MS
-    table = simulate(Simulation(seed=seed, customers=customers, days=_CUSTOMER_DAYS, start_ms=start))
+    table = simulate(
+        Simulation(seed=seed, customers=customers, days=_CUSTOMER_DAYS, start_ms=start)
+    )
     while table.num_rows < count:
         customers *= 2
-        table = simulate(Simulation(seed=seed, customers=customers, days=_CUSTOMER_DAYS, start_ms=start))
+        table = simulate(
+            Simulation(seed=seed, customers=customers, days=_CUSTOMER_DAYS, start_ms=start)
+        )
     table = table.slice(0, count)
-    order = sorted(range(count), key=lambda index: index + (rng.randrange(200) if rng.random() < LATE_SHARE else 0))
+    order = sorted(
+        range(count),
+        key=lambda index: index + (rng.randrange(200) if rng.random() < LATE_SHARE else 0),
+    )
     table = table.take(pa.array(order))
     frames = ArrowEncoder("transaction.v1", 4096).encode(table)
     customer_ids = [name.encode() for name in table["customer_id"].to_pylist()]

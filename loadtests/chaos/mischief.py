@@ -1,4 +1,6 @@
-"""What each episode of the plan does to the cluster. Each leaves everything running when it returns."""
+"""What each episode of the plan does to the cluster. Each leaves everything running when it
+returns.
+"""
 
 import time
 from collections import Counter
@@ -19,7 +21,12 @@ class Mischief:
     """Runs episodes of one train until told to stop; `counts` says how often what was done."""
 
     def __init__(
-        self, cluster: Cluster, load: Load, reader: ConcurrentReader, history: History, counts: Counter[str]
+        self,
+        cluster: Cluster,
+        load: Load,
+        reader: ConcurrentReader,
+        history: History,
+        counts: Counter[str],
     ) -> None:
         self._cluster, self._load, self._reader, self._history = cluster, load, reader, history
         self.counts = counts
@@ -28,7 +35,9 @@ class Mischief:
         for episode in episodes:
             if time.monotonic() >= until or stop.is_set():
                 return
-            self._history.note(episode.what, target=episode.target, seconds=round(episode.seconds, 1))
+            self._history.note(
+                episode.what, target=episode.target, seconds=round(episode.seconds, 1)
+            )
             getattr(self, episode.what)(episode)
             self.counts[episode.what] += 1
             for name in self._cluster.restart_ended():
@@ -51,7 +60,9 @@ class Mischief:
         self._cluster.start("tracker-1")
 
     def pause_scorer(self, episode: Episode) -> None:
-        """In the middle of a burst, longer than its session: another takes over, then it wakes and what it had goes out."""
+        """In the middle of a burst, longer than its session: another takes over, then it wakes and
+        what it had goes out.
+        """
         wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._load.burst(BURST)
@@ -73,14 +84,18 @@ class Mischief:
             self._cluster.wait_ready()
 
     def late_append(self, _: Episode) -> None:
-        """What a scorer produced waits in the proxy; it dies, another takes over; then it arrives."""
+        """What a scorer produced waits in the proxy; it dies, another takes over; then it
+        arrives.
+        """
         wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._load.burst(BURST)
         self._arrives_late(name, self._cluster.kafka_proxies, name, "late_appends")
 
     def zombie_checkpoint(self, _: Episode) -> None:
-        """A checkpoint waits in the proxy; its scorer dies, another takes over and writes; then it arrives."""
+        """A checkpoint waits in the proxy; its scorer dies, another takes over and writes; then it
+        arrives.
+        """
         wait_until_flowing(self._load, self._reader)
         name = self._cluster.busiest()
         self._arrives_late(name, [self._cluster.redis_proxies[name]], "", "zombie_checkpoints")
@@ -146,6 +161,8 @@ class Mischief:
                 found = client.hrandfield(key) if client.info()["redis_version"] >= "6.2" else None
                 if found:
                     client.hdel(key, found)
-                    self._history.note("one field deleted", partition=partition, field=found.decode())
+                    self._history.note(
+                        "one field deleted", partition=partition, field=found.decode()
+                    )
                     break
         self.counts["store_goes_back"] += 1

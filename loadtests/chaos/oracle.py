@@ -1,7 +1,9 @@
-"""What the scores must be: one thread, plain Python, no kernel, no state but lists. Slow on purpose.
+"""What the scores must be: one thread, plain Python, no kernel, no state but lists. Slow on
+purpose.
 
-It shares nothing with the product but the record codec: windows are counted event by event, as the words of
-`domain/risk/features/declare.py` say. A correction takes the place of its original as docs/http.md says.
+It shares nothing with the product but the record codec: windows are counted event by event, as the
+words of `domain/risk/features/declare.py` say. A correction takes the place of its original as
+docs/http.md says.
 """
 
 from dataclasses import dataclass, field
@@ -12,13 +14,19 @@ import numpy as np
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WINDOWS = (10 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY)
 REMEMBERED_HOURS = 24
-"""A repeated id is told while the customer's newest event time is in an hour at most so many later than when it came."""
+"""A repeated id is told while the customer's newest event time is in an hour at most so many later
+than when it came.
+"""
 EXACT_EVENTS = 256
-"""A customer with more events than this inside 30 days is counted by tiles, up to one tile off: not compared."""
+"""A customer with more events than this inside 30 days is counted by tiles, up to one tile off: not
+compared.
+"""
 
 
 Event = tuple[int, int, int, bool, str]
-"""Time, serial number, amount, whether it is a refund (which is no spending), id of the transaction."""
+"""Time, serial number, amount, whether it is a refund (which is no spending), id of the
+transaction.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +40,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """`features` without the six inputs; `left` None where nothing leaves. `is_compared` False: only the verdict is known."""
+    """`features` without the six inputs; `left` None where nothing leaves. `is_compared` False:
+    only the verdict is known.
+    """
 
     verdict: str
     is_compared: bool = False
@@ -45,7 +55,8 @@ class Expected:
 class _Customer:
     """`ids` and `marks`: the hour of the customer's newest event time when each came.
 
-    A mark says of an id that it was corrected: by whom, so that a later correction takes that one's place.
+    A mark says of an id that it was corrected: by whom, so that a later correction takes that one's
+    place.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -58,8 +69,12 @@ class _Customer:
         """Move the clock on, forget what came long before; the hour."""
         self.newest = max(self.newest, at)
         hour = self.newest // HOUR
-        self.ids = {name: came for name, came in self.ids.items() if hour - came <= REMEMBERED_HOURS}
-        self.marks = {name: mark for name, mark in self.marks.items() if hour - mark[0] <= REMEMBERED_HOURS}
+        self.ids = {
+            name: came for name, came in self.ids.items() if hour - came <= REMEMBERED_HOURS
+        }
+        self.marks = {
+            name: mark for name, mark in self.marks.items() if hour - mark[0] <= REMEMBERED_HOURS
+        }
         return hour
 
     def take_out(self, name: str) -> Left | None:
@@ -72,14 +87,20 @@ class _Customer:
         return Left(at=gone[0], amount=gone[2], is_refund=gone[3])
 
     def correct(self, name: str, original: str, hour: int) -> Left | None:
-        """A correction takes the place of its original, or of whoever has that place; it has every place of that one then."""
+        """A correction takes the place of its original, or of whoever has that place; it has every
+        place of that one then.
+        """
         since, stands = self.marks.get(original, (hour, original))
-        self.marks |= {each: (came, name) for each, (came, who) in self.marks.items() if who == stands}
+        self.marks |= {
+            each: (came, name) for each, (came, who) in self.marks.items() if who == stands
+        }
         self.marks[original] = (since, name)
         return self.take_out(stands)
 
     def keep(self, own: Event) -> None:
-        self.events = [event for event in [*self.events, own] if event[0] > self.newest - WINDOWS[-1]]
+        self.events = [
+            event for event in [*self.events, own] if event[0] > self.newest - WINDOWS[-1]
+        ]
         self.is_hot = self.is_hot or len(self.events) > EXACT_EVENTS
 
 
@@ -91,10 +112,11 @@ class Oracle:
     serial: int = 0
 
     def apply(self, transaction: dict[str, Any], recorded: str | None = None) -> Expected:
-        """The verdict and features of this transaction, which then becomes part of its customer's past.
+        """The verdict and features of this transaction, which then becomes part of its customer's
+        past.
 
-        `recorded` is the verdict of a score that says that its row could not be read: a repeat could not be known
-        then, and what was recorded is what counts from there on.
+        `recorded` is the verdict of a score that says that its row could not be read: a repeat
+        could not be known then, and what was recorded is what counts from there on.
         """
         customer = self.customers.setdefault(transaction["customer_id"], _Customer())
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
@@ -117,18 +139,25 @@ class Oracle:
         verdict = "DUPLICATE" if is_repeat else "GOOD"
         features = _features(sorted({*customer.events, own}), own)
         is_unknown = not is_repeat and original is not None and left is None
-        if is_late:  # its correction came first: it counts for itself alone, once, and takes nobody's place
+        # its correction came first: it counts for itself alone, once, and takes nobody's place
+        if is_late:
             customer.take_out(name)
             left = Left(at=at, amount=amount, is_refund=own[3])
         if customer.is_hot:
             return Expected(verdict=verdict)
         return Expected(
-            verdict=verdict, is_compared=True, features=features, left=left, is_original_unknown=is_unknown
-        )  # fmt: skip
+            verdict=verdict,
+            is_compared=True,
+            features=features,
+            left=left,
+            is_original_unknown=is_unknown,
+        )
 
 
 def _features(events: list[Event], own: Event) -> list[float]:
-    """Counts, sums, means of spending by window; amount over the mean of the others in 30 days; seconds since the event before."""
+    """Counts, sums, means of spending by window; amount over the mean of the others in 30 days;
+    seconds since the event before.
+    """
     at, _, amount, _, _ = own
     past = [event for event in events if event[0] <= at]
     spent = [event for event in past if not event[3]]
@@ -146,4 +175,6 @@ def _features(events: list[Event], own: Event) -> list[float]:
 
 def differs(expected: list[float], found: list[float]) -> bool:
     """True where a feature is not the same 32-bit number (NaN equals NaN)."""
-    return not np.array_equal(np.array(expected, np.float32), np.array(found, np.float32), equal_nan=True)
+    return not np.array_equal(
+        np.array(expected, np.float32), np.array(found, np.float32), equal_nan=True
+    )

@@ -19,12 +19,15 @@ class _Connection:
 
 
 class Proxy:
-    """Forwards `port` to `target`. A held connection's bytes wait here and are sent on release, in order.
+    """Forwards `port` to `target`. A held connection's bytes wait here and are sent on release, in
+    order.
 
     `name_of` reads a connection's name from its first bytes (see `kafka_client_id`).
     """
 
-    def __init__(self, port: int, target: int, name_of: Callable[[bytes], str] = lambda _: "") -> None:
+    def __init__(
+        self, port: int, target: int, name_of: Callable[[bytes], str] = lambda _: ""
+    ) -> None:
         self.port, self._target, self._name_of = port, target, name_of
         self._connections: set[_Connection] = set()
         self._holding: str | None = None
@@ -126,7 +129,9 @@ class Proxy:
 
 
 def kafka_client_id(first: bytes) -> str:
-    """The client id in the header of a Kafka request: size, key, version, correlation id, then a string."""
+    """The client id in the header of a Kafka request: size, key, version, correlation id, then a
+    string.
+    """
     if len(first) < 14:
         return ""
     (length,) = struct.unpack_from(">h", first, 12)

@@ -1,4 +1,6 @@
-"""A reader that runs beside the chaos: reads scores by the reader's rule, and is restarted from its own position."""
+"""A reader that runs beside the chaos: reads scores by the reader's rule, and is restarted from its
+own position.
+"""
 
 import threading
 import time
@@ -20,7 +22,9 @@ def wait_until_flowing(load: Load, reader: "ConcurrentReader", deadline_s: float
 
 
 class ConcurrentReader(threading.Thread):
-    """`accepted` are (partition, src, offset in scores.v1) in the order in which they were taken."""
+    """`accepted` are (partition, src, offset in scores.v1) in the order in which they were
+    taken.
+    """
 
     def __init__(self, bootstrap: str, restart_every_s: float = 20.0) -> None:
         super().__init__(name="reader", daemon=True)
@@ -44,13 +48,17 @@ class ConcurrentReader(threading.Thread):
                 return
 
     def _session(self) -> None:
-        """From the position that was kept, by the metadata that was kept beside it, as a restarted process would."""
+        """From the position that was kept, by the metadata that was kept beside it, as a restarted
+        process would.
+        """
         rule = AcceptedReader()
         for partition, metadata in self._metadata.items():
             rule.resume(partition, metadata)
         score = codec("score.v1")
         end = time.monotonic() + self._every_s
-        with TopicReader(self._kafka, [SCORES], offsets=dict(self._offsets), committed_only=False) as reader:
+        with TopicReader(
+            self._kafka, [SCORES], offsets=dict(self._offsets), committed_only=False
+        ) as reader:
             while not self._done.is_set() and time.monotonic() < end:
                 for record in reader.poll(0.2):
                     found = score.decode(record.value)

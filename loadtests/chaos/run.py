@@ -24,7 +24,9 @@ SETTLE_S = 180.0
 BURST_MARGIN_PER_MINUTE = 9000
 
 
-def run_chaos(folder: Path, model: Path, *, minutes: float, seed: int, rate: float, runtime: str) -> dict[str, Any]:
+def run_chaos(
+    folder: Path, model: Path, *, minutes: float, seed: int, rate: float, runtime: str
+) -> dict[str, Any]:
     """The result, as written to `folder`/result.json; `history.txt` beside it is for a person."""
     shutil.rmtree(folder, ignore_errors=True)
     history = History(folder)
@@ -34,7 +36,14 @@ def run_chaos(folder: Path, model: Path, *, minutes: float, seed: int, rate: flo
     problems: list[str] = []
     with Cluster(folder / "cluster", model, runtime=runtime) as cluster:
         kafka = cluster.chain.stack.kafka
-        history.note("running", kafka=kafka, rate=rate, seed=seed, machine=platform.machine(), runtime=runtime)
+        history.note(
+            "running",
+            kafka=kafka,
+            rate=rate,
+            seed=seed,
+            machine=platform.machine(),
+            runtime=runtime,
+        )
         load, reader = Load(kafka, rows, rate), ConcurrentReader(kafka)
         load.start()
         reader.start()
@@ -56,12 +65,17 @@ def run_chaos(folder: Path, model: Path, *, minutes: float, seed: int, rate: flo
     all_counts = {**dict(sorted(counts.items())), **dict(sorted(found.counts.items()))}
     ok = not problems and not vacuous
     result = {
-        "name": "chaos", "ok": ok, "seconds": round(time.monotonic() - started, 1), "seed": seed, "counts": all_counts,
-    }  # fmt: skip
+        "name": "chaos",
+        "ok": ok,
+        "seconds": round(time.monotonic() - started, 1),
+        "seed": seed,
+        "counts": all_counts,
+    }
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    words = [*(f"WRONG  {each}" for each in problems), *(f"VACUOUS  {each}" for each in vacuous)] or [
-        "nothing is wrong"
-    ]
+    words = [
+        *(f"WRONG  {each}" for each in problems),
+        *(f"VACUOUS  {each}" for each in vacuous),
+    ] or ["nothing is wrong"]
     (folder / "history.txt").write_text(
         history.text() + "\n" + "\n".join(words) + "\n\n" + json.dumps(result, indent=2) + "\n"
     )
@@ -119,7 +133,9 @@ def settle(cluster: Cluster, history: History, problems: list[str]) -> None:
         for name in cluster.restart_ended():
             history.note("ended by itself", name=name)
         time.sleep(0.5)
-    problems.append(f"not settled within {SETTLE_S:.0f} s: a partition is held, or a service does not move")
+    problems.append(
+        f"not settled within {SETTLE_S:.0f} s: a partition is held, or a service does not move"
+    )
 
 
 def _vacuous(counts: Counter[str], found: Findings, minutes: float) -> list[str]:
@@ -128,7 +144,10 @@ def _vacuous(counts: Counter[str], found: Findings, minutes: float) -> list[str]
     raw, degraded = found.counts["raw_duplicates"], found.counts["degraded"]
     wanted = {
         "kills": (counts["kills"], max(1, int(20 * share))),
-        "pauses beyond the session timeout": (counts["pauses_beyond_session"], max(1, int(5 * share))),
+        "pauses beyond the session timeout": (
+            counts["pauses_beyond_session"],
+            max(1, int(5 * share)),
+        ),
         "raw duplicates dropped by readers": (raw, 1 if minutes < 2 else int(1000 * share)),
     }
     if minutes >= 2:
@@ -139,7 +158,13 @@ def _vacuous(counts: Counter[str], found: Findings, minutes: float) -> list[str]
             "checkpoints of the dead": (counts["zombie_checkpoints"], 0 if minutes < 3 else 1),
             "poisonous records": (found.counts["poison"], 1),
         }
-    out = [f"{has} {what}, {least} are asked for" for what, (has, least) in wanted.items() if has < least]
+    out = [
+        f"{has} {what}, {least} are asked for"
+        for what, (has, least) in wanted.items()
+        if has < least
+    ]
     if minutes >= 2 and degraded > 0.02 * max(found.counts["scores_accepted"], 1):
-        out.append(f"{degraded} of {found.counts['scores_accepted']} scores are degraded, 2 % are allowed")
+        out.append(
+            f"{degraded} of {found.counts['scores_accepted']} scores are degraded, 2 % are allowed"
+        )
     return out

@@ -1,4 +1,6 @@
-"""`make bench-features`: the public book's columns by our kernels and by pandas, interleaved on one core, and compared."""
+"""`make bench-features`: the public book's columns by our kernels and by pandas, interleaved on one
+core, and compared.
+"""
 
 import argparse
 import json
@@ -28,56 +30,115 @@ def main() -> int:
     data = BOOK / "transactions_dev.parquet"
     path = given.out / "features.json"
     if not data.exists():
-        write_result(path, "", [], [{"name": "every row", "why": "the handbook's data is not beside this checkout"}])
+        write_result(
+            path,
+            "",
+            [],
+            [{"name": "every row", "why": ("the handbook's data is not beside this checkout")}],
+        )
         return 0
     ours: list[dict[str, Any]] = []
     theirs: list[dict[str, Any]] = []
     book: list[dict[str, Any]] = []
-    skipped = [] if PANDAS.exists() else [{"name": "pandas", "why": "its environment is not there: make peers"}]
+    skipped = (
+        []
+        if PANDAS.exists()
+        else [{"name": "pandas", "why": ("its environment is not there: make peers")}]
+    )
     with tempfile.TemporaryDirectory() as folder:
         by_pandas, by_us = Path(folder) / "pandas.parquet", Path(folder) / "ours.parquet"
         for _ in range(given.rounds):
             ours.append(_pinned(sys.executable, "-m", "loadtests.features.ours", str(data)))
             if PANDAS.exists():
                 theirs.append(_pinned(str(PANDAS), str(PEER), "groups", str(data), str(by_pandas)))
-                book.append(_pinned(str(PANDAS), str(PEER), "book", str(data), str(Path(folder) / "book.parquet")))
+                book.append(
+                    _pinned(
+                        str(PANDAS),
+                        str(PEER),
+                        "book",
+                        str(data),
+                        str(Path(folder) / "book.parquet"),
+                    )
+                )
         riskstream = str(Path(sys.executable).with_name("riskstream"))
-        command = [riskstream, "features", "--set", "handbook", "--data", str(data), "--out", str(by_us)]
+        command = [
+            riskstream,
+            "features",
+            "--set",
+            "handbook",
+            "--data",
+            str(data),
+            "--out",
+            str(by_us),
+        ]
         subprocess.run(command, check=True, cwd=ROOT)
-        rows = _rows(ours, theirs, book, _differing(by_us, BOOK / "book_features_dev.parquet", "tie"))
+        rows = _rows(
+            ours, theirs, book, _differing(by_us, BOOK / "book_features_dev.parquet", "tie")
+        )
         if theirs:
-            for name, made in (("pandas", by_pandas), ("pandas in the book's own way", Path(folder) / "book.parquet")):
+            for name, made in (
+                ("pandas", by_pandas),
+                ("pandas in the book's own way", Path(folder) / "book.parquet"),
+            ):
                 differing = _differing(made, BOOK / "book_features_dev.parquet", "tie")
-                rows.append(Row.most(f"sampled rows that differ between {name} and the book", [differing], "rows", 0))
-    load = f"{ours[0]['rows']:,} rows of the handbook's development file, 14 columns; {given.rounds} rounds on one core"
+                rows.append(
+                    Row.most(
+                        f"sampled rows that differ between {name} and the book",
+                        [differing],
+                        "rows",
+                        0,
+                    )
+                )
+    load = (
+        f"{ours[0]['rows']:,} rows of the handbook's development file, 14 columns; "
+        f"{given.rounds} rounds on one core"
+    )
     write_result(path, load, rows, skipped)
     return 0
 
 
 def _rows(
-    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], book: list[dict[str, Any]], differing: int
+    ours: list[dict[str, Any]],
+    theirs: list[dict[str, Any]],
+    book: list[dict[str, Any]],
+    differing: int,
 ) -> list[Row]:
     seconds = [each["seconds"] for each in ours]
     rows = [
         Row.most("sampled rows that differ from the book", [differing], "rows", 0),
-        Row.least("rows a second on one core, file read and parsed", [each["rows"] / each["seconds"] for each in ours], "rows/s",
-                  500_000),
+        Row.least(
+            "rows a second on one core, file read and parsed",
+            [each["rows"] / each["seconds"] for each in ours],
+            "rows/s",
+            500_000,
+        ),
         Row.most("peak memory", [each["peak_mib"] for each in ours], "MiB", 1024),
-    ]  # fmt: skip
+    ]
     if theirs:
         pandas = [each["seconds"] for each in theirs]
-        rows.append(Row.compared("CPU, pandas groupby-rolling over ours", seconds, pandas, "s", 20, higher=True))
+        rows.append(
+            Row.compared(
+                "CPU, pandas groupby-rolling over ours", seconds, pandas, "s", 20, higher=True
+            )
+        )
         slow = [each["seconds"] for each in book]
         rows.append(
             Row.compared(
-                "CPU, pandas in the book's own way (a function a key) over ours", seconds, slow, "s", 20, higher=True
+                "CPU, pandas in the book's own way (a function a key) over ours",
+                seconds,
+                slow,
+                "s",
+                20,
+                higher=True,
             )
         )
     return rows
 
 
 def _pinned(*command: str) -> dict[str, Any]:
-    done = subprocess.run(["taskset", "-c", "1", *command], check=True, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        ["taskset", "-c", "1", *command], check=True, capture_output=True, text=True, cwd=ROOT
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

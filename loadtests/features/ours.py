@@ -1,4 +1,6 @@
-"""`python -m loadtests.features.ours DATA`: CPU seconds from the file read to the columns made, and the peak memory."""
+"""`python -m loadtests.features.ours DATA`: CPU seconds from the file read to the columns made, and
+the peak memory.
+"""
 
 import json
 import resource

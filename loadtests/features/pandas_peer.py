@@ -1,8 +1,9 @@
 """The public book's windows by pandas, in two ways. Needs pandas and pyarrow alone.
 
-`groups`: one groupby-rolling a window over all keys, the fastest that pandas allows. `book`: the book's own way (chapter 3), a
-function applied to the frame of each key. `python pandas_peer.py WAY DATA OUT` writes the columns to OUT and prints the CPU seconds
-from the file read to the columns made.
+`groups`: one groupby-rolling a window over all keys, the fastest that pandas allows. `book`: the
+book's own way (chapter 3), a function applied to the frame of each key. `python pandas_peer.py WAY
+DATA OUT` writes the columns to OUT and prints the CPU seconds from the file read to the columns
+made.
 """
 
 import json
@@ -30,7 +31,9 @@ def of_groups(frame: pd.DataFrame) -> pd.DataFrame:
         count = rolled.count().to_numpy() - late_count
         frauds = rolled.sum().to_numpy() - late_frauds
         out.loc[shop_rows, f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"] = count
-        out.loc[shop_rows, f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = pd.Series(frauds / count).fillna(0).to_numpy()
+        out.loc[shop_rows, f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = (
+            pd.Series(frauds / count).fillna(0).to_numpy()
+        )
     return out
 
 
@@ -38,8 +41,16 @@ def of_book(frame: pd.DataFrame) -> pd.DataFrame:
     """The same, key by key."""
     out = _of_time(frame)
     mine = frame[["CUSTOMER_ID", "TERMINAL_ID", "TX_DATETIME", "TX_AMOUNT", "TX_FRAUD"]]
-    cards = mine.groupby("CUSTOMER_ID", group_keys=False).apply(_customer, include_groups=False).sort_index()
-    shops = mine.groupby("TERMINAL_ID", group_keys=False).apply(_terminal, include_groups=False).sort_index()
+    cards = (
+        mine.groupby("CUSTOMER_ID", group_keys=False)
+        .apply(_customer, include_groups=False)
+        .sort_index()
+    )
+    shops = (
+        mine.groupby("TERMINAL_ID", group_keys=False)
+        .apply(_terminal, include_groups=False)
+        .sort_index()
+    )
     return pd.concat([out, cards, shops], axis=1)
 
 

@@ -1,6 +1,8 @@
-"""`make gpu-check`: the second stage on a GPU against the CPU. Skips, loudly, where there is no GPU.
+"""`make gpu-check`: the second stage on a GPU against the CPU. Skips, loudly, where there is no
+GPU.
 
-`--prepare` (in the product's environment) trains the model; the check itself needs only the extra scorer-gpu.
+`--prepare` (in the product's environment) trains the model; the check itself needs only the extra
+scorer-gpu.
 """
 
 import argparse
@@ -14,7 +16,12 @@ import onnxruntime as ort
 
 from loadtests.models.serving import by_batch, first_request
 from loadtests.rows import Row, write_result
-from riskstream.platform.adapters.onnx_session import PROVIDERS, DeviceGone, OnnxSession, off_provider
+from riskstream.platform.adapters.onnx_session import (
+    PROVIDERS,
+    DeviceGone,
+    OnnxSession,
+    off_provider,
+)
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build/gpu-check"
@@ -35,13 +42,17 @@ def main() -> int:
     for provider in ("cuda", "tensorrt"):
         try:
             if PROVIDERS[provider] not in ort.get_available_providers():
-                raise DeviceGone(f"ONNX Runtime {ort.__version__} here has no {PROVIDERS[provider]}")
+                raise DeviceGone(
+                    f"ONNX Runtime {ort.__version__} here has no {PROVIDERS[provider]}"
+                )
             rows += _check(provider, raw, inputs)
         except DeviceGone as error:
             why = str(error).splitlines()[0][:300]
             print(f"SKIPPED, not checked on a GPU: {provider}: {why}", file=sys.stderr)
             skipped.append({"name": provider, "why": why})
-    result = write_result(given.out / "gpu.json", "the student of `riskstream train --stage2 fp32`", rows, skipped)
+    result = write_result(
+        given.out / "gpu.json", "the student of `riskstream train --stage2 fp32`", rows, skipped
+    )
     return 1 if any(row["ok"] is False for row in result["rows"]) else 0
 
 
@@ -52,20 +63,29 @@ def _check(provider: str, raw: bytes, inputs: np.ndarray) -> list[Row]:
         return OnnxSession(raw, columns, where, provider=provider, cache=WORK)
 
     with tempfile.TemporaryDirectory() as folder:
-        profiled = OnnxSession(raw, columns, where, provider=provider, cache=WORK, profile=Path(folder) / provider)
+        profiled = OnnxSession(
+            raw, columns, where, provider=provider, cache=WORK, profile=Path(folder) / provider
+        )
         found = profiled.predict(inputs)
         elsewhere = off_provider(profiled.end_profiling(), provider)
     cpu = OnnxSession(raw, columns, where)
     return [
         Row.most(
-            f"{provider} against the CPU, largest difference", [float(np.abs(found - cpu.predict(inputs)).max())], "",
+            f"{provider} against the CPU, largest difference",
+            [float(np.abs(found - cpu.predict(inputs)).max())],
+            "",
             MAX_DIFFERENCE,
         ),
-        Row.most(f"{provider}: nodes that ran elsewhere {elsewhere or ''}".strip(), [float(len(elsewhere))], "", 0),
+        Row.most(
+            f"{provider}: nodes that ran elsewhere {elsewhere or ''}".strip(),
+            [float(len(elsewhere))],
+            "",
+            0,
+        ),
         first_request(provider, lambda: partial(make().predict, inputs[:1])),
         *by_batch(f"student on {provider}", make(), inputs),
         *by_batch("student on the CPU, one thread", cpu, inputs),
-    ]  # fmt: skip
+    ]
 
 
 def _prepare() -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -20,13 +21,16 @@ def by_batch(name: str, session: OnnxSession, rows: NDArray[np.float32]) -> list
     out = []
     for size in BATCHES:
         batch = np.ascontiguousarray(rows[:size])
-        rounds = [median(_times(lambda batch=batch: session.predict(batch), _TIMES)) for _ in range(5)]  # type: ignore[misc]
+        predict = partial(session.predict, batch)
+        rounds = [median(_times(predict, _TIMES)) for _ in range(5)]
         out.append(Row.figure(f"{name}, batch {size}", rounds, "us"))
     return out
 
 
 def first_request(name: str, make: Callable[[], Callable[[], object]]) -> Row:
-    """The first request to what was just made ready, over the median of those that follow: five times."""
+    """The first request to what was just made ready, over the median of those that follow: five
+    times.
+    """
     ratios = []
     for _ in range(5):
         first, *later = _times(make(), _TIMES)

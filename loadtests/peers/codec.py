@@ -60,10 +60,22 @@ def score_record(
 ) -> dict[str, Any]:
     """What the lane writes of a good record."""
     return {
-        "src": src, "prev": prev, "src_appended_at": appended_at, "verdict": "GOOD", "reason": None,
-        "reject_rules_version": 1, "transaction_id": transaction["transaction_id"],
-        "customer_id": transaction["customer_id"], "occurred_at": transaction["occurred_at"],
-        "base_amount_minor": transaction["base_amount_minor"], "base_currency": transaction["base_currency"],
-        "score": score, "decision": decision, "reasons": [], "flags": [], "model_version": "peer",
-        "feature_set": "standard.v1", "features": features,
-    }  # fmt: skip
+        "src": src,
+        "prev": prev,
+        "src_appended_at": appended_at,
+        "verdict": "GOOD",
+        "reason": None,
+        "reject_rules_version": 1,
+        "transaction_id": transaction["transaction_id"],
+        "customer_id": transaction["customer_id"],
+        "occurred_at": transaction["occurred_at"],
+        "base_amount_minor": transaction["base_amount_minor"],
+        "base_currency": transaction["base_currency"],
+        "score": score,
+        "decision": decision,
+        "reasons": [],
+        "flags": [],
+        "model_version": "peer",
+        "feature_set": "standard.v1",
+        "features": features,
+    }

@@ -22,7 +22,9 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """A backlog drained: CPU us an event of the process, and events a second, both between 20 % and 98 % of it."""
+    """A backlog drained: CPU us an event of the process, and events a second, both between 20 % and
+    98 % of it.
+    """
 
     cpu_us: float
     rate: float
@@ -30,7 +32,9 @@ class Drain:
 
 @dataclass(slots=True)
 class Contender:
-    """`command(source, output, group)` is what to run; `events` how many it gets, by which topic they are in."""
+    """`command(source, output, group)` is what to run; `events` how many it gets, by which topic
+    they are in.
+    """
 
     name: str
     events: int
@@ -63,7 +67,11 @@ class Process:
     def check(self) -> None:
         if self._process.poll() is not None:
             last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise Fatal(what=f"a contender ended: {' '.join(last)[:200]}", where=str(self._log), do="read that log")
+            raise Fatal(
+                what=f"a contender ended: {' '.join(last)[:200]}",
+                where=str(self._log),
+                do="read that log",
+            )
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -105,7 +113,9 @@ def drain(
                 each.check()
             if time.monotonic() > end:
                 raise Fatal(
-                    what=f"{contender.name} did {done} of {contender.events} in 240 s", where=output, do="read its log"
+                    what=f"{contender.name} did {done} of {contender.events} in 240 s",
+                    where=output,
+                    do="read its log",
                 )
     finally:
         for each in running:
@@ -113,7 +123,9 @@ def drain(
     first = next(sample for sample in samples if sample[0] >= 0.2 * contender.events)
     last = next(sample for sample in samples if sample[0] >= 0.98 * contender.events)
     events = last[0] - first[0]
-    return Drain(cpu_us=(last[1] - first[1]) / events * 1e6, rate=events / (last[2] - first[2])), output
+    return Drain(
+        cpu_us=(last[1] - first[1]) / events * 1e6, rate=events / (last[2] - first[2])
+    ), output
 
 
 def first_records(kafka: str, topic: str, each: int) -> list[Record]:

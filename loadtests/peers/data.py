@@ -1,4 +1,6 @@
-"""The bench's transactions: 5,000 customers, uniform, two a day each, in order of time; and their feature matrix."""
+"""The bench's transactions: 5,000 customers, uniform, two a day each, in order of time; and their
+feature matrix.
+"""
 
 from pathlib import Path
 
@@ -18,10 +20,16 @@ DAY_MS = 86_400_000
 
 
 def transactions(count: int, seed: int, end_ms: int, customers: int = CUSTOMERS) -> pa.Table:
-    """`count` rows of the contract's columns that end at `end_ms`; with as many customers as rows, one of each."""
+    """`count` rows of the contract's columns that end at `end_ms`; with as many customers as rows,
+    one of each.
+    """
     rng = np.random.default_rng(seed)
     step = DAY_MS / (2 * customers)
-    customer = rng.permutation(customers)[:count] if customers >= count else rng.integers(0, customers, count)
+    customer = (
+        rng.permutation(customers)[:count]
+        if customers >= count
+        else rng.integers(0, customers, count)
+    )
     amount = np.maximum((rng.lognormal(3.3, 1.1, count) * 100).astype(np.int64), 1)
     names = np.array([f"c{n:06d}" for n in range(customers)])
     terminal = rng.integers(0, 9000, count)
@@ -55,7 +63,9 @@ def send(kafka: str, topic: str, table: pa.Table) -> None:
     producer = BulkProducer(kafka, "bench")
     for start in range(0, len(keys), 20_000):
         part = table.slice(start, 20_000)
-        producer.send(topic, keys[start : start + 20_000], ArrowEncoder("transaction.v1", 4096).encode(part))
+        producer.send(
+            topic, keys[start : start + 20_000], ArrowEncoder("transaction.v1", 4096).encode(part)
+        )
     producer.flush()
 
 

@@ -1,4 +1,6 @@
-"""A peer: a plain confluent-kafka loop with fastavro, lists as windows and one ONNX Runtime call a batch; at least once."""
+"""A peer: a plain confluent-kafka loop with fastavro, lists as windows and one ONNX Runtime call a
+batch; at least once.
+"""
 
 import sys
 import time
@@ -29,16 +31,23 @@ def main() -> None:
     customers: dict[str, Customer] = {}
     consumer = Consumer(
         {
-            "bootstrap.servers": given.kafka, "group.id": given.group, "auto.offset.reset": "earliest",
-            "enable.auto.commit": False, "fetch.queue.backoff.ms": 2, "fetch.wait.max.ms": 100,
+            "bootstrap.servers": given.kafka,
+            "group.id": given.group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 2,
+            "fetch.wait.max.ms": 100,
         }
-    )  # fmt: skip
+    )
     producer = Producer(
         {
-            "bootstrap.servers": given.kafka, "enable.idempotence": True, "linger.ms": 0,
-            "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
+            "bootstrap.servers": given.kafka,
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": 200_000,
         }
-    )  # fmt: skip
+    )
     consumer.subscribe([given.source])
     committed = time.monotonic()
     last: dict[int, int] = {}
@@ -57,19 +66,34 @@ def main() -> None:
                 customer = customers[customer_id] = Customer()
             transactions.append(transaction)
             vectors.append(
-                inputs(transaction) + customer.add(transaction["occurred_at"], transaction["base_amount_minor"])
+                inputs(transaction)
+                + customer.add(transaction["occurred_at"], transaction["base_amount_minor"])
             )
         if not good:
             continue
         scores = model.run(None, {"features": np.array(vectors, np.float32)})[0][:, 1].tolist()
-        for message, transaction, vector, score in zip(good, transactions, vectors, scores, strict=True):
+        for message, transaction, vector, score in zip(
+            good, transactions, vectors, scores, strict=True
+        ):
             partition, offset = message.partition(), message.offset()
             assert partition is not None
             assert offset is not None
-            decision = "APPROVE" if score < given.review_from else "REVIEW" if score < given.block_from else "BLOCK"
+            decision = (
+                "APPROVE"
+                if score < given.review_from
+                else "REVIEW"
+                if score < given.block_from
+                else "BLOCK"
+            )
             frame = write(
                 score_record(
-                    transaction, offset, last.get(partition, -1), message.timestamp()[1], vector, score, decision
+                    transaction,
+                    offset,
+                    last.get(partition, -1),
+                    message.timestamp()[1],
+                    vector,
+                    score,
+                    decision,
                 )
             )
             last[partition] = offset
@@ -84,7 +108,10 @@ def main() -> None:
             committed = time.monotonic()
             producer.flush()
             consumer.commit(
-                offsets=[TopicPartition(given.source, partition, at + 1) for partition, at in last.items()],
+                offsets=[
+                    TopicPartition(given.source, partition, at + 1)
+                    for partition, at in last.items()
+                ],
                 asynchronous=True,
             )
 

@@ -5,7 +5,14 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from riskstream.domain.risk.features.declare import CUSTOMER, DAY_MS, HOUR_MS, Aggregate, Feature, FeatureSet
+from riskstream.domain.risk.features.declare import (
+    CUSTOMER,
+    DAY_MS,
+    HOUR_MS,
+    Aggregate,
+    Feature,
+    FeatureSet,
+)
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.standard import STANDARD
@@ -15,15 +22,26 @@ from riskstream.workbench.rows.dataset import texts
 def _one_window(window_ms: int) -> FeatureSet:
     kinds = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN)
     return FeatureSet(
-        name="one", version=1, inputs=(),
+        name="one",
+        version=1,
+        inputs=(),
         features=tuple(
-            Feature(name=f"{kind.name}", entity=CUSTOMER, aggregate=kind, window_ms=window_ms, reason="R") for kind in kinds
+            Feature(
+                name=f"{kind.name}",
+                entity=CUSTOMER,
+                aggregate=kind,
+                window_ms=window_ms,
+                reason="R",
+            )
+            for kind in kinds
         ),
-    )  # fmt: skip
+    )
 
 
 def apply(features: FeatureSet, table: pa.Table, chunk: int = 2048) -> tuple[KeyTable, float]:
-    """The table after all rows, and CPU us an event of the kernel alone over the last half of them: let the first fill it."""
+    """The table after all rows, and CPU us an event of the kernel alone over the last half of them:
+    let the first fill it.
+    """
     keys = KeyTable(features, slots=16384)
     ids = texts(table["customer_id"])
     times = np.array(table["occurred_at"].to_numpy())
@@ -33,13 +51,20 @@ def apply(features: FeatureSet, table: pa.Table, chunk: int = 2048) -> tuple[Key
     for start in range(0, n - chunk + 1, chunk):
         part = slice(start, start + chunk)
         data, starts, lengths = ids.spans(start, start + chunk)
-        slots, _ = keys.resolve(data, starts, lengths, np.zeros(chunk, np.int32), np.ones(chunk, np.uint8))
+        slots, _ = keys.resolve(
+            data, starts, lengths, np.zeros(chunk, np.int32), np.ones(chunk, np.uint8)
+        )
         before = time.process_time()
         keys.apply(
-            slots, times[part], amounts[part],
+            slots,
+            times[part],
+            amounts[part],
             np.arange(start, start + chunk, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
-            np.arange(start, start + chunk, dtype=np.int64), np.full(chunk, LIVE, np.uint8), np.zeros(chunk, np.uint8), out,
-        )  # fmt: skip
+            np.arange(start, start + chunk, dtype=np.int64),
+            np.full(chunk, LIVE, np.uint8),
+            np.zeros(chunk, np.uint8),
+            out,
+        )
         if start >= n // 2:
             spent += time.process_time() - before
     return keys, spent / (n / 2) * 1e6
@@ -55,7 +80,9 @@ def cost_by_window(table: pa.Table, rounds: int = 5) -> tuple[list[float], list[
 
 
 def bytes_a_key(table: pa.Table, features: FeatureSet = STANDARD) -> tuple[float, float]:
-    """(bytes of the hot state, bytes of its row in the store) a key, all of these events inside 30 days."""
+    """(bytes of the hot state, bytes of its row in the store) a key, all of these events inside 30
+    days.
+    """
     keys, _ = apply(features, table)
     rows = keys.pack(np.arange(keys.used, dtype=np.int32))
     return keys.hot_bytes() / keys.used, sum(map(len, rows)) / keys.used

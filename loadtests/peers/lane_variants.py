@@ -1,4 +1,6 @@
-"""Our lane in two variants that only the bench needs: `null` (no model, no windows) and `off` (not exact by position)."""
+"""Our lane in two variants that only the bench needs: `null` (no model, no windows) and `off` (not
+exact by position).
+"""
 
 import sys
 
@@ -22,7 +24,12 @@ from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.fold import VERDICT_GOOD, VERDICT_REJECTED, Applied, Fold, Judged
 from riskstream.scorer.policy import Policy
 
-NOTHING = FeatureSet(name="nothing", version=1, inputs=(InputFeature(name="amount", input=Input.AMOUNT),), features=())
+NOTHING = FeatureSet(
+    name="nothing",
+    version=1,
+    inputs=(InputFeature(name="amount", input=Input.AMOUNT),),
+    features=(),
+)
 
 
 class NullModel:
@@ -35,19 +42,32 @@ class NullModel:
 class NullFold(Fold):
     """Decodes and judges; keeps no state."""
 
-    def apply(self, judged: Judged, rows: ReadResult, out: NDArray[np.float32] | None = None) -> Applied:
+    def apply(
+        self, judged: Judged, rows: ReadResult, out: NDArray[np.float32] | None = None
+    ) -> Applied:
         assert out is not None
         n = len(judged.is_good)
         live = judged.batch.modes == LIVE
         scored = live & judged.is_good
         none = np.zeros(n, np.int64)
         return Applied(
-            live=live, scored=scored, slots=judged.slots,
+            live=live,
+            scored=scored,
+            slots=judged.slots,
             verdicts=np.where(scored, VERDICT_GOOD, VERDICT_REJECTED).astype(np.uint8),
-            ids=np.full(n, np.iinfo(np.uint64).max, np.uint64),  # none in the sample that gets reasons
-            told=Told(places=np.full(n, -1, np.int32), priors=none, takes=none, is_corrected=np.zeros(n, np.uint8)),
-            vectors=out[:n], is_cold=np.zeros(n, np.bool_), abandoned=rows.abandoned, ahead={},
-        )  # fmt: skip
+            # none in the sample that gets reasons
+            ids=np.full(n, np.iinfo(np.uint64).max, np.uint64),
+            told=Told(
+                places=np.full(n, -1, np.int32),
+                priors=none,
+                takes=none,
+                is_corrected=np.zeros(n, np.uint8),
+            ),
+            vectors=out[:n],
+            is_cold=np.zeros(n, np.bool_),
+            abandoned=rows.abandoned,
+            ahead={},
+        )
 
     def _find(
         self, batch: Batch, columns: Columns, is_good: NDArray[np.bool_]
@@ -67,10 +87,18 @@ class NoStore:
     def read(
         self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
     ) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        return {partition: (self._s.get(partition), [None] * len(wanted)) for partition, wanted in keys.items()}
+        return {
+            partition: (self._s.get(partition), [None] * len(wanted))
+            for partition, wanted in keys.items()
+        }
 
     def checkpoint(
-        self, partition: int, high: int, mark: Mark, rows: list[tuple[bytes, bytes]], replaces: int | None = None
+        self,
+        partition: int,
+        high: int,
+        mark: Mark,
+        rows: list[tuple[bytes, bytes]],
+        replaces: int | None = None,
     ) -> int | None:
         self._s[partition] = mark.stored_src
         return mark.stored_src
@@ -81,7 +109,10 @@ def main() -> None:
     given = Options.of(rest)
     model = OnnxModel(_folder(given.model), STANDARD)
     policy = Policy(
-        model_version="bench", review_from=given.review_from, block_from=given.block_from, paths=model.paths
+        model_version="bench",
+        review_from=given.review_from,
+        block_from=given.block_from,
+        paths=model.paths,
     )
     store: StateStore
     overrides: dict[str, object] = {}
@@ -93,9 +124,13 @@ def main() -> None:
         overrides = {"enable.gapless.guarantee": False, "enable.idempotence": False}
     compile_all()
     settings = LaneSettings(
-        kafka=given.kafka, group=given.group, source=given.source, output=given.output, dead_letters="transactions.v1.dlq",
+        kafka=given.kafka,
+        group=given.group,
+        source=given.source,
+        output=given.output,
+        dead_letters="transactions.v1.dlq",
         producer_overrides=overrides,
-    )  # fmt: skip
+    )
     lane = Lane(settings, core, store, LaneMetrics(), stop_event())
     freeze_garbage_collector()
     lane.run()

@@ -1,6 +1,8 @@
-"""Open-loop latency: a sender that keeps its own time table, a receiver, and a contender between, each a process.
+"""Open-loop latency: a sender that keeps its own time table, a receiver, and a contender between,
+each a process.
 
-`python -m loadtests.peers.latency send|receive …`; both stamp with CLOCK_MONOTONIC, which is one clock for the machine.
+`python -m loadtests.peers.latency send|receive …`; both stamp with CLOCK_MONOTONIC, which is one
+clock for the machine.
 """
 
 import json
@@ -19,12 +21,22 @@ from riskstream.platform.kafka.clients.client import GAPLESS
 RATE, WARM_S, SECONDS = 500, 5, 20
 
 
-def measure(kafka: str, contender: Contender, frames: list[tuple[bytes, bytes]], folder: Path, tag: str) -> list[float]:
-    """Latencies in ms of SECONDS of load after WARM_S, by intended send time, of what came out the first time."""
+def measure(
+    kafka: str, contender: Contender, frames: list[tuple[bytes, bytes]], folder: Path, tag: str
+) -> list[float]:
+    """Latencies in ms of SECONDS of load after WARM_S, by intended send time, of what came out the
+    first time.
+    """
     source, output = make_topic(kafka, f"lat-{tag}"), make_topic(kafka, f"lat-out-{tag}")
     path = folder / f"frames-{tag}.json"
-    path.write_text(json.dumps([[key.decode(), frame.hex()] for key, frame in frames[: RATE * (WARM_S + SECONDS)]]))
-    process = Process(contender.command(source, output, f"lat-{tag}"), {0, 1}, folder / f"{contender.slug}.log")
+    path.write_text(
+        json.dumps(
+            [[key.decode(), frame.hex()] for key, frame in frames[: RATE * (WARM_S + SECONDS)]]
+        )
+    )
+    process = Process(
+        contender.command(source, output, f"lat-{tag}"), {0, 1}, folder / f"{contender.slug}.log"
+    )
     receiver = _start("receive", kafka, output, str(RATE * (WARM_S + SECONDS)), contender.name)
     try:
         time.sleep(8)  # imports, kernels, assignment
@@ -36,21 +48,30 @@ def measure(kafka: str, contender: Contender, frames: list[tuple[bytes, bytes]],
         receiver.kill()
         process.stop()
         path.unlink()
-    names = [codec("transaction.v1").decode(frame)["transaction_id"] for _, frame in frames[: len(sent)]]
+    names = [
+        codec("transaction.v1").decode(frame)["transaction_id"] for _, frame in frames[: len(sent)]
+    ]
     missing = [name for name in names if name not in received]
     if missing:
         raise RuntimeError(f"{contender.name}: {len(missing)} of {len(names)} did not come out")
     skipped = RATE * WARM_S
-    return [(received[name] - at) * 1000 for name, at in zip(names[skipped:], sent[skipped:], strict=True)]
+    return [
+        (received[name] - at) * 1000
+        for name, at in zip(names[skipped:], sent[skipped:], strict=True)
+    ]
 
 
 def _start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "loadtests.peers.latency", *arguments], stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", "loadtests.peers.latency", *arguments], stdout=subprocess.PIPE
+    )
 
 
 def send(kafka: str, topic: str, path: str) -> None:
     """Prints the intended send times, s."""
-    rows = [(key.encode(), bytes.fromhex(frame)) for key, frame in json.loads(Path(path).read_text())]
+    rows = [
+        (key.encode(), bytes.fromhex(frame)) for key, frame in json.loads(Path(path).read_text())
+    ]
     producer = Producer({"bootstrap.servers": kafka, **GAPLESS})
     producer.list_topics(topic, 10)
     start = time.monotonic() + 0.5

@@ -18,20 +18,30 @@ def write_page(path: Path, result: dict[str, Any], cpu: dict[str, float]) -> Non
     for row in result["rows"]:
         met = "" if row["ok"] is None else "yes" if row["ok"] else "**no**"
         cells = [
-            row["name"], f"{row['ours']:,.5g} {row['unit']}", "" if row["theirs"] is None else f"{row['theirs']:,.5g}",
-            "" if row["ratio"] is None else f"{row['ratio']:,.4g}", "" if row["goal"] is None else f"{row['goal']:,g}", met,
+            row["name"],
+            f"{row['ours']:,.5g} {row['unit']}",
+            "" if row["theirs"] is None else f"{row['theirs']:,.5g}",
+            "" if row["ratio"] is None else f"{row['ratio']:,.4g}",
+            "" if row["goal"] is None else f"{row['goal']:,g}",
+            met,
             row["spread"],
-        ]  # fmt: skip
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     skipped = "".join(f"\nSkipped: {each['name']}: {each['why']}\n" for each in result["skipped"])
     path.write_text(
-        "# The scorer beside its peers\n\n<!-- Written by `make bench-scorer ARGS=\"--page docs/benchmark-scorer.md\"`. -->\n"
-        f"Measured {datetime.datetime.now(datetime.UTC):%Y-%m-%d} on {result['machine']}. {result['load']}.\n"
-        "Everyone reads, windows, scores by the same 100 trees and writes the same records; scores are equal within 1e-5,\n"
-        "else a contender does not count. CPU is user and system time of the contender's process alone, pinned to a core of its\n"
-        "own, over the middle of a drained backlog; medians over the rounds. How each peer is written: `loadtests/peers/`.\n\n"
-        + "\n".join(lines) + f"\n{skipped}\n![CPU a scored event]({chart.name})\n"
-    )  # fmt: skip
+        '# The scorer beside its peers\n\n<!-- Written by `make bench-scorer ARGS="--page '
+        'docs/benchmark-scorer.md"`. -->\n'
+        f"Measured {datetime.datetime.now(datetime.UTC):%Y-%m-%d} on {result['machine']}. "
+        f"{result['load']}.\n"
+        "Everyone reads, windows, scores by the same 100 trees and writes the same "
+        "records; scores are equal within 1e-5,\n"
+        "else a contender does not count. CPU is user and system time of the contender's "
+        "process alone, pinned to a core of its\n"
+        "own, over the middle of a drained backlog; medians over the rounds. How each peer "
+        "is written: `loadtests/peers/`.\n\n"
+        + "\n".join(lines)
+        + f"\n{skipped}\n![CPU a scored event]({chart.name})\n"
+    )
 
 
 def _chart(cpu: dict[str, float]) -> str:
@@ -49,7 +59,9 @@ def _chart(cpu: dict[str, float]) -> str:
         )
     high = 60 + len(cpu) * _BAR
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {high}" font-family="sans-serif" font-size="13">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {high}" '
+        'font-family="sans-serif" font-size="13">'
         f'<rect width="{_WIDE}" height="{high}" fill="white"/>'
-        f'<text x="12" y="24" font-size="15">CPU a scored event, microseconds (less is better)</text>{"".join(bars)}</svg>\n'
+        '<text x="12" y="24" font-size="15">CPU a scored event, microseconds (less is '
+        f"better)</text>{''.join(bars)}</svg>\n"
     )

@@ -1,4 +1,6 @@
-"""A peer: Quix Streams 3. It hands over one message at a time, so the model is called for each. Runs in its own environment."""
+"""A peer: Quix Streams 3. It hands over one message at a time, so the model is called for each.
+Runs in its own environment.
+"""
 
 import sys
 
@@ -29,7 +31,11 @@ def main() -> None:
         commit_interval=1.0,
         loglevel="WARNING",
         consumer_extra_config={"fetch.queue.backoff.ms": 2, "fetch.wait.max.ms": 100},
-        producer_extra_config={"enable.idempotence": True, "linger.ms": 0, "partitioner": "murmur2_random"},
+        producer_extra_config={
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "partitioner": "murmur2_random",
+        },
     )
     source = app.topic(given.source, value_deserializer="bytes", key_deserializer="bytes")
     output = app.topic(given.output, value_serializer="bytes", key_serializer="bytes")
@@ -40,12 +46,22 @@ def main() -> None:
         customer = customers.get(customer_id)
         if customer is None:
             customer = customers[customer_id] = Customer()
-        vector = inputs(transaction) + customer.add(transaction["occurred_at"], transaction["base_amount_minor"])
+        vector = inputs(transaction) + customer.add(
+            transaction["occurred_at"], transaction["base_amount_minor"]
+        )
         value = float(run(None, {"features": np.array([vector], np.float32)})[0][0, 1])
         context = message_context()
         partition, offset = context.partition, context.offset
-        decision = "APPROVE" if value < given.review_from else "REVIEW" if value < given.block_from else "BLOCK"
-        record = score_record(transaction, offset, last.get(partition, -1), timestamp, vector, value, decision)
+        decision = (
+            "APPROVE"
+            if value < given.review_from
+            else "REVIEW"
+            if value < given.block_from
+            else "BLOCK"
+        )
+        record = score_record(
+            transaction, offset, last.get(partition, -1), timestamp, vector, value, decision
+        )
         last[partition] = offset
         return write(record)
 

@@ -42,7 +42,8 @@ def main() -> None:
         if time.monotonic() - committed > 1:
             committed = time.monotonic()
             source.commit(
-                offsets=[TopicPartition(given.source, p, at + 1) for p, at in last.items()], asynchronous=True
+                offsets=[TopicPartition(given.source, p, at + 1) for p, at in last.items()],
+                asynchronous=True,
             )
 
 

@@ -1,6 +1,8 @@
-"""The `standard` features in plain Python, as a careful author of a peer would write them: one event, a few microseconds.
+"""The `standard` features in plain Python, as a careful author of a peer would write them: one
+event, a few microseconds.
 
-Events of a customer come in order of time here. Standard library only: peers run in environments of their own.
+Events of a customer come in order of time here. Standard library only: peers run in environments of
+their own.
 """
 
 WINDOWS = (600_000, 3_600_000, 86_400_000, 604_800_000, 2_592_000_000)
@@ -47,7 +49,25 @@ class Customer:
         c0, c1, c2, c3, c4 = counts
         others = s4 - amount
         over = amount * (c4 - 1) / others if c4 > 1 and others > 0 else NAN
-        return [c0, c1, c2, c3, c4, s0, s1, s2, s3, s4, s0 / c0, s1 / c1, s2 / c2, s3 / c3, s4 / c4, over, since]
+        return [
+            c0,
+            c1,
+            c2,
+            c3,
+            c4,
+            s0,
+            s1,
+            s2,
+            s3,
+            s4,
+            s0 / c0,
+            s1 / c1,
+            s2 / c2,
+            s3 / c3,
+            s4 / c4,
+            over,
+            since,
+        ]
 
 
 def inputs(transaction: dict) -> list[float]:  # type: ignore[type-arg]
@@ -55,6 +75,10 @@ def inputs(transaction: dict) -> list[float]:  # type: ignore[type-arg]
     at = transaction["occurred_at"]
     mcc = transaction["mcc"]
     return [
-        transaction["base_amount_minor"], at // 3_600_000 % 24, (at // 86_400_000 + 3) % 7, KINDS[transaction["kind"]],
-        CHANNELS[transaction["channel"]], NAN if mcc is None else mcc,
-    ]  # fmt: skip
+        transaction["base_amount_minor"],
+        at // 3_600_000 % 24,
+        (at // 86_400_000 + 3) % 7,
+        KINDS[transaction["kind"]],
+        CHANNELS[transaction["channel"]],
+        NAN if mcc is None else mcc,
+    ]

@@ -1,4 +1,6 @@
-"""`python -m loadtests.proof [--only NAME,…]`: runs the proofs; build/proof/<name>.json says what each counted."""
+"""`python -m loadtests.proof [--only NAME,…]`: runs the proofs; build/proof/<name>.json says what
+each counted.
+"""
 
 import argparse
 import json
@@ -34,22 +36,39 @@ OUT = Path("build/proof")
 
 
 def fault_points(_folder: Path, _model: Path, _seed: int) -> Found:
-    """Scorer (three times), tracker, profiler and reporter ended at every step, by a kill, an exception and a second Ctrl-C."""
+    """Scorer (three times), tracker, profiler and reporter ended at every step, by a kill, an
+    exception and a second Ctrl-C.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/e2e/test_fault_points.py", "tests/integration/test_exceptions.py",
-         "tests/integration/test_reporter.py",
-         "tests/integration/test_profiler.py::test_a_profiler_that_fails_at_a_step_is_as_if_it_did_not",
-         "--timeout", "1200"],
-        env={**os.environ, "RISKSTREAM_FAULT_TIMES": "3"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "tests/e2e/test_fault_points.py",
+            "tests/integration/test_exceptions.py",
+            "tests/integration/test_reporter.py",
+            "tests/integration/test_profiler.py::test_a_profiler_that_fails_at_a_step_is_as_if_it_did_not",
+            "--timeout",
+            "1200",
+        ],
+        env={**os.environ, "RISKSTREAM_FAULT_TIMES": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     passed = done.stdout.count(" passed") and int(done.stdout.rsplit(" passed", 1)[0].split()[-1])
-    return Counter(passed=int(passed)), [] if done.returncode == 0 else done.stdout.splitlines()[-20:]
+    return Counter(passed=int(passed)), [] if done.returncode == 0 else done.stdout.splitlines()[
+        -20:
+    ]
 
 
 def chaos(folder: Path, model: Path, seed: int, *, minutes: float, runtime: str) -> Found:
     """The mix, and the same against Faust, whose losses are published without a goal."""
     result = run_chaos(folder, model, minutes=minutes, seed=seed, rate=300, runtime=runtime)
-    return Counter(result["counts"]), [] if result["ok"] or runtime != "lane" else result["problems"]
+    return Counter(result["counts"]), [] if result["ok"] or runtime != "lane" else result[
+        "problems"
+    ]
 
 
 PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
@@ -65,7 +84,9 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "gap-broker-away": lambda f, m, s: play(f, m, s, named.gap_broker_away, rate=30, count=16_000),
     "reader-restart": lambda f, m, s: play(f, m, s, named.reader_restart, reader_every_s=2),
     "markers": lambda f, m, s: play(f, m, s, named.markers),
-    "revoke-inside-consume": lambda f, m, s: play(f, m, s, named.revoke_inside_consume, count=20_000),
+    "revoke-inside-consume": lambda f, m, s: play(
+        f, m, s, named.revoke_inside_consume, count=20_000
+    ),
     "swap": lambda f, m, s: play(f, m, s, named.swap),
     "upstream-duplicate": lambda f, m, s: play(f, m, s, named.upstream_duplicate, count=16_000),
     "expired": expired,
@@ -81,14 +102,16 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "handbook-stack": handbook,
     "chaos": partial(chaos, minutes=10, runtime="lane"),
     "chaos-faust": partial(chaos, minutes=3, runtime="faust"),
-}  # fmt: skip
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="loadtests.proof", description=__doc__)
     parser.add_argument("--only", default="", help=f"of {', '.join(PROOFS)}")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--page", type=Path, default=None, help="write the page of the docs there, from all results")
+    parser.add_argument(
+        "--page", type=Path, default=None, help="write the page of the docs there, from all results"
+    )
     given = parser.parse_args()
     names = [name for name in given.only.split(",") if name] or list(PROOFS)
     unknown = [name for name in names if name not in PROOFS]
@@ -106,18 +129,27 @@ def main() -> int:
         except Exception as error:
             counts, problems = Counter(), [f"{type(error).__name__}: {error}"]
         result = {
-            "name": name, "on": f"{datetime.now(UTC):%Y-%m-%d}", "ok": not problems,
-            "seconds": round(time.monotonic() - started, 1), "seed": given.seed,
+            "name": name,
+            "on": f"{datetime.now(UTC):%Y-%m-%d}",
+            "ok": not problems,
+            "seconds": round(time.monotonic() - started, 1),
+            "seed": given.seed,
             "counts": dict(sorted(counts.items())),
-        }  # fmt: skip
+        }
         (OUT / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-        print(f"PROOF {name}: {'ok' if not problems else 'WRONG'} in {result['seconds']} s", flush=True)
+        print(
+            f"PROOF {name}: {'ok' if not problems else 'WRONG'} in {result['seconds']} s",
+            flush=True,
+        )
         for problem in problems[:10]:
             print(f"  {problem[:400]}", flush=True)
         failed += [name] if problems else []
     if given.page:
         write_page(given.page, OUT)
-    print(f"{len(names) - len(failed)} of {len(names)} proofs hold{': not ' + ', '.join(failed) if failed else ''}")
+    print(
+        f"{len(names) - len(failed)} of {len(names)} proofs "
+        f"hold{': not ' + ', '.join(failed) if failed else ''}"
+    )
     return 1 if failed else 0
 
 

@@ -1,7 +1,9 @@
-"""Every service drains a backlog of transactions and labels: cold, and again after all of them were killed in the middle.
+"""Every service drains a backlog of transactions and labels: cold, and again after all of them were
+killed in the middle.
 
-Scores, alerts and customers' states are compared with the oracle of `loadtests/chaos`. Profiles are compared with one of
-their own here: plain Python, which shares nothing with the product but the record codec and the hash of an id.
+Scores, alerts and customers' states are compared with the oracle of `loadtests/chaos`. Profiles are
+compared with one of their own here: plain Python, which shares nothing with the product but the
+record codec and the hash of an id.
 """
 
 import os
@@ -29,14 +31,23 @@ COUNT = 500_000
 LABEL_SHARE = 0.05
 SERVICES = ("scorer", "tracker", "profiler", "reporter")
 GROUPS = {
-    "scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),
+    "scorer": ("transactions.v1",),
+    "tracker": ("scores.v1",),
+    "profiler-shuffle": ("transactions.v1", "labels.v1"),
     "profiler": ("profile-events.v1",),
-}  # fmt: skip
+}
 DRAIN_S = 900.0
 REPEATS_TOLD = 16
 COMPARED_MS = 20 * DAY_MS
 """Tiles that end so long before the latest event, or later, are held by every window."""
-_SHARED = ("transaction_id", "customer_id", "occurred_at", "base_currency", "terminal_id", "device_id")
+_SHARED = (
+    "transaction_id",
+    "customer_id",
+    "occurred_at",
+    "base_currency",
+    "terminal_id",
+    "device_id",
+)
 """What a label says as its transaction does."""
 Found = tuple[Counter[str], list[str]]
 
@@ -92,7 +103,9 @@ def _run(folder: Path, model: Path, seed: int, count: int, *, is_killed: bool) -
 
 
 def _labels(rows: Rows, seed: int) -> Iterator[tuple[bytes, bytes]]:
-    """(key, frame) of labels of some of the transactions, a third of them said twice by different people."""
+    """(key, frame) of labels of some of the transactions, a third of them said twice by different
+    people.
+    """
     rng = random.Random(seed)
     transactions, labels = codec("transaction.v1"), codec("label.v1")
     for key, value in zip(rows.keys, rows.values, strict=True):
@@ -101,24 +114,34 @@ def _labels(rows: Rows, seed: int) -> Iterator[tuple[bytes, bytes]]:
         of = transactions.decode(value)
         for source in ("CUSTOMER", "CHARGEBACK")[: 1 + (rng.random() < 1 / 3)]:
             label = {
-                **{name: of[name] for name in _SHARED}, "label_id": f"{of['transaction_id']}-{source}", "source": source,
-                "outcome": rng.choice(("FRAUD", "GENUINE")), "known_at": of["occurred_at"] + rng.randrange(DAY_MS), "loss_minor": 0,
-            }  # fmt: skip
+                **{name: of[name] for name in _SHARED},
+                "label_id": f"{of['transaction_id']}-{source}",
+                "source": source,
+                "outcome": rng.choice(("FRAUD", "GENUINE")),
+                "known_at": of["occurred_at"] + rng.randrange(DAY_MS),
+                "loss_minor": 0,
+            }
             yield key, labels.encode(label)
 
 
 def _wait(chain: Chain, share: float) -> float:
-    """Return when every group has done so much of its topics, or the time is over; the least share done."""
+    """Return when every group has done so much of its topics, or the time is over; the least share
+    done.
+    """
     admin = TopicAdmin(chain.stack.kafka)
     end = time.monotonic() + DRAIN_S
     least = 0.0
-    while time.monotonic() < end and all(each.server.is_running for each in chain.services.values()):
+    while time.monotonic() < end and all(
+        each.server.is_running for each in chain.services.values()
+    ):
         shares = []
         for group, names in GROUPS.items():
             done = admin.group_offsets(group)
             for topic in names:
                 ends = admin.end_offsets(topic, DEFAULT_PARTITIONS)
-                reached = sum(min(done.get((topic, number), 0), at) for number, at in enumerate(ends))
+                reached = sum(
+                    min(done.get((topic, number), 0), at) for number, at in enumerate(ends)
+                )
                 shares.append(reached / sum(ends) if sum(ends) else 0.0)
         least = min(shares)
         if least >= share:
@@ -134,7 +157,9 @@ def _wait_for_report(chain: Chain, problems: list[str]) -> None:
     text = ""
     while time.monotonic() < end and _value(text, "riskstream_reporter_reports_total") == 0:
         time.sleep(1)
-        with urllib.request.urlopen(f"{chain.services['reporter'].telemetry}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"{chain.services['reporter'].telemetry}/metrics", timeout=10
+        ) as answer:
             text = answer.read().decode()
     if _value(text, "riskstream_reporter_reports_total") == 0:
         problems.append("no report within 120 s")
@@ -147,7 +172,9 @@ def _value(text: str, name: str) -> float:
 
 
 def profiles_differ(found: Findings, read: Read, rows: Rows) -> None:
-    """The shuffle's events are those of the good transactions; the profiles' tiles are the fold of the events."""
+    """The shuffle's events are those of the good transactions; the profiles' tiles are the fold of
+    the events.
+    """
     fields = {entity.name: entity.key for entity in STANDARD_PROFILES.profiles}
     transactions = codec("transaction.v1")
     expected: Counter[tuple[str, str]] = Counter()
@@ -156,7 +183,9 @@ def profiles_differ(found: Findings, read: Read, rows: Rows) -> None:
             said = transactions.decode(value)
             if said["corrects"] is not None:  # a profile keeps what was said first
                 continue
-            expected.update((name, said[key]) for name, key in fields.items() if said[key] is not None)
+            expected.update(
+                (name, said[key]) for name, key in fields.items() if said[key] is not None
+            )
     events = list(_events(read))
     seen = Counter((each["entity"], each["key"]) for each in events if each["kind"] == "EVENT")
     found.counts.update(profile_events=sum(seen.values()))
@@ -174,7 +203,9 @@ def profiles_differ(found: Findings, read: Read, rows: Rows) -> None:
 
 
 def _events(read: Read) -> Iterator[dict[str, Any]]:
-    """Profile events as the reader's rule accepts them: of each source partition, kind and index in rising order."""
+    """Profile events as the reader's rule accepts them: of each source partition, kind and index in
+    rising order.
+    """
     frames, newest = codec("profile-event.v1"), dict[tuple[Any, ...], int]()
     for record in read("profile-events.v1"):
         event = frames.decode(record.value)
@@ -200,7 +231,9 @@ def _fold(events: list[dict[str, Any]]) -> dict[tuple[str, str, int], tuple[int,
                 tile[0] += 1
                 tile[1] += event["amount_minor"]
             continue
-        rank = {"CHARGEBACK": 4, "ANALYST": 3, "CUSTOMER": 2, "IMPORT": 1, "UNKNOWN": 0}[event["source"]]
+        rank = {"CHARGEBACK": 4, "ANALYST": 3, "CUSTOMER": 2, "IMPORT": 1, "UNKNOWN": 0}[
+            event["source"]
+        ]
         stands = (rank, event["known_at"], event["outcome"] != "FRAUD")
         before, was = best.get((*key, event["transaction_hash"]), ((-1, 0, 0), False))
         if stands > before:
@@ -220,7 +253,10 @@ def _held(read: Read) -> dict[tuple[str, str, int], tuple[int, int, int]]:
             newest[(record.partition, record.key)] = frames.decode(record.value)
     return {
         (state["entity"], state["key"], end): (count, total, frauds)
-        for state in newest.values() if state["entity"] and state["ends"]
-        for end, count, total, frauds in zip(state["ends"], state["counts"], state["sums"], state["frauds"], strict=True)
+        for state in newest.values()
+        if state["entity"] and state["ends"]
+        for end, count, total, frauds in zip(
+            state["ends"], state["counts"], state["sums"], state["frauds"], strict=True
+        )
         if count or total or frauds
-    }  # fmt: skip
+    }

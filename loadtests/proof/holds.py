@@ -1,4 +1,6 @@
-"""Expired: where the way back is unknowable, scorers hold, refuse to start, or go on and say so; nothing is guessed."""
+"""Expired: where the way back is unknowable, scorers hold, refuse to start, or go on and say so;
+nothing is guessed.
+"""
 
 import time
 from collections import Counter
@@ -22,7 +24,9 @@ def _output_expired(cluster: Cluster, admin: AdminClient) -> None:
     """Redis is empty and the scores that would say what was answered are gone."""
     cluster.redis().flushall()
     ends = TopicAdmin(cluster.chain.stack.kafka).end_offsets("scores.v1", DEFAULT_PARTITIONS)
-    for future in admin.delete_records([TopicPartition("scores.v1", n, at) for n, at in enumerate(ends)]).values():
+    for future in admin.delete_records(
+        [TopicPartition("scores.v1", n, at) for n, at in enumerate(ends)]
+    ).values():
         future.result(20)
 
 
@@ -33,12 +37,16 @@ def _topic_recreated(cluster: Cluster, admin: AdminClient) -> None:
 
 
 def _partition_added(_: Cluster, admin: AdminClient) -> None:
-    admin.create_partitions([NewPartitions("transactions.v1", DEFAULT_PARTITIONS + 1)])["transactions.v1"].result(20)
+    admin.create_partitions([NewPartitions("transactions.v1", DEFAULT_PARTITIONS + 1)])[
+        "transactions.v1"
+    ].result(20)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is done to a cluster at rest, and what the next scorer's log must say: `says` so many `times`."""
+    """What is done to a cluster at rest, and what the next scorer's log must say: `says` so many
+    `times`.
+    """
 
     name: str
     do: Callable[[Cluster, AdminClient], None]
@@ -50,15 +58,34 @@ class Case:
 
 HELD = '"event": "partition held"'
 CASES = (
-    Case("output expired, hold", _output_expired, HELD, DEFAULT_PARTITIONS, env={"RISKSTREAM_SCORER_ON_STATE_LOST": "hold"}),
-    Case("output expired, goes on flagged", _output_expired, '"event": "state is lost', DEFAULT_PARTITIONS, is_ready=True),
+    Case(
+        "output expired, hold",
+        _output_expired,
+        HELD,
+        DEFAULT_PARTITIONS,
+        env={"RISKSTREAM_SCORER_ON_STATE_LOST": "hold"},
+    ),
+    Case(
+        "output expired, goes on flagged",
+        _output_expired,
+        '"event": "state is lost',
+        DEFAULT_PARTITIONS,
+        is_ready=True,
+    ),
     Case("topic recreated, held", _topic_recreated, HELD, DEFAULT_PARTITIONS),
-    Case("partition added, refused", _partition_added, "error: scores.v1 has 4 partitions, transactions.v1 has 5", 1),
-)  # fmt: skip
+    Case(
+        "partition added, refused",
+        _partition_added,
+        "error: scores.v1 has 4 partitions, transactions.v1 has 5",
+        1,
+    ),
+)
 
 
 def expired(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[str]]:
-    """Each case on a cluster of its own: the scorer does what the case says, and answers nothing a second time."""
+    """Each case on a cluster of its own: the scorer does what the case says, and answers nothing a
+    second time.
+    """
     counts: Counter[str] = Counter()
     problems = []
     for case in CASES:
@@ -79,7 +106,9 @@ def expired(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[st
             words = len(log.read_text())
             started = cluster.start("scorer-1")
             end = time.monotonic() + DEADLINE_S
-            while (said := log.read_text()[words:].count(case.says)) < case.times and time.monotonic() < end:
+            while (
+                said := log.read_text()[words:].count(case.says)
+            ) < case.times and time.monotonic() < end:
                 time.sleep(0.2)
             time.sleep(3)  # for what would come after it
             counts[case.name] = said

@@ -1,4 +1,6 @@
-"""Records of releases.v1 that nobody should act on: of strangers without a key, and of a signer whose files are wrong."""
+"""Records of releases.v1 that nobody should act on: of strangers without a key, and of a signer
+whose files are wrong.
+"""
 
 import base64
 import hashlib
@@ -39,10 +41,18 @@ _BOMB = 120_000_000
 
 
 class Hostile:
-    """`private` is the key that scorers follow; `packed` a release of it, and the model folder it was packed from."""
+    """`private` is the key that scorers follow; `packed` a release of it, and the model folder it
+    was packed from.
+    """
 
     def __init__(self, kafka: str, private: Path, folder: Path, packed: bytes, model: Path) -> None:
-        self._kafka, self._private, self._folder, self._packed, self._model = kafka, private, folder, packed, model
+        self._kafka, self._private, self._folder, self._packed, self._model = (
+            kafka,
+            private,
+            folder,
+            packed,
+            model,
+        )
         self._mine = public_of(private)
         self._other = folder / "strangers"
         make_keys(self._other)
@@ -68,7 +78,9 @@ class Hostile:
             release_id = self._id_of(raw)
             content = self._content(release_id, raw)
             sha256 = hashlib.sha256(raw).hexdigest()
-            self._head = self._head.activated(Active(release_id=release_id, sha256=sha256, at=0, by="mallory"))
+            self._head = self._head.activated(
+                Active(release_id=release_id, sha256=sha256, at=0, by="mallory")
+            )
             yield f"archive: {name}", [content, self._signed(self._head)], 1
             self._head = self._head.without(Withdrawn(release_id=release_id, at=0, by="mallory"))
 
@@ -84,10 +96,16 @@ class Hostile:
     def _strangers(self) -> Iterator[Case]:
         path = str(self._folder / "pwned")
         evil = base64.b64encode(_zip({"../" * 12 + path: b"x"})).decode()
-        yield "a path as id, unsigned", [(path.encode(), self._record(path, content_base64=evil, status="ACTIVE"))], 1
+        yield (
+            "a path as id, unsigned",
+            [(path.encode(), self._record(path, content_base64=evil, status="ACTIVE"))],
+            1,
+        )
         now = self._signed(self._head)
         said = codec(CONTRACT).decode(now[1])
-        forged = said["statement"].replace(f'"number":{self._head.number}', f'"number":{self._head.number + 9}')
+        forged = said["statement"].replace(
+            f'"number":{self._head.number}', f'"number":{self._head.number + 9}'
+        )
         yield (
             "a statement changed after it was signed",
             [(now[0], codec(CONTRACT).encode({**said, "statement": forged}))],
@@ -102,11 +120,19 @@ class Hostile:
         key = head_key(SET, self._mine.fingerprint)
         heads = [each.value for each in read_standing(self._kafka).records if each.key == now[0]]
         yield "a copy of an old head", [(now[0], heads[0])], 1
-        yield "junk under any key", [(b"\xff\xfe", b"junk"), (key, b""), (key, b"\0" * 9), (key, b"\xff" * 200_000)], 4
+        yield (
+            "junk under any key",
+            [(b"\xff\xfe", b"junk"), (key, b""), (key, b"\0" * 9), (key, b"\xff" * 200_000)],
+            4,
+        )
         yield "a schema that nobody knows", [(key, b"\0\xde\xad\xbe\xef" + b"\2" * 50)], 1
         gone: Records = [(each.key or b"", None) for each in read_standing(self._kafka).records]
         yield "everything deleted", gone, 0
-        yield "a head of a megabyte", [(key, codec(CONTRACT).encode({**said, "statement": "[" * 1_000_000}))], 1
+        yield (
+            "a head of a megabyte",
+            [(key, codec(CONTRACT).encode({**said, "statement": "[" * 1_000_000}))],
+            1,
+        )
         huge = self._record("big", content_base64="A" * 8_000_000, signer=self._mine.fingerprint)
         yield "eight megabytes without a signature", [(b"big", huge)], 1
         yield "a content that no head lists", [self._content("0" * 12, self._packed)], 0
@@ -155,24 +181,38 @@ class Hostile:
             ),
             "two entries of one name": lambda: _twice(files),
             "a file altered": lambda: _zip({**files, "model.onnx": files["model.onnx"] + b"!"}),
-            "no signature": lambda: _zip({name: each for name, each in files.items() if name != SIGNATURE}),
-            "signed by another key": lambda: _zip({**files, SIGNATURE: sign(self._other, files[MANIFEST])}),
+            "no signature": lambda: _zip(
+                {name: each for name, each in files.items() if name != SIGNATURE}
+            ),
+            "signed by another key": lambda: _zip(
+                {**files, SIGNATURE: sign(self._other, files[MANIFEST])}
+            ),
             "another id than its content": lambda: self._packed,
             "keys twice": lambda: signed(text[:-1] + ',"format":99}'),
             "nested deep": lambda: signed("[" * 100_000),
             "a list for a manifest": lambda: signed("[]"),
-            "files that are no names": lambda: signed(json.dumps({**manifest, "files": [["a", 1]]})),
-            "of another feature set": lambda: signed(json.dumps({**manifest, "feature_set": "handbook.v1"})),
-            "of unknown contracts": lambda: signed(json.dumps({**manifest, "schemas": {"score.v9": 1}})),
+            "files that are no names": lambda: signed(
+                json.dumps({**manifest, "files": [["a", 1]]})
+            ),
+            "of another feature set": lambda: signed(
+                json.dumps({**manifest, "feature_set": "handbook.v1"})
+            ),
+            "of unknown contracts": lambda: signed(
+                json.dumps({**manifest, "schemas": {"score.v9": 1}})
+            ),
             "thresholds that are no numbers": lambda: self._packed_with(
                 lambda card: card["thresholds"].update(review=float("nan"))
             ),
             "a card that is nested deep": lambda: with_file("model.json", b"[" * 100_000),
-            "a model that is none": lambda: self._packed_with(lambda _: None, onnx=b"no model" * 100),
+            "a model that is none": lambda: self._packed_with(
+                lambda _: None, onnx=b"no model" * 100
+            ),
             "reasons that are none": lambda: with_file("reasons.npz", b"\x80\x04cos\nsystem\n."),
         }
 
-    def _packed_with(self, change: Callable[[dict[str, Any]], Any], onnx: bytes | None = None) -> bytes:
+    def _packed_with(
+        self, change: Callable[[dict[str, Any]], Any], onnx: bytes | None = None
+    ) -> bytes:
         """The model packed as it should be, with a card that was changed."""
         folder = self._folder / f"model-{self._count}"
         folder.mkdir()
@@ -196,7 +236,9 @@ class Hostile:
 
     def _content(self, release_id: str, raw: bytes) -> tuple[bytes, bytes]:
         release = Release(release_id=release_id, manifest={"feature_set": SET}, files={})
-        return content_key(release_id, self._mine.fingerprint), content_frame(raw, release, self._private, 5, "mallory")
+        return content_key(release_id, self._mine.fingerprint), content_frame(
+            raw, release, self._private, 5, "mallory"
+        )
 
     def _said(self, statement: str) -> tuple[bytes, bytes]:
         signature = base64.b64encode(sign(self._private, _DOMAIN + statement.encode())).decode()
@@ -205,10 +247,17 @@ class Hostile:
         return key, self._record(key.decode(), **fields)
 
     def _record(self, name: str, **changes: Any) -> bytes:
-        return codec(CONTRACT).encode({
-            "release_id": name, "feature_set": SET, "status": "UNKNOWN", "content_base64": "", "changed_at": 5,
-            "changed_by": "mallory", **changes,
-        })  # fmt: skip
+        return codec(CONTRACT).encode(
+            {
+                "release_id": name,
+                "feature_set": SET,
+                "status": "UNKNOWN",
+                "content_base64": "",
+                "changed_at": 5,
+                "changed_by": "mallory",
+                **changes,
+            }
+        )
 
 
 def _files(raw: bytes) -> dict[str, bytes]:
@@ -246,7 +295,9 @@ def _linked(raw: bytes, name: str) -> bytes:
 
 
 def _flagged(raw: bytes) -> bytes:
-    """The archive with the flag of encryption set in each entry of its directory and before each file."""
+    """The archive with the flag of encryption set in each entry of its directory and before each
+    file.
+    """
     out = bytearray(raw)
     for mark, at in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
         start = out.find(mark)

@@ -1,7 +1,9 @@
-"""An old cluster: retention has cut every topic, offsets have expired, compaction has run, a partition was idle all the while.
+"""An old cluster: retention has cut every topic, offsets have expired, compaction has run, a
+partition was idle all the while.
 
-Three times, by what became of Redis: `kept`, `empty`, and `older` (restored from a copy of before). Each service is then
-restarted again and again, more is sent, and everything that came out since the first day is compared with the oracle.
+Three times, by what became of Redis: `kept`, `empty`, and `older` (restored from a copy of before).
+Each service is then restarted again and again, more is sent, and everything that came out since the
+first day is compared with the oracle.
 """
 
 import time
@@ -26,8 +28,12 @@ from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import wait_ready
 
 SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
-READS = {"scorer": ("transactions.v1",), "tracker": ("scores.v1",), "profiler-shuffle": ("transactions.v1", "labels.v1"),
-         "profiler": ("profile-events.v1",)}  # fmt: skip
+READS = {
+    "scorer": ("transactions.v1",),
+    "tracker": ("scores.v1",),
+    "profiler-shuffle": ("transactions.v1", "labels.v1"),
+    "profiler": ("profile-events.v1",),
+}
 IDLE = 1
 """A partition that gets nothing after the first day."""
 SETTLE_S = 120.0
@@ -38,7 +44,13 @@ Found = tuple[Counter[str], list[str]]
 
 
 def old(
-    folder: Path, model: Path, seed: int, *, count: int = 24_000, restarts: int = 10, stores: tuple[str, ...] = STORES
+    folder: Path,
+    model: Path,
+    seed: int,
+    *,
+    count: int = 24_000,
+    restarts: int = 10,
+    stores: tuple[str, ...] = STORES,
 ) -> Found:
     """Each store on a cluster of its own; counts begin with its name."""
     counts: Counter[str] = Counter()
@@ -51,9 +63,11 @@ def old(
 
 
 def short(folder: Path, model: Path, seed: int, *, count: int = 2_400) -> Found:
-    """What `make test` has: one cluster that grows old twice, first with an older Redis, then with an empty one.
+    """What `make test` has: one cluster that grows old twice, first with an older Redis, then with
+    an empty one.
 
-    The second time the scorer alone is ended: the others go on while the heads of their topics move.
+    The second time the scorer alone is ended: the others go on while the heads of their topics
+    move.
     """
     found = _Old(folder, model, seed, count, restarts=1, reporter_every_s=1).live(SHORT)
     return found.counts, found.problems
@@ -79,9 +93,20 @@ class Archive:
 
 class _Old:
     def __init__(
-        self, folder: Path, model: Path, seed: int, count: int, restarts: int, reporter_every_s: int = 5
-    ) -> None:  # fmt: skip
-        self._folder, self._model, self._restarts, self._every_s = folder, model, restarts, reporter_every_s
+        self,
+        folder: Path,
+        model: Path,
+        seed: int,
+        count: int,
+        restarts: int,
+        reporter_every_s: int = 5,
+    ) -> None:
+        self._folder, self._model, self._restarts, self._every_s = (
+            folder,
+            model,
+            restarts,
+            reporter_every_s,
+        )
         self._rows = make_rows(count, seed)
         self._sent = 0
         self._values: list[bytes] = []
@@ -96,7 +121,12 @@ class _Old:
             "RISKSTREAM_GATEWAY_DRAIN_S": "0",
         }  # nobody calls it
         with Chain(
-            self._folder, self._model, names=SERVICES, reporter_every_s=self._every_s, session_timeout_ms=2000, env=env
+            self._folder,
+            self._model,
+            names=SERVICES,
+            reporter_every_s=self._every_s,
+            session_timeout_ms=2000,
+            env=env,
         ) as chain:
             archive, ager = Archive(chain.stack.kafka), Ager(chain.stack.kafka)
             self._send(chain, len(self._rows.keys) // 3, is_idle_too=True)
@@ -104,7 +134,8 @@ class _Old:
                 copy = {key: client.dump(key) for key in client.scan_iter()}
             self._send(chain, len(self._rows.keys) // 3)
             for number, store in enumerate(stores):
-                names = SERVICES if number == 0 else ("scorer",)  # the others go on beside what expires
+                # the others go on beside what expires
+                names = SERVICES if number == 0 else ("scorer",)
                 self._end(chain, names)
                 archive.take(*topics())
                 self._age(ager, names)
@@ -114,11 +145,17 @@ class _Old:
                 self._see(chain, store)
             self._end(chain, SERVICES)
             archive.take(*topics())
-            rows = Rows(keys=self._rows.keys, values=self._values, poison=self._rows.poison & frozenset(self._values))
+            rows = Rows(
+                keys=self._rows.keys,
+                values=self._values,
+                poison=self._rows.poison & frozenset(self._values),
+            )
             found = check(chain.stack.kafka, self._model, rows.poison, [], archive.read)
             profiles_differ(found, archive.read, rows)
         if self._unreconciled:
-            self._problems.append(f"{self._unreconciled:.0f} reports differ from their control totals")
+            self._problems.append(
+                f"{self._unreconciled:.0f} reports differ from their control totals"
+            )
         found.counts["flagged"] = round(self._flagged)
         found.problems[:0] = self._problems
         return found
@@ -131,11 +168,16 @@ class _Old:
             self._problems.append(f"{store}: the state was lost, and no score says so")
         self._flagged += flags
         end = time.monotonic() + SETTLE_S
-        while not (reports := _sum(chain, "reporter", "riskstream_reporter_reports_total")) and time.monotonic() < end:
+        while (
+            not (reports := _sum(chain, "reporter", "riskstream_reporter_reports_total"))
+            and time.monotonic() < end
+        ):
             time.sleep(0.5)
         if not reports:
             self._problems.append(f"{store}: no report was written")
-        self._unreconciled = max(self._unreconciled, _sum(chain, "reporter", "riskstream_reporter_unreconciled_total"))
+        self._unreconciled = max(
+            self._unreconciled, _sum(chain, "reporter", "riskstream_reporter_unreconciled_total")
+        )
 
     def _end(self, chain: Chain, names: tuple[str, ...]) -> None:
         for service in (chain.services[name] for name in names):
@@ -153,9 +195,10 @@ class _Old:
     def _some(self, chain: Chain, count: int, *, is_idle_too: bool = False) -> None:
         part = slice(self._sent, self._sent + count)
         pairs = [
-            (key, value) for key, value in zip(self._rows.keys[part], self._rows.values[part], strict=True)
+            (key, value)
+            for key, value in zip(self._rows.keys[part], self._rows.values[part], strict=True)
             if is_idle_too or _partition(key) != IDLE
-        ]  # fmt: skip
+        ]
         self._sent += count
         self._values += [value for _, value in pairs]
         producer = BulkProducer(chain.stack.kafka, "old")
@@ -191,7 +234,9 @@ class _Old:
 def _partition(key: bytes) -> int:
     out = np.empty(1, np.int32)
     lengths = np.array([len(key)], np.int32)
-    partition_kernel(np.frombuffer(key, np.uint8), np.zeros(1, np.int64), lengths, DEFAULT_PARTITIONS, out)
+    partition_kernel(
+        np.frombuffer(key, np.uint8), np.zeros(1, np.int64), lengths, DEFAULT_PARTITIONS, out
+    )
     return int(out[0])
 
 
@@ -216,7 +261,9 @@ def _sum(chain: Chain, name: str, begins: str) -> float:
 
 
 def _settled(kafka: str, deadline_s: float) -> list[str]:
-    """Wait until every group has done every record that its topics still hold; what is not done at the deadline."""
+    """Wait until every group has done every record that its topics still hold; what is not done at
+    the deadline.
+    """
     admin = TopicAdmin(kafka)
     end = time.monotonic() + deadline_s
     while True:
@@ -237,5 +284,7 @@ def _left(admin: TopicAdmin) -> list[str]:
             firsts = admin.end_offsets(topic, DEFAULT_PARTITIONS, first=True)
             for number, last in enumerate(admin.end_offsets(topic, DEFAULT_PARTITIONS)):
                 if last > firsts[number] and done.get((topic, number), 0) < last:
-                    left.append(f"{group} {topic}[{number}] {done.get((topic, number), 0)} of {last}")
+                    left.append(
+                        f"{group} {topic}[{number}] {done.get((topic, number), 0)} of {last}"
+                    )
     return left

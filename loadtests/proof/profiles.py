@@ -1,4 +1,6 @@
-"""Profiles through the real stack: the public book's data with its labels a week late, and how fresh a vector is."""
+"""Profiles through the real stack: the public book's data with its labels a week late, and how
+fresh a vector is.
+"""
 
 import json
 import subprocess
@@ -37,7 +39,9 @@ Found = tuple[Counter[str], list[str]]
 
 
 def handbook(folder: Path, _model: Path, _seed: int) -> Found:
-    """The last six weeks: customers' vectors against offline bit for bit, profiles at their place, average precision."""
+    """The last six weeks: customers' vectors against offline bit for bit, profiles at their place,
+    average precision.
+    """
     counts: Counter[str] = Counter()
     if not DATA.exists():
         print("SKIPPED handbook-stack: the handbook's data is not beside this checkout", flush=True)
@@ -47,12 +51,23 @@ def handbook(folder: Path, _model: Path, _seed: int) -> Found:
     vectors = data.vectors(HANDBOOK)
     times = data.columns.occurred_at
     first = int(np.searchsorted(times, times[-1] // DAY_MS * DAY_MS - (COMPARED_DAYS - 1) * DAY_MS))
-    model = _model_of(data, vectors, int(np.searchsorted(times, times[first] - 7 * DAY_MS)), folder / "model")
+    model = _model_of(
+        data, vectors, int(np.searchsorted(times, times[first] - 7 * DAY_MS)), folder / "model"
+    )
     riskstream = str(Path(sys.executable).with_name("riskstream"))
     with Chain(folder / "chain", model, names=("profiler", "scorer"), features="handbook") as chain:
         kafka = ("--kafka", chain.stack.kafka)
         started = time.monotonic()
-        replay = [riskstream, "replay", str(DATA), "--mapping", str(MAPPING), "--rate", str(EVENTS_A_SECOND), *kafka]
+        replay = [
+            riskstream,
+            "replay",
+            str(DATA),
+            "--mapping",
+            str(MAPPING),
+            "--rate",
+            str(EVENTS_A_SECOND),
+            *kafka,
+        ]
         done = subprocess.run(replay, capture_output=True, text=True, check=False, cwd=folder)
         if done.returncode:
             return counts, [f"replay: {done.stderr[-300:]}"]
@@ -64,7 +79,13 @@ def handbook(folder: Path, _model: Path, _seed: int) -> Found:
         if not out.exists():
             return counts, [*problems, f"parity: {done.stderr[-300:]}"]
         found = json.loads(out.read_text())
-        for name in ("compared", "vectors_differ", "profiles_compared", "profiles_missing", "profiles_differ"):
+        for name in (
+            "compared",
+            "vectors_differ",
+            "profiles_compared",
+            "profiles_missing",
+            "profiles_differ",
+        ):
             counts[name] = found[name]
         problems += found["problems"]
     return counts, problems
@@ -72,17 +93,29 @@ def handbook(folder: Path, _model: Path, _seed: int) -> Found:
 
 def _model_of(data: Transactions, vectors: NDArray[np.float32], stop: int, out: Path) -> Path:
     """Trees on what was known a week before the compared rows; the first month is the run-in."""
-    start = int(np.searchsorted(data.columns.occurred_at, data.columns.occurred_at[0] + 37 * DAY_MS))
+    start = int(
+        np.searchsorted(data.columns.occurred_at, data.columns.occurred_at[0] + 37 * DAY_MS)
+    )
     part = slice(start, stop)
-    rows = Dataset(rows=vectors[part], labels=labels_of(data)[part], occurred_at=data.columns.occurred_at[part],
-                   customers=data.customers[part], amounts_minor=data.columns.base_amount_minor[part])  # fmt: skip
+    rows = Dataset(
+        rows=vectors[part],
+        labels=labels_of(data)[part],
+        occurred_at=data.columns.occurred_at[part],
+        customers=data.customers[part],
+        amounts_minor=data.columns.base_amount_minor[part],
+    )
     train(rows, HANDBOOK, FitSettings(max_bin=4095), out)
     return out
 
 
 def _compare(
-    kafka: str, data: Transactions, vectors: NDArray[np.float32], first: int, model: Path, counts: Counter[str]
-) -> list[str]:  # fmt: skip
+    kafka: str,
+    data: Transactions,
+    vectors: NDArray[np.float32],
+    first: int,
+    model: Path,
+    counts: Counter[str],
+) -> list[str]:
     owned = len(HANDBOOK.inputs) + len(HANDBOOK.owned)
     n = len(vectors)
     scores = np.full(n, np.nan, np.float32)
@@ -112,9 +145,14 @@ def _compare(
     offline = average_precision(labels, OnnxModel(model, HANDBOOK).predict(vectors[rows]))
     live = average_precision(labels, np.nan_to_num(scores[rows], nan=0.0))
     counts.update(
-        sent=n, scored=seen, compared_rows=len(rows), customer_vectors_differ=differ, profile_vectors_as_offline=profiles_equal,
-        average_precision_offline_ppm=round(offline * 1e6), average_precision_live_ppm=round(live * 1e6),
-    )  # fmt: skip
+        sent=n,
+        scored=seen,
+        compared_rows=len(rows),
+        customer_vectors_differ=differ,
+        profile_vectors_as_offline=profiles_equal,
+        average_precision_offline_ppm=round(offline * 1e6),
+        average_precision_live_ppm=round(live * 1e6),
+    )
     problems = []
     if seen != n:
         problems.append(f"{seen} of {n} scored")
@@ -126,21 +164,31 @@ def _compare(
 
 
 def freshness(folder: Path, model: Path, seed: int) -> Found:
-    """500 events a second, an hour of event time each second: from the append that closes a tile to its clock in Redis."""
+    """500 events a second, an hour of event time each second: from the append that closes a tile to
+    its clock in Redis.
+    """
     counts: Counter[str] = Counter()
     rate, seconds, partitions = 500, 60, 4
     rng = np.random.default_rng(seed)
     terminals = [f"t{n}".encode() for n in rng.integers(0, 2000, rate * seconds)]
     lengths = np.array([len(each) for each in terminals], np.int32)
     own = np.empty(len(terminals), np.int32)
-    partition_kernel(np.frombuffer(b"".join(terminals), np.uint8), (np.cumsum(lengths) - lengths).astype(np.int64), lengths,
-                     partitions, own)  # fmt: skip
+    partition_kernel(
+        np.frombuffer(b"".join(terminals), np.uint8),
+        (np.cumsum(lengths) - lengths).astype(np.int64),
+        lengths,
+        partitions,
+        own,
+    )
     start_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 200 * HOUR_MS
     step = HOUR_MS // rate
     with Chain(folder / "chain", model, names=("profiler",), features="standard-profiles") as chain:
         sender = BulkProducer(chain.stack.kafka, "fresh")
         view = redis.Redis.from_url(chain.stack.redis)
-        names = [prefix_of(STANDARD_PROFILES) + f"#{TERMINAL.name}:{number}".encode() for number in range(partitions)]
+        names = [
+            prefix_of(STANDARD_PROFILES) + f"#{TERMINAL.name}:{number}".encode()
+            for number in range(partitions)
+        ]
         row = json.loads((ROOT / "schemas/examples/transaction.v1/card-purchase.json").read_text())
         clocks = np.zeros(partitions, np.int64)
         closing: list[dict[int, float]] = [{} for _ in range(partitions)]
@@ -154,13 +202,24 @@ def freshness(folder: Path, model: Path, seed: int) -> Found:
             for n in range(sent, due):
                 at = start_ms + n * step
                 tile = at // HOUR_MS * HOUR_MS
-                frames.append(codec("transaction.v1").encode({**row, "transaction_id": f"f{n}", "customer_id": f"c{n % 997}",
-                              "terminal_id": terminals[n].decode(), "occurred_at": at}))  # fmt: skip
+                frames.append(
+                    codec("transaction.v1").encode(
+                        {
+                            **row,
+                            "transaction_id": f"f{n}",
+                            "customer_id": f"c{n % 997}",
+                            "terminal_id": terminals[n].decode(),
+                            "occurred_at": at,
+                        }
+                    )
+                )
                 if tile > latest[own[n]]:  # the first event after that tile
                     latest[own[n]] = tile
                     closing[own[n]][tile] = time.time()
             if frames:
-                sender.send("transactions.v1", [f"c{n % 997}".encode() for n in range(sent, due)], frames)
+                sender.send(
+                    "transactions.v1", [f"c{n % 997}".encode() for n in range(sent, due)], frames
+                )
                 sent = due
             held = view.mget(names)
             now = time.time()
@@ -171,8 +230,12 @@ def freshness(folder: Path, model: Path, seed: int) -> Found:
             time.sleep(0.002)
         sender.flush()
     waited_ms = np.array(waited[8:]) * 1000
-    counts.update(tiles_closed=len(waited_ms), p50_ms=round(float(np.quantile(waited_ms, 0.5))),
-                  p99_ms=round(float(np.quantile(waited_ms, 0.99))), slowest_ms=round(float(waited_ms.max())))  # fmt: skip
+    counts.update(
+        tiles_closed=len(waited_ms),
+        p50_ms=round(float(np.quantile(waited_ms, 0.5))),
+        p99_ms=round(float(np.quantile(waited_ms, 0.99))),
+        slowest_ms=round(float(waited_ms.max())),
+    )
     problems = [] if counts["p99_ms"] <= 300 else [f"p99 {counts['p99_ms']} ms, at most 300"]
     if any(closing):
         problems.append(f"{sum(map(len, closing))} tiles were never seen closed")

@@ -1,4 +1,6 @@
-"""A million customers in Redis, and a scorer killed twenty times: how long until every partition scores again."""
+"""A million customers in Redis, and a scorer killed twenty times: how long until every partition
+scores again.
+"""
 
 import time
 from collections import Counter
@@ -18,7 +20,9 @@ LIMIT_S = 10.0
 
 
 def kill_recovery(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[str]]:
-    """counts: keys, kills, slowest and median recovery in ms; a problem for each kill above 10 s."""
+    """counts: keys, kills, slowest and median recovery in ms; a problem for each kill above 10
+    s.
+    """
     history = History(folder)
     counts: Counter[str] = Counter()
     problems: list[str] = []
@@ -30,7 +34,9 @@ def kill_recovery(folder: Path, model: Path, seed: int) -> tuple[Counter[str], l
         _wait_scored(kafka, 300)
         time.sleep(8)  # the last checkpoint
         with cluster.redis() as client:
-            counts["keys_in_redis"] = sum(client.hlen(NAMESPACE % n) - 4 for n in range(DEFAULT_PARTITIONS))
+            counts["keys_in_redis"] = sum(
+                client.hlen(NAMESPACE % n) - 4 for n in range(DEFAULT_PARTITIONS)
+            )
         trickle = _Trickle(kafka)
         slowest = []
         for number in range(KILLS):
@@ -47,7 +53,9 @@ def kill_recovery(folder: Path, model: Path, seed: int) -> tuple[Counter[str], l
             slowest.append(time.monotonic() - started)
             history.note("killed", number=number + 1, name=name, seconds=round(slowest[-1], 2))
             if slowest[-1] > LIMIT_S:
-                problems.append(f"kill {number + 1}: {slowest[-1]:.1f} s until every partition scored again")
+                problems.append(
+                    f"kill {number + 1}: {slowest[-1]:.1f} s until every partition scored again"
+                )
             cluster.wait_ready()
             _wait_scored(kafka, 60)
             time.sleep(2)
@@ -76,7 +84,12 @@ class _Trickle:
             keys.append(name.encode())
             frames.append(
                 self._frame.encode(
-                    {**self._row, "customer_id": name, "transaction_id": f"k{self._sent}", "rates_version": ""}
+                    {
+                        **self._row,
+                        "customer_id": name,
+                        "transaction_id": f"k{self._sent}",
+                        "rates_version": "",
+                    }
                 )
             )
         self._producer.send("transactions.v1", keys, frames)

@@ -1,7 +1,9 @@
-"""The release channel: how fast scorers take up and leave a release under load, and what strangers' records do to them.
+"""The release channel: how fast scorers take up and leave a release under load, and what strangers'
+records do to them.
 
-Twenty times a release is activated and withdrawn while two scorers score. Counted is the time from the command's call and return to
-the first or last score by it, as the broker appended it. Then the channel is attacked: `hostile.py`.
+Twenty times a release is activated and withdrawn while two scorers score. Counted is the time from
+the command's call and return to the first or last score by it, as the broker appended it. Then the
+channel is attacked: `hostile.py`.
 """
 
 import json
@@ -28,12 +30,16 @@ SCORERS = ("scorer-1", "scorer-2")
 
 
 def releases(folder: Path, model: Path, seed: int) -> Found:
-    """The last score by a withdrawn release comes within a second of the command's call, and a hostile record changes nothing."""
+    """The last score by a withdrawn release comes within a second of the command's call, and a
+    hostile record changes nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     key, spare = folder / "key", folder / "spare"
     spare.mkdir()
     _run("keygen", "--out", str(key))
-    ids = {name: _packed(model, key, folder / f"{name}.release", name) for name in ("base", "other")}
+    ids = {
+        name: _packed(model, key, folder / f"{name}.release", name) for name in ("base", "other")
+    }
     env = {"RISKSTREAM_SCORER_RELEASE_KEY": f"{key}.pub", "TMPDIR": str(spare)}
     counts: Counter[str] = Counter()
     problems: list[str] = []
@@ -47,7 +53,9 @@ def releases(folder: Path, model: Path, seed: int) -> Found:
             watch.wait_for(ids["base"], 4)
             _measure(watch, folder / "other.release", ids, end, counts, problems)
             before = _files_in(spare)
-            hostile = Hostile(kafka, key, folder, (folder / "base.release").read_bytes(), folder / "base.model")
+            hostile = Hostile(
+                kafka, key, folder, (folder / "base.release").read_bytes(), folder / "base.model"
+            )
             for case in hostile.cases():
                 _attack(case, hostile, scorers, watch, ids["base"], counts, problems)
         if left := _files_in(spare) - before:
@@ -61,7 +69,9 @@ def _files_in(folder: Path) -> set[Path]:
 
 
 class Watch:
-    """Follows scores.v1: by release and partition, when the broker appended the first and the last score by it, ms."""
+    """Follows scores.v1: by release and partition, when the broker appended the first and the last
+    score by it, ms.
+    """
 
     def __init__(self, kafka: str) -> None:
         self._reader = TopicReader(kafka, ["scores.v1"], start="end", committed_only=False)
@@ -84,11 +94,17 @@ class Watch:
         with self._lock:
             return [each for each in self._seen.get(release_id, []) if each[0] >= at_ms]
 
-    def wait_for(self, release_id: str, partitions: int, at_ms: int = 0, deadline_s: float = 60.0) -> None:
-        """Return when it has scored on so many partitions since then; AssertionError after the deadline."""
+    def wait_for(
+        self, release_id: str, partitions: int, at_ms: int = 0, deadline_s: float = 60.0
+    ) -> None:
+        """Return when it has scored on so many partitions since then; AssertionError after the
+        deadline.
+        """
         end = time.monotonic() + deadline_s
         while len({number for _, number in self.since(release_id, at_ms)}) < partitions:
-            assert time.monotonic() < end, f"release {release_id} does not score on {partitions} partitions"
+            assert time.monotonic() < end, (
+                f"release {release_id} does not score on {partitions} partitions"
+            )
             time.sleep(0.01)
 
     def _read(self) -> None:
@@ -96,7 +112,9 @@ class Watch:
             for record in self._reader.poll(0.05):
                 release_id = codec("score.v1").decode(record.value)["release_id"] or ""
                 with self._lock:
-                    self._seen.setdefault(release_id, []).append((record.appended_at, record.partition))
+                    self._seen.setdefault(release_id, []).append(
+                        (record.appended_at, record.partition)
+                    )
 
 
 class _loaded:  # noqa: N801  a context
@@ -113,8 +131,13 @@ class _loaded:  # noqa: N801  a context
 
 
 def _measure(
-    watch: Watch, file: Path, ids: dict[str, str], end: tuple[str, ...], counts: Counter[str], problems: list[str]
-) -> None:  # fmt: skip
+    watch: Watch,
+    file: Path,
+    ids: dict[str, str],
+    end: tuple[str, ...],
+    counts: Counter[str],
+    problems: list[str],
+) -> None:
     """Activate and withdraw, twenty times."""
     first, whole, last_call, last_return, took = [], [], [], [], []
     for _ in range(ROUNDS):
@@ -136,28 +159,45 @@ def _measure(
         last_call.append(last - called)
         last_return.append(last - returned)
     for name, values in {
-        "activate_first_score": first, "activate_all_partitions": whole, "withdraw_command": took,
-        "withdraw_last_score_after_call": last_call, "withdraw_last_score_after_return": last_return,
-    }.items():  # fmt: skip
+        "activate_first_score": first,
+        "activate_all_partitions": whole,
+        "withdraw_command": took,
+        "withdraw_last_score_after_call": last_call,
+        "withdraw_last_score_after_return": last_return,
+    }.items():
         ordered = sorted(values)
-        counts[f"{name}_p50_ms"], counts[f"{name}_max_ms"] = round(ordered[len(ordered) // 2]), round(ordered[-1])
+        counts[f"{name}_p50_ms"], counts[f"{name}_max_ms"] = (
+            round(ordered[len(ordered) // 2]),
+            round(ordered[-1]),
+        )
     counts["rounds"] = ROUNDS
     if counts["withdraw_last_score_after_return_max_ms"] > MAX_LAST_MS:
         problems.append(
-            f"a score by a withdrawn release came {counts['withdraw_last_score_after_return_max_ms']} ms after it"
+            "a score by a withdrawn release came "
+            f"{counts['withdraw_last_score_after_return_max_ms']} ms after it"
         )
 
 
 def _attack(
-    case: Case, hostile: Hostile, scorers: list[Service], watch: Watch, release_id: str, counts: Counter[str], problems: list[str]
-) -> None:  # fmt: skip
-    """Write a case's records twice: each scorer refuses each that is wrong once, stays ready, and decides as before."""
+    case: Case,
+    hostile: Hostile,
+    scorers: list[Service],
+    watch: Watch,
+    release_id: str,
+    counts: Counter[str],
+    problems: list[str],
+) -> None:
+    """Write a case's records twice: each scorer refuses each that is wrong once, stays ready, and
+    decides as before.
+    """
     name, records, wanted = case
     before = [_refused(each) for each in scorers]
     for _ in range(2):
         hostile.write(records)
     end = time.monotonic() + 40
-    while (now := [_refused(each) - at for each, at in zip(scorers, before, strict=True)]) != [wanted] * 2:
+    while (now := [_refused(each) - at for each, at in zip(scorers, before, strict=True)]) != [
+        wanted
+    ] * 2:
         if time.monotonic() > end:
             problems.append(f"{name}: refused {now} times, {wanted} times it should be")
             break
@@ -178,7 +218,11 @@ def _refused(service: Service) -> int:
     with urllib.request.urlopen(f"{service.telemetry}/metrics", timeout=5) as answer:
         lines = answer.read().decode().splitlines()
     return int(
-        next(float(each.split()[-1]) for each in lines if each.startswith("riskstream_scorer_releases_refused_total"))
+        next(
+            float(each.split()[-1])
+            for each in lines
+            if each.startswith("riskstream_scorer_releases_refused_total")
+        )
     )
 
 

@@ -1,4 +1,6 @@
-"""Scorers come and go as an autoscaler moves them: 2, 4, 2 under load; how long each drains and each partition pauses."""
+"""Scorers come and go as an autoscaler moves them: 2, 4, 2 under load; how long each drains and
+each partition pauses.
+"""
 
 import time
 from collections import Counter
@@ -17,7 +19,9 @@ SETTLE_S = 8
 
 
 def rolling(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[str]]:
-    """Nothing may be lost, nor answered twice, not even where readers drop the repeat: no one is killed here."""
+    """Nothing may be lost, nor answered twice, not even where readers drop the repeat: no one is
+    killed here.
+    """
     counts, problems = play(folder, model, seed, _roll, count=30_000)
     if counts["raw_duplicates"]:
         problems.append(f"{counts['raw_duplicates']} scores stand twice in scores.v1")
@@ -40,12 +44,16 @@ def _roll(stage: Stage) -> None:
     stage.wait_until_flowing()
     ages = _ages_ms(stage.kafka)
     stage.counts.update(
-        slowest_drain_ms=max(drains), longest_pause_ms=max(ages), p50_age_ms=sorted(ages)[len(ages) // 2]
+        slowest_drain_ms=max(drains),
+        longest_pause_ms=max(ages),
+        p50_age_ms=sorted(ages)[len(ages) // 2],
     )
 
 
 def _ages_ms(kafka: str) -> list[int]:
-    """From the append of each transaction to that of its accepted score: a partition's pause is its oldest one's age."""
+    """From the append of each transaction to that of its accepted score: a partition's pause is its
+    oldest one's age.
+    """
     rule, out = AcceptedReader(), []
     with TopicReader(kafka, ["scores.v1"], committed_only=False) as reader:
         for record in reader.until_end(60):

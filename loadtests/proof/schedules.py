@@ -35,7 +35,9 @@ def coordinator_cut(stage: Stage) -> None:
 
 
 def load_between(stage: Stage) -> None:
-    """A scorer is paused, another takes over and writes; it wakes and loads rows that are ahead of it."""
+    """A scorer is paused, another takes over and writes; it wakes and loads rows that are ahead of
+    it.
+    """
     for _ in range(3):
         name = stage.cluster.busiest()
         stage.load.burst(600)
@@ -49,7 +51,9 @@ def load_between(stage: Stage) -> None:
 
 
 def compacted_zombie(stage: Stage) -> None:
-    """The tracker is paused, another takes its place, it wakes; then the state topic is compacted for a fresh reader."""
+    """The tracker is paused, another takes its place, it wakes; then the state topic is compacted
+    for a fresh reader.
+    """
     stage.cluster.pause("tracker-1")
     stage.cluster.start("tracker-2")
     time.sleep(15)
@@ -61,7 +65,11 @@ def compacted_zombie(stage: Stage) -> None:
     _alter(
         admin,
         "customer-risk.v1",
-        {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"},
+        {
+            "segment.ms": "1000",
+            "min.cleanable.dirty.ratio": "0.01",
+            "max.compaction.lag.ms": "1000",
+        },
     )
     end = time.monotonic() + 60
     while time.monotonic() < end and _count(stage.kafka, "customer-risk.v1") >= before:
@@ -72,7 +80,9 @@ def compacted_zombie(stage: Stage) -> None:
 
 
 def gap_refused(stage: Stage) -> None:
-    """The brokers refuse scores for a while: the scorers end rather than leave a hole, and go on when they may."""
+    """The brokers refuse scores for a while: the scorers end rather than leave a hole, and go on
+    when they may.
+    """
     admin = AdminClient({"bootstrap.servers": stage.kafka})
     _alter(admin, "scores.v1", {"max.message.bytes": "100"})
     ended = 0
@@ -100,7 +110,9 @@ def gap_broker_away(stage: Stage) -> None:
 
 
 def gap_full_queue(stage: Stage) -> None:
-    """Produce connections are held until the producers' queues (1,000 records) are full; nothing is lost in the waiting."""
+    """Produce connections are held until the producers' queues (1,000 records) are full; nothing is
+    lost in the waiting.
+    """
     for proxy in stage.cluster.kafka_proxies:
         for name in SCORERS:
             proxy.hold(name)
@@ -122,18 +134,28 @@ def reader_restart(stage: Stage) -> None:
 
 
 def markers(stage: Stage) -> None:
-    """Upstream writes in transactions: some commit, some abort, one is left open until the broker ends it."""
+    """Upstream writes in transactions: some commit, some abort, one is left open until the broker
+    ends it.
+    """
     base = codec("transaction.v1")
-    transaction = base.decode(next(value for value in stage.rows.values if value not in stage.rows.poison))
+    transaction = base.decode(
+        next(value for value in stage.rows.values if value not in stage.rows.poison)
+    )
     for number in range(12):
         producer = Producer(
-            {"bootstrap.servers": stage.kafka, "transactional.id": f"upstream-{number}", "transaction.timeout.ms": 5000}
+            {
+                "bootstrap.servers": stage.kafka,
+                "transactional.id": f"upstream-{number}",
+                "transaction.timeout.ms": 5000,
+            }
         )
         producer.init_transactions(20)
         producer.begin_transaction()
         for index in range(40):
             customer = f"tx-{index % 7}"
-            frame = base.encode({**transaction, "customer_id": customer, "transaction_id": f"up-{number}-{index}"})
+            frame = base.encode(
+                {**transaction, "customer_id": customer, "transaction_id": f"up-{number}-{index}"}
+            )
             producer.produce("transactions.v1", frame, customer.encode())
         producer.flush(20)
         if number % 3 == 0:
@@ -165,7 +187,9 @@ def revoke_inside_consume(stage: Stage) -> None:
 
 
 def swap(stage: Stage) -> None:
-    """Between the original and the replay the model file changes: what was answered stays, features go on exactly."""
+    """Between the original and the replay the model file changes: what was answered stays, features
+    go on exactly.
+    """
     for name in SCORERS:
         stage.cluster.kill(name)
     stage.cluster.redis().flushall()
@@ -193,13 +217,20 @@ def upstream_duplicate(stage: Stage) -> None:
 def clock(stage: Stage) -> None:
     """Transactions of 2018 are scored; those of the year 9999 are rejected, and nothing else is."""
     base = codec("transaction.v1")
-    transaction = base.decode(next(value for value in stage.rows.values if value not in stage.rows.poison))
+    transaction = base.decode(
+        next(value for value in stage.rows.values if value not in stage.rows.poison)
+    )
     producer = Producer({"bootstrap.servers": stage.kafka})
     for index in range(300):
         customer = f"clock-{index % 5}"
         at = 1_514_764_800_000 + index * 60_000 if index % 2 else 253_370_764_800_000 + index
         frame = base.encode(
-            {**transaction, "customer_id": customer, "transaction_id": f"clock-{index}", "occurred_at": at}
+            {
+                **transaction,
+                "customer_id": customer,
+                "transaction_id": f"clock-{index}",
+                "occurred_at": at,
+            }
         )
         if index % 2 == 0:
             stage.poison.add(frame)
@@ -215,6 +246,9 @@ def _count(kafka: str, topic: str) -> int:
 
 
 def _alter(admin: AdminClient, topic: str, values: dict[str, str]) -> None:
-    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in values.items()]
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in values.items()
+    ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     admin.incremental_alter_configs([resource])[resource].result(20)

@@ -1,6 +1,8 @@
-"""Redis loses the scorers' state after retention took the topics' heads: the scorers go on from snapshots, as if nothing was lost.
+"""Redis loses the scorers' state after retention took the topics' heads: the scorers go on from
+snapshots, as if nothing was lost.
 
-The oracle is a scorer of a group of its own, with a Redis of its own that loses nothing: rows and decisions must be the same.
+The oracle is a scorer of a group of its own, with a Redis of its own that loses nothing: rows and
+decisions must be the same.
 """
 
 import os
@@ -35,14 +37,18 @@ SOURCE, OUTPUT, ORACLE = "transactions.v1", "scores.v1", "oracle"
 LAYOUT = STANDARD.label
 DEADLINE_S = 120.0
 PATIENT = {"RISKSTREAM_SCORER_STORE_READ_TIMEOUT_MS": "1000"}
-"""On a busy machine a row may take longer to be read than a scorer waits; its answer is flagged then and not the oracle's."""
+"""On a busy machine a row may take longer to be read than a scorer waits; its answer is flagged
+then and not the oracle's.
+"""
 PARTITIONS = range(DEFAULT_PARTITIONS)
 _MARK = {b"#s", b"#e", b"#n", b"#identity", b"#rows_to", b"#whole_since"}
 Decided = dict[tuple[int, int], tuple[Any, ...]]
 
 
 def snapshots(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[str]]:
-    """Emptied under load; emptied with scorers killed after the newest snapshot; set back to a backup before the newest one."""
+    """Emptied under load; emptied with scorers killed after the newest snapshot; set back to a
+    backup before the newest one.
+    """
     with ExitStack() as stack:
         drill = Drill(folder, model, make_rows(12_000, seed), stack)
         drill.send(0.4)
@@ -69,7 +75,9 @@ def snapshots(folder: Path, model: Path, seed: int) -> tuple[Counter[str], list[
 
 
 class Drill:
-    """Two scorers with snapshots every second or so, the oracle beside them, and what is compared."""
+    """Two scorers with snapshots every second or so, the oracle beside them, and what is
+    compared.
+    """
 
     def __init__(self, folder: Path, model: Path, rows: Rows, stack: ExitStack) -> None:
         self.counts: Counter[str] = Counter()
@@ -78,9 +86,14 @@ class Drill:
         self._place = folder / "snapshots"
         self._place.mkdir(parents=True)
         self._decided: dict[str, Decided] = {OUTPUT: {}, ORACLE: {}}
-        self._read: dict[str, list[int]] = {OUTPUT: [0] * DEFAULT_PARTITIONS, ORACLE: [0] * DEFAULT_PARTITIONS}
+        self._read: dict[str, list[int]] = {
+            OUTPUT: [0] * DEFAULT_PARTITIONS,
+            ORACLE: [0] * DEFAULT_PARTITIONS,
+        }
         self._accepted = {topic: AcceptedReader() for topic in self._decided}
-        self._chain = stack.enter_context(Chain(folder / "chain", model, names=(), session_timeout_ms=2000))
+        self._chain = stack.enter_context(
+            Chain(folder / "chain", model, names=(), session_timeout_ms=2000)
+        )
         other = RedisServer(folder / "oracle-redis")
         other.start()
         stack.callback(other.stop)
@@ -90,9 +103,15 @@ class Drill:
         self._shelf = Shelf(FolderPlace(self._place), f"scorer.{LAYOUT}")
         self._producer = BulkProducer(self._chain.stack.kafka, "proof")
         self._make_topics()
-        named = {"GROUP": ORACLE, "OUTPUT": ORACLE, "DEAD_LETTERS": f"{ORACLE}-letters", "REDIS": other.url}
+        named = {
+            "GROUP": ORACLE,
+            "OUTPUT": ORACLE,
+            "DEAD_LETTERS": f"{ORACLE}-letters",
+            "REDIS": other.url,
+        }
         oracle = self._chain.start(
-            "scorer-oracle", {**PATIENT, **{f"RISKSTREAM_SCORER_{name}": each for name, each in named.items()}}
+            "scorer-oracle",
+            {**PATIENT, **{f"RISKSTREAM_SCORER_{name}": each for name, each in named.items()}},
         )
         wait_ready([oracle])
         self._scorers: list[Service] = []
@@ -112,8 +131,10 @@ class Drill:
     def restart(self) -> None:
         self.stop()
         told = {
-            "SNAPSHOTS": str(self._place), "SNAPSHOT_MINUTES": "0.02", "ON_STATE_LOST": "restore",
-        }  # fmt: skip
+            "SNAPSHOTS": str(self._place),
+            "SNAPSHOT_MINUTES": "0.02",
+            "ON_STATE_LOST": "restore",
+        }
         env = {**PATIENT, **{f"RISKSTREAM_SCORER_{name}": each for name, each in told.items()}}
         self._scorers = [self._chain.start(name, env) for name in ("scorer-1", "scorer-2")]
         wait_ready(self._scorers)
@@ -134,7 +155,9 @@ class Drill:
             self.redis.restore(self.key(number), 0, saved, replace=True)
 
     def send(self, share: float, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """That share of the load; returns when both have answered it and written it down. `meanwhile` is called half-way."""
+        """That share of the load; returns when both have answered it and written it down.
+        `meanwhile` is called half-way.
+        """
         upto = min(len(self._rows.keys), self._sent + int(share * len(self._rows.keys)))
         half = (self._sent + upto) // 2
         for first, end, then in ((self._sent, half, meanwhile), (half, upto, lambda: None)):
@@ -148,15 +171,20 @@ class Drill:
         self._until(lambda: self._watermarks() == (wanted, wanted), f"watermarks at {wanted}")
 
     def expire(self) -> None:
-        """What retention does: source and scores begin at the newest snapshot now. What comes after is still there."""
+        """What retention does: source and scores begin at the newest snapshot now. What comes after
+        is still there.
+        """
         ends = self._ager.ends(SOURCE)
         self._until(
-            lambda: all(self._newest(number) == ends[number] - 1 for number in PARTITIONS), "snapshots of everything"
+            lambda: all(self._newest(number) == ends[number] - 1 for number in PARTITIONS),
+            "snapshots of everything",
         )
         self._read_scores()
         self._ager.delete_to(SOURCE, dict(enumerate(ends)))
         for topic in (OUTPUT, ORACLE):
-            self._ager.delete_to(topic, {number: end - 1 for number, end in enumerate(self._ager.ends(topic))})
+            self._ager.delete_to(
+                topic, {number: end - 1 for number, end in enumerate(self._ager.ends(topic))}
+            )
         self.counts["expired"] = sum(ends)
 
     def compare(self, when: str) -> None:
@@ -166,12 +194,18 @@ class Drill:
         differ = [where for where in mine.keys() & theirs.keys() if mine[where] != theirs[where]]
         lone = mine.keys() ^ theirs.keys()
         if differ or lone:
-            self.problems.append(f"{when}: {len(differ)} decisions differ, {len(lone)} are missing: {differ[:1]}")
+            self.problems.append(
+                f"{when}: {len(differ)} decisions differ, {len(lone)} are missing: {differ[:1]}"
+            )
         self.counts["decisions"] = len(mine)
         rows = 0
         for number in PARTITIONS:
             held, right = (
-                {field: row for field, row in client.hgetall(self.key(number, group)).items() if field not in _MARK}
+                {
+                    field: row
+                    for field, row in client.hgetall(self.key(number, group)).items()
+                    if field not in _MARK
+                }
                 for client, group in ((self.redis, "scorer"), (self._oracle, ORACLE))
             )
             rows += len(right)
@@ -179,7 +213,10 @@ class Drill:
             if wrong:
                 self.problems.append(f"{when}: {wrong} rows of partition {number} differ")
         self.counts["rows"] = rows
-        told = sum(each.server.log.read_text().count("state restored from a snapshot") for each in self._scorers)
+        told = sum(
+            each.server.log.read_text().count("state restored from a snapshot")
+            for each in self._scorers
+        )
         restored, self._restored = told - self._restored, told
         self.counts[f"restored, {when}"] = restored
         if restored < DEFAULT_PARTITIONS:
@@ -202,13 +239,20 @@ class Drill:
         for topic, decided in self._decided.items():
             offsets = {(topic, number): at for number, at in enumerate(self._read[topic])}
             self._read[topic] = self._ager.ends(topic)
-            with TopicReader(self._chain.stack.kafka, [topic], offsets=offsets, committed_only=False) as reader:
+            with TopicReader(
+                self._chain.stack.kafka, [topic], offsets=offsets, committed_only=False
+            ) as reader:
                 for record in reader.until_end(60):
                     score = codec("score.v1").decode(record.value)
-                    if record.offset < self._read[topic][record.partition] and self._accepted[topic].accept(
-                        record.partition, score["src"], score["prev"]
-                    ):
-                        told = (score["verdict"], score["decision"], score["score"], _bits(score["features"]))
+                    if record.offset < self._read[topic][record.partition] and self._accepted[
+                        topic
+                    ].accept(record.partition, score["src"], score["prev"]):
+                        told = (
+                            score["verdict"],
+                            score["decision"],
+                            score["score"],
+                            _bits(score["features"]),
+                        )
                         decided[record.partition, score["src"]] = (*told, tuple(score["flags"]))
             if self._accepted[topic].gaps:
                 self.problems.append(f"{topic} has a hole")

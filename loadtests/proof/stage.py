@@ -42,9 +42,17 @@ class Stage:
 
 
 def play(
-    folder: Path, model: Path, seed: int, hurt: Callable[[Stage], None], *, brokers: int = 1, count: int = 12_000,
-    rate: float = 300, env: dict[str, str] | None = None, reader_every_s: float = 20,
-) -> tuple[Counter[str], list[str]]:  # fmt: skip
+    folder: Path,
+    model: Path,
+    seed: int,
+    hurt: Callable[[Stage], None],
+    *,
+    brokers: int = 1,
+    count: int = 12_000,
+    rate: float = 300,
+    env: dict[str, str] | None = None,
+    reader_every_s: float = 20,
+) -> tuple[Counter[str], list[str]]:
     """Start, let `hurt` act while the load runs, mend, settle, check: counts and what is wrong."""
     history = History(folder)
     with Cluster(folder / "cluster", model, brokers=brokers, env=env or {}) as cluster:
@@ -66,8 +74,17 @@ def play(
         for service in cluster.chain.services.values():
             service.server.stop()
         time.sleep(0.5)
-        found = check(cluster.chain.stack.kafka, stage.checked_model, rows.poison | stage.poison, reader.accepted)
-    problems = [*stage.problems, *(each for each in (load.problem, reader.problem) if each), *found.problems]
+        found = check(
+            cluster.chain.stack.kafka,
+            stage.checked_model,
+            rows.poison | stage.poison,
+            reader.accepted,
+        )
+    problems = [
+        *stage.problems,
+        *(each for each in (load.problem, reader.problem) if each),
+        *found.problems,
+    ]
     stage.counts.update(found.counts)
     stage.counts["sent"] = load.sent
     history.close()

@@ -1,4 +1,6 @@
-"""Traces across rebalances: 1,000 sampled callers while scorers and trackers join and leave; then a report."""
+"""Traces across rebalances: 1,000 sampled callers while scorers and trackers join and leave; then a
+report.
+"""
 
 import json
 import os
@@ -23,10 +25,17 @@ NAMES = ("scorer-1", "tracker-1", "gateway")
 
 
 def traces(folder: Path, model: Path, _seed: int) -> tuple[Counter[str], list[str]]:
-    """Every sampled trace must lead from its report to its caller, with no span that hangs on nothing."""
+    """Every sampled trace must lead from its report to its caller, with no span that hangs on
+    nothing.
+    """
     with Collector() as collector:
-        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}
-        with Chain(folder / "chain", _alerting(model, folder / "model"), names=NAMES, env=env) as chain:
+        env = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        }
+        with Chain(
+            folder / "chain", _alerting(model, folder / "model"), names=NAMES, env=env
+        ) as chain:
             callers = Callers(chain.gateway)
             load = threading.Thread(target=callers.count, args=(SAMPLED * EVERY, RATE, EVERY))
             load.start()
@@ -41,7 +50,9 @@ def traces(folder: Path, model: Path, _seed: int) -> tuple[Counter[str], list[st
     by_trace: dict[str, list[Seen]] = {}
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
-    batches = {(span.trace_id, span.span_id): span for span in spans if span.name.endswith(" batch")}
+    batches = {
+        (span.trace_id, span.span_id): span for span in spans if span.name.endswith(" batch")
+    }
     whole = 0
     for caller in callers.sampled:
         mine = by_trace.get(caller.trace_id, [])
@@ -53,12 +64,20 @@ def traces(folder: Path, model: Path, _seed: int) -> tuple[Counter[str], list[st
     problems += [f"{span.name} of {span.service} hangs on nothing" for span in lost]
     if moves < 4:
         problems.append(f"{moves} rebalances under load: the schedule did not hurt")
-    counts = Counter(sampled=len(callers.sampled), whole=whole, orphans=len(lost), rebalances=moves, spans=len(spans))
+    counts = Counter(
+        sampled=len(callers.sampled),
+        whole=whole,
+        orphans=len(lost),
+        rebalances=moves,
+        spans=len(spans),
+    )
     return counts, problems
 
 
 def _alerting(model: Path, folder: Path) -> Path:
-    """The model with thresholds that review every transaction, so that every trace has an alert and a report."""
+    """The model with thresholds that review every transaction, so that every trace has an alert and
+    a report.
+    """
     shutil.copytree(model, folder)
     card = folder / "model.json"
     found = json.loads(card.read_text())
@@ -67,7 +86,9 @@ def _alerting(model: Path, folder: Path) -> Path:
 
 
 def _rebalance(chain: Chain, load: threading.Thread) -> int:
-    """A scorer and a tracker join, those that were first leave, the first come back; how many changes fell under load."""
+    """A scorer and a tracker join, those that were first leave, the first come back; how many
+    changes fell under load.
+    """
     moves = 0
     time.sleep(8)
     for joins, leaves in (
@@ -90,7 +111,10 @@ def _wait_for_tracker(chain: Chain) -> None:
     while True:
         count = admin.partitions()["scores.v1"]
         done = admin.group_offsets("tracker")
-        if all(done.get(("scores.v1", n), 0) >= at for n, at in enumerate(admin.end_offsets("scores.v1", count))):
+        if all(
+            done.get(("scores.v1", n), 0) >= at
+            for n, at in enumerate(admin.end_offsets("scores.v1", count))
+        ):
             time.sleep(3)  # a flush: the states are written by then
             return
         if time.monotonic() > end:
@@ -99,8 +123,17 @@ def _wait_for_tracker(chain: Chain) -> None:
 
 
 def _report(chain: Chain, out: Path, endpoint: str) -> None:
-    command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", "report", "run"]
+    command = [
+        sys.executable,
+        "-c",
+        "from riskstream.cli.main import main; main()",
+        "report",
+        "run",
+    ]
     subprocess.run(
-        [*command, "--kafka", chain.stack.kafka, "--out", str(out), "--so-far", "--grain", "daily"], check=True,
-        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, capture_output=True, timeout=120,
-    )  # fmt: skip
+        [*command, "--kafka", chain.stack.kafka, "--out", str(out), "--so-far", "--grain", "daily"],
+        check=True,
+        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint},
+        capture_output=True,
+        timeout=120,
+    )

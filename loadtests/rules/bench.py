@@ -1,4 +1,6 @@
-"""`make bench-rules`: how fast a dry run reads the log, and how soon a rule that is put on or off is in force."""
+"""`make bench-rules`: how fast a dry run reads the log, and how soon a rule that is put on or off
+is in force.
+"""
 
 import argparse
 import json
@@ -27,8 +29,13 @@ from riskstream.workbench.simulator.simulate import Simulation, simulate
 ROOT = Path(__file__).parents[2]
 RATE = 500
 TIMES = 40
-RULE = {"id": "bench", "when": "customer_count_1d > 3 and base_amount_minor > 10_000", "action": "REVIEW", "reason": "RULE_BENCH",
-        "max_share": 1.0}  # fmt: skip
+RULE = {
+    "id": "bench",
+    "when": "customer_count_1d > 3 and base_amount_minor > 10_000",
+    "action": "REVIEW",
+    "reason": "RULE_BENCH",
+    "max_share": 1.0,
+}
 
 
 def main() -> int:
@@ -40,14 +47,17 @@ def main() -> int:
         folder = Path(temporary)
         rows = [_dry_run(folder, given.rounds), *_in_force(folder)]
     load = (
-        f"dry run: the rules that ship over simulated transactions; in force: {TIMES} changes at {RATE} transactions/s"
+        f"dry run: the rules that ship over simulated transactions; in force: {TIMES} "
+        f"changes at {RATE} transactions/s"
     )
     write_result(given.out / "rules.json", load, rows, [])
     return 0
 
 
 def _dry_run(folder: Path, rounds: int) -> Row:
-    """Wall time of the command from start to end: Python's start, the file and the features are in it."""
+    """Wall time of the command from start to end: Python's start, the file and the features are in
+    it.
+    """
     data = folder / "in.parquet"
     pq.write_table(simulate(Simulation(seed=3, customers=6000, days=60)), data)
     count = pq.read_metadata(data).num_rows
@@ -55,14 +65,25 @@ def _dry_run(folder: Path, rounds: int) -> Row:
     rates = []
     for _ in range(rounds):
         started = time.monotonic()
-        subprocess.run([riskstream, "rules", "dry-run", "--data", str(data)], check=True, capture_output=True, cwd=ROOT)
+        subprocess.run(
+            [riskstream, "rules", "dry-run", "--data", str(data)],
+            check=True,
+            capture_output=True,
+            cwd=ROOT,
+        )
         rates.append(count / (time.monotonic() - started))
-    return Row.least("dry run of the rules that ship, whole command", rates, "transactions/s", 25_000)
+    return Row.least(
+        "dry run of the rules that ship, whole command", rates, "transactions/s", 25_000
+    )
 
 
 def _in_force(folder: Path) -> list[Row]:
-    """From just before a change is written to the append of the first score by the new book; what was lost meanwhile."""
-    with Chain(folder / "chain", small_model(ROOT / "build/loadtests/model"), names=("scorer",)) as chain:
+    """From just before a change is written to the append of the first score by the new book; what
+    was lost meanwhile.
+    """
+    with Chain(
+        folder / "chain", small_model(ROOT / "build/loadtests/model"), names=("scorer",)
+    ) as chain:
         load = _Load(chain.stack.kafka)
         load.start()
         rule = read_rules([RULE], names_of(STANDARD))[0]
@@ -79,7 +100,12 @@ def _in_force(folder: Path) -> list[Row]:
         load.stop()
         series, accepted, gaps = _scores(chain.stack.kafka, load.sent)
     turns = [
-        [at for (at, version), (_, before) in zip(seen[1:], seen, strict=False) if version != before] for seen in series
+        [
+            at
+            for (at, version), (_, before) in zip(seen[1:], seen, strict=False)
+            if version != before
+        ]
+        for seen in series
     ]
     waited = [min(mine) - at for at, *mine in zip(changed, *turns, strict=False)]
     return [
@@ -89,9 +115,16 @@ def _in_force(folder: Path) -> list[Row]:
             "",
             0,
         ),
-        Row.figure("from the change to the first score by it, p50", [float(np.quantile(waited, 0.5))], "ms"),
+        Row.figure(
+            "from the change to the first score by it, p50", [float(np.quantile(waited, 0.5))], "ms"
+        ),
         Row.most("from the change to the first score by it, slowest", [max(waited)], "ms", 1000),
-        Row.most("transactions lost or doubled meanwhile", [float(abs(load.sent - accepted) + gaps)], "", 0),
+        Row.most(
+            "transactions lost or doubled meanwhile",
+            [float(abs(load.sent - accepted) + gaps)],
+            "",
+            0,
+        ),
     ]
 
 
@@ -114,7 +147,12 @@ class _Load(threading.Thread):
             mine = range(self.sent, due)
             frames = [
                 codec("transaction.v1").encode(
-                    {**row, "transaction_id": f"r{n}", "customer_id": f"c{n % 499}", "occurred_at": now}
+                    {
+                        **row,
+                        "transaction_id": f"r{n}",
+                        "customer_id": f"c{n % 499}",
+                        "occurred_at": now,
+                    }
                 )
                 for n in mine
             ]
@@ -130,7 +168,9 @@ class _Load(threading.Thread):
 
 
 def _scores(kafka: str, sent: int) -> tuple[list[list[tuple[int, str | None]]], int, int]:
-    """((append time ms, rules_version) of every accepted score by partition, how many, holes in their series)."""
+    """((append time ms, rules_version) of every accepted score by partition, how many, holes in
+    their series).
+    """
     rule, accepted = AcceptedReader(), 0
     end = time.monotonic() + 60
     with TopicReader(kafka, ["scores.v1"], committed_only=False) as reader:

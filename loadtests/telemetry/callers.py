@@ -1,4 +1,6 @@
-"""Callers of the gateway: decisions at a steady rate over kept connections, some of them sampled."""
+"""Callers of the gateway: decisions at a steady rate over kept connections, some of them
+sampled.
+"""
 
 import http.client
 import json
@@ -14,7 +16,9 @@ THREADS = 8
 
 
 class Callers:
-    """`run` sends and returns how many; `sampled` holds the contexts of those that asked for a trace."""
+    """`run` sends and returns how many; `sampled` holds the contexts of those that asked for a
+    trace.
+    """
 
     def __init__(self, gateway: str) -> None:
         self._address = urllib.parse.urlsplit(gateway).netloc
@@ -60,7 +64,9 @@ class Callers:
                 with self._lock:
                     self.sampled.append(context)
             try:
-                connection.request("POST", "/v1/decisions?deadline_ms=10000", self._body(number), headers)
+                connection.request(
+                    "POST", "/v1/decisions?deadline_ms=10000", self._body(number), headers
+                )
                 answer = connection.getresponse()
                 body = answer.read()
                 if answer.status != 200:
@@ -75,8 +81,13 @@ class Callers:
     def _body(self, number: int) -> bytes:
         return json.dumps(
             {
-                "transaction_id": f"{self._tag}-{number}", "customer_id": f"{self._tag}-c{number % 500}", "account_token": "tok",
-                "channel": "ECOM", "kind": "PURCHASE", "amount_minor": 1000 + number % 977, "currency": "EUR",
+                "transaction_id": f"{self._tag}-{number}",
+                "customer_id": f"{self._tag}-c{number % 500}",
+                "account_token": "tok",
+                "channel": "ECOM",
+                "kind": "PURCHASE",
+                "amount_minor": 1000 + number % 977,
+                "currency": "EUR",
                 "occurred_at": int(time.time() * 1000),
             }
-        ).encode()  # fmt: skip
+        ).encode()

@@ -1,4 +1,6 @@
-"""The scorer ended between every two steps of the lane, by a kill and by an exception: nothing lost, doubled or wrong."""
+"""The scorer ended between every two steps of the lane, by a kill and by an exception: nothing
+lost, doubled or wrong.
+"""
 
 import os
 import subprocess
@@ -17,7 +19,9 @@ CUSTOMERS = 24
 
 
 def _rows(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes | None]]:
-    """`count` good records and one poisonous one. Each time one customer is new, so that there are rows to read."""
+    """`count` good records and one poisonous one. Each time one customer is new, so that there are
+    rows to read.
+    """
     good = rows(tag, first, count, customers=CUSTOMERS + first // count)
     return [*good[: count // 2], (f"{tag}-0".encode(), b"poison"), *good[count // 2 :]]
 
@@ -26,18 +30,22 @@ TIMES = int(os.environ.get("RISKSTREAM_FAULT_TIMES", "1"))  # `make proof` does 
 HOWS = ("kill", "raise", "interrupt") if TIMES > 1 else ("kill",)
 CASES = [(point, how) for how in HOWS for point in POINTS]
 BETWEEN = ("rows_read", "processed", "half_produced", "produced", "dead_lettered")
-if TIMES == 1:  # by an exception: where memory may hold what was not produced, and where a copy may be lost
+# by an exception: where memory may hold what was not produced, and where a copy may be lost
+if TIMES == 1:
     CASES += [(point, "raise") for point in ("processed", "half_produced", "copied", "written")]
     CASES += [("processed", "interrupt")]
 
 
 @pytest.mark.parametrize("time", range(TIMES))
 @pytest.mark.parametrize(("point", "how"), CASES)
-def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: str, how: str, time: int) -> None:
+def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(
+    bare: Chain, point: str, how: str, time: int
+) -> None:
     world = World(bare)
     turn = 1 if point in ("assigned", "recovered", "resumed") else 2 + time
     env = {"RISKSTREAM_FAULT_POINT": f"{point}:{turn}", "RISKSTREAM_FAULT_HOW": how}
-    if how != "kill" and point in BETWEEN:  # so that a last checkpoint on the way out would have something to write
+    # so that a last checkpoint on the way out would have something to write
+    if how != "kill" and point in BETWEEN:
         env["RISKSTREAM_SCORER_CHECKPOINT_EVERY_MS"] = "60000"
     service = bare.start("scorer", env)
     sent = poison = 0
@@ -58,7 +66,9 @@ def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: s
 
     scores = world.scores(sent + poison)
     good = [score for score in scores if score["verdict"] == "GOOD"]
-    assert sorted(score["transaction_id"] for score in good) == sorted(f"{world.tag}-{n}" for n in range(sent))
+    assert sorted(score["transaction_id"] for score in good) == sorted(
+        f"{world.tag}-{n}" for n in range(sent)
+    )
     assert sum(score["verdict"] == "REJECTED" for score in scores) == poison
     seen: dict[str, int] = {}
     for score in good:  # each partition's are in order

@@ -1,4 +1,6 @@
-"""Outside data through the whole chain: 20,000 rows of the Fraud Detection Handbook, replayed by the command line."""
+"""Outside data through the whole chain: 20,000 rows of the Fraud Detection Handbook, replayed by
+the command line.
+"""
 
 import json
 import subprocess
@@ -23,28 +25,47 @@ ROWS = 21_000
 
 
 @pytest.mark.timeout(600)
-def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconciles(model: Path, tmp_path: Path) -> None:
+def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconciles(
+    model: Path, tmp_path: Path
+) -> None:
     if not DATA.exists():
-        pytest.skip(f"LOUD SKIP: outside data is not there ({DATA.name} beside the checkout): nothing was replayed")
+        pytest.skip(
+            f"LOUD SKIP: outside data is not there ({DATA.name} beside the checkout): nothing "
+            "was replayed"
+        )
     table = pq.read_table(DATA).slice(0, ROWS)
     pq.write_table(table, tmp_path / "in.parquet")
     with Chain(tmp_path / "chain", model, names=("scorer", "tracker")) as chain:
         world = World(chain)
         done = subprocess.run(
             [
-                sys.executable, "-c", "from riskstream.cli.main import main; main()", "replay", str(tmp_path / "in.parquet"),
-                "--kafka", chain.stack.kafka, "--mapping", str(ROOT / "examples/mappings/handbook.yaml"),
+                sys.executable,
+                "-c",
+                "from riskstream.cli.main import main; main()",
+                "replay",
+                str(tmp_path / "in.parquet"),
+                "--kafka",
+                chain.stack.kafka,
+                "--mapping",
+                str(ROOT / "examples/mappings/handbook.yaml"),
             ],
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         assert f"{ROWS:,} transactions and {ROWS:,} labels sent, 0 rows left out" in done.stdout
         scores = world.scores(ROWS)
         assert len(scores) == ROWS
         assert {score["verdict"] for score in scores} == {"GOOD"}
-        assert {score["transaction_id"] for score in scores} == {f"h-{n}" for n in table["TRANSACTION_ID"].to_pylist()}
+        assert {score["transaction_id"] for score in scores} == {
+            f"h-{n}" for n in table["TRANSACTION_ID"].to_pylist()
+        }
         world.wait_for_tracker()
-        not_approved = {score["transaction_id"] for score in scores if score["decision"] != "APPROVE"}
+        not_approved = {
+            score["transaction_id"] for score in scores if score["decision"] != "APPROVE"
+        }
         alerts = [codec("alert.v1").decode(record.value) for record in world.all_new("alerts.v1")]
         assert len(alerts) == len(not_approved) > 0
         assert {alert["transaction_id"] for alert in alerts} == not_approved
@@ -52,7 +73,9 @@ def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconcile
         _check_features(table, scores)
         with TopicReader(chain.stack.kafka, ["labels.v1"]) as reader:
             labels = [codec("label.v1").decode(record.value) for record in reader.until_end()]
-        assert sum(label["outcome"] == "FRAUD" for label in labels) == int(np.sum(table["TX_FRAUD"].to_numpy()))
+        assert sum(label["outcome"] == "FRAUD" for label in labels) == int(
+            np.sum(table["TX_FRAUD"].to_numpy())
+        )
 
 
 def _check_report(chain: Chain, tmp_path: Path, scores: list[dict[str, object]]) -> None:
@@ -62,7 +85,9 @@ def _check_report(chain: Chain, tmp_path: Path, scores: list[dict[str, object]])
         report = json.loads((tmp_path / "reports" / record["json_path"]).read_text())
         assert record["is_reconciled"]
         assert report["totals"]["transactions"] == len(scores)
-        assert report["totals"]["amount_minor"] == sum(int(str(score["base_amount_minor"])) for score in scores)
+        assert report["totals"]["amount_minor"] == sum(
+            int(str(score["base_amount_minor"])) for score in scores
+        )
         assert report["totals"]["alerts"] == sum(score["decision"] != "APPROVE" for score in scores)
         assert report["totals"]["blocked"] == sum(score["decision"] == "BLOCK" for score in scores)
         rows = pq.read_table(tmp_path / "reports" / record["parquet_path"])

@@ -19,7 +19,9 @@ def _kill(world: World, name: str, number: signal.Signals) -> None:
     world.chain.start(name)
 
 
-def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_on(world: World) -> None:
+def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_on(
+    world: World,
+) -> None:
     total = 0
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         world.send(rows(world.tag, total, 1500))
@@ -32,12 +34,16 @@ def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_o
     scores = world.scores(total)
     assert len(scores) == total
     assert {score["verdict"] for score in scores} == {"GOOD"}
-    assert sorted(score["transaction_id"] for score in scores) == sorted(f"{world.tag}-{n}" for n in range(total))
+    assert sorted(score["transaction_id"] for score in scores) == sorted(
+        f"{world.tag}-{n}" for n in range(total)
+    )
     seen: dict[str, int] = {}
     for score in sorted(scores, key=lambda each: (each["partition"], each["src"])):
         customer = score["customer_id"]
         seen[customer] = seen.get(customer, 0) + 1
-        assert score["features"][10] == seen[customer], "the count of 30 days is exact through every kill"
+        assert score["features"][10] == seen[customer], (
+            "the count of 30 days is exact through every kill"
+        )
         assert score["flags"] == []
 
 
@@ -46,21 +52,30 @@ def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
         (
             f"b-{world.tag}-{n // 30}".encode(),
             frame(
-                customer_id=f"b-{world.tag}-{n // 30}", transaction_id=f"{world.tag}-{n}", channel="ECOM", amount_minor=90,
-                base_amount_minor=90, occurred_at=NOW_MS + n * 1000,
+                customer_id=f"b-{world.tag}-{n // 30}",
+                transaction_id=f"{world.tag}-{n}",
+                channel="ECOM",
+                amount_minor=90,
+                base_amount_minor=90,
+                occurred_at=NOW_MS + n * 1000,
             ),
         )
         for n in range(600)
-    ]  # fmt: skip
+    ]
     for part in (burst[:300], burst[300:]):
         world.send([(key, value) for key, value in part])
         world.new("scores.v1", 100)
         _kill(world, "tracker", signal.SIGKILL)
     wait_ready(list(world.chain.services.values()))
-    expected = {score["transaction_id"] for score in world.scores(600) if score["decision"] != "APPROVE"}
+    expected = {
+        score["transaction_id"] for score in world.scores(600) if score["decision"] != "APPROVE"
+    }
     assert expected
     world.wait_for_tracker()
-    alerts = [codec("alert.v1").decode(record.value)["transaction_id"] for record in world.all_new("alerts.v1")]
+    alerts = [
+        codec("alert.v1").decode(record.value)["transaction_id"]
+        for record in world.all_new("alerts.v1")
+    ]
     mine = [transaction_id for transaction_id in alerts if transaction_id.startswith(world.tag)]
     assert sorted(mine) == sorted(expected)
 

@@ -1,4 +1,6 @@
-"""Transactions that a broker refuses: the derived lane goes back to its last commit and goes on; fenced, it ends."""
+"""Transactions that a broker refuses: the derived lane goes back to its last commit and goes on;
+fenced, it ends.
+"""
 
 import threading
 from collections.abc import Iterable
@@ -25,7 +27,9 @@ from riskstream.workbench.local.chain import Chain
 
 
 class _Counting:
-    """A derived lane's work: the running number of records of each partition, written behind each of them, and as state."""
+    """A derived lane's work: the running number of records of each partition, written behind each
+    of them, and as state.
+    """
 
     def __init__(self, state: str, output: str) -> None:
         self.state_topics, self.tail_topics, self._output = (state,), (), output
@@ -60,12 +64,16 @@ class _Counting:
         self._counts.pop(partition, None)
 
     def _of(self, topic: str, partition: int) -> Output:
-        return Output(topic=topic, partition=partition, key=b"n", value=b"%0100d" % self._counts[partition])
+        return Output(
+            topic=topic, partition=partition, key=b"n", value=b"%0100d" % self._counts[partition]
+        )
 
 
 def _limit(own: OwnTopics, topic: str, most_bytes: int) -> None:
     client = AdminClient({"bootstrap.servers": own.kafka})
-    entry = ConfigEntry("max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET)
+    entry = ConfigEntry(
+        "max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET
+    )
     for future in client.incremental_alter_configs(
         [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])]
     ).values():
@@ -75,9 +83,16 @@ def _limit(own: OwnTopics, topic: str, most_bytes: int) -> None:
 def _lane(own: OwnTopics, instance: str = "0") -> tuple[Running, ProfilerMetrics]:
     stop, metrics = threading.Event(), ProfilerMetrics(CollectorRegistry())
     settings = DerivedSettings(
-        kafka=own.kafka, group=own.group, source=own.source, instance=instance, commit_ms=50, flush_ms=100
+        kafka=own.kafka,
+        group=own.group,
+        source=own.source,
+        instance=instance,
+        commit_ms=50,
+        flush_ms=100,
     )
-    return Running(DerivedLane(settings, _Counting(own.dead_letters, own.output), metrics, stop), stop), metrics
+    return Running(
+        DerivedLane(settings, _Counting(own.dead_letters, own.output), metrics, stop), stop
+    ), metrics
 
 
 def _written(own: OwnTopics) -> list[int]:
@@ -85,7 +100,9 @@ def _written(own: OwnTopics) -> list[int]:
         return [int(record.value or b"") for record in reader.until_end()]
 
 
-def test_a_refused_transaction_is_aborted_and_memory_goes_back_to_the_last_commit(bare: Chain) -> None:
+def test_a_refused_transaction_is_aborted_and_memory_goes_back_to_the_last_commit(
+    bare: Chain,
+) -> None:
     own = OwnTopics.made(bare)
     running, metrics = _lane(own)
     own.send(1, rows("a", 0, 20))

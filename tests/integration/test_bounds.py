@@ -1,4 +1,6 @@
-"""Half a minute of fuzzing with numba's bound checks, and half with canaries; `make test-bounds` runs it for five."""
+"""Half a minute of fuzzing with numba's bound checks, and half with canaries; `make test-bounds`
+runs it for five.
+"""
 
 import json
 import subprocess
@@ -29,6 +31,8 @@ def test_no_kernel_writes_past_the_end_of_an_array(tmp_path: Path) -> None:
     assert not result["problems"], "\n".join(result["problems"])
     counts = result["counts"]
     assert min(
-        counts[f"{mode}_{what}"] for mode in ("bounds", "canaries") for what in ("profile_steps", "records", "frames")
+        counts[f"{mode}_{what}"]
+        for mode in ("bounds", "canaries")
+        for what in ("profile_steps", "records", "frames")
     )
     assert counts["canaries_arrays"]

@@ -1,4 +1,6 @@
-"""A broker that refuses a record for good, as one whose disk fills: the process ends in one sentence; the next goes on."""
+"""A broker that refuses a record for good, as one whose disk fills: the process ends in one
+sentence; the next goes on.
+"""
 
 import subprocess
 import threading
@@ -27,7 +29,9 @@ from riskstream.workbench.local.chain import Chain
 
 
 def _take_at_most(own: OwnTopics, size: int) -> None:
-    """Set max.message.bytes of the output: below a record's size the broker refuses it, which no client tries again."""
+    """Set max.message.bytes of the output: below a record's size the broker refuses it, which no
+    client tries again.
+    """
     entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, own.output, incremental_configs=[entry])
     client = AdminClient({"bootstrap.servers": own.kafka})
@@ -35,7 +39,9 @@ def _take_at_most(own: OwnTopics, size: int) -> None:
         future.result(10)
 
 
-def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_goes_on(bare: Chain) -> None:
+def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_goes_on(
+    bare: Chain,
+) -> None:
     own = OwnTopics.made(bare)
     service = own.start_ready_scorer()
     own.send(1, rows("a", 0, 20, customers=1))
@@ -52,24 +58,33 @@ def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_g
     assert "Traceback" not in log
     last = log.strip().splitlines()[-1]
     assert last.startswith("error: ")
-    assert last.endswith("look at the brokers' disks and logs; restart the process, it goes on where it was")
+    assert last.endswith(
+        "look at the brokers' disks and logs; restart the process, it goes on where it was"
+    )
     assert own.ends(own.output)[1] == 20
     _take_at_most(own, 1_048_588)
     service = own.start_ready_scorer()
     scores = own.scores(40)
     assert [each["src"] for each in scores] == list(range(40))
-    assert [each["features"][10] for each in scores] == list(range(1, 41)), "its state is that of the answered ones"  # type: ignore[index]
+    counts = [each["features"][10] for each in scores]  # type: ignore[index]
+    assert counts == list(range(1, 41)), "its state is that of the answered ones"
     service.server.stop()
 
 
-def test_a_forward_lane_whose_record_is_refused_ends_with_a_fatal_error_and_commits_nothing_of_it(bare: Chain) -> None:
+def test_a_forward_lane_whose_record_is_refused_ends_with_a_fatal_error_and_commits_nothing_of_it(
+    bare: Chain,
+) -> None:
     own = OwnTopics.made(bare)
     own.send(1, rows("a", 0, 20))
-    settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
+    settings = ForwardSettings(
+        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50
+    )
 
     def started() -> Running:
         stop = threading.Event()
-        return Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+        return Running(
+            ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop
+        )
 
     running = started()
     own.wait_committed(1, 20)
@@ -94,7 +109,9 @@ def test_a_forward_lane_whose_record_is_refused_ends_with_a_fatal_error_and_comm
 def test_a_derived_lane_whose_client_never_comes_back_from_a_transaction_is_ended(
     bare: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As librdkafka did where the only broker was stopped between two steps: its timeout of 10 s had no effect."""
+    """As librdkafka did where the only broker was stopped between two steps: its timeout of 10 s
+    had no effect.
+    """
     own = OwnTopics.made(bare)
     gate, entered, ended = threading.Event(), threading.Event(), threading.Event()
     codes: list[int] = []

@@ -1,4 +1,6 @@
-"""The lane under the classic cooperative protocol, for brokers without KIP-848: joins, hands over, survives a kill."""
+"""The lane under the classic cooperative protocol, for brokers without KIP-848: joins, hands over,
+survives a kill.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""The base currency of an installation is on record: a process or command of another one is refused before it does anything."""
+"""The base currency of an installation is on record: a process or command of another one is refused
+before it does anything.
+"""
 
 import pytest
 from click.testing import CliRunner
@@ -44,9 +46,13 @@ def test_a_cluster_of_before_is_told_by_its_newest_amounts(bare: Chain) -> None:
     if (held := claims.of(SUBJECT)) is not None:
         claims._put(SUBJECT, held.holder, is_claim=False)
     own.send(0, [(b"c-1", frame(base_currency="EUR")), (b"c-1", b"{broken}")])
-    with pytest.raises(Fatal, match=f"the newest amounts of {own.source} are in EUR, base_currency is USD"):
+    with pytest.raises(
+        Fatal, match=f"the newest amounts of {own.source} are in EUR, base_currency is USD"
+    ):
         prove_currency(kafka, "USD", own.source, "transaction.v1")
     assert claims.of(SUBJECT) is None
     prove_currency(kafka, "EUR", own.source, "transaction.v1")
-    with pytest.raises(Fatal, match="amounts of this installation are in EUR, base_currency is USD"):
+    with pytest.raises(
+        Fatal, match="amounts of this installation are in EUR, base_currency is USD"
+    ):
         prove_currency(kafka, "USD", own.output, "score.v1")

@@ -1,4 +1,6 @@
-"""Every query of every dashboard returns data from a real Prometheus that scrapes the running chain; the alerts' rules load."""
+"""Every query of every dashboard returns data from a real Prometheus that scrapes the running
+chain; the alerts' rules load.
+"""
 
 import json
 import time
@@ -19,7 +21,9 @@ DEADLINE_S = 120.0
 
 
 def _get(base: str, path: str, **given: str) -> Any:
-    with urllib.request.urlopen(f"{base}{path}?{urllib.parse.urlencode(given)}", timeout=5) as answer:
+    with urllib.request.urlopen(
+        f"{base}{path}?{urllib.parse.urlencode(given)}", timeout=5
+    ) as answer:
         return json.load(answer)["data"]
 
 
@@ -34,7 +38,9 @@ def _queries() -> dict[str, str]:
 
 def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -> None:
     port = free_port()
-    targets = [service.telemetry.removeprefix("http://") for service in world.chain.services.values()]
+    targets = [
+        service.telemetry.removeprefix("http://") for service in world.chain.services.values()
+    ]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(CHART / "alerts.yaml")],
@@ -50,11 +56,12 @@ def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -
         "prometheus",
         [
             tool("prometheus", package="prometheus"),
-            f"--config.file={tmp_path}/prometheus.yaml", f"--storage.tsdb.path={tmp_path}/data",
+            f"--config.file={tmp_path}/prometheus.yaml",
+            f"--storage.tsdb.path={tmp_path}/data",
             f"--web.listen-address=127.0.0.1:{port}",
         ],
         tmp_path / "prometheus.log",
-    )  # fmt: skip
+    )
     base = f"http://127.0.0.1:{port}"
     try:
         missing = _queries()
@@ -62,18 +69,27 @@ def test_every_query_of_every_dashboard_has_data(world: World, tmp_path: Path) -
         sent, end = 0, time.monotonic() + DEADLINE_S
         while missing and time.monotonic() < end:
             world.send(rows(world.tag, sent, 50))
-            body = json.dumps(request(transaction_id=f"{world.tag}-http-{sent}", customer_id=f"{world.tag}-h"))
+            body = json.dumps(
+                request(transaction_id=f"{world.tag}-http-{sent}", customer_id=f"{world.tag}-h")
+            )
             world.post("/v1/transactions", body.encode())
             world.post("/v1/decisions?deadline_ms=5000", body.encode())
             sent += 50
             time.sleep(0.5)
             try:
-                missing = {name: query for name, query in missing.items() if not _has_data(base, query)}
+                missing = {
+                    name: query for name, query in missing.items() if not _has_data(base, query)
+                }
             except OSError:
                 continue  # not up yet
         assert not missing
-        assert all(rule["health"] == "ok" for group in _get(base, "/api/v1/rules")["groups"] for rule in group["rules"])
-        while not _has_data(base, "riskstream:scorer_late:ratio_rate5m"):  # its group is evaluated once a while
+        assert all(
+            rule["health"] == "ok"
+            for group in _get(base, "/api/v1/rules")["groups"]
+            for rule in group["rules"]
+        )
+        # its group is evaluated once a while
+        while not _has_data(base, "riskstream:scorer_late:ratio_rate5m"):
             assert time.monotonic() < end
             time.sleep(0.5)
         late = _get(base, "/api/v1/query", query="riskstream:scorer_late:ratio_rate5m")["result"]

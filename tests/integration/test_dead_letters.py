@@ -41,9 +41,15 @@ def _cli(world: World, *arguments: str) -> str:
 
 def _positions(world: World, count: int) -> list[str]:
     world.send([(f"{world.tag}-{number}".encode(), b"{broken}") for number in range(count)])
-    world.new("transactions.v1.dlq", count, lambda record: (record.key or b"").startswith(world.tag.encode()))
+    world.new(
+        "transactions.v1.dlq",
+        count,
+        lambda record: (record.key or b"").startswith(world.tag.encode()),
+    )
     letters = read_dead_letters(world.kafka, "transactions.v1.dlq")
-    return [each.position for each in letters if (each.record.key or b"").startswith(world.tag.encode())]
+    return [
+        each.position for each in letters if (each.record.key or b"").startswith(world.tag.encode())
+    ]
 
 
 def test_letters_are_listed_and_shown(world: World) -> None:
@@ -62,38 +68,63 @@ def test_a_position_is_redriven_once_unless_again(world: World) -> None:
     assert _cli(world, "redrive", *positions).startswith("2 redriven, 3 left")
     assert _cli(world, "redrive", *positions).startswith("0 redriven, 5 left")
     assert _cli(world, "redrive", positions[0], "--again").startswith("1 redriven, 0 left")
-    mine = [each for each in world.all_new("transactions.v1") if (each.key or b"").startswith(world.tag.encode())]
+    mine = [
+        each
+        for each in world.all_new("transactions.v1")
+        if (each.key or b"").startswith(world.tag.encode())
+    ]
     redriven = [each for each in mine if each.headers]
     assert len(redriven) == 6
     assert {each.value for each in redriven} == {b"{broken}"}
-    assert sorted({(dict(each.headers)["riskstream-redriven"] or b"").decode() for each in redriven}) == sorted(
-        positions
-    )
+    assert sorted(
+        {(dict(each.headers)["riskstream-redriven"] or b"").decode() for each in redriven}
+    ) == sorted(positions)
 
 
 def _label(n: int, **changes: Any) -> bytes:
-    return codec("label.v1").encode({
-        "label_id": f"l-{n}", "transaction_id": f"t-{n}", "customer_id": "c", "outcome": "FRAUD", "source": "CHARGEBACK",
-        "occurred_at": NOW_MS, "known_at": NOW_MS, "terminal_id": "t-1", "device_id": None, **changes,
-    })  # fmt: skip
+    return codec("label.v1").encode(
+        {
+            "label_id": f"l-{n}",
+            "transaction_id": f"t-{n}",
+            "customer_id": "c",
+            "outcome": "FRAUD",
+            "source": "CHARGEBACK",
+            "occurred_at": NOW_MS,
+            "known_at": NOW_MS,
+            "terminal_id": "t-1",
+            "device_id": None,
+            **changes,
+        }
+    )
 
 
 def test_labels_that_cannot_be_read_are_kept_and_sent_again_when_they_can(bare: Chain) -> None:
     own = OwnTopics.made(bare)
     metrics, stop = ProfilerMetrics(CollectorRegistry()), threading.Event()
     settings = ForwardSettings(
-        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50,
+        kafka=own.kafka,
+        group=own.group,
+        sources=(own.source,),
+        output=own.output,
+        commit_ms=50,
         dead_letters={own.source: own.dead_letters},
-    )  # fmt: skip
-    core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), settings.max_batch, on_broken=metrics.bad.inc)
+    )
+    core = ShuffleCore(
+        tuple(STANDARD_PROFILES.profiles), settings.max_batch, on_broken=metrics.bad.inc
+    )
     running = Running(ForwardLane(settings, core, metrics, stop), stop)
     bad = [_label(1)[:-3], b"\0\0\0\0\7" + _label(2)[5:], _label(3, label_id="x" * 1000), b"", None]
     own.send(1, [(b"c", each) for each in [_label(0), *bad, _label(4)]])
     own.wait_committed(1, 7)
     letters = list(read_dead_letters(own.kafka, own.dead_letters))
-    found = [(each.position, each.reason, each.record.value, each.record.partition) for each in letters]
+    found = [
+        (each.position, each.reason, each.record.value, each.record.partition) for each in letters
+    ]
     reasons = ("truncated", "unknown_schema", "out_of_bounds", "empty", "empty")
-    assert found == [(f"1:{at}", why, each, 1) for at, (why, each) in enumerate(zip(reasons, bad, strict=True), 1)]
+    assert found == [
+        (f"1:{at}", why, each, 1)
+        for at, (why, each) in enumerate(zip(reasons, bad, strict=True), 1)
+    ]
     assert metrics.bad._value.get() == 5
     assert rejected_again(letters, NOW_MS) == set()  # of another topic: it is not looked at
     assert rejected_again([replace(each, topic="labels.v1") for each in letters], NOW_MS) == {
@@ -101,13 +132,16 @@ def test_labels_that_cannot_be_read_are_kept_and_sent_again_when_they_can(bare: 
     }
     redrive(own.kafka, own.dead_letters, lambda letter: letter.position == "1:3")
     wait_until(
-        lambda: len(list(read_dead_letters(own.kafka, own.dead_letters))) == 6, "it is rejected again, at its new place"
+        lambda: len(list(read_dead_letters(own.kafka, own.dead_letters))) == 6,
+        "it is rejected again, at its new place",
     )
     running.end()
     assert not running.failed
 
 
-def test_two_redrives_at_once_send_a_letter_once(bare: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_redrives_at_once_send_a_letter_once(
+    bare: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second does its whole work between the first one's choice and its fence."""
     own = OwnTopics.made(bare)
     client = producer(own.kafka, "test")
@@ -127,8 +161,12 @@ def test_two_redrives_at_once_send_a_letter_once(bare: Chain, monkeypatch: pytes
         assert [record.value for record in reader.until_end()] == [b"{broken}"]
 
 
-def test_letters_in_thousands_of_gaps_are_redriven_once(bare: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Noted ranges of 4,000 characters were the end of it. What an older version committed counts as well."""
+def test_letters_in_thousands_of_gaps_are_redriven_once(
+    bare: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noted ranges of 4,000 characters were the end of it. What an older version committed counts
+    as well.
+    """
     monkeypatch.setattr(dead_letters, "AT_ONCE", 700)
     monkeypatch.setattr(redriven, "NOTE_BYTES", 4_000)
     own = OwnTopics.made(bare)
@@ -139,7 +177,9 @@ def test_letters_in_thousands_of_gaps_are_redriven_once(bare: Chain, monkeypatch
         client.poll(0)
     assert client.flush(10) == 0
     before = consumer(own.kafka, dead_letters.REDRIVE_GROUP)
-    before.commit(offsets=[TopicPartition(own.dead_letters, 0, 11, "only=0-3,10")], asynchronous=False)
+    before.commit(
+        offsets=[TopicPartition(own.dead_letters, 0, 11, "only=0-3,10")], asynchronous=False
+    )
     before.close()
 
     def sent(wanted: Callable[[DeadLetter], bool]) -> list[int]:
@@ -173,7 +213,9 @@ def test_redrive_asks_what_is_meant(world: World) -> None:
 
 def test_redrive_of_what_is_not_there_is_an_error_and_sends_nothing(world: World) -> None:
     positions = _positions(world, 1)
-    done = CliRunner().invoke(root, ["dlq", "redrive", positions[0], "3:999999", "--kafka", world.kafka])
+    done = CliRunner().invoke(
+        root, ["dlq", "redrive", positions[0], "3:999999", "--kafka", world.kafka]
+    )
     assert isinstance(done.exception, Fatal)
     assert done.exception.exit_code == 2
     assert "3:999999" in done.exception.what
@@ -192,10 +234,21 @@ def test_poison_that_was_not_corrected_is_left_by_all_and_does_not_multiply(worl
 def test_a_letter_that_this_version_takes_is_not_rejected_again() -> None:
     def letter(at: int, value: bytes) -> DeadLetter:
         record = Record(
-            topic="transactions.v1.dlq", partition=0, offset=at, appended_at=NOW_MS, key=b"c-1", value=value, headers=[]
+            topic="transactions.v1.dlq",
+            partition=0,
+            offset=at,
+            appended_at=NOW_MS,
+            key=b"c-1",
+            value=value,
+            headers=[],
         )
         return DeadLetter(
-            topic="transactions.v1", partition=0, offset=at, reason="unknown_schema", detail="", record=record
+            topic="transactions.v1",
+            partition=0,
+            offset=at,
+            reason="unknown_schema",
+            detail="",
+            record=record,
         )
 
     assert rejected_again([letter(0, frame()), letter(1, b"{broken}")], NOW_MS) == {"0:1"}

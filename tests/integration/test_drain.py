@@ -18,7 +18,9 @@ DRAIN_S = 1.5
 
 
 class Caller(threading.Thread):
-    """Asks for decisions one after another, anew where the gateway closes; `found` are statuses and errors."""
+    """Asks for decisions one after another, anew where the gateway closes; `found` are statuses and
+    errors.
+    """
 
     def __init__(self, port: int, name: str) -> None:
         super().__init__(name=name)
@@ -34,7 +36,9 @@ class Caller(threading.Thread):
                 occurred_at=int(time.time() * 1000),
             )
             try:
-                connection.request("POST", "/v1/decisions?deadline_ms=8000", json.dumps(body).encode())
+                connection.request(
+                    "POST", "/v1/decisions?deadline_ms=8000", json.dumps(body).encode()
+                )
                 answer = connection.getresponse()
                 answer.read()
                 self.found.append(answer.status)

@@ -1,4 +1,6 @@
-"""Exceptions in lanes: between what memory holds and what was produced, nothing is written on the way out."""
+"""Exceptions in lanes: between what memory holds and what was produced, nothing is written on the
+way out.
+"""
 
 import subprocess
 import threading
@@ -69,7 +71,9 @@ CASES = (
 
 
 @pytest.mark.parametrize(("point", "how"), CASES)
-def test_a_tracker_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: str, how: str) -> None:
+def test_a_tracker_that_fails_at_a_step_is_as_if_it_did_not(
+    bare: Chain, point: str, how: str
+) -> None:
     world = World(bare)
     scorer = bare.start("scorer")
     wait_ready([scorer])
@@ -104,11 +108,15 @@ def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
 ) -> None:
     own = OwnTopics.made(bare)
     own.send(1, rows("a", 0, 30))
-    settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
+    settings = ForwardSettings(
+        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50
+    )
 
     def started() -> Running:
         stop = threading.Event()
-        return Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+        return Running(
+            ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop
+        )
 
     monkeypatch.setenv("RISKSTREAM_FAULT_POINT", point)
     monkeypatch.setenv("RISKSTREAM_FAULT_HOW", "raise")
@@ -129,12 +137,16 @@ def test_a_forward_lane_that_raises_at_a_step_leaves_nothing_out(
 
 
 FAUST_CASES = (
-    [(point, how) for point in FAUST_POINTS for how in ("raise", "kill")] if EVERY_POINT else [("processed", "raise")]
+    [(point, how) for point in FAUST_POINTS for how in ("raise", "kill")]
+    if EVERY_POINT
+    else [("processed", "raise")]
 )
 
 
 @pytest.mark.parametrize(("point", "how"), FAUST_CASES)
-def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(bare: Chain, point: str, how: str) -> None:
+def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(
+    bare: Chain, point: str, how: str
+) -> None:
     own = OwnTopics.made(bare)
     env = {"RISKSTREAM_SCORER_RUNTIME": "faust"}
     armed = {"RISKSTREAM_FAULT_POINT": f"{point}:3", "RISKSTREAM_FAULT_HOW": how}

@@ -38,14 +38,19 @@ def test_a_fresh_group_begins_where_the_topic_does(own: OwnTopics) -> None:
     own.wait_committed(1, 60)
     own.send(1, rows("a", 60, 5))
     assert [score["src"] for score in own.scores(45)][-1] == 64
-    assert "taking up anew" not in service.server.log.read_text(), "a store without a watermark has not gone back"
+    assert "taking up anew" not in service.server.log.read_text(), (
+        "a store without a watermark has not gone back"
+    )
     service.server.stop()
 
 
 @pytest.mark.parametrize("by_transactions", [False, True], ids=["plain", "markers"])
-def test_an_idle_partition_whose_records_all_expired_goes_on(own: OwnTopics, by_transactions: bool) -> None:
+def test_an_idle_partition_whose_records_all_expired_goes_on(
+    own: OwnTopics, by_transactions: bool
+) -> None:
     service = own.start_ready_scorer()
-    if by_transactions:  # a marker stands behind the last record, and the head comes to stand behind the marker
+    # a marker stands behind the last record, and the head comes to stand behind the marker
+    if by_transactions:
         client = Producer({"bootstrap.servers": own.kafka, "transactional.id": own.tag})
         client.init_transactions(20)
         client.begin_transaction()
@@ -60,7 +65,8 @@ def test_an_idle_partition_whose_records_all_expired_goes_on(own: OwnTopics, by_
     service.server.stop()
     for topic in (own.source, own.output):
         own.expire(topic, 1, own.ends(topic)[1])
-    for _ in range(1 if by_transactions else 2):  # half of the starts died where the fetch won over the pause
+    # half of the starts died where the fetch won over the pause
+    for _ in range(1 if by_transactions else 2):
         service = own.start_ready_scorer()
         service.server.stop()
     service = own.start_ready_scorer()
@@ -70,13 +76,16 @@ def test_an_idle_partition_whose_records_all_expired_goes_on(own: OwnTopics, by_
     service.server.stop()
 
 
-def test_a_partition_whose_head_passes_a_scorer_is_held_and_the_others_go_on(own: OwnTopics) -> None:
+def test_a_partition_whose_head_passes_a_scorer_is_held_and_the_others_go_on(
+    own: OwnTopics,
+) -> None:
     service = own.start_ready_scorer(RISKSTREAM_SCORER_ON_STATE_LOST="hold")
     own.send(1, rows("a", 0, 5))
     own.scores(5)
     own.wait_committed(1, 5)
     os.kill(service.server.pid, signal.SIGSTOP)
-    own.send(1, [(b"k", b"x" * 900_000)] * 5)  # more than one answer of the broker, which may be on its way
+    # more than one answer of the broker, which may be on its way
+    own.send(1, [(b"k", b"x" * 900_000)] * 5)
     own.expire(own.source, 1, 9)
     os.kill(service.server.pid, signal.SIGCONT)
     log_with(service, "the source begins at 9, ")
@@ -108,14 +117,22 @@ class _Waiting(Echo):
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         if not self.is_known:
-            raise SchemaWait(what="a state's schema is not known", where=f"{self.state_topics[0]} {partition}:0")
+            raise SchemaWait(
+                what="a state's schema is not known", where=f"{self.state_topics[0]} {partition}:0"
+            )
         super().restore(partition, records)
 
 
 def test_a_derived_lane_whose_state_cannot_be_read_waits_and_takes_nothing(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 30))
-    stop, work, metrics = threading.Event(), _Waiting(own.output, open_gate()), ProfilerMetrics(CollectorRegistry())
-    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    stop, work, metrics = (
+        threading.Event(),
+        _Waiting(own.output, open_gate()),
+        ProfilerMetrics(CollectorRegistry()),
+    )
+    settings = DerivedSettings(
+        kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50
+    )
     lane = DerivedLane(settings, work, metrics, stop)
     running = Running(lane, stop)
     wait_until(lambda: metrics.waiting._value.get() == 2, "both partitions wait")
@@ -146,7 +163,9 @@ def test_a_partition_whose_state_cannot_be_read_holds_up_no_other(own: OwnTopics
         _HalfWaiting(own.output, open_gate()),
         ProfilerMetrics(CollectorRegistry()),
     )
-    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
+    settings = DerivedSettings(
+        kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50
+    )
     lane = DerivedLane(settings, work, metrics, stop)
     running = Running(lane, stop)
     own.wait_committed(1, 30)
@@ -180,16 +199,22 @@ def test_a_group_past_the_end_says_so(own: OwnTopics) -> None:
     wait_until(lambda: len(work.taken) == 5, "all")
     own.wait_committed(1, 5)
     running.end()
-    renamed = OwnTopics.made(own.chain)  # another topic with fewer records, under the group of the first
+    # another topic with fewer records, under the group of the first
+    renamed = OwnTopics.made(own.chain)
     stop = threading.Event()
     from confluent_kafka import Consumer, TopicPartition
 
     client = Consumer({"bootstrap.servers": own.kafka, "group.id": renamed.group})
     client.commit(offsets=[TopicPartition(renamed.source, 1, 500)], asynchronous=False)
     client.close()
-    settings = DerivedSettings(kafka=own.kafka, group=renamed.group, source=renamed.source, instance="0")
+    settings = DerivedSettings(
+        kafka=own.kafka, group=renamed.group, source=renamed.source, instance="0"
+    )
     running = Running(
-        DerivedLane(settings, Echo(renamed.output, open_gate()), ProfilerMetrics(CollectorRegistry()), stop), stop
+        DerivedLane(
+            settings, Echo(renamed.output, open_gate()), ProfilerMetrics(CollectorRegistry()), stop
+        ),
+        stop,
     )
     wait_until(lambda: bool(running.failed), "an end")
     assert isinstance(running.failed[0], Fatal)
@@ -201,8 +226,12 @@ def test_a_forward_lane_begins_at_what_is_left(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 30))
     own.expire(own.source, 1, 10)
     stop = threading.Event()
-    settings = ForwardSettings(kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50)
-    running = Running(ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop)
+    settings = ForwardSettings(
+        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50
+    )
+    running = Running(
+        ForwardLane(settings, Through(), ProfilerMetrics(CollectorRegistry()), stop), stop
+    )
     own.wait_committed(1, 30)
     running.end()
     assert sum(own.ends(own.output)) == 20

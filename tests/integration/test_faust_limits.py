@@ -1,4 +1,6 @@
-"""Four ways in which Faust 0.15.3 loses records. Each test fails when upstream mends it: then look again at ADR 0001."""
+"""Four ways in which Faust 0.15.3 loses records. Each test fails when upstream mends it: then look
+again at ADR 0001.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -22,9 +24,16 @@ def app() -> Any:
 def _consumer(**more: Any) -> Any:
     """What `Consumer`'s own methods read, and nothing else."""
     return SimpleNamespace(
-        _acked={TP0: []}, _acked_index={TP0: set()}, _gap={TP0: []}, _committed_offset={TP0: None}, log=MagicMock(),
-        in_transaction=False, assignment=lambda: {TP0}, app=MagicMock(), **more,
-    )  # fmt: skip
+        _acked={TP0: []},
+        _acked_index={TP0: set()},
+        _gap={TP0: []},
+        _committed_offset={TP0: None},
+        log=MagicMock(),
+        in_transaction=False,
+        assignment=lambda: {TP0},
+        app=MagicMock(),
+        **more,
+    )
 
 
 def test_it_commits_past_messages_in_flight_until_it_has_committed_once() -> None:
@@ -41,7 +50,9 @@ def test_it_takes_a_failed_commit_for_done_and_never_tries_again() -> None:
 
 
 def test_an_exception_in_an_agent_acks_the_message_it_was_at(app: Any) -> None:
-    message = Message("transactions.v1", 0, 3, 0.0, 0, None, b"key", b"value", None, tp=TP0, generation_id=0)
+    message = Message(
+        "transactions.v1", 0, 3, 0.0, 0, None, b"key", b"value", None, tp=TP0, generation_id=0
+    )
     message.incref()
 
     async def fail_at_the_first() -> None:

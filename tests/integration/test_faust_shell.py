@@ -1,4 +1,6 @@
-"""The Faust shell does what the lane does, where at least once allows it, and gives equal scores."""
+"""The Faust shell does what the lane does, where at least once allows it, and gives equal
+scores.
+"""
 
 import os
 import signal
@@ -35,28 +37,45 @@ def faust_world(faust_chain: Chain) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each.__name__)
-def test_the_lanes_behaviour_is_the_shells(faust_world: World, behaviour: Callable[[World], None]) -> None:
+def test_the_lanes_behaviour_is_the_shells(
+    faust_world: World, behaviour: Callable[[World], None]
+) -> None:
     behaviour(faust_world)
 
 
-def _rows(tag: str, first: int, count: int, corrected: int = 0) -> list[tuple[bytes | None, bytes | None]]:
-    """`corrected`: of so many one takes the place of the customer's one before, where it is not 0."""
+def _rows(
+    tag: str, first: int, count: int, corrected: int = 0
+) -> list[tuple[bytes | None, bytes | None]]:
+    """`corrected`: of so many one takes the place of the customer's one before, where it is not
+    0.
+    """
     return [
         (
             f"{tag}-{n % 20}".encode(),
             frame(
-                customer_id=f"{tag}-{n % 20}", transaction_id=f"{tag}-{n}", base_amount_minor=100 * (n % 37),
+                customer_id=f"{tag}-{n % 20}",
+                transaction_id=f"{tag}-{n}",
+                base_amount_minor=100 * (n % 37),
                 occurred_at=NOW_MS + n * 60_000,
-                corrects=f"{tag}-{n - 20}" if corrected and n >= 20 and n % corrected == 0 else None,
+                corrects=f"{tag}-{n - 20}"
+                if corrected and n >= 20 and n % corrected == 0
+                else None,
             ),
         )
         for n in range(first, first + count)
-    ]  # fmt: skip
+    ]
 
 
 SAID = (
-    "features", "score", "decision", "reasons", "flags", "corrected_at", "corrected_amount_minor", "corrected_is_refund",
-)  # fmt: skip
+    "features",
+    "score",
+    "decision",
+    "reasons",
+    "flags",
+    "corrected_at",
+    "corrected_amount_minor",
+    "corrected_is_refund",
+)
 
 
 def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> None:
@@ -64,13 +83,17 @@ def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> 
     found = []
     for each in (world, faust_world):
         each.send(rows)
-        found.append({score["transaction_id"]: [score[name] for name in SAID] for score in each.scores(600)})
+        found.append(
+            {score["transaction_id"]: [score[name] for name in SAID] for score in each.scores(600)}
+        )
     lane, shell = found
     assert len(lane) == 600
     assert sum(said[5] is not None for said in lane.values()) == len(range(21, 600, 7)), (
         "each correction found its original"
     )
-    assert {name: repr(each) for name, each in lane.items()} == {name: repr(each) for name, each in shell.items()}
+    assert {name: repr(each) for name, each in lane.items()} == {
+        name: repr(each) for name, each in shell.items()
+    }
 
 
 def test_it_hands_a_sampled_context_on(faust_world: World) -> None:
@@ -81,8 +104,12 @@ def test_it_hands_a_sampled_context_on(faust_world: World) -> None:
         plain.produce("transactions.v1", value, key, headers=header_of(upstream))
     assert plain.flush(10) == 0
     for topic in ("scores.v1", "transactions.v1.dlq"):
-        records = faust_world.new(topic, 1, lambda record: record.key == key and bool(record.headers))
-        assert context_in(records[0].headers) == upstream, "nothing is recorded here: it is passed on as it came"
+        records = faust_world.new(
+            topic, 1, lambda record: record.key == key and bool(record.headers)
+        )
+        assert context_in(records[0].headers) == upstream, (
+            "nothing is recorded here: it is passed on as it came"
+        )
 
 
 def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None:

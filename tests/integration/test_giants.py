@@ -1,4 +1,6 @@
-"""Records that are small on the wire and large in memory: a topic bounds a batch as it is compressed."""
+"""Records that are small on the wire and large in memory: a topic bounds a batch as it is
+compressed.
+"""
 
 import hashlib
 import subprocess
@@ -29,11 +31,17 @@ TOO_MUCH = b"\0" * (150 * MB)
 """More than the client decompresses of zstd."""
 
 
-def _send(own: OwnTopics, topic: str, how: str, key: bytes, value: bytes, names: int = 0, **named: Any) -> None:
+def _send(
+    own: OwnTopics, topic: str, how: str, key: bytes, value: bytes, names: int = 0, **named: Any
+) -> None:
     large = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000}
-    client = Producer({"bootstrap.servers": own.kafka, "compression.type": how, "linger.ms": 0, **large})
+    client = Producer(
+        {"bootstrap.servers": own.kafka, "compression.type": how, "linger.ms": 0, **large}
+    )
     refused: list[object] = []
-    headers = [(f"h{n}", b"x" * 20) for n in range(names)] or ([("wide", b"h" * MB)] if names < 0 else [])
+    headers = [(f"h{n}", b"x" * 20) for n in range(names)] or (
+        [("wide", b"h" * MB)] if names < 0 else []
+    )
     named = {"headers": headers, "on_delivery": lambda error, _: refused.append(error), **named}
     client.produce(topic, value, key, 1, **named)
     assert client.flush(30) == 0
@@ -42,7 +50,9 @@ def _send(own: OwnTopics, topic: str, how: str, key: bytes, value: bytes, names:
 
 def _giants(own: OwnTopics, topic: str) -> list[bytes]:
     """Send them, each behind a good transaction; the values that readers get to see."""
-    good = [frame(customer_id="c-1", transaction_id=f"t-{n}", occurred_at=NOW_MS + n) for n in range(7)]
+    good = [
+        frame(customer_id="c-1", transaction_id=f"t-{n}", occurred_at=NOW_MS + n) for n in range(7)
+    ]
     _send(own, topic, "none", b"c-1", good[0])
     _send(own, topic, "zstd", b"c-1", EIGHT)
     _send(own, topic, "none", b"c-1", good[1])
@@ -67,8 +77,11 @@ def test_a_scorer_answers_what_it_can_read_and_goes_on_behind_what_it_cannot(bar
     assert answers == sorted([*good, *bad]), "4 decompresses to more than the client takes"
     letters: dict[int, DeadLetter] = {}
 
-    def are_written() -> bool:  # a dead letter follows its score, and is only sure to be there once that is committed
-        letters.update({each.offset: each for each in read_dead_letters(own.kafka, own.dead_letters)})
+    # a dead letter follows its score, and is only sure to be there once that is committed
+    def are_written() -> bool:
+        letters.update(
+            {each.offset: each for each in read_dead_letters(own.kafka, own.dead_letters)}
+        )
         return letters.keys() == {1, 3, 6}
 
     wait_until(are_written, "the three dead letters")
@@ -80,7 +93,9 @@ def test_a_scorer_answers_what_it_can_read_and_goes_on_behind_what_it_cannot(bar
     assert all(each.is_cut for each in letters.values())
     service.server.stop()
     again = own.start_ready_scorer(RISKSTREAM_SCORER_REJECT_LIMIT="1")
-    own.send(1, [(b"c-1", frame(customer_id="c-1", transaction_id="t-last", occurred_at=NOW_MS + 9))])
+    own.send(
+        1, [(b"c-1", frame(customer_id="c-1", transaction_id="t-last", occurred_at=NOW_MS + 9))]
+    )
     assert own.scores(11)[-1]["src"] == 11
     again.server.stop()
 
@@ -91,23 +106,33 @@ def test_every_other_kind_of_reader_goes_on(bare: Chain) -> None:
     with TopicReader(own.kafka, [own.source]) as reader:
         read = list(reader.until_end(60))
     assert [each.offset for each in read] == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
-    assert sum(len(each.key or b"") + len(each.value or b"") for each in read) < 20_000, "what is kept is bounded"
-    assert all(whole.startswith(each.value or b"-") for each, whole in zip(read, values, strict=True))
+    assert sum(len(each.key or b"") + len(each.value or b"") for each in read) < 20_000, (
+        "what is kept is bounded"
+    )
+    assert all(
+        whole.startswith(each.value or b"-") for each, whole in zip(read, values, strict=True)
+    )
     assert dict(read[1].headers)["riskstream-value-bytes"] == str(len(EIGHT)).encode()
     assert max(len(each.headers) for each in read) <= 102
 
     metrics, stop = ProfilerMetrics(CollectorRegistry()), threading.Event()
     forward = ForwardSettings(
-        kafka=own.kafka, group=f"{own.group}-forward", sources=(own.source,), output=own.output, commit_ms=50,
+        kafka=own.kafka,
+        group=f"{own.group}-forward",
+        sources=(own.source,),
+        output=own.output,
+        commit_ms=50,
         dead_letters={own.source: own.dead_letters},
-    )  # fmt: skip
+    )
     core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), forward.max_batch)
     running = Running(ForwardLane(forward, core, metrics, stop), stop)
     own.wait_committed(1, 11, forward.group)
     running.end()
     assert not running.failed
     assert metrics.giants._value.get() >= 1
-    assert len(list(read_dead_letters(own.kafka, own.dead_letters))) == 10, "none of them is a label"
+    assert len(list(read_dead_letters(own.kafka, own.dead_letters))) == 10, (
+        "none of them is a label"
+    )
 
     gate = threading.Event()
     gate.set()
@@ -145,7 +170,11 @@ def test_dead_letters_that_are_giants_are_listed_one_at_a_time(bare: Chain) -> N
         _send(own, own.dead_letters, "gzip", b"c-1", b"\0" * (40 * MB), headers=headers)
     command = ["dlq", "list", "--topic", own.dead_letters, "--kafka", own.kafka]
     done = subprocess.run(
-        [sys.executable, "-c", _LIST, *command], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _LIST, *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert "6 dead letters" in done.stdout
     assert int(done.stdout.split()[-1]) < 100, "MB"

@@ -1,4 +1,6 @@
-"""Partitions that are held instead of guessed about: the others go on, and a person lets them go."""
+"""Partitions that are held instead of guessed about: the others go on, and a person lets them
+go.
+"""
 
 import time
 
@@ -33,7 +35,9 @@ def test_a_partition_of_mostly_rejected_records_is_held_and_the_others_go_on(bar
     world.send([(bad, b"poison")] * 800)
     _wait_until_held(service)
     world.send(_rows(good, 0, 50) + _rows(bad, 0, 50))
-    first = world.new("scores.v1", 50, lambda record: codec("score.v1").decode(record.value)["verdict"] == "GOOD")
+    first = world.new(
+        "scores.v1", 50, lambda record: codec("score.v1").decode(record.value)["verdict"] == "GOOD"
+    )
     assert {record.partition for record in first} == {2}
     assert not service.is_ready()
     service.server.stop()

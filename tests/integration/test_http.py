@@ -53,7 +53,9 @@ def test_a_repeat_is_told_the_first_answer_and_another_body_is_409(world: World)
     at = _now_ms()
 
     def ask(name: str, amount: int = 1000) -> tuple[int, str, dict[str, Any]]:
-        body = request(transaction_id=name, customer_id=f"c-{world.tag}", occurred_at=at, amount_minor=amount)
+        body = request(
+            transaction_id=name, customer_id=f"c-{world.tag}", occurred_at=at, amount_minor=amount
+        )
         return world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode())
 
     first = ask(world.tag)[2]
@@ -63,9 +65,14 @@ def test_a_repeat_is_told_the_first_answer_and_another_body_is_409(world: World)
     assert (status, again["verdict"]) == (200, "DUPLICATE")
     assert (again["decision"], again["score"]) == (first["decision"], first["score"])
     status, kind, other = ask(world.tag, 1001)
-    assert (status, kind, other["type"]) == (409, "application/problem+json", "urn:riskstream:problem:id-reused")
+    assert (status, kind, other["type"]) == (
+        409,
+        "application/problem+json",
+        "urn:riskstream:problem:id-reused",
+    )
     assert (other["errors"][0]["path"], other["reason"]) == ("$.transaction_id", "id_reused")
-    with ThreadPoolExecutor(4) as callers:  # at once: one of the bodies is first, and the others are told so
+    # at once: one of the bodies is first, and the others are told so
+    with ThreadPoolExecutor(4) as callers:
         found = list(callers.map(lambda amount: ask(f"{world.tag}-at-once", amount), [1, 1, 2, 2]))
     assert sorted(status for status, *_ in found) == [200, 200, 409, 409]
     assert len({answer["decision"] for status, _, answer in found if status == 200}) == 1
@@ -73,19 +80,31 @@ def test_a_repeat_is_told_the_first_answer_and_another_body_is_409(world: World)
 
 def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: Path) -> None:
     label = {
-        "label_id": f"l-{world.tag}", "transaction_id": world.tag, "customer_id": "c", "outcome": "FRAUD", "source": "ANALYST",
-        "occurred_at": _now_ms() - 1000, "known_at": _now_ms(), "terminal_id": "term-1",
-    }  # fmt: skip
+        "label_id": f"l-{world.tag}",
+        "transaction_id": world.tag,
+        "customer_id": "c",
+        "outcome": "FRAUD",
+        "source": "ANALYST",
+        "occurred_at": _now_ms() - 1000,
+        "known_at": _now_ms(),
+        "terminal_id": "term-1",
+    }
     status, _, answer = world.post("/v1/labels", json.dumps(label).encode())
     assert (status, answer["label_id"]) == (202, f"l-{world.tag}")
     assert world.post("/v1/labels", json.dumps({**label, "outcome": "?"}).encode())[0] == 400
     now = _now_ms()
     rows = [{**label, "label_id": f"f-{world.tag}-{n}", "known_at": now - n} for n in range(3)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "labels.parquet")
-    pq.write_table(pa.Table.from_pylist([*rows, {**label, "outcome": "?"}]), tmp_path / "bad.parquet")
-    done = CliRunner().invoke(labels_command, [str(tmp_path / "labels.parquet"), "--kafka", world.kafka])
+    pq.write_table(
+        pa.Table.from_pylist([*rows, {**label, "outcome": "?"}]), tmp_path / "bad.parquet"
+    )
+    done = CliRunner().invoke(
+        labels_command, [str(tmp_path / "labels.parquet"), "--kafka", world.kafka]
+    )
     assert "3 labels sent, 3 of them frauds" in done.output
-    refused = CliRunner().invoke(labels_command, [str(tmp_path / "bad.parquet"), "--kafka", world.kafka])
+    refused = CliRunner().invoke(
+        labels_command, [str(tmp_path / "bad.parquet"), "--kafka", world.kafka]
+    )
     assert "row 3 has outcome ?" in str(refused.exception)
     with TopicReader(world.kafka, ["labels.v1"]) as reader:
         found = [codec("label.v1").decode(record.value) for record in reader.until_end()]
@@ -98,7 +117,9 @@ def test_past_the_deadline_comes_504_with_the_transaction_id(world: World) -> No
     statuses = set()
     for number in range(20):
         body["transaction_id"] = f"{world.tag}-{number}"
-        status, kind, answer = world.post("/v1/decisions", json.dumps(body).encode(), **{"X-Deadline-Ms": "1"})
+        status, kind, answer = world.post(
+            "/v1/decisions", json.dumps(body).encode(), **{"X-Deadline-Ms": "1"}
+        )
         statuses.add(status)
         if status == 504:
             assert kind == "application/problem+json"
@@ -114,17 +135,25 @@ def test_a_wrong_deadline_is_a_problem(world: World, given: str) -> None:
     status, kind, answer = world.post(
         f"/v1/decisions?deadline_ms={urllib.parse.quote(given)}", json.dumps(request()).encode()
     )
-    assert (status, kind, answer["type"]) == (400, "application/problem+json", "urn:riskstream:problem:bad-deadline")
+    assert (status, kind, answer["type"]) == (
+        400,
+        "application/problem+json",
+        "urn:riskstream:problem:bad-deadline",
+    )
 
 
 def test_no_bad_body_reaches_kafka(world: World) -> None:
     before = world.ends("transactions.v1")
     for route in ("/v1/transactions", "/v1/decisions"):
         ahead = json.dumps(request(occurred_at=_now_ms() + 400_000)).encode()
-        cases = [(body, path) for body, path, words in BAD_BODIES if words != "5 minutes"]  # its clock is the builder's
+        # its clock is the builder's
+        cases = [(body, path) for body, path, words in BAD_BODIES if words != "5 minutes"]
         for body, path in [*cases, (ahead, "$.occurred_at")]:
             status, kind, answer = world.post(route, body)
-            assert (status, kind) == (413 if len(body) > 65_536 else 400, "application/problem+json"), body[:80]
+            assert (status, kind) == (
+                413 if len(body) > 65_536 else 400,
+                "application/problem+json",
+            ), body[:80]
             assert answer["status"] == status
             assert answer["errors"][0]["path"] == path
     assert world.ends("transactions.v1") == before
@@ -137,8 +166,12 @@ def test_a_body_of_1_mib_is_413_whether_its_length_is_told_or_not(world: World) 
     import http.client
     import urllib.parse
 
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(world.chain.gateway).netloc, timeout=30)
-    connection.request("POST", "/v1/transactions", iter([body[:500_000], body[500_000:]]), encode_chunked=True)
+    connection = http.client.HTTPConnection(
+        urllib.parse.urlsplit(world.chain.gateway).netloc, timeout=30
+    )
+    connection.request(
+        "POST", "/v1/transactions", iter([body[:500_000], body[500_000:]]), encode_chunked=True
+    )
     assert connection.getresponse().status == 413
     connection.close()
     assert world.ends("transactions.v1") == before
@@ -149,7 +182,9 @@ def test_the_pages_curl_lines_do_what_it_says(world: World) -> None:
     lines = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
     env = {**os.environ, "GATEWAY": world.chain.gateway, "NOW": str(_now_ms())}
     answers = [
-        json.loads(subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True).stdout)
+        json.loads(
+            subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True).stdout
+        )
         for line in lines
     ]
     assert len(answers) == 4
@@ -164,7 +199,9 @@ def test_metrics_and_health_are_on_the_telemetry_port_alone(world: World) -> Non
 
 
 def test_a_deadline_that_is_given_twice_is_refused(world: World) -> None:
-    status, _, answer = world.post("/v1/decisions?deadline_ms=5&deadline_ms=500", json.dumps(request()).encode())
+    status, _, answer = world.post(
+        "/v1/decisions?deadline_ms=5&deadline_ms=500", json.dumps(request()).encode()
+    )
     assert (status, answer["type"]) == (400, "urn:riskstream:problem:bad-deadline")
 
 

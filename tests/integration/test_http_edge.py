@@ -1,4 +1,6 @@
-"""Slow, giant, broken and many requests, against the gateway's server alone: the loop goes on, and each gets an answer."""
+"""Slow, giant, broken and many requests, against the gateway's server alone: the loop goes on, and
+each gets an answer.
+"""
 
 import http.client
 import json
@@ -11,14 +13,18 @@ from tests.support.http_server import Running, http_running, read_all
 
 GOOD = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 MOST_LAG_S = 0.5
-"""In CPU time: the loop shares two busy cores with its neighbours. One unfinished head of 80 MB held it for 7 s."""
+"""In CPU time: the loop shares two busy cores with its neighbours. One unfinished head of 80 MB
+held it for 7 s.
+"""
 MANY_CHUNKS = b"10000\r\n" + b"x" * 65_536 + b"\r\n" + b"1\r\nx\r\n" * 2**19
 HEAD = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    with http_running(receive_timeout_s=0.6, idle_timeout_s=1, max_connections=8, max_body_bytes=65_536) as found:
+    with http_running(
+        receive_timeout_s=0.6, idle_timeout_s=1, max_connections=8, max_body_bytes=65_536
+    ) as found:
         yield found
 
 
@@ -32,29 +38,47 @@ def _problem(answer: bytes) -> tuple[int, dict[str, object], bytes]:
     return found["status"], found, last
 
 
-@pytest.mark.parametrize(("parts", "status", "code"), [
-    ([HEAD, b"X-Long: " + b"x" * 2**24], 431, "headers-too-large"),
-    ([HEAD, b"x: y\r\n" * 2**20], 431, "headers-too-large"),
-    ([b"GET /" + b"x" * 2**20], 414, "target-too-long"),
-    ([b"G" * 2**20], 400, "malformed-request"),
-    ([b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * 600], 400, "malformed-request"),
-    ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed-request"),
-    ([HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], 400, "malformed-request"),
-    ([HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"], 400, "malformed-request"),
-    ([HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n{}"], 400, "malformed-request"),
-    ([HEAD], 408, "slow-request"),
-    ([HEAD + b"Content-Length: 9\r\n\r\n{"], 408, "slow-request"),
-    ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"], 408, "slow-request"),
-    ([HEAD + b"Content-Length: 70000\r\n\r\n", b"x" * 70_000], 413, "body-too-large"),
-    ([HEAD + b"Content-Length: 70000\r\nExpect: 100-continue\r\n\r\n"], 413, "body-too-large"),
-    ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", MANY_CHUNKS], 413, "body-too-large"),
-    ([HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"], 415, "media-type"),
-    ([HEAD + b"Content-Type: application/json; charset=latin-1\r\nContent-Length: 2\r\n\r\n{}"], 415, "media-type"),
-    ([HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"], 415, "content-encoding"),
-    ([b"GET /boom HTTP/1.1\r\nHost: a\r\n\r\n"], 500, "internal"),
-    ([b"GET /nope%ff%00 HTTP/1.1\r\nHost: a\r\n\r\n"], 404, "http"),
-    ([b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"], 405, "http"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parts", "status", "code"),
+    [
+        ([HEAD, b"X-Long: " + b"x" * 2**24], 431, "headers-too-large"),
+        ([HEAD, b"x: y\r\n" * 2**20], 431, "headers-too-large"),
+        ([b"GET /" + b"x" * 2**20], 414, "target-too-long"),
+        ([b"G" * 2**20], 400, "malformed-request"),
+        ([b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * 600], 400, "malformed-request"),
+        ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed-request"),
+        ([HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], 400, "malformed-request"),
+        (
+            [HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"],
+            400,
+            "malformed-request",
+        ),
+        ([HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n{}"], 400, "malformed-request"),
+        ([HEAD], 408, "slow-request"),
+        ([HEAD + b"Content-Length: 9\r\n\r\n{"], 408, "slow-request"),
+        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"], 408, "slow-request"),
+        ([HEAD + b"Content-Length: 70000\r\n\r\n", b"x" * 70_000], 413, "body-too-large"),
+        ([HEAD + b"Content-Length: 70000\r\nExpect: 100-continue\r\n\r\n"], 413, "body-too-large"),
+        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", MANY_CHUNKS], 413, "body-too-large"),
+        ([HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"], 415, "media-type"),
+        (
+            [
+                HEAD
+                + b"Content-Type: application/json; charset=latin-1\r\nContent-Length: 2\r\n\r\n{}"
+            ],
+            415,
+            "media-type",
+        ),
+        (
+            [HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"],
+            415,
+            "content-encoding",
+        ),
+        ([b"GET /boom HTTP/1.1\r\nHost: a\r\n\r\n"], 500, "internal"),
+        ([b"GET /nope%ff%00 HTTP/1.1\r\nHost: a\r\n\r\n"], 404, "http"),
+        ([b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"], 405, "http"),
+    ],
+)
 def test_what_cannot_be_taken_gets_one_problem_and_holds_nobody_up(
     running: Running, parts: list[bytes], status: int, code: str
 ) -> None:
@@ -76,7 +100,8 @@ def test_what_cannot_be_taken_gets_one_problem_and_holds_nobody_up(
 
 
 @pytest.mark.parametrize(
-    "kind", [b"application/json", b"application/json; charset=UTF-8", b"application/vnd.bank+json", b""]
+    "kind",
+    [b"application/json", b"application/json; charset=UTF-8", b"application/vnd.bank+json", b""],
 )
 def test_json_is_taken_under_each_of_its_names(running: Running, kind: bytes) -> None:
     given = b"Content-Type: " + kind + b"\r\n" if kind else b""
@@ -85,7 +110,12 @@ def test_json_is_taken_under_each_of_its_names(running: Running, kind: bytes) ->
 
 def test_a_trickle_is_ended_at_the_deadline_and_an_idle_connection_too(running: Running) -> None:
     started = time.monotonic()
-    with running.connect() as slow, running.connect() as silent, running.connect() as idle, running.connect() as feed:
+    with (
+        running.connect() as slow,
+        running.connect() as silent,
+        running.connect() as idle,
+        running.connect() as feed,
+    ):
         idle.sendall(GOOD)
         feed.sendall(GOOD)
         taken = b""
@@ -124,8 +154,12 @@ def test_over_the_limit_of_connections_comes_503_and_a_later_one_is_taken(runnin
     assert running.send(GOOD).endswith(b"\r\n\r\n2")
 
 
-def test_pipelined_requests_are_answered_in_order_and_a_broken_one_after_them(running: Running) -> None:
-    answer = running.send(GOOD.replace(b"/echo", b"/slow") + GOOD * 3 + b"broken\r\n\r\n", quiet_s=1.0)
+def test_pipelined_requests_are_answered_in_order_and_a_broken_one_after_them(
+    running: Running,
+) -> None:
+    answer = running.send(
+        GOOD.replace(b"/echo", b"/slow") + GOOD * 3 + b"broken\r\n\r\n", quiet_s=1.0
+    )
     assert answer.count(b"HTTP/1.1 200") == 4
     assert _problem(answer)[0] == 400
     running.lag_s = 0.0
@@ -143,7 +177,8 @@ def test_other_ways_to_ask(running: Running) -> None:
     assert b"connection: close" in old
     assert old.endswith(b"\r\n\r\n2")
     upgrade = GOOD.replace(
-        b"Host: a\r\n", b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+        b"Host: a\r\n",
+        b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n",
     )
     answer = running.send(upgrade, GOOD)
     assert answer.count(b"HTTP/1.1 200") == answer.count(b"\r\n\r\n2") == 2
@@ -158,9 +193,13 @@ def test_other_ways_to_ask(running: Running) -> None:
 def test_a_request_id_is_echoed_and_one_that_no_line_can_hold_is_replaced(
     running: Running, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert b"x-request-id: abc-1\r\n" in running.send(GOOD.replace(b"Host: a", b"Host: a\r\nX-Request-Id: abc-1"))
+    assert b"x-request-id: abc-1\r\n" in running.send(
+        GOOD.replace(b"Host: a", b"Host: a\r\nX-Request-Id: abc-1")
+    )
     for odd in (b"a b", b"x" * 129, b"\xff", b"a\tb", b""):
-        answer = running.send(GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close\r\nX-Request-Id: " + odd))
+        answer = running.send(
+            GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close\r\nX-Request-Id: " + odd)
+        )
         assert answer.startswith(b"HTTP/1.1 200")
         assert len(answer.split(b"x-request-id: ")[1].split(b"\r\n")[0]) == 16
     found = _problem(running.send(b"GET /boom HTTP/1.1\r\nHost: a\r\nX-Request-Id: r-7\r\n\r\n"))[1]

@@ -1,4 +1,6 @@
-"""Lag from outside: told of a group whose processes are all gone, of one that never was, and of one that works."""
+"""Lag from outside: told of a group whose processes are all gone, of one that never was, and of one
+that works.
+"""
 
 import time
 import urllib.request
@@ -30,9 +32,16 @@ def _get(url: str) -> Shown:
         families = list(text_string_to_metric_families(answer.read().decode()))
     out: Shown = {}
     for each in (
-        sample for family in families for sample in family.samples if sample.name.startswith("riskstream_lag_")
+        sample
+        for family in families
+        for sample in family.samples
+        if sample.name.startswith("riskstream_lag_")
     ):
-        key = (each.name.removeprefix("riskstream_lag_"), each.labels.get("group", ""), each.labels.get("topic", ""))
+        key = (
+            each.name.removeprefix("riskstream_lag_"),
+            each.labels.get("group", ""),
+            each.labels.get("topic", ""),
+        )
         out[key] = out.get(key, 0.0) + each.value
     return out
 
@@ -47,7 +56,9 @@ def gone() -> str:
 def lag(world: World, gone: str, tmp_path: Path) -> Iterator[str]:
     """URL of a lag service that also expects `gone` and a group that never was."""
     groups = f"scorer=transactions.v1,tracker=scores.v1,{gone}=transactions.v1,never-was=scores.v1"
-    service = start_service("lag", tmp_path, "--kafka", world.kafka, "--groups", groups, "--every-s", "0.3")
+    service = start_service(
+        "lag", tmp_path, "--kafka", world.kafka, "--groups", groups, "--every-s", "0.3"
+    )
     try:
         wait_ready([service])
         yield service.telemetry
@@ -63,16 +74,23 @@ def _until(url: str, holds: Callable[[Shown], bool]) -> Shown:
     return shown
 
 
-def test_it_tells_of_dead_groups_what_they_cannot_tell_themselves(world: World, gone: str, lag: str) -> None:
+def test_it_tells_of_dead_groups_what_they_cannot_tell_themselves(
+    world: World, gone: str, lag: str
+) -> None:
     member = consumer(world.kafka, gone)
     member.subscribe(["transactions.v1"])
     end = time.monotonic() + DEADLINE_S
     while not member.assignment():
         assert time.monotonic() < end
         member.poll(0.1)
-    _until(lag, lambda shown: shown["has_members", gone, ""] == shown["has_members", "scorer", ""] == 1)
+    _until(
+        lag, lambda shown: shown["has_members", gone, ""] == shown["has_members", "scorer", ""] == 1
+    )
     world.send(rows(world.tag, 0, 100))
-    done = [TopicPartition("transactions.v1", number, at) for number, at in enumerate(world.ends("transactions.v1"))]
+    done = [
+        TopicPartition("transactions.v1", number, at)
+        for number, at in enumerate(world.ends("transactions.v1"))
+    ]
     member.commit(offsets=done, asynchronous=False)
     member.close()
     events, seconds = ("events", gone, "transactions.v1"), ("seconds", gone, "transactions.v1")
@@ -80,7 +98,11 @@ def test_it_tells_of_dead_groups_what_they_cannot_tell_themselves(world: World, 
     world.send(rows(world.tag, 100, 50))
     world.scores(150)
     shown = _until(lag, lambda shown: shown[events] == 50 and shown[seconds] > 0.5)
-    assert shown["appended_total", "", "transactions.v1"] - before["appended_total", "", "transactions.v1"] == 50
+    assert (
+        shown["appended_total", "", "transactions.v1"]
+        - before["appended_total", "", "transactions.v1"]
+        == 50
+    )
     last = _until(lag, lambda shown: shown["events", "scorer", "transactions.v1"] == 0)
     assert last["seconds", "scorer", "transactions.v1"] == 0
     assert last["has_members", "never-was", ""] == 0
@@ -98,7 +120,8 @@ def test_it_says_when_the_cluster_last_answered_and_nothing_before(world: World)
     assert seen == pytest.approx(time.time(), abs=5)
     places = [
         registry.get_sample_value(
-            "riskstream_lag_events", {"group": "scorer", "topic": "transactions.v1", "partition": str(n)}
+            "riskstream_lag_events",
+            {"group": "scorer", "topic": "transactions.v1", "partition": str(n)},
         )
         for n in range(PARTITIONS)
     ]

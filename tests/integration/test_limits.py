@@ -1,4 +1,6 @@
-"""Records of exactly a topic's limit, topic by topic, on a real broker: taken, read whole, answered; and no byte more."""
+"""Records of exactly a topic's limit, topic by topic, on a real broker: taken, read whole,
+answered; and no byte more.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -27,12 +29,16 @@ from riskstream.workbench.local.kafka import KafkaCluster
 
 KEY = b"c-1"
 BATCH_HEADER, FIXED = 61, 3
-"""Bytes of a batch before its records; of a record its attributes and the two deltas, of time and offset, that are 0."""
+"""Bytes of a batch before its records; of a record its attributes and the two deltas, of time and
+offset, that are 0.
+"""
 
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker with every topic of the catalog, which nobody reads: what is written here is no record of ours."""
+    """A broker with every topic of the catalog, which nobody reads: what is written here is no
+    record of ours.
+    """
     cluster = KafkaCluster(tmp_path_factory.mktemp("limits"))
     cluster.start()
     try:
@@ -64,13 +70,15 @@ def _value_of(limit: int, key: bytes = KEY) -> bytes:
 
 @pytest.fixture(scope="module")
 def client(kafka: str) -> Producer:
-    """Set up as all of our producers are, without the idempotence that ends one at its first refusal."""
+    """Set up as all of our producers are, without the idempotence that ends one at its first
+    refusal.
+    """
     return Producer({**producing(kafka, "test"), "linger.ms": 0})
 
 
 def _refusal(
     client: Producer, topic: str, value: bytes, key: bytes = KEY, headers: Any = None
-) -> KafkaError | None:  # fmt: skip
+) -> KafkaError | None:
     """What the broker says to one record; None where it takes it."""
     said: list[KafkaError | None] = []
 
@@ -88,7 +96,9 @@ def _read(kafka: str, topic: str) -> list[bytes | None]:
 
 
 IN_REACH = [each for each in topics().values() if each.max_bytes + OVERHEAD <= producer_bytes()]
-"""Topics whose limit is the broker's to refuse: the others' is the producer's as well, and `put` or `fitted` keeps below."""
+"""Topics whose limit is the broker's to refuse: the others' is the producer's as well, and `put` or
+`fitted` keeps below.
+"""
 
 
 @pytest.mark.parametrize("topic", IN_REACH, ids=lambda topic: topic.name)
@@ -100,13 +110,16 @@ def test_a_batch_of_exactly_the_limit_is_taken_and_read_whole_and_a_byte_more_is
     refusal = _refusal(client, topic.name, value + b"v")
     assert refusal is not None
     assert refusal.code() == KafkaError.MSG_SIZE_TOO_LARGE
-    # A reader bounds key and value by the topic's limit, which a batch has beside its headers: what fits is never cut.
+    # A reader bounds key and value by the topic's limit, which a batch has beside its headers: what
+    # fits is never cut.
     assert _read(kafka, topic.name) == [value]
 
 
 @pytest.mark.parametrize("name", [each.name for each in topics().values() if each.is_compacted])
 def test_what_put_lets_through_is_taken(kafka: str, name: str) -> None:
-    """By our own measure, which leaves room for headers: the largest record that a command or a service puts."""
+    """By our own measure, which leaves room for headers: the largest record that a command or a
+    service puts.
+    """
     value = b"p" * (topics()[name].max_bytes - record_bytes(b"largest", b"", []))
     put(kafka, name, b"largest", value)
     assert _read(kafka, name)[-1] == value
@@ -116,7 +129,9 @@ def test_what_put_lets_through_is_taken(kafka: str, name: str) -> None:
 def test_the_largest_dead_letter_is_taken(kafka: str, client: Producer, name: str) -> None:
     source, limit = topics()[name].source or "", min(topics()[name].max_bytes, producer_bytes())
     whole = b"v" * 4 * limit
-    key, value, headers = fitted(KEY, whole, list(dead_letter_headers(source, 0, 7, "too_large", whole)), limit)
+    key, value, headers = fitted(
+        KEY, whole, list(dead_letter_headers(source, 0, 7, "too_large", whole)), limit
+    )
     assert record_bytes(key, value, headers) == limit
     assert key == KEY
     assert value is not None
@@ -130,7 +145,9 @@ def test_every_topic_is_in_one_of_these() -> None:
     }
 
 
-def test_a_transaction_of_exactly_the_limit_is_answered_and_its_letter_is_whole(bare: Chain) -> None:
+def test_a_transaction_of_exactly_the_limit_is_answered_and_its_letter_is_whole(
+    bare: Chain,
+) -> None:
     own = OwnTopics.made(bare)
     value = _value_of(topics()["transactions.v1"].max_bytes)
     service = own.start_ready_scorer(RISKSTREAM_SCORER_REJECT_LIMIT="1")
@@ -148,9 +165,14 @@ def test_a_label_of_exactly_the_limit_is_a_letter_and_is_whole(bare: Chain) -> N
     value = _value_of(topics()["transactions.v1"].max_bytes)
     own.send(1, [(KEY, value)])
     settings = ForwardSettings(
-        kafka=own.kafka, group=own.group, sources=(own.source,), output=own.output, commit_ms=50,
-        dead_letters={own.source: own.dead_letters}, dead_letter_bytes=topics()["transactions.v1.dlq"].max_bytes,
-    )  # fmt: skip
+        kafka=own.kafka,
+        group=own.group,
+        sources=(own.source,),
+        output=own.output,
+        commit_ms=50,
+        dead_letters={own.source: own.dead_letters},
+        dead_letter_bytes=topics()["transactions.v1.dlq"].max_bytes,
+    )
     stop = threading.Event()
     core = ShuffleCore(tuple(STANDARD_PROFILES.profiles), settings.max_batch)
     running = Running(ForwardLane(settings, core, ProfilerMetrics(CollectorRegistry()), stop), stop)

@@ -1,4 +1,6 @@
-"""Releases that are activated and withdrawn while scorers run, and what others write beside them."""
+"""Releases that are activated and withdrawn while scorers run, and what others write beside
+them.
+"""
 
 import base64
 import json
@@ -41,7 +43,9 @@ RELEASES = "releases.v1"
 
 def _run(*given: str, code: int = 0) -> Result:
     result = CliRunner().invoke(command, list(given))
-    if result.exception and not (isinstance(result.exception, SystemExit) and result.exit_code == code):
+    if result.exception and not (
+        isinstance(result.exception, SystemExit) and result.exit_code == code
+    ):
         raise result.exception
     return result
 
@@ -87,7 +91,9 @@ class Load:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keys `key` and `other`; releases one (better) and two (worse) of the first, and one again by the other."""
+    """Keys `key` and `other`; releases one (better) and two (worse) of the first, and one again by
+    the other.
+    """
     folder = tmp_path_factory.mktemp("packed")
     pq.write_table(simulate(Simulation(seed=8, customers=400, days=20)), folder / "history.parquet")
     for name in ("key", "other"):
@@ -95,8 +101,22 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = read_dataset(folder / "history.parquet", STANDARD)
     for name, trees, leaves in (("one", 20, 31), ("two", 2, 4)):
         train(data, STANDARD, FitSettings(trees=trees, leaves=leaves), folder / name)
-        _run("pack", str(folder / name), "--key", str(folder / "key"), "--out", str(folder / f"{name}.release"))
-    _run("pack", str(folder / "one"), "--key", str(folder / "other"), "--out", str(folder / "one-other.release"))
+        _run(
+            "pack",
+            str(folder / name),
+            "--key",
+            str(folder / "key"),
+            "--out",
+            str(folder / f"{name}.release"),
+        )
+    _run(
+        "pack",
+        str(folder / "one"),
+        "--key",
+        str(folder / "other"),
+        "--out",
+        str(folder / "one-other.release"),
+    )
     return folder
 
 
@@ -178,8 +198,11 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         assert "a copy of an old record" in listed
         assert "live on partitions 0, 1, 2, 3" in listed
 
-        # all of it deleted, an old head alone in its place: a scorer that starts afterwards does not take two up again
-        contents = [(each.key or b"", each.value or b"") for each in read_standing(world.kafka).records]
+        # all of it deleted, an old head alone in its place: a scorer that starts afterwards does
+        # not take two up again
+        contents = [
+            (each.key or b"", each.value or b"") for each in read_standing(world.kafka).records
+        ]
         Ager(world.kafka).empty(RELEASES)
         for at, value in contents:
             if at.startswith(ids["two"].encode()):
@@ -203,7 +226,9 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
 def test_of_two_who_change_the_channel_at_once_one_wins_and_the_other_is_told(
     bare: Chain, packed: Path, ids: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each command stops between its reading and its writing, and the other operator's runs there from beginning to end."""
+    """Each command stops between its reading and its writing, and the other operator's runs there
+    from beginning to end.
+    """
     kafka, key = bare.stack.kafka, tmp_path / "key"
     _run("keygen", "--out", str(key))
     files = {name: tmp_path / f"{name}.release" for name in ("one", "two")}
@@ -228,7 +253,11 @@ def test_of_two_who_change_the_channel_at_once_one_wins_and_the_other_is_told(
     _run("activate", str(files["one"]), *end, "ann")
     # ann activates two, while bob withdraws it: it stays withdrawn
     between.append(("withdraw", str(files["two"]), *end, "bob"))
-    with pytest.raises(Fatal, match=rf"meanwhile bob withdrew {ids['two']} \(number .*, and nothing was activated"):
+    with pytest.raises(
+        Fatal,
+        match=rf"meanwhile bob withdrew {ids['two']} \(number .*, and nothing was "
+        r"activated",
+    ):
         _run("activate", str(files["two"]), *end, "ann")
     assert _said(kafka, signer) == ([ids["one"]], [ids["two"]])
     # ann activates two again, knowingly, while bob activates one again
@@ -278,13 +307,21 @@ def test_what_a_version_before_activated_is_adopted_in_its_order(
         file = tmp_path / f"{name}.release"
         _run("pack", str(packed / name), "--key", str(key), "--out", str(file))
         content = base64.b64encode(file.read_bytes()).decode()
-        put(kafka, RELEASES, ids[name].encode(), _unsigned(ids[name], content_base64=content, changed_at=100 + at))
+        put(
+            kafka,
+            RELEASES,
+            ids[name].encode(),
+            _unsigned(ids[name], content_base64=content, changed_at=100 + at),
+        )
     end = ("--key", str(key), "--kafka", kafka)
     said = _run("adopt", *end, "--by", "ann").output
     assert f"{STANDARD.label}: 2 signed, newest {ids['two']}" in said
     assert _said(kafka, signer) == ([ids["two"], ids["one"]], [])
     assert "nothing to sign" in _run("adopt", *end).output
-    assert f"release {ids['two']} is withdrawn" in _run("withdraw", ids["two"], *end, "--wait-s", "0").output
+    assert (
+        f"release {ids['two']} is withdrawn"
+        in _run("withdraw", ids["two"], *end, "--wait-s", "0").output
+    )
     assert _said(kafka, signer) == ([ids["one"]], [ids["two"]])
     legacy = read_standing(kafka).unsigned()
     assert (legacy[ids["two"]]["status"], legacy[ids["one"]]["status"]) == ("WITHDRAWN", "ACTIVE")
@@ -298,13 +335,23 @@ def _said(kafka: str, signer: str) -> tuple[list[str], list[str]]:
 
 def _numbers(kafka: str, signer: str) -> list[int]:
     """The numbers of all heads that stand on the topic, in its order."""
-    frames = [each.value for each in read_standing(kafka).records if each.key == head_key(STANDARD.label, signer)]
-    return [json.loads(codec("release.v1").decode(frame)["statement"])["number"] for frame in frames]
+    frames = [
+        each.value
+        for each in read_standing(kafka).records
+        if each.key == head_key(STANDARD.label, signer)
+    ]
+    return [
+        json.loads(codec("release.v1").decode(frame)["statement"])["number"] for frame in frames
+    ]
 
 
 def _head(kafka: str, signer: str) -> bytes:
     with TopicReader(kafka, [RELEASES]) as reader:
-        found = [record.value for record in reader.until_end() if record.key == head_key(STANDARD.label, signer)]
+        found = [
+            record.value
+            for record in reader.until_end()
+            if record.key == head_key(STANDARD.label, signer)
+        ]
     assert found[-1] is not None
     return found[-1]
 
@@ -312,7 +359,11 @@ def _head(kafka: str, signer: str) -> bytes:
 def _withdrawn_at(chain: Chain, signer: str) -> int:
     """When the broker appended the newest head."""
     with TopicReader(chain.stack.kafka, [RELEASES]) as reader:
-        return max(each.appended_at for each in reader.until_end() if each.key == head_key(STANDARD.label, signer))
+        return max(
+            each.appended_at
+            for each in reader.until_end()
+            if each.key == head_key(STANDARD.label, signer)
+        )
 
 
 def _last_by(chain: Chain, release_id: str) -> int:
@@ -326,7 +377,14 @@ def _last_by(chain: Chain, release_id: str) -> int:
 
 
 def _unsigned(release_id: str, **changes: Any) -> bytes:
-    return codec("release.v1").encode({
-        "release_id": release_id, "feature_set": STANDARD.label, "status": "ACTIVE", "content_base64": "UEs=",
-        "changed_at": 2**42, "changed_by": "", **changes,
-    })  # fmt: skip
+    return codec("release.v1").encode(
+        {
+            "release_id": release_id,
+            "feature_set": STANDARD.label,
+            "status": "ACTIVE",
+            "content_base64": "UEs=",
+            "changed_at": 2**42,
+            "changed_by": "",
+            **changes,
+        }
+    )

@@ -47,9 +47,11 @@ class Asked:
 
     def once(self, **changes: Any) -> dict[str, Any]:
         row = frame(
-            customer_id=self.customer, transaction_id=f"{self.customer}-{self._sent}", occurred_at=NOW_MS + self._sent * 60_000,
+            customer_id=self.customer,
+            transaction_id=f"{self.customer}-{self._sent}",
+            occurred_at=NOW_MS + self._sent * 60_000,
             **changes,
-        )  # fmt: skip
+        )
         self._world.send([(self.customer.encode(), row)])
         self._sent += 1
         self.scores = self._world.scores(self._sent)
@@ -70,7 +72,9 @@ def _file(folder: Path, tag: str, **changes: Any) -> str:
         "reason": "RULE_MINE",
         **changes,
     }
-    lines = "".join(f"    {name}: {value}\n" for name, value in rule.items()).replace("    id", "  - id", 1)
+    lines = "".join(f"    {name}: {value}\n" for name, value in rule.items()).replace(
+        "    id", "  - id", 1
+    )
     path = folder / "rules.yaml"
     path.write_text(f"rules:\n{lines}lists:\n  l-{tag}: [nobody]\n")
     return str(path)
@@ -81,13 +85,30 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
 ) -> None:
     asked, tag = Asked(world), world.tag
     assert asked.once()["rules_version"] is None
-    on = _run(rules, "on", _file(tmp_path, tag), "--kafka", world.kafka, "--data", str(data), "--by", "ann")
+    on = _run(
+        rules,
+        "on",
+        _file(tmp_path, tag),
+        "--kafka",
+        world.kafka,
+        "--data",
+        str(data),
+        "--by",
+        "ann",
+    )
     assert f"mine-{tag} v1 is on" in on.output
     first = asked.until(lambda score: score["rules_version"])
     assert first["rules"] == [], "the customer is not in the list"
-    assert f"l-{tag} v2" in _run(lists, "add", f"l-{tag}", asked.customer, "--kafka", world.kafka).output
+    assert (
+        f"l-{tag} v2"
+        in _run(lists, "add", f"l-{tag}", asked.customer, "--kafka", world.kafka).output
+    )
     hit = asked.until(lambda score: score["rules"])
-    assert (hit["decision"], hit["rules"], hit["reasons"][0]) == ("BLOCK", [f"mine-{tag}"], "RULE_MINE")
+    assert (hit["decision"], hit["rules"], hit["reasons"][0]) == (
+        "BLOCK",
+        [f"mine-{tag}"],
+        "RULE_MINE",
+    )
     assert hit["rules_version"] != first["rules_version"]
     assert "1 rules are on" in _run(rules, "show", "--kafka", world.kafka).output
     _run(rules, "off", f"mine-{tag}", "--kafka", world.kafka)
@@ -96,7 +117,9 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
     assert "RULE_MINE" not in last["reasons"]
     srcs = [score["src"] for score in asked.scores]
     assert srcs == sorted(set(srcs)), "none lost, none twice"
-    assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.split() == sorted(["nobody", asked.customer])
+    assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.split() == sorted(
+        ["nobody", asked.customer]
+    )
 
 
 def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken_out(
@@ -114,24 +137,43 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
     assert f"{mine} v1 is on" in _run(rules, *on).output
     first = asked.until(lambda score: score["rules_version"])
     wrong = {
-        mine.encode(): b"junk", b"\xff-empty": b"", f"far-{world.tag}".encode(): b"\0\xde\xad\xbe\xefjunk",
-        f"large-{world.tag}".encode(): b"\xff" * 1_030_000, f"else-{world.tag}".encode(): _rule_record(f"second-{world.tag}"),
-    }  # fmt: skip
+        mine.encode(): b"junk",
+        b"\xff-empty": b"",
+        f"far-{world.tag}".encode(): b"\0\xde\xad\xbe\xefjunk",
+        f"large-{world.tag}".encode(): b"\xff" * 1_030_000,
+        f"else-{world.tag}".encode(): _rule_record(f"second-{world.tag}"),
+    }
     for key, value in wrong.items():
         put(world.kafka, RULES, key, value)
-    put(world.kafka, RULES, f"bad-{world.tag}".encode(), _rule_record(f"bad-{world.tag}", when="no_such_thing > 1"))
-    for reason, count in {"unreadable": 2, "schema": 1, "too_large": 1, "key": 1, "rule": 1}.items():
+    put(
+        world.kafka,
+        RULES,
+        f"bad-{world.tag}".encode(),
+        _rule_record(f"bad-{world.tag}", when="no_such_thing > 1"),
+    )
+    for reason, count in {
+        "unreadable": 2,
+        "schema": 1,
+        "too_large": 1,
+        "key": 1,
+        "rule": 1,
+    }.items():
         _wait_for_refused(world, reason, count)
     assert asked.once()["rules_version"] == first["rules_version"], "what stood there before stays"
     shown = _run(rules, "show", "--kafka", world.kafka).output
     assert "1 rules are on" in shown
     assert "6 records refused" in shown
     assert f"{mine} v1 on" in shown
-    assert f"key 'bad-{world.tag}': bad-{world.tag}: there is no field or feature no_such_thing: mend the rule" in shown
+    assert (
+        f"key 'bad-{world.tag}': bad-{world.tag}: there is no field or feature no_such_thing: "
+        "mend the rule"
+    ) in shown
 
     _run(rules, "off", f"bad-{world.tag}", "--kafka", world.kafka)
     places = [
-        line.split()[1] for line in shown.splitlines() if line.startswith("refused: rules.v1:") and "bad-" not in line
+        line.split()[1]
+        for line in shown.splitlines()
+        if line.startswith("refused: rules.v1:") and "bad-" not in line
     ]
     assert len(places) == len(wrong)
     cleared = _run(rules, "clear", *places, "--kafka", world.kafka).output
@@ -148,10 +190,21 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
 
 
 def _rule_record(rule_id: str, **changes: Any) -> bytes:
-    return codec("rule.v1").encode({
-        "rule_id": rule_id, "version": 1, "is_on": True, "when": "score > 2", "action": "BLOCK", "reason": "R", "max_share": 0.5,
-        "feature_set": STANDARD.label, "changed_at": 1, "changed_by": "", **changes,
-    })  # fmt: skip
+    return codec("rule.v1").encode(
+        {
+            "rule_id": rule_id,
+            "version": 1,
+            "is_on": True,
+            "when": "score > 2",
+            "action": "BLOCK",
+            "reason": "R",
+            "max_share": 0.5,
+            "feature_set": STANDARD.label,
+            "changed_at": 1,
+            "changed_by": "",
+            **changes,
+        }
+    )
 
 
 def _wait_for_refused(world: World, reason: str, count: int) -> None:
@@ -159,7 +212,9 @@ def _wait_for_refused(world: World, reason: str, count: int) -> None:
     url = f"{world.chain.services['scorer'].telemetry}/metrics"
     end = time.monotonic() + DEADLINE_S
     while line not in (said := urllib.request.urlopen(url, timeout=5).read().decode()):
-        assert time.monotonic() < end, [each for each in said.splitlines() if "rules_refused" in each]
+        assert time.monotonic() < end, [
+            each for each in said.splitlines() if "rules_refused" in each
+        ]
         time.sleep(0.05)
 
 
@@ -179,6 +234,24 @@ def test_what_is_not_there_is_one_sentence(world: World, data: Path, tmp_path: P
     with pytest.raises(Fatal, match="there is no list nope"):
         _run(lists, "remove", "nope", "x", "--kafka", world.kafka)
     with pytest.raises(Fatal, match="there is no rule other"):
-        _run(rules, "on", _file(tmp_path, world.tag), "--id", "other", "--kafka", world.kafka, "--data", str(data))
+        _run(
+            rules,
+            "on",
+            _file(tmp_path, world.tag),
+            "--id",
+            "other",
+            "--kafka",
+            world.kafka,
+            "--data",
+            str(data),
+        )
     with pytest.raises(Fatal, match="no field or feature nothing"):
-        _run(rules, "on", _file(tmp_path, world.tag, when="nothing > 1"), "--kafka", world.kafka, "--data", str(data))
+        _run(
+            rules,
+            "on",
+            _file(tmp_path, world.tag, when="nothing > 1"),
+            "--kafka",
+            world.kafka,
+            "--data",
+            str(data),
+        )

@@ -18,7 +18,9 @@ from riskstream.workbench.local.server import NO_DISK, NO_NETWORK, PORT_IN_USE, 
 
 def _cli(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=150, env={**os.environ, **env}, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=150, env={**os.environ, **env}, check=False
+    )
 
 
 def _processes(folder: Path) -> list[str]:
@@ -131,7 +133,10 @@ def test_servers_that_exist_are_used(tmp_path: Path) -> None:
 
 
 def test_a_port_is_given_to_one_process_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from riskstream.workbench.local.server import free_port; print(free_port(), flush=True); input()"
+    code = (
+        "from riskstream.workbench.local.server import free_port; print(free_port(), "
+        "flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:

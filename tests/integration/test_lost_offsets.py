@@ -1,4 +1,6 @@
-"""A group whose offsets are lost, and a topic whose head moved meanwhile: the tracker goes on where its states stand."""
+"""A group whose offsets are lost, and a topic whose head moved meanwhile: the tracker goes on where
+its states stand.
+"""
 
 import itertools
 from collections import Counter
@@ -17,12 +19,16 @@ from riskstream.workbench.local.services import wait_ready
 
 
 def _customers(tag: str) -> list[str]:
-    """One of each partition: where one got nothing, its group would commit nothing there, and who waits for that waits long."""
+    """One of each partition: where one got nothing, its group would commit nothing there, and who
+    waits for that waits long.
+    """
     found: dict[int, str] = {}
     for number in itertools.count():
         name, out = f"{tag}-{number}", np.empty(1, np.int32)
         data = np.frombuffer(name.encode(), np.uint8)
-        partition_kernel(data, np.zeros(1, np.int64), np.array([len(data)], np.int32), DEFAULT_PARTITIONS, out)
+        partition_kernel(
+            data, np.zeros(1, np.int64), np.array([len(data)], np.int32), DEFAULT_PARTITIONS, out
+        )
         found.setdefault(int(out[0]), name)
         if len(found) == DEFAULT_PARTITIONS:
             return list(found.values())
@@ -36,15 +42,21 @@ def _burst(tag: str, first: int, count: int) -> list[tuple[bytes | None, bytes |
         (
             customers[n % 4].encode(),
             frame(
-                customer_id=customers[n % 4], transaction_id=f"{tag}-{n}", channel="ECOM", amount_minor=90,
-                base_amount_minor=90, occurred_at=NOW_MS + n * 1000,
+                customer_id=customers[n % 4],
+                transaction_id=f"{tag}-{n}",
+                channel="ECOM",
+                amount_minor=90,
+                base_amount_minor=90,
+                occurred_at=NOW_MS + n * 1000,
             ),
         )
         for n in range(first, first + count)
-    ]  # fmt: skip
+    ]
 
 
-def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_groups_offsets(bare: Chain) -> None:
+def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_groups_offsets(
+    bare: Chain,
+) -> None:
     world = World(bare)
     scorer = bare.start("scorer")
     world.send(_burst(world.tag, 0, 120))
@@ -53,21 +65,33 @@ def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_group
     wait_ready([scorer, tracker])
     world.wait_for_tracker()
     tracker.server.stop()
-    tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "60000"})  # commits, and writes no state
+    # commits, and writes no state
+    tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "60000"})
     world.send(_burst(world.tag, 120, 120))
-    expected = {each["transaction_id"] for each in world.scores(240) if each["decision"] != "APPROVE"}
+    expected = {
+        each["transaction_id"] for each in world.scores(240) if each["decision"] != "APPROVE"
+    }
     late = {each for each in expected if int(each.removeprefix(f"{world.tag}-")) >= 120}
     assert late
-    world.new("alerts.v1", len(expected), lambda record: (record.key or b"").startswith(world.tag.encode()))
+    world.new(
+        "alerts.v1",
+        len(expected),
+        lambda record: (record.key or b"").startswith(world.tag.encode()),
+    )
     kill(tracker)
     lose_offsets(world.kafka, "tracker")
     tracker = bare.start("tracker")
     world.send(_burst(world.tag, 240, 40))
-    expected = {each["transaction_id"] for each in world.scores(280) if each["decision"] != "APPROVE"}
+    expected = {
+        each["transaction_id"] for each in world.scores(280) if each["decision"] != "APPROVE"
+    }
     world.wait_for_tracker()
     tracker.server.stop()
     scorer.server.stop()
-    alerts = [codec("alert.v1").decode(record.value)["transaction_id"] for record in world.all_new("alerts.v1")]
+    alerts = [
+        codec("alert.v1").decode(record.value)["transaction_id"]
+        for record in world.all_new("alerts.v1")
+    ]
     found = Counter(each for each in alerts if each.startswith(world.tag))
     assert found == Counter(expected), "each alert once"
     states = {}
@@ -75,6 +99,8 @@ def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_group
         for record in reader.until_end():
             if (record.key or b"").startswith(world.tag.encode()):
                 states[record.key] = codec("customer-risk.v1").decode(record.value)
-    assert [sum(tile["transactions"] for tile in each["daily"]) for each in states.values()] == [70] * 4
+    assert [sum(tile["transactions"] for tile in each["daily"]) for each in states.values()] == [
+        70
+    ] * 4
     assert {each["whole_from"] for each in states.values()} == {0}
     assert "whole_from" not in tracker.server.log.read_text()

@@ -1,4 +1,6 @@
-"""`riskstream parity` against a real chain: equal as it runs, and each kind of difference is seen."""
+"""`riskstream parity` against a real chain: equal as it runs, and each kind of difference is
+seen.
+"""
 
 import json
 from dataclasses import replace
@@ -26,16 +28,20 @@ def _run(world: World, *more: str) -> Result:
 
 def test_every_logged_vector_is_computed_again_bit_for_bit(world: World, tmp_path: Path) -> None:
     events = rows(world.tag, 0, 1500)
-    world.send([*events[:900], *events[700:900], (b"k", b"poison"), *events[900:]])  # repeats and a rejected one
+    # repeats and a rejected one
+    world.send([*events[:900], *events[700:900], (b"k", b"poison"), *events[900:]])
     world.scores(1701)
-    result = _run(world, "--json", str(tmp_path / "out.json"), "--metrics", str(tmp_path / "out.prom"))
+    result = _run(
+        world, "--json", str(tmp_path / "out.json"), "--metrics", str(tmp_path / "out.prom")
+    )
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["compared"] >= 1700
     assert found["rejected"] >= 1
     assert found["vectors_differ"] == found["verdicts_differ"] == found["without_source"] == 0
     assert (
-        f'riskstream_parity_vectors_differ{{feature_set="{STANDARD.label}"}} 0.0' in (tmp_path / "out.prom").read_text()
+        f'riskstream_parity_vectors_differ{{feature_set="{STANDARD.label}"}} 0.0'
+        in (tmp_path / "out.prom").read_text()
     )
 
 
@@ -46,7 +52,10 @@ def test_logged_vectors_are_those_that_training_computes_and_one_that_differs_is
     world.send([*events, *events[:50]])
     world.scores(650)
     sent = [codec("transaction.v1").decode(frame) for _, frame in events]
-    other = [{**row, "base_amount_minor": row["base_amount_minor"] + (at == 300)} for at, row in enumerate(sent)]
+    other = [
+        {**row, "base_amount_minor": row["base_amount_minor"] + (at == 300)}
+        for at, row in enumerate(sent)
+    ]
     for name, table in (("sent", sent), ("other", other)):
         pq.write_table(pa.Table.from_pylist(table), tmp_path / f"{name}.parquet")
     found = {}
@@ -86,10 +95,11 @@ def _altered(records: list[Record], change: str) -> list[Record]:
 @pytest.mark.parametrize(
     ("change", "count", "words"),
     [
-        ("vector", "vectors_differ", "customer_count_1h differ"), ("verdict", "verdicts_differ", "verdict 3 logged, 1 computed"),
+        ("vector", "vectors_differ", "customer_count_1h differ"),
+        ("verdict", "verdicts_differ", ("verdict 3 logged, 1 computed")),
         ("source", "without_source", "no such transaction"),
     ],
-)  # fmt: skip
+)
 def test_one_changed_value_is_found(world: World, change: str, count: str, words: str) -> None:
     world.send(rows(world.tag, 0, 200))
     world.scores(200)

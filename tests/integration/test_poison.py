@@ -1,4 +1,6 @@
-"""Records on the topic that cannot be scored: each answered and dead-lettered once, the ones around it scored."""
+"""Records on the topic that cannot be scored: each answered and dead-lettered once, the ones around
+it scored.
+"""
 
 from collections.abc import Callable
 

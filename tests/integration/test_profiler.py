@@ -48,12 +48,21 @@ def profiled(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("profiled")
     data = folder / "history.parquet"
     pq.write_table(simulate(Simulation(seed=1, customers=800, days=45)), data)
-    train(read_dataset(data, STANDARD_PROFILES), STANDARD_PROFILES, FitSettings(trees=30), folder / "model")
+    train(
+        read_dataset(data, STANDARD_PROFILES),
+        STANDARD_PROFILES,
+        FitSettings(trees=30),
+        folder / "model",
+    )
     names = ("profiler", "scorer")
     with Chain(
-        folder / "chain", folder / "model", names=names, session_timeout_ms=2000, features="standard-profiles",
+        folder / "chain",
+        folder / "model",
+        names=names,
+        session_timeout_ms=2000,
+        features="standard-profiles",
         env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"},
-    ) as chain:  # fmt: skip
+    ) as chain:
         yield chain
 
 
@@ -69,17 +78,23 @@ def plain(profiled: Chain) -> redis.Redis:
     return redis.Redis.from_url(profiled.stack.redis)
 
 
-def _rows(tag: str, first: int, count: int, step_ms: int = 120_000) -> list[tuple[bytes | None, bytes | None]]:
+def _rows(
+    tag: str, first: int, count: int, step_ms: int = 120_000
+) -> list[tuple[bytes | None, bytes | None]]:
     return [
         (
             f"{tag}-{n % 7}".encode(),
             frame(
-                customer_id=f"{tag}-{n % 7}", transaction_id=f"{tag}-{n}", terminal_id=f"{tag}-t{n % 5}",
-                device_id=f"{tag}-d{n % 3}" if n % 4 else None, occurred_at=T0 + n * step_ms, base_amount_minor=100 + n,
+                customer_id=f"{tag}-{n % 7}",
+                transaction_id=f"{tag}-{n}",
+                terminal_id=f"{tag}-t{n % 5}",
+                device_id=f"{tag}-d{n % 3}" if n % 4 else None,
+                occurred_at=T0 + n * step_ms,
+                base_amount_minor=100 + n,
             ),
         )
         for n in range(first, first + count)
-    ]  # fmt: skip
+    ]
 
 
 def _say(world: World, numbers: list[int], **changes: Any) -> None:
@@ -90,12 +105,20 @@ def _say(world: World, numbers: list[int], **changes: Any) -> None:
         customer = f"{world.tag}-{n % 7}"
         keys.append(customer.encode())
         frames.append(
-            codec("label.v1").encode({
-                "label_id": f"l-{n}", "transaction_id": f"{world.tag}-{n}", "customer_id": customer, "outcome": "FRAUD",
-                "source": "CHARGEBACK", "occurred_at": T0 + n * 120_000, "known_at": T0 + n * 120_000 + 1000,
-                "terminal_id": f"{world.tag}-t{n % 5}", **changes,
-            })
-        )  # fmt: skip
+            codec("label.v1").encode(
+                {
+                    "label_id": f"l-{n}",
+                    "transaction_id": f"{world.tag}-{n}",
+                    "customer_id": customer,
+                    "outcome": "FRAUD",
+                    "source": "CHARGEBACK",
+                    "occurred_at": T0 + n * 120_000,
+                    "known_at": T0 + n * 120_000 + 1000,
+                    "terminal_id": f"{world.tag}-t{n % 5}",
+                    **changes,
+                }
+            )
+        )
     sender.send("labels.v1", list(keys), frames)
     sender.flush()
 
@@ -145,7 +168,9 @@ def _kill(world: World, name: str, *, lost: tuple[str, ...] = ()) -> None:
     world.chain.start(name)
 
 
-def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(world: World, plain: redis.Redis) -> None:
+def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(
+    world: World, plain: redis.Redis
+) -> None:
     world.send(_rows(world.tag, 0, 200))
     _wait("the vector of a terminal", lambda: _is_shown(world, plain, f"{world.tag}-t1"))
     before = _held(plain, f"{world.tag}-t1")
@@ -157,7 +182,9 @@ def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(wo
         world.send(_rows(world.tag, 200 + 200 * round_, 200))
     wait_ready(list(world.chain.services.values()))
     for n in range(5):
-        _wait(f"terminal {n} is right again", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}"))
+        _wait(
+            f"terminal {n} is right again", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}")
+        )
     found = _expected(world, f"{world.tag}-t1")
     names = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]
     counted = found[names.index("terminal_count_7d")]
@@ -196,13 +223,17 @@ if EVERY_POINT:  # `make proof`; `make test` kills it at moments of chance
             time.sleep(0.4)
         service.server.stop()
         log = service.server.log.read_text()
-        assert how != "interrupt" or log.rstrip().endswith("\ninterrupted"), f"it ended otherwise: {log[-500:]}"
+        assert how != "interrupt" or log.rstrip().endswith("\ninterrupted"), (
+            f"it ended otherwise: {log[-500:]}"
+        )
         service = world.chain.start("profiler")
         world.send(_rows(world.tag, sent, 20))
         sent += 20
         wait_ready([service])
         for n in range(5):
-            _wait(f"terminal {n} is right", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}"))
+            _wait(
+                f"terminal {n} is right", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}")
+            )
         counted = _expected(world, f"{world.tag}-t1")[
             [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]].index("terminal_count_7d")
         ]
@@ -225,7 +256,9 @@ def test_a_view_that_redis_lost_is_told_again(world: World, plain: redis.Redis) 
 def test_every_logged_vector_is_the_one_of_its_place_in_the_log(
     world: World, plain: redis.Redis, tmp_path: Path
 ) -> None:
-    """`riskstream parity` over all that this chain scored, profiles too; through a killed profiler and a killed scorer."""
+    """`riskstream parity` over all that this chain scored, profiles too; through a killed profiler
+    and a killed scorer.
+    """
     for part in range(6):
         world.send(_rows(world.tag, 100 * part, 100))
         _say(world, list(range(100 * part, 100 * part + 100, 9)))
@@ -235,13 +268,24 @@ def test_every_logged_vector_is_the_one_of_its_place_in_the_log(
         if part == 4:
             _kill(world, "scorer")
     wait_ready(list(world.chain.services.values()))
-    mine = [score for score in world.scores(600) if str(score["transaction_id"]).startswith(world.tag)]
+    mine = [
+        score for score in world.scores(600) if str(score["transaction_id"]).startswith(world.tag)
+    ]
     assert len(mine) == 600
     assert any(score["profiles"][1] >= 0 for score in mine), "some had a vector"
     assert {len(score["features"]) for score in mine} == {len(STANDARD_PROFILES.names)}
     out = tmp_path / "parity.json"
     riskstream = str(Path(sys.executable).with_name("riskstream"))
-    command = [riskstream, "parity", "--kafka", world.kafka, "--features", "standard-profiles", "--json", str(out)]
+    command = [
+        riskstream,
+        "parity",
+        "--kafka",
+        world.kafka,
+        "--features",
+        "standard-profiles",
+        "--json",
+        str(out),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(out.read_text())
@@ -259,14 +303,20 @@ def test_without_redis_profiles_are_missing_and_it_is_said(world: World) -> None
     os.kill(server.pid, signal.SIGSTOP)
     try:
         world.send(_rows(world.tag, 20, 20))
-        late = [score for score in world.scores(40) if int(score["transaction_id"].rsplit("-", 1)[1]) >= 20]
+        late = [
+            score
+            for score in world.scores(40)
+            if int(score["transaction_id"].rsplit("-", 1)[1]) >= 20
+        ]
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert len(late) == 20
     assert {tuple(score["flags"]) for score in late} == {("profiles_missing",)}
 
 
-def test_a_sampled_transaction_is_followed_through_both_stages(world: World, collector: Collector) -> None:
+def test_a_sampled_transaction_is_followed_through_both_stages(
+    world: World, collector: Collector
+) -> None:
     upstream = new_trace()
     plain = producer(world.kafka, "test")
     [(key, value)] = _rows(world.tag, 1, 1)
@@ -281,4 +331,6 @@ def test_a_sampled_transaction_is_followed_through_both_stages(world: World, col
     [shuffled] = [span for span in mine() if span.name == "process transactions.v1"]
     owned = [span for span in mine() if span.name == "process profile-events.v1"]
     assert shuffled.parent == upstream.span_id
-    assert [span.parent for span in owned] == [shuffled.span_id] * 2, "one of the terminal, one of the device"
+    assert [span.parent for span in owned] == [shuffled.span_id] * 2, (
+        "one of the terminal, one of the device"
+    )

@@ -27,7 +27,13 @@ KEYS = [f"{{scorer.{STANDARD.label}.{number}}}" for number in range(4)]
 
 def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from riskstream.cli.main import main; main()", "rebuild", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "from riskstream.cli.main import main; main()",
+            "rebuild",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -60,7 +66,7 @@ def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     bare.services["scorer"].server.stop()
 
 
-def test_beside_a_running_scorer_only_the_state_of_another_feature_set_is_made_and_it_joins_after_that(
+def test_beside_a_running_scorer_only_the_state_of_another_feature_set_is_made_and_it_joins_then(
     bare: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = OwnTopics.made(bare)
@@ -70,17 +76,32 @@ def test_beside_a_running_scorer_only_the_state_of_another_feature_set_is_made_a
     own.wait_committed(0, 40)
     monkeypatch.setattr(redis_home, "USED_S", 0)  # nobody was killed: nobody has to be forgotten
     given = [
-        "--kafka", own.kafka, "--redis", bare.stack.redis, "--group", own.group, "--source", own.source, "--output", own.output,
-    ]  # fmt: skip
+        "--kafka",
+        own.kafka,
+        "--redis",
+        bare.stack.redis,
+        "--group",
+        own.group,
+        "--source",
+        own.source,
+        "--output",
+        own.output,
+    ]
     refused = CliRunner().invoke(rebuild, given)
     assert isinstance(refused.exception, Fatal)
-    said = f"processes of group {own.group} run with {own.group}.{STANDARD.label}, and nothing was changed"
+    said = (
+        f"processes of group {own.group} run with {own.group}.{STANDARD.label}, and nothing "
+        "was changed"
+    )
     assert refused.exception.what == said
 
     tiles = ["--features", "standard-tiles"]
     with pytest.raises(Fatal, match="has no state: each customer would be new to it") as before:
         _prove_made([*given[:-2], *tiles], own)
-    assert f"run `riskstream rebuild --features standard-tiles --group {own.group}` first" in before.value.do
+    assert (
+        f"run `riskstream rebuild --features standard-tiles --group {own.group}` first"
+        in before.value.do
+    )
     done = CliRunner().invoke(rebuild, [*given, *tiles])
     assert done.exception is None, done.exception
     assert "40 records applied" in done.output

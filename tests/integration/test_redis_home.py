@@ -1,4 +1,6 @@
-"""All processes of a group share one Redis, proven before one joins; a Redis that was truly lost is taken when nobody runs."""
+"""All processes of a group share one Redis, proven before one joins; a Redis that was truly lost is
+taken when nobody runs.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -44,7 +46,9 @@ def _prove(own: OwnTopics, url: str) -> None:
     HomeProof(_home(own, url), TopicAdmin(own.kafka), own.kafka, own.group).prove(threading.Event())
 
 
-def test_a_scorer_with_another_redis_takes_no_partition_from_those_that_run(bare: Chain, other: RedisServer) -> None:
+def test_a_scorer_with_another_redis_takes_no_partition_from_those_that_run(
+    bare: Chain, other: RedisServer
+) -> None:
     own, plain = OwnTopics.made(bare), redis.Redis.from_url(other.url)
     plain.flushall()
     running = own.start_ready_scorer()
@@ -61,7 +65,9 @@ def test_a_scorer_with_another_redis_takes_no_partition_from_those_that_run(bare
     )  # lost while they run: they tell it again, so that another may join
     wait_until(lambda: _home(own, bare.stack.redis).read() is not None, "the id is there again")
     running.server.stop()
-    wait_until(lambda: not TopicAdmin(own.kafka).groups_by_members().get(own.group, False), "nobody runs")
+    wait_until(
+        lambda: not TopicAdmin(own.kafka).groups_by_members().get(own.group, False), "nobody runs"
+    )
     redis_home.WAIT_S = 10.0
     _prove(own, other.url)  # nobody runs: this one was lost or moved
     assert Claims(own.kafka).of(f"state {own.group}.{STANDARD.label}") is not None
@@ -72,7 +78,9 @@ def test_a_scorer_with_another_redis_takes_no_partition_from_those_that_run(bare
     again.server.stop()
 
 
-def test_members_of_a_version_that_gave_no_ids_are_known_by_their_rows(bare: Chain, other: RedisServer) -> None:
+def test_members_of_a_version_that_gave_no_ids_are_known_by_their_rows(
+    bare: Chain, other: RedisServer
+) -> None:
     own = OwnTopics.made(bare)
     member = consumer(own.kafka, own.group, **group_settings("classic", 6000))
     member.subscribe([own.source])

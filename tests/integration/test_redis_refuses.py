@@ -1,4 +1,6 @@
-"""A real Redis that refuses writes under a scorer that runs: the scorer goes on, and checkpoints when it takes them again."""
+"""A real Redis that refuses writes under a scorer that runs: the scorer goes on, and checkpoints
+when it takes them again.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,7 +29,9 @@ def _misconf(client: redis.Redis, folder: Path) -> None:
     (folder / "dump.rdb" / "x").write_text("x")
     client.config_set("save", "3600 1")
     client.bgsave()
-    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "a save that fails")
+    wait_until(
+        lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "a save that fails"
+    )
 
 
 def _noreplicas(client: redis.Redis, _: Path) -> None:
@@ -54,7 +58,9 @@ CASES: dict[str, tuple[Callable[[redis.Redis, Path], None], Callable[[redis.Redi
 }
 
 
-def test_a_scorer_goes_on_while_redis_refuses_writes_and_checkpoints_after(bare: Chain, server: RedisServer) -> None:
+def test_a_scorer_goes_on_while_redis_refuses_writes_and_checkpoints_after(
+    bare: Chain, server: RedisServer
+) -> None:
     own = OwnTopics.made(bare)
     service = own.start_ready_scorer(RISKSTREAM_SCORER_REDIS=server.url)
     client = redis.Redis.from_url(server.url)

@@ -1,4 +1,6 @@
-"""The lane's state store on a real Redis: one script, and whatever is lost takes the watermark with it."""
+"""The lane's state store on a real Redis: one script, and whatever is lost takes the watermark with
+it.
+"""
 
 import uuid
 
@@ -35,10 +37,15 @@ def test_rows_and_watermark_come_back_together(store: RedisStateStore) -> None:
     assert store.read({3: [b"a"]}) == {3: (None, [None])}
     assert store.checkpoint(3, -1, _mark(7), [(b"a", b"row a"), (b"b", b"")]) == 7
     assert store.mark(3) == _mark(7)
-    assert store.read({3: [b"b", b"c", b"a"], 4: [b"a"]}) == {3: (7, [b"", None, b"row a"]), 4: (None, [None])}
+    assert store.read({3: [b"b", b"c", b"a"], 4: [b"a"]}) == {
+        3: (7, [b"", None, b"row a"]),
+        4: (None, [None]),
+    }
 
 
-def test_a_checkpoint_of_long_ago_changes_nothing_and_tells_where_the_store_is(store: RedisStateStore) -> None:
+def test_a_checkpoint_of_long_ago_changes_nothing_and_tells_where_the_store_is(
+    store: RedisStateStore,
+) -> None:
     store.checkpoint(0, -1, _mark(7), [(b"a", b"new")])
     assert store.checkpoint(0, -1, _mark(5), [(b"a", b"old")]) == 7
     assert store.read({0: [b"a"]})[0] == (7, [b"new"])
@@ -59,12 +66,16 @@ def test_a_lost_field_loses_the_watermark(
     assert store.mark(0) is None
     assert store.read({0: [b"b"]})[0][0] is None
     assert store.checkpoint(0, 7, _mark(8), [(b"b", b"row")]) is None
-    assert store.checkpoint(0, -1, _mark(4), [(b"a", b"again")]) == 4, "an owner that began anew may write"
+    assert store.checkpoint(0, -1, _mark(4), [(b"a", b"again")]) == 4, (
+        "an owner that began anew may write"
+    )
     assert store.mark(0) == _mark(4)
 
 
 def _partial(s: int, since: int, rows_to: int = -1) -> Mark:
-    return Mark(stored_src=s, output_offset=0, identity="topics", whole_since=since, rows_to=rows_to)
+    return Mark(
+        stored_src=s, output_offset=0, identity="topics", whole_since=since, rows_to=rows_to
+    )
 
 
 def test_a_hash_of_before_is_whole_and_a_partial_one_says_since_when(
@@ -73,17 +84,25 @@ def test_a_hash_of_before_is_whole_and_a_partial_one_says_since_when(
     store.checkpoint(0, -1, _mark(7), [(b"a", b"row")])
     assert plain.hexists(f"{{{space}.0}}", "#whole_since") == 0
     assert store.mark(0) == _mark(7)
-    assert store.checkpoint(0, 7, _partial(7, 500), [], replaces=0) == 7, "the same watermark, less known"
+    assert store.checkpoint(0, 7, _partial(7, 500), [], replaces=0) == 7, (
+        "the same watermark, less known"
+    )
     assert store.mark(0) == _partial(7, 500)
 
 
 def test_an_owner_of_another_state_neither_reads_nor_writes(store: RedisStateStore) -> None:
     store.checkpoint(0, -1, _partial(7, 500), [(b"a", b"partial")])
-    assert store.read({0: [b"a"]}, {0: 0})[0][0] == OTHER_STATE, "a zombie that takes its state to be whole"
+    assert store.read({0: [b"a"]}, {0: 0})[0][0] == OTHER_STATE, (
+        "a zombie that takes its state to be whole"
+    )
     assert store.read({0: [b"a"]}, {0: 500})[0] == (7, [b"partial"])
     assert store.checkpoint(0, 5, _mark(9), [(b"a", b"whole")]) is None
-    assert store.checkpoint(0, 5, _mark(6), [(b"a", b"whole")]) is None, "nor is it told that it is there"
-    assert store.checkpoint(0, 5, _partial(9, 600), [], replaces=400) is None, "two that begin anew: one does"
+    assert store.checkpoint(0, 5, _mark(6), [(b"a", b"whole")]) is None, (
+        "nor is it told that it is there"
+    )
+    assert store.checkpoint(0, 5, _partial(9, 600), [], replaces=400) is None, (
+        "two that begin anew: one does"
+    )
     assert store.mark(0) == _partial(7, 500)
 
 

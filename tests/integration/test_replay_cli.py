@@ -24,7 +24,14 @@ def test_a_replay_that_is_stopped_goes_on_where_it_was(world: World, tmp_path: P
     pq.write_table(table, path)
     start = {("labels.v1", number): at for number, at in enumerate(world.ends("labels.v1"))}
     before = world.ends("transactions.v1")
-    arguments = [*COMMAND, str(path), "--kafka", world.kafka, "--state", str(tmp_path / "state.json")]
+    arguments = [
+        *COMMAND,
+        str(path),
+        "--kafka",
+        world.kafka,
+        "--state",
+        str(tmp_path / "state.json"),
+    ]
     first = subprocess.Popen([*arguments, "--rate", "800"], stdout=subprocess.PIPE, text=True)
     while world.ends("transactions.v1") == before:
         time.sleep(0.05)
@@ -36,15 +43,21 @@ def test_a_replay_that_is_stopped_goes_on_where_it_was(world: World, tmp_path: P
     assert 0 < done["events"] < 2 * table.num_rows
     second = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 0, second.stderr
-    assert f"{table.num_rows:,} transactions and {table.num_rows:,} labels sent, 0 rows left out" in second.stdout
+    assert (
+        f"{table.num_rows:,} transactions and {table.num_rows:,} labels sent, 0 rows left out"
+        in second.stdout
+    )
     sent = [
-        codec("transaction.v1").decode(record.value)["transaction_id"] for record in world.all_new("transactions.v1")
+        codec("transaction.v1").decode(record.value)["transaction_id"]
+        for record in world.all_new("transactions.v1")
     ]
     assert sorted(sent) == sorted(table["transaction_id"].to_pylist())
     with TopicReader(world.kafka, ["labels.v1"], offsets=start) as reader:
         labels = [codec("label.v1").decode(record.value) for record in reader.until_end()]
     assert len(labels) == table.num_rows
-    assert sum(label["outcome"] == "FRAUD" for label in labels) == sum(table["is_fraud"].to_pylist())
+    assert sum(label["outcome"] == "FRAUD" for label in labels) == sum(
+        table["is_fraud"].to_pylist()
+    )
     world.scores(table.num_rows)
 
 
@@ -57,15 +70,28 @@ def test_bad_rows_are_written_with_line_and_reason(world: World, tmp_path: Path)
     )
     (tmp_path / "map.yaml").write_text(
         "transaction:\n  transaction_id: id\n  customer_id: client\n  account_token: client\n"
-        "  channel: {value: POS}\n  kind: {value: PURCHASE}\n  amount_minor: {column: amount, scale: 100}\n"
+        "  channel: {value: POS}\n  kind: {value: PURCHASE}\n  amount_minor: {column: "
+        "amount, scale: 100}\n"
         "  currency: {value: EUR}\n  occurred_at: {column: at, unit: s}\nlabel:\n  is_fraud: bad\n"
     )
-    arguments = [*COMMAND, str(tmp_path / "in.csv"), "--kafka", world.kafka, "--mapping", str(tmp_path / "map.yaml")]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+    arguments = [
+        *COMMAND,
+        str(tmp_path / "in.csv"),
+        "--kafka",
+        world.kafka,
+        "--mapping",
+        str(tmp_path / "map.yaml"),
+    ]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+    )
     assert done.returncode == 0, done.stderr
     assert "2 transactions and 2 labels sent, 1 rows left out" in done.stdout
     assert (tmp_path / "in.csv.bad.csv").read_text().splitlines() == [
         "line,reason",
         "3,amount_minor: missing or not a number",
     ]
-    assert {score["transaction_id"] for score in world.scores(2)} == {f"{world.tag}1", f"{world.tag}3"}
+    assert {score["transaction_id"] for score in world.scores(2)} == {
+        f"{world.tag}1",
+        f"{world.tag}3",
+    }

@@ -1,4 +1,6 @@
-"""The reporter on a real broker: ended at each step of a round it loses and doubles nothing, and of two of them one works."""
+"""The reporter on a real broker: ended at each step of a round it loses and doubles nothing, and of
+two of them one works.
+"""
 
 import hashlib
 import json
@@ -22,11 +24,13 @@ from riskstream.runtime.faults import REPORTER_POINTS
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import Service, start_service, wait_ready
 
-WHOLE = "RISKSTREAM_FAULT_TIMES" in os.environ  # `make proof`: every point; `make test`: those that can go wrong most
+# `make proof`: every point; `make test`: those that can go wrong most
+WHOLE = "RISKSTREAM_FAULT_TIMES" in os.environ
 CASES = (
-    [(point, how) for point in REPORTER_POINTS for how in ("kill", "raise")] if WHOLE
+    [(point, how) for point in REPORTER_POINTS for how in ("kill", "raise")]
+    if WHOLE
     else [("counted", "kill"), ("filed", "raise")]
-)  # fmt: skip
+)
 SENT, CUSTOMERS, AMOUNT = 40, 8, 700
 
 
@@ -40,9 +44,16 @@ class _Reports:
 
     def start(self, name: str, **env: str) -> Service:
         given = {f"RISKSTREAM_FAULT_{key}": value for key, value in env.items()}
-        options = {"kafka": self.world.kafka, "out": self.folder / "reports", "every-s": 1, "so-far": "true"}
+        options = {
+            "kafka": self.world.kafka,
+            "out": self.folder / "reports",
+            "every-s": 1,
+            "so-far": "true",
+        }
         arguments = [str(each) for name, value in options.items() for each in (f"--{name}", value)]
-        self._started.append(start_service(f"reporter-{name}", self.folder / "logs", *arguments, env=given))
+        self._started.append(
+            start_service(f"reporter-{name}", self.folder / "logs", *arguments, env=given)
+        )
         return self._started[-1]
 
     def stop(self) -> None:
@@ -60,18 +71,27 @@ class _Reports:
             [
                 (
                     f"{tag}-{n % CUSTOMERS}".encode(),
-                    frame(customer_id=f"{tag}-{n % CUSTOMERS}", transaction_id=f"{tag}-{n}", amount_minor=AMOUNT,
-                          base_amount_minor=AMOUNT, occurred_at=self.hour + n * 1000),
+                    frame(
+                        customer_id=f"{tag}-{n % CUSTOMERS}",
+                        transaction_id=f"{tag}-{n}",
+                        amount_minor=AMOUNT,
+                        base_amount_minor=AMOUNT,
+                        occurred_at=self.hour + n * 1000,
+                    ),
                 )
                 for n in range(self.sent, self.sent + SENT)
             ]
-        )  # fmt: skip
+        )
         self.sent += SENT
         self.world.wait_for_tracker()
 
     def says_all(self) -> bool:
-        """True where the newest report of hours says every payment of ours, and its control totals say the same."""
-        found = sorted((self.folder / "reports").glob("hourly-*.json"), key=lambda path: path.stat().st_mtime)
+        """True where the newest report of hours says every payment of ours, and its control totals
+        say the same.
+        """
+        found = sorted(
+            (self.folder / "reports").glob("hourly-*.json"), key=lambda path: path.stat().st_mtime
+        )
         if not found:
             return False
         report = json.loads(found[-1].read_text())
@@ -126,7 +146,9 @@ def test_a_reporter_that_fails_at_a_step_is_as_if_it_did_not(reports: _Reports) 
     texts = {path.stem: path.read_bytes() for path in (reports.folder / "reports").glob("*.json")}
     mine = [each for each in reports.published() if each["report_id"] in texts]
     assert mine
-    assert all(each["sha256"] == hashlib.sha256(texts[each["report_id"]]).hexdigest() for each in mine)
+    assert all(
+        each["sha256"] == hashlib.sha256(texts[each["report_id"]]).hexdigest() for each in mine
+    )
 
 
 def test_of_two_reporters_one_works_and_the_other_takes_its_place(reports: _Reports) -> None:
@@ -140,6 +162,8 @@ def test_of_two_reporters_one_works_and_the_other_takes_its_place(reports: _Repo
     before, told = _written(first), _written(second)
     os.kill(first.server.pid, signal.SIGCONT)
     wait_until(lambda: _written(second) >= told + 6, "it goes on")
-    assert _written(first) == before, "it may not know yet that it lost its turn; what it publishes is refused"
+    assert _written(first) == before, (
+        "it may not know yet that it lost its turn; what it publishes is refused"
+    )
     second.server.stop()
     wait_until(lambda: _written(first) > before, "the first has its turn again")

@@ -1,4 +1,6 @@
-"""Schemas that move on, by real processes: a registry that is away, a real registry, and a version that was rolled back."""
+"""Schemas that move on, by real processes: a registry that is away, a real registry, and a version
+that was rolled back.
+"""
 
 import json
 import os
@@ -34,18 +36,26 @@ from riskstream.workbench.local.services import Service, wait_ready
 
 def _newer_transaction() -> dict[str, Any]:
     schema = deepcopy(contract("transaction.v1").schema)
-    schema["fields"].insert(2, {"name": "tags", "type": {"type": "map", "values": "string"}, "default": {}})
+    schema["fields"].insert(
+        2, {"name": "tags", "type": {"type": "map", "values": "string"}, "default": {}}
+    )
     return schema
 
 
 def _framed(schema_id: int, **changes: Any) -> bytes:
     schema = _newer_transaction()
-    raw = Codec.of("transaction.v1", schema, [schema]).encode({**transaction(**changes), "tags": {"a": "b"}})
+    raw = Codec.of("transaction.v1", schema, [schema]).encode(
+        {**transaction(**changes), "tags": {"a": "b"}}
+    )
     return b"\0" + schema_id.to_bytes(4, "big") + raw[5:]
 
 
 def _ids(key: bytes, n: int) -> dict[str, Any]:
-    return {"customer_id": key.decode(), "transaction_id": f"{key.decode()}-{n}", "occurred_at": NOW_MS + n * 1000}
+    return {
+        "customer_id": key.decode(),
+        "transaction_id": f"{key.decode()}-{n}",
+        "occurred_at": NOW_MS + n * 1000,
+    }
 
 
 def _until(seen: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
@@ -57,8 +67,12 @@ def _until(seen: Callable[[], bool], what: str, deadline_s: float = 30.0) -> Non
 
 @pytest.fixture(scope="module")
 def apart(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """A stack of its own: scorers of other tests, which have no registry, would wait for the schemas of these records."""
-    with Chain(tmp_path_factory.mktemp("schemas"), model, names=(), session_timeout_ms=2000) as chain:
+    """A stack of its own: scorers of other tests, which have no registry, would wait for the
+    schemas of these records.
+    """
+    with Chain(
+        tmp_path_factory.mktemp("schemas"), model, names=(), session_timeout_ms=2000
+    ) as chain:
         yield chain
 
 
@@ -68,7 +82,9 @@ def fake() -> Iterator[FakeRegistry]:
         yield registry
 
 
-def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(apart: Chain, fake: FakeRegistry) -> None:
+def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(
+    apart: Chain, fake: FakeRegistry
+) -> None:
     world = World(apart)
     service = apart.start("scorer", {"RISKSTREAM_SCHEMA_REGISTRY_URL": fake.url})
     wait_ready([service])
@@ -77,11 +93,16 @@ def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(apart
     fake.mode = "500"
     world.send(
         [
-            (waiting, frame(**_ids(waiting, 0))), (waiting, _framed(90, **_ids(waiting, 1))),
-            (waiting, frame(**_ids(waiting, 2))), (other, frame(**_ids(other, 0))),
+            (waiting, frame(**_ids(waiting, 0))),
+            (waiting, _framed(90, **_ids(waiting, 1))),
+            (waiting, frame(**_ids(waiting, 2))),
+            (other, frame(**_ids(other, 0))),
         ]
-    )  # fmt: skip
-    assert {score["transaction_id"] for score in world.scores(2)} == {f"{waiting.decode()}-0", f"{other.decode()}-0"}
+    )
+    assert {score["transaction_id"] for score in world.scores(2)} == {
+        f"{waiting.decode()}-0",
+        f"{other.decode()}-0",
+    }
     _until(lambda: not service.is_ready(), "it says that it is ready")
     world.send([(other, frame(**_ids(other, 1)))])
     assert len(world.scores(3)) == 3
@@ -90,7 +111,9 @@ def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(apart
     fake.mode = "well"
     found = world.scores(5)
     mine = [score for score in found if score["partition"] == 1]
-    assert [score["transaction_id"] for score in mine] == [f"{waiting.decode()}-{n}" for n in range(3)]
+    assert [score["transaction_id"] for score in mine] == [
+        f"{waiting.decode()}-{n}" for n in range(3)
+    ]
     assert {score["verdict"] for score in found} == {"GOOD"}
     _until(service.is_ready, "it is not ready")
 
@@ -114,7 +137,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
     may_download = os.environ.get("RISKSTREAM_TEST_REGISTRY", "") == "download"
     installed = registry_folder(may_download=may_download)
     if installed is None:
-        missing("a real registry is missing (cache)", do="set RISKSTREAM_TEST_REGISTRY=download (142 MB)")
+        missing(
+            "a real registry is missing (cache)",
+            do="set RISKSTREAM_TEST_REGISTRY=download (142 MB)",
+        )
     server = RegistryServer(installed, tmp_path_factory.mktemp("registry"))
     server.start()
     yield server
@@ -123,7 +149,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 
 def test_a_real_registrys_ids_are_read_and_written(
     apart: Chain, registry: RegistryServer, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("RISKSTREAM_SCHEMA_REGISTRY_URL", registry.url)
     done = CliRunner().invoke(root, ["contracts", "register"])
     assert done.exit_code == 0, done.output
@@ -138,13 +164,21 @@ def test_a_real_registrys_ids_are_read_and_written(
     mine = [("scores.v1", output), ("transactions.v1.dlq", letters)]
     world.admin.apply([replace(topics()[like], name=name) for like, name in mine], 4)
     env = {
-        "RISKSTREAM_SCHEMA_REGISTRY_URL": registry.url, "RISKSTREAM_SCHEMA_REGISTRY_REGISTER": "true",
-        "RISKSTREAM_SCORER_OUTPUT": output, "RISKSTREAM_SCORER_GROUP": "registry", "RISKSTREAM_SCORER_DEAD_LETTERS": letters,
-    }  # fmt: skip
+        "RISKSTREAM_SCHEMA_REGISTRY_URL": registry.url,
+        "RISKSTREAM_SCHEMA_REGISTRY_REGISTER": "true",
+        "RISKSTREAM_SCORER_OUTPUT": output,
+        "RISKSTREAM_SCORER_GROUP": "registry",
+        "RISKSTREAM_SCORER_DEAD_LETTERS": letters,
+    }
     service = apart.start("scorer", env)
     wait_ready([service])
     key = key_of(world.tag, 3)
-    world.send([(key, _framed(newer, **_ids(key, 0))), (key, b"\0\0\x0f\x42\x3f" + frame(**_ids(key, 1))[5:])])
+    world.send(
+        [
+            (key, _framed(newer, **_ids(key, 0))),
+            (key, b"\0\0\x0f\x42\x3f" + frame(**_ids(key, 1))[5:]),
+        ]
+    )
     writers.use(Lookups([client]))
     end = time.monotonic() + 30
     seen: list[Record] = []
@@ -154,7 +188,10 @@ def test_a_real_registrys_ids_are_read_and_written(
     frames = [record.value or b"" for record in seen]
     assert {int.from_bytes(each[1:5], "big") for each in frames} == {ids["scores.v1-value"]}
     assert client.fetch([ids["scores.v1-value"]])
-    _until(lambda: isinstance(writers.find(ids["scores.v1-value"]), dict), "the registry does not answer")
+    _until(
+        lambda: isinstance(writers.find(ids["scores.v1-value"]), dict),
+        "the registry does not answer",
+    )
     scores = [codec("score.v1").decode(each) for each in frames]
     assert [score["verdict"] for score in scores] == ["GOOD", "REJECTED"]
     assert scores[1]["reason"] == "unknown_schema"
@@ -190,7 +227,9 @@ def _stop(*services: Service) -> None:
 def test_a_version_that_was_rolled_back_reads_what_the_newer_one_wrote(
     apart: Chain, newer_version: dict[str, str]
 ) -> None:
-    """Without a registry: schemas.v1 tells. The newer scorer is killed, so that the older one must read its last scores."""
+    """Without a registry: schemas.v1 tells. The newer scorer is killed, so that the older one must
+    read its last scores.
+    """
     world = World(apart)
     key = key_of(world.tag, 0)
     newer = apart.start("scorer", newer_version)
@@ -198,17 +237,24 @@ def test_a_version_that_was_rolled_back_reads_what_the_newer_one_wrote(
     wait_ready([newer, tracker])
     world.send([(key, frame(**_ids(key, n))) for n in range(30)])
     world.new("scores.v1", 30)
-    ids = {int.from_bytes((record.value or b"")[1:5], "big") for record in world.all_new("scores.v1")}
+    ids = {
+        int.from_bytes((record.value or b"")[1:5], "big") for record in world.all_new("scores.v1")
+    }
     assert contract("score.v1").id not in ids
     os.kill(newer.server.pid, 9)
     older = apart.start("scorer")
     wait_ready([older])
     world.send([(key, frame(**_ids(key, n))) for n in range(30, 40)])
     writers.use(Lookups([TopicSchemas(world.kafka)]))
-    _until(lambda: all(isinstance(writers.find(each), dict) for each in ids), "the newer schema was not published")
+    _until(
+        lambda: all(isinstance(writers.find(each), dict) for each in ids),
+        "the newer schema was not published",
+    )
     # what the tests before left in other partitions is rejected in the end, and has no id
     scores = world.scores(40, lambda score: score["transaction_id"] is not None)
-    assert [score["transaction_id"] for score in scores] == [f"{key.decode()}-{n}" for n in range(40)]
+    assert [score["transaction_id"] for score in scores] == [
+        f"{key.decode()}-{n}" for n in range(40)
+    ]
     assert {score["verdict"] for score in scores} == {"GOOD"}
     world.wait_for_tracker()
     assert tracker.server.is_running

@@ -15,9 +15,11 @@ from riskstream.workbench.local.server import free_port
 
 RISKSTREAM = str(Path(sys.executable).with_name("riskstream"))
 GIVEN = {
-    "RISKSTREAM_KAFKA_PROTOCOL": "SASL_PLAINTEXT", "RISKSTREAM_KAFKA_MECHANISM": "PLAIN", "RISKSTREAM_KAFKA_USERNAME": "ann",
+    "RISKSTREAM_KAFKA_PROTOCOL": "SASL_PLAINTEXT",
+    "RISKSTREAM_KAFKA_MECHANISM": "PLAIN",
+    "RISKSTREAM_KAFKA_USERNAME": "ann",
     "RISKSTREAM_KAFKA_PASSWORD": "right",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,12 @@ def test_a_wrong_password_is_one_sentence(guarded: str, command: tuple[str, ...]
 
 
 @pytest.mark.parametrize("service", ["gateway", "tracker"])
-def test_a_service_with_a_wrong_password_ends_and_does_not_try_for_ever(guarded: str, service: str) -> None:
-    done = _run(guarded, sys.executable, "-m", f"riskstream.{service}", RISKSTREAM_KAFKA_PASSWORD="wrong")
+def test_a_service_with_a_wrong_password_ends_and_does_not_try_for_ever(
+    guarded: str, service: str
+) -> None:
+    done = _run(
+        guarded, sys.executable, "-m", f"riskstream.{service}", RISKSTREAM_KAFKA_PASSWORD="wrong"
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: Kafka refuses this user")
 
@@ -70,10 +76,15 @@ def test_a_service_with_a_wrong_password_ends_and_does_not_try_for_ever(guarded:
     [
         ({"RISKSTREAM_KAFKA_PASSWORD": ""}, "needs a user and a password"),
         ({"RISKSTREAM_KAFKA_PROTOCOL": "TLS"}, "protocol is wrong"),
-        ({"RISKSTREAM_KAFKA_PROTOCOL": "SASL_SSL", "RISKSTREAM_KAFKA_CA": "none.crt"}, "there is no file none.crt"),
+        (
+            {"RISKSTREAM_KAFKA_PROTOCOL": "SASL_SSL", "RISKSTREAM_KAFKA_CA": "none.crt"},
+            ("there is no file none.crt"),
+        ),
     ],
 )
-def test_settings_that_cannot_be_are_one_sentence(guarded: str, changes: dict[str, str], words: str) -> None:
+def test_settings_that_cannot_be_are_one_sentence(
+    guarded: str, changes: dict[str, str], words: str
+) -> None:
     done = _run(guarded, RISKSTREAM, "topics", "plan", **changes)
     assert done.returncode == 2
     assert words in done.stderr

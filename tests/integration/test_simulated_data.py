@@ -16,11 +16,16 @@ from riskstream.workbench.simulator.simulate import DAY_MS, START_MS, Simulation
 
 
 def test_no_single_column_reaches_half_of_the_models_average_precision() -> None:
-    """Else it is a toy: each raw column alone, fitted on one population, against the model, on another's later month."""
+    """Else it is a toy: each raw column alone, fitted on one population, against the model, on
+    another's later month.
+    """
     before = simulate(Simulation(seed=11, customers=2500, days=45))
     after = simulate(Simulation(seed=12, customers=1500, days=30, start_ms=START_MS + 60 * DAY_MS))
     labels, truth = before["is_fraud"].to_numpy(), after["is_fraud"].to_numpy()
-    rows = [vectors(STANDARD, transaction_columns(table, Path("simulated"))) for table in (before, after)]
+    rows = [
+        vectors(STANDARD, transaction_columns(table, Path("simulated")))
+        for table in (before, after)
+    ]
     model = average_precision(truth, _fitted(rows[0], labels).predict(rows[1]))
     for name in before.column_names:
         if name in ("is_fraud", "attack", "label_known_at", "transaction_id", "corrects"):

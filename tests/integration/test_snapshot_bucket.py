@@ -14,7 +14,11 @@ from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.runtime.errors import Retryable
 
 TOPICS = "transactions.v1=a/4"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,11 @@ def endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     address = f"{host}:{port}"
     client = fs.S3FileSystem(
-        endpoint_override=address, scheme="http", access_key="test", secret_key="test", allow_bucket_creation=True
+        endpoint_override=address,
+        scheme="http",
+        access_key="test",
+        secret_key="test",
+        allow_bucket_creation=True,
     )
     client.create_dir("bank")
     yield address
@@ -79,9 +87,13 @@ def test_an_exception_while_it_goes_up_leaves_nothing(keys: str) -> None:
     assert place.files("p") == [], "not even a part"
 
 
-def test_the_endpoint_may_stand_in_the_address(endpoint: str, keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endpoint_may_stand_in_the_address(
+    endpoint: str, keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    place = BucketPlace(f"s3://bank/here?endpoint_override={endpoint}&scheme=http&region=eu-central-1")
+    place = BucketPlace(
+        f"s3://bank/here?endpoint_override={endpoint}&scheme=http&region=eu-central-1"
+    )
     with place.write("p/one") as file:
         file.write(b"1")
     assert place.files("p") == [("p/one", 1)]

@@ -1,4 +1,6 @@
-"""Snapshots of the state in a real Redis: taken while others write, restored in one step and never over what is newer."""
+"""Snapshots of the state in a real Redis: taken while others write, restored in one step and never
+over what is newer.
+"""
 
 import stat
 import urllib.request
@@ -30,7 +32,9 @@ TOPICS = "transactions.v1=a/4;scores.v1=b/4"
 
 
 class Bench:
-    """A store of its own, a folder of snapshots, and what takes and restores them; `between` runs after each piece."""
+    """A store of its own, a folder of snapshots, and what takes and restores them; `between` runs
+    after each piece.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.space = f"test-{uuid.uuid4().hex[:8]}"
@@ -48,7 +52,12 @@ class Bench:
 
     def write(self, s: int, rows: dict[str, str], high: int = -1) -> None:
         changed = [(key.encode(), row.encode()) for key, row in rows.items()]
-        assert self.store.checkpoint(0, high, Mark(stored_src=s, output_offset=2 * s, identity=TOPICS), changed) == s
+        assert (
+            self.store.checkpoint(
+                0, high, Mark(stored_src=s, output_offset=2 * s, identity=TOPICS), changed
+            )
+            == s
+        )
 
     def take(self) -> None:
         fields = self.snapshots.fields(0)
@@ -75,7 +84,9 @@ def test_what_was_lost_comes_back_field_for_field(bench: Bench) -> None:
     bench.take()
     before = bench.rows()
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=7, output_offset=14, identity=TOPICS
+    )
     assert bench.rows() == before
     assert bench.plain.ttl(bench.key) == -1, "it does not expire"
     assert not bench.plain.keys(f"{bench.key}restoring*")
@@ -92,10 +103,16 @@ def test_the_newest_is_taken_and_nothing_newer_is_overwritten(bench: Bench) -> N
         bench.take()
     bench.lose()
     bench.write(4, {"a": "old", "b": "old"})  # Redis came back from an older backup
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
-    assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", None]), "rows of two owners never mix"
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=7, output_offset=14, identity=TOPICS
+    )
+    assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", None]), (
+        "rows of two owners never mix"
+    )
     bench.write(9, {"a": "at 9"}, high=7)
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=9, output_offset=18, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=9, output_offset=18, identity=TOPICS
+    )
     assert bench.store.read({0: [b"a"]})[0] == (9, [b"at 9"])
 
 
@@ -115,7 +132,9 @@ def test_a_watermark_that_was_lost_with_a_field_is_no_watermark(bench: Bench) ->
     bench.write(9, {"a": "at 9"}, high=7)
     bench.plain.hdel(bench.key, ":b")
     assert bench.snapshots.fields(0) is None, "no snapshot is taken of what is damaged"
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=7, output_offset=14, identity=TOPICS
+    )
     assert bench.store.read({0: [b"a", b"b"]})[0] == (7, [b"at 7", b"at 7"])
 
 
@@ -143,7 +162,9 @@ def test_a_damaged_one_is_passed_over_and_the_one_before_it_taken(bench: Bench, 
     else:
         newest.write_bytes(b"")
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=3, output_offset=6, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=3, output_offset=6, identity=TOPICS
+    )
     assert bench.metrics.damaged._value.get() == 1
     assert not bench.plain.keys(f"{bench.key}restoring*"), "nothing of the damaged one stays"
 
@@ -156,7 +177,9 @@ def test_rows_written_meanwhile_are_in_it_and_the_watermark_is_the_first(bench: 
 
     def checkpoint() -> None:
         s = next(steps)
-        bench.write(s, {customers[s]: f"at {s}" + "x" * 80, f"new{s}": f"at {s}" + "x" * 80}, high=s - 1)
+        bench.write(
+            s, {customers[s]: f"at {s}" + "x" * 80, f"new{s}": f"at {s}" + "x" * 80}, high=s - 1
+        )
 
     bench.between = checkpoint
     bench.take()
@@ -164,7 +187,9 @@ def test_rows_written_meanwhile_are_in_it_and_the_watermark_is_the_first(bench: 
     last = next(steps) - 1
     assert last > 10, "there were several pieces"
     bench.lose()
-    assert bench.snapshots.restore(0, TOPICS) == Mark(stored_src=7, output_offset=14, identity=TOPICS)
+    assert bench.snapshots.restore(0, TOPICS) == Mark(
+        stored_src=7, output_offset=14, identity=TOPICS
+    )
     assert bench.plain.hget(bench.key, "#rows_to") == str(last).encode(), "up to where rows may be"
     found = bench.store.read({0: [each.encode() for each in customers]})[0][1]
     assert all(row is not None and row.startswith(b"at ") for row in found)
@@ -223,15 +248,24 @@ def _told(service: Service, name: str) -> float:
 def _cli(*arguments: str) -> tuple[int, str]:
     """(exit code, what it says); an error's sentence stands at the end."""
     done = CliRunner().invoke(command, arguments, standalone_mode=False)
-    code = done.exception.exit_code if isinstance(done.exception, Fatal) else int(done.return_value or 0)
+    code = (
+        done.exception.exit_code
+        if isinstance(done.exception, Fatal)
+        else int(done.return_value or 0)
+    )
     assert done.exception is None or isinstance(done.exception, Fatal | Retryable), done.exception
     return code or int(done.exception is not None), f"{done.output}{done.exception or ''}"
 
 
-def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare: Chain, tmp_path: Path) -> None:
+def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(
+    bare: Chain, tmp_path: Path
+) -> None:
     own, place, away = OwnTopics.made(bare), tmp_path / "place", tmp_path / "away"
     place.mkdir()
-    every = {"RISKSTREAM_SCORER_SNAPSHOTS": str(place), "RISKSTREAM_SCORER_SNAPSHOT_MINUTES": "0.01"}
+    every = {
+        "RISKSTREAM_SCORER_SNAPSHOTS": str(place),
+        "RISKSTREAM_SCORER_SNAPSHOT_MINUTES": "0.01",
+    }
     scorer = own.start_ready_scorer(**every)
     own.send(0, rows(own.tag, 0, 200, customers=20))
     own.scores(200)
@@ -239,7 +273,10 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
     place.rename(away)
     own.send(0, rows(own.tag, 200, 200, customers=20))
     assert len(own.scores(400)) == 400, "it scores while the place is away"
-    wait_until(lambda: _told(scorer, "riskstream_scorer_snapshot_errors_total") >= 2, "what went wrong, counted")
+    wait_until(
+        lambda: _told(scorer, "riskstream_scorer_snapshot_errors_total") >= 2,
+        "what went wrong, counted",
+    )
     assert scorer.server.log.read_text().count("snapshots cannot be taken") == 1, "told once"
     age = "riskstream_scorer_snapshot_age_seconds"
     wait_until(lambda: _told(scorer, age) > 3, "an age that grows")
@@ -248,7 +285,16 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
     wait_until(lambda: _told(scorer, age) < 3, "an age that is small again")
     scorer.server.stop()
 
-    given = ("--kafka", bare.stack.kafka, "--redis", bare.stack.redis, "--source", own.source, "--output", own.output)
+    given = (
+        "--kafka",
+        bare.stack.kafka,
+        "--redis",
+        bare.stack.redis,
+        "--source",
+        own.source,
+        "--output",
+        own.output,
+    )
     of = ("--snapshots", str(place), "--group", own.group)
     assert _cli("take", *given, *of)[0] == 0
     key = f"{{{own.group}.{STANDARD.label}.0}}"
@@ -265,7 +311,10 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
         file.write_bytes(file.read_bytes()[:-1])
     for arguments, words in (
         (("list", *of, "--check"), "DAMAGED: its checksum"),
-        (("restore", *given, *of, "--partition", "0"), "no usable snapshot, and no state, of partition 0"),
+        (
+            ("restore", *given, *of, "--partition", "0"),
+            ("no usable snapshot, and no state, of partition 0"),
+        ),
         (("list", "--snapshots", str(tmp_path / "nosuch")), "make it or mount it"),
         (("list", "--snapshots", "gs://bucket"), "gs is no kind of place"),
         (("take", *given, *of, "--partition", "9"), "no partition 9"),
@@ -276,7 +325,9 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(bare:
 
 
 def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_path: Path) -> None:
-    """Past retention, so that the topics alone could not; the backup that came back is behind the newest snapshot."""
+    """Past retention, so that the topics alone could not; the backup that came back is behind the
+    newest snapshot.
+    """
     own = OwnTopics.made(bare)
     told = {"SNAPSHOTS": str(tmp_path), "SNAPSHOT_MINUTES": "0.01", "ON_STATE_LOST": "restore"}
     env = {f"RISKSTREAM_SCORER_{name}": value for name, value in told.items()}
@@ -289,7 +340,10 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     backup = client.dump(keys[1])
     for partition, first in ((0, 0), (1, 10)):
         own.send(partition, rows(f"p{partition}", first, 40 - first, customers=1))
-    wait_until(lambda: [each.stored_src for p in (0, 1) for each in shelf.known(p)[:1]] == [39, 39], "snapshots")
+    wait_until(
+        lambda: [each.stored_src for p in (0, 1) for each in shelf.known(p)[:1]] == [39, 39],
+        "snapshots",
+    )
     for partition in (0, 1):
         own.expire(own.source, partition, 40)
         own.expire(own.output, partition, own.ends(own.output)[partition] - 1)
@@ -297,7 +351,10 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     client.restore(keys[1], 0, backup or b"", replace=True)
     for partition in (0, 1):
         own.send(partition, rows(f"p{partition}", 40, 5, customers=1))
-    wait_until(lambda: [client.hget(key, "#s") for key in keys] == [b"44", b"44"], "checkpoints of what came after")
+    wait_until(
+        lambda: [client.hget(key, "#s") for key in keys] == [b"44", b"44"],
+        "checkpoints of what came after",
+    )
     log_with(scorer, "state restored from a snapshot")
     scorer.server.stop()
     assert scorer.server.log.read_text().count("state restored from a snapshot") == 2
@@ -307,4 +364,6 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     ]
     assert not any(score["flags"] for score in after), "nothing is missing"
     known = {(score["partition"], score["src"]): score["features"][10] for score in after}  # type: ignore[index]
-    assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, "payments of the customer within 30 days"
+    assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, (
+        "payments of the customer within 30 days"
+    )

@@ -1,4 +1,6 @@
-"""A process proves that it can work before it joins a group or fences another: one that cannot leaves the others untouched."""
+"""A process proves that it can work before it joins a group or fences another: one that cannot
+leaves the others untouched.
+"""
 
 import socket
 import time
@@ -53,10 +55,20 @@ def test_topics_are_proven_by_partitions_and_by_what_they_take(bare: Chain) -> N
     topics = TopicAdmin(kafka)
     wait_until(lambda: {narrow, small} <= topics.partitions().keys(), "topics that were made")
     names = {own.output: "score.v1"}
-    needs = TopicNeeds(reads=[own.source], writes=[own.output], kept={own.source: [own.output]}, contracts=names)
+    needs = TopicNeeds(
+        reads=[own.source], writes=[own.output], kept={own.source: [own.output]}, contracts=names
+    )
     assert prove_topics(topics, needs, kafka)[own.output] > 1_000_000
-    for name, said in ((narrow, "has 1 partitions, source-"), (small, "takes records of 1,000 bytes")):
-        wrong = TopicNeeds(reads=[own.source], writes=[name], kept={own.source: [name]}, contracts={name: "score.v1"})
+    for name, said in (
+        (narrow, "has 1 partitions, source-"),
+        (small, ("takes records of 1,000 bytes")),
+    ):
+        wrong = TopicNeeds(
+            reads=[own.source],
+            writes=[name],
+            kept={own.source: [name]},
+            contracts={name: "score.v1"},
+        )
         with pytest.raises(Fatal, match=said):
             prove_topics(topics, wrong, kafka)
 
@@ -75,7 +87,9 @@ def test_a_topic_that_is_deleted_while_a_process_runs_is_seen(bare: Chain) -> No
 
 
 def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Chain) -> None:
-    """Of each kind that joins a group or fences: the second has the first's slot, and its telemetry port is taken."""
+    """Of each kind that joins a group or fences: the second has the first's slot, and its telemetry
+    port is taken.
+    """
     world = World(bare)
     names = ("scorer", "tracker", "profiler")
     running = {name: bare.start(name) for name in names}
@@ -85,8 +99,13 @@ def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Cha
         taken = running[name].telemetry.rsplit(":", 1)[1]
         slot = () if name == "scorer" else ("--instance", name)
         code, error = failed_start(bare, name, "--telemetry-port", taken, *slot)
-        assert (code, error.startswith(f"error: telemetry port {taken} cannot be used")) == (3, True)
-    world.send([(world.tag.encode(), frame(customer_id=world.tag, transaction_id=f"{world.tag}-0"))])
+        assert (code, error.startswith(f"error: telemetry port {taken} cannot be used")) == (
+            3,
+            True,
+        )
+    world.send(
+        [(world.tag.encode(), frame(customer_id=world.tag, transaction_id=f"{world.tag}-0"))]
+    )
     world.new("scores.v1", 1)
     end = time.monotonic() + 20
     while world.admin.group_offsets("tracker") == {} and time.monotonic() < end:
@@ -139,7 +158,9 @@ def test_an_output_belongs_to_one_group_until_it_is_handed_over(bare: Chain) -> 
 
 
 def test_an_unclaimed_output_with_anothers_records_is_refused(bare: Chain) -> None:
-    """A cluster of before has no claims: who has read the source before may go on, a group that has not may not."""
+    """A cluster of before has no claims: who has read the source before may go on, a group that has
+    not may not.
+    """
     own = OwnTopics.made(bare)
     own.send(0, rows("a", 0, 1))
     client = producer(own.kafka, "test")

@@ -1,4 +1,6 @@
-"""Redis lost the scorers' state and retention took the topics' heads: scores go on from what is left, and say so."""
+"""Redis lost the scorers' state and retention took the topics' heads: scores go on from what is
+left, and say so.
+"""
 
 import subprocess
 import sys
@@ -52,10 +54,24 @@ def _after(own: OwnTopics, partition: int, first: int, count: int) -> list[dict[
 
 def _rebuilt(own: OwnTopics) -> str:
     wanted = [
-        "--kafka", own.kafka, "--redis", own.chain.stack.redis, "--group", own.group,
-        "--source", own.source, "--output", own.output,
-    ]  # fmt: skip
-    command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", "rebuild", *wanted]
+        "--kafka",
+        own.kafka,
+        "--redis",
+        own.chain.stack.redis,
+        "--group",
+        own.group,
+        "--source",
+        own.source,
+        "--output",
+        own.output,
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        "from riskstream.cli.main import main; main()",
+        "rebuild",
+        *wanted,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -76,10 +92,14 @@ def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
         store.delete(_key(own, LOST))
         [score] = _after(own, LOST, 40, 1)
         log_with(service, "state is lost")
-        assert (_partial([score]), _counts([score])) == ([False], [41]), "of rows in memory, which are whole"
+        assert (_partial([score]), _counts([score])) == ([False], [41]), (
+            "of rows in memory, which are whole"
+        )
         scores = _after(own, LOST, 41, 5)
         assert _srcs(scores) == [41, 42, 43, 44, 45]
-        assert [score["prev"] for score in scores] == [40, 41, 42, 43, 44], "readers see no answer missing"
+        assert [score["prev"] for score in scores] == [40, 41, 42, 43, 44], (
+            "readers see no answer missing"
+        )
         assert (_partial(scores), _counts(scores)) == ([True] * 5, [32, 33, 34, 35, 36])
         own.wait_committed(LOST, 46)
         wait_until(lambda: store.hget(_key(own, LOST), "#s") == b"45", "a checkpoint")
@@ -95,16 +115,22 @@ def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
     admin.delete_consumer_groups([own.group])[own.group].result(20)
     again = own.start_ready_scorer()
     scores = _after(own, LOST, 46, 5)
-    assert (_partial(scores), _counts(scores)) == ([True] * 5, [37, 38, 39, 40, 41]), "a restart does not make it whole"
+    assert (_partial(scores), _counts(scores)) == ([True] * 5, [37, 38, 39, 40, 41]), (
+        "a restart does not make it whole"
+    )
     scores = _after(own, OLD, 40, 5)
     assert (_srcs(scores), _partial(scores)) == ([40, 41, 42, 43, 44], [True] * 5)
-    assert _counts(scores) == [31, 32, 33, 34, 35], "the backup's and those that the source still holds"
+    assert _counts(scores) == [31, 32, 33, 34, 35], (
+        "the backup's and those that the source still holds"
+    )
     log = again.server.log.read_text()
     assert log.count("state is lost") == 1, "the other partition goes on from its own watermark"
     own.wait_committed(OLD, 45)
     again.server.stop()
     left = Counter((score["partition"], score["src"]) for score in own.scores(46))
-    assert left == dict.fromkeys([*((LOST, n) for n in range(20, 51)), *((OLD, n) for n in range(30, 45))], 1)
+    assert left == dict.fromkeys(
+        [*((LOST, n) for n in range(20, 51)), *((OLD, n) for n in range(30, 45))], 1
+    )
     said = _rebuilt(own)
     assert said.count("are not known in full") == 2, said
 
@@ -113,7 +139,9 @@ def test_a_snapshot_that_joins_up_makes_it_whole_again_and_without_one_a_setting
     own: OwnTopics, tmp_path: Path
 ) -> None:
     given = {"SNAPSHOTS": str(tmp_path), "SNAPSHOT_MINUTES": "0.01", "ON_STATE_LOST": "restore"}
-    service = own.start_ready_scorer(**{f"RISKSTREAM_SCORER_{name}": value for name, value in given.items()})
+    service = own.start_ready_scorer(
+        **{f"RISKSTREAM_SCORER_{name}": value for name, value in given.items()}
+    )
     own.send(LOST, rows(f"p{LOST}", 0, 30, customers=1))
     wait_until(lambda: any(tmp_path.rglob(f"p*{LOST}/s{29:020d}-*.state")), "a snapshot")
     own.expire(own.source, LOST, 20)
@@ -136,8 +164,12 @@ def test_a_snapshot_that_joins_up_makes_it_whole_again_and_without_one_a_setting
     service.server.stop()
 
 
-def test_a_record_of_somebody_else_among_the_answers_holds_and_is_passed_once_it_is_deleted(own: OwnTopics) -> None:
-    """Its schema is not known, so it may be an answer; nothing but its deletion passes it, without a restart."""
+def test_a_record_of_somebody_else_among_the_answers_holds_and_is_passed_once_it_is_deleted(
+    own: OwnTopics,
+) -> None:
+    """Its schema is not known, so it may be an answer; nothing but its deletion passes it, without
+    a restart.
+    """
     first = own.start_ready_scorer()
     own.send(LOST, rows(f"p{LOST}", 0, 5, customers=1))
     own.wait_committed(LOST, 5)
@@ -148,7 +180,10 @@ def test_a_record_of_somebody_else_among_the_answers_holds_and_is_passed_once_it
     assert client.flush(10) == 0
     service = own.start_scorer()
     own.send(LOST, rows(f"p{LOST}", 5, 2, customers=1))
-    log_with(service, f"the record of {own.output} at offset {at} has schema {0x7F000007}, which is not known")
+    log_with(
+        service,
+        f"the record of {own.output} at offset {at} has schema {0x7F000007}, which is not known",
+    )
     assert own.ends(own.output)[LOST] == at + 1, "nothing is answered while it is held"
     own.expire(own.output, LOST, at + 1)
     wait_until(lambda: own.ends(own.output)[LOST] == at + 3, "scores")

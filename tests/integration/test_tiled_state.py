@@ -19,7 +19,12 @@ from riskstream.workbench.training.fit import FitSettings, train
 def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -> None:
     data = tmp_path / "history.parquet"
     pq.write_table(simulate(Simulation(seed=2, customers=400, days=20)), data)
-    train(read_dataset(data, STANDARD_TILES), STANDARD_TILES, FitSettings(trees=10), tmp_path / "model")
+    train(
+        read_dataset(data, STANDARD_TILES),
+        STANDARD_TILES,
+        FitSettings(trees=10),
+        tmp_path / "model",
+    )
     tiled = {"RISKSTREAM_SCORER_FEATURES": "standard-tiles"}
     world = World(bare)
     bare.use_model(tmp_path / "model")

@@ -51,6 +51,8 @@ def test_a_topic_that_others_made_unsafe_is_shown_and_made_safe(world: World) ->
 
 def test_more_copies_than_brokers_are_refused_and_nothing_is_made(world: World) -> None:
     topic = dataclasses.replace(topics()["labels.v1"], name=f"made-{uuid.uuid4().hex[:6]}.v1")
-    with pytest.raises(Fatal, match="3 copies of each topic were asked for, and the cluster shows 1 brokers"):
+    with pytest.raises(
+        Fatal, match="3 copies of each topic were asked for, and the cluster shows 1 brokers"
+    ):
         world.admin.apply([topic], 4, Safety.of(3))
     assert topic.name not in world.admin.partitions()

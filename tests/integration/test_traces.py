@@ -1,4 +1,6 @@
-"""A sampled caller's trace through the running chain; log events carry its id; an unsampled one leaves nothing."""
+"""A sampled caller's trace through the running chain; log events carry its id; an unsampled one
+leaves nothing.
+"""
 
 import json
 import os
@@ -34,39 +36,67 @@ def _of(spans: list[Seen], caller: TraceContext) -> list[Seen]:
     return [span for span in spans if span.trace_id == caller.trace_id]
 
 
-def test_a_trace_leads_from_the_caller_to_the_report(world: World, collector: Collector, tmp_path: Path) -> None:
+def test_a_trace_leads_from_the_caller_to_the_report(
+    world: World, collector: Collector, tmp_path: Path
+) -> None:
     callers: dict[str, TraceContext] = {}
     for number in range(40):  # a burst of large amounts of one customer: some of it is alerted
         callers[f"{world.tag}-{number}"] = caller = new_trace()
         body = request(
-            transaction_id=f"{world.tag}-{number}", customer_id=f"c-{world.tag}", amount_minor=900_000 + number,
-            occurred_at=int(time.time() * 1000), channel="ECOM", country="US",
-        )  # fmt: skip
-        assert world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode(), traceparent=caller)[0] == 200
+            transaction_id=f"{world.tag}-{number}",
+            customer_id=f"c-{world.tag}",
+            amount_minor=900_000 + number,
+            occurred_at=int(time.time() * 1000),
+            channel="ECOM",
+            country="US",
+        )
+        assert (
+            world.post(
+                "/v1/decisions?deadline_ms=5000", json.dumps(body).encode(), traceparent=caller
+            )[0]
+            == 200
+        )
     alert = world.new("alerts.v1", 1, lambda record: record.key == f"c-{world.tag}".encode())[0]
     context = context_in(alert.headers)
     assert context is not None
     [caller] = [each for each in callers.values() if each.trace_id == context.trace_id]
     world.wait_for_tracker()
-    given = ["report", "run", "--kafka", world.kafka, "--out", str(tmp_path), "--so-far", "--grain", "daily"]
+    given = [
+        "report",
+        "run",
+        "--kafka",
+        world.kafka,
+        "--out",
+        str(tmp_path),
+        "--so-far",
+        "--grain",
+        "daily",
+    ]
     for _ in range(2):  # the second report has the alert as well, and says nothing of it
         subprocess.run(
-            [sys.executable, "-c", "from riskstream.cli.main import main; main()", *given], check=True, timeout=60,
+            [sys.executable, "-c", "from riskstream.cli.main import main; main()", *given],
+            check=True,
+            timeout=60,
             env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
-        )  # fmt: skip
+        )
         time.sleep(1.1)  # a report's name has seconds
     spans = _until(collector, lambda spans: not breaks(spans, caller))
     names = sorted(span.name for span in _of(spans, caller))
     assert names == [
-        "POST /v1/decisions", "process alerts.v1", "process scores.v1", "process transactions.v1", "receive scores.v1",
+        "POST /v1/decisions",
+        "process alerts.v1",
+        "process scores.v1",
+        "process transactions.v1",
+        ("receive scores.v1"),
         "send transactions.v1",
-    ]  # fmt: skip
+    ]
     assert orphans(spans, callers.values()) == []
     by_name = {span.name: span for span in _of(spans, caller)}
     assert by_name["receive scores.v1"].parent == by_name["process transactions.v1"].span_id
     assert by_name["process scores.v1"].span_id == context.span_id
     starts = [
-        by_name[name].start_ns for name in ("POST /v1/decisions", "send transactions.v1", "process transactions.v1")
+        by_name[name].start_ns
+        for name in ("POST /v1/decisions", "send transactions.v1", "process transactions.v1")
     ]
     assert starts == sorted(starts)
     scored = by_name["process transactions.v1"]
@@ -76,7 +106,9 @@ def test_a_trace_leads_from_the_caller_to_the_report(world: World, collector: Co
     assert 0 < batch.attributes["riskstream.stage.score.seconds"] < 5
 
 
-def test_every_answer_of_a_sampled_caller_is_logged_with_its_trace(world: World, collector: Collector) -> None:
+def test_every_answer_of_a_sampled_caller_is_logged_with_its_trace(
+    world: World, collector: Collector
+) -> None:
     caller = new_trace()
     status, _, _ = world.post("/v1/transactions", b"{}", traceparent=caller)
     assert status == 400
@@ -98,7 +130,9 @@ def test_a_latency_has_the_trace_of_one_request_that_took_it(world: World) -> No
     caller = new_trace()
     world.post("/v1/transactions", b"{}", traceparent=caller)
     url = f"{world.chain.services['gateway'].telemetry}/metrics"
-    openmetrics = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    openmetrics = urllib.request.Request(
+        url, headers={"Accept": ("application/openmetrics-text; version=1.0.0")}
+    )
     with urllib.request.urlopen(openmetrics, timeout=5) as answer:
         text = answer.read().decode()
     assert f'# {{trace_id="{caller.trace_id}"}}' in text
@@ -109,17 +143,30 @@ def test_a_latency_has_the_trace_of_one_request_that_took_it(world: World) -> No
     assert "_created" not in plain + text
 
 
-def test_a_rejected_record_keeps_its_trace_to_the_dead_letters(world: World, collector: Collector) -> None:
+def test_a_rejected_record_keeps_its_trace_to_the_dead_letters(
+    world: World, collector: Collector
+) -> None:
     upstream = new_trace()
     plain = producer(world.kafka, "test")
-    plain.produce("transactions.v1", b"no frame", f"c-{world.tag}".encode(), 0, headers=header_of(upstream))
+    plain.produce(
+        "transactions.v1", b"no frame", f"c-{world.tag}".encode(), 0, headers=header_of(upstream)
+    )
     assert plain.flush(10) == 0
-    [letter] = world.new("transactions.v1.dlq", 1, lambda record: record.key == f"c-{world.tag}".encode())
+    [letter] = world.new(
+        "transactions.v1.dlq", 1, lambda record: record.key == f"c-{world.tag}".encode()
+    )
     context = context_in(letter.headers)
     assert context is not None
-    spans = _until(collector, lambda spans: any(span.service == "riskstream-scorer" for span in _of(spans, upstream)))
+    spans = _until(
+        collector,
+        lambda spans: any(span.service == "riskstream-scorer" for span in _of(spans, upstream)),
+    )
     [span] = [span for span in _of(spans, upstream) if span.service == "riskstream-scorer"]
-    assert (span.span_id, span.parent, span.error) == (context.span_id, upstream.span_id, "rejected: bad_magic")
+    assert (span.span_id, span.parent, span.error) == (
+        context.span_id,
+        upstream.span_id,
+        ("rejected: bad_magic"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,9 +188,18 @@ def test_an_unsampled_caller_leaves_nothing(world: World, collector: Collector) 
     caller, last = new_trace(), new_trace()
     for each, flags in ((caller, "00"), (last, "01")):
         body = request(
-            transaction_id=f"{world.tag}-{flags}", customer_id=f"c-{world.tag}", occurred_at=int(time.time() * 1000)
+            transaction_id=f"{world.tag}-{flags}",
+            customer_id=f"c-{world.tag}",
+            occurred_at=int(time.time() * 1000),
         )
         header = each[:-2] + flags
-        assert world.post("/v1/decisions?deadline_ms=5000", json.dumps(body).encode(), traceparent=header)[0] == 200
-    spans = _until(collector, lambda spans: any(span.name == "POST /v1/decisions" for span in _of(spans, last)))
+        assert (
+            world.post(
+                "/v1/decisions?deadline_ms=5000", json.dumps(body).encode(), traceparent=header
+            )[0]
+            == 200
+        )
+    spans = _until(
+        collector, lambda spans: any(span.name == "POST /v1/decisions" for span in _of(spans, last))
+    )
     assert _of(spans, caller) == []

@@ -1,4 +1,6 @@
-"""Every service as the Kafka user that Strimzi would make for it: with the least it is given the chain works, and no more."""
+"""Every service as the Kafka user that Strimzi would make for it: with the least it is given the
+chain works, and no more.
+"""
 
 import json
 import time
@@ -29,10 +31,14 @@ from riskstream.workbench.local.redis import RedisServer
 from riskstream.workbench.local.server import free_port
 from riskstream.workbench.local.services import Service, start_service, wait_ready
 
-HELD = yaml.safe_load((Path(__file__).parents[2] / "deploy/helm/riskstream/files/topics.yaml").read_text())
+HELD = yaml.safe_load(
+    (Path(__file__).parents[2] / "deploy/helm/riskstream/files/topics.yaml").read_text()
+)
 _KINDS = {
-    "topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactionalId": ResourceType.TRANSACTIONAL_ID,
-}  # fmt: skip
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactionalId": ResourceType.TRANSACTIONAL_ID,
+}
 _PATTERNS = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
 _OPERATIONS = {
     "Read": AclOperation.READ,
@@ -45,19 +51,26 @@ _OPERATIONS = {
 def _bindings(user: dict[str, Any]) -> list[AclBinding]:
     return [
         AclBinding(
-            _KINDS[acl["resource"]["type"]], acl["resource"]["name"], _PATTERNS[acl["resource"]["patternType"]],
-            f"User:{user['name']}", "*", _OPERATIONS[operation], AclPermissionType.ALLOW,
+            _KINDS[acl["resource"]["type"]],
+            acl["resource"]["name"],
+            _PATTERNS[acl["resource"]["patternType"]],
+            f"User:{user['name']}",
+            "*",
+            _OPERATIONS[operation],
+            AclPermissionType.ALLOW,
         )
         for acl in user["acls"]
         for operation in acl["operations"]
-    ]  # fmt: skip
+    ]
 
 
 def _env(name: str) -> dict[str, str]:
     return {
-        "RISKSTREAM_KAFKA_PROTOCOL": "SASL_PLAINTEXT", "RISKSTREAM_KAFKA_MECHANISM": "PLAIN",
-        "RISKSTREAM_KAFKA_USERNAME": name, "RISKSTREAM_KAFKA_PASSWORD": f"of-{name}",
-    }  # fmt: skip
+        "RISKSTREAM_KAFKA_PROTOCOL": "SASL_PLAINTEXT",
+        "RISKSTREAM_KAFKA_MECHANISM": "PLAIN",
+        "RISKSTREAM_KAFKA_USERNAME": name,
+        "RISKSTREAM_KAFKA_PASSWORD": f"of-{name}",
+    }
 
 
 class Guarded:
@@ -83,12 +96,16 @@ class Guarded:
         given = {
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
             "scorer": ("--redis", redis.url, "--model", str(model)),
-            "tracker": (), "profiler": ("--redis", redis.url), "lag": ("--every-s", "1"),
+            "tracker": (),
+            "profiler": ("--redis", redis.url),
+            "lag": ("--every-s", "1"),
             "reporter": ("--out", str(self.reports), "--every-s", "2", "--so-far", "true"),
-        }  # fmt: skip
+        }
         self.services: dict[str, Service] = {}
         for name, more in given.items():
-            service = start_service(name, folder / "logs", "--kafka", guarded, *more, env=_env(name))
+            service = start_service(
+                name, folder / "logs", "--kafka", guarded, *more, env=_env(name)
+            )
             exits.callback(service.server.stop)
             self.services[name] = service
         wait_ready(list(self.services.values()))
@@ -102,10 +119,17 @@ def guarded(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 def _decide(guarded: Guarded, number: int) -> dict[str, Any]:
     body = json.dumps(
-        request(transaction_id=f"u-{number}", customer_id=f"c-{number % 3}", terminal_id="t", device_id="d")
+        request(
+            transaction_id=f"u-{number}",
+            customer_id=f"c-{number % 3}",
+            terminal_id="t",
+            device_id="d",
+        )
     )
     asked = urllib.request.Request(
-        f"{guarded.gateway}/v1/decisions?deadline_ms=8000", body.encode(), {"Content-Type": "application/json"}
+        f"{guarded.gateway}/v1/decisions?deadline_ms=8000",
+        body.encode(),
+        {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(asked, timeout=15) as answer:
         found: dict[str, Any] = json.load(answer)
@@ -121,23 +145,36 @@ def test_the_chain_works_with_the_least_that_each_service_is_given(guarded: Guar
     decisions = [_decide(guarded, number) for number in range(6)]
     assert all(each["decision"] in ("APPROVE", "REVIEW", "BLOCK") for each in decisions)
     end = time.monotonic() + 60
-    wanted = {"customer-risk.v1", "profile-events.v1", "profile-state.v1", "answers.v1", "risk-reports.v1"}
+    wanted = {
+        "customer-risk.v1",
+        "profile-events.v1",
+        "profile-state.v1",
+        "answers.v1",
+        "risk-reports.v1",
+    }
     while wanted and time.monotonic() < end:
         wanted = {topic for topic in wanted if not _count(guarded, topic)}
         time.sleep(0.5)
     assert not wanted
     assert list(guarded.reports.rglob("*.html"))
-    logs = {name: service.server.log.read_text().lower() for name, service in guarded.services.items()}
+    logs = {
+        name: service.server.log.read_text().lower() for name, service in guarded.services.items()
+    }
     assert not [name for name, text in logs.items() if "authorization" in text]
 
 
 def test_a_service_may_not_write_what_another_writes(guarded: Guarded) -> None:
     """The rules bind: without one of them a service says so and ends."""
     admin = AdminClient({"bootstrap.servers": guarded.plain})
-    found = {(each.principal, each.name) for each in _allowed(admin) if each.operation == AclOperation.WRITE}
+    found = {
+        (each.principal, each.name)
+        for each in _allowed(admin)
+        if each.operation == AclOperation.WRITE
+    }
     assert ("User:tracker", "scores.v1") not in found
     assert ("User:scorer", "scores.v1") in found
-    # schemas.v1: the schemas that it writes by; owners.v1: the base currency that it sums; `reporter`: its transactions
+    # schemas.v1: the schemas that it writes by; owners.v1: the base currency that it sums;
+    # `reporter`: its transactions
     mine = {name for principal, name in found if principal == "User:reporter"}
     assert mine == {"risk-reports.v1", "report-totals.v1", "schemas.v1", "owners.v1", "reporter"}
 
@@ -145,7 +182,13 @@ def test_a_service_may_not_write_what_another_writes(guarded: Guarded) -> None:
 def _allowed(admin: AdminClient) -> list[AclBinding]:
     anything: Any = None  # its stubs ask for texts
     every = AclBindingFilter(
-        ResourceType.ANY, anything, ResourcePatternType.ANY, anything, anything, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        anything,
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
     )
     found: list[AclBinding] = admin.describe_acls(every).result(10)
     return found

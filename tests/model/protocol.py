@@ -1,11 +1,13 @@
-"""The lane's protocol as an explicit-state model: every interleaving of two owners of one partition is walked.
+"""The lane's protocol as an explicit-state model: every interleaving of two owners of one partition
+is walked.
 
-The letters are those of docs/protocol.md: s the store's watermark, e where in the output to look, o outputs known up
-to here, h the highest watermark seen. A record's features are modelled as the set
-of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign, read the tail, take
-a record, deliver an output, copy rows, write them, evict a row; and once each: replicate and fail over the store, an
-exception in an owner between a record's row and its output, a snapshot of the store, and the loss of everything in it
-while retention takes the head of the source (and of the output: all of it, or nothing).
+The letters are those of docs/protocol.md: s the store's watermark, e where in the output to look, o
+outputs known up to here, h the highest watermark seen. A record's features are modelled as the set
+of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign,
+read the tail, take a record, deliver an output, copy rows, write them, evict a row; and once each:
+replicate and fail over the store, an exception in an owner between a record's row and its output, a
+snapshot of the store, and the loss of everything in it while retention takes the head of the source
+(and of the output: all of it, or nothing).
 """
 
 from collections import deque
@@ -29,12 +31,16 @@ class Rule(Enum):
     OTHER_WRITE = "I6: a checkpoint is refused by a store that holds another state"
     FLAG = "A2: what is scored from a state that is not whole says so"
     ROWS_TO = "A2: rows of a snapshot past its watermark were answered"
-    JOINS = "A2: a snapshot that does not join up with the source's head does not make a state whole"
+    JOINS = (
+        "A2: a snapshot that does not join up with the source's head does not make a state whole"
+    )
     NOTHING_AFTER = "I5: nothing is checkpointed on the way out after an exception"
 
 
 class Row(NamedTuple):
-    """A key's state: the records folded in (a bit each, a second bit when doubled) and the last offset applied."""
+    """A key's state: the records folded in (a bit each, a second bit when doubled) and the last
+    offset applied.
+    """
 
     records: int
     at: int
@@ -43,7 +49,8 @@ class Row(NamedTuple):
 class Store(NamedTuple):
     """The store of one partition: watermark, where in the output to look, a row a key.
 
-    `is_partial`: records before the source's head are missing. `rows_to`: rows may be past the watermark, up to here.
+    `is_partial`: records before the source's head are missing. `rows_to`: rows may be past the
+    watermark, up to here.
     """
 
     s: int
@@ -54,7 +61,9 @@ class Store(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One record of the output: its source offset, the features it was scored with, and whether it says they are partial."""
+    """One record of the output: its source offset, the features it was scored with, and whether it
+    says they are partial.
+    """
 
     src: int
     features: int
@@ -70,7 +79,9 @@ class Copied(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """An owner; `phase` 0 is not assigned, 1 reads the tail, 2 takes records. `in_flight`: produced, not delivered."""
+    """An owner; `phase` 0 is not assigned, 1 reads the tail, 2 takes records. `in_flight`:
+    produced, not delivered.
+    """
 
     phase: int = 0
     high: int = -1
@@ -86,10 +97,11 @@ class Owner(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything: two owners, the store and its replica, what already happened to it, and the output.
+    """Everything: two owners, the store and its replica, what already happened to it, and the
+    output.
 
-    `head`: the source's first record that is left, `tail`: the output's. `being_taken`: a snapshot whose watermark was read
-    and whose rows were not.
+    `head`: the source's first record that is left, `tail`: the output's. `being_taken`: a snapshot
+    whose watermark was read and whose rows were not.
     """
 
     owners: tuple[Owner, Owner]
@@ -111,7 +123,9 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a walk ended: states seen, and where one is broken what broke and the shortest schedule to it."""
+    """How a walk ended: states seen, and where one is broken what broke and the shortest schedule
+    to it.
+    """
 
     states: int
     broken: str = ""
@@ -132,7 +146,9 @@ class Protocol:
         has_snapshots: bool = False,
         forgets: bool = False,
     ) -> None:
-        """`loses_before`: the store is lost once, and records before this one expire; `forgets`: all answers expire as well."""
+        """`loses_before`: the store is lost once, and records before this one expire; `forgets`:
+        all answers expire as well.
+        """
         self.keys, self.without, self.fails_over, self.raises = keys, without, fails_over, raises
         self.loses_before, self.has_snapshots, self.forgets = loses_before, has_snapshots, forgets
         self.n = len(keys)
@@ -151,7 +167,9 @@ class Protocol:
         return (1 << self.loses_before) - 1
 
     def may_be(self, records: int, key: int, offset: int, *, is_partial: bool) -> bool:
-        """True where records are those of a key up to an offset, but for expired ones where that is said."""
+        """True where records are those of a key up to an offset, but for expired ones where that is
+        said.
+        """
         wanted = self.before(key, offset)
         return records | (wanted & self.expired) == wanted if is_partial else records == wanted
 
@@ -161,7 +179,9 @@ class Protocol:
         return State((owner, owner), store, store, 0, 0, ())
 
     def walk(self, most: int = 2_000_000) -> Result:
-        """Every reachable state, breadth first, so that a schedule that breaks one is the shortest."""
+        """Every reachable state, breadth first, so that a schedule that breaks one is the
+        shortest.
+        """
         first = self.start()
         came: dict[State, tuple[State, str] | None] = {first: None}
         queue = deque([first])
@@ -180,10 +200,13 @@ class Protocol:
             assert len(came) <= most, f"more than {most} states"
         return Result(states=len(came))
 
-    # Invariants ------------------------------------------------------------------------------------------------
+    # Invariants
+    # ----------------------------------------------------------------------------------------------
 
     def check(self, state: State) -> None:
-        """What readers accept has the features of exactly the records before; the store never misses or doubles one."""
+        """What readers accept has the features of exactly the records before; the store never
+        misses or doubles one.
+        """
         last = -1
         for src, features, is_flagged in state.output:
             if src > last:  # the reader's rule (I4)
@@ -200,7 +223,8 @@ class Protocol:
             if row.records & needed != needed:
                 raise Broken(f"store: key {key} misses records up to s={state.store.s}")
 
-    # Steps -----------------------------------------------------------------------------------------------------
+    # Steps
+    # ----------------------------------------------------------------------------------------------
 
     def steps(self, state: State) -> Iterator[tuple[str, State]]:
         """Every step that may come next."""
@@ -216,7 +240,9 @@ class Protocol:
                 yield "fail over", state._replace(store=state.replica, failovers=1)
 
     def losses(self, state: State) -> Iterator[tuple[str, State]]:
-        """A snapshot, its watermark before its rows; the loss of the store once all that expires was answered."""
+        """A snapshot, its watermark before its rows; the loss of the store once all that expires
+        was answered.
+        """
         if self.has_snapshots and state.snapshot is None and not state.head:
             if state.being_taken is None and state.store.s >= 0:
                 yield "begin a snapshot", state._replace(being_taken=state.store)
@@ -226,7 +252,10 @@ class Protocol:
         is_answered = self.loses_before - 1 in {each.src for each in state.output}
         if self.loses_before and not state.head and state.store.s >= 0 and is_answered:
             tail = len(state.output) if self.forgets else 0
-            yield "lose", state._replace(store=self.start().store, head=self.loses_before, tail=tail)
+            yield (
+                "lose",
+                state._replace(store=self.start().store, head=self.loses_before, tail=tail),
+            )
 
     def owner_steps(self, state: State, index: int) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """(name, the owner after it, what else changes) of each step of one owner."""
@@ -254,7 +283,9 @@ class Protocol:
         yield from self.evict(state, me)
 
     def assign(self, state: State, me: Owner) -> tuple[str, Owner, dict[str, Any]]:
-        """A1-A2: where the state is lost it is restored, or begun at the head, and the store is told before all else."""
+        """A1-A2: where the state is lost it is restored, or begun at the head, and the store is
+        told before all else.
+        """
         store = state.store
         if store.s + 1 >= state.head:
             return "assign", self.opened(store, me.in_flight), {}
@@ -271,17 +302,27 @@ class Protocol:
         """What was in flight of a former life still is; memory is empty."""
         rows: tuple[Row | None, ...] = (None,) * self.key_count
         return Owner(
-            phase=1, high=store.s, e=store.e, position=max(head, store.s + 1), rows=rows, in_flight=in_flight,
-            is_partial=store.is_partial, acked=store.rows_to if self.has(Rule.ROWS_TO) else -1,
-        )  # fmt: skip
+            phase=1,
+            high=store.s,
+            e=store.e,
+            position=max(head, store.s + 1),
+            rows=rows,
+            in_flight=in_flight,
+            is_partial=store.is_partial,
+            acked=store.rows_to if self.has(Rule.ROWS_TO) else -1,
+        )
 
     def tail_read(self, state: State, me: Owner) -> Owner:
-        """A4-A5: outputs are known up to the highest source offset in the tail, and up to rows that were restored."""
+        """A4-A5: outputs are known up to the highest source offset in the tail, and up to rows that
+        were restored.
+        """
         o = max([me.high, me.acked, *(out.src for out in state.output[max(me.e, state.tail) :])])
         return me._replace(phase=2, o=o, acked=o)
 
     def take(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
-        """B2-B3 for the next record: read its row if it is not in memory, then apply it silently or live."""
+        """B2-B3 for the next record: read its row if it is not in memory, then apply it silently or
+        live.
+        """
         offset = me.position
         key = self.keys[offset]
         row = me.rows[key]
@@ -300,7 +341,11 @@ class Protocol:
             o = max(me.o, high)
             if o < offset:
                 raise Broken("the store is ahead of the output")
-            yield "another owner is ahead", me._replace(o=o, acked=max(me.acked, o), rows=_set(me.rows, key, row)), {}
+            yield (
+                "another owner is ahead",
+                me._replace(o=o, acked=max(me.acked, o), rows=_set(me.rows, key, row)),
+                {},
+            )
             return
         me = me._replace(position=offset + 1)
         if offset <= me.o and row.at >= offset and self.has(Rule.ROW_AT):
@@ -313,12 +358,18 @@ class Protocol:
             yield "replay", after, {}
         else:
             is_flagged = me.is_partial and self.has(Rule.FLAG)
-            yield "live", after._replace(in_flight=(*me.in_flight, Output(offset, row.records, is_flagged))), {}
+            yield (
+                "live",
+                after._replace(in_flight=(*me.in_flight, Output(offset, row.records, is_flagged))),
+                {},
+            )
 
     def raise_within(self, state: State, me: Owner) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
-        """An exception after a record's row is applied and before its output is produced; the owner ends.
+        """An exception after a record's row is applied and before its output is produced; the owner
+        ends.
 
-        Its way out must not checkpoint: the rows are past the position, so they would stand above the watermark.
+        Its way out must not checkpoint: the rows are past the position, so they would stand above
+        the watermark.
         """
         for name, after, _ in self.take(state, me):
             if name != "live":
@@ -327,19 +378,29 @@ class Protocol:
             if self.has(Rule.NOTHING_AFTER) or me.acked < me.position - 1:
                 yield "raise", gone, {"raised": 1}
                 continue
-            _, _, changes = self.write(state, self.copy(state, after._replace(position=me.position, copied=None)))
+            _, _, changes = self.write(
+                state, self.copy(state, after._replace(position=me.position, copied=None))
+            )
             yield "raise and checkpoint", gone, {"raised": 1, **changes}
 
     def copy(self, state: State, me: Owner) -> Owner:
         """C1: the changed rows at a batch edge; e is behind every output delivered so far."""
-        rows = tuple((key, row) for key, row in enumerate(me.rows) if me.changed >> key & 1 and row is not None)
+        rows = tuple(
+            (key, row)
+            for key, row in enumerate(me.rows)
+            if me.changed >> key & 1 and row is not None
+        )
         return me._replace(changed=0, copied=Copied(me.position - 1, len(state.output), rows))
 
     def write(self, state: State, me: Owner) -> tuple[str, Owner, dict[str, Any]]:
         """C2: one script compares, then writes rows and watermark."""
         assert me.copied is not None
         t, e, copied = me.copied
-        is_other = state.store.is_partial != me.is_partial and state.store.s >= 0 and self.has(Rule.OTHER_WRITE)
+        is_other = (
+            state.store.is_partial != me.is_partial
+            and state.store.s >= 0
+            and self.has(Rule.OTHER_WRITE)
+        )
         if (state.store.s < me.high and self.has(Rule.REFUSE_WRITE)) or is_other:
             name, owner, changes = self.assign(state, me)
             return f"store went back at write, {name}", owner, changes

@@ -25,7 +25,9 @@ def test_an_exception_between_row_and_output_changes_nothing() -> None:
 def test_a_checkpoint_after_an_exception_breaks_it() -> None:
     rule = Rule.NOTHING_AFTER
     result = Protocol((0, 0), frozenset({rule}), fails_over=False, raises=True).walk()
-    assert "the store is ahead of the output" in result.broken, f"{result.states} states hold without: {rule.value}"
+    assert "the store is ahead of the output" in result.broken, (
+        f"{result.states} states hold without: {rule.value}"
+    )
     assert "raise and checkpoint" in " ".join(result.schedule)
 
 
@@ -34,9 +36,15 @@ def test_a_checkpoint_after_an_exception_breaks_it() -> None:
     [((0, 1), False), ((0, 0), True)],
     ids=["from what is left", "with a snapshot, and all answers gone"],
 )
-def test_a_lost_store_is_gone_on_with_beside_a_zombie(keys: tuple[int, ...], with_a_snapshot: bool) -> None:
+def test_a_lost_store_is_gone_on_with_beside_a_zombie(
+    keys: tuple[int, ...], with_a_snapshot: bool
+) -> None:
     result = Protocol(
-        keys, fails_over=False, loses_before=1, has_snapshots=with_a_snapshot, forgets=with_a_snapshot
+        keys,
+        fails_over=False,
+        loses_before=1,
+        has_snapshots=with_a_snapshot,
+        forgets=with_a_snapshot,
     ).walk()
     assert result.broken == "", result.schedule
     assert result.states > 20_000
@@ -53,12 +61,18 @@ def test_a_lost_store_is_gone_on_with_beside_a_zombie(keys: tuple[int, ...], wit
     ],
     ids=lambda value: value.name if isinstance(value, Rule) else "",
 )
-def test_without_a_rule_of_the_lost_store_a_schedule_breaks_it(rule: Rule, keys: tuple[int, ...], breaks: str) -> None:
+def test_without_a_rule_of_the_lost_store_a_schedule_breaks_it(
+    rule: Rule, keys: tuple[int, ...], breaks: str
+) -> None:
     needs_snapshots = rule in (Rule.ROWS_TO, Rule.JOINS)
     result = Protocol(
-        keys, frozenset({rule}), fails_over=False, loses_before=len(keys) - 1, has_snapshots=needs_snapshots,
+        keys,
+        frozenset({rule}),
+        fails_over=False,
+        loses_before=len(keys) - 1,
+        has_snapshots=needs_snapshots,
         forgets=rule is Rule.ROWS_TO,
-    ).walk()  # fmt: skip
+    ).walk()
     assert breaks in result.broken, f"{result.states} states hold without: {rule.value}"
     assert "lose" in result.schedule
 

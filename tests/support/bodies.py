@@ -52,7 +52,11 @@ BAD_BODIES = [
     (_with(currency="eur"), "$.currency", '"eur", not shaped [A-Z]{3}'),
     (_with(currency="EURO"), "$.currency", "4 bytes of UTF-8, 3 at most"),
     (_with(base_amount_minor=5), "$.base_currency", "without base_currency"),
-    (_with(channel="TELEPATHY"), "$.channel", '"TELEPATHY"; give one of POS, ECOM, ATM, MOBILE, BRANCH'),
+    (
+        _with(channel="TELEPATHY"),
+        "$.channel",
+        ('"TELEPATHY"; give one of POS, ECOM, ATM, MOBILE, BRANCH'),
+    ),
     (_with(channel="UNKNOWN"), "$.channel", '"UNKNOWN"; give one of POS'),
     (_with(kind="GIFT"), "$.kind", "give one of PURCHASE, REFUND, CASH, TRANSFER"),
     (_with(kind="purchase"), "$.kind", '"purchase"; give one of PURCHASE'),
@@ -100,6 +104,10 @@ BAD_BODIES = [
     (_with(occurred_at=31_535_999_999), "$.occurred_at", "before 1971"),
     (_with(occurred_at=2**63), "$.occurred_at", "microseconds or nanoseconds"),
     (_with(occurred_at=1e400), "$.occurred_at", "no number of JSON"),
-    (_with(occurred_at="2024-06-01T10:00:00Z"), "$.occurred_at", "it is a text; give a whole number"),
+    (
+        _with(occurred_at="2024-06-01T10:00:00Z"),
+        "$.occurred_at",
+        ("it is a text; give a whole number"),
+    ),
     (_with(amount=5), "$.amount", "unknown"),
 ]

@@ -28,7 +28,9 @@ from riskstream.platform.telemetry.tracing import NO_TRACER
 
 @dataclass
 class Running:
-    """`lag_s`: the most CPU time that the event loop took to come round; `events` what was logged."""
+    """`lag_s`: the most CPU time that the event loop took to come round; `events` what was
+    logged.
+    """
 
     port: int
     server: DrainingServer
@@ -45,7 +47,9 @@ class Running:
         return found
 
     def send(self, *parts: bytes, quiet_s: float = 0.3) -> bytes:
-        """All that comes back on a connection of its own until the server closes it or says nothing for a while."""
+        """All that comes back on a connection of its own until the server closes it or says nothing
+        for a while.
+        """
         with self.connect() as peer:
             for part in parts:
                 peer.sendall(part)
@@ -93,7 +97,11 @@ def http_running(**settings: Any) -> Iterator[Running]:
         yield
         task.cancel()
 
-    routes = [Route("/echo", echo, methods=["POST"]), Route("/slow", slow, methods=["POST"]), Route("/boom", boom)]
+    routes = [
+        Route("/echo", echo, methods=["POST"]),
+        Route("/slow", slow, methods=["POST"]),
+        Route("/boom", boom),
+    ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=problem_handlers(metrics))
     edge = Edge(app, {"/echo": "echo"}, metrics, NO_TRACER, lambda: server.is_draining)
     server = http_server(edge, chosen, metrics)

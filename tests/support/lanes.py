@@ -67,8 +67,12 @@ class Running:
 
 def derived_lane(own: OwnTopics, gate: threading.Event) -> tuple[Running, Echo]:
     stop, work = threading.Event(), Echo(own.output, gate)
-    settings = DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50)
-    return Running(DerivedLane(settings, work, ProfilerMetrics(CollectorRegistry()), stop), stop), work
+    settings = DerivedSettings(
+        kafka=own.kafka, group=own.group, source=own.source, instance="0", commit_ms=50
+    )
+    return Running(
+        DerivedLane(settings, work, ProfilerMetrics(CollectorRegistry()), stop), stop
+    ), work
 
 
 def open_gate() -> threading.Event:

@@ -1,4 +1,6 @@
-"""Topics of one test alone: heads may expire and partitions be held there, and no other test meets them."""
+"""Topics of one test alone: heads may expire and partitions be held there, and no other test meets
+them.
+"""
 
 import time
 import uuid
@@ -22,7 +24,9 @@ PARTITIONS, DEADLINE_S = 2, 40.0
 
 @dataclass(slots=True)
 class OwnTopics:
-    """A source with its output and dead letters on a running chain, two partitions each, and the group that reads it."""
+    """A source with its output and dead letters on a running chain, two partitions each, and the
+    group that reads it.
+    """
 
     chain: Chain
     tag: str
@@ -67,8 +71,11 @@ class OwnTopics:
     def start_scorer(self, **env: str) -> Service:
         """A scorer of these topics; its log is its own."""
         given = {
-            "SOURCE": self.source, "OUTPUT": self.output, "DEAD_LETTERS": self.dead_letters, "GROUP": self.group,
-        }  # fmt: skip
+            "SOURCE": self.source,
+            "OUTPUT": self.output,
+            "DEAD_LETTERS": self.dead_letters,
+            "GROUP": self.group,
+        }
         named = {f"RISKSTREAM_SCORER_{name}": value for name, value in given.items()}
         return self.chain.start(f"scorer-{uuid.uuid4().hex[:6]}", {**named, **env})
 
@@ -97,7 +104,8 @@ class OwnTopics:
     def kept(self, topic: str, partition: int) -> int:
         """How many records a partition still holds."""
         return (
-            self.ends(topic)[partition] - TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS, first=True)[partition]
+            self.ends(topic)[partition]
+            - TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS, first=True)[partition]
         )
 
     def scores(self, count: int) -> list[dict[str, object]]:
@@ -106,13 +114,20 @@ class OwnTopics:
         end = time.monotonic() + DEADLINE_S
         with TopicReader(self.kafka, [self.output], committed_only=False) as reader:
             while len(found) < count:
-                assert time.monotonic() < end, f"{len(found)} of {count} scores within {DEADLINE_S} s"
+                assert time.monotonic() < end, (
+                    f"{len(found)} of {count} scores within {DEADLINE_S} s"
+                )
                 records = reader.poll(0.1)
-                found += [{**codec("score.v1").decode(each.value), "partition": each.partition} for each in records]
+                found += [
+                    {**codec("score.v1").decode(each.value), "partition": each.partition}
+                    for each in records
+                ]
         return found
 
     def letters(self, count: int) -> list[DeadLetter]:
-        """The dead letters, once there are so many: a letter follows its score, and may not be there yet when that is."""
+        """The dead letters, once there are so many: a letter follows its score, and may not be
+        there yet when that is.
+        """
         found: list[DeadLetter] = []
 
         def are_there() -> bool:
@@ -123,8 +138,13 @@ class OwnTopics:
         return found
 
     def wait_committed(self, partition: int, offset: int, group: str = "") -> None:
-        """Return when the group (or another) has committed a partition of the source up to an offset."""
-        wait_until(lambda: self._committed(partition, group or self.group) >= offset, f"a commit of {offset}")
+        """Return when the group (or another) has committed a partition of the source up to an
+        offset.
+        """
+        wait_until(
+            lambda: self._committed(partition, group or self.group) >= offset,
+            f"a commit of {offset}",
+        )
 
     def _committed(self, partition: int, group: str) -> int:
         return TopicAdmin(self.kafka).group_offsets(group).get((self.source, partition), 0)

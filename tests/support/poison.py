@@ -1,4 +1,6 @@
-"""What a scorer does with records that cannot be scored, whichever runtime it has: each answered and dead-lettered once."""
+"""What a scorer does with records that cannot be scored, whichever runtime it has: each answered
+and dead-lettered once.
+"""
 
 import json
 
@@ -23,9 +25,20 @@ def poisons(tag: str) -> list[tuple[str, bytes | None, bytes | None]]:
         ("bad_magic", key, b"\1" + good[1:]),
         ("bad_magic", key, json.dumps({"transaction_id": "t"}).encode()),
         ("unknown_schema", key, b"\0\0\0\0\7" + good[5:]),
-        ("unknown_schema", key, codec("label.v1").encode({
-            "label_id": "l", "transaction_id": "t", "customer_id": "c", "outcome": "FRAUD", "occurred_at": 1, "known_at": 2,
-        })),
+        (
+            "unknown_schema",
+            key,
+            codec("label.v1").encode(
+                {
+                    "label_id": "l",
+                    "transaction_id": "t",
+                    "customer_id": "c",
+                    "outcome": "FRAUD",
+                    "occurred_at": 1,
+                    "known_at": 2,
+                }
+            ),
+        ),
         ("truncated", key, good[:-3]),
         ("truncated", key, good[:5]),
         ("trailing_bytes", key, good + b"\0"),
@@ -44,7 +57,7 @@ def poisons(tag: str) -> list[tuple[str, bytes | None, bytes | None]]:
         ("short", b"k" * 1_030_000, b"junk"),
         ("too_large", key, frame(customer_id=f"c-{tag}", terminal_id="T" * 520_000)),
         ("text_too_long", key, frame(customer_id=f"c-{tag}", terminal_id="T" * 257)),
-    ]  # fmt: skip
+    ]
 
 
 def every_bad_record_is_dead_lettered_once_and_those_around_it_are_scored(world: World) -> None:
@@ -53,22 +66,36 @@ def every_bad_record_is_dead_lettered_once_and_those_around_it_are_scored(world:
     for number, (_, key, value) in enumerate(bad):
         customer = f"good-{world.tag}-{number % 7}"
         rows += [
-            (customer.encode(), frame(customer_id=customer, transaction_id=f"g-{world.tag}-{number}")),
+            (
+                customer.encode(),
+                frame(customer_id=customer, transaction_id=f"g-{world.tag}-{number}"),
+            ),
             (key, value),
         ]
     world.send(rows)
     scores = world.scores(len(rows))
-    assert sorted(score["reason"] for score in scores if score["verdict"] == "REJECTED") == sorted(r for r, _, _ in bad)
+    assert sorted(score["reason"] for score in scores if score["verdict"] == "REJECTED") == sorted(
+        r for r, _, _ in bad
+    )
     good = [score for score in scores if score["verdict"] == "GOOD"]
-    assert sorted(score["transaction_id"] for score in good) == sorted(f"g-{world.tag}-{n}" for n in range(len(bad)))
+    assert sorted(score["transaction_id"] for score in good) == sorted(
+        f"g-{world.tag}-{n}" for n in range(len(bad))
+    )
     for score in scores:
         if score["verdict"] == "REJECTED":
-            empty = [score[name] for name in ("transaction_id", "customer_id", "decision", "score", "model_version")]
+            empty = [
+                score[name]
+                for name in ("transaction_id", "customer_id", "decision", "score", "model_version")
+            ]
             assert empty == [None] * 5
             assert score["features"] == []
     letters = world.new("transactions.v1.dlq", len(bad))
     assert len(world.all_new("transactions.v1.dlq")) == len(bad)
-    places = {(score["partition"], score["src"]): score["reason"] for score in scores if score["verdict"] == "REJECTED"}
+    places = {
+        (score["partition"], score["src"]): score["reason"]
+        for score in scores
+        if score["verdict"] == "REJECTED"
+    }
     originals = sorted((reason, key or b"", value or b"") for reason, key, value in bad)
     found = []
     for letter in letters:
@@ -86,22 +113,31 @@ def a_rejected_record_raises_no_alert_and_no_state(world: World) -> None:
     world.send([(key, value) for _, key, value in poisons(world.tag)])
     world.scores(len(poisons(world.tag)))
     world.wait_for_tracker()
-    assert [record for record in world.all_new("alerts.v1") if world.tag.encode() in (record.key or b"")] == []
+    assert [
+        record for record in world.all_new("alerts.v1") if world.tag.encode() in (record.key or b"")
+    ] == []
 
 
-def a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(world: World, count: int = 3) -> None:
+def a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(
+    world: World, count: int = 3
+) -> None:
     customer = f"dup-{world.tag}"
     one = frame(customer_id=customer, transaction_id=f"a-{world.tag}")
     two = frame(customer_id=customer, transaction_id=f"b-{world.tag}")
     world.send([(customer.encode(), value) for value in [one] * count + [two]])
     scores = world.scores(count + 1)
-    assert [score["verdict"] for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + ["GOOD"]
+    assert [score["verdict"] for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + [
+        "GOOD"
+    ]
     assert scores[-1]["features"][6] == 2  # two transactions within 10 minutes, not four
 
 
 def a_record_in_another_partition_than_its_keys_is_scored_and_flagged(world: World) -> None:
     customer = f"mis-{world.tag}"
-    frames = [frame(customer_id=customer, transaction_id=f"{world.tag}-{number}") for number in range(PARTITIONS)]
+    frames = [
+        frame(customer_id=customer, transaction_id=f"{world.tag}-{number}")
+        for number in range(PARTITIONS)
+    ]
     for number, value in enumerate(frames):
         world.send_to(number, customer.encode(), value)
     scores = world.scores(PARTITIONS)

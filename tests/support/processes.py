@@ -1,4 +1,6 @@
-"""Services of a chain: one that cannot start, one that is killed; groups that lose their offsets."""
+"""Services of a chain: one that cannot start, one that is killed; groups that lose their
+offsets.
+"""
 
 import os
 import signal
@@ -19,9 +21,21 @@ def failed_start(chain: Chain, service: str, *arguments: str) -> tuple[int, str]
         "scorer": ("--model", str(chain._model), "--redis", chain.stack.redis),
         "profiler": ("--redis", chain.stack.redis),
     }
-    command = [sys.executable, "-m", f"riskstream.{service}", "--kafka", chain.stack.kafka, *given.get(service, ())]
+    command = [
+        sys.executable,
+        "-m",
+        f"riskstream.{service}",
+        "--kafka",
+        chain.stack.kafka,
+        *given.get(service, ()),
+    ]
     done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ),
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr.splitlines()[-1]

@@ -12,16 +12,36 @@ NAMES = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]
 
 
 def event(src: int, **changes: Any) -> bytes:
-    return codec("profile-event.v1").encode({
-        "entity": "terminal", "key": "t", "kind": "EVENT", "src_partition": 0, "src": src, "src_index": 0, "src_appended_at": T0,
-        "transaction_hash": src, "occurred_at": T0 + src * 60_000, "amount_minor": 100, "outcome": "UNKNOWN", "source": "UNKNOWN",
-        "known_at": None, **changes,
-    })  # fmt: skip
+    return codec("profile-event.v1").encode(
+        {
+            "entity": "terminal",
+            "key": "t",
+            "kind": "EVENT",
+            "src_partition": 0,
+            "src": src,
+            "src_index": 0,
+            "src_appended_at": T0,
+            "transaction_hash": src,
+            "occurred_at": T0 + src * 60_000,
+            "amount_minor": 100,
+            "outcome": "UNKNOWN",
+            "source": "UNKNOWN",
+            "known_at": None,
+            **changes,
+        }
+    )
 
 
 def label(src: int, of: int, **changes: Any) -> bytes:
     given = {"outcome": "FRAUD", "source": "IMPORT", "known_at": T0 + src, **changes}
-    return event(src, kind="LABEL", transaction_hash=of, occurred_at=T0 + of * 60_000, amount_minor=0, **given)
+    return event(
+        src,
+        kind="LABEL",
+        transaction_hash=of,
+        occurred_at=T0 + of * 60_000,
+        amount_minor=0,
+        **given,
+    )
 
 
 def vector(log: ProfileLog, at: int = T0 + 5 * HOUR_MS, key: bytes = b"t") -> dict[str, float]:

@@ -1,4 +1,6 @@
-"""Every reader of every topic, with what it must do with a value that is none of the topic's contract."""
+"""Every reader of every topic, with what it must do with a value that is none of the topic's
+contract.
+"""
 
 import json
 from collections.abc import Callable
@@ -39,12 +41,22 @@ from tests.support.builders import NOW_MS, frame, score
 from tests.support.rule_records import rule
 
 VALUES: dict[str, bytes] = {
-    "empty": b"", "short": b"\0\0", "text": b"hello", "JSON": b'{"a":1}', "zeros": b"\0" * 64, "ones": b"\xff" * 64,
-    "large": b"\xff" * 1_030_000, "an unknown schema": b"\0\xde\xad\xbe\xef" + b"\2" * 40, "all ends": b"\0" + b"\x7f" * 300,
-    "a rule": rule("r"), "a transaction": frame(),
-}  # fmt: skip
+    "empty": b"",
+    "short": b"\0\0",
+    "text": b"hello",
+    "JSON": b'{"a":1}',
+    "zeros": b"\0" * 64,
+    "ones": b"\xff" * 64,
+    "large": b"\xff" * 1_030_000,
+    "an unknown schema": b"\0\xde\xad\xbe\xef" + b"\2" * 40,
+    ("all ends"): b"\0" + b"\x7f" * 300,
+    "a rule": rule("r"),
+    "a transaction": frame(),
+}
 OURS_UNKNOWN = ("an unknown schema", "zeros", "all ends", "a rule", "a transaction")
-"""Values with the frame of a record: their schema is not that of the topic, and may be known to a later version."""
+"""Values with the frame of a record: their schema is not that of the topic, and may be known to a
+later version.
+"""
 
 
 def example(name: str, at: int = 0) -> dict[str, Any]:
@@ -54,14 +66,27 @@ def example(name: str, at: int = 0) -> dict[str, Any]:
 
 
 def record_of(topic: str, key: bytes, value: bytes | None, offset: int = 0) -> Record:
-    return Record(topic=topic, partition=0, offset=offset, appended_at=NOW_MS, key=key, value=value, headers=[])
+    return Record(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        appended_at=NOW_MS,
+        key=key,
+        value=value,
+        headers=[],
+    )
 
 
 def set_with(topic: str) -> FeatureSet:
     """A feature set that has the entity of a topic of vectors."""
     return next(
-        (each for each in SETS.values() if any(topic_of(entity) == topic for entity in each.profiles)), STANDARD_PROFILES
-    )  # fmt: skip
+        (
+            each
+            for each in SETS.values()
+            if any(topic_of(entity) == topic for entity in each.profiles)
+        ),
+        STANDARD_PROFILES,
+    )
 
 
 def profiler_core(features: FeatureSet) -> tuple[ProfilerCore, ProfilerMetrics]:
@@ -81,18 +106,26 @@ def tracker_core() -> tuple[TrackerCore, TrackerMetrics]:
 def intake_of(topic: str, values: list[bytes | None]) -> Intake:
     n = len(values)
     return Intake(
-        topic=topic, values=values, keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(n),
+        topic=topic,
+        values=values,
+        keys=[b"c-1"] * n,
+        partitions=np.zeros(n, np.int32),
+        offsets=np.arange(n),
         appended_at=np.full(n, NOW_MS),
-    )  # fmt: skip
+    )
 
 
 def profiler_shuffles_transactions(key: bytes, value: bytes) -> None:
     """Left out: the scorer writes the dead letter. `key` is the customer's."""
     shuffle = ShuffleCore((TERMINAL,), 64)
     junk = Intake(
-        topic="transactions.v1", values=[value, frame()], keys=[key, b"c-1"], partitions=np.zeros(2, np.int32),
-        offsets=np.arange(2), appended_at=np.full(2, NOW_MS),
-    )  # fmt: skip
+        topic="transactions.v1",
+        values=[value, frame()],
+        keys=[key, b"c-1"],
+        partitions=np.zeros(2, np.int32),
+        offsets=np.arange(2),
+        appended_at=np.full(2, NOW_MS),
+    )
     assert [row for _, _, row in shuffle.take(junk)] == [1]
 
 
@@ -117,20 +150,31 @@ def tracker_folds_scores(key: bytes, value: bytes) -> None:
     core.restore(0, [])
     good = codec("score.v1").encode(score())
     with pytest.raises(SchemaWait, match=r"scores\.v1 0:1") as held:
-        core.take(0, [record_of("scores.v1", b"c-1", good), record_of("scores.v1", key, value, 1)], committed=0)
+        core.take(
+            0,
+            [record_of("scores.v1", b"c-1", good), record_of("scores.v1", key, value, 1)],
+            committed=0,
+        )
     assert held.value.rows == [1]
 
 
 def scorer_recovers_answers(_: bytes, value: bytes) -> None:
-    """Left out: what it may stand in the place of is missed. A schema that is not known holds the partition."""
+    """Left out: what it may stand in the place of is missed. A schema that is not known holds the
+    partition.
+    """
     tail = OutputTail("127.0.0.1:1", "scores.v1", ScoreAnswerReader())
     found, good = tail.empty(), codec("score.v1").encode(score(src=5, prev=4))
     if any(VALUES[name] == value for name in OURS_UNKNOWN):
         with pytest.raises(Hold) as held:
             tail._collect([value, good], [0, 1], -1, found)
-        assert f"at offset 0 has schema {int.from_bytes(value[1:5], 'big')}, which is not known" in held.value.why
+        assert (
+            f"at offset 0 has schema {int.from_bytes(value[1:5], 'big')}, which is not known"
+            in held.value.why
+        )
         assert "`riskstream topics apply` of the version that wrote it" in held.value.why
-        assert (Path(__file__).parents[2] / held.value.why.split()[-1]).is_file(), "it names the runbook last"
+        assert (Path(__file__).parents[2] / held.value.why.split()[-1]).is_file(), (
+            "it names the runbook last"
+        )
         return
     tail._collect([value, good], [0, 1], -1, found)
     assert found.highest() >= 5
@@ -174,7 +218,9 @@ def scorer_follows_releases(key: bytes, value: bytes) -> None:
 
     told: list[tuple[str, str]] = []
     channel = Channel(
-        PublicKey.of(Ed25519PrivateKey.generate().public_key()), "standard.v1", lambda key, why: told.append((key, why))
+        PublicKey.of(Ed25519PrivateKey.generate().public_key()),
+        "standard.v1",
+        lambda key, why: told.append((key, why)),
     )
     for _ in range(3):
         channel.take(key, value)
@@ -187,7 +233,11 @@ def services_ask_for_schemas(_: bytes, value: bytes) -> None:
     schemas = TopicSchemas("127.0.0.1:1")
     schemas._add(value, 0, 0)
     real = contract("label.v1").schema
-    schemas._add(codec("schema.v1").encode({"schema_id": 7, "contract": "x", "schema": json.dumps(real)}), 0, 1)
+    schemas._add(
+        codec("schema.v1").encode({"schema_id": 7, "contract": "x", "schema": json.dumps(real)}),
+        0,
+        1,
+    )
     assert schemas._held == {7: real}
 
 
@@ -220,7 +270,10 @@ READERS: dict[str, list[Callable[[bytes, bytes], None]]] = {
     "alerts.v1": [tracker_restores("alerts.v1")],
     "customer-risk.v1": [tracker_restores("customer-risk.v1")],
     STATE: [profiler_restores(STATE)],
-    **{topic: [profiler_restores(topic)] for topic in ("terminal-risk.v1", "device-risk.v1", "card-risk.v1")},
+    **{
+        topic: [profiler_restores(topic)]
+        for topic in ("terminal-risk.v1", "device-risk.v1", "card-risk.v1")
+    },
     "rules.v1": [scorer_follows_rules("rules.v1")],
     "lists.v1": [scorer_follows_rules("lists.v1")],
     "releases.v1": [scorer_follows_releases],

@@ -1,4 +1,6 @@
-"""A small registry in this process that fails as real ones do; it speaks Confluent's API for what it holds."""
+"""A small registry in this process that fails as real ones do; it speaks Confluent's API for what
+it holds.
+"""
 
 import contextlib
 import json
@@ -9,7 +11,9 @@ from typing import Any, Self
 
 
 class FakeRegistry:
-    """`schemas` by id (what /schemas/ids answers), `mode` says how it fails; `asked` are the paths it was asked for."""
+    """`schemas` by id (what /schemas/ids answers), `mode` says how it fails; `asked` are the paths
+    it was asked for.
+    """
 
     def __init__(self) -> None:
         self.schemas: dict[int, dict[str, Any]] = {}

@@ -23,31 +23,46 @@ class Stream:
         self.offset = 0
 
     def apply(
-        self, events: list[tuple[str, int, int, str]], mode: int = LIVE, partition: int = 0,
-        kinds: list[Kind] | None = None, corrects: list[str | None] | None = None,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:  # fmt: skip
+        self,
+        events: list[tuple[str, int, int, str]],
+        mode: int = LIVE,
+        partition: int = 0,
+        kinds: list[Kind] | None = None,
+        corrects: list[str | None] | None = None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         n = len(events)
         keys = [key.encode() for key, *_ in events]
         lengths = np.array([len(key) for key in keys], np.int32)
         starts = (np.cumsum(lengths) - lengths).astype(np.int64)
         data = np.frombuffer(b"".join(keys), np.uint8)
-        slots, fresh = self.table.resolve(data, starts, lengths, np.full(n, partition, np.int32), np.ones(n, np.uint8))
+        slots, fresh = self.table.resolve(
+            data, starts, lengths, np.full(n, partition, np.int32), np.ones(n, np.uint8)
+        )
         for slot in fresh.tolist():
             self.table.load(slot, None)
         out = np.full((n, self.width), np.nan, np.float32)
         verdicts = np.zeros(n, np.uint8)
         self.told = self.table.apply(
-            slots, np.array([e[1] for e in events], np.int64), np.array([e[2] for e in events], np.int64),
+            slots,
+            np.array([e[1] for e in events], np.int64),
+            np.array([e[2] for e in events], np.int64),
             np.array([hash_of(e[3]) for e in events], np.uint64),
-            np.arange(self.offset, self.offset + n, dtype=np.int64), np.full(n, mode, np.uint8), verdicts, out,
+            np.arange(self.offset, self.offset + n, dtype=np.int64),
+            np.full(n, mode, np.uint8),
+            verdicts,
+            out,
             kinds=None if kinds is None else np.array(kinds, np.int64),
-            corrects=None if corrects is None else np.array([hash_of(e) if e else 0 for e in corrects], np.uint64),
-        )  # fmt: skip
+            corrects=None
+            if corrects is None
+            else np.array([hash_of(e) if e else 0 for e in corrects], np.uint64),
+        )
         self.offset += n
         return verdicts, out
 
     def packed_and_loaded(self) -> "Stream":
-        """Another stream that goes on from this one's changed rows, loaded behind a key of its own."""
+        """Another stream that goes on from this one's changed rows, loaded behind a key of its
+        own.
+        """
         slots = self.table.changed_slots(0)
         rows = dict(zip(map(self.table.key, slots.tolist()), self.table.pack(slots), strict=True))
         again = Stream(self.features)

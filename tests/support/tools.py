@@ -8,7 +8,9 @@ import pytest
 
 
 def tool(*names: str, package: str) -> str:
-    """Path of the first of `names` that is installed; `package` is the Debian package that brings it."""
+    """Path of the first of `names` that is installed; `package` is the Debian package that brings
+    it.
+    """
     found = next((path for name in names if (path := shutil.which(name))), None)
     return found or missing(f"{names[0]} is missing (PATH)", do=f"apt-get install {package}")
 

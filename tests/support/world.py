@@ -33,7 +33,8 @@ class World:
         self.tag = uuid.uuid4().hex[:8]
         self.admin = TopicAdmin(self.kafka)
         self._starts = {
-            topic: self.ends(topic) for topic in ("transactions.v1", "scores.v1", "alerts.v1", "transactions.v1.dlq")
+            topic: self.ends(topic)
+            for topic in ("transactions.v1", "scores.v1", "alerts.v1", "transactions.v1.dlq")
         }
         self._producer = BulkProducer(self.kafka, "test")
 
@@ -45,7 +46,9 @@ class World:
 
     def send(self, rows: list[tuple[bytes | None, bytes | None]]) -> None:
         """(key, value) rows to transactions.v1; returns when the broker has them."""
-        self._producer.send("transactions.v1", [key for key, _ in rows], [value for _, value in rows])
+        self._producer.send(
+            "transactions.v1", [key for key, _ in rows], [value for _, value in rows]
+        )
         self._producer.flush()
 
     def send_to(self, partition: int, key: bytes, value: bytes) -> None:
@@ -54,35 +57,53 @@ class World:
         plain.produce("transactions.v1", value, key, partition)
         assert plain.flush(10) == 0
 
-    def new(self, topic: str, count: int, wanted: Callable[[Record], bool] = lambda _: True) -> list[Record]:
-        """The first `count` new records of a topic that are wanted; AssertionError where they do not come in time."""
+    def new(
+        self, topic: str, count: int, wanted: Callable[[Record], bool] = lambda _: True
+    ) -> list[Record]:
+        """The first `count` new records of a topic that are wanted; AssertionError where they do
+        not come in time.
+        """
         out: list[Record] = []
         offsets = {(topic, number): at for number, at in enumerate(self._starts[topic])}
         end = time.monotonic() + DEADLINE_S
-        with TopicReader(self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1") as reader:
+        with TopicReader(
+            self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1"
+        ) as reader:
             while len(out) < count:
-                assert time.monotonic() < end, f"{len(out)} of {count} records of {topic} within {DEADLINE_S} s"
+                assert time.monotonic() < end, (
+                    f"{len(out)} of {count} records of {topic} within {DEADLINE_S} s"
+                )
                 out += [record for record in reader.poll(0.1) if wanted(record)]
         return out
 
     def all_new(self, topic: str) -> list[Record]:
         """Everything new in a topic up to now."""
         offsets = {(topic, number): at for number, at in enumerate(self._starts[topic])}
-        with TopicReader(self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1") as reader:
+        with TopicReader(
+            self.kafka, [topic], offsets=offsets, committed_only=topic == "alerts.v1"
+        ) as reader:
             return list(reader.until_end())
 
-    def scores(self, count: int, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> list[dict[str, Any]]:
-        """The first `count` accepted new scores that are wanted, by the reader's rule, with their partition."""
+    def scores(
+        self, count: int, wanted: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> list[dict[str, Any]]:
+        """The first `count` accepted new scores that are wanted, by the reader's rule, with their
+        partition.
+        """
         accepted = AcceptedReader()
         out: list[dict[str, Any]] = []
         offsets = {("scores.v1", number): at for number, at in enumerate(self._starts["scores.v1"])}
         end = time.monotonic() + DEADLINE_S
-        with TopicReader(self.kafka, ["scores.v1"], offsets=offsets, committed_only=False) as reader:
+        with TopicReader(
+            self.kafka, ["scores.v1"], offsets=offsets, committed_only=False
+        ) as reader:
             while len(out) < count:
                 assert time.monotonic() < end, f"{len(out)} of {count} scores within {DEADLINE_S} s"
                 for record in reader.poll(0.1):
                     score = codec("score.v1").decode(record.value)
-                    if accepted.accept(record.partition, score["src"], score["prev"]) and wanted(score):
+                    if accepted.accept(record.partition, score["src"], score["prev"]) and wanted(
+                        score
+                    ):
                         out.append({**score, "partition": record.partition})
         assert accepted.gaps == 0
         return out
@@ -90,12 +111,18 @@ class World:
     def wait_for_tracker(self) -> None:
         """Return when the tracker has committed every score, with every state that it changed."""
         end = time.monotonic() + DEADLINE_S
-        while any(self._written_to(number) < at for number, at in enumerate(self.ends("scores.v1"))):
-            assert time.monotonic() < end, f"the tracker has not written every state within {DEADLINE_S} s"
+        while any(
+            self._written_to(number) < at for number, at in enumerate(self.ends("scores.v1"))
+        ):
+            assert time.monotonic() < end, (
+                f"the tracker has not written every state within {DEADLINE_S} s"
+            )
             time.sleep(0.1)
 
     def _written_to(self, partition: int) -> int:
-        """Up to which score the tracker's states are written, as its commit says; 0 where it has not committed."""
+        """Up to which score the tracker's states are written, as its commit says; 0 where it has
+        not committed.
+        """
         client = consumer(self.kafka, "tracker")
         try:
             [found] = client.committed([TopicPartition("scores.v1", partition)], timeout=10)
@@ -111,12 +138,20 @@ class World:
     def get(self, path: str) -> tuple[int, str, Any]:
         return self._ask("GET", path, None, {})
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str, Any]:
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.chain.gateway).netloc, timeout=30)
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, str, Any]:
+        connection = http.client.HTTPConnection(
+            urllib.parse.urlsplit(self.chain.gateway).netloc, timeout=30
+        )
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             raw = answer.read()
-            return answer.status, answer.headers.get("Content-Type", ""), json.loads(raw) if raw else None
+            return (
+                answer.status,
+                answer.headers.get("Content-Type", ""),
+                json.loads(raw) if raw else None,
+            )
         finally:
             connection.close()

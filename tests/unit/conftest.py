@@ -1,4 +1,6 @@
-"""Unit tests need nothing but Python: `make unit` collects with this conftest alone, without the servers of the one above."""
+"""Unit tests need nothing but Python: `make unit` collects with this conftest alone, without the
+servers of the one above.
+"""
 
 from collections.abc import Iterator
 

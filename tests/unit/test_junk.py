@@ -1,4 +1,6 @@
-"""A record in any topic that is none of ours, and what each of its readers does: it goes on, and counts or holds."""
+"""A record in any topic that is none of ours, and what each of its readers does: it goes on, and
+counts or holds.
+"""
 
 from typing import Any
 
@@ -24,13 +26,29 @@ from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.profiler.core import STATE
 
 KEYS: dict[str, bytes] = {
-    "no text": b"\xff\xfe\0", "empty": b"", "deep JSON": b"[" * 1900, "a number": b"5", "pairs": b'[["a"],{"b":1}]',
-    "one text": b'["a"]', "another partition": b"99", "minus one": b"-1", "many digits": b"9" * 5000, "an hour": b"0|9|9",
-    "null": b"null", "half a pair": b'["a", null]',
-}  # fmt: skip
+    "no text": b"\xff\xfe\0",
+    "empty": b"",
+    "deep JSON": b"[" * 1900,
+    "a number": b"5",
+    "pairs": b'[["a"],{"b":1}]',
+    "one text": b'["a"]',
+    "another partition": b"99",
+    "minus one": b"-1",
+    "many digits": b"9" * 5000,
+    ("an hour"): b"0|9|9",
+    "null": b"null",
+    "half a pair": b'["a", null]',
+}
 
 
-HOLD = {"alerts.v1", "customer-risk.v1", STATE, "terminal-risk.v1", "device-risk.v1", "card-risk.v1"}
+HOLD = {
+    "alerts.v1",
+    "customer-risk.v1",
+    STATE,
+    "terminal-risk.v1",
+    "device-risk.v1",
+    "card-risk.v1",
+}
 """States of our own are waited for while only their schema is not known."""
 NOBODYS = {"answers.v1", "risk-reports.v1"}
 """Read by nobody in this repository."""
@@ -61,15 +79,25 @@ def test_a_key_that_is_none_of_ours(name: str) -> None:
     reporter_restores_totals(key, codec("report-total.v1").encode(example("report-total.v1")))
     scorer_follows_rules("rules.v1")(key, rule("r"))
     scorer_follows_rules("lists.v1")(key, codec("list.v1").encode(example("list.v1")))
-    tracker_restores("customer-risk.v1")(key, codec("customer-risk.v1").encode(example("customer-risk.v1")))
-    profiler_restores("terminal-risk.v1")(key, codec("terminal-risk.v1").encode(example("terminal-risk.v1")))
+    tracker_restores("customer-risk.v1")(
+        key, codec("customer-risk.v1").encode(example("customer-risk.v1"))
+    )
+    profiler_restores("terminal-risk.v1")(
+        key, codec("terminal-risk.v1").encode(example("terminal-risk.v1"))
+    )
     profiler_restores(STATE)(key, codec(STATE).encode(example(STATE)))
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"counts": []}, {"ends": [1, 2]}, {"sums": []}, {"last_hashes": [1] * 17}, {"transaction_hash": 5, "occurred_at": None}],
-)  # fmt: skip
+    [
+        {"counts": []},
+        {"ends": [1, 2]},
+        {"sums": []},
+        {"last_hashes": [1] * 17},
+        {"transaction_hash": 5, "occurred_at": None},
+    ],
+)
 def test_a_part_of_a_state_that_does_not_hold_together(changes: dict[str, Any]) -> None:
     part = {
         "entity": "terminal",
@@ -84,11 +112,18 @@ def test_a_part_of_a_state_that_does_not_hold_together(changes: dict[str, Any]) 
     profiler_restores(STATE)(b"terminal 1 t", codec(STATE).encode({**part, **changes}))
 
 
-@pytest.mark.parametrize("changes", [{"vector": [1.0]}, {"previous_vector": [1.0, 2.0]}, {"as_of_partition": 3}])
+@pytest.mark.parametrize(
+    "changes", [{"vector": [1.0]}, {"previous_vector": [1.0, 2.0]}, {"as_of_partition": 3}]
+)
 def test_a_vector_that_does_not_hold_together(changes: dict[str, Any]) -> None:
     wide = [1.0] * len(STANDARD_PROFILES.profiles[TERMINAL])
     vector = {
-        **example("terminal-risk.v1"), "terminal_id": "t", "as_of_partition": 0, "feature_set": STANDARD_PROFILES.label,
-        "vector": wide, "previous_vector": wide, **changes,
-    }  # fmt: skip
+        **example("terminal-risk.v1"),
+        "terminal_id": "t",
+        "as_of_partition": 0,
+        "feature_set": STANDARD_PROFILES.label,
+        "vector": wide,
+        "previous_vector": wide,
+        **changes,
+    }
     profiler_restores("terminal-risk.v1")(b"t", codec("terminal-risk.v1").encode(vector))

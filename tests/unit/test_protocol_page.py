@@ -28,7 +28,9 @@ def _places() -> list[tuple[str, str]]:
 def test_each_function_of_the_protocol_stands_where_the_page_says(path: str, name: str) -> None:
     file = (ROOT if path.startswith("tests/") else PACKAGE) / path
     named = (ast.FunctionDef, ast.ClassDef)
-    assert name in {each.name for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, named)}
+    assert name in {
+        each.name for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, named)
+    }
 
 
 def test_each_step_has_a_place_and_stands_once() -> None:
@@ -45,7 +47,9 @@ def test_code_names_no_step_that_the_page_lacks() -> None:
     said = {}
     for file in files:
         with file.open("rb") as source:
-            prose = " ".join(token.string for token in tokenize.tokenize(source.readline) if token.type in PROSE)
+            prose = " ".join(
+                token.string for token in tokenize.tokenize(source.readline) if token.type in PROSE
+            )
         said.update(dict.fromkeys(re.findall(r"\b[ABCIW]\d\b", prose), file.name))
     assert said.keys() - set(STEPS) == set()
     assert len(said) > 15

@@ -1,4 +1,6 @@
-"""README.md and README.zh.md say the same: commands, links, figures; and sentences of the English one are short."""
+"""README.md and README.zh.md say the same: commands, links, figures; and sentences of the English
+one are short.
+"""
 
 import re
 from pathlib import Path
@@ -11,7 +13,11 @@ _BLOCK = re.compile(r"```[a-z]*\n(.*?)```", re.DOTALL)
 
 def _commands(page: str) -> list[str]:
     """Lines of its code blocks without comments, then its inline code."""
-    lines = [re.sub(r"\s+# .*", "", line) for block in _BLOCK.findall(page) for line in block.splitlines()]
+    lines = [
+        re.sub(r"\s+# .*", "", line)
+        for block in _BLOCK.findall(page)
+        for line in block.splitlines()
+    ]
     return [*lines, *sorted(re.findall(r"`([^`\n]+)`", _BLOCK.sub("", page)))]
 
 
@@ -26,9 +32,14 @@ def test_both_have_the_same_commands_and_links() -> None:
 
 def test_both_have_the_same_sections_and_figures() -> None:
     assert len(re.findall(r"^#+ ", ENGLISH, re.M)) == len(re.findall(r"^#+ ", CHINESE, re.M))
-    figures = [re.findall(r"\d[\d,.]*\d|\d", page.partition("2026-11-22")[2]) for page in (ENGLISH, CHINESE)]
+    figures = [
+        re.findall(r"\d[\d,.]*\d|\d", page.partition("2026-11-22")[2])
+        for page in (ENGLISH, CHINESE)
+    ]
     assert len(figures[0]) > 30
-    assert [each for each in figures[0] if each != "10.2"] == [each for each in figures[1] if each != "1,020"]
+    assert [each for each in figures[0] if each != "10.2"] == [
+        each for each in figures[1] if each != "1,020"
+    ]
 
 
 def test_each_link_leads_to_a_file() -> None:
@@ -39,7 +50,9 @@ def test_each_link_leads_to_a_file() -> None:
 def test_its_sentences_are_short() -> None:
     text = _BLOCK.sub("", ENGLISH)
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    parts = [part for part in re.split(r"\n\n|\n(?=[-|#*])", text) if not part.startswith(("|", "#"))]
+    parts = [
+        part for part in re.split(r"\n\n|\n(?=[-|#*])", text) if not part.startswith(("|", "#"))
+    ]
     sentences = [each for part in parts for each in re.split(r"[.:;?!](?:\s|$)", part.lstrip("- "))]
     long = [each for each in sentences if len(each.split()) > MOST_WORDS]
     assert len(sentences) > 60

@@ -1,4 +1,6 @@
-"""Every text of every contract has a bound, held by each of its readers: what is over it is counted, kept or waited for."""
+"""Every text of every contract has a bound, held by each of its readers: what is over it is
+counted, kept or waited for.
+"""
 
 import json
 from typing import Any
@@ -64,10 +66,15 @@ def test_an_alert_of_a_score_at_its_bounds_can_be_written() -> None:
     core, _ = tracker_core()
     core.restore(0, [])
     widest = {
-        "transaction_id": "é" * 128, "customer_id": "ü" * 128, "reasons": ["r" * 240] * 8, "model_version": "m" * 256,
+        "transaction_id": "é" * 128,
+        "customer_id": "ü" * 128,
+        "reasons": ["r" * 240] * 8,
+        "model_version": "m" * 256,
         "decision": "BLOCK",
-    }  # fmt: skip
-    [alert] = core.take(0, [record_of("scores.v1", b"c-1", codec("score.v1").encode(score(**widest)))], committed=0)
+    }
+    [alert] = core.take(
+        0, [record_of("scores.v1", b"c-1", codec("score.v1").encode(score(**widest)))], committed=0
+    )
     assert decoded(codec("alert.v1"), alert.value)["reasons"] == widest["reasons"]
     long = codec("score.v1").encode(score(src=1, prev=0, reasons=["r"] * 9))
     with pytest.raises(SchemaWait, match="reasons has 9 items"):
@@ -75,13 +82,24 @@ def test_an_alert_of_a_score_at_its_bounds_can_be_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", ["[" * 100_000, "5", "[]", "{}", '{"type": "record"}', '{"type": "record", "fields": 3}', "\ud800"]
+    "schema",
+    [
+        "[" * 100_000,
+        "5",
+        "[]",
+        "{}",
+        '{"type": "record"}',
+        ('{"type": "record", "fields": 3}'),
+        "\ud800",
+    ],
 )
 def test_a_published_schema_that_is_none_hides_no_other(schema: str) -> None:
     if schema == "\ud800":
         schema = json.dumps(schema)
     schemas = TopicSchemas("127.0.0.1:1")
-    schemas._add(codec("schema.v1").encode({"schema_id": 6, "contract": "x", "schema": schema}), 0, 0)
+    schemas._add(
+        codec("schema.v1").encode({"schema_id": 6, "contract": "x", "schema": schema}), 0, 0
+    )
     real = json.dumps(contracts()["label.v1"].schema)
     schemas._add(codec("schema.v1").encode({"schema_id": 7, "contract": "x", "schema": real}), 0, 1)
     assert schemas._held.keys() == {7}

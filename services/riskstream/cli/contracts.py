@@ -19,17 +19,24 @@ def command() -> None:
 @command.command()
 @click.option("--schemas", type=InputFolder(), help="folder [default: as shipped]")
 def check(schemas: Path | None) -> int:
-    """Name the field of every breaking change, and each schema that is not kept as released; exit code 1 where there is one."""
+    """Name the field of every breaking change, and each schema that is not kept as released; exit
+    code 1 where there is one.
+    """
     folder = schemas or shipped("schemas")
     findings, compared = find_breaks(folder)
     for each in findings:
-        click.echo(f"{each.contract} breaks version {each.version} at {each.path}: {each.problem}", err=True)
+        click.echo(
+            f"{each.contract} breaks version {each.version} at {each.path}: {each.problem}",
+            err=True,
+        )
     if findings:
         click.echo("add a field with a default, or make a new major version: <record>.v2", err=True)
         return 1
     if new := unreleased(folder):
         click.echo(
-            f"{', '.join(new)}: the schema is none of the released ones: run `riskstream contracts release`", err=True
+            f"{', '.join(new)}: the schema is none of the released ones: run `riskstream "
+            "contracts release`",
+            err=True,
         )
         return 1
     click.echo(f"compatible with {compared} released schemas")
@@ -38,7 +45,9 @@ def check(schemas: Path | None) -> int:
 
 @command.command()
 def release() -> None:
-    """Keep the present schemas, with golden bytes of their examples, as released (part of a release)."""
+    """Keep the present schemas, with golden bytes of their examples, as released (part of a
+    release).
+    """
     written = write_released(shipped("schemas"))
     for line in written or ["nothing new"]:
         click.echo(line)
@@ -46,8 +55,11 @@ def release() -> None:
 
 @command.command()
 def register() -> None:
-    """Register the schema of each topic at RISKSTREAM_SCHEMA_REGISTRY_URL, under the subject <topic>-value; print the ids."""
-    from riskstream.platform.adapters.schemas import register_all  # here: the other commands need no Kafka client
+    """Register the schema of each topic at RISKSTREAM_SCHEMA_REGISTRY_URL, under the subject
+    <topic>-value; print the ids.
+    """
+    # here: the other commands need no Kafka client
+    from riskstream.platform.adapters.schemas import register_all
 
     for subject, known in register_all().items():
         click.echo(f"{known:>10} {subject}")

@@ -9,7 +9,9 @@ from riskstream.workbench.demo.run import run_demo
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True
+)
 @click.option("--serve", is_flag=True, help="keep everything running and print the addresses")
 @click.option(
     "--each",
@@ -19,7 +21,9 @@ from riskstream.workbench.demo.run import run_demo
     help="transactions by HTTP, and again by Kafka",
 )
 def command(out: Path, serve: bool, each: int) -> int:
-    """The whole chain on this machine: 20,000 transactions by HTTP, 20,000 by Kafka, a summary and a report."""
+    """The whole chain on this machine: 20,000 transactions by HTTP, 20,000 by Kafka, a summary and
+    a report.
+    """
     summary = run_demo(out, serve=serve, each=each)
     click.echo(json.dumps(summary, indent=2))
     click.echo(f"summary {out / 'summary.json'}\nreport  {summary['report_html']}")

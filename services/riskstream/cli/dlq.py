@@ -22,15 +22,23 @@ from riskstream.runtime.errors import Fatal
 
 
 def _letters_topic(_context: click.Context, _option: click.Parameter, topic: str) -> str:
-    """The topic; Fatal where it is one of ours that holds something else. Scorers may be given one of another name."""
+    """The topic; Fatal where it is one of ours that holds something else. Scorers may be given one
+    of another name.
+    """
     if (known := topics().get(topic)) is not None and known.source is None:
         ours = ", ".join(each.name for each in topics().values() if each.source is not None)
-        raise Fatal(what="it holds no dead letters", where=topic, do=f"give one of {ours}", exit_code=2)
+        raise Fatal(
+            what="it holds no dead letters", where=topic, do=f"give one of {ours}", exit_code=2
+        )
     return topic
 
 
 topic_option = click.option(
-    "--topic", default="transactions.v1.dlq", show_default=True, help="dead-letter topic", callback=_letters_topic
+    "--topic",
+    default="transactions.v1.dlq",
+    show_default=True,
+    help="dead-letter topic",
+    callback=_letters_topic,
 )
 reason_option = click.option("--reason", help="only letters with this reason (docs/rejects.md)")
 _AT_ONCE, _AT_ONCE_BYTES = 1000, 16_000_000
@@ -58,7 +66,12 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
                 click.echo(f"{each.position:>14}  {each.reason:26} {each.detail}")
     if reason and not counts and reason not in REASON_TEXT:
         told = ", ".join(sorted(there)) or "no letters at all"
-        raise Fatal(what=f"no reason {reason}", where=topic, do=f"see docs/rejects.md; there are {told}", exit_code=2)
+        raise Fatal(
+            what=f"no reason {reason}",
+            where=topic,
+            do=f"see docs/rejects.md; there are {told}",
+            exit_code=2,
+        )
     if not positions:
         for name, count in counts.most_common():
             click.echo(f"{count:>10,}  {name}")
@@ -76,7 +89,10 @@ def show(position: str, kafka: str, topic: str) -> None:
             click.echo(json.dumps(shown(each.record), indent=2))
             return
     raise Fatal(
-        what=f"no dead letter of {position}", where=topic, do="see `riskstream dlq list --positions`", exit_code=2
+        what=f"no dead letter of {position}",
+        where=topic,
+        do="see `riskstream dlq list --positions`",
+        exit_code=2,
     )
 
 
@@ -89,18 +105,28 @@ def show(position: str, kafka: str, topic: str) -> None:
 @click.option("--again", is_flag=True, help="also those that were redriven before")
 @base_currency_option
 def redrive_letters(
-    positions: tuple[str, ...], kafka: str, topic: str, reason: str | None, everything: bool, again: bool,
+    positions: tuple[str, ...],
+    kafka: str,
+    topic: str,
+    reason: str | None,
+    everything: bool,
+    again: bool,
     base_currency: str,
-) -> None:  # fmt: skip
-    """Send letters to their source again, byte for byte, in one transaction; each position once unless --again.
+) -> None:
+    """Send letters to their source again, byte for byte, in one transaction; each position once
+    unless --again.
 
-    Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters that this version would
-    reject again, and those whose source is no topic here, are left.
+    Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters
+    that this version would reject again, and those whose source is no topic here, are left.
     """
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
     check_currency(kafka, base_currency)
-    letters = (each for each in read_dead_letters(kafka, topic) if positions or reason in (None, each.reason))
+    letters = (
+        each
+        for each in read_dead_letters(kafka, topic)
+        if positions or reason in (None, each.reason)
+    )
     poison = 0
     if positions:
         chosen = _asked_for(letters, positions, reason, topic)
@@ -111,22 +137,30 @@ def redrive_letters(
     click.echo(f"{now:,} redriven, {before:,} left: they were before{left}")
 
 
-def _asked_for(letters: Iterable[DeadLetter], positions: tuple[str, ...], reason: str | None, topic: str) -> set[str]:
+def _asked_for(
+    letters: Iterable[DeadLetter], positions: tuple[str, ...], reason: str | None, topic: str
+) -> set[str]:
     """Those of some positions that have the reason; Fatal where one of them is no letter's."""
     asked = set(positions)
     found = {each.position: each.reason for each in letters if each.position in asked}
     if missing := sorted(asked - found.keys()):
         raise Fatal(
-            what=f"no dead letter of {', '.join(missing)}, and nothing was redriven", where=topic,
-            do="see `riskstream dlq list --positions`", exit_code=2,
-        )  # fmt: skip
+            what=f"no dead letter of {', '.join(missing)}, and nothing was redriven",
+            where=topic,
+            do="see `riskstream dlq list --positions`",
+            exit_code=2,
+        )
     return {position for position, why in found.items() if reason in (None, why)}
 
 
-def _worth_sending(letters: Iterable[DeadLetter], there: Container[str], base_currency: str) -> tuple[set[str], int]:
-    """Positions of the letters that are whole, whose source is a topic here, and that this version would not reject again.
+def _worth_sending(
+    letters: Iterable[DeadLetter], there: Container[str], base_currency: str
+) -> tuple[set[str], int]:
+    """Positions of the letters that are whole, whose source is a topic here, and that this version
+    would not reject again.
 
-    And how many it would. A sentence says how many have no source: somebody else wrote them, or it was deleted.
+    And how many it would. A sentence says how many have no source: somebody else wrote them, or it
+    was deleted.
     """
     nowhere: Counter[str] = Counter()
     chosen: set[str] = set()
@@ -138,7 +172,10 @@ def _worth_sending(letters: Iterable[DeadLetter], there: Container[str], base_cu
         poison += len(bad)
         chosen |= {each.position for each in mine} - bad
     for name, count in sorted(nowhere.items()):
-        click.echo(f"{count:,} left out: they name the source {name[:80]!r}, and there is no such topic", err=True)
+        click.echo(
+            f"{count:,} left out: they name the source {name[:80]!r}, and there is no such topic",
+            err=True,
+        )
     return chosen, poison
 
 
@@ -156,7 +193,9 @@ def _parts(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
 
 
 def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = "EUR") -> set[str]:
-    """Positions of the transactions and labels that this version would reject if they were appended now."""
+    """Positions of the transactions and labels that this version would reject if they were appended
+    now.
+    """
     of_transactions = [each for each in letters if each.topic == "transactions.v1"]
     of_labels = [each for each in letters if each.topic == "labels.v1"]
     found: set[str] = set()
@@ -171,8 +210,12 @@ def rejected_again(letters: list[DeadLetter], now_ms: int, base_currency: str = 
         decoder = ColumnDecoder("transaction.v1")
         columns = decoder.decode([each.record.value for each in some])
         keys = Keys.of([each.record.key for each in some])
-        reject = Judge(decoder.layout, base_currency).judge(columns, keys, np.full(len(some), now_ms))
+        reject = Judge(decoder.layout, base_currency).judge(
+            columns, keys, np.full(len(some), now_ms)
+        )
         bad = (columns.status != 0) | (reject != 0)
         found |= {some[index].position for index in np.flatnonzero(bad).tolist()}
-        found |= {each.position for each in some if each.reason == validity.REASONS[validity.ID_REUSED]}
+        found |= {
+            each.position for each in some if each.reason == validity.REASONS[validity.ID_REUSED]
+        }
     return found

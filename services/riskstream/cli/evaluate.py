@@ -15,25 +15,43 @@ from riskstream.workbench.checks.page import page
 
 @click.command()
 @click.option(
-    "--scores", type=InputFile(), required=True,
-    help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if there, decision",
-)  # fmt: skip
+    "--scores",
+    type=InputFile(),
+    required=True,
+    help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if "
+    "there, decision",
+)
 @click.option(
     "--labels",
     type=InputFile(),
     required=True,
-    help="Parquet: customer_id, transaction_id, is_fraud; without customer_id ids must be unique over all customers",
+    help="Parquet: customer_id, transaction_id, is_fraud; without customer_id ids must be "
+    "unique over all customers",
 )
 @click.option(
-    "--budget", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True,
+    "--budget",
+    type=click.FloatRange(0.0001, 0.5),
+    default=0.01,
+    show_default=True,
     help="share of rows taken as alerted where there is no decision",
-)  # fmt: skip
+)
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the figures there")
-@click.option("--page", "page_out", type=click.Path(path_type=Path), help="write a page with charts there")
-def command(scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None) -> None:
-    """Compare scores with labels: ranking, calibration, and by day what the alerts found and what they cost."""
+@click.option(
+    "--page", "page_out", type=click.Path(path_type=Path), help="write a page with charts there"
+)
+def command(
+    scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None
+) -> None:
+    """Compare scores with labels: ranking, calibration, and by day what the alerts found and what
+    they cost.
+    """
     if json_out:
-        check_file(json_out, "--json", is_own=json_with("rows", "frauds", "days"), inputs=[scores, labels, page_out])
+        check_file(
+            json_out,
+            "--json",
+            is_own=json_with("rows", "frauds", "days"),
+            inputs=[scores, labels, page_out],
+        )
     if page_out:
         check_file(page_out, "--page", is_own=is_page, inputs=[scores, labels])
     data = read_scored(scores, labels, budget)
@@ -61,4 +79,6 @@ def echo_figures(figures: dict[str, Any]) -> None:
             f"{'-' if day[name] is None else f'{day[name]:.3f}':>{wide}}"
             for name, wide in (("precision", 11), ("recall", 8))
         )
-        click.echo(f"  {day['day']:12}{day['rows']:>9,}{day['frauds']:>8,}{day['alerts']:>8,}{shares}")
+        click.echo(
+            f"  {day['day']:12}{day['rows']:>9,}{day['frauds']:>8,}{day['alerts']:>8,}{shares}"
+        )

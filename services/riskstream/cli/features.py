@@ -19,17 +19,24 @@ _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 
 @click.command()
 @features_option("--set")
-@click.option("--data", type=InputFile(), required=True, help="Parquet of transactions, sorted by time")
+@click.option(
+    "--data", type=InputFile(), required=True, help="Parquet of transactions, sorted by time"
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
 @click.option(
-    "--at", type=click.Choice(["event", "tile"]), default="event", show_default=True,
-    help="event: profiles exact up to each transaction; tile: only finished hours, as the live scorer sees them",
-)  # fmt: skip
+    "--at",
+    type=click.Choice(["event", "tile"]),
+    default="event",
+    show_default=True,
+    help="event: profiles exact up to each transaction; tile: only finished hours, as the live "
+    "scorer sees them",
+)
 def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
     """Compute a feature set over a file, row by row, with the kernels of the services.
 
-    The file has the columns of the transaction contract, or those of the public fraud detection handbook. Amounts are in
-    the file's own unit. Frauds are known by `label_known_at` where there is such a column, else 7 days later.
+    The file has the columns of the transaction contract, or those of the public fraud detection
+    handbook. Amounts are in the file's own unit. Frauds are known by `label_known_at` where there
+    is such a column, else 7 days later.
     """
     check_file(out, is_own=parquet_of("features"), inputs=[data])
     started = time.monotonic()
@@ -45,7 +52,9 @@ def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
         columns[name] = pa.array(column)
     write_parquet(out, pa.table(columns), "features", private=True)
     spent = time.monotonic() - started
-    click.echo(f"{n:,} rows, {len(features.names)} columns of {features.label} in {spent:.1f} s: {out}")
+    click.echo(
+        f"{n:,} rows, {len(features.names)} columns of {features.label} in {spent:.1f} s: {out}"
+    )
 
 
 def _is_money(features: FeatureSet, index: int) -> bool:

@@ -1,4 +1,6 @@
-"""`riskstream compile`: compiles every kernel into numba's cache; part of the set-up, and baked into images."""
+"""`riskstream compile`: compiles every kernel into numba's cache; part of the set-up, and baked
+into images.
+"""
 
 import time
 

@@ -23,10 +23,30 @@ from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
 TOPIC = "labels.v1"
-NEEDED = ("label_id", "transaction_id", "customer_id", "outcome", "source", "occurred_at", "known_at")
-TEXTS = ("label_id", "transaction_id", "customer_id", "outcome", "source", "base_currency", "terminal_id", "device_id")
+NEEDED = (
+    "label_id",
+    "transaction_id",
+    "customer_id",
+    "outcome",
+    "source",
+    "occurred_at",
+    "known_at",
+)
+TEXTS = (
+    "label_id",
+    "transaction_id",
+    "customer_id",
+    "outcome",
+    "source",
+    "base_currency",
+    "terminal_id",
+    "device_id",
+)
 _AT_ONCE = 4096
-_ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT")}
+_ONE_OF = {
+    "outcome": ("FRAUD", "GENUINE"),
+    "source": ("CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT"),
+}
 
 
 @click.command()
@@ -34,10 +54,11 @@ _ONE_OF = {"outcome": ("FRAUD", "GENUINE"), "source": ("CHARGEBACK", "ANALYST", 
 @kafka_option
 @base_currency_option
 def command(file: Path, kafka: str, base_currency: str) -> None:
-    """Send a file's labels (Parquet or CSV, the columns of label.v1), by the time each became known.
+    """Send a file's labels (Parquet or CSV, the columns of label.v1), by the time each became
+    known.
 
-    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles. Without a column
-    base_currency losses are in --base-currency.
+    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
+    Without a column base_currency losses are in --base-currency.
     """
     table, frames = _read(file, base_currency)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
@@ -45,20 +66,30 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
     producer.flush()
-    click.echo(f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} of them frauds")
+    click.echo(
+        f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} "
+        "of them frauds"
+    )
 
 
 def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
-    """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a row is wrong."""
+    """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a
+    row is wrong.
+    """
     try:
         if file.suffix == ".csv":
-            kinds = pa.csv.ConvertOptions(column_types=dict.fromkeys(TEXTS, pa.string()), strings_can_be_null=True)
+            kinds = pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(TEXTS, pa.string()), strings_can_be_null=True
+            )
             table = pa.csv.read_csv(file, convert_options=kinds)
         else:
             table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
-            what=f"it cannot be read: {cause(error)}", where=str(file), do="give Parquet or CSV", exit_code=2
+            what=f"it cannot be read: {cause(error)}",
+            where=str(file),
+            do="give Parquet or CSV",
+            exit_code=2,
         ) from error
     if missing := [name for name in NEEDED if name not in table.column_names]:
         raise _wrong(file, f"column {missing[0]} is missing", f"give {', '.join(NEEDED)}")
@@ -67,21 +98,33 @@ def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]
             raise _wrong(file, f"column {name} holds nulls", "fill or drop those rows")
     try:
         for name in ("occurred_at", "known_at"):
-            column = table[name].cast(pa.timestamp("ms")) if pa.types.is_timestamp(table[name].type) else table[name]
+            column = (
+                table[name].cast(pa.timestamp("ms"))
+                if pa.types.is_timestamp(table[name].type)
+                else table[name]
+            )
             table = table.set_column(table.column_names.index(name), name, column.cast(pa.int64()))
     except pa.ArrowInvalid as error:
-        raise _wrong(file, f"a time cannot be read: {error}", "give ms since 1970 UTC or timestamps") from error
+        raise _wrong(
+            file, f"a time cannot be read: {error}", "give ms since 1970 UTC or timestamps"
+        ) from error
     for name, symbols in _ONE_OF.items():
         bad = np.flatnonzero(~pc.is_in(table[name].cast(pa.string()), pa.array(symbols)).to_numpy())
         if len(bad):
             raise _wrong(
-                file, f"row {bad[0]} has {name} {table[name][int(bad[0])]}", f"give one of {', '.join(symbols)}"
+                file,
+                f"row {bad[0]} has {name} {table[name][int(bad[0])]}",
+                f"give one of {', '.join(symbols)}",
             )
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
-        raise _wrong(file, f"the label of row {early[0]} is known before its transaction", "mend known_at")
+        raise _wrong(
+            file, f"the label of row {early[0]} is known before its transaction", "mend known_at"
+        )
     if "base_currency" not in table.column_names:
-        table = table.append_column("base_currency", pa.array([base_currency] * len(table), pa.string()))
+        table = table.append_column(
+            "base_currency", pa.array([base_currency] * len(table), pa.string())
+        )
     frames = _framed(file, table, base_currency)
     order = pc.sort_indices(table, sort_keys=[("known_at", "ascending"), ("label_id", "ascending")])
     return table.take(order), [frames[row] for row in order.to_pylist()]
@@ -92,15 +135,23 @@ def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
     try:
         frames = ArrowEncoder("label.v1", _AT_ONCE).encode(table)
     except (ValueError, TypeError, pa.ArrowException) as error:
-        raise _wrong(file, f"its rows are no labels: {error}", "see schemas/label.v1.avsc") from error
+        raise _wrong(
+            file, f"its rows are no labels: {error}", "see schemas/label.v1.avsc"
+        ) from error
     decoder = ColumnDecoder("label.v1")
-    judge, bounds = LabelJudge(decoder.layout, base_currency), ColumnBounds("label.v1", decoder.layout)
+    judge, bounds = (
+        LabelJudge(decoder.layout, base_currency),
+        ColumnBounds("label.v1", decoder.layout),
+    )
     for start in range(0, len(frames), _AT_ONCE):
         columns = decoder.decode(frames[start : start + _AT_ONCE])
         for row, reason in judge.rejected(columns):
             why = bounds.why(columns, row) if reason == OUT_OF_BOUNDS else reason
             if reason == validity.REASONS[validity.OTHER_BASE]:
-                why = f"its loss is in {columns.text('base_currency', row)}, base_currency is {base_currency}"
+                why = (
+                    f"its loss is in {columns.text('base_currency', row)}, base_currency is "
+                    f"{base_currency}"
+                )
             raise _wrong(file, f"row {start + row}: {why}", "mend or drop it")
     return frames
 

@@ -24,13 +24,17 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
     for name in group:
         if name not in known:
             raise Fatal(
-                what=f"no group {name}", where=kafka, do=f"use one of {', '.join(known) or '(none yet)'}", exit_code=2
+                what=f"no group {name}",
+                where=kafka,
+                do=f"use one of {', '.join(known) or '(none yet)'}",
+                exit_code=2,
             )
     by_group = {name: _rows(kafka, admin, name) for name in group or known}
     for name in group:
         if not by_group[name]:  # said beside the rows: those are for a program to read
             click.echo(
-                f"group {name} has committed nothing of a topic that is there: it has not begun, or its offsets expired",
+                f"group {name} has committed nothing of a topic that is there: it has not "
+                "begun, or its offsets expired",
                 err=True,
             )
     rows = [row for each in by_group.values() for row in each]
@@ -42,7 +46,9 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
         else:
             place = f"[{row['partition']}]" if "partition" in row else ""
             age = "unknown" if row["seconds"] is None else f"{row['seconds']:,.1f} s"
-            click.echo(f"{row['group']:16} {row['topic'] + place:24} {row['events']:>12,} events {age:>12}")
+            click.echo(
+                f"{row['group']:16} {row['topic'] + place:24} {row['events']:>12,} events {age:>12}"
+            )
     if not rows and not group:
         click.echo("no group has committed yet", err=as_json)
 
@@ -55,7 +61,8 @@ def _summed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     out: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         total = out.setdefault(
-            (row["group"], row["topic"]), {"group": row["group"], "topic": row["topic"], "events": 0, "seconds": 0.0}
+            (row["group"], row["topic"]),
+            {"group": row["group"], "topic": row["topic"], "events": 0, "seconds": 0.0},
         )
         total["events"] = total["events"] + row["events"]
         known = total["seconds"] is not None and row["seconds"] is not None

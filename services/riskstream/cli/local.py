@@ -24,12 +24,22 @@ def command() -> None:
 
 @command.command()
 @dir_option
-@click.option("--brokers", type=click.IntRange(1, 3), default=1, show_default=True, help="Kafka nodes")
-@click.option("--kafka-port", type=click.IntRange(1, 65535), help="port of the first broker [default: a free one]")
-@click.option("--redis-port", type=click.IntRange(1, 65535), help="port of Redis [default: a free one]")
+@click.option(
+    "--brokers", type=click.IntRange(1, 3), default=1, show_default=True, help="Kafka nodes"
+)
+@click.option(
+    "--kafka-port",
+    type=click.IntRange(1, 65535),
+    help="port of the first broker [default: a free one]",
+)
+@click.option(
+    "--redis-port", type=click.IntRange(1, 65535), help="port of Redis [default: a free one]"
+)
 @click.option("--kafka", metavar="ADDR", help="use this Kafka instead of starting one")
 @click.option("--redis", metavar="URL", help="use this Redis instead of starting one")
-@click.option("--min-free-mib", type=int, default=1024, show_default=True, help="free disk needed, MiB")
+@click.option(
+    "--min-free-mib", type=int, default=1024, show_default=True, help="free disk needed, MiB"
+)
 def up(
     folder: Path,
     brokers: int,
@@ -41,9 +51,13 @@ def up(
 ) -> None:
     """Start the stack and return when it is healthy; a second `up` finds the first."""
     wanted = {
-        "brokers": brokers, "kafka_port": kafka_port, "redis_port": redis_port, "kafka": kafka, "redis": redis,
+        "brokers": brokers,
+        "kafka_port": kafka_port,
+        "redis_port": redis_port,
+        "kafka": kafka,
+        "redis": redis,
         "min_free_mib": min_free_mib,
-    }  # fmt: skip
+    }
     state, was_running = supervisor.up(folder, wanted, click.echo)
     click.echo("already running" if was_running else "running")
     _show(state)

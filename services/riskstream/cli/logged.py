@@ -25,28 +25,40 @@ _DEADLINE_S = 24 * 3600.0
 @features_option("--features")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
 @click.option(
-    "--as-of", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="what was known then, UTC [default: by the newest event or label]",
-)  # fmt: skip
+)
 @click.option(
-    "--label-delay-days", type=click.IntRange(0, 120), default=7, show_default=True,
+    "--label-delay-days",
+    type=click.IntRange(0, 120),
+    default=7,
+    show_default=True,
     help="a transaction without a label is genuine once it is so old; before, it is left out",
-)  # fmt: skip
+)
 @base_currency_option
 def command(
-    kafka: str, features: FeatureSet, out: Path, as_of: datetime | None, label_delay_days: int, base_currency: str
-) -> None:  # fmt: skip
+    kafka: str,
+    features: FeatureSet,
+    out: Path,
+    as_of: datetime | None,
+    label_delay_days: int,
+    base_currency: str,
+) -> None:
     """Write the vectors that scores logged, with the labels that came up to 120 days later.
 
-    `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as --labels. What is said of one
-    transaction has a precedence: chargeback, analyst, customer, import; then the later known.
+    `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as
+    --labels. What is said of one transaction has a precedence: chargeback, analyst, customer,
+    import; then the later known.
     """
     check_file(out, is_own=parquet_of("logged"))
     check_currency(kafka, base_currency)
     rows = LoggedRows(features, base_currency)
     for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
         with TopicReader(kafka, [topic], committed_only=False) as reader:
-            with bar(topic, sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:
+            with bar(
+                topic, sum(reader.ends[place] - at for place, at in reader.positions.items())
+            ) as advance:
                 for records in reader.batches_until_end(_DEADLINE_S):
                     take(records)
                     advance(len(records))
@@ -54,9 +66,11 @@ def command(
     table = rows.table(then, label_delay_days * DAY_MS)
     if not len(table):
         raise Fatal(
-            what=f"no score of {features.label} is {label_delay_days} days old or labelled", where=kafka,
-            do="let scorers of that set run first, or give --label-delay-days 0", exit_code=2,
-        )  # fmt: skip
+            what=f"no score of {features.label} is {label_delay_days} days old or labelled",
+            where=kafka,
+            do="let scorers of that set run first, or give --label-delay-days 0",
+            exit_code=2,
+        )
     write_parquet(out, table, "logged", private=True)
     for name, value in asdict(rows.found).items():
         click.echo(f"  {name:10} {value:,}")

@@ -17,7 +17,9 @@ LOCAL_DIR = Path("build/local")
 
 
 class InputFile(click.Path):
-    """A file that a command reads. Fatal before anything else is done where it is there and is no regular file."""
+    """A file that a command reads. Fatal before anything else is done where it is there and is no
+    regular file.
+    """
 
     def __init__(self, *, may_be_pipe: bool = False) -> None:
         super().__init__(path_type=Path)
@@ -25,7 +27,13 @@ class InputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
-        option = param.opts[-1] if isinstance(param, click.Option) else (param.name or "").upper() if param else ""
+        option = (
+            param.opts[-1]
+            if isinstance(param, click.Option)
+            else (param.name or "").upper()
+            if param
+            else ""
+        )
         check_input(path, option, may_be_pipe=self._may_be_pipe)
         return path
 
@@ -39,7 +47,9 @@ class InputFolder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
         if not path.is_dir():
-            raise Fatal(what=f"{path.name} is no folder", where=str(path), do="give a folder", exit_code=2)
+            raise Fatal(
+                what=f"{path.name} is no folder", where=str(path), do="give a folder", exit_code=2
+            )
         return path
 
 
@@ -61,9 +71,13 @@ def _local(name: str) -> str | None:
 def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--kafka ADDR. What the command reads from there may be of schemas that it has to ask for."""
     return click.option(
-        "--kafka", default=default_kafka, metavar="ADDR", callback=_with_schemas,
-        help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else 127.0.0.1:9092]",
-    )(function)  # fmt: skip
+        "--kafka",
+        default=default_kafka,
+        metavar="ADDR",
+        callback=_with_schemas,
+        help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else "
+        "127.0.0.1:9092]",
+    )(function)
 
 
 def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str) -> str:
@@ -78,15 +92,18 @@ def _with_schemas(_context: click.Context, _option: click.Parameter, kafka: str)
 def redis_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--redis URL of the scorers' state."""
     return click.option(
-        "--redis", default=lambda: _local("redis") or "redis://127.0.0.1:6379/0", metavar="URL",
+        "--redis",
+        default=lambda: _local("redis") or "redis://127.0.0.1:6379/0",
+        metavar="URL",
         callback=lambda _context, _option, url: _redis_url(url),
         help="URL of the state store [default: the local stack's, else redis://127.0.0.1:6379/0]",
-    )(function)  # fmt: skip
+    )(function)
 
 
 def _redis_url(url: str) -> str:
     """The URL as it is; BadParameter where it has not the shape of one."""
-    from riskstream.runtime.settings import redis_url  # here: commands that need no Redis start quicker without it
+    # here: commands that need no Redis start quicker without it
+    from riskstream.runtime.settings import redis_url
 
     try:
         return redis_url(url)
@@ -97,10 +114,14 @@ def _redis_url(url: str) -> str:
 def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--base-currency CODE: as the services' setting."""
     return click.option(
-        "--base-currency", default="EUR", show_default=True, metavar="CODE", envvar="RISKSTREAM_BASE_CURRENCY",
+        "--base-currency",
+        default="EUR",
+        show_default=True,
+        metavar="CODE",
+        envvar="RISKSTREAM_BASE_CURRENCY",
         callback=lambda _context, _option, code: currency_code(code),
         help="base currency of the services, or $RISKSTREAM_BASE_CURRENCY; another is rejected",
-    )(function)  # fmt: skip
+    )(function)
 
 
 def currency_code(code: str) -> str:
@@ -113,6 +134,11 @@ def currency_code(code: str) -> str:
 def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """FLAG NAME, given as `features`, a FeatureSet."""
     return click.option(
-        flag, "features", type=click.Choice(list(SETS)), default="standard", show_default=True, help="feature set",
+        flag,
+        "features",
+        type=click.Choice(list(SETS)),
+        default="standard",
+        show_default=True,
+        help="feature set",
         callback=lambda _context, _option, name: SETS[name],
-    )  # fmt: skip
+    )

@@ -26,9 +26,13 @@ def parquet_of(command: str) -> IsOwn:
     return is_own
 
 
-def write_parquet(path: Path, table: pa.Table, command: str, *, private: bool, compression: str = "zstd") -> None:
+def write_parquet(
+    path: Path, table: pa.Table, command: str, *, private: bool, compression: str = "zstd"
+) -> None:
     """A table with the command's name in its metadata, whole. Fatal where it cannot be written."""
-    marked = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: command.encode()})
+    marked = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), _MARK: command.encode()}
+    )
     with whole(path, private=private) as partial:
         pq.write_table(marked, partial, compression=compression)
 

@@ -36,21 +36,41 @@ _DEADLINE_S = 24 * 3600.0
 )
 @click.option("--id-prefix", default="", help="what stands before the ids of --data in the topics")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the counts there")
-@click.option("--metrics", type=click.Path(path_type=Path), help="write them as Prometheus metrics (a textfile) there")
+@click.option(
+    "--metrics",
+    type=click.Path(path_type=Path),
+    help="write them as Prometheus metrics (a textfile) there",
+)
 @base_currency_option
 def command(
-    kafka: str, features: FeatureSet, source: str, output: str, data: Path | None, id_prefix: str, json_out: Path | None,
-    metrics: Path | None, base_currency: str,
-) -> None:  # fmt: skip
-    """Compute the vector of every score again at its position and compare it with the logged one, bit for bit.
+    kafka: str,
+    features: FeatureSet,
+    source: str,
+    output: str,
+    data: Path | None,
+    id_prefix: str,
+    json_out: Path | None,
+    metrics: Path | None,
+    base_currency: str,
+) -> None:
+    """Compute the vector of every score again at its position and compare it with the logged one,
+    bit for bit.
 
-    With --data also against training's vector of the same row: owned features must be equal, profiles are reported with how
-    many were stale. Exit code 1 where one differs that must not: then the release that made it must not go on.
+    With --data also against training's vector of the same row: owned features must be equal,
+    profiles are reported with how many were stale. Exit code 1 where one differs that must not:
+    then the release that made it must not go on.
     """
     if json_out:
-        check_file(json_out, "--json", is_own=json_with("is_whole", "compared", "problems"), inputs=[data, metrics])
+        check_file(
+            json_out,
+            "--json",
+            is_own=json_with("is_whole", "compared", "problems"),
+            inputs=[data, metrics],
+        )
     if metrics:
-        check_file(metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data])
+        check_file(
+            metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data]
+        )
     sent = (
         read_transactions(data) if data else None
     )  # first: what is wrong with the file is said before the topics are read
@@ -59,9 +79,11 @@ def command(
         for (topic, number), first in reader.positions.items():
             if topic == source and first > 0:
                 raise Fatal(
-                    what=f"{source}[{number}] begins at {first}: the state of before cannot be computed again", where=kafka,
+                    what=f"{source}[{number}] begins at {first}: the state of before cannot be "
+                    "computed again",
+                    where=kafka,
                     do="run parity where the topic is whole",
-                )  # fmt: skip
+                )
         check = ParityCheck(features, source, reader.counts[source], base_currency)
         total = sum(reader.ends[place] - at for place, at in reader.positions.items())
         with bar("records", total) as advance:
@@ -95,24 +117,33 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
         for (topic, number), first in reader.positions.items():
             if first > 0:
                 raise Fatal(
-                    what=f"{topic}[{number}] begins at {first}: profiles of before cannot be computed again", where=kafka,
+                    what=f"{topic}[{number}] begins at {first}: profiles of before cannot be "
+                    "computed again",
+                    where=kafka,
                     do="run parity where the topic is whole",
-                )  # fmt: skip
+                )
         total = sum(reader.ends[place] - at for place, at in reader.positions.items())
         with bar("profile events", total) as advance:
             for records in reader.batches_until_end(_DEADLINE_S):
                 check.take_profile_events(records)
                 advance(len(records))
     if left := check.without_profile_events():
-        raise Fatal(what=f"{left} vectors are of later offsets than {PROFILE_EVENTS} has", where=kafka,
-                    do="give the cluster that the scorers read")  # fmt: skip
+        raise Fatal(
+            what=f"{left} vectors are of later offsets than {PROFILE_EVENTS} has",
+            where=kafka,
+            do="give the cluster that the scorers read",
+        )
 
 
-def _offline(kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str) -> Offline:
+def _offline(
+    kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str
+) -> Offline:
     """The logged vectors against those of the file's rows."""
     check = OfflineParity(sent, features, prefix)
     with TopicReader(kafka, [output], committed_only=False) as reader:
-        with bar("scores", sum(reader.ends[place] - at for place, at in reader.positions.items())) as advance:
+        with bar(
+            "scores", sum(reader.ends[place] - at for place, at in reader.positions.items())
+        ) as advance:
             for records in reader.batches_until_end(_DEADLINE_S):
                 check.take(records)
                 advance(len(records))
@@ -135,6 +166,8 @@ def _export(counts: dict[str, Any], label: str, path: Path) -> None:
     for name, value in counts.items():
         if isinstance(value, int) and not isinstance(value, bool):
             words = f"Scores of the last parity run: {name.replace('_', ' ')}"
-            Gauge(f"riskstream_parity_{name}", words, ["feature_set"], registry=registry).labels(label).set(value)
+            Gauge(f"riskstream_parity_{name}", words, ["feature_set"], registry=registry).labels(
+                label
+            ).set(value)
     with whole(path, "--metrics") as partial:
         write_to_textfile(str(partial), registry)

@@ -1,4 +1,6 @@
-"""Commands at a broker's hiccup: they try again for a while, and say so once, rather than fail at the first."""
+"""Commands at a broker's hiccup: they try again for a while, and say so once, rather than fail at
+the first.
+"""
 
 import random
 import time
@@ -20,7 +22,9 @@ class Patience:
         self._end: float | None = None
 
     def wait(self, error: Retryable) -> None:
-        """Return when it is time to try again; raises the error itself once PATIENCE_S have passed since the first."""
+        """Return when it is time to try again; raises the error itself once PATIENCE_S have passed
+        since the first.
+        """
         now = time.monotonic()
         if self._end is None:
             self._end = now + PATIENCE_S
@@ -31,7 +35,9 @@ class Patience:
 
 
 def patiently(work: Callable[[], _Found]) -> _Found:
-    """What `work` returns, tried again while it raises Retryable, within the patience. It must be safe to do twice."""
+    """What `work` returns, tried again while it raises Retryable, within the patience. It must be
+    safe to do twice.
+    """
     patience = Patience()
     while True:
         try:

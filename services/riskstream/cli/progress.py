@@ -31,9 +31,13 @@ def bar(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Gives a function that is told how many more are done."""
     if sys.stderr.isatty():
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
-        )  # fmt: skip
+        )
         with Progress(*columns, console=Console(stderr=True)) as progress:
             task = progress.add_task(name, total=total)
             yield lambda more: progress.advance(task, more)

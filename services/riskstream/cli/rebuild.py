@@ -28,25 +28,38 @@ from riskstream.scorer.fold import Fold
 @features_option("--features")
 @click.option("--source", default="transactions.v1", show_default=True)
 @click.option("--output", default="scores.v1", show_default=True)
-@click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all")
+@click.option(
+    "--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all"
+)
 @click.option(
     "--snapshots",
     "place",
     default="",
     envvar="RISKSTREAM_SCORER_SNAPSHOTS",
     metavar="PLACE",
-    help="folder or s3://bucket/prefix, used where the topics do not reach back [default: $RISKSTREAM_SCORER_SNAPSHOTS]",
+    help="folder or s3://bucket/prefix, used where the topics do not reach back [default: "
+    "$RISKSTREAM_SCORER_SNAPSHOTS]",
 )
-@click.option("--discard", is_flag=True, help="make a state again that knows more than the topics do")
+@click.option(
+    "--discard", is_flag=True, help="make a state again that knows more than the topics do"
+)
 def command(
-    kafka: str, redis: str, group: str, features: FeatureSet, source: str, output: str, only: tuple[int, ...],
-    place: str, discard: bool,
-) -> None:  # fmt: skip
+    kafka: str,
+    redis: str,
+    group: str,
+    features: FeatureSet,
+    source: str,
+    output: str,
+    only: tuple[int, ...],
+    place: str,
+    discard: bool,
+) -> None:
     """Make the scorers' state again from topics and snapshots, while no scorer of the group runs.
 
-    It replays all past transactions into Redis, using the verdicts already recorded. It writes no scores and no Kafka
-    records. Where the topics do not reach back to their beginning, it says of each partition which
-    windows are not known in full; a state in Redis that knows as much is kept, unless --discard is given.
+    It replays all past transactions into Redis, using the verdicts already recorded. It writes no
+    scores and no Kafka records. Where the topics do not reach back to their beginning, it says of
+    each partition which windows are not known in full; a state in Redis that knows as much is kept,
+    unless --discard is given.
     """
     counts = TopicAdmin(kafka).partitions()
     for topic in (source, output):
@@ -60,13 +73,22 @@ def command(
     wanted = list(only) or list(range(counts[source]))
     wrong = [number for number in wanted if not 0 <= number < counts[source]]
     if wrong:
-        raise Fatal(what=f"no partition {wrong[0]}", where=source, do=f"it has {counts[source]}", exit_code=2)
+        raise Fatal(
+            what=f"no partition {wrong[0]}",
+            where=source,
+            do=f"it has {counts[source]}",
+            exit_code=2,
+        )
     space = f"{group}.{features.label}"
     home = state_home(redis, space, counts[source])
     prove_unused(home, TopicAdmin(kafka), group)
     made_for(home, TopicAdmin(kafka).cluster_id())
     store = RedisStateStore(redis, space)
-    snapshots = RedisSnapshots(redis, store, Shelf(place_of(place), space), SnapshotMetrics()) if place else None
+    snapshots = (
+        RedisSnapshots(redis, store, Shelf(place_of(place), space), SnapshotMetrics())
+        if place
+        else None
+    )
     try:
         rebuild = Rebuild(kafka, group, source, output, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
@@ -81,11 +103,19 @@ def _said(done: Rebuilt, longest_ms: int) -> str:
     """What became of a partition, in a line."""
     said = f"{done.applied:,} records applied, {done.rows:,} rows written"
     if done.kept:
-        said = f"kept as it is up to source offset {done.stored_src}: the topics know no more, --discard makes it again anyway"
+        said = (
+            f"kept as it is up to source offset {done.stored_src}: the topics know no more, "
+            "--discard makes it again anyway"
+        )
     if not done.whole_since:
         return said
-    since, until = (_moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS))
-    return f"{said}; windows that reach back before {since} are not known in full, scores are flagged {FLAG_PARTIAL} until {until}"
+    since, until = (
+        _moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS)
+    )
+    return (
+        f"{said}; windows that reach back before {since} are not known in full, scores are "
+        f"flagged {FLAG_PARTIAL} until {until}"
+    )
 
 
 def _moment(ms: int) -> str:

@@ -21,17 +21,25 @@ _FILE = click.argument("file", type=InputFile())
 
 @click.group()
 def command() -> None:
-    """Releases: a model with everything it was made for, in one signed file; packed, verified, activated and withdrawn."""
+    """Releases: a model with everything it was made for, in one signed file; packed, verified,
+    activated and withdrawn.
+    """
 
 
 @command.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="private key to write; the public one beside it, .pub"
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="private key to write; the public one beside it, .pub",
 )
 def keygen(out: Path) -> None:
     """Make a pair of Ed25519 keys."""
     public = make_keys(out)
-    click.echo(f"private key {out}: keep it where releases are signed; public key {public}: give it to the scorers")
+    click.echo(
+        f"private key {out}: keep it where releases are signed; public key {public}: give it "
+        "to the scorers"
+    )
 
 
 @command.command("pack")
@@ -39,8 +47,14 @@ def keygen(out: Path) -> None:
 @features_option("--features")
 @click.option("--key", type=InputFile(), required=True, help="private key to sign with")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="release file to write")
-@click.option("--parity", type=InputFile(), help="what `riskstream parity --json` wrote: a mismatch is refused")
-def pack_command(model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None) -> None:
+@click.option(
+    "--parity",
+    type=InputFile(),
+    help="what `riskstream parity --json` wrote: a mismatch is refused",
+)
+def pack_command(
+    model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None
+) -> None:
     """Pack the folder MODEL of `riskstream train` and sign it."""
     check_file(out, is_own=is_release, inputs=[key, parity])
     compared = None if parity is None else _parity(parity)
@@ -54,18 +68,28 @@ def _parity(path: Path) -> dict[str, int]:
     """Counts of a parity run that holds. Fatal where it does not, or is none."""
     try:
         found = json.loads(path.read_text())
-        is_whole, counts = bool(found["is_whole"]), {name: each for name, each in found.items() if type(each) is int}
+        is_whole, counts = (
+            bool(found["is_whole"]),
+            {name: each for name, each in found.items() if type(each) is int},
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Fatal(what=f"it is no result of parity: {error!r}", where=str(path), do="run `riskstream parity --json`",
-                    exit_code=2) from error  # fmt: skip
+        raise Fatal(
+            what=f"it is no result of parity: {error!r}",
+            where=str(path),
+            do="run `riskstream parity --json`",
+            exit_code=2,
+        ) from error
     if not is_whole:
         wrong = ", ".join(
-            f"{name} {each}" for name, each in counts.items() if each and ("differ" in name or "without" in name)
+            f"{name} {each}"
+            for name, each in counts.items()
+            if each and ("differ" in name or "without" in name)
         )
         raise Fatal(
-            what=f"parity does not hold ({wrong or 'nothing was compared'})", where=str(path),
+            what=f"parity does not hold ({wrong or 'nothing was compared'})",
+            where=str(path),
             do="find why logged and computed features differ; nothing was packed",
-        )  # fmt: skip
+        )
     return counts
 
 
@@ -73,7 +97,9 @@ def _parity(path: Path) -> dict[str, int]:
 @_FILE
 @click.option("--key", type=InputFile(), required=True, help="public key of the signer")
 def verify(file: Path, key: Path) -> None:
-    """Check signature, every file's hash, and that this riskstream has the contracts it was made for."""
+    """Check signature, every file's hash, and that this riskstream has the contracts it was made
+    for.
+    """
     release = read(file, PublicKey.read(key))
     if (features := set_of(release.manifest["feature_set"])) is not None:
         check_fits(release, features, str(file))
@@ -85,7 +111,9 @@ def verify(file: Path, key: Path) -> None:
 def show(file: Path) -> None:
     """Print what a release holds. Its signature is not looked at: `verify` does that."""
     release = read(file, None)
-    click.echo(json.dumps({"release": release.release_id, **release.manifest}, indent=2, sort_keys=True))
+    click.echo(
+        json.dumps({"release": release.release_id, **release.manifest}, indent=2, sort_keys=True)
+    )
 
 
 for each in (activate, withdraw, list_command, adopt):
@@ -94,4 +122,7 @@ for each in (activate, withdraw, list_command, adopt):
 
 def _line(release: Release) -> str:
     manifest = release.manifest
-    return f"model {manifest['model_version']} on {manifest['feature_set']}, {len(manifest['files'])} files"
+    return (
+        f"model {manifest['model_version']} on {manifest['feature_set']}, "
+        f"{len(manifest['files'])} files"
+    )

@@ -31,9 +31,14 @@ from riskstream.platform.adapters.signing import PublicKey, public_of
 from riskstream.runtime.errors import Fatal
 
 _KEY = click.option(
-    "--key", type=InputFile(), required=True, help="private key of the signer: what scorers do is signed"
+    "--key",
+    type=InputFile(),
+    required=True,
+    help="private key of the signer: what scorers do is signed",
 )
-_BY = click.option("--by", default="", callback=lambda _context, _option, by: by[:MAX_BY], help="who does it")
+_BY = click.option(
+    "--by", default="", callback=lambda _context, _option, by: by[:MAX_BY], help="who does it"
+)
 _WAIT = click.option(
     "--wait-s",
     default=5.0,
@@ -59,8 +64,9 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
 
     Only scorers with the same feature set and the signer's public key (--release-key) take it.
 
-    Exit code 3, and nothing is activated, where somebody else activated or withdrew a release meanwhile.
-    Says what scorers did, as far as payments came meanwhile, and warns where its figures are worse than those of the one before.
+    Exit code 3, and nothing is activated, where somebody else activated or withdrew a release
+    meanwhile. Says what scorers did, as far as payments came meanwhile, and warns where its figures
+    are worse than those of the one before.
     """
     public = public_of(key)
     raw = _bytes_of(file)
@@ -73,16 +79,28 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
 
     def decide(standing: Standing, at: int) -> list[Change]:
         _refuse_another(standing, public, release)
-        before = standing.channel(public, feature_set, []).head or Head(feature_set=feature_set, number=0)
+        before = standing.channel(public, feature_set, []).head or Head(
+            feature_set=feature_set, number=0
+        )
         seen.append(before.number)
-        if before.number != seen[0]:  # who activates has looked at what is live: that has changed under his hands
+        # who activates has looked at what is live: that has changed under his hands
+        if before.number != seen[0]:
             raise Fatal(
-                what=f"meanwhile {said_last(before)}, and nothing was activated", where=f"{RELEASES} of {kafka}",
-                do="look at `riskstream release list`, and activate again if it is still wanted", exit_code=3,
-            )  # fmt: skip
-        warnings[:] = _warnings(before, release, standing.release(before.active[0], public) if before.active else None)
-        record = content_key(release.release_id, public.fingerprint), content_frame(raw, release, key, at, by)
-        entry = Active(release_id=release.release_id, sha256=hashlib.sha256(raw).hexdigest(), at=at, by=by)
+                what=f"meanwhile {said_last(before)}, and nothing was activated",
+                where=f"{RELEASES} of {kafka}",
+                do="look at `riskstream release list`, and activate again if it is still wanted",
+                exit_code=3,
+            )
+        warnings[:] = _warnings(
+            before, release, standing.release(before.active[0], public) if before.active else None
+        )
+        record = (
+            content_key(release.release_id, public.fingerprint),
+            content_frame(raw, release, key, at, by),
+        )
+        entry = Active(
+            release_id=release.release_id, sha256=hashlib.sha256(raw).hexdigest(), at=at, by=by
+        )
         return [Change(before.activated(entry), [record])]
 
     with patiently(lambda: ScoreWatch(kafka, scores)) as watch:
@@ -91,7 +109,8 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
             click.echo(f"warning: {warning}", err=True)
         manifest = release.manifest
         click.echo(
-            f"release {release.release_id} is active: model {manifest['model_version']} on {feature_set}, number {done.head.number}"
+            f"release {release.release_id} is active: model {manifest['model_version']} on "
+            f"{feature_set}, number {done.head.number}"
         )
         if wait_s:
             uses = watch.uses(feature_set, at, wait_s, release.release_id, wants=True)
@@ -102,13 +121,20 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
 @click.argument("release")
 @_each
 @click.option(
-    "--why", default="", callback=lambda _context, _option, why: why[:MAX_WHY], help="the reason, kept for all to see"
+    "--why",
+    default="",
+    callback=lambda _context, _option, why: why[:MAX_WHY],
+    help="the reason, kept for all to see",
 )
-def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores: str, why: str) -> None:
-    """Take RELEASE back, an id or a release file: no scorer that follows the signer's key decides by it any more, within a second.
+def withdraw(
+    release: str, key: Path, kafka: str, by: str, wait_s: float, scores: str, why: str
+) -> None:
+    """Take RELEASE back, an id or a release file: no scorer that follows the signer's key decides
+    by it any more, within a second.
 
-    They go on by the newest release that is still active, else by what they were started with; where that is the release that is
-    withdrawn, or nothing, they review every payment. Exit code 1 where scores by it go on.
+    They go on by the newest release that is still active, else by what they were started with;
+    where that is the release that is withdrawn, or nothing, they review every payment. Exit code 1
+    where scores by it go on.
     """
     public = public_of(key)
     given = read(Path(release), public) if Path(release).is_file() else None
@@ -121,15 +147,21 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
         entry = Withdrawn(release_id=release_id, at=at, by=by, why=why)
         changes = []
         meanwhile.clear()
-        for feature_set in sorted({name for name, signer in standing.heads() if signer == public.fingerprint}):
+        for feature_set in sorted(
+            {name for name, signer in standing.heads() if signer == public.fingerprint}
+        ):
             head = standing.channel(public, feature_set, []).head
             if head is not None and head.number != seen.setdefault(feature_set, head.number):
                 meanwhile.append(said_last(head))
             is_of_it = given is not None and given.manifest["feature_set"] == feature_set
-            if head is not None and (head.is_active(release_id) or head.is_withdrawn(release_id) or is_of_it):
+            if head is not None and (
+                head.is_active(release_id) or head.is_withdrawn(release_id) or is_of_it
+            ):
                 changes.append(Change(head.without(entry)))
         if not changes and given is not None:
-            changes.append(Change(Head(feature_set=given.manifest["feature_set"], number=0).without(entry)))
+            changes.append(
+                Change(Head(feature_set=given.manifest["feature_set"], number=0).without(entry))
+            )
         if not changes:
             raise _not_there(standing, release_id, public, kafka)
         changes[0].records += legacy_withdrawn(standing, release_id, at, by)
@@ -147,7 +179,9 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
 
 @click.command("list")
 @kafka_option
-@click.option("--key", "keys", multiple=True, type=InputFile(), help="public key to check by, may be repeated")
+@click.option(
+    "--key", "keys", multiple=True, type=InputFile(), help="public key to check by, may be repeated"
+)
 @_SCORES
 @click.option(
     "--recent",
@@ -157,8 +191,12 @@ def withdraw(release: str, key: Path, kafka: str, by: str, wait_s: float, scores
     help="scores of each partition looked at",
 )
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
-def list_command(kafka: str, keys: tuple[Path, ...], scores: str, recent: int, as_json: bool) -> None:
-    """Show what is active, live where, withdrawn and refused, and why. Without --key no signature is checked, and it says so."""
+def list_command(
+    kafka: str, keys: tuple[Path, ...], scores: str, recent: int, as_json: bool
+) -> None:
+    """Show what is active, live where, withdrawn and refused, and why. Without --key no signature
+    is checked, and it says so.
+    """
     found = described(kafka, [PublicKey.read(each) for each in keys], scores, recent)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -172,13 +210,17 @@ def list_command(kafka: str, keys: tuple[Path, ...], scores: str, recent: int, a
 @_BY
 @kafka_option
 def adopt(key: Path, by: str, kafka: str) -> None:
-    """Sign what a riskstream before signed heads activated: once, before scorers are upgraded. Only releases signed by this key."""
+    """Sign what a riskstream before signed heads activated: once, before scorers are upgraded. Only
+    releases signed by this key.
+    """
     public = public_of(key)
 
     def decide(standing: Standing, at: int) -> list[Change]:
         heads: dict[str, Head] = {}
         contents: dict[str, list[tuple[bytes, bytes]]] = {}
-        for release_id, record in sorted(standing.unsigned().items(), key=lambda each: (_moment(each[1]), each[0])):
+        for release_id, record in sorted(
+            standing.unsigned().items(), key=lambda each: (_moment(each[1]), each[0])
+        ):
             if record["status"] != "ACTIVE":
                 continue
             try:
@@ -187,8 +229,16 @@ def adopt(key: Path, by: str, kafka: str) -> None:
                 click.echo(f"left out: {release_id}: {error.what}", err=True)
                 continue
             label = release.manifest["feature_set"]
-            head = heads.get(label) or standing.channel(public, label, []).head or Head(feature_set=label, number=0)
-            if release.release_id != release_id or head.is_active(release_id) or head.is_withdrawn(release_id):
+            head = (
+                heads.get(label)
+                or standing.channel(public, label, []).head
+                or Head(feature_set=label, number=0)
+            )
+            if (
+                release.release_id != release_id
+                or head.is_active(release_id)
+                or head.is_withdrawn(release_id)
+            ):
                 continue
             raw = content_of(record)
             entry = Active(
@@ -199,14 +249,22 @@ def adopt(key: Path, by: str, kafka: str) -> None:
             )
             heads[label] = head.activated(entry)
             frame = content_frame(raw, release, key, at, by)
-            contents.setdefault(label, []).append((content_key(release_id, public.fingerprint), frame))
+            contents.setdefault(label, []).append(
+                (content_key(release_id, public.fingerprint), frame)
+            )
         return [Change(head, contents[label]) for label, head in heads.items()]
 
     changes, _ = change(kafka, key, by, decide)
     for each in changes:
-        click.echo(f"{each.head.feature_set}: {len(each.records)} signed, newest {each.head.active[0].release_id}")
+        click.echo(
+            f"{each.head.feature_set}: {len(each.records)} signed, newest "
+            f"{each.head.active[0].release_id}"
+        )
     if not changes:
-        click.echo("nothing to sign: no release of before is active that this key signed and that is not listed yet")
+        click.echo(
+            "nothing to sign: no release of before is active that this key signed and that is "
+            "not listed yet"
+        )
 
 
 def _moment(record: dict[str, object]) -> int:
@@ -223,13 +281,18 @@ def _features(label: str) -> Any:
 
 
 def _refuse_another(standing: Standing, public: PublicKey, release: Release) -> None:
-    """Fatal where this signer's record of the release's id holds another content: an id is of one content."""
+    """Fatal where this signer's record of the release's id holds another content: an id is of one
+    content.
+    """
     for held in standing.releases(release.release_id, public):
         if _lasting(held) != _lasting(release):
             raise Fatal(
-                what=f"release {release.release_id} of key {public.fingerprint} stands there with another content",
-                where=RELEASES, do="train and pack the model again: an id is of one content", exit_code=2,
-            )  # fmt: skip
+                what=f"release {release.release_id} of key {public.fingerprint} stands there "
+                "with another content",
+                where=RELEASES,
+                do="train and pack the model again: an id is of one content",
+                exit_code=2,
+            )
 
 
 def _lasting(release: Release) -> dict[str, Any]:
@@ -241,15 +304,25 @@ def _warnings(before: Head, release: Release, live: Release | None) -> list[str]
     for each in before.withdrawn:
         if each.release_id == release.release_id:
             why = f": {each.why}" if each.why else ""
-            said.append(f"it was withdrawn at {moment(each.at)} by {each.by or 'nobody named'}{why}")
+            said.append(
+                f"it was withdrawn at {moment(each.at)} by {each.by or 'nobody named'}{why}"
+            )
     if live is not None and live.release_id != release.release_id:
-        said += [f"{each} (release {live.release_id}, which it takes the place of)" for each in worse(release, live)]
+        said += [
+            f"{each} (release {live.release_id}, which it takes the place of)"
+            for each in worse(release, live)
+        ]
     return said
 
 
-def _say_taken_up(uses: dict[str, Use], at: int, wait_s: float, release_id: str, partitions: int) -> None:
+def _say_taken_up(
+    uses: dict[str, Use], at: int, wait_s: float, release_id: str, partitions: int
+) -> None:
     if not uses:
-        click.echo(f"scorers: no payment was scored within {wait_s:g} s, so nothing is known of what they did")
+        click.echo(
+            f"scorers: no payment was scored within {wait_s:g} s, so nothing is known of what "
+            "they did"
+        )
         return
     mine = uses.get(release_id)
     if mine is not None:
@@ -260,9 +333,11 @@ def _say_taken_up(uses: dict[str, Use], at: int, wait_s: float, release_id: str,
     for name, use in in_use_at_the_end(uses).items():
         if name != release_id:
             click.echo(
-                f"warning: partitions {_numbers(use)} are still scored by {name_of(name)}: those scorers refuse it, as their logs"
-                " say, follow another key, or none (--release-key)", err=True,
-            )  # fmt: skip
+                f"warning: partitions {_numbers(use)} are still scored by {name_of(name)}: "
+                "those scorers refuse it, as their logs"
+                " say, follow another key, or none (--release-key)",
+                err=True,
+            )
 
 
 def _say_left(head: Head, watch: ScoreWatch, at: int, wait_s: float, release_id: str) -> bool:
@@ -271,28 +346,37 @@ def _say_left(head: Head, watch: ScoreWatch, at: int, wait_s: float, release_id:
         click.echo(f"{head.feature_set}: scorers go back to release {head.active[0].release_id}")
     else:
         click.echo(
-            f"{head.feature_set}: no release is active: scorers go back to the --release or --model they were started with;"
+            f"{head.feature_set}: no release is active: scorers go back to the --release "
+            "or --model they were started with;"
             " those without one review every payment (flag no_score)"
         )
     if not wait_s:
         return True
     uses = watch.uses(head.feature_set, at, wait_s, release_id, wants=False)
     if not uses:
-        click.echo(f"scorers: no payment was scored within {wait_s:g} s, so nothing is known of what they did")
+        click.echo(
+            f"scorers: no payment was scored within {wait_s:g} s, so nothing is known of what "
+            "they did"
+        )
         return True
     now = in_use_at_the_end(uses)
     if (left := now.get(release_id)) is not None:
         click.echo(
-            f"warning: partitions {_numbers(left)} are still scored by it after {(left.last - at) / 1000:.1f} s: those scorers"
-            " follow another key, or none: restart them with --release-key and another --release", err=True,
-        )  # fmt: skip
+            f"warning: partitions {_numbers(left)} are still scored by it after "
+            f"{(left.last - at) / 1000:.1f} s: those scorers"
+            " follow another key, or none: restart them with --release-key and another --release",
+            err=True,
+        )
         return False
     last = (
         f"the last score by it came after {(uses[release_id].last - at) / 1000:.2f} s"
         if release_id in uses
         else "no score by it"
     )
-    click.echo(f"scorers: {last}; now {', '.join(f'{name_of(name)} ({each.model})' for name, each in now.items())}")
+    click.echo(
+        f"scorers: {last}; now "
+        f"{', '.join(f'{name_of(name)} ({each.model})' for name, each in now.items())}"
+    )
     return True
 
 
@@ -306,16 +390,27 @@ def _not_there(standing: Standing, release_id: str, public: PublicKey, kafka: st
     }
     if others:
         return Fatal(
-            what=f"release {release_id} is of key {', '.join(sorted(others))}, not of {public.fingerprint}",
-            where=f"{RELEASES} of {kafka}", do="give the --key that activated it", exit_code=2,
-        )  # fmt: skip
+            what=f"release {release_id} is of key {', '.join(sorted(others))}, not of "
+            f"{public.fingerprint}",
+            where=f"{RELEASES} of {kafka}",
+            do="give the --key that activated it",
+            exit_code=2,
+        )
     if release_id in standing.unsigned():
-        return Fatal(what=f"release {release_id} was activated without a signature, and no scorer of this version decides by it",
-                     where=f"{RELEASES} of {kafka}", do="run `riskstream release adopt` first", exit_code=2)  # fmt: skip
+        return Fatal(
+            what=f"release {release_id} was activated without a signature, and no scorer of this "
+            "version decides by it",
+            where=f"{RELEASES} of {kafka}",
+            do="run `riskstream release adopt` first",
+            exit_code=2,
+        )
     return Fatal(
-        what=f"there is no release {release_id}", where=f"{RELEASES} of {kafka}",
-        do="give the id that activate printed, or, for one that scorers were started with, its file", exit_code=2,
-    )  # fmt: skip
+        what=f"there is no release {release_id}",
+        where=f"{RELEASES} of {kafka}",
+        do="give the id that activate printed, or, for one that scorers were started with, "
+        "its file",
+        exit_code=2,
+    )
 
 
 def _numbers(use: Use) -> str:

@@ -1,4 +1,6 @@
-"""Who changes a release channel: reads what stands there, signs the head after it, and writes it before anybody else does."""
+"""Who changes a release channel: reads what stands there, signs the head after it, and writes it
+before anybody else does.
+"""
 
 import random
 import time
@@ -49,7 +51,9 @@ class Standing:
     found: list[Found] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
-    def channel(self, public: PublicKey, feature_set: str, refused: list[tuple[str, str]]) -> Channel:
+    def channel(
+        self, public: PublicKey, feature_set: str, refused: list[tuple[str, str]]
+    ) -> Channel:
         """What this signer says of a feature set; what is refused of it is added to `refused`."""
         channel = Channel(public, feature_set, lambda key, why: refused.append((key, why)))
         for each in self.records:
@@ -81,16 +85,31 @@ class Standing:
     def release(self, entry: Active, public: PublicKey) -> Release | None:
         """The content of a listed release, where it is still there."""
         return next(
-            (each for each in self.releases(entry.release_id, public) if each.release_id == entry.release_id), None
+            (
+                each
+                for each in self.releases(entry.release_id, public)
+                if each.release_id == entry.release_id
+            ),
+            None,
         )
 
 
-def legacy_withdrawn(standing: Standing, release_id: str, at_ms: int, by: str) -> list[tuple[bytes, bytes]]:
-    """The same for versions before signed heads, should one be run again: their record of the release, withdrawn."""
+def legacy_withdrawn(
+    standing: Standing, release_id: str, at_ms: int, by: str
+) -> list[tuple[bytes, bytes]]:
+    """The same for versions before signed heads, should one be run again: their record of the
+    release, withdrawn.
+    """
     record = standing.unsigned().get(release_id)
     if record is None or record["status"] != "ACTIVE":
         return []
-    said = {**record, "status": "WITHDRAWN", "content_base64": "", "changed_at": at_ms, "changed_by": by}
+    said = {
+        **record,
+        "status": "WITHDRAWN",
+        "content_base64": "",
+        "changed_at": at_ms,
+        "changed_by": by,
+    }
     return [(release_id.encode(), codec(CONTRACT).encode(said))]
 
 
@@ -119,11 +138,12 @@ class Change:
 
 def change(
     kafka: str, private: Path, by: str, decide: Callable[[Standing, int], list[Change]]
-) -> tuple[list[Change], int]:  # fmt: skip
-    """(what `decide` made of all that stands there at a moment, when the broker appended it), once that is committed.
+) -> tuple[list[Change], int]:
+    """(what `decide` made of all that stands there at a moment, when the broker appended it), once
+    that is committed.
 
-    Asked again where somebody else was faster, and where the brokers are away for a while; Retryable where that goes on.
-    No change: nothing is written.
+    Asked again where somebody else was faster, and where the brokers are away for a while;
+    Retryable where that goes on. No change: nothing is written.
     """
     attempt, patience = _Attempt(kafka, private, by, decide), Patience()
     overtaken = 0
@@ -141,7 +161,9 @@ def change(
 
 @dataclass(slots=True)
 class _Attempt:
-    """One change, made as often as need be. `records`: of the last try, whose commit may have happened unheard."""
+    """One change, made as often as need be. `records`: of the last try, whose commit may have
+    happened unheard.
+    """
 
     kafka: str
     private: Path
@@ -169,9 +191,17 @@ class _Attempt:
 
     def _appended_at(self, standing: Standing) -> int | None:
         """When the last try's records were appended; None where they do not all stand there."""
-        there = {(each.key, each.value): each.appended_at for each in standing.records} if self.records else {}
+        there = (
+            {(each.key, each.value): each.appended_at for each in standing.records}
+            if self.records
+            else {}
+        )
         found = [there.get(each) for each in self.records]
-        return max((each for each in found if each is not None), default=None) if None not in found else None
+        return (
+            max((each for each in found if each is not None), default=None)
+            if None not in found
+            else None
+        )
 
 
 def _decoded(frame: bytes) -> dict[str, Any]:

@@ -6,16 +6,19 @@ from typing import Any
 from riskstream.platform.adapters.release import Release
 
 _HIGHER = {
-    "average_precision": "average precision", "auc": "AUC", "precision_at_budget": "precision at the review budget",
+    "average_precision": "average precision",
+    "auc": "AUC",
+    "precision_at_budget": ("precision at the review budget"),
     "recall_at_budget": "recall at the review budget",
-}  # fmt: skip
+}
 _LOWER = {"calibration_error": "calibration error", "cost_minor": "cost of its decisions"}
 _LEAST = 1e-4
 """Share of the other's figure; less is no difference."""
 
 
 def worse(release: Release, other: Release) -> list[str]:
-    """In words, each figure of `release` that is worse. Each was measured on the last eighth of its own training file.
+    """In words, each figure of `release` that is worse. Each was measured on the last eighth of its
+    own training file.
 
     A sentence more says which figures could not be compared: one of the two has no number there.
     """
@@ -32,7 +35,9 @@ def worse(release: Release, other: Release) -> list[str]:
             said.append(f"its {words} is worse: {here:.4g} in place of {there:.4g}")
     rows = mine.get("validation_rows"), theirs.get("validation_rows")
     if said and rows[0] != rows[1]:
-        said.append(f"the figures are of {rows[0]} and {rows[1]} rows, each of its own training file")
+        said.append(
+            f"the figures are of {rows[0]} and {rows[1]} rows, each of its own training file"
+        )
     if unknown:
         said.append(f"not compared, as one of the two is no number: {', '.join(unknown)}")
     elif not (mine and theirs):

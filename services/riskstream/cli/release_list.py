@@ -19,8 +19,14 @@ NOT_CHECKED = "not checked: give --key, the signer's .pub file"
 
 def said_last(head: Head) -> str:
     """Who did what by the newest head: what it says at its own number."""
-    done = [(each.by, f"activated {each.release_id}") for each in head.active if each.at == head.number]
-    done += [(each.by, f"withdrew {each.release_id}") for each in head.withdrawn if each.at == head.number]
+    done = [
+        (each.by, f"activated {each.release_id}") for each in head.active if each.at == head.number
+    ]
+    done += [
+        (each.by, f"withdrew {each.release_id}")
+        for each in head.withdrawn
+        if each.at == head.number
+    ]
     words = ", ".join(f"{by or 'somebody'} {what}" for by, what in done) or "somebody changed it"
     return f"{words} (number {head.number}, {moment(head.number)})"
 
@@ -34,7 +40,9 @@ def moment(at_ms: int) -> str:
 
 
 def described(kafka: str, keys: Sequence[PublicKey], scores: str, most: int) -> dict[str, Any]:
-    """As JSON values: `heads`, `refused`, `unsigned` (of versions before signed heads) and `live` by partition."""
+    """As JSON values: `heads`, `refused`, `unsigned` (of versions before signed heads) and `live`
+    by partition.
+    """
     standing = patiently(lambda: read_standing(kafka))
     by_signer = {each.fingerprint: each for each in keys}
     live, count = _live(kafka, scores, most)
@@ -63,26 +71,51 @@ def described(kafka: str, keys: Sequence[PublicKey], scores: str, most: int) -> 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The same as text."""
     for head in found["heads"]:
-        yield f"{head['feature_set']}, key {head['signer']}, number {head['number']}: signature {head['signature']}"
+        yield (
+            f"{head['feature_set']}, key {head['signer']}, number {head['number']}: signature "
+            f"{head['signature']}"
+        )
         for each in head["active"]:
-            where = f"live on partitions {', '.join(map(str, each['live_on']))}" if each["live_on"] else "not live"
+            where = (
+                f"live on partitions {', '.join(map(str, each['live_on']))}"
+                if each["live_on"]
+                else ("not live")
+            )
             refused = f"; refused: {each['refused']}" if each["refused"] else ""
-            yield f"  active     {each['release_id']}  since {moment(each['at'])}{_by(each)}  {where}{refused}"
+            yield (
+                f"  active     {each['release_id']}  since {moment(each['at'])}{_by(each)}  "
+                f"{where}{refused}"
+            )
         for each in head["withdrawn"]:
             why = f": {each['why']}" if each["why"] else ""
-            where = f"  STILL LIVE on partitions {', '.join(map(str, each['live_on']))}" if each["live_on"] else ""
-            yield f"  withdrawn  {each['release_id']}  at {moment(each['at'])}{_by(each)}{why}{where}"
+            where = (
+                f"  STILL LIVE on partitions {', '.join(map(str, each['live_on']))}"
+                if each["live_on"]
+                else ""
+            )
+            yield (
+                f"  withdrawn  {each['release_id']}  at {moment(each['at'])}{_by(each)}{why}{where}"
+            )
     if not found["heads"]:
         yield "no release was ever activated here"
     for each in found["refused"]:
         yield f"refused: record {each['record']!r}: {each['why']}"
     for each in found["unsigned"]:
-        yield f"without a signature, scorers do not act on it: {each['release_id']} {each['status']} ({each['feature_set']})"
+        yield (
+            f"without a signature, scorers do not act on it: {each['release_id']} "
+            f"{each['status']} ({each['feature_set']})"
+        )
     for each in found["live"]:
         ago = f"{each['ago_s']:.1f} s ago"
-        yield f"partition {each['partition']}: last scored {ago} by {name_of(each['release_id'])}, model {each['model']}"
+        yield (
+            f"partition {each['partition']}: last scored {ago} by "
+            f"{name_of(each['release_id'])}, model {each['model']}"
+        )
     if len(found["live"]) < found["partitions"]:
-        yield f"{found['partitions'] - len(found['live'])} of {found['partitions']} partitions have no score to tell by"
+        yield (
+            f"{found['partitions'] - len(found['live'])} of {found['partitions']} partitions "
+            "have no score to tell by"
+        )
 
 
 def _by(each: dict[str, Any]) -> str:
@@ -122,8 +155,12 @@ def _unchecked(standing: Standing, feature_set: str, signer: str) -> Head | None
 
 
 def _head(
-    head: Head, signer: str, standing: Standing, public: PublicKey | None, live: list[dict[str, Any]]
-) -> dict[str, Any]:  # fmt: skip
+    head: Head,
+    signer: str,
+    standing: Standing,
+    public: PublicKey | None,
+    live: list[dict[str, Any]],
+) -> dict[str, Any]:
     def live_on(release_id: str) -> list[int]:
         return [
             each["partition"]
@@ -154,10 +191,19 @@ def _head(
             }
         )
     return {
-        "feature_set": head.feature_set, "signer": signer, "number": head.number,
-        "signature": "holds" if public else NOT_CHECKED, "active": active,
+        "feature_set": head.feature_set,
+        "signer": signer,
+        "number": head.number,
+        "signature": "holds" if public else NOT_CHECKED,
+        "active": active,
         "withdrawn": [
-            {"release_id": each.release_id, "at": each.at, "by": each.by, "why": each.why, "live_on": live_on(each.release_id)}
+            {
+                "release_id": each.release_id,
+                "at": each.at,
+                "by": each.by,
+                "why": each.why,
+                "live_on": live_on(each.release_id),
+            }
             for each in head.withdrawn
         ],
-    }  # fmt: skip
+    }

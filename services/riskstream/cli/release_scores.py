@@ -1,4 +1,6 @@
-"""By which releases payments are scored: read from scores.v1, which names the release of each score."""
+"""By which releases payments are scored: read from scores.v1, which names the release of each
+score.
+"""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ _QUIET_MS = 1000
 
 @dataclass(slots=True)
 class Use:
-    """Scores by one release ("": by a model folder). Instants in ms since 1970 UTC, the broker's."""
+    """Scores by one release ("": by a model folder). Instants in ms since 1970 UTC, the
+    broker's.
+    """
 
     first: int
     last: int
@@ -49,8 +53,12 @@ class ScoreWatch:
     def partition_count(self) -> int:
         return sum(self._reader.counts.values()) if self._reader else 0
 
-    def uses(self, feature_set: str, since_ms: int, wait_s: float, target: str, *, wants: bool) -> dict[str, Use]:
-        """By release, scores appended since then. Returns early once `target` is the only one in use, or not in use any more."""
+    def uses(
+        self, feature_set: str, since_ms: int, wait_s: float, target: str, *, wants: bool
+    ) -> dict[str, Use]:
+        """By release, scores appended since then. Returns early once `target` is the only one in
+        use, or not in use any more.
+        """
         found: dict[str, Use] = {}
         end = time.monotonic() + wait_s
         while self._reader is not None and time.monotonic() < end:
@@ -65,7 +73,10 @@ class ScoreWatch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._reader is not None:
             self._reader.close()
@@ -78,7 +89,9 @@ def in_use_at_the_end(found: dict[str, Use]) -> dict[str, Use]:
 
 
 def recent(kafka: str, topic: str, most: int) -> tuple[dict[int, tuple[str, str, str, int]], int]:
-    """By partition (feature set, release, model, when) of its last score among its last `most` records; how many partitions."""
+    """By partition (feature set, release, model, when) of its last score among its last `most`
+    records; how many partitions.
+    """
     last: dict[int, tuple[str, str, str, int]] = {}
     with TopicReader(kafka, [topic], start="end", committed_only=False) as reader:
         count = sum(reader.counts.values())

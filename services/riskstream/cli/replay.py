@@ -30,7 +30,8 @@ from riskstream.workbench.replay.source import FileSource
 @click.option(
     "--mapping",
     type=InputFile(),
-    help="YAML: your columns to the contract [default: the contract's own names, those without default needed]",
+    help="YAML: your columns to the contract [default: the contract's own names, those without "
+    "default needed]",
 )
 @click.option("--rate", type=click.FloatRange(0.1), help="events a second at most")
 @click.option(
@@ -45,7 +46,9 @@ from riskstream.workbench.replay.source import FileSource
     help="CSV of rows left out, with reason [default: FILE.bad.csv]",
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path), help="remembers how far it came; the same command goes on there"
+    "--state",
+    type=click.Path(path_type=Path),
+    help="remembers how far it came; the same command goes on there",
 )
 @base_currency_option
 def command(
@@ -58,17 +61,24 @@ def command(
     state: Path | None,
     base_currency: str,
 ) -> int:
-    """Send a Parquet or CSV file as transactions and labels, each when it becomes known, oldest first.
+    """Send a Parquet or CSV file as transactions and labels, each when it becomes known, oldest
+    first.
 
-    Rows that do not fit are left out and written to a file with line and reason. With --state a replay that was
-    stopped goes on where it was; events of its last second may be sent again, and are then scored as duplicates.
+    Rows that do not fit are left out and written to a file with line and reason. With --state a
+    replay that was stopped goes on where it was; events of its last second may be sent again, and
+    are then scored as duplicates.
     """
     if rate and speed:
         raise click.UsageError("give --rate or --speed, not both")
     bad_path = bad_path or file.with_name(f"{file.name}.bad.csv")
     check_file(bad_path, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[file, mapping, state])
     if state:
-        check_file(state, "--state", is_own=json_with("identity", *Progress.__slots__), inputs=[file, mapping])
+        check_file(
+            state,
+            "--state",
+            is_own=json_with("identity", *Progress.__slots__),
+            inputs=[file, mapping],
+        )
     source = FileSource(file, read_mapping(mapping) if mapping else None)
     found = source.mapping
     if found.left_empty:
@@ -85,7 +95,11 @@ def command(
     sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
     sender.progress.events = before.events
     events = None if source.total is None else source.total * (2 if found.is_fraud else 1)
-    with tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder, bad, bar("replay", events) as advance:
+    with (
+        tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder,
+        bad,
+        bar("replay", events) as advance,
+    ):
         waiting = WaitingLabels(Path(folder) / "labels")
         told = 0
 
@@ -110,22 +124,30 @@ def command(
         resume.write(sender.progress, force=True)
     progress = sender.progress
     click.echo(
-        f"{progress.transactions:,} transactions and {progress.labels:,} labels sent, {bad.count:,} rows left out"
+        f"{progress.transactions:,} transactions and {progress.labels:,} labels sent, "
+        f"{bad.count:,} rows left out"
     )
     if bad.count:
         click.echo(f"rows left out, with reasons: {bad_path}")
     if stop.is_set():
         click.echo(
-            "stopped" + (f"; the same command goes on from {state}" if state else "; with --state it could go on")
+            "stopped"
+            + (
+                f"; the same command goes on from {state}"
+                if state
+                else ("; with --state it could go on")
+            )
         )
         return 130
     return 0
 
 
 class _BadRows:
-    """Writes line and reason of each row left out; the file is begun with the first, and is there at the end.
+    """Writes line and reason of each row left out; the file is begun with the first, and is there
+    at the end.
 
-    Leave the `with` block before reading `count` as final. Where the block fails, a file of before stays as it was.
+    Leave the `with` block before reading `count` as final. Where the block fails, a file of before
+    stays as it was.
     """
 
     HEAD = "line,reason"
@@ -141,7 +163,10 @@ class _BadRows:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is None and self._lines:
             self._flush()

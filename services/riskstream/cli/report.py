@@ -32,7 +32,9 @@ def command() -> None:
 @command.command()
 @kafka_option
 @out_option
-@click.option("--grain", type=click.Choice(["hourly", "daily", "both"]), default="both", show_default=True)
+@click.option(
+    "--grain", type=click.Choice(["hourly", "daily", "both"]), default="both", show_default=True
+)
 @click.option("--so-far", is_flag=True, help="report open windows too")
 @click.option(
     "--grace-s",
@@ -64,7 +66,8 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
     for record in records:
         state = "reconciled" if record["is_reconciled"] else "NOT RECONCILED"
         click.echo(
-            f"{record['report_id']}: {record['transactions']:,} transactions, {record['alerts']:,} alerts, {state}"
+            f"{record['report_id']}: {record['transactions']:,} transactions, "
+            f"{record['alerts']:,} alerts, {state}"
         )
         click.echo(f"  {out / record['html_path']}")
     if not records:
@@ -82,7 +85,10 @@ def list_reports(out: Path) -> None:
     for report in sorted(found, key=lambda each: (each["as_of"], each["report_id"])):
         made = datetime.fromtimestamp(report["as_of"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = "reconciled" if report["is_reconciled"] else "NOT RECONCILED"
-        click.echo(f"{report['report_id']:28} {made}  {report['totals']['transactions']:>12,} transactions  {state}")
+        click.echo(
+            f"{report['report_id']:28} {made}  {report['totals']['transactions']:>12,} "
+            f"transactions  {state}"
+        )
 
 
 @command.command()
@@ -92,5 +98,10 @@ def show(report_id: str, out: Path) -> None:
     """Print a report's JSON."""
     path = out / f"{report_id}.json"
     if not path.is_file():
-        raise Fatal(what=f"no report {report_id}", where=str(out), do="see `riskstream report list`", exit_code=2)
+        raise Fatal(
+            what=f"no report {report_id}",
+            where=str(out),
+            do="see `riskstream report list`",
+            exit_code=2,
+        )
     click.echo(path.read_text())

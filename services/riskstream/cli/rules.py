@@ -24,7 +24,9 @@ _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
 @click.group()
 def command() -> None:
-    """Check rules, see what they would have done, and put them on and off. FILE is YAML; without one, the rules that ship."""
+    """Check rules, see what they would have done, and put them on and off. FILE is YAML; without
+    one, the rules that ship.
+    """
 
 
 @command.command()
@@ -40,36 +42,53 @@ def check(file: Path | None, features: FeatureSet) -> None:
 
 @command.command("dry-run")
 @_FILE
-@click.option("--data", type=InputFile(), required=True, help="Parquet of the contract's columns, sorted by time")
+@click.option(
+    "--data",
+    type=InputFile(),
+    required=True,
+    help="Parquet of the contract's columns, sorted by time",
+)
 @features_option("--features")
 def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None:
-    """What the rules would have done to these transactions. Exit code 1 where one would stop more than its max_share."""
+    """What the rules would have done to these transactions. Exit code 1 where one would stop more
+    than its max_share.
+    """
     rules, lists = _read(file, features)
     if not _is_allowed(rules, lists, data, features):
         raise SystemExit(1)
 
 
-def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, features: FeatureSet) -> bool:
+def _is_allowed(
+    rules: list[Rule], lists: dict[str, list[str]], data: Path, features: FeatureSet
+) -> bool:
     """Print what the rules would have done; False where one would stop more than its max_share."""
     from riskstream.workbench.checks.dry_run import FileRows, dry_run
 
     needed = frozenset[str]().union(*(rule.when.names for rule in rules))
     rows = FileRows(data, features, names_of(features), needed)
-    hashed = {name: np.array(sorted({hash_of(value) for value in values}), np.uint64) for name, values in lists.items()}
+    hashed = {
+        name: np.array(sorted({hash_of(value) for value in values}), np.uint64)
+        for name, values in lists.items()
+    }
     with bar("rules", len(rows.occurred_at)) as advance:
         outcomes = dry_run(rules, rows, hashed, advance)
-    click.echo(f"{'rule':24}{'action':>8}{'alerts':>9}{'a day':>9}{'most':>7}{'share':>9}{'precision':>11}{'recall':>8}"
-               f"{'fraud':>14}{'genuine':>14}")  # fmt: skip
+    click.echo(
+        f"{'rule':24}{'action':>8}{'alerts':>9}{'a day':>9}{'most':>7}{'share':>9}"
+        f"{'precision':>11}{'recall':>8}{'fraud':>14}{'genuine':>14}"
+    )
     for each in outcomes:
+        fraud = shown(each.fraud_minor, rows.base_currency)
+        genuine = shown(each.genuine_minor, rows.base_currency)
         click.echo(
-            f"{each.name:24}{each.action:>8}{each.matched:>9,}{each.matched / each.days:>9,.1f}{each.most_a_day:>7,}"
-            f"{100 * each.share:>7.2f} %{_share(each.precision):>11}{_share(each.recall):>8}"
-            f"{shown(each.fraud_minor, rows.base_currency):>14}{shown(each.genuine_minor, rows.base_currency):>14}"
+            f"{each.name:24}{each.action:>8}{each.matched:>9,}{each.matched / each.days:>9,.1f}"
+            f"{each.most_a_day:>7,}{100 * each.share:>7.2f} %"
+            f"{_share(each.precision):>11}{_share(each.recall):>8}{fraud:>14}{genuine:>14}"
         )
     refused = [each for each in outcomes if each.is_refused]
     for each in refused:
         click.echo(
-            f"refused: {each.name} stops {100 * each.share:.2f} % of transactions, it may stop {100 * each.max_share:.2f} %",
+            f"refused: {each.name} stops {100 * each.share:.2f} % of transactions, it may "
+            f"stop {100 * each.max_share:.2f} %",
             err=True,
         )
     return not refused
@@ -87,11 +106,13 @@ def _is_allowed(rules: list[Rule], lists: dict[str, list[str]], data: Path, feat
 )
 @click.option("--by", default="", help="who puts them on")
 @features_option("--features")
-def on(file: Path | None, kafka: str, only: tuple[str, ...], data: Path, by: str, features: FeatureSet) -> None:
+def on(
+    file: Path | None, kafka: str, only: tuple[str, ...], data: Path, by: str, features: FeatureSet
+) -> None:
     """Try rules on past transactions, then have every scorer act on them within a second.
 
-    Nothing is put on where one would stop more than its max_share (exit code 1), or asks a list that is not there.
-    Lists of FILE are written where lists.v1 has none of that name.
+    Nothing is put on where one would stop more than its max_share (exit code 1), or asks a list
+    that is not there. Lists of FILE are written where lists.v1 has none of that name.
     """
     held = Saved.read(kafka)
     rules, lists = _read(file, features, held.values())
@@ -135,18 +156,24 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
 @command.command()
 @kafka_option
 @click.option(
-    "--features", "scored_by", type=click.Choice(list(SETS)), help="also what scorers of this feature set refuse"
+    "--features",
+    "scored_by",
+    type=click.Choice(list(SETS)),
+    help="also what scorers of this feature set refuse",
 )
 def show(kafka: str, scored_by: str | None) -> None:
-    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where it stands, and what to do.
+    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where
+    it stands, and what to do.
 
-    Each rule is read for the feature set that it was checked for. Scorers read it for their own: give that as --features.
+    Each rule is read for the feature set that it was checked for. Scorers read it for their own:
+    give that as --features.
     """
     held = Saved.read(kafka)
     for rule in held.rules.values():
         word = "on" if rule["is_on"] else "off"
         click.echo(
-            f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when {rule['when']} ({rule['feature_set']})"
+            f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when "
+            f"{rule['when']} ({rule['feature_set']})"
         )
     refused = held.refused(SETS[scored_by] if scored_by else None)
     for each in refused:
@@ -160,16 +187,24 @@ def show(kafka: str, scored_by: str | None) -> None:
 @click.argument("places", nargs=-1, required=True, metavar="TOPIC:PARTITION:OFFSET...")
 @kafka_option
 def clear(places: tuple[str, ...], kafka: str) -> None:
-    """Take out records that `show` says are refused: what stood under their keys before stands there again, or nothing."""
+    """Take out records that `show` says are refused: what stood under their keys before stands
+    there again, or nothing.
+    """
     held = Saved.read(kafka)
     refused = {each.place: each for each in held.records.refused()}
     if unknown := sorted(set(places) - set(refused)):
         raise Fatal(
-            what=f"no record at {unknown[0]} is refused, and nothing was taken out", where=f"rules.v1 and lists.v1 of {kafka}",
-            do="see `riskstream rules show`; a rule that is wrong goes with `riskstream rules off`", exit_code=2,
-        )  # fmt: skip
+            what=f"no record at {unknown[0]} is refused, and nothing was taken out",
+            where=f"rules.v1 and lists.v1 of {kafka}",
+            do="see `riskstream rules show`; a rule that is wrong goes with `riskstream rules off`",
+            exit_code=2,
+        )
     for place in dict.fromkeys(places):
-        word = "what stood there before stands again" if held.clear(refused[place]) else "nothing stands there now"
+        word = (
+            "what stood there before stands again"
+            if held.clear(refused[place])
+            else ("nothing stands there now")
+        )
         click.echo(f"{place} is taken out: {word}")
 
 
@@ -185,15 +220,22 @@ def _read(
         text = (
             file.read_text()
             if file
-            else (importlib.resources.files("riskstream.domain.risk.rules") / "default.yaml").read_text()
+            else (
+                importlib.resources.files("riskstream.domain.risk.rules") / "default.yaml"
+            ).read_text()
         )
         given: Any = yaml.safe_load(text)
     except OSError as error:
         raise Fatal(
-            what=f"it cannot be read: {cause(error)}", where=where, do="give a file of rules", exit_code=2
+            what=f"it cannot be read: {cause(error)}",
+            where=where,
+            do="give a file of rules",
+            exit_code=2,
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Fatal(what=f"it is not YAML: {cause(error)}", where=where, do="mend it", exit_code=2) from error
+        raise Fatal(
+            what=f"it is not YAML: {cause(error)}", where=where, do="mend it", exit_code=2
+        ) from error
     try:
         if not isinstance(given, dict) or set(given) - {"rules", "lists"}:
             raise RuleError("it must hold `rules` and, if need be, `lists`")
@@ -221,7 +263,9 @@ def _fits(given: dict[str, Any], features: FeatureSet) -> bool:
 
 
 def _lists(given: Any) -> dict[str, list[str]]:
-    if not isinstance(given, dict) or not all(isinstance(values, list) for values in given.values()):
+    if not isinstance(given, dict) or not all(
+        isinstance(values, list) for values in given.values()
+    ):
         raise RuleError("`lists` is a mapping of names to lists of texts")
     for name, values in given.items():
         if not all(isinstance(value, str) for value in values):

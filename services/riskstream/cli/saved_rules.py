@@ -10,7 +10,14 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.domain.risk.rules.book import read_book
 from riskstream.domain.risk.rules.rule import Rule, names_of
-from riskstream.platform.adapters.rule_records import CONTRACTS, LISTS, REASONS, RULES, Refused, RuleRecords
+from riskstream.platform.adapters.rule_records import (
+    CONTRACTS,
+    LISTS,
+    REASONS,
+    RULES,
+    Refused,
+    RuleRecords,
+)
 from riskstream.platform.kafka.clients.produce import put
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Fatal
@@ -42,28 +49,37 @@ class Saved:
         return cls(kafka, records.said(RULES), records.said(LISTS), records)
 
     def refused(self, scored_by: FeatureSet | None = None) -> list[Refused]:
-        """What scorers refuse, each rule read for the feature set that it was checked for; also for theirs, where it is given."""
+        """What scorers refuse, each rule read for the feature set that it was checked for; also for
+        theirs, where it is given.
+        """
         found = self.records.refused()
         for label in sorted({rule["feature_set"] for rule in self.rules.values() if rule["is_on"]}):
             mine = [rule for rule in self.rules.values() if rule["feature_set"] == label]
             features = set_of(label)
             if features is None or features.label != label:
                 found += [
-                    self.records.rule_refused(rule["rule_id"], f"it was checked for {label}, which this version does not have")
-                    for rule in mine if rule["is_on"]
-                ]  # fmt: skip
+                    self.records.rule_refused(
+                        rule["rule_id"],
+                        f"it was checked for {label}, which this version does not have",
+                    )
+                    for rule in mine
+                    if rule["is_on"]
+                ]
                 continue
             book = read_book(mine, self.lists.values(), names_of(features))
             found += [self.records.rule_refused(rule_id, why) for rule_id, why in book.refused]
         if scored_by is not None:
             told = {each.key for each in found if each.reason == "rule"}
-            book = read_book(self.rules.values(), self.lists.values(), names_of(scored_by), scored_by)
+            book = read_book(
+                self.rules.values(), self.lists.values(), names_of(scored_by), scored_by
+            )
             by_scorers = [self.records.rule_refused(rule_id, why) for rule_id, why in book.refused]
             found += [each for each in by_scorers if each.key not in told]
         return found
 
     def clear(self, refused: Refused) -> bool:
-        """Take a record out that is wrong: what stood under its key before is written again, else the key is deleted.
+        """Take a record out that is wrong: what stood under its key before is written again, else
+        the key is deleted.
 
         True where something stood there.
         """
@@ -76,14 +92,26 @@ class Saved:
 
     def save_rule(self, rule: Rule, feature_set: str, by: str, *, is_on: bool) -> int:
         """Write a rule; its version is raised where its words changed."""
-        words = {"when": rule.when.text, "action": rule.action, "reason": rule.reason, "max_share": rule.max_share}
+        words = {
+            "when": rule.when.text,
+            "action": rule.action,
+            "reason": rule.reason,
+            "max_share": rule.max_share,
+        }
         before = self.rules.get(rule.rule_id)
         version = rule.version
         if before is not None:
             same = all(before[name] == words[name] for name in _WORDS)
             version = before["version"] if same else max(before["version"] + 1, version)
         self._write_rule(
-            {"rule_id": rule.rule_id, "version": version, "is_on": is_on, "feature_set": feature_set, **words}, by
+            {
+                "rule_id": rule.rule_id,
+                "version": version,
+                "is_on": is_on,
+                "feature_set": feature_set,
+                **words,
+            },
+            by,
         )
         return version
 
@@ -94,13 +122,20 @@ class Saved:
         """Write a list whole; its new version. Fatal where it is too large for a record."""
         before = self.lists.get(list_id)
         record = {
-            "list_id": list_id, "version": before["version"] + 1 if before else 1, "values": sorted(set(values)),
-            "changed_at": _now_ms(), "changed_by": by,
-        }  # fmt: skip
+            "list_id": list_id,
+            "version": before["version"] + 1 if before else 1,
+            "values": sorted(set(values)),
+            "changed_at": _now_ms(),
+            "changed_by": by,
+        }
         frame = codec("list.v1").encode(record)
         if len(frame) > MAX_LIST_BYTES:
-            raise Fatal(what=f"list {list_id} has {len(frame):,} bytes, {MAX_LIST_BYTES:,} are allowed", where=LISTS,
-                        do="split it", exit_code=2)  # fmt: skip
+            raise Fatal(
+                what=f"list {list_id} has {len(frame):,} bytes, {MAX_LIST_BYTES:,} are allowed",
+                where=LISTS,
+                do="split it",
+                exit_code=2,
+            )
         self._send(LISTS, list_id, record, frame)
         self.lists[list_id] = record
         return int(str(record["version"]))
@@ -112,7 +147,12 @@ class Saved:
 
     def _send(self, topic: str, key: str, record: dict[str, Any], frame: bytes) -> None:
         if why := fault_of(CONTRACTS[topic], record):
-            raise Fatal(what=f"{key[:80]}: {why}", where=topic, do="make it shorter; nothing was written", exit_code=2)
+            raise Fatal(
+                what=f"{key[:80]}: {why}",
+                where=topic,
+                do="make it shorter; nothing was written",
+                exit_code=2,
+            )
         put(self.kafka, topic, key.encode(), frame)
 
 

@@ -28,14 +28,27 @@ def command() -> None:
 def _of_state(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which snapshots: --snapshots, --group, --features, --partition."""
     for option in (
-        click.option("--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all"),
-        features_option("--features"),
-        click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group"),
         click.option(
-            "--snapshots", "place", required=True, envvar="RISKSTREAM_SCORER_SNAPSHOTS", metavar="PLACE",
-            help="folder or s3://bucket/prefix, as the scorers have it [default: $RISKSTREAM_SCORER_SNAPSHOTS]",
+            "--partition",
+            "only",
+            type=int,
+            multiple=True,
+            help="one partition, may be repeated; else all",
         ),
-    ):  # fmt: skip
+        features_option("--features"),
+        click.option(
+            "--group", default="scorer", show_default=True, help="the scorers' consumer group"
+        ),
+        click.option(
+            "--snapshots",
+            "place",
+            required=True,
+            envvar="RISKSTREAM_SCORER_SNAPSHOTS",
+            metavar="PLACE",
+            help="folder or s3://bucket/prefix, as the scorers have it [default: "
+            "$RISKSTREAM_SCORER_SNAPSHOTS]",
+        ),
+    ):
         function = option(function)
     return function
 
@@ -55,8 +68,12 @@ def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command("list")
 @_of_state
 @click.option("--check", is_flag=True, help="read each whole: exit 1 where one is damaged")
-def list_snapshots(place: str, group: str, features: FeatureSet, only: tuple[int, ...], check: bool) -> int:
-    """Show the snapshots of each partition, newest watermark first: when taken, of which topics, how large, where."""
+def list_snapshots(
+    place: str, group: str, features: FeatureSet, only: tuple[int, ...], check: bool
+) -> int:
+    """Show the snapshots of each partition, newest watermark first: when taken, of which topics,
+    how large, where.
+    """
     shelf = Shelf(place_of(place), f"{group}.{features.label}")
     found = [name for partition in only or shelf.partitions() for name in shelf.known(partition)]
     damaged = 0
@@ -67,7 +84,8 @@ def list_snapshots(place: str, group: str, features: FeatureSet, only: tuple[int
         kind = "whole  " if name.is_whole else "partial"
         told = f"  DAMAGED: {why}" if why else "  read whole" if check else ""
         click.echo(
-            f"{name.partition:>5}  {name.stored_src:>14,}  {taken}  {kind}  {name.topics}  {name.size:>13,} B  {name.path}{told}"
+            f"{name.partition:>5}  {name.stored_src:>14,}  {taken}  {kind}  {name.topics}  "
+            f"{name.size:>13,} B  {name.path}{told}"
         )
     click.echo(f"{len(found):,} snapshots{f', {damaged:,} of them damaged' if damaged else ''}")
     return 1 if damaged else 0
@@ -99,40 +117,59 @@ def take(
                 continue
             size = snapshots.take(partition, fields)
             took = time.perf_counter() - started
-            click.echo(f"partition {partition}: taken at {int(fields['s']):,}, {size:,} bytes in {took:.1f} s")
+            click.echo(
+                f"partition {partition}: taken at {int(fields['s']):,}, {size:,} bytes in "
+                f"{took:.1f} s"
+            )
     return 1 if len(missing) == len(wanted) else 0
 
 
 @command.command()
 @_of_cluster
 @_of_state
-@click.option("--at", type=int, default=None, help="the snapshot of this watermark, in place of the newest")
+@click.option(
+    "--at", type=int, default=None, help="the snapshot of this watermark, in place of the newest"
+)
 def restore(
-    kafka: str, redis: str, source: str, output: str, place: str, group: str, features: FeatureSet,
-    only: tuple[int, ...], at: int | None,
-) -> int:  # fmt: skip
-    """Load the newest usable snapshot of each partition into the store where its watermark is missing or lower.
+    kafka: str,
+    redis: str,
+    source: str,
+    output: str,
+    place: str,
+    group: str,
+    features: FeatureSet,
+    only: tuple[int, ...],
+    at: int | None,
+) -> int:
+    """Load the newest usable snapshot of each partition into the store where its watermark is
+    missing or lower.
 
-    Scorers may run: each partition changes in one step, a partition that is held goes on by itself, and the topics after the
-    snapshot are replayed. Exit 1 where a partition has neither state nor snapshot.
+    Scorers may run: each partition changes in one step, a partition that is held goes on by itself,
+    and the topics after the snapshot are replayed. Exit 1 where a partition has neither state nor
+    snapshot.
     """
     identity, wanted = _partitions(kafka, source, output, only)
     without = []
     with _snapshots(redis, place, group, features) as (snapshots, shelf):
         for partition in wanted:
-            known = [each for each in shelf.known(partition, identity) if at in (None, each.stored_src)]
+            known = [
+                each for each in shelf.known(partition, identity) if at in (None, each.stored_src)
+            ]
             before = snapshots.fields(partition)
             if not _restore(snapshots, known, identity, partition) and before is None:
                 without.append(partition)
     if without:
         raise Fatal(
-            what=f"no usable snapshot, and no state, of partition {', '.join(map(str, without))}", where=place,
+            what=f"no usable snapshot, and no state, of partition {', '.join(map(str, without))}",
+            where=place,
             do="see `riskstream snapshots list --check`, and docs/runbooks/redis-lost.md",
-        )  # fmt: skip
+        )
     return 0
 
 
-def _restore(snapshots: RedisSnapshots, known: list[SnapshotName], identity: str, partition: int) -> bool:
+def _restore(
+    snapshots: RedisSnapshots, known: list[SnapshotName], identity: str, partition: int
+) -> bool:
     """The first of `known` that can be used; False where there is none."""
     for name in known:
         try:
@@ -140,7 +177,11 @@ def _restore(snapshots: RedisSnapshots, known: list[SnapshotName], identity: str
         except Damaged as error:
             click.echo(f"partition {partition}: {name.path} cannot be used, {error}", err=True)
             continue
-        what = "left, the store is as far or further than" if fields is None else f"restored, {fields:,} fields, from"
+        what = (
+            "left, the store is as far or further than"
+            if fields is None
+            else (f"restored, {fields:,} fields, from")
+        )
         click.echo(f"partition {partition}: {what} the snapshot at {name.stored_src:,}")
         return True
     click.echo(f"partition {partition}: no usable snapshot of these topics")
@@ -159,7 +200,9 @@ def _damage(shelf: Shelf, name: SnapshotName) -> str:
 
 
 @contextmanager
-def _snapshots(redis: str, place: str, group: str, features: FeatureSet) -> Iterator[tuple[RedisSnapshots, Shelf]]:
+def _snapshots(
+    redis: str, place: str, group: str, features: FeatureSet
+) -> Iterator[tuple[RedisSnapshots, Shelf]]:
     space = f"{group}.{features.label}"
     shelf = Shelf(place_of(place), space)
     store = RedisStateStore(redis, space)
@@ -171,17 +214,28 @@ def _snapshots(redis: str, place: str, group: str, features: FeatureSet) -> Iter
         store.close()
 
 
-def _partitions(kafka: str, source: str, output: str, only: tuple[int, ...]) -> tuple[str, list[int]]:
-    """(which topics they are, the partitions asked for); Fatal where there is no such topic or partition."""
+def _partitions(
+    kafka: str, source: str, output: str, only: tuple[int, ...]
+) -> tuple[str, list[int]]:
+    """(which topics they are, the partitions asked for); Fatal where there is no such topic or
+    partition.
+    """
     counts = TopicAdmin(kafka).partitions()
     for topic in (source, output):
         if topic not in counts:
             raise Fatal(
-                what=f"no topic {topic}", where=kafka, do="give --source and --output as the scorers have them",
+                what=f"no topic {topic}",
+                where=kafka,
+                do="give --source and --output as the scorers have them",
                 exit_code=2,
-            )  # fmt: skip
+            )
     wanted = list(only) or list(range(counts[source]))
     for number in wanted:
         if not 0 <= number < counts[source]:
-            raise Fatal(what=f"no partition {number}", where=source, do=f"it has {counts[source]}", exit_code=2)
+            raise Fatal(
+                what=f"no partition {number}",
+                where=source,
+                do=f"it has {counts[source]}",
+                exit_code=2,
+            )
     return read_identity(kafka, source, output)[0], wanted

@@ -33,10 +33,17 @@ _SCHEMA_S = 15.0
 )
 @click.option("--key", help="only records with this key")
 @click.option("--limit", "-n", type=click.IntRange(1), help="stop after so many")
-def command(topic: str, kafka: str, follow: bool, start: str, key: str | None, limit: int | None) -> None:
+def command(
+    topic: str, kafka: str, follow: bool, start: str, key: str | None, limit: int | None
+) -> None:
     """Print a topic's records as JSON, one a line: position, append time, key, decoded value."""
     if topic not in topics():
-        raise Fatal(what=f"no topic {topic}", where="topics/", do=f"use one of {', '.join(topics())}", exit_code=2)
+        raise Fatal(
+            what=f"no topic {topic}",
+            where="topics/",
+            do=f"use one of {', '.join(topics())}",
+            exit_code=2,
+        )
     with _reader(kafka, topic, start) as reader:
         printed = 0
         records = _follow(reader) if follow else reader.until_end()
@@ -53,7 +60,9 @@ def command(topic: str, kafka: str, follow: bool, start: str, key: str | None, l
 
 
 def shown(record: Record) -> dict[str, Any]:
-    """A record as JSON values; bytes that are no record of ours are shown as base64 with the reason."""
+    """A record as JSON values; bytes that are no record of ours are shown as base64 with the
+    reason.
+    """
     out: dict[str, Any] = {
         "partition": record.partition,
         "offset": record.offset,
@@ -61,7 +70,10 @@ def shown(record: Record) -> dict[str, Any]:
         "key": record.key.decode(errors="replace") if record.key is not None else None,
     }
     if record.headers:
-        out["headers"] = {name: value.decode(errors="replace") if value else None for name, value in record.headers}
+        out["headers"] = {
+            name: value.decode(errors="replace") if value else None
+            for name, value in record.headers
+        }
     try:
         out["contract"], value = when_known(lambda: decode_any(record.value), _SCHEMA_S)
         out["value"] = _plain(value)
@@ -87,7 +99,9 @@ def _reader(kafka: str, topic: str, start: str) -> TopicReader:
     try:
         number = int(start)
     except ValueError:
-        raise click.BadParameter(f"{start} is neither beginning, end nor a number", param_hint="--from") from None
+        raise click.BadParameter(
+            f"{start} is neither beginning, end nor a number", param_hint="--from"
+        ) from None
     if number >= 0:
         with TopicReader(kafka, [topic]) as probe:
             return TopicReader(kafka, [topic], offsets=dict.fromkeys(probe.ends, number))
@@ -95,7 +109,9 @@ def _reader(kafka: str, topic: str, start: str) -> TopicReader:
 
 
 def _last(kafka: str, topic: str, wanted: int) -> dict[tuple[str, int], int]:
-    """Where the last `wanted` records of each partition begin; offsets hold transaction markers and compacted gaps too."""
+    """Where the last `wanted` records of each partition begin; offsets hold transaction markers and
+    compacted gaps too.
+    """
     back = wanted
     while True:
         with TopicReader(kafka, [topic]) as probe:
@@ -106,7 +122,10 @@ def _last(kafka: str, topic: str, wanted: int) -> dict[tuple[str, int], int]:
             for record in reader.until_end():
                 found[record.topic, record.partition].append(record.offset)
         if all(len(found[place]) == wanted or offsets[place] == starts[place] for place in ends):
-            return {place: offsets_of[0] if offsets_of else ends[place] for place, offsets_of in found.items()}
+            return {
+                place: offsets_of[0] if offsets_of else ends[place]
+                for place, offsets_of in found.items()
+            }
         back *= 4
 
 

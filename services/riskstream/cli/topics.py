@@ -20,19 +20,25 @@ def topic_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both commands take of topics that are to be made, or that are there."""
     for option in (
         click.option(
-            "--min-isr", type=click.IntRange(1, 100),
-            help="copies that must have a record before it is acknowledged [default: one less than copies]",
+            "--min-isr",
+            type=click.IntRange(1, 100),
+            help="copies that must have a record before it is acknowledged [default: one less "
+            "than copies]",
         ),
         click.option(
-            "--replication-factor", type=click.IntRange(1, 100),
-            help="copies of each topic [default: 3, or as many as there are brokers; more than that is left as it is]",
+            "--replication-factor",
+            type=click.IntRange(1, 100),
+            help="copies of each topic [default: 3, or as many as there are brokers; more than "
+            "that is left as it is]",
         ),
         click.option(
-            "--partitions", type=click.IntRange(1, 1000),
-            help=f"partitions of new topics [default: as the cluster has, else {DEFAULT_PARTITIONS}]",
+            "--partitions",
+            type=click.IntRange(1, 1000),
+            help="partitions of new topics [default: as the cluster has, else "
+            f"{DEFAULT_PARTITIONS}]",
         ),
         kafka_option,
-    ):  # fmt: skip
+    ):
         function = option(function)
     return function
 
@@ -44,7 +50,9 @@ def command() -> None:
 
 @command.command()
 @topic_options
-def plan(kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None) -> int:
+def plan(
+    kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None
+) -> int:
     """Show what apply would do; exit code 0 when nothing, 2 when something."""
     admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
     steps = admin.plan(list(topics().values()), partitions or _existing(admin), safety)
@@ -54,8 +62,11 @@ def plan(kafka: str, partitions: int | None, replication_factor: int | None, min
 
 @command.command()
 @topic_options
-def apply(kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None) -> None:
-    """Make missing topics and set declared configuration; never delete a topic, change a partition count or move copies.
+def apply(
+    kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None
+) -> None:
+    """Make missing topics and set declared configuration; never delete a topic, change a partition
+    count or move copies.
 
     Exit code 2 where something then still differs.
     """
@@ -66,24 +77,33 @@ def apply(kafka: str, partitions: int | None, replication_factor: int | None, mi
         click.echo(f"{new} schemas published in {SCHEMAS}")
     if left := [step for step in steps if step.action == "differs"]:
         raise Fatal(
-            what=f"{len(left)} differences are left that apply never mends, the first of {left[0].topic}", where=kafka,
-            do="do what each line above says, or ask for what the cluster has", exit_code=2,
-        )  # fmt: skip
+            what=f"{len(left)} differences are left that apply never mends, the first of "
+            f"{left[0].topic}",
+            where=kafka,
+            do="do what each line above says, or ask for what the cluster has",
+            exit_code=2,
+        )
 
 
 @command.command()
 @kafka_option
 def owners(kafka: str) -> None:
-    """Show which consumer group each output topic belongs to, and which store holds each group's state."""
+    """Show which consumer group each output topic belongs to, and which store holds each group's
+    state.
+    """
     admin = TopicAdmin(kafka)
     held = first_of(Claims(kafka).all())
     there = admin.partitions()
     shown = 0
     for subject, claim in sorted(held.items()):
         kind, name, *rest = subject.split(" ")
-        if kind not in ("state", "money") and (name not in there or admin.topic_ids([name])[name] != rest[0]):
+        if kind not in ("state", "money") and (
+            name not in there or admin.topic_ids([name])[name] != rest[0]
+        ):
             continue  # of a topic that was deleted
-        since = datetime.fromtimestamp(claim.claimed_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        since = datetime.fromtimestamp(claim.claimed_at / 1000, UTC).strftime(
+            "%Y-%m-%d %H:%M:%S UTC"
+        )
         click.echo(f"{kind:6} {name:28} {claim.holder:34} since {since}")
         shown += 1
     click.echo(f"{shown} owners")
@@ -93,7 +113,9 @@ def owners(kafka: str) -> None:
 @click.option("--to", "wanted", metavar="CODE", help="put it on record")
 @kafka_option
 def currency(wanted: str | None, kafka: str) -> None:
-    """Show the base currency on record; with --to set it, where nothing was summed in another one."""
+    """Show the base currency on record; with --to set it, where nothing was summed in another
+    one.
+    """
     if wanted is None:
         held = Claims(kafka).of(SUBJECT)
         click.echo(
@@ -103,7 +125,9 @@ def currency(wanted: str | None, kafka: str) -> None:
         )
         return
     before = change_currency(kafka, currency_code(wanted))
-    click.echo(f"base currency {wanted}" + (f", {before} before" if before not in (None, wanted) else ""))
+    click.echo(
+        f"base currency {wanted}" + (f", {before} before" if before not in (None, wanted) else "")
+    )
 
 
 @command.command("hand-over")
@@ -111,10 +135,14 @@ def currency(wanted: str | None, kafka: str) -> None:
 @click.option("--to", "group", required=True, help="the consumer group that writes it from now on")
 @kafka_option
 def hand_over(topic: str, group: str, kafka: str) -> None:
-    """Give an output topic to another consumer group; no process of the one it belongs to may run."""
+    """Give an output topic to another consumer group; no process of the one it belongs to may
+    run.
+    """
     admin = TopicAdmin(kafka)
     if topic not in admin.partitions():
-        raise Fatal(what=f"no topic {topic}", where=kafka, do="see `riskstream topics owners`", exit_code=2)
+        raise Fatal(
+            what=f"no topic {topic}", where=kafka, do="see `riskstream topics owners`", exit_code=2
+        )
     claims = Claims(kafka)
     stand = claims.all()
     held = first_of(stand)
@@ -126,12 +154,17 @@ def hand_over(topic: str, group: str, kafka: str) -> None:
     running = admin.groups_by_members()
     if still := [each for each in before if each != group and running.get(each, False)]:
         raise Fatal(
-            what=f"processes of group {still[0]} still run, and {topic} is theirs", where=kafka,
-            do="stop them, wait until `riskstream topics hand-over` agrees, then start those of the other group", exit_code=2,
-        )  # fmt: skip
+            what=f"processes of group {still[0]} still run, and {topic} is theirs",
+            where=kafka,
+            do="stop them, wait until `riskstream topics hand-over` agrees, then start those "
+            "of the other group",
+            exit_code=2,
+        )
     for subject in subjects:
         claims.hand_over(subject, group)
-    click.echo(f"{topic} belongs to {group} now" + (f", to {', '.join(before)} before" if before else ""))
+    click.echo(
+        f"{topic} belongs to {group} now" + (f", to {', '.join(before)} before" if before else "")
+    )
 
 
 def _safety(replication_factor: int | None, min_isr: int | None) -> Safety | None:

@@ -32,37 +32,75 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
 @click.option(
-    "--protocol", type=click.Choice(["own", "handbook"]), default="own", show_default=True,
+    "--protocol",
+    type=click.Choice(["own", "handbook"]),
+    default="own",
+    show_default=True,
     help="own: the last quarter validates. handbook: the public book's training and test weeks",
-)  # fmt: skip
-@click.option("--validate", is_flag=True, help="with --protocol handbook: its validation weeks as well")
+)
+@click.option(
+    "--validate", is_flag=True, help="with --protocol handbook: its validation weeks as well"
+)
 @features_option("--features")
 @click.option("--trees", type=click.IntRange(1, 5000), default=200, show_default=True)
 @click.option(
-    "--review-budget", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True, help="share not approved"
+    "--review-budget",
+    type=click.FloatRange(0.0001, 0.5),
+    default=0.01,
+    show_default=True,
+    help="share not approved",
 )
 @click.option(
-    "--block-budget", type=click.FloatRange(0.0001, 0.5), default=0.002, show_default=True, help="share blocked"
+    "--block-budget",
+    type=click.FloatRange(0.0001, 0.5),
+    default=0.002,
+    show_default=True,
+    help="share blocked",
 )
-@click.option("--review-cost", type=click.FloatRange(0), help="cost of a review, major units; sets thresholds by cost")
-@click.option("--block-cost", type=click.FloatRange(0), help="cost of a genuine transaction blocked, major units")
 @click.option(
-    "--booster", type=click.Choice(BOOSTERS), default="lightgbm", show_default=True, help="xgboost: extra `xgboost`"
+    "--review-cost",
+    type=click.FloatRange(0),
+    help="cost of a review, major units; sets thresholds by cost",
+)
+@click.option(
+    "--block-cost",
+    type=click.FloatRange(0),
+    help="cost of a genuine transaction blocked, major units",
+)
+@click.option(
+    "--booster",
+    type=click.Choice(BOOSTERS),
+    default="lightgbm",
+    show_default=True,
+    help="xgboost: extra `xgboost`",
 )
 @click.option(
     "--stage2",
     type=click.Choice(VARIANTS),
-    help="train a second stage too, a neural student for the uncertain band; it is on only where it gains",
+    help="train a second stage too, a neural student for the uncertain band; it is on only "
+    "where it gains",
 )
 def command(
-    data: Path, out: Path, protocol: str, validate: bool, features: FeatureSet, trees: int, review_budget: float,
-    block_budget: float, review_cost: float | None, block_cost: float | None, booster: str, stage2: str | None,
-) -> None:  # fmt: skip
-    """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write the model's card.
+    data: Path,
+    out: Path,
+    protocol: str,
+    validate: bool,
+    features: FeatureSet,
+    trees: int,
+    review_budget: float,
+    block_budget: float,
+    review_cost: float | None,
+    block_cost: float | None,
+    booster: str,
+    stage2: str | None,
+) -> None:
+    """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write
+    the model's card.
 
-    The last quarter of the rows is held out: half of it stops the training and calibrates, half sets thresholds and measures.
-    Thresholds come from the alert budgets. With both --review-cost and --block-cost, the thresholds with the lowest total
-    cost are chosen; a missed fraud costs its amount.
+    The last quarter of the rows is held out: half of it stops the training and calibrates, half
+    sets thresholds and measures. Thresholds come from the alert budgets. With both --review-cost
+    and --block-cost, the thresholds with the lowest total cost are chosen; a missed fraud costs its
+    amount.
     """
     if (review_cost is None) != (block_cost is None):
         raise click.UsageError("give --review-cost and --block-cost, or neither")
@@ -80,7 +118,9 @@ def command(
     costs = None
     if review_cost is not None and block_cost is not None:
         currency = rows.base_currency
-        costs = Costs(review_minor=minor_of(review_cost, currency), block_minor=minor_of(block_cost, currency))
+        costs = Costs(
+            review_minor=minor_of(review_cost, currency), block_minor=minor_of(block_cost, currency)
+        )
     settings = FitSettings(
         trees=trees,
         review_budget=review_budget,
@@ -91,12 +131,16 @@ def command(
     )
     metrics = train(rows, features, settings, out, bar)
     for name, value in metrics.items():
-        click.echo(f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}")
+        click.echo(
+            f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}"
+        )
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
 
 
 def _handbook(data: Path, out: Path, validate: bool) -> None:
-    """Each variant's figures, and in `out`/<variant> its model, scores and labels for `riskstream evaluate`."""
+    """Each variant's figures, and in `out`/<variant> its model, scores and labels for `riskstream
+    evaluate`.
+    """
     read = read_transactions(data, is_labelled=True)
     labels = labels_of(read)
     for tested in run(read, click.echo, validate=validate):
@@ -108,13 +152,18 @@ def _handbook(data: Path, out: Path, validate: bool) -> None:
             "base_amount_minor": read.columns.base_amount_minor[rows],
             "score": tested.scores,
         }
-        known = {name: scores[name] for name in ("customer_id", "transaction_id")} | {"is_fraud": labels[rows]}
+        known = {name: scores[name] for name in ("customer_id", "transaction_id")} | {
+            "is_fraud": labels[rows]
+        }
         with whole_folder(folder) as partial:
             (partial / "model.onnx").write_bytes(tested.onnx)
             write_parquet(partial / "scores.parquet", pa.table(scores), "train", private=True)
             write_parquet(partial / "labels.parquet", pa.table(known), "train", private=True)
             (partial / "figures.json").write_text(json.dumps(tested.figures, indent=1) + "\n")
-        click.echo(f"{tested.variant.name}: test week, {len(rows):,} rows with {int(labels[rows].sum())} frauds")
+        click.echo(
+            f"{tested.variant.name}: test week, {len(rows):,} rows with "
+            f"{int(labels[rows].sum())} frauds"
+        )
         for name, value in tested.figures.items():
             click.echo(f"  {name:22} {value:.4f}")
     click.echo(f"models, scores and labels in {out}")
@@ -123,4 +172,6 @@ def _handbook(data: Path, out: Path, validate: bool) -> None:
 def _is_book_folder(folder: Path) -> bool:
     """True where a folder holds variants of the book's protocol and nothing else."""
     held = {each.name: {file.name for file in each.iterdir()} for each in folder.iterdir()}
-    return set(held) <= {each.name for each in BOOK_VARIANTS} and all(files <= BOOK_FILES for files in held.values())
+    return set(held) <= {each.name for each in BOOK_VARIANTS} and all(
+        files <= BOOK_FILES for files in held.values()
+    )

@@ -25,11 +25,13 @@ def main() -> int:
         gateway = Gateway(settings, rates, SystemClock(), metrics, process.tracer)
         server = http_server(gateway.app(lambda: server.is_draining), settings, metrics)
         compile_all()
-        stop_event()  # uvicorn drains on a signal, then raises it again: that must not end us before our own end
+        # uvicorn drains on a signal, then raises it again: that must not end us before our own end
+        stop_event()
         process.serve(
             lambda: server.run(sockets=[listening]),
-            is_alive=lambda: gateway.is_alive, is_ready=lambda: gateway.is_ready and not server.is_draining,
-        )  # fmt: skip
+            is_alive=lambda: gateway.is_alive,
+            is_ready=lambda: gateway.is_ready and not server.is_draining,
+        )
         return 0 if server.started else 1
 
 

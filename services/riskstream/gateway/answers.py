@@ -18,11 +18,15 @@ Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 def answer(problem: Problem) -> Response:
     """A problem as a response."""
     body = msgspec.json.encode(problem.body())
-    return Response(body, problem.status, dict(problem.headers), media_type="application/problem+json")
+    return Response(
+        body, problem.status, dict(problem.headers), media_type="application/problem+json"
+    )
 
 
 def problem_handlers(metrics: GatewayMetrics) -> Handlers:
-    """Starlette's `exception_handlers`. Problems are counted; what nobody expected is raised on, to the edge."""
+    """Starlette's `exception_handlers`. Problems are counted; what nobody expected is raised on, to
+    the edge.
+    """
 
     async def on_problem(_: Request, problem: Exception) -> Response:
         assert isinstance(problem, Problem)
@@ -36,8 +40,12 @@ def problem_handlers(metrics: GatewayMetrics) -> Handlers:
             return Response(status_code=204, headers=headers)
         detail = f"allowed: {headers['Allow']}" if "Allow" in headers else ROUTES
         found = Problem(
-            status=error.status_code, code="http", title=str(error.detail), detail=detail, headers=tuple(headers.items())
-        )  # fmt: skip
+            status=error.status_code,
+            code="http",
+            title=str(error.detail),
+            detail=detail,
+            headers=tuple(headers.items()),
+        )
         return await on_problem(request, found)
 
     async def on_failure(request: Request, _: Exception) -> Response:
@@ -46,4 +54,9 @@ def problem_handlers(metrics: GatewayMetrics) -> Handlers:
     async def on_disconnect(_: Request, __: Exception) -> Response:
         return Response(status_code=499)  # nobody reads it; the metrics do
 
-    return {Problem: on_problem, HTTPException: on_http, ClientDisconnect: on_disconnect, Exception: on_failure}
+    return {
+        Problem: on_problem,
+        HTTPException: on_http,
+        ClientDisconnect: on_disconnect,
+        Exception: on_failure,
+    }

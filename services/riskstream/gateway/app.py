@@ -39,12 +39,23 @@ class Gateway:
     """State of a running gateway: producer, waiters, metrics."""
 
     def __init__(
-        self, settings: GatewaySettings, rates: Rates, clock: Clock, metrics: GatewayMetrics, tracer: Tracer = NO_TRACER
-    ) -> None:  # fmt: skip
+        self,
+        settings: GatewaySettings,
+        rates: Rates,
+        clock: Clock,
+        metrics: GatewayMetrics,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:
         self._settings, self._rates, self._clock, self._metrics = settings, rates, clock, metrics
         self._tracer = tracer
-        self._reading, self._sending, self._scoring = map(metrics.stage_seconds.labels, ("read", "send", "wait"))
-        self._transactions, self._answers, self._labels = codec("transaction.v1"), codec("answer.v1"), codec("label.v1")
+        self._reading, self._sending, self._scoring = map(
+            metrics.stage_seconds.labels, ("read", "send", "wait")
+        )
+        self._transactions, self._answers, self._labels = (
+            codec("transaction.v1"),
+            codec("answer.v1"),
+            codec("label.v1"),
+        )
         self._producer: AwaitedProducer | None = None
         self._waiters: ScoreWaiters | None = None
 
@@ -60,13 +71,18 @@ class Gateway:
     def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
         """The ASGI application. While it `is_draining`, each answer is a connection's last."""
         posted: dict[str, Handler] = {
-            "/v1/transactions": self._accept, "/v1/decisions": self._decide, "/v1/labels": self._label,
-        }  # fmt: skip
+            "/v1/transactions": self._accept,
+            "/v1/decisions": self._decide,
+            "/v1/labels": self._label,
+        }
         app = Starlette(
-            routes=[*(Route(path, handler, methods=["POST"]) for path, handler in posted.items()), *registry.routes()],
+            routes=[
+                *(Route(path, handler, methods=["POST"]) for path, handler in posted.items()),
+                *registry.routes(),
+            ],
             lifespan=self._lifespan,
             exception_handlers=problem_handlers(self._metrics),
-        )  # fmt: skip
+        )
         app.router.redirect_slashes = False  # a redirect would name whatever host the caller names
         names = {path: path.removeprefix("/v1/") for path in posted}
         return Edge(app, names, self._metrics, self._tracer, is_draining)
@@ -85,7 +101,14 @@ class Gateway:
         """POST /v1/transactions: 202 once the broker has the record."""
         transaction = await self._transaction(request)
         partition, offset = await self._send(transaction, request.state.trace)
-        return _json(202, {"transaction_id": transaction.transaction_id, "partition": partition, "offset": offset})
+        return _json(
+            202,
+            {
+                "transaction_id": transaction.transaction_id,
+                "partition": partition,
+                "offset": offset,
+            },
+        )
 
     async def _label(self, request: Request) -> Response:
         """POST /v1/labels: 202 once the broker has the record."""
@@ -93,11 +116,15 @@ class Gateway:
             body = await read_body(request, self._settings.max_body_bytes)
             label = read_label(body, self._clock.now_ms(), self._rates.base)
         trace = request.state.trace
-        partition, offset = await self._put("labels.v1", label.customer_id, self._labels.encode(label), trace)
+        partition, offset = await self._put(
+            "labels.v1", label.customer_id, self._labels.encode(label), trace
+        )
         return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})
 
     async def _decide(self, request: Request) -> Response:
-        """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4 record the answer."""
+        """POST /v1/decisions: 1 wait for the score, 2 send, 3 answer or 504 at the deadline, 4
+        record the answer.
+        """
         started = self._clock.monotonic()
         deadline_ms = deadline_ms_of(request, self._settings)
         transaction = await self._transaction(request)
@@ -111,7 +138,9 @@ class Gateway:
         place: tuple[int, int] | None = None
         score: dict[str, Any] | None = None
         try:
-            async with asyncio.timeout(max(deadline_ms / 1000 - (self._clock.monotonic() - started), 0)):
+            async with asyncio.timeout(
+                max(deadline_ms / 1000 - (self._clock.monotonic() - started), 0)
+            ):
                 place = await self._send(transaction, trace)
                 self._waiters.sent(*ids, future, place)
                 with self._scoring.time():
@@ -123,16 +152,21 @@ class Gateway:
             self._metrics.waiting.set(len(self._waiters))
         elapsed_ms = (self._clock.monotonic() - started) * 1000
         if score is not None:
-            self._metrics.event_age_seconds.observe(max(score["read_at_ns"] / 1e9 - score["src_appended_at"] / 1e3, 0))
+            self._metrics.event_age_seconds.observe(
+                max(score["read_at_ns"] / 1e9 - score["src_appended_at"] / 1e3, 0)
+            )
             if trace is not None:
                 trace.scored(score)
         self._record(transaction, score, place, deadline_ms, elapsed_ms, trace)
         if score is None:
             raise Problem(
-                status=504, code="deadline", title="No decision within the deadline",
-                detail=f"{deadline_ms} ms have passed; the decision may still come: read scores.v1, or ask again with the same id",
+                status=504,
+                code="deadline",
+                title="No decision within the deadline",
+                detail=f"{deadline_ms} ms have passed; the decision may still come: read "
+                "scores.v1, or ask again with the same id",
                 more=(("transaction_id", transaction.transaction_id),),
-            )  # fmt: skip
+            )
         if score["verdict"] == "REJECTED":
             raise rejected(score)
         return _json(200, _answer(transaction, score, elapsed_ms))
@@ -140,14 +174,18 @@ class Gateway:
     async def _transaction(self, request: Request) -> Transaction:
         with self._reading.time():
             return read_transaction(
-                await read_body(request, self._settings.max_body_bytes), self._rates, self._clock.now_ms()
+                await read_body(request, self._settings.max_body_bytes),
+                self._rates,
+                self._clock.now_ms(),
             )
 
     async def _send(self, transaction: Transaction, trace: RequestTrace | None) -> tuple[int, int]:
         frame = self._transactions.encode(transaction)
         return await self._put("transactions.v1", transaction.customer_id, frame, trace)
 
-    async def _put(self, topic: str, key: str, frame: bytes, trace: RequestTrace | None) -> tuple[int, int]:
+    async def _put(
+        self, topic: str, key: str, frame: bytes, trace: RequestTrace | None
+    ) -> tuple[int, int]:
         assert self._producer is not None
         context, started_ns = trace.sending() if trace else None, time.time_ns()
         place: tuple[int, int] | None = None
@@ -176,7 +214,11 @@ class Gateway:
         answer = {
             "transaction_id": transaction.transaction_id,
             "customer_id": transaction.customer_id,
-            "outcome": "TIMED_OUT" if score is None else "REJECTED" if score["verdict"] == "REJECTED" else "DECIDED",
+            "outcome": "TIMED_OUT"
+            if score is None
+            else "REJECTED"
+            if score["verdict"] == "REJECTED"
+            else "DECIDED",
             "decision": score["decision"] if score else None,
             "score": score["score"] if score else None,
             "src_partition": place[0] if place else None,
@@ -190,7 +232,9 @@ class Gateway:
             "answers.v1",
             transaction.customer_id.encode(),
             self._answers.encode(answer),
-            lambda why: log.error("answer not recorded", transaction_id=transaction.transaction_id, why=why, **logged),
+            lambda why: log.error(
+                "answer not recorded", transaction_id=transaction.transaction_id, why=why, **logged
+            ),
             trace.context if trace else None,
         )
 

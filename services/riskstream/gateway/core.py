@@ -1,4 +1,6 @@
-"""The gateway's core: a request's bytes to a transaction or a label of the contract, or a Problem. Pure."""
+"""The gateway's core: a request's bytes to a transaction or a label of the contract, or a Problem.
+Pure.
+"""
 
 from typing import Any
 
@@ -11,36 +13,54 @@ from riskstream.gateway.rates import Rates
 
 
 def read_label(body: bytes, now_ms: int, base: str = "EUR") -> Label:
-    """The label in a body, known now and its loss in the base currency where it does not say; Problem with all that is wrong."""
+    """The label in a body, known now and its loss in the base currency where it does not say;
+    Problem with all that is wrong.
+    """
     values, faults = _read("label.v1", ("known_at", "base_currency"), body, now_ms)
-    if all(fault.path != "$.base_currency" for fault in faults) and values.setdefault("base_currency", base) != base:
+    if (
+        all(fault.path != "$.base_currency" for fault in faults)
+        and values.setdefault("base_currency", base) != base
+    ):
         faults.append(_other_base(values["base_currency"], base, base))
     known_at = values.setdefault("known_at", now_ms)
     occurred_at = values.get("occurred_at")
     is_right = all(fault.path != "$.known_at" for fault in faults)
     if is_right and occurred_at is not None and known_at < occurred_at:
         detail = f"{known_at} is before the transaction ({occurred_at})"
-        faults.append(Fault(path="$.known_at", code="bad-time", detail=detail, allowed="occurred_at or later"))
+        faults.append(
+            Fault(path="$.known_at", code="bad-time", detail=detail, allowed="occurred_at or later")
+        )
     if faults:
         raise invalid(faults)
     return Label(**values)
 
 
 def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
-    """The transaction in a body, its base amount filled in where it has none; Problem with all that is wrong."""
-    values, faults = _read("transaction.v1", ("base_amount_minor", "base_currency", "rates_version"), body, now_ms)
+    """The transaction in a body, its base amount filled in where it has none; Problem with all that
+    is wrong.
+    """
+    values, faults = _read(
+        "transaction.v1", ("base_amount_minor", "base_currency", "rates_version"), body, now_ms
+    )
     values |= _base(values, rates, faults)
     if values.get("corrects") is not None and values["corrects"] == values.get("transaction_id"):
         detail = "it is the transaction's own transaction_id"
         faults.append(
-            Fault(path="$.corrects", code="corrects-itself", detail=detail, allowed="the id of another one, or nothing")
+            Fault(
+                path="$.corrects",
+                code="corrects-itself",
+                detail=detail,
+                allowed="the id of another one, or nothing",
+            )
         )
     if faults:
         raise invalid(faults)
     return Transaction(**values)
 
 
-def _read(name: str, filled: tuple[str, ...], body: bytes, now_ms: int) -> tuple[dict[str, Any], list[Fault]]:
+def _read(
+    name: str, filled: tuple[str, ...], body: bytes, now_ms: int
+) -> tuple[dict[str, Any], list[Fault]]:
     try:
         return door(name, filled).read(body, now_ms)
     except Unreadable as error:
@@ -60,13 +80,20 @@ def _other_base(given: str, base: str, allowed: str) -> Fault:
 
 
 def _base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> dict[str, Any]:
-    """Base amount, currency and rates version by the gateway's rates, nothing where the caller gives them; adds to `faults`."""
+    """Base amount, currency and rates version by the gateway's rates, nothing where the caller
+    gives them; adds to `faults`.
+    """
     wrong = {fault.path for fault in faults}
     if "base_amount_minor" in values:
         if "base_currency" not in values and "$.base_currency" not in wrong:
             detail = "base_amount_minor is given without base_currency"
             faults.append(
-                Fault(path="$.base_currency", code="missing-field", detail=detail, allowed="give both or none")
+                Fault(
+                    path="$.base_currency",
+                    code="missing-field",
+                    detail=detail,
+                    allowed="give both or none",
+                )
             )
         _check_base(values, rates, faults)
         return {}
@@ -76,8 +103,13 @@ def _base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> dict[str
     currency = values["currency"]
     if currency not in rates.factors:
         detail = f"there is no rate for {currency}; give base_amount_minor"
-        allowed = f"one of {', '.join(sorted(rates.factors))}, or any with base_amount_minor and base_currency"
-        faults.append(Fault(path="$.currency", code="unknown-currency", detail=detail, allowed=allowed))
+        allowed = (
+            f"one of {', '.join(sorted(rates.factors))}, or any with base_amount_minor and "
+            "base_currency"
+        )
+        faults.append(
+            Fault(path="$.currency", code="unknown-currency", detail=detail, allowed=allowed)
+        )
         return {}
     if "amount_minor" not in values:
         return {}
@@ -85,7 +117,12 @@ def _base(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> dict[str
     if base > MAX_AMOUNT_MINOR:
         detail = f"it is {base} in {rates.base} minor units, 10^13 at most"
         faults.append(
-            Fault(path="$.amount_minor", code="invalid-field", detail=detail, allowed="at most 10^13 in the base")
+            Fault(
+                path="$.amount_minor",
+                code="invalid-field",
+                detail=detail,
+                allowed="at most 10^13 in the base",
+            )
         )
     version = rates.version if currency != rates.base else ""
     return {"base_amount_minor": base, "base_currency": rates.base, "rates_version": version}

@@ -1,4 +1,6 @@
-"""Around every route: the request's id, its trace, its metrics, and what to do with an exception nobody expected."""
+"""Around every route: the request's id, its trace, its metrics, and what to do with an exception
+nobody expected.
+"""
 
 import re
 import secrets
@@ -18,11 +20,18 @@ _REGISTRY = ("/schemas", "/subjects")
 
 
 class Edge:
-    """The ASGI application around `app`. `routes`: the paths of POST routes and their names in metrics."""
+    """The ASGI application around `app`. `routes`: the paths of POST routes and their names in
+    metrics.
+    """
 
     def __init__(
-        self, app: ASGIApp, routes: dict[str, str], metrics: GatewayMetrics, tracer: Tracer, is_draining: Callable[[], bool]
-    ) -> None:  # fmt: skip
+        self,
+        app: ASGIApp,
+        routes: dict[str, str],
+        metrics: GatewayMetrics,
+        tracer: Tracer,
+        is_draining: Callable[[], bool],
+    ) -> None:
         self._app, self._routes, self._metrics, self._tracer = app, routes, metrics, tracer
         self._is_draining = is_draining
 
@@ -34,7 +43,9 @@ class Edge:
         answer = _Answer(send, request_id_of(scope["headers"]), is_last=self._is_draining())
         trace = None
         if path in self._routes:
-            trace = RequestTrace.begin(self._tracer, path, _header(scope["headers"], b"traceparent"))
+            trace = RequestTrace.begin(
+                self._tracer, path, _header(scope["headers"], b"traceparent")
+            )
         scope.setdefault("state", {}).update(trace=trace, request_id=answer.request_id.decode())
         if trace is None:
             await self._answered(scope, receive, answer)
@@ -46,14 +57,22 @@ class Edge:
         route = self._routes.get(path) or ("registry" if path.startswith(_REGISTRY) else "other")
         self._metrics.requests.labels(route=route, status=str(answer.status)).inc()
         exemplar = {"trace_id": trace.context.trace_id} if trace else None
-        self._metrics.request_seconds.labels(route=route).observe(time.perf_counter() - started, exemplar)
+        self._metrics.request_seconds.labels(route=route).observe(
+            time.perf_counter() - started, exemplar
+        )
 
     async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._app(scope, receive, answer.send)
-        except Exception:  # the edge of the loop: one line, counted; Starlette has sent the answer of `answers`
+        except Exception:
+            # the edge of the loop: one line, counted; Starlette has sent the answer of `answers`
             request_id = answer.request_id.decode()
-            log.exception("request failed", path=scope["path"][:200], method=scope["method"], request_id=request_id)
+            log.exception(
+                "request failed",
+                path=scope["path"][:200],
+                method=scope["method"],
+                request_id=request_id,
+            )
             self._metrics.problems.labels(problem="internal").inc()
 
 
@@ -74,7 +93,9 @@ class _Answer:
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The caller's X-Request-Id where it has 1 to 128 characters that a log line can hold, else a new one."""
+    """The caller's X-Request-Id where it has 1 to 128 characters that a log line can hold, else a
+    new one.
+    """
     for name, value in headers:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return value

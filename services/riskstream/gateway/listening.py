@@ -1,4 +1,6 @@
-"""The gateway's port: taken before anything else is done, served once everything behind it works."""
+"""The gateway's port: taken before anything else is done, served once everything behind it
+works.
+"""
 
 import socket
 
@@ -6,7 +8,9 @@ from riskstream.runtime.errors import Fatal
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that is bound and does not listen yet, so that nobody connects too early. Fatal where it is taken."""
+    """A socket that is bound and does not listen yet, so that nobody connects too early. Fatal
+    where it is taken.
+    """
     try:
         kind, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][::4]
         found = socket.socket(kind, socket.SOCK_STREAM)

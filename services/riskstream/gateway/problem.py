@@ -1,4 +1,6 @@
-"""Problem details (RFC 9457): every refusal says what is wrong, where in the body, and what to do."""
+"""Problem details (RFC 9457): every refusal says what is wrong, where in the body, and what to
+do.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +10,9 @@ from riskstream.domain.contracts.door import MAX_FAULTS, Fault
 
 @dataclass(eq=False, kw_only=True)
 class Problem(Exception):
-    """One refusal. `errors` are the parts of the body that are wrong, none where it is not about the body."""
+    """One refusal. `errors` are the parts of the body that are wrong, none where it is not about
+    the body.
+    """
 
     status: int
     code: str
@@ -33,7 +37,9 @@ class Problem(Exception):
 
 
 def invalid(faults: list[Fault]) -> Problem:
-    """400: the body is not what the route takes. The code is the faults' own where they share one, else `invalid-body`."""
+    """400: the body is not what the route takes. The code is the faults' own where they share one,
+    else `invalid-body`.
+    """
     codes = {fault.code for fault in faults}
     detail = faults[0].detail
     if len(faults) > 1:
@@ -41,49 +47,75 @@ def invalid(faults: list[Fault]) -> Problem:
         named = ", ".join(paths[:10]) + (", …" if len(paths) > 10 else "")
         detail = f"{len(faults)} things are wrong, see errors: {named}"
     return Problem(
-        status=400, code=codes.pop() if len(codes) == 1 else "invalid-body", title="The body is not valid", detail=detail,
+        status=400,
+        code=codes.pop() if len(codes) == 1 else "invalid-body",
+        title="The body is not valid",
+        detail=detail,
         errors=tuple(faults[:MAX_FAULTS]),
-    )  # fmt: skip
+    )
 
 
 def too_large(most: int) -> Problem:
     """413: the body has more bytes than the gateway takes."""
     detail = f"{most} bytes at most; send one record"
     return Problem(
-        status=413, code="body-too-large", title="The body is too large", detail=detail,
-        errors=(Fault(path="$", code="body-too-large", detail=detail),), headers=(("Connection", "close"),),
-    )  # fmt: skip
+        status=413,
+        code="body-too-large",
+        title="The body is too large",
+        detail=detail,
+        errors=(Fault(path="$", code="body-too-large", detail=detail),),
+        headers=(("Connection", "close"),),
+    )
 
 
 def busy(detail: str, code: str = "unavailable") -> Problem:
     """503: the same request may be taken in a moment."""
     return Problem(
-        status=503, code=code, title="It was not taken", detail=f"{detail}; try again",
+        status=503,
+        code=code,
+        title="It was not taken",
+        detail=f"{detail}; try again",
         headers=(("Retry-After", "1"),),
-    )  # fmt: skip
+    )
 
 
 def rejected(score: dict[str, Any]) -> Problem:
-    """What the scorer's rejection means to the caller: 409 where the id was used with another body, else 422."""
+    """What the scorer's rejection means to the caller: 409 where the id was used with another body,
+    else 422.
+    """
     reason = score["reason"]
     more = (("transaction_id", score["transaction_id"]), ("reason", reason))
     if reason == "id_reused":
-        detail = "a transaction of this customer had it within the last day; give another id, or send the same body"
+        detail = (
+            "a transaction of this customer had it within the last day; give another id, or "
+            "send the same body"
+        )
         return Problem(
-            status=409, code="id-reused", title="The transaction id was used with another body", detail=detail, more=more,
+            status=409,
+            code="id-reused",
+            title="The transaction id was used with another body",
+            detail=detail,
+            more=more,
             errors=(Fault(path="$.transaction_id", code="id-reused", detail=detail),),
-        )  # fmt: skip
+        )
     detail = f"the reason is {reason}; see docs/rejects.md"
     return Problem(
-        status=422, code="rejected", title="The scorer rejected it", detail=detail, more=more,
+        status=422,
+        code="rejected",
+        title="The scorer rejected it",
+        detail=detail,
+        more=more,
         errors=(Fault(path="$", code="rejected", detail=detail),),
-    )  # fmt: skip
+    )
 
 
 def failed(request_id: str) -> Problem:
     """500: an exception that nobody expected; the log has it under the request's id."""
     return Problem(
-        status=500, code="internal", title="The gateway failed",
-        detail="the fault is ours: try again with the same ids, and tell us the request id where it stays",
+        status=500,
+        code="internal",
+        title="The gateway failed",
+        detail="the fault is ours: try again with the same ids, and tell us the request id where "
+        "it stays",
         more=(("request_id", request_id),),
-    )  # fmt: skip
+    )

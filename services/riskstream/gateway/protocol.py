@@ -1,7 +1,8 @@
 """HTTP/1.1 on one connection, with bounds on size, time and number.
 
-uvicorn's own protocol on httptools bounds neither a request's head nor the time to receive it (its issue 157; h11 bounds the
-head alone, and is slower), and closes without reading on, which can take its answer away from who is still sending.
+uvicorn's own protocol on httptools bounds neither a request's head nor the time to receive it (its
+issue 157; h11 bounds the head alone, and is slower), and closes without reading on, which can take
+its answer away from who is still sending.
 """
 
 import asyncio
@@ -28,7 +29,9 @@ _FRAMING = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of connections: how many, the bytes of a request's head and body, and the seconds until a request has arrived."""
+    """Of connections: how many, the bytes of a request's head and body, and the seconds until a
+    request has arrived.
+    """
 
     max_connections: int
     max_head_bytes: int
@@ -37,7 +40,9 @@ class Limits:
 
 
 class Lingering:
-    """A transport whose `close` is the protocol's: it lets the peer finish sending, so that the answer arrives."""
+    """A transport whose `close` is the protocol's: it lets the peer finish sending, so that the
+    answer arrives.
+    """
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self._transport = transport
@@ -55,7 +60,9 @@ class Lingering:
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. `on_refused` is told of each request that ends here, before any route."""
 
-    def __init__(self, *, limits: Limits, on_refused: Callable[[Problem], None], **kwargs: Any) -> None:
+    def __init__(
+        self, *, limits: Limits, on_refused: Callable[[Problem], None], **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._limits, self._on_refused = limits, on_refused
         self._left = limits.max_head_bytes
@@ -112,7 +119,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.send_400_response(str(error))
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Java's client asks for HTTP/2 with its first request. httptools drops that one's body, so it is parsed again without."""
+        """Java's client asks for HTTP/2 with its first request. httptools drops that one's body, so
+        it is parsed again without.
+        """
         self._is_upgrade = False
         self.parser = httptools.HttpRequestParser(self)
         kept = [(name, value) for name, value in self.headers if name not in _UPGRADE]
@@ -122,7 +131,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What httptools cannot parse, in the shape of every other problem."""
-        self._refuse(self._cause or _problem(400, "malformed-request", "The request is not HTTP", msg))
+        self._refuse(
+            self._cause or _problem(400, "malformed-request", "The request is not HTTP", msg)
+        )
 
     def on_message_begin(self) -> None:
         self._in_message, self._left = True, self._limits.max_head_bytes
@@ -168,18 +179,32 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stalled = None
 
     def _is_quiet(self) -> bool:
-        """Whether nothing is due on either side: only line ends came, which stopped uvicorn's own timer."""
-        return (self.cycle is None or self.cycle.response_complete) and self.timeout_keep_alive_task is None
+        """Whether nothing is due on either side: only line ends came, which stopped uvicorn's own
+        timer.
+        """
+        return (
+            self.cycle is None or self.cycle.response_complete
+        ) and self.timeout_keep_alive_task is None
 
     def _too_long(self) -> Problem:
         most = self._limits.max_head_bytes
         if self.cycle is not None and self.cycle.more_body:
             return _problem(
-                413, "body-too-large", "The body is too large", f"{self._limits.max_body_bytes} bytes at most"
+                413,
+                "body-too-large",
+                "The body is too large",
+                f"{self._limits.max_body_bytes} bytes at most",
             )
         if self._in_message and not self.headers:
-            return _problem(414, "target-too-long", "The target is too long", f"{most} bytes at most, with the headers")
-        return _problem(431, "headers-too-large", "The headers are too large", f"{most} bytes at most")
+            return _problem(
+                414,
+                "target-too-long",
+                "The target is too long",
+                f"{most} bytes at most, with the headers",
+            )
+        return _problem(
+            431, "headers-too-large", "The headers are too large", f"{most} bytes at most"
+        )
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem after what is due before it, and read no more requests."""
@@ -202,7 +227,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _close(self) -> None:
-        """Close once the answer has left; where the peer may still be sending, read on for a while first."""
+        """Close once the answer has left; where the peer may still be sending, read on for a while
+        first.
+        """
         if self._lingering.is_closing():
             return
         self._lingering.is_ending = True
@@ -229,7 +256,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._arm(seconds)
         elif self._in_message:
             detail = f"{seconds:g} s have passed and the request is not complete"
-            self._refuse(_problem(408, "slow-request", "The request did not arrive in time", detail))
+            self._refuse(
+                _problem(408, "slow-request", "The request did not arrive in time", detail)
+            )
         else:
             self.transport.close()
 
@@ -244,6 +273,13 @@ def _problem(status: int, code: str, title: str, detail: str) -> Problem:
 
 def _answer(problem: Problem) -> bytes:
     body = msgspec.json.encode(problem.body())
-    headers = [*problem.headers, ("content-type", "application/problem+json"), ("content-length", str(len(body)))]
-    lines = [f"{name.lower()}: {value}\r\n".encode() for name, value in [*headers, ("connection", "close")]]
+    headers = [
+        *problem.headers,
+        ("content-type", "application/problem+json"),
+        ("content-length", str(len(body))),
+    ]
+    lines = [
+        f"{name.lower()}: {value}\r\n".encode()
+        for name, value in [*headers, ("connection", "close")]
+    ]
     return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])

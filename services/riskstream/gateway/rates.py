@@ -1,4 +1,6 @@
-"""Exchange rates: an amount in its currency to minor units of the base currency, exactly, half to even."""
+"""Exchange rates: an amount in its currency to minor units of the base currency, exactly, half to
+even.
+"""
 
 import re
 from dataclasses import dataclass
@@ -25,18 +27,26 @@ class Rates:
 
     def to_base(self, amount_minor: int, currency: str) -> int:
         """Amount in minor units of the base currency; KeyError for a currency without a rate."""
-        return int(_CONTEXT.multiply(amount_minor, self.factors[currency]).to_integral_value(context=_CONTEXT))
+        return int(
+            _CONTEXT.multiply(amount_minor, self.factors[currency]).to_integral_value(
+                context=_CONTEXT
+            )
+        )
 
 
 def read_rates(path: Path | None, base_currency: str | None = None) -> Rates:
-    """Rates of a file, or the reference rates that ship; Fatal where they are not to `base_currency`."""
+    """Rates of a file, or the reference rates that ship; Fatal where they are not to
+    `base_currency`.
+    """
     path = path or Path(__file__).with_name("rates.yaml")
     rates = _read(path)
     if base_currency not in (None, rates.base):
         raise Fatal(
-            what=f"the rates are to {rates.base}, base_currency is {base_currency}", where=str(path),
-            do=f"give --rates whose base is {base_currency}, written like gateway/rates.yaml", exit_code=2,
-        )  # fmt: skip
+            what=f"the rates are to {rates.base}, base_currency is {base_currency}",
+            where=str(path),
+            do=f"give --rates whose base is {base_currency}, written like gateway/rates.yaml",
+            exit_code=2,
+        )
     return rates
 
 
@@ -47,11 +57,21 @@ def _read(path: Path) -> Rates:
         if per_base[data["base"]] != 1:
             raise ValueError(f"{data['base']} is the base, and its per_base is not 1")
         factors = {
-            code: _CONTEXT.divide(Decimal(1).scaleb(digits_of(data["base"]) - digits_of(code)), each)
+            code: _CONTEXT.divide(
+                Decimal(1).scaleb(digits_of(data["base"]) - digits_of(code)), each
+            )
             for code, each in per_base.items()
         }
         return Rates(version=str(data["version"]), base=str(data["base"]), factors=factors)
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (
+        OSError,
+        yaml.YAMLError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        InvalidOperation,
+    ) as error:
         has_words = isinstance(error, OSError | yaml.YAMLError | ValueError)
         raise Fatal(
             what=f"the rates cannot be read: {cause(error) if has_words else repr(error)}",
@@ -62,7 +82,9 @@ def _read(path: Path) -> Rates:
 
 
 def _per_base(code: Any, rate: dict[str, Any]) -> Decimal:
-    """Units of a currency for one of the base; ValueError where it is none, or its minor unit is not ISO 4217's."""
+    """Units of a currency for one of the base; ValueError where it is none, or its minor unit is
+    not ISO 4217's.
+    """
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
         raise ValueError(f"{code} is no currency of three capital letters")
     if int(rate["digits"]) != digits_of(code):

@@ -1,4 +1,6 @@
-"""What a request says around its record: media type, body, deadline. A Problem where it is wrong."""
+"""What a request says around its record: media type, body, deadline. A Problem where it is
+wrong.
+"""
 
 import re
 
@@ -11,7 +13,9 @@ _JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json|text/json", re.IGNORECA
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """The body, if it is JSON by its headers and small enough; nothing more is read of one that is not."""
+    """The body, if it is JSON by its headers and small enough; nothing more is read of one that is
+    not.
+    """
     _check_media(request)
     length = request.headers.get("content-length", "")
     if len(length) > 15 or (length.isdigit() and int(length) > most):
@@ -41,8 +45,11 @@ def deadline_ms_of(request: Request, settings: GatewaySettings) -> int:
 
 def _bad_deadline(what: str, most: int) -> Problem:
     return Problem(
-        status=400, code="bad-deadline", title="The deadline is wrong", detail=f"{what}; give whole ms once, 1 to {most}"
-    )  # fmt: skip
+        status=400,
+        code="bad-deadline",
+        title="The deadline is wrong",
+        detail=f"{what}; give whole ms once, 1 to {most}",
+    )
 
 
 def _check_media(request: Request) -> None:
@@ -50,18 +57,27 @@ def _check_media(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", ""):
         raise Problem(
-            status=415, code="content-encoding", title="The body is encoded",
+            status=415,
+            code="content-encoding",
+            title="The body is encoded",
             detail=f"the body is sent as {encoding[:32]}; send it as it is, a record is small",
             headers=(("Accept-Encoding", "identity"),),
-        )  # fmt: skip
+        )
     given = request.headers.get("content-type", "application/json")
     kind, *parameters = (part.strip() for part in given.split(";"))
     charset = next(
-        (each.split("=", 1)[1].strip('" ') for each in parameters if each.lower().startswith("charset=")), "utf-8"
+        (
+            each.split("=", 1)[1].strip('" ')
+            for each in parameters
+            if each.lower().startswith("charset=")
+        ),
+        "utf-8",
     )
     if not _JSON.fullmatch(kind) or charset.lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Problem(
-            status=415, code="media-type", title="The body is of another media type",
+            status=415,
+            code="media-type",
+            title="The body is of another media type",
             detail=f"the body is sent as {given[:64]}; send application/json in UTF-8",
             headers=(("Accept", "application/json"),),
-        )  # fmt: skip
+        )

@@ -1,4 +1,5 @@
-"""The schema registry's read API over the catalog, so that kcat and Confluent's clients can read our topics.
+"""The schema registry's read API over the catalog, so that kcat and Confluent's clients can read
+our topics.
 
 Paths and error codes as in Confluent's Schema Registry API; there is nothing to write.
 """
@@ -59,11 +60,15 @@ def _version(request: Request) -> Response:
     if not 1 <= number <= len(ids):
         return _error(404, 40402, f"Version {wanted[:32]} not found")
     known = ids[number - 1]
-    return _json({"subject": subject, "id": known, "version": number, "schema": _text(found.versions[known])})
+    return _json(
+        {"subject": subject, "id": known, "version": number, "schema": _text(found.versions[known])}
+    )
 
 
 def _number(text: str) -> int:
-    """A whole number of at most ten digits, 0 for anything else (int() of thousands of digits raises)."""
+    """A whole number of at most ten digits, 0 for anything else (int() of thousands of digits
+    raises).
+    """
     return int(text) if len(text) <= 10 and text.isascii() and text.isdigit() else 0
 
 

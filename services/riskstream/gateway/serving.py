@@ -23,7 +23,9 @@ _STOP_S = 5
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM it says that it is not ready, answers on for `drain_s`, then closes; on a second one, or Ctrl-C, at once."""
+    """On SIGTERM it says that it is not ready, answers on for `drain_s`, then closes; on a second
+    one, or Ctrl-C, at once.
+    """
 
     def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
         super().__init__(config)
@@ -55,23 +57,36 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
         metrics.requests.labels(route="none", status=str(problem.status)).inc()
 
     limits = Limits(
-        max_connections=_connections(settings.max_connections), max_head_bytes=settings.max_head_bytes,
-        max_body_bytes=settings.max_body_bytes, receive_s=settings.receive_timeout_s,
-    )  # fmt: skip
+        max_connections=_connections(settings.max_connections),
+        max_head_bytes=settings.max_head_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        receive_s=settings.receive_timeout_s,
+    )
     protocol: Any = partial(GuardedProtocol, limits=limits, on_refused=on_refused)
     longest_s = max(settings.max_deadline_ms, settings.deadline_ms) / 1000
     config = uvicorn.Config(
-        app, loop="uvloop", http=protocol, ws="none", access_log=False,
-        log_config=None, log_level="error", proxy_headers=False, server_header=False, lifespan="on",
-        timeout_keep_alive=settings.idle_timeout_s, timeout_graceful_shutdown=int(longest_s) + _STOP_S,
-    )  # fmt: skip
+        app,
+        loop="uvloop",
+        http=protocol,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        timeout_keep_alive=settings.idle_timeout_s,
+        timeout_graceful_shutdown=int(longest_s) + _STOP_S,
+    )
     server = DrainingServer(config, settings.drain_s)
     metrics.connections.set_function(lambda: len(server.server_state.connections))
     return server
 
 
 def _connections(wanted: int) -> int:
-    """As many connections as are wanted, and as the process may open files: its soft limit is raised, never its hard one."""
+    """As many connections as are wanted, and as the process may open files: its soft limit is
+    raised, never its hard one.
+    """
     needed = wanted + SPARE_CONNECTIONS + _FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)

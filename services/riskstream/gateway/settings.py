@@ -13,7 +13,8 @@ from riskstream.runtime.settings import MoneySettings, too_short
 class GatewaySettings(MoneySettings):
     """Takes transactions and labels by HTTP into Kafka, and tells callers their decisions.
 
-    A setting NAME is also read from RISKSTREAM_GATEWAY_NAME; the command line wins. --print-config shows what would be used.
+    A setting NAME is also read from RISKSTREAM_GATEWAY_NAME; the command line wins. --print-config
+    shows what would be used.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")
@@ -21,15 +22,29 @@ class GatewaySettings(MoneySettings):
 
     host: str = Field(default="127.0.0.1", description="address to serve HTTP on")
     port: int = Field(default=8080, ge=1, le=65535, description="port to serve HTTP on")
-    max_body_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="largest body taken, bytes")
-    deadline_ms: int = Field(
-        default=500, ge=1, le=30_000, description="deadline of a decision, where the caller gives none, ms"
+    max_body_bytes: int = Field(
+        default=65_536, ge=1024, le=1_048_576, description="largest body taken, bytes"
     )
-    max_deadline_ms: int = Field(default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms")
-    max_waiting: int = Field(default=2000, ge=1, le=100_000, description="most callers that wait for a decision")
-    max_connections: int = Field(default=4096, ge=1, le=100_000, description="most connections that are open at a time")
+    deadline_ms: int = Field(
+        default=500,
+        ge=1,
+        le=30_000,
+        description="deadline of a decision, where the caller gives none, ms",
+    )
+    max_deadline_ms: int = Field(
+        default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms"
+    )
+    max_waiting: int = Field(
+        default=2000, ge=1, le=100_000, description="most callers that wait for a decision"
+    )
+    max_connections: int = Field(
+        default=4096, ge=1, le=100_000, description="most connections that are open at a time"
+    )
     max_head_bytes: int = Field(
-        default=16_384, ge=1024, le=262_144, description="largest head of a request (its first line and headers), bytes"
+        default=16_384,
+        ge=1024,
+        le=262_144,
+        description="largest head of a request (its first line and headers), bytes",
     )
     receive_timeout_s: float = Field(
         default=10,
@@ -38,7 +53,10 @@ class GatewaySettings(MoneySettings):
         description="longest that a request may take to arrive, and a connection to send one, s",
     )
     idle_timeout_s: int = Field(
-        default=20, ge=1, le=600, description="longest that a connection stays open without a request, s"
+        default=20,
+        ge=1,
+        le=600,
+        description="longest that a connection stays open without a request, s",
     )
     drain_s: float = Field(
         default=5,
@@ -51,7 +69,9 @@ class GatewaySettings(MoneySettings):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """As of every service: a deadline that no caller may ask for, and one port for two doors."""
+        """As of every service: a deadline that no caller may ask for, and one port for two
+        doors.
+        """
         yield from too_short("max_deadline_ms", "deadline_ms", self)
         if self.port == self.telemetry_port:
             yield f"port and telemetry_port are both {self.port}", "give each a port of its own"

@@ -1,4 +1,6 @@
-"""The spans of one request whose trace is sampled: the request's own, its record's sending, its score's arrival."""
+"""The spans of one request whose trace is sampled: the request's own, its record's sending, its
+score's arrival.
+"""
 
 import time
 from dataclasses import dataclass
@@ -25,24 +27,37 @@ class RequestTrace:
         """None where the trace is not sampled: by the caller, else by our own share."""
         caller = read_traceparent(traceparent)
         context = tracer.enter(caller)
-        return None if context is None else cls(tracer, path, caller.context, context, time.time_ns())
+        return (
+            None if context is None else cls(tracer, path, caller.context, context, time.time_ns())
+        )
 
     def sending(self) -> TraceContext:
         """The context that a record is to carry."""
         return self.tracer.next(self.context)
 
-    def sent(self, topic: str, context: TraceContext, started_ns: int, place: tuple[int, int] | None) -> None:
-        """The broker has the record of `context` at (partition, offset); None where it did not say so in time."""
+    def sent(
+        self, topic: str, context: TraceContext, started_ns: int, place: tuple[int, int] | None
+    ) -> None:
+        """The broker has the record of `context` at (partition, offset); None where it did not say
+        so in time.
+        """
         where: dict[str, str | int | float] = {}
         if place is not None:
             where = {names.MESSAGING_PARTITION: str(place[0]), names.MESSAGING_OFFSET: place[1]}
         self._record(
-            f"send {topic}", PRODUCER, context, self.context, started_ns,
-            {**_messaging("send", topic), **where}, error="" if place else "no acknowledgement",
-        )  # fmt: skip
+            f"send {topic}",
+            PRODUCER,
+            context,
+            self.context,
+            started_ns,
+            {**_messaging("send", topic), **where},
+            error="" if place else "no acknowledgement",
+        )
 
     def scored(self, score: dict[str, Any]) -> None:
-        """The score is here. One that another request's record got (the same id sent twice) is linked, not hung on."""
+        """The score is here. One that another request's record got (the same id sent twice) is
+        linked, not hung on.
+        """
         found: TraceContext | None = score["trace"]
         if found is None:
             return
@@ -50,23 +65,50 @@ class RequestTrace:
         parent = found if is_ours else self.context
         where = {names.MESSAGING_PARTITION: str(score["partition"])}
         self._record(
-            "receive scores.v1", CONSUMER, self.tracer.next(parent), parent, score["read_at_ns"],
-            {**_messaging("receive", "scores.v1"), **where}, links=[] if is_ours else [found],
-        )  # fmt: skip
+            "receive scores.v1",
+            CONSUMER,
+            self.tracer.next(parent),
+            parent,
+            score["read_at_ns"],
+            {**_messaging("receive", "scores.v1"), **where},
+            links=[] if is_ours else [found],
+        )
 
     def end(self, status: int) -> None:
         self._record(
-            f"POST {self.path}", SERVER, self.context, self.parent, self.started_ns,
+            f"POST {self.path}",
+            SERVER,
+            self.context,
+            self.parent,
+            self.started_ns,
             {names.HTTP_METHOD: "POST", names.HTTP_ROUTE: self.path, names.HTTP_STATUS: status},
             error=f"status {status}" if status >= 500 else "",
-        )  # fmt: skip
+        )
 
     def _record(
-        self, name: str, kind: int, context: TraceContext, parent: TraceContext | None, started_ns: int,
-        attributes: dict[str, str | int | float], *, links: list[TraceContext] | None = None, error: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        kind: int,
+        context: TraceContext,
+        parent: TraceContext | None,
+        started_ns: int,
+        attributes: dict[str, str | int | float],
+        *,
+        links: list[TraceContext] | None = None,
+        error: str = "",
+    ) -> None:
         self.tracer.record(
-            Span(name, kind, context, parent, started_ns, time.time_ns(), attributes, links or [], error)
+            Span(
+                name,
+                kind,
+                context,
+                parent,
+                started_ns,
+                time.time_ns(),
+                attributes,
+                links or [],
+                error,
+            )
         )
 
 

@@ -27,7 +27,9 @@ def _bounds() -> ColumnBounds:
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """One that waits. `place`: its own record's (partition, offset); `early`: scores of its id that came before that was known."""
+    """One that waits. `place`: its own record's (partition, offset); `early`: scores of its id that
+    came before that was known.
+    """
 
     future: asyncio.Future[dict[str, Any]]
     is_by_place: bool
@@ -46,7 +48,9 @@ class _Caller:
 
 
 class ScoreWaiters:
-    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions; `len` counts callers."""
+    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions;
+    `len` counts callers.
+    """
 
     _callers = 0
 
@@ -55,7 +59,9 @@ class ScoreWaiters:
         self._waiters: dict[tuple[str, str], list[_Caller]] = {}
         self._decoder = ColumnDecoder("score.v1")
         self._accepted = AcceptedReader()
-        self._reader = TopicReader(bootstrap, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500)
+        self._reader = TopicReader(
+            bootstrap, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500
+        )
         self._done = threading.Event()
         self.is_reading = True
         self._thread = threading.Thread(target=self._read, name="scores", daemon=True)
@@ -67,18 +73,26 @@ class ScoreWaiters:
     def wait_for(
         self, customer_id: str, transaction_id: str, *, by_place: bool = False
     ) -> "asyncio.Future[dict[str, Any]]":
-        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the transaction is sent.
+        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the
+        transaction is sent.
 
-        `by_place`: of that record alone of which `sent` tells, for another caller may use the same id with another body.
+        `by_place`: of that record alone of which `sent` tells, for another caller may use the same
+        id with another body.
         """
         future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        self._waiters.setdefault((customer_id, transaction_id), []).append(_Caller(future, by_place))
+        self._waiters.setdefault((customer_id, transaction_id), []).append(
+            _Caller(future, by_place)
+        )
         self._callers += 1
         return future
 
     def sent(
-        self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]", place: tuple[int, int]
-    ) -> None:  # fmt: skip
+        self,
+        customer_id: str,
+        transaction_id: str,
+        future: "asyncio.Future[dict[str, Any]]",
+        place: tuple[int, int],
+    ) -> None:
         """The caller's record stands at this (partition, offset)."""
         for caller in self._waiters.get((customer_id, transaction_id), []):
             if caller.future is future:
@@ -88,7 +102,9 @@ class ScoreWaiters:
                     self.forget(customer_id, transaction_id, future)
                 return
 
-    def forget(self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]") -> None:
+    def forget(
+        self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]"
+    ) -> None:
         """The caller is gone."""
         waiting = self._waiters.get((customer_id, transaction_id), [])
         left = [caller for caller in waiting if caller.future is not future]
@@ -122,18 +138,25 @@ class ScoreWaiters:
     def _wake(self, records: list[Record]) -> None:
         columns = self._decoder.decode([record.value for record in records])
         sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        nulls, is_none_of_ours = columns.is_null("transaction_id"), (columns.status != 0) | _bounds().broken(columns)
+        nulls, is_none_of_ours = (
+            columns.is_null("transaction_id"),
+            (columns.status != 0) | _bounds().broken(columns),
+        )
         for index, record in enumerate(records):
-            if is_none_of_ours[index] or not self._accepted.accept(record.partition, sources[index], prevs[index]):
+            if is_none_of_ours[index] or not self._accepted.accept(
+                record.partition, sources[index], prevs[index]
+            ):
                 continue
             if nulls[index]:
                 continue
             key = (columns.text("customer_id", index), columns.text("transaction_id", index))
             if key in self._waiters:
                 score = {
-                    **columns.record(index), "partition": record.partition, "read_at_ns": time.time_ns(),
+                    **columns.record(index),
+                    "partition": record.partition,
+                    "read_at_ns": time.time_ns(),
                     "trace": context_in(record.headers) if record.headers else None,
-                }  # fmt: skip
+                }
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 
     def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:

@@ -17,9 +17,13 @@ log = structlog.get_logger("lag")
 
 
 class LagService:
-    """Runs until stopped. Where Kafka does not answer, what was told last stays and `seen` grows old: an alert asks for it."""
+    """Runs until stopped. Where Kafka does not answer, what was told last stays and `seen` grows
+    old: an alert asks for it.
+    """
 
-    def __init__(self, settings: LagSettings, metrics: LagMetrics, stop: Event, admin: TopicAdmin) -> None:
+    def __init__(
+        self, settings: LagSettings, metrics: LagMetrics, stop: Event, admin: TopicAdmin
+    ) -> None:
         self._settings, self._metrics, self._stop = settings, metrics, stop
         self._admin = admin
         self._ends_before: dict[Place, int] = {}
@@ -38,15 +42,19 @@ class LagService:
             self._stop.wait(self._settings.every_s)
 
     def look(self) -> None:
-        """One round: 1 where topics end, 2 where groups are, 3 ages of what is behind for longer than a round, 4 show it."""
+        """One round: 1 where topics end, 2 where groups are, 3 ages of what is behind for longer
+        than a round, 4 show it.
+        """
         counts = self._admin.partitions()
         expected = [(group, topic) for group, topic in self._settings.expected() if topic in counts]
         counted = {topic for topic in self._settings.topics.split(",") if topic in counts}
         ends = {
-            topic: self._admin.end_offsets(topic, counts[topic]) for topic in sorted(counted | {each for _, each in expected})
-        }  # fmt: skip
+            topic: self._admin.end_offsets(topic, counts[topic])
+            for topic in sorted(counted | {each for _, each in expected})
+        }
         firsts = {
-            topic: self._admin.end_offsets(topic, counts[topic], first=True) for topic in {each for _, each in expected}
+            topic: self._admin.end_offsets(topic, counts[topic], first=True)
+            for topic in {each for _, each in expected}
         }
         known = self._admin.groups_by_members()
         found: list[GroupLag] = []
@@ -55,6 +63,10 @@ class LagService:
             late = long_undone(behind, self._ends_before)
             ages = ages_at(self._settings.kafka, late) if late else {}
             found += rows(group, behind, ages, late)
-        self._ends_before = {(topic, number): end for topic, each in ends.items() for number, end in enumerate(each)}
+        self._ends_before = {
+            (topic, number): end for topic, each in ends.items() for number, end in enumerate(each)
+        }
         members = {group: known.get(group, False) for group, _ in self._settings.expected()}
-        self._metrics.show(found, {topic: sum(ends[topic]) for topic in counted}, members, time.time())
+        self._metrics.show(
+            found, {topic: sum(ends[topic]) for topic in counted}, members, time.time()
+        )

@@ -15,7 +15,8 @@ _PAIRS = r"^[^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*$"
 class LagSettings(ServiceSettings):
     """Shows from outside how many events and seconds the consumer groups are behind.
 
-    A setting NAME is also read from RISKSTREAM_LAG_NAME; the command line wins. --print-config shows what would be used.
+    A setting NAME is also read from RISKSTREAM_LAG_NAME; the command line wins. --print-config
+    shows what would be used.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_lag_")
@@ -23,13 +24,17 @@ class LagSettings(ServiceSettings):
 
     groups: str = Field(
         default="scorer=transactions.v1,tracker=scores.v1,profiler-shuffle=transactions.v1,profiler=profile-events.v1",
-        pattern=_PAIRS, description="groups that must be there, and what each reads: group=topic[,group=topic]",
-    )  # fmt: skip
+        pattern=_PAIRS,
+        description="groups that must be there, and what each reads: group=topic[,group=topic]",
+    )
     topics: str = Field(
         default="transactions.v1,scores.v1,profile-events.v1,alerts.v1,customer-risk.v1,risk-reports.v1",
-        pattern=r"^[^\s,]+(,[^\s,]+)*$", description="topics whose appended records are counted: topic[,topic]",
-    )  # fmt: skip
-    every_s: float = Field(default=10.0, ge=0.1, le=300, description="time between two looks at the cluster, s")
+        pattern=r"^[^\s,]+(,[^\s,]+)*$",
+        description="topics whose appended records are counted: topic[,topic]",
+    )
+    every_s: float = Field(
+        default=10.0, ge=0.1, le=300, description="time between two looks at the cluster, s"
+    )
 
     def expected(self) -> list[tuple[str, str]]:
         """(group, topic) of each group that must be there."""

@@ -25,8 +25,12 @@ def main() -> None:
         metrics, features = ProfilerMetrics(), SETS[settings.features]
         core, url = ProfilerCore(features, metrics), settings.redis.get_secret_value()
         kept = {EVENTS: core.state_topics}
-        limits = process.prove(TopicNeeds.of_catalog("profiler", kept=kept, letters_of={LABEL_LETTERS: LABELS}))
-        view = RedisProfileView(url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms)
+        limits = process.prove(
+            TopicNeeds.of_catalog("profiler", kept=kept, letters_of={LABEL_LETTERS: LABELS})
+        )
+        view = RedisProfileView(
+            url, features, core.clocks, metrics, timeout_ms=settings.redis_timeout_ms
+        )
         process.holds(view.close)
         compile_all()
         home = view_home(url, features, process.admin.partitions()[EVENTS])
@@ -41,25 +45,34 @@ def main() -> None:
         owner = DerivedLane(lane, core, metrics, process.stop, view, process.tracer)
         stages = Stages(owner, shuffle, process.stop)
         process.serve(
-            stages.run, is_alive=stages.is_alive, is_ready=stages.is_ready,
+            stages.run,
+            is_alive=stages.is_alive,
+            is_ready=stages.is_ready,
             watchdog=(lambda: owner.seen_at, owner.is_behind),
-        )  # fmt: skip
+        )
 
 
 def _shuffle(
     settings: ProfilerSettings, process: Process, metrics: ProfilerMetrics, dead_letter_bytes: int
-) -> ForwardLane:  # fmt: skip
+) -> ForwardLane:
     """The first stage: transactions and labels to events by entity."""
     lane = ForwardSettings(
-        kafka=settings.kafka, group=f"{settings.group}-shuffle", sources=(TRANSACTIONS, LABELS), output=EVENTS,
-        dead_letters={LABELS: LABEL_LETTERS}, dead_letter_bytes=dead_letter_bytes,
-        group_protocol=settings.group_protocol, session_timeout_ms=settings.session_timeout_ms,
-    )  # fmt: skip
+        kafka=settings.kafka,
+        group=f"{settings.group}-shuffle",
+        sources=(TRANSACTIONS, LABELS),
+        output=EVENTS,
+        dead_letters={LABELS: LABEL_LETTERS},
+        dead_letter_bytes=dead_letter_bytes,
+        group_protocol=settings.group_protocol,
+        session_timeout_ms=settings.session_timeout_ms,
+    )
     core = ShuffleCore(
-        tuple(SETS[settings.features].profiles), lane.max_batch,
-        on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n), on_broken=metrics.bad.inc,
+        tuple(SETS[settings.features].profiles),
+        lane.max_batch,
+        on_unkeyed=lambda name, n: metrics.unkeyed.labels(name).inc(n),
+        on_broken=metrics.bad.inc,
         base_currency=settings.base_currency,
-    )  # fmt: skip
+    )
     return ForwardLane(lane, core, metrics, process.stop, process.tracer)
 
 

@@ -22,7 +22,9 @@ from riskstream.runtime.errors import Rejected
 log = structlog.get_logger("profiler")
 STATE = "profile-state.v1"
 POSITIONS = b"positions"
-"""Key of the record that says where the parts of a partition stand: position, clock, and positions by series."""
+"""Key of the record that says where the parts of a partition stand: position, clock, and positions
+by series.
+"""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,9 @@ class _Partition:
 
 
 class ProfilerCore:
-    """The derived lane's work: the profiles of all entities of a feature set in the owned partitions."""
+    """The derived lane's work: the profiles of all entities of a feature set in the owned
+    partitions.
+    """
 
     def __init__(self, features: FeatureSet, metrics: ProfilerMetrics) -> None:
         self._features, self._metrics = features, metrics
@@ -67,7 +71,9 @@ class ProfilerCore:
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the newest parts and vectors of the partition; call `resume` first."""
-        held: dict[str, _Restored] = {entity.name: _Restored() for entity in self._features.profiles}
+        held: dict[str, _Restored] = {
+            entity.name: _Restored() for entity in self._features.profiles
+        }
         mine = self._partitions[partition]
         newest = {(record.topic, record.key): record for record in records}
         for record in newest.values():
@@ -80,11 +86,16 @@ class ProfilerCore:
         for entity, profiles in mine.log.profiles.items():
             found = held[entity.name]
             profiles.restore(
-                found.tiles, {key: each[1] for key, each in found.hashes.items()}, found.said, found.vectors
+                found.tiles,
+                {key: each[1] for key, each in found.hashes.items()},
+                found.said,
+                found.vectors,
             )
         self._count()
 
-    def _load(self, mine: _Partition, held: dict[str, "_Restored"], record: Record, value: bytes) -> None:
+    def _load(
+        self, mine: _Partition, held: dict[str, "_Restored"], record: Record, value: bytes
+    ) -> None:
         """Take one record of a state topic."""
         if record.topic == STATE:
             part = decoded(self._states, value)
@@ -99,7 +110,9 @@ class ProfilerCore:
         entity = self._topics[record.topic]
         vector = vector_of(decoded(self._codecs[entity], value), entity)
         if vector.key != record.key or vector.partition != record.partition:
-            raise Rejected(reason="key_differs", detail="it is of another key or partition than its place")
+            raise Rejected(
+                reason="key_differs", detail="it is of another key or partition than its place"
+            )
         if vector.feature_set == self._features.label:
             if vector.vectors.shape[1] != len(self._features.profiles[entity]):
                 raise Rejected(reason="inconsistent", detail=f"{vector.vectors.shape[1]} features")
@@ -107,7 +120,9 @@ class ProfilerCore:
             mine.shown = max(mine.shown, int(vector.as_of[0]) + 1)
 
     def _see_unreadable(self, record: Record, error: Rejected) -> None:
-        """It is left out. Held where only the schema is not known: a version that knows it reads it."""
+        """It is left out. Held where only the schema is not known: a version that knows it reads
+        it.
+        """
         if error.reason in ("unknown_schema", "incompatible_schema"):
             raise SchemaWait(
                 what=f"a record of our own cannot be read ({error})",
@@ -116,12 +131,17 @@ class ProfilerCore:
             ) from error
         self._metrics.unreadable_states.labels(topic=record.topic).inc()
         log.error(
-            "a record of our own cannot be read and is left out", topic=record.topic, partition=record.partition,
-            offset=record.offset, error=str(error),
-        )  # fmt: skip
+            "a record of our own cannot be read and is left out",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=str(error),
+        )
 
     def start(self, partition: int, flushed: int | None) -> int:
-        """Where the parts stand, or behind it where the last flush changed none; without parts what is there."""
+        """Where the parts stand, or behind it where the last flush changed none; without parts what
+        is there.
+        """
         mine = self._partitions[partition]
         if mine.restored is None or (flushed is not None and flushed >= mine.restored):
             return flushed or 0
@@ -141,7 +161,9 @@ class ProfilerCore:
         return []
 
     def settle(self, partition: int, committed: int) -> list[Output]:
-        """The vectors that changed; none while what was committed or shown before is taken again."""
+        """The vectors that changed; none while what was committed or shown before is taken
+        again.
+        """
         mine = self._partitions[partition]
         if mine.position < max(committed, mine.shown):
             return []
@@ -159,14 +181,29 @@ class ProfilerCore:
         for entity, profiles in mine.log.profiles.items():
             for slot, tiles in profiles.take_parts():
                 part = f"{int(tiles[0, 0] - 1) // profiles.part_ms}" if len(tiles) else "-"
-                out.append(self._part(partition, mine.position - 1, entity, profiles, slot, part, tiles))
+                out.append(
+                    self._part(partition, mine.position - 1, entity, profiles, slot, part, tiles)
+                )
             for slot, name, standing, occurred_at in profiles.take_said():
                 out.append(
-                    self._said(partition, mine.position - 1, entity, profiles, slot, name, standing, occurred_at)
+                    self._said(
+                        partition,
+                        mine.position - 1,
+                        entity,
+                        profiles,
+                        slot,
+                        name,
+                        standing,
+                        occurred_at,
+                    )
                 )
             profiles.forget_labels(mine.log.clock_ms)
         positions = mine.log.positions
-        record = {"ends": list(positions), "counts": list(positions.values()), "occurred_at": mine.log.clock_ms}
+        record = {
+            "ends": list(positions),
+            "counts": list(positions.values()),
+            "occurred_at": mine.log.clock_ms,
+        }
         value = self._states.encode({"entity": "", "key": "", "src": mine.position - 1, **record})
         out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
         self._count()
@@ -179,25 +216,42 @@ class ProfilerCore:
     def clocks(self, partition: int) -> dict[str, int]:
         """By entity the end of the last closed tile of a partition."""
         clock = self._partitions[partition].log.clock_ms
-        return {entity.name: clock // entity.tile_ms * entity.tile_ms for entity in self._features.profiles}
+        return {
+            entity.name: clock // entity.tile_ms * entity.tile_ms
+            for entity in self._features.profiles
+        }
 
     def _count(self) -> None:
         logs = [each.log for each in self._partitions.values()]
         for entity in self._features.profiles:
-            self._metrics.keys.labels(entity=entity.name).set(sum(len(log.profiles[entity].keys) for log in logs))
+            self._metrics.keys.labels(entity=entity.name).set(
+                sum(len(log.profiles[entity].keys) for log in logs)
+            )
 
     def _vector(self, partition: int, entity: Entity, profiles: Profiles, slot: int) -> Output:
         key = profiles.keys[slot]
         vector = ProfileVector(
-            entity=entity, key=key, partition=partition, as_of=profiles.as_of[slot], closed=profiles.closed[slot],
-            vectors=profiles.vectors[slot], feature_set=self._features.label,
-        )  # fmt: skip
+            entity=entity,
+            key=key,
+            partition=partition,
+            as_of=profiles.as_of[slot],
+            closed=profiles.closed[slot],
+            vectors=profiles.vectors[slot],
+            feature_set=self._features.label,
+        )
         value = self._codecs[entity].encode(vector.record())
         return Output(topic=topic_of(entity), partition=partition, key=key, value=value)
 
     def _part(
-        self, partition: int, src: int, entity: Entity, profiles: Profiles, slot: int, part: str, tiles: NDArray[np.int64]
-    ) -> Output:  # fmt: skip
+        self,
+        partition: int,
+        src: int,
+        entity: Entity,
+        profiles: Profiles,
+        slot: int,
+        part: str,
+        tiles: NDArray[np.int64],
+    ) -> Output:
         ends, counts, sums, frauds = tiles.T.tolist() if len(tiles) else ([], [], [], [])
         record = {
             "ends": ends,
@@ -209,26 +263,58 @@ class ProfilerCore:
         return self._state(partition, src, entity, profiles.keys[slot], part, record)
 
     def _said(
-        self, partition: int, src: int, entity: Entity, profiles: Profiles, slot: int, name: int, standing: int, occurred_at: int
-    ) -> Output:  # fmt: skip
+        self,
+        partition: int,
+        src: int,
+        entity: Entity,
+        profiles: Profiles,
+        slot: int,
+        name: int,
+        standing: int,
+        occurred_at: int,
+    ) -> Output:
         record = {"transaction_hash": name, "standing": standing, "occurred_at": occurred_at}
         return self._state(partition, src, entity, profiles.keys[slot], f"label {name}", record)
 
-    def _state(self, partition: int, src: int, entity: Entity, key: bytes, part: str, record: dict[str, Any]) -> Output:
-        value = self._states.encode({"entity": entity.name, "key": key.decode(), "src": src, **record})
-        return Output(topic=STATE, partition=partition, key=f"{entity.name} {part} ".encode() + key, value=value)
+    def _state(
+        self,
+        partition: int,
+        src: int,
+        entity: Entity,
+        key: bytes,
+        part: str,
+        record: dict[str, Any],
+    ) -> Output:
+        value = self._states.encode(
+            {"entity": entity.name, "key": key.decode(), "src": src, **record}
+        )
+        return Output(
+            topic=STATE,
+            partition=partition,
+            key=f"{entity.name} {part} ".encode() + key,
+            value=value,
+        )
 
 
 def _check_part(part: dict[str, Any], key: bytes) -> None:
     """Rejected where a part is none that `flush` writes under this key."""
-    lengths = {len(part[name]) for name in ("ends", "counts", *(() if key == POSITIONS else ("sums", "frauds")))}
+    lengths = {
+        len(part[name])
+        for name in ("ends", "counts", *(() if key == POSITIONS else ("sums", "frauds")))
+    }
     if len(lengths) != 1 or len(part["last_hashes"]) > LAST_HASHES:
-        raise Rejected(reason="inconsistent", detail=f"tiles of {lengths}, {len(part['last_hashes'])} hashes")
+        raise Rejected(
+            reason="inconsistent", detail=f"tiles of {lengths}, {len(part['last_hashes'])} hashes"
+        )
     if part["transaction_hash"] is not None and None in (part["standing"], part["occurred_at"]):
         raise Rejected(reason="inconsistent", detail="a label without standing or time")
-    is_own = key.startswith(f"{part['entity']} ".encode()) and key.endswith(f" {part['key']}".encode())
+    is_own = key.startswith(f"{part['entity']} ".encode()) and key.endswith(
+        f" {part['key']}".encode()
+    )
     if not (is_own if key != POSITIONS else part["entity"] == ""):
-        raise Rejected(reason="key_differs", detail=f"it is of {part['entity'][:40]!r}, which is not its key")
+        raise Rejected(
+            reason="key_differs", detail=f"it is of {part['entity'][:40]!r}, which is not its key"
+        )
 
 
 def _series(positions: dict[str, Any]) -> dict[int, int]:

@@ -1,4 +1,6 @@
-"""The shuffle stage's core: transactions and labels in, a profile event for each entity out. Pure, and the same every time."""
+"""The shuffle stage's core: transactions and labels in, a profile event for each entity out. Pure,
+and the same every time.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,10 +24,11 @@ LABEL_LETTERS = "labels.v1.dlq"
 
 
 class ShuffleCore:
-    """Makes profile events for some entities, each by its key's field in transaction.v1 and label.v1.
+    """Makes profile events for some entities, each by its key's field in transaction.v1 and
+    label.v1.
 
-    `on_unkeyed` is told labels that reach no profile: the entity whose key they lack, and how many; `on_broken` those that
-    cannot be read, where nobody gave it `on_unkeyed` as UNREADABLE.
+    `on_unkeyed` is told labels that reach no profile: the entity whose key they lack, and how many;
+    `on_broken` those that cannot be read, where nobody gave it `on_unkeyed` as UNREADABLE.
     """
 
     def __init__(
@@ -39,18 +42,23 @@ class ShuffleCore:
     ) -> None:
         self._entities = entities
         self._on_unkeyed, self._on_broken = on_unkeyed, on_broken or partial(on_unkeyed, UNREADABLE)
-        self._transactions, self._labels = ColumnDecoder("transaction.v1"), ColumnDecoder("label.v1")
+        self._transactions, self._labels = (
+            ColumnDecoder("transaction.v1"),
+            ColumnDecoder("label.v1"),
+        )
         self._judge = Judge(self._transactions.layout, base_currency)
         self._label_judge = LabelJudge(self._labels.layout, base_currency)
         self._encoder = ColumnEncoder("profile-event.v1", capacity=capacity, from_input=("key",))
         self.broken: list[tuple[int, str]] = []
-        """(row, reason) of each record of the last intake that is no label. Transactions that are none are the scorer's."""
+        """(row, reason) of each record of the last intake that is no label. Transactions that are
+        none are the scorer's.
+        """
 
     def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
         """(key, frame, source row) of each profile event; of one entity in the source's order.
 
-        Rejected records have none, and corrections: a profile keeps what was said first, for its tiles cannot give it back.
-        SchemaWait while the schema of a record is being asked for.
+        Rejected records have none, and corrections: a profile keeps what was said first, for its
+        tiles cannot give it back. SchemaWait while the schema of a record is being asked for.
         """
         self.broken = []
         if intake.topic == TRANSACTIONS:
@@ -58,7 +66,9 @@ class ShuffleCore:
             if (wait := columns.waits()) is not None:
                 raise wait
             reject = self._judge.judge(columns, Keys.of(intake.keys), intake.appended_at)
-            good = (columns.status == 0) & (reject == validity.OK) & (columns.span("corrects")[1] == 0)
+            good = (
+                (columns.status == 0) & (reject == validity.OK) & (columns.span("corrects")[1] == 0)
+            )
             return self._events(intake, columns, good, EVENT)
         columns = self._labels.decode(intake.values)
         if (wait := columns.waits()) is not None:
@@ -106,14 +116,20 @@ class ShuffleCore:
                     bank.numbers(name)[:n] = columns.numbers(name)[rows]
             frames = bank.encode(n, columns.data)
             spans = zip(
-                starts[rows].tolist(), (starts[rows] + lengths[rows]).tolist(), frames, rows.tolist(), strict=True
+                starts[rows].tolist(),
+                (starts[rows] + lengths[rows]).tolist(),
+                frames,
+                rows.tolist(),
+                strict=True,
             )
             out += [(raw[start:end], frame, row) for start, end, frame, row in spans]
         return out
 
 
 def transaction_hashes(columns: Columns) -> NDArray[np.int64]:
-    """A hash of customer and transaction: by it a label finds what it speaks of, and a repeat is told."""
+    """A hash of customer and transaction: by it a label finds what it speaks of, and a repeat is
+    told.
+    """
     parts = []
     for name in ("customer_id", "transaction_id"):
         out = np.empty(len(columns), np.uint64)

@@ -1,4 +1,6 @@
-"""The profiler's two stages in one process: the owner on the main thread, the shuffle on one beside it."""
+"""The profiler's two stages in one process: the owner on the main thread, the shuffle on one beside
+it.
+"""
 
 import time
 from threading import Event, Thread

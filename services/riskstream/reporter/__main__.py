@@ -25,19 +25,30 @@ def main() -> None:
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         compile_all()
         reporter = Reporter(
-            settings.kafka, settings.out, ReporterMetrics(), grace_s=settings.grace_s, so_far=settings.so_far,
-            tracer=process.tracer, writes_totals=True, keep=settings.keep, base_currency=settings.base_currency,
-        )  # fmt: skip
+            settings.kafka,
+            settings.out,
+            ReporterMetrics(),
+            grace_s=settings.grace_s,
+            so_far=settings.so_far,
+            tracer=process.tracer,
+            writes_totals=True,
+            keep=settings.keep,
+            base_currency=settings.base_currency,
+        )
         turn = Standby(
-            settings.kafka, "reporter", TOPIC, group_protocol=settings.group_protocol,
+            settings.kafka,
+            "reporter",
+            TOPIC,
+            group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
-        )  # fmt: skip
+        )
         rounds = Rounds(reporter, turn, process.stop)
         with turn:
             process.serve(
                 lambda: rounds.run(settings.every_s),
-                is_alive=lambda: time.monotonic() - rounds.seen_at < settings.every_s + 900, is_ready=lambda: True,
-            )  # fmt: skip
+                is_alive=lambda: time.monotonic() - rounds.seen_at < settings.every_s + 900,
+                is_ready=lambda: True,
+            )
 
 
 if __name__ == "__main__":

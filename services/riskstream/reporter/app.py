@@ -27,10 +27,21 @@ class Reporter:
     """Writes reports to a folder and their records to risk-reports.v1."""
 
     def __init__(
-        self, bootstrap: str, out: Path, metrics: ReporterMetrics, *, grace_s: int, so_far: bool, tracer: Tracer = NO_TRACER,
-        writes_totals: bool = False, keep: int = 0, base_currency: str = "EUR",
-    ) -> None:  # fmt: skip
-        """`writes_totals`: carry the control totals forward, as one of all reporters does. `keep`: reports of a grain, 0 all."""
+        self,
+        bootstrap: str,
+        out: Path,
+        metrics: ReporterMetrics,
+        *,
+        grace_s: int,
+        so_far: bool,
+        tracer: Tracer = NO_TRACER,
+        writes_totals: bool = False,
+        keep: int = 0,
+        base_currency: str = "EUR",
+    ) -> None:
+        """`writes_totals`: carry the control totals forward, as one of all reporters does. `keep`:
+        reports of a grain, 0 all.
+        """
         self._bootstrap, self._out, self._metrics = bootstrap, out, metrics
         self._grace_ms, self._so_far = grace_s * 1000, so_far
         self._codec = codec("risk-report.v1")
@@ -40,10 +51,12 @@ class Reporter:
         self._writer: SoleWriter | None = None
 
     def run_once(self, grains: tuple[str, ...] = tuple(WIDTH_MS)) -> list[dict[str, Any]]:
-        """1 read what is new, 2 carry the totals on, 3 write each report's files, 4 publish its record; the records come back.
+        """1 read what is new, 2 carry the totals on, 3 write each report's files, 4 publish its
+        record; the records come back.
 
-        Who carries the totals publishes by the same writer: two never publish beside each other. Retryable where Kafka is
-        away or another reporter began meanwhile: the next round begins anew.
+        Who carries the totals publishes by the same writer: two never publish beside each other.
+        Retryable where Kafka is away or another reporter began meanwhile: the next round begins
+        anew.
         """
         try:
             return self._round(grains)
@@ -59,7 +72,9 @@ class Reporter:
         records = []
         for grain in grains:
             with stages.labels("sums").time():
-                found = report(grain, snapshot, control, grace_ms=self._grace_ms, so_far=self._so_far)
+                found = report(
+                    grain, snapshot, control, grace_ms=self._grace_ms, so_far=self._so_far
+                )
             if found is None:
                 continue
             before = self._spans.before(grain) if control.traced else None
@@ -101,7 +116,9 @@ class Reporter:
         producer.flush()
 
     def _begun(self) -> Follower:
-        """From the totals that were written last; from scratch where the cluster has no such topic yet."""
+        """From the totals that were written last; from scratch where the cluster has no such topic
+        yet.
+        """
         self._writer = None
         if self._writes_totals:
             self._writer = SoleWriter(self._bootstrap, TOPIC, "reporter-totals").__enter__()

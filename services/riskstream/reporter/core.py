@@ -11,8 +11,15 @@ from riskstream.domain.risk.customer_risk import DAILY_KEPT, DAY_MS, HOUR_MS, HO
 from riskstream.platform.telemetry.context import TraceContext
 
 SUMS = (
-    "transactions", "amount_minor", "alerts", "blocked", "refunds", "refund_amount_minor", "corrected", "corrected_amount_minor",
-)  # fmt: skip
+    "transactions",
+    "amount_minor",
+    "alerts",
+    "blocked",
+    "refunds",
+    "refund_amount_minor",
+    "corrected",
+    "corrected_amount_minor",
+)
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 TILES = {"HOURLY": "hourly", "DAILY": "daily"}
 KEPT = {"HOURLY": HOURLY_KEPT, "DAILY": DAILY_KEPT}
@@ -25,15 +32,20 @@ Tiles = dict[int, dict[str, int]]
 
 @dataclass(slots=True)
 class Snapshot:
-    """What was read of customer-risk.v1: per grain, customer and partition the sums of each tile, newest record first.
+    """What was read of customer-risk.v1: per grain, customer and partition the sums of each tile,
+    newest record first.
 
-    A customer has one partition, but for records that stood in another than their key's (`misplaced`): a state in each.
-    `position`: by partition the last source offset that its states hold. `event_time`: by partition the latest event time.
-    `whole_from`: by grain, windows that begin before it are left out: a customer's history no longer holds them or lacks what
-    came for them since, or scores had expired before the tracker read them. `idle`: partitions whose event time is not waited for.
+    A customer has one partition, but for records that stood in another than their key's
+    (`misplaced`): a state in each. `position`: by partition the last source offset that its states
+    hold. `event_time`: by partition the latest event time. `whole_from`: by grain, windows that
+    begin before it are left out: a customer's history no longer holds them or lacks what came for
+    them since, or scores had expired before the tracker read them. `idle`: partitions whose event
+    time is not waited for.
     """
 
-    tiles: dict[str, dict[tuple[str, int], Tiles]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    tiles: dict[str, dict[tuple[str, int], Tiles]] = field(
+        default_factory=lambda: {"HOURLY": {}, "DAILY": {}}
+    )
     position: dict[int, int] = field(default_factory=dict)
     event_time: dict[int, int] = field(default_factory=dict)
     whole_from: dict[str, int] = field(default_factory=lambda: {"HOURLY": 0, "DAILY": 0})
@@ -42,19 +54,26 @@ class Snapshot:
     base_currency: str = "EUR"
 
     def add(self, state: dict[str, Any]) -> None:
-        """Take one record, in the order of the topic; tiles that left the newest record stay from an older one."""
+        """Take one record, in the order of the topic; tiles that left the newest record stay from
+        an older one.
+        """
         partition = state["src_partition"]
         for grain, name in TILES.items():
             key = (state["customer_id"], partition)
             if key not in self.tiles[grain] and len(state[name]) >= KEPT[grain]:
-                # Older tiles have left, and no older record that holds them was read. Later ones are written before they leave.
+                # Older tiles have left, and no older record that holds them was read. Later ones
+                # are written before they leave.
                 self._is_whole_from(grain, min(tile["start_at"] for tile in state[name]))
             self._is_whole_from(grain, max(state["whole_from"], state[f"{name}_lacks_before"]))
             mine = self.tiles[grain].setdefault(key, {})
             for tile in state[name]:
                 mine[tile["start_at"]] = tile
-        self.position[partition] = max(self.position.get(partition, -1), state["src"], state["position"])
-        self.event_time[partition] = max(self.event_time.get(partition, 0), state["last_occurred_at"])
+        self.position[partition] = max(
+            self.position.get(partition, -1), state["src"], state["position"]
+        )
+        self.event_time[partition] = max(
+            self.event_time.get(partition, 0), state["last_occurred_at"]
+        )
         self.as_of_ms = max(self.as_of_ms, state["updated_at"])
         self.base_currency = state["base_currency"]
 
@@ -66,7 +85,9 @@ class Snapshot:
                 mine[ERASED, partition] = _added_up([before, gone]) if before else dict(gone)
 
     def passed_ms(self) -> int:
-        """The event time that every partition has passed; those that are idle are not waited for, unless all are."""
+        """The event time that every partition has passed; those that are idle are not waited for,
+        unless all are.
+        """
         busy = [at for partition, at in self.event_time.items() if partition not in self.idle]
         return min(busy) if busy else max(self.event_time.values(), default=0)
 
@@ -82,7 +103,9 @@ class Snapshot:
         self.whole_from[grain] = max(self.whole_from[grain], at_ms)
 
     def by_customer(self, grain: str) -> Iterator[tuple[str, Tiles]]:
-        """Each customer's tiles, in order of customers; those of several partitions are added up."""
+        """Each customer's tiles, in order of customers; those of several partitions are added
+        up.
+        """
         mine = self.tiles[grain]
         for customer_id, keys in groupby(sorted(mine), key=itemgetter(0)):
             tiles, *others = (mine[key] for key in keys)
@@ -91,7 +114,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedAlert:
-    """An alert whose trace is sampled: where it stands in alerts.v1, whose score it is of, and its context."""
+    """An alert whose trace is sampled: where it stands in alerts.v1, whose score it is of, and its
+    context.
+    """
 
     partition: int
     offset: int
@@ -103,12 +128,15 @@ class TracedAlert:
 
 @dataclass(slots=True)
 class Control:
-    """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and window start.
+    """The reporter's own sums over accepted scores (transactions, amount) and alerts, by grain and
+    window start.
 
     Windows that begin before `whole_from` may lack some that had expired before they were counted.
     """
 
-    sums: dict[str, dict[int, list[int]]] = field(default_factory=lambda: {"HOURLY": {}, "DAILY": {}})
+    sums: dict[str, dict[int, list[int]]] = field(
+        default_factory=lambda: {"HOURLY": {}, "DAILY": {}}
+    )
     whole_from: int = 0
     alerts: int = 0
     """How many alerts were read in this round."""
@@ -150,7 +178,9 @@ def sums_of_alert(is_block: bool) -> tuple[int, ...]:
     return (0, 0, 1, int(is_block), 0, 0, 0, 0)
 
 
-def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool) -> dict[str, Any] | None:
+def report(
+    grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, so_far: bool
+) -> dict[str, Any] | None:
     """The numbers of one report, all JSON values; None where there is no window to report."""
     width = WIDTH_MS[grain]
     passed = snapshot.passed_ms() - grace_ms
@@ -161,19 +191,30 @@ def report(grain: str, snapshot: Snapshot, control: Control, *, grace_ms: int, s
         for start, tile in tiles.items():
             if start < whole_from or (start + width > passed and not so_far):
                 continue
-            window = by_window.setdefault(start, dict.fromkeys(("customers", *SUMS, "alert_amount_minor"), 0))
+            window = by_window.setdefault(
+                start, dict.fromkeys(("customers", *SUMS, "alert_amount_minor"), 0)
+            )
             window["customers"] += tile["transactions"] > 0
-            total = customers.setdefault(customer_id, dict.fromkeys((*SUMS, "alert_amount_minor"), 0))
+            total = customers.setdefault(
+                customer_id, dict.fromkeys((*SUMS, "alert_amount_minor"), 0)
+            )
             for name in (*SUMS, "alert_amount_minor"):
                 window[name] += tile[name]
                 total[name] += tile[name]
     if not by_window:
         return None
-    windows = [_window(start, width, passed, by_window[start], control.sums[grain]) for start in sorted(by_window)]
-    counted = [
-        row for start, row in control.sums[grain].items() if start >= whole_from and (start + width <= passed or so_far)
+    windows = [
+        _window(start, width, passed, by_window[start], control.sums[grain])
+        for start in sorted(by_window)
     ]
-    totals = {name: sum(window[name] for window in windows) for name in (*SUMS, "alert_amount_minor")}
+    counted = [
+        row
+        for start, row in control.sums[grain].items()
+        if start >= whole_from and (start + width <= passed or so_far)
+    ]
+    totals = {
+        name: sum(window[name] for window in windows) for name in (*SUMS, "alert_amount_minor")
+    }
     control_totals = {name: sum(row[index] for row in counted) for index, name in enumerate(SUMS)}
     return {
         "report_id": f"{grain.lower()}-{_stamp(snapshot.as_of_ms)}",
@@ -200,7 +241,10 @@ def rows(grain: str, snapshot: Snapshot, windows: Iterable[int]) -> list[dict[st
     """One row a customer and window, in order: what goes into the Parquet file."""
     wanted = set(windows)
     return [
-        {"customer_id": customer_id, **{name: tile[name] for name in ("start_at", *SUMS, "alert_amount_minor")}}
+        {
+            "customer_id": customer_id,
+            **{name: tile[name] for name in ("start_at", *SUMS, "alert_amount_minor")},
+        }
         for customer_id, tiles in snapshot.by_customer(grain)
         for start, tile in sorted(tiles.items())
         if start in wanted
@@ -212,11 +256,16 @@ def _added_up(parts: list[Tiles]) -> Tiles:
     out: Tiles = {}
     for start, tile in (item for part in parts for item in part.items()):
         before = out.get(start, dict.fromkeys((*SUMS, "alert_amount_minor"), 0))
-        out[start] = {"start_at": start, **{name: before[name] + tile[name] for name in (*SUMS, "alert_amount_minor")}}
+        out[start] = {
+            "start_at": start,
+            **{name: before[name] + tile[name] for name in (*SUMS, "alert_amount_minor")},
+        }
     return out
 
 
-def _window(start: int, width: int, passed: int, sums: dict[str, int], control: dict[int, list[int]]) -> dict[str, Any]:
+def _window(
+    start: int, width: int, passed: int, sums: dict[str, int], control: dict[int, list[int]]
+) -> dict[str, Any]:
     expected = control.get(start, [0] * len(SUMS))
     return {
         "start_at": start,

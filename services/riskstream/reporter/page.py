@@ -79,13 +79,17 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
-def _chart(title: str, kind: str, windows: list[dict[str, Any]], name: str, is_daily: bool, unit: int = 1) -> Chart:
+def _chart(
+    title: str, kind: str, windows: list[dict[str, Any]], name: str, is_daily: bool, unit: int = 1
+) -> Chart:
     values = [window[name] / unit for window in windows]
     top = _nice(max(values, default=0))
     step = (WIDTH - LEFT - 10) / max(len(values), 1)
     height = HEIGHT - TOP - BOTTOM
     shape = "%b %d" if is_daily else "%b %d %H:00"
-    labels = [datetime.fromtimestamp(window["start_at"] / 1000, UTC).strftime(shape) for window in windows]
+    labels = [
+        datetime.fromtimestamp(window["start_at"] / 1000, UTC).strftime(shape) for window in windows
+    ]
     bars = [
         Bar(
             x=round(LEFT + index * step + step * 0.1, 2),
@@ -101,8 +105,13 @@ def _chart(title: str, kind: str, windows: list[dict[str, Any]], name: str, is_d
         title=title,
         kind=kind,
         bars=bars,
-        y_labels=[(round(TOP + height * (1 - part), 2), f"{top * part:,.15g}") for part in (0, 0.5, 1)],
-        x_labels=[(round(LEFT + (index + 0.5) * step, 2), labels[index]) for index in range(0, len(values), every)],
+        y_labels=[
+            (round(TOP + height * (1 - part), 2), f"{top * part:,.15g}") for part in (0, 0.5, 1)
+        ],
+        x_labels=[
+            (round(LEFT + (index + 0.5) * step, 2), labels[index])
+            for index in range(0, len(values), every)
+        ],
     )
 
 
@@ -117,4 +126,6 @@ def _nice(top: float) -> float:
 @cache
 def _template() -> jinja2.Template:
     text = Path(__file__).with_name("page.html").read_text()
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(text)
+    return jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    ).from_string(text)

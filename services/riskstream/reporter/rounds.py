@@ -25,7 +25,11 @@ class Rounds:
             self.seen_at = time.monotonic()
             try:
                 for record in self._reporter.run_once():
-                    log.info("report written", report_id=record["report_id"], reconciled=record["is_reconciled"])
+                    log.info(
+                        "report written",
+                        report_id=record["report_id"],
+                        reconciled=record["is_reconciled"],
+                    )
             except Retryable as error:
                 log.warning("report put off", error=str(error))
 
@@ -36,7 +40,10 @@ class Rounds:
             self.seen_at = time.monotonic()
             if not is_told and self.seen_at - began > _TOLD_AFTER_S:
                 is_told = True
-                log.warning("stands by: another reporter has the turn, and this one goes on when that one is gone")
+                log.warning(
+                    "stands by: another reporter has the turn, and this one goes on when that "
+                    "one is gone"
+                )
             if self._stop.wait(_LOOK_S):
                 return False
         return True

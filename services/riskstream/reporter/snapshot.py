@@ -1,4 +1,6 @@
-"""Follows states, scores and alerts from round to round: each is read once, and totals are cut where the states stand."""
+"""Follows states, scores and alerts from round to round: each is read once, and totals are cut
+where the states stand.
+"""
 
 import time
 from collections import defaultdict
@@ -22,12 +24,16 @@ from riskstream.runtime.errors import Rejected
 
 STATES, SCORES, ALERTS = "customer-risk.v1", "scores.v1", "alerts.v1"
 IDLE_MS = 60_000
-"""A partition without a score for so long, whose scores are all in its states, is not waited for."""
+"""A partition without a score for so long, whose scores are all in its states, is not waited
+for.
+"""
 TRACES_KEPT = 10_000
 
 
 class Follower:
-    """What a reporter knows. `read` takes what is new; whoever gets an error from it makes a new one."""
+    """What a reporter knows. `read` takes what is new; whoever gets an error from it makes a new
+    one.
+    """
 
     def __init__(self, bootstrap: str, metrics: ReporterMetrics, base_currency: str) -> None:
         self._bootstrap, self._metrics, self._base_currency = bootstrap, metrics, base_currency
@@ -55,22 +61,32 @@ class Follower:
                     self._cannot_read(TOPIC)
 
     def read(self) -> tuple[Snapshot, Control]:
-        """States first: every score behind them is in its topic already, so the totals can be cut where they stand."""
+        """States first: every score behind them is in its topic already, so the totals can be cut
+        where they stand.
+        """
         self._read_states()
         self._read_scores()
         counted = self._read_alerts()
         if self._snapshot.event_time:
             self._snapshot.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
         control = self.totals.control()
-        control.alerts, control.traced, control.unreadable = counted, list(self._traced), self._unreadable
+        control.alerts, control.traced, control.unreadable = (
+            counted,
+            list(self._traced),
+            self._unreadable,
+        )
         return self._snapshot, control
 
     def _read_states(self) -> None:
-        """A flush is taken whole or not at all: what follows the last record that ends one waits for the next round."""
+        """A flush is taken whole or not at all: what follows the last record that ends one waits
+        for the next round.
+        """
         with TopicReader(self._bootstrap, [STATES], offsets=self._state_offsets) as reader:
             for record in reader.until_end():
                 if record.value is None:
-                    self._snapshot.erase((record.key or b"").decode(errors="replace"), record.partition)
+                    self._snapshot.erase(
+                        (record.key or b"").decode(errors="replace"), record.partition
+                    )
                     continue
                 try:
                     state = decoded(self._states, record.value)
@@ -88,7 +104,9 @@ class Follower:
             self._state_offsets = dict(reader.positions)
 
     def _read_scores(self) -> None:
-        places = {(SCORES, number): each.score_offset for number, each in self.totals.partitions.items()}
+        places = {
+            (SCORES, number): each.score_offset for number, each in self.totals.partitions.items()
+        }
         now_ms = int(time.time() * 1000)
         with (
             TopicReader(self._bootstrap, [SCORES], offsets=places, committed_only=False) as reader,
@@ -114,12 +132,17 @@ class Follower:
                 mine = self.totals.of(record.partition)
                 mine.heard_at = max(mine.heard_at, record.appended_at)
         self._snapshot.idle = {
-            number for number, each in self.totals.partitions.items()
+            number
+            for number, each in self.totals.partitions.items()
             if not each.is_behind and now_ms - each.heard_at > IDLE_MS
-        }  # fmt: skip
+        }
 
-    def _begin(self, number: int, scores: dict[Any, int], alerts: dict[Any, int], appended_at: int) -> None:
-        self.totals.of(number).begin(scores[SCORES, number], alerts.get((ALERTS, number), 0), appended_at)
+    def _begin(
+        self, number: int, scores: dict[Any, int], alerts: dict[Any, int], appended_at: int
+    ) -> None:
+        self.totals.of(number).begin(
+            scores[SCORES, number], alerts.get((ALERTS, number), 0), appended_at
+        )
 
     def _scored(self, records: list[Record]) -> list[Scored]:
         columns = self._scores.decode_known([record.value for record in records])
@@ -129,24 +152,41 @@ class Follower:
         is_base = columns.is_text("base_currency", self._base_currency.encode())
         refund = columns.layout.field("kind").symbols.index("REFUND")
         rows = zip(
-            records, is_bad.tolist(), columns.numbers("src").tolist(), columns.numbers("verdict").tolist(),
-            is_base.tolist(), columns.numbers("occurred_at").tolist(), columns.numbers("base_amount_minor").tolist(),
-            columns.numbers("kind").tolist(), _corrected(columns), strict=True,
-        )  # fmt: skip
+            records,
+            is_bad.tolist(),
+            columns.numbers("src").tolist(),
+            columns.numbers("verdict").tolist(),
+            is_base.tolist(),
+            columns.numbers("occurred_at").tolist(),
+            columns.numbers("base_amount_minor").tolist(),
+            columns.numbers("kind").tolist(),
+            _corrected(columns),
+            strict=True,
+        )
         out = []
         for record, cannot_be, src, verdict, counts, occurred_at, amount, kind, corrected in rows:
             if cannot_be:
                 self._cannot_read(SCORES)
                 continue
             out.append(
-                Scored(offset=record.offset, src=src, appended_at=record.appended_at, is_good=verdict == good and counts,
-                       occurred_at=occurred_at, amount_minor=amount, is_refund=kind == refund, **corrected)
-            )  # fmt: skip
+                Scored(
+                    offset=record.offset,
+                    src=src,
+                    appended_at=record.appended_at,
+                    is_good=verdict == good and counts,
+                    occurred_at=occurred_at,
+                    amount_minor=amount,
+                    is_refund=kind == refund,
+                    **corrected,
+                )
+            )
         return out
 
     def _read_alerts(self) -> int:
         """How many were counted now; those that are traced are kept until a report has them."""
-        places = {(ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()}
+        places = {
+            (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
+        }
         found: dict[int, list[tuple[Alerted, Record]]] = defaultdict(list)
         with TopicReader(self._bootstrap, [ALERTS], offsets=places) as reader:
             for record in reader.until_end():
@@ -166,15 +206,30 @@ class Follower:
         count = 0
         for number, pairs in found.items():
             until = self._snapshot.position.get(number, -1)
-            counted = {each.offset for each in self.totals.of(number).take_alerts((each for each, _ in pairs), until)}
+            counted = {
+                each.offset
+                for each in self.totals.of(number).take_alerts((each for each, _ in pairs), until)
+            }
             count += len(counted)
             for said, record in pairs:
-                if said.offset in counted and record.headers and (context := context_in(record.headers)) is not None:
-                    traced = TracedAlert(partition=number, offset=record.offset, src_partition=number, src=said.src,
-                                         occurred_at=said.occurred_at, context=context)  # fmt: skip
+                if (
+                    said.offset in counted
+                    and record.headers
+                    and (context := context_in(record.headers)) is not None
+                ):
+                    traced = TracedAlert(
+                        partition=number,
+                        offset=record.offset,
+                        src_partition=number,
+                        src=said.src,
+                        occurred_at=said.occurred_at,
+                        context=context,
+                    )
                     self._traced.append(traced)
         for number, mine in self.totals.partitions.items():
-            left = len(found[number]) and found[number][-1][0].src > self._snapshot.position.get(number, -1)
+            left = len(found[number]) and found[number][-1][0].src > self._snapshot.position.get(
+                number, -1
+            )
             if not mine.is_behind and not left:
                 mine.caught_up(self._score_ends[number], ends[number])
         del self._traced[:-TRACES_KEPT]
@@ -186,13 +241,21 @@ class Follower:
 
 
 def _corrected(columns: Columns) -> list[dict[str, Any]]:
-    """Of each score, the record that leaves the sums with it, as fields of `Scored`; none where none does."""
+    """Of each score, the record that leaves the sums with it, as fields of `Scored`; none where
+    none does.
+    """
     out: list[dict[str, Any]] = [{}] * len(columns)
     at, amount = columns.numbers("corrected_at"), columns.numbers("corrected_amount_minor")
-    known, is_refund = columns.is_null("corrected_amount_minor") == 0, columns.numbers("corrected_is_refund")
-    for row in np.flatnonzero((columns.status == 0) & (columns.is_null("corrected_at") == 0)).tolist():
+    known, is_refund = (
+        columns.is_null("corrected_amount_minor") == 0,
+        columns.numbers("corrected_is_refund"),
+    )
+    for row in np.flatnonzero(
+        (columns.status == 0) & (columns.is_null("corrected_at") == 0)
+    ).tolist():
         out[row] = {
-            "corrected_at": int(at[row]), "corrected_amount_minor": int(amount[row]) if known[row] else 0,
+            "corrected_at": int(at[row]),
+            "corrected_amount_minor": int(amount[row]) if known[row] else 0,
             "corrected_is_refund": bool(is_refund[row]),
-        }  # fmt: skip
+        }
     return out

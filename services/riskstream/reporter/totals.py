@@ -1,4 +1,6 @@
-"""Control totals that outlive the scores: counted once, by position, and carried forward from round to round. Pure."""
+"""Control totals that outlive the scores: counted once, by position, and carried forward from round
+to round. Pure.
+"""
 
 import re
 from collections.abc import Iterable
@@ -15,12 +17,16 @@ from riskstream.runtime.errors import Rejected
 TOPIC = "report-totals.v1"
 _KEY = re.compile(rb"([0-9]{1,9})(?:\|([1-9][0-9]{0,17}))?")
 KEPT_MS = 62 * DAY_MS
-"""Hours that begin so long before the newest one are forgotten: no history of a customer reaches as far."""
+"""Hours that begin so long before the newest one are forgotten: no history of a customer reaches as
+far.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """What counts of one record of scores.v1. `corrected_at`: of the record that leaves with it; None where none does."""
+    """What counts of one record of scores.v1. `corrected_at`: of the record that leaves with it;
+    None where none does.
+    """
 
     offset: int
     src: int
@@ -46,9 +52,11 @@ class Alerted:
 
 @dataclass(slots=True)
 class PartitionTotals:
-    """One partition. `hours`: sums in the order of SUMS by the start of the hour; `position`: the last score counted.
+    """One partition. `hours`: sums in the order of SUMS by the start of the hour; `position`: the
+    last score counted.
 
-    `is_behind`: scores stand behind the states' position. `heard_at`: when the newest score that was read was appended, ms.
+    `is_behind`: scores stand behind the states' position. `heard_at`: when the newest score that
+    was read was appended, ms.
     """
 
     position: int = -1
@@ -63,7 +71,8 @@ class PartitionTotals:
     is_moved: bool = False
 
     def begin(self, first_score: int, first_alert: int, appended_at: int) -> None:
-        """Begin a round at what the topics still hold; where they begin later than we had come, hours up to then may lack some.
+        """Begin a round at what the topics still hold; where they begin later than we had come,
+        hours up to then may lack some.
 
         `appended_at`: when the first record that is left was appended, now where there is none; ms.
         """
@@ -75,7 +84,9 @@ class PartitionTotals:
             self.is_moved = True
 
     def take_scores(self, scores: Iterable[Scored], until: int) -> None:
-        """Count new scores up to source offset `until`, where the states stand; what comes behind it waits."""
+        """Count new scores up to source offset `until`, where the states stand; what comes behind
+        it waits.
+        """
         for each in scores:
             self.heard_at = max(self.heard_at, each.appended_at)
             if self.is_behind or each.src > until:
@@ -83,12 +94,17 @@ class PartitionTotals:
                 continue
             self.is_moved = True
             self.score_offset = each.offset + 1
-            if each.src > self.position:  # the reader's rule: the first of each source offset counts
+            # the reader's rule: the first of each source offset counts
+            if each.src > self.position:
                 self.position = each.src
                 if each.is_good:
-                    self._add(each.occurred_at, sums_of_score(each.amount_minor, is_refund=each.is_refund))
+                    self._add(
+                        each.occurred_at, sums_of_score(each.amount_minor, is_refund=each.is_refund)
+                    )
                     if each.corrected_at is not None:
-                        out = sums_taken_out(each.corrected_amount_minor, is_refund=each.corrected_is_refund)
+                        out = sums_taken_out(
+                            each.corrected_amount_minor, is_refund=each.corrected_is_refund
+                        )
                         self._add(each.corrected_at, out)
 
     def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
@@ -106,12 +122,16 @@ class PartitionTotals:
         return out
 
     def caught_up(self, score_offset: int, alert_offset: int) -> None:
-        """Everything up to these offsets was counted, markers of transactions included: none of it is missed when it expires."""
+        """Everything up to these offsets was counted, markers of transactions included: none of it
+        is missed when it expires.
+        """
         if (score_offset, alert_offset) != (self.score_offset, self.alert_offset):
             self.score_offset, self.alert_offset, self.is_moved = score_offset, alert_offset, True
 
     def _add(self, at_ms: int, sums: tuple[int, ...]) -> None:
-        """Add sums to an hour. It would fall below zero only where it lacks what leaves it: it begins before `whole_from` then."""
+        """Add sums to an hour. It would fall below zero only where it lacks what leaves it: it
+        begins before `whole_from` then.
+        """
         start = at_ms - at_ms % HOUR_MS
         row = self.hours.setdefault(start, [0] * len(SUMS))
         for index, value in enumerate(sums):
@@ -120,7 +140,9 @@ class PartitionTotals:
 
 
 def _place_of(key: bytes) -> tuple[int, int]:
-    """Partition and start of the hour, 0 where it is the partition's own record; Rejected where the key is none of ours."""
+    """Partition and start of the hour, 0 where it is the partition's own record; Rejected where the
+    key is none of ours.
+    """
     found = _KEY.fullmatch(key)
     if found is None:
         raise Rejected(reason="key_differs", detail="its key is no partition and hour")
@@ -135,7 +157,9 @@ class Totals:
         self._codec = codec("report-total.v1")
 
     def restore(self, records: Iterable[Record], partition_count: int) -> None:
-        """Take up what was written; raises Rejected where a record is not one of ours, of a partition that scores.v1 has."""
+        """Take up what was written; raises Rejected where a record is not one of ours, of a
+        partition that scores.v1 has.
+        """
         for record in records:
             partition, start = _place_of(record.key or b"")
             if not 0 <= partition < partition_count:
@@ -146,7 +170,9 @@ class Totals:
                 continue
             said = decoded(self._codec, record.value)
             if (said["src_partition"], said["start_at"]) != (partition, start):
-                raise Rejected(reason="key_differs", detail="it is of another partition or hour than its key")
+                raise Rejected(
+                    reason="key_differs", detail="it is of another partition or hour than its key"
+                )
             if start:
                 mine.hours[start] = [said[name] for name in SUMS]
             else:
@@ -157,9 +183,13 @@ class Totals:
         return self.partitions.setdefault(partition, PartitionTotals())
 
     def records(self) -> list[tuple[bytes, bytes | None]]:
-        """(key, value) of what changed since the last call; None of hours that are too old to be asked for again."""
+        """(key, value) of what changed since the last call; None of hours that are too old to be
+        asked for again.
+        """
         out: list[tuple[bytes, bytes | None]] = []
-        newest = max((start for each in self.partitions.values() for start in each.hours), default=0)
+        newest = max(
+            (start for each in self.partitions.values() for start in each.hours), default=0
+        )
         for partition, mine in sorted(self.partitions.items()):
             for start in [each for each in mine.hours if each < newest - KEPT_MS]:
                 del mine.hours[start]
@@ -167,23 +197,37 @@ class Totals:
                 out.append((f"{partition}|{start}".encode(), None))
             for start in sorted(mine.changed):
                 sums = dict(zip(SUMS, mine.hours[start], strict=True))
-                out.append((f"{partition}|{start}".encode(), self._encoded(partition, start_at=start, **sums)))
+                out.append(
+                    (
+                        f"{partition}|{start}".encode(),
+                        self._encoded(partition, start_at=start, **sums),
+                    )
+                )
             if mine.is_moved:
                 said = self._encoded(
-                    partition, start_at=0, position=mine.position, score_offset=mine.score_offset,
-                    alert_offset=mine.alert_offset, alert_src=mine.alert_src, whole_from=mine.whole_from,
-                )  # fmt: skip
+                    partition,
+                    start_at=0,
+                    position=mine.position,
+                    score_offset=mine.score_offset,
+                    alert_offset=mine.alert_offset,
+                    alert_src=mine.alert_src,
+                    whole_from=mine.whole_from,
+                )
                 out.append((f"{partition}".encode(), said))
             mine.changed, mine.is_moved = set(), False
         return out
 
     def _encoded(self, partition: int, **fields: Any) -> bytes:
         empty = dict.fromkeys((*SUMS, "score_offset", "alert_offset", "whole_from"), 0)
-        return self._codec.encode({**empty, "src_partition": partition, "position": -1, "alert_src": -1, **fields})
+        return self._codec.encode(
+            {**empty, "src_partition": partition, "position": -1, "alert_src": -1, **fields}
+        )
 
     def control(self) -> Control:
         """The sums over all partitions, by hour and by day."""
-        out = Control(whole_from=max((each.whole_from for each in self.partitions.values()), default=0))
+        out = Control(
+            whole_from=max((each.whole_from for each in self.partitions.values()), default=0)
+        )
         for mine in self.partitions.values():
             for start, row in mine.hours.items():
                 out.add(start, tuple(row))

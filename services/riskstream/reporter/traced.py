@@ -1,4 +1,6 @@
-"""Which sampled alerts stand in a report for the first time: their traces end there, each by a span of its own."""
+"""Which sampled alerts stand in a report for the first time: their traces end there, each by a span
+of its own.
+"""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +15,9 @@ from riskstream.reporter.write import read_report
 
 
 class ReportSpans:
-    """Compares each report with the one before, of the same grain in the same folder, whichever process wrote that."""
+    """Compares each report with the one before, of the same grain in the same folder, whichever
+    process wrote that.
+    """
 
     def __init__(self, tracer: Tracer, out: Path) -> None:
         self._out = out
@@ -27,20 +31,32 @@ class ReportSpans:
         return None
 
     def end(
-        self, report: dict[str, Any], before: dict[str, Any] | None, alerts: Iterable[TracedAlert], records: int, started_ns: int
-    ) -> None:  # fmt: skip
+        self,
+        report: dict[str, Any],
+        before: dict[str, Any] | None,
+        alerts: Iterable[TracedAlert],
+        records: int,
+        started_ns: int,
+    ) -> None:
         """The report's span, and one of each sampled alert that the report before did not have."""
         new, old = _Counted(report), _Counted(before) if before else None
         fresh = [each for each in alerts if each in new and not (old and each in old)]
         hops = self._spans.begin(
-            [each.context for each in fresh], [each.partition for each in fresh], [each.offset for each in fresh]
+            [each.context for each in fresh],
+            [each.partition for each in fresh],
+            [each.offset for each in fresh],
         )
-        more: dict[str, str | int | float] = {REPORT_ID: report["report_id"], REPORT_GRAIN: report["grain"]}
+        more: dict[str, str | int | float] = {
+            REPORT_ID: report["report_id"],
+            REPORT_GRAIN: report["grain"],
+        }
         self._spans.end(hops, records, started_ns, time.time_ns(), more)
 
 
 class _Counted:
-    """The alerts that a report counts: those whose score its snapshot has, in the windows that it shows."""
+    """The alerts that a report counts: those whose score its snapshot has, in the windows that it
+    shows.
+    """
 
     def __init__(self, report: dict[str, Any]) -> None:
         self._position, self._width = report["position"], WIDTH_MS[report["grain"]]
@@ -48,4 +64,6 @@ class _Counted:
 
     def __contains__(self, alert: TracedAlert) -> bool:
         start = alert.occurred_at - alert.occurred_at % self._width
-        return start in self._starts and alert.src <= self._position.get(str(alert.src_partition), -1)
+        return start in self._starts and alert.src <= self._position.get(
+            str(alert.src_partition), -1
+        )

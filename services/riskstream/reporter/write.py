@@ -16,11 +16,20 @@ from riskstream.runtime.files import whole
 
 _NAME = re.compile(r"(hourly|daily)-\d{8}T\d{6}Z")
 ENDINGS = ("html", "json", "parquet")
-_SHAPE = {"report_id": str, "grain": str, "as_of": int, "totals": dict, "position": dict, "windows": list}
+_SHAPE = {
+    "report_id": str,
+    "grain": str,
+    "as_of": int,
+    "totals": dict,
+    "position": dict,
+    "windows": list,
+}
 
 
 def has_reports(folder: Path) -> bool:
-    """True where reports are kept in a folder, or it holds nothing but what a file system puts there."""
+    """True where reports are kept in a folder, or it holds nothing but what a file system puts
+    there.
+    """
     names = {each.name for each in folder.iterdir()} - {"lost+found"}
     return not names or any(name.startswith(("hourly-", "daily-")) for name in names)
 
@@ -31,27 +40,41 @@ def read_report(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_text()) if _NAME.fullmatch(path.stem) else None
     except (OSError, ValueError, RecursionError):
         return None
-    is_report = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _SHAPE.items())
+    is_report = isinstance(found, dict) and all(
+        isinstance(found.get(name), kind) for name, kind in _SHAPE.items()
+    )
     return found if is_report else None
 
 
 def prune(out: Path, grain: str, keep: int) -> None:
-    """Delete all but the newest `keep` reports of a grain; with 0 none. What is no report's file stays."""
-    names = sorted(path.stem for path in out.glob(f"{grain.lower()}-*.json") if _NAME.fullmatch(path.stem))
+    """Delete all but the newest `keep` reports of a grain; with 0 none. What is no report's file
+    stays.
+    """
+    names = sorted(
+        path.stem for path in out.glob(f"{grain.lower()}-*.json") if _NAME.fullmatch(path.stem)
+    )
     for name in names[:-keep] if keep else ():
         for ending in ENDINGS:
             (out / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def write_report(out: Path, report: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
-    """Files `<report_id>.html|json|parquet` under `out`, for its owner alone: they name customers. The record of risk-report.v1."""
+    """Files `<report_id>.html|json|parquet` under `out`, for its owner alone: they name customers.
+    The record of risk-report.v1.
+    """
     name = report["report_id"]
     text = json.dumps(report, indent=1, sort_keys=True).encode()
-    table = pa.Table.from_pylist(rows(report["grain"], snapshot, [window["start_at"] for window in report["windows"]]))
+    table = pa.Table.from_pylist(
+        rows(report["grain"], snapshot, [window["start_at"] for window in report["windows"]])
+    )
     parquet = io.BytesIO()
     pq.write_table(table, parquet, compression="zstd")
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files = {f"{name}.parquet": parquet.getvalue(), f"{name}.html": page(report).encode(), f"{name}.json": text}
+    files = {
+        f"{name}.parquet": parquet.getvalue(),
+        f"{name}.html": page(report).encode(),
+        f"{name}.json": text,
+    }
     for file, content in files.items():
         with whole(out / file, private=True) as partial:
             partial.write_bytes(content)

@@ -4,10 +4,14 @@ import os
 
 
 def cause(error: Exception) -> str:
-    """In one line, and without the file's path, which the sentence names at its end; of YAML with line and column."""
+    """In one line, and without the file's path, which the sentence names at its end; of YAML with
+    line and column.
+    """
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     if problem and mark is not None:
         return " ".join(f"{problem}, line {mark.line + 1}, column {mark.column + 1}".split())
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )

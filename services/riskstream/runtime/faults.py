@@ -1,7 +1,9 @@
-"""Fault points: named steps at which a test has the process fail, to show that the order of effects holds.
+"""Fault points: named steps at which a test has the process fail, to show that the order of effects
+holds.
 
-RISKSTREAM_FAULT_POINT=NAME or NAME:N fails when NAME is passed for the N-th time, as RISKSTREAM_FAULT_HOW says: `kill` as
-`kill -9` does, `raise` with an exception that nobody expects, `interrupt` as a second Ctrl-C.
+RISKSTREAM_FAULT_POINT=NAME or NAME:N fails when NAME is passed for the N-th time, as
+RISKSTREAM_FAULT_HOW says: `kill` as `kill -9` does, `raise` with an exception that nobody expects,
+`interrupt` as a second Ctrl-C.
 """
 
 import os
@@ -11,21 +13,42 @@ import time
 from functools import cache
 
 POINTS = (
-    "assigned", "recovered", "resumed", "polled", "rows_read", "processed", "half_produced", "produced", "dead_lettered",
-    "copied", "writing", "written", "committed",
-)  # fmt: skip
-"""Every point of the exact lane, in the order in which it passes them: A1, A4, A5, B1, B2, B3, B4 (three), C1, C2 (two), commit."""
+    "assigned",
+    "recovered",
+    "resumed",
+    "polled",
+    "rows_read",
+    "processed",
+    "half_produced",
+    "produced",
+    "dead_lettered",
+    "copied",
+    "writing",
+    "written",
+    "committed",
+)
+"""Every point of the exact lane, in the order in which it passes them: A1, A4, A5, B1, B2, B3, B4
+(three), C1, C2 (two), commit.
+"""
 DERIVED_POINTS = ("restored", "taken", "begun", "sent", "transacted")
-"""Of a derived lane: its state is read back; records are folded in; outputs are produced; offsets are in; it is committed."""
+"""Of a derived lane: its state is read back; records are folded in; outputs are produced; offsets
+are in; it is committed.
+"""
 FORWARD_POINTS = ("forwarding", "forwarded", "acknowledged")
-"""Of a forward lane: half of a batch is produced; all of it is; the broker has it, and the commit comes."""
+"""Of a forward lane: half of a batch is produced; all of it is; the broker has it, and the commit
+comes.
+"""
 REPORTER_POINTS = ("counted", "carried", "filed", "published")
-"""Of a round of reports: scores are counted; the totals are committed; the files are written; their records are."""
+"""Of a round of reports: scores are counted; the totals are committed; the files are written; their
+records are.
+"""
 FAUST_POINTS = ("processed", "produced", "copied", "written")
 """Of the scorer's core under Faust."""
 
 _BETWEEN_S = 0.5
-"""Between two Ctrl-C of another thread. The main thread alone handles signals, and takes two that wait as one."""
+"""Between two Ctrl-C of another thread. The main thread alone handles signals, and takes two that
+wait as one.
+"""
 
 _passed: dict[str, int] = {}
 

@@ -1,4 +1,6 @@
-"""Compiled kernels: explicit signatures, kept in numba's cache, compiled in set-up and never at import."""
+"""Compiled kernels: explicit signatures, kept in numba's cache, compiled in set-up and never at
+import.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +9,17 @@ _KERNELS: list["Kernel"] = []
 
 
 class Kernel:
-    """A function that numba compiles for its signatures on its first call, or when `compile_all` runs.
+    """A function that numba compiles for its signatures on its first call, or when `compile_all`
+    runs.
 
-    One that `allocates` no array is compiled without numba's counting of references: it counts each array at each inlined
-    call, atomically, which is half of a kernel's time where it has several helpers (`repeats_kernel`).
+    One that `allocates` no array is compiled without numba's counting of references: it counts each
+    array at each inlined call, atomically, which is half of a kernel's time where it has several
+    helpers (`repeats_kernel`).
     """
 
-    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...], *, allocates: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signatures: tuple[str, ...], *, allocates: bool = True
+    ) -> None:
         self.function = function
         self.signatures = signatures
         self._options = {} if allocates else {"_nrt": False}
@@ -28,10 +34,16 @@ class Kernel:
         if self._compiled is None:
             import numba  # here, so that importing a kernel's module stays cheap
 
-            numba.config.SLP_VECTORIZE = 1  # off by default; kernels that handle rows side by side need it
-            # NUMBA_BOUNDSCHECK=1 goes over this, with a cache of its own (NUMBA_CACHE_DIR): `make test-bounds`.
+            # off by default; kernels that handle rows side by side need it
+            numba.config.SLP_VECTORIZE = 1
+            # NUMBA_BOUNDSCHECK=1 goes over this, with a cache of its own (NUMBA_CACHE_DIR): `make
+            # test-bounds`.
             self._compiled = numba.njit(
-                list(self.signatures), cache=True, boundscheck=False, error_model="numpy", **self._options
+                list(self.signatures),
+                cache=True,
+                boundscheck=False,
+                error_model="numpy",
+                **self._options,
             )(self.function)
         return self._compiled
 

@@ -1,4 +1,6 @@
-"""Start and stop of a process: signals become an event, errors become one sentence and an exit code."""
+"""Start and stop of a process: signals become an event, errors become one sentence and an exit
+code.
+"""
 
 import gc
 import signal
@@ -32,7 +34,8 @@ def freeze_garbage_collector() -> None:
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a process's main; Fatal and Retryable become one line on stderr and an exit code, never a traceback.
+    """Run a process's main; Fatal and Retryable become one line on stderr and an exit code, never a
+    traceback.
 
     A thread that ends by an exception ends the process with exit code 70.
     """

@@ -1,7 +1,8 @@
-"""Settings of a process: one class a service, read from RISKSTREAM_<SERVICE>_<FIELD> and from the command line.
+"""Settings of a process: one class a service, read from RISKSTREAM_<SERVICE>_<FIELD> and from the
+command line.
 
-An unknown key, and settings that contradict each other, fail at start; `--print-config` prints what would be used, with
-secrets masked.
+An unknown key, and settings that contradict each other, fail at start; `--print-config` prints what
+would be used, with secrets masked.
 """
 
 import inspect
@@ -25,7 +26,9 @@ GroupName = Annotated[str, StringConstraints(pattern=r"^[^\s|]{1,200}$")]
 
 
 def redis_url(url: str) -> str:
-    """The URL as it is; ValueError, which does not repeat its password, where Redis's client would not know what to do with it."""
+    """The URL as it is; ValueError, which does not repeat its password, where Redis's client would
+    not know what to do with it.
+    """
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("it does not begin with redis://, rediss:// or unix://")
     return url
@@ -46,7 +49,11 @@ class ServiceSettings(BaseSettings):
     """Fields that every service has. A service's own class sets `env_prefix` and adds fields."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, cli_kebab_case=True, cli_hide_none_type=True, cli_avoid_json=True
+        extra="forbid",
+        frozen=True,
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
     )
     service: ClassVar[str] = "service"
 
@@ -56,10 +63,17 @@ class ServiceSettings(BaseSettings):
         description="Kafka bootstrap servers, host:port[,host:port]",
     )
     telemetry_port: int = Field(
-        default=0, ge=0, le=65535, description="port of /metrics, /livez and /readyz; 0 takes a free one"
+        default=0,
+        ge=0,
+        le=65535,
+        description="port of /metrics, /livez and /readyz; 0 takes a free one",
     )
-    telemetry_host: str = Field(default="127.0.0.1", description="address the telemetry port binds to")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="lowest level logged")
+    telemetry_host: str = Field(
+        default="127.0.0.1", description="address the telemetry port binds to"
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="lowest level logged"
+    )
 
     @classmethod
     def load(cls, argv: list[str] | None = None) -> Self:
@@ -72,7 +86,10 @@ class ServiceSettings(BaseSettings):
         prefix = str(cls.model_config.get("env_prefix", "")).upper()
         check_environment(os.environ, cls.service, cls.model_fields)
         try:
-            source: dict[str, Any] = {"_cli_parse_args": args, "_cli_prog_name": f"python -m riskstream.{cls.service}"}
+            source: dict[str, Any] = {
+                "_cli_parse_args": args,
+                "_cli_prog_name": (f"python -m riskstream.{cls.service}"),
+            }
             settings = cls(**source)
         except ValidationError as error:
             first = error.errors()[0]
@@ -91,7 +108,9 @@ class ServiceSettings(BaseSettings):
         return settings
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """(what two settings say against each other, what to do), of settings that are right one by one."""
+        """(what two settings say against each other, what to do), of settings that are right one by
+        one.
+        """
         yield from ()
 
     def shown(self) -> dict[str, Any]:
@@ -110,7 +129,8 @@ class MoneySettings(ServiceSettings):
 
     base_currency: Currency = Field(
         default_factory=base_currency,
-        description="ISO 4217 code of all base amounts, which are summed: another is rejected. The same in every service; "
+        description="ISO 4217 code of all base amounts, which are summed: another is rejected. The "
+        "same in every service; "
         "RISKSTREAM_BASE_CURRENCY says it for all of them, else EUR",
     )
 
@@ -121,16 +141,26 @@ class GroupSettings(MoneySettings):
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
     )
-    session_timeout_ms: int = Field(default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms")
+    session_timeout_ms: int = Field(
+        default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms"
+    )
 
 
 class DerivedLaneSettings(GroupSettings):
-    """Settings of a service that writes in Kafka transactions. Its class names the group and sets other defaults."""
+    """Settings of a service that writes in Kafka transactions. Its class names the group and sets
+    other defaults.
+    """
 
     group: GroupName = Field(description="consumer group")
-    instance: GroupName = Field(default="0", description="slot of this process: stable over its restarts")
-    commit_ms: int = Field(default=200, ge=10, le=5000, description="time between Kafka transactions, ms")
-    flush_ms: int = Field(default=1000, ge=10, le=60_000, description="least time between two states of a key, ms")
+    instance: GroupName = Field(
+        default="0", description="slot of this process: stable over its restarts"
+    )
+    commit_ms: int = Field(
+        default=200, ge=10, le=5000, description="time between Kafka transactions, ms"
+    )
+    flush_ms: int = Field(
+        default=1000, ge=10, le=60_000, description="least time between two states of a key, ms"
+    )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """As of every service: states are written at commits, no more often."""
@@ -148,4 +178,7 @@ def too_short(shorter: str, least: str, settings: ServiceSettings) -> Iterator[t
     """A contradiction where one time is shorter than another that it waits for."""
     given, needed = getattr(settings, shorter), getattr(settings, least)
     if given < needed:
-        yield f"{shorter} {given} is less than {least} {needed}", f"raise {shorter} or lower {least}"
+        yield (
+            f"{shorter} {given} is less than {least} {needed}",
+            (f"raise {shorter} or lower {least}"),
+        )

@@ -1,6 +1,8 @@
-"""Threads beside a process's main one: where an exception ends one, the process is no longer alive, and ends.
+"""Threads beside a process's main one: where an exception ends one, the process is no longer alive,
+and ends.
 
-Who waits for a dead thread's work would wait for ever, unseen. A thread that may fail and be done without catches its own errors.
+Who waits for a dead thread's work would wait for ever, unseen. A thread that may fail and be done
+without catches its own errors.
 """
 
 import os
@@ -17,7 +19,9 @@ _dead: list[str] = []
 
 
 def watch_threads() -> None:
-    """From now on an exception that ends a thread ends the process: by SIGTERM, so that what is under way is finished first."""
+    """From now on an exception that ends a thread ends the process: by SIGTERM, so that what is
+    under way is finished first.
+    """
     threading.excepthook = _on_death
 
 
@@ -30,7 +34,9 @@ def _on_death(died: threading.ExceptHookArgs) -> None:
     name = died.thread.name if died.thread is not None else "unknown"
     error = died.exc_value or died.exc_type()
     log.error(
-        "a thread has ended: ending the process", thread=name, exc_info=(died.exc_type, error, died.exc_traceback)
+        "a thread has ended: ending the process",
+        thread=name,
+        exc_info=(died.exc_type, error, died.exc_traceback),
     )
     _dead.append(name)
     at_the_latest = threading.Timer(ENDS_WITHIN_S, os._exit, (EXIT_CODE,))

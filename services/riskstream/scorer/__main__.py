@@ -23,7 +23,9 @@ def main() -> None:
         scorer.prove_redis()
         prove_currency(settings.kafka, settings.base_currency, settings.output, "score.v1")
         mine = (settings.group, (settings.source,))
-        prove_ours(settings.kafka, process.admin, settings.group, {settings.output: mine}, needs.letters_of)
+        prove_ours(
+            settings.kafka, process.admin, settings.group, {settings.output: mine}, needs.letters_of
+        )
         scorer.run(limits[settings.dead_letters])
 
 

@@ -1,4 +1,6 @@
-"""What was answered before: a repeated transaction is told the decision and the score of its original."""
+"""What was answered before: a repeated transaction is told the decision and the score of its
+original.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +11,17 @@ from riskstream.scorer.fold import Applied, Fold
 
 
 def tell_again(
-    fold: Fold, applied: Applied, rows: NDArray[np.int64], scores: NDArray[np.float32], decisions: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
-    """Note what the scored `rows` are answered; what a repeat's original was answered takes the place of its own.
+    fold: Fold,
+    applied: Applied,
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    decisions: NDArray[np.int64],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Note what the scored `rows` are answered; what a repeat's original was answered takes the
+    place of its own.
 
-    `decisions` are changed in place. Gives the scores, and the places in `rows` of these repeats. Where the original's answer
-    is not known a repeat keeps its own.
+    `decisions` are changed in place. Gives the scores, and the places in `rows` of these repeats.
+    Where the original's answer is not known a repeat keeps its own.
     """
     answers = answers_of(decisions, scores)
     fold.remember(applied, rows, answers)

@@ -1,7 +1,7 @@
 """The scorer's core: a micro-batch of transactions in, scores out. Pure.
 
-`prepare` says what must be read, the shell reads it, `score` takes what was read. The fold holds the state, and scoring makes
-the answers.
+`prepare` says what must be read, the shell reads it, `score` takes what was read. The fold holds
+the state, and scoring makes the answers.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from riskstream.scorer.scoring import Scoring
 
 @dataclass(slots=True)
 class Prepared:
-    """A micro-batch that waits for its reads: `rows` by partition, and `profiles` as a ProfileReader takes them."""
+    """A micro-batch that waits for its reads: `rows` by partition, and `profiles` as a
+    ProfileReader takes them.
+    """
 
     judged: Judged
     wanted: ProfilesWanted
@@ -37,23 +39,34 @@ class ScorerCore:
     """The lane's work: the fold and scoring together."""
 
     def __init__(
-        self, features: FeatureSet, model: Model, policy: Policy, max_batch: int, base_currency: str = "EUR",
+        self,
+        features: FeatureSet,
+        model: Model,
+        policy: Policy,
+        max_batch: int,
+        base_currency: str = "EUR",
         fold: Fold | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.answers = ScoreAnswerReader()
         self.fold = fold or Fold(features, base_currency)
         self._scoring = Scoring(features, self.fold, model, policy, max_batch)
         self.decider = self._scoring.decider
 
     def prepare(self, batch: Batch) -> Prepared:
-        """Decode, judge, find the customers; nothing is applied. SchemaWait where a record's schema is being asked for."""
+        """Decode, judge, find the customers; nothing is applied. SchemaWait where a record's schema
+        is being asked for.
+        """
         judged = self.fold.prepare(batch)
         prepared = Prepared(judged, self._scoring.wanted(judged))
         batch.mark("decode")
         return prepared
 
-    def score(self, prepared: Prepared, rows: ReadResult, profiles: list[bytes | None] | None) -> Scored:
-        """Apply, score, decide, encode. `profiles`: what was read of `prepared.profiles`, None where nothing answered."""
+    def score(
+        self, prepared: Prepared, rows: ReadResult, profiles: list[bytes | None] | None
+    ) -> Scored:
+        """Apply, score, decide, encode. `profiles`: what was read of `prepared.profiles`, None
+        where nothing answered.
+        """
         applied = self.fold.apply(prepared.judged, rows, self._scoring.vectors)
         return self._scoring.score(prepared.judged, applied, prepared.wanted, profiles)
 

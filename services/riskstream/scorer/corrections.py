@@ -1,4 +1,6 @@
-"""Corrections in a micro-batch: which transactions they name, and what a score says of the record that leaves with it."""
+"""Corrections in a micro-batch: which transactions they name, and what a score says of the record
+that leaves with it.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,9 @@ NULLABLE = ("corrected_at", "corrected_amount_minor")
 
 
 def hashes_of_originals(columns: Columns) -> NDArray[np.uint64] | None:
-    """The hash of the id that each record corrects, 0 where none; None where no record of the batch corrects one."""
+    """The hash of the id that each record corrects, 0 where none; None where no record of the batch
+    corrects one.
+    """
     starts, lengths = columns.span("corrects")
     if not lengths.any():
         return None
@@ -31,10 +35,12 @@ def say_what_leaves(
     is_cold: NDArray[np.bool_],
     odd: dict[str, NDArray[np.int64]],
 ) -> None:
-    """Into the banks what leaves windows and sums with each scored row: the record whose place it takes, or itself.
+    """Into the banks what leaves windows and sums with each scored row: the record whose place it
+    takes, or itself.
 
-    Corrections whose original is not known go into `odd`, by their flag. So do those of customers whose row could not be read:
-    their original may have left already, by a correction that only the row knows.
+    Corrections whose original is not known go into `odd`, by their flag. So do those of customers
+    whose row could not be read: their original may have left already, by a correction that only the
+    row knows.
     """
     is_sure = ~is_cold[corrected.rows]
     found = (
@@ -45,14 +51,19 @@ def say_what_leaves(
     )
     late = corrected.late
     itself = (
-        late, columns.numbers("occurred_at")[late], columns.numbers("base_amount_minor")[late],
+        late,
+        columns.numbers("occurred_at")[late],
+        columns.numbers("base_amount_minor")[late],
         columns.numbers("kind")[late] == Kind.REFUND,
-    )  # fmt: skip
+    )
     for rows, times, amounts, are_refunds in (
         found,
         itself,
     ):
-        out.numbers("corrected_at")[rows], out.numbers("corrected_amount_minor")[rows] = times, amounts
+        out.numbers("corrected_at")[rows], out.numbers("corrected_amount_minor")[rows] = (
+            times,
+            amounts,
+        )
         out.numbers("corrected_is_refund")[rows] = are_refunds & scored[rows]
         for name in NULLABLE:
             out.nulls(name)[rows] = ~scored[rows]

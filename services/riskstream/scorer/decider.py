@@ -18,9 +18,13 @@ from riskstream.scorer.rule_rows import BatchRows
 
 
 class Decider:
-    """Writes scores, decisions, rules and reasons into an encoder's banks. `fold` remembers what was answered."""
+    """Writes scores, decisions, rules and reasons into an encoder's banks. `fold` remembers what
+    was answered.
+    """
 
-    def __init__(self, features: FeatureSet, out: ColumnEncoder, fold: Fold, model: Model, policy: Policy) -> None:
+    def __init__(
+        self, features: FeatureSet, out: ColumnEncoder, fold: Fold, model: Model, policy: Policy
+    ) -> None:
         self._features, self._out, self._fold = features, out, fold
         self.next_model = (model, policy)
         """As next_rules: set from any thread."""
@@ -31,16 +35,23 @@ class Decider:
         """Set from any thread; in force from the next micro-batch on."""
 
     def take_up(self) -> None:
-        """At a batch edge: no micro-batch is decided by half of two releases, or of two books of rules."""
+        """At a batch edge: no micro-batch is decided by half of two releases, or of two books of
+        rules.
+        """
         if self.next_model[0] is not self._model:
             self._use_model(*self.next_model)
         if (book := self.next_rules) is not self._rules:
             self._use_rules(book)
 
     def decide(
-        self, columns: Columns, applied: Applied, rows: NDArray[np.int64], odd: dict[str, NDArray[np.int64]]
+        self,
+        columns: Columns,
+        applied: Applied,
+        rows: NDArray[np.int64],
+        odd: dict[str, NDArray[np.int64]],
     ) -> tuple[int, ...]:
-        """Model, decision and reasons of the scored rows, into the banks; their flags into `odd`; how many of each decision.
+        """Model, decision and reasons of the scored rows, into the banks; their flags into `odd`;
+        how many of each decision.
 
         Reasons are of what is not approved, and of a sample of the rest by the transaction's id.
         """
@@ -95,11 +106,19 @@ class Decider:
             counts[:n] = 0
 
     def _ask_again(
-        self, stage2: Stage2, rows: NDArray[np.int64], vectors: NDArray[np.float32], scores: NDArray[np.float32],
+        self,
+        stage2: Stage2,
+        rows: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        scores: NDArray[np.float32],
         odd: dict[str, NDArray[np.int64]],
-    ) -> NDArray[np.float32]:  # fmt: skip
-        """The scores to decide by: of the uncertain band the second stage's, which go into the banks as well."""
-        asked = np.flatnonzero((scores >= np.float32(stage2.low)) & (scores < np.float32(stage2.high)))
+    ) -> NDArray[np.float32]:
+        """The scores to decide by: of the uncertain band the second stage's, which go into the
+        banks as well.
+        """
+        asked = np.flatnonzero(
+            (scores >= np.float32(stage2.low)) & (scores < np.float32(stage2.high))
+        )
         if not len(asked):
             return scores
         again = stage2.model.predict(vectors[asked])
@@ -116,11 +135,19 @@ class Decider:
         return scores
 
     def _apply_rules(
-        self, columns: Columns, rows: NDArray[np.int64], vectors: NDArray[np.float32], scores: NDArray[np.float32],
+        self,
+        columns: Columns,
+        rows: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        scores: NDArray[np.float32],
         decisions: NDArray[np.int64],
-    ) -> None:  # fmt: skip
-        """What rules are true of each scored row: decisions are raised, never lowered; rules and their reasons, into the banks."""
-        seen = BatchRows(columns=columns, rows=rows, features=self._features, vectors=vectors, scores=scores)
+    ) -> None:
+        """What rules are true of each scored row: decisions are raised, never lowered; rules and
+        their reasons, into the banks.
+        """
+        seen = BatchRows(
+            columns=columns, rows=rows, features=self._features, vectors=vectors, scores=scores
+        )
         codes, counts = self._out.codes("reasons")
         named, named_counts = self._out.codes("rules")
         for rule, (name, reason) in zip(self._rules.rules, self._rule_words, strict=True):
@@ -133,7 +160,8 @@ class Decider:
             named[room, named_counts[room]] = name
             named_counts[room] += 1
             room = mine[counts[mine] < MAX_REASONS]
-            filled = np.arange(MAX_WORDS) < counts[room][:, None]  # what stands behind is of batches before
+            # what stands behind is of batches before
+            filled = np.arange(MAX_WORDS) < counts[room][:, None]
             room = room[~((codes[room] == reason) & filled).any(axis=1)]
             codes[room, counts[room]] = reason
             counts[room] += 1

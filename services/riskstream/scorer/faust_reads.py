@@ -17,7 +17,9 @@ _STORE_DEADLINE_S = 20.0
 class FaustReads:
     """Rows and profiles of a batch, read in place; other calls of the store in a thread."""
 
-    def __init__(self, store: StateStore, profiles: ProfileReader | None, metrics: LaneMetrics) -> None:
+    def __init__(
+        self, store: StateStore, profiles: ProfileReader | None, metrics: LaneMetrics
+    ) -> None:
         self._store, self._profiles, self._metrics = store, profiles, metrics
 
     def rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
@@ -35,8 +37,10 @@ class FaustReads:
                     raise
                 time.sleep(0.05)
         return ReadResult(
-            rows={partition: rows for partition, (_, rows) in answers.items()}, unreadable=frozenset(), abandoned=frozenset()
-        )  # fmt: skip
+            rows={partition: rows for partition, (_, rows) in answers.items()},
+            unreadable=frozenset(),
+            abandoned=frozenset(),
+        )
 
     def profiles(self, keys: list[bytes]) -> list[bytes | None] | None:
         """None where nothing answered in time, or there is no reader."""

@@ -20,8 +20,11 @@ Sent = tuple[str, Any, Any, int, Any]
 
 
 def batch_of(
-    events: list[Any], positions: Mapping[int, int], partition_count: int, mark: Callable[[str], None]
-) -> Batch:  # fmt: skip
+    events: list[Any],
+    positions: Mapping[int, int],
+    partition_count: int,
+    mark: Callable[[str], None],
+) -> Batch:
     """`positions`: of each partition the last source offset answered."""
     messages = [event.message for event in events]
     partitions = np.array([message.partition for message in messages], np.int32)
@@ -41,23 +44,30 @@ def batch_of(
         modes=np.full(len(events), LIVE, np.uint8),
         partition_count=partition_count,
         traces={
-            index: context for index, message in enumerate(messages)
-            if message.headers and (context := context_in(dict(message.headers).items())) is not None
+            index: context
+            for index, message in enumerate(messages)
+            if message.headers
+            and (context := context_in(dict(message.headers).items())) is not None
         },
         mark=mark,
-    )  # fmt: skip
+    )
 
 
-def records_of(settings: ScorerSettings, batch: Batch, outcome: Outcome, hops: dict[int, Hop]) -> list[Sent]:
+def records_of(
+    settings: ScorerSettings, batch: Batch, outcome: Outcome, hops: dict[int, Hop]
+) -> list[Sent]:
     """Scores in order, then dead letters."""
     records: list[Sent] = [
         (
-            settings.output, short_key(batch.keys[index])[0], frame, int(batch.partitions[index]),
+            settings.output,
+            short_key(batch.keys[index])[0],
+            frame,
+            int(batch.partitions[index]),
             header_of(hops[index].context) if index in hops else None,
         )
         for index, frame in enumerate(outcome.frames)
         if frame is not None
-    ]  # fmt: skip
+    ]
     for index, reason in outcome.rejected:
         partition = int(batch.partitions[index])
         headers: Any = dead_letter_headers(
@@ -66,18 +76,26 @@ def records_of(settings: ScorerSettings, batch: Batch, outcome: Outcome, hops: d
         if index in hops:
             hops[index].error = f"rejected: {reason}"
             headers += header_of(hops[index].context)
-        key, value, headers = fitted(batch.keys[index], batch.values[index], headers, producer_bytes())
+        key, value, headers = fitted(
+            batch.keys[index], batch.values[index], headers, producer_bytes()
+        )
         records.append((settings.dead_letters, key, value, partition, headers))
     return records
 
 
 async def send(producer: Any, records: list[Sent]) -> None:
-    """In order, until the broker has all; what failed is sent again, with all that came after it."""
+    """In order, until the broker has all; what failed is sent again, with all that came after
+    it.
+    """
     while records:
-        sent = [await producer.send(topic, k, v, p, None, headers) for topic, k, v, p, headers in records]
+        sent = [
+            await producer.send(topic, k, v, p, None, headers)
+            for topic, k, v, p, headers in records
+        ]
         results = await asyncio.gather(*sent, return_exceptions=True)
         failed = next(
-            (index for index, result in enumerate(results) if isinstance(result, BaseException)), len(records)
+            (index for index, result in enumerate(results) if isinstance(result, BaseException)),
+            len(records),
         )
         records = records[failed:]
         if records:

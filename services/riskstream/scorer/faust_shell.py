@@ -1,9 +1,11 @@
-"""The scorer's core under Faust (`--runtime faust`): at least once, for those who standardise on Faust.
+"""The scorer's core under Faust (`--runtime faust`): at least once, for those who standardise on
+Faust.
 
-Rules (ADR 0001): raw bytes, `noack` and explicit acks in order after the produce was confirmed and the state
-written, concurrency 1, a body that never raises, no tables, windows, web server or leader topic. What Faust itself may
-lose is held in `tests/integration/test_faust_limits.py`; the lane is the default for that reason. It keeps its state
-apart from the lane's; when Redis itself loses state, only rows in memory are written again.
+Rules (ADR 0001): raw bytes, `noack` and explicit acks in order after the produce was confirmed and
+the state written, concurrency 1, a body that never raises, no tables, windows, web server or leader
+topic. What Faust itself may lose is held in `tests/integration/test_faust_limits.py`; the lane is
+the default for that reason. It keeps its state apart from the lane's; when Redis itself loses
+state, only rows in memory are written again.
 """
 
 import asyncio
@@ -37,7 +39,9 @@ WITHIN_S = 0.005
 
 @dataclass(slots=True)
 class _Part:
-    """`stored_src`: the store's watermark; `position`: last source offset answered; `unacked`: events answered, not acked."""
+    """`stored_src`: the store's watermark; `position`: last source offset answered; `unacked`:
+    events answered, not acked.
+    """
 
     stored_src: int
     position: int
@@ -45,7 +49,9 @@ class _Part:
 
 
 def _end(error: Exception) -> None:
-    """End the process at once: Faust's own way out would write a last checkpoint of what was never produced."""
+    """End the process at once: Faust's own way out would write a last checkpoint of what was never
+    produced.
+    """
     log.error("ending the process", error=f"{type(error).__name__} {error}")
     os._exit(EXIT_CODE)
 
@@ -59,9 +65,14 @@ class FaustShell:
     """Runs a ScorerCore as the agent of a Faust app until SIGTERM."""
 
     def __init__(
-        self, settings: ScorerSettings, core: ScorerCore, store: StateStore, metrics: LaneMetrics,
-        tracer: Tracer = NO_TRACER, profiles: ProfileReader | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        settings: ScorerSettings,
+        core: ScorerCore,
+        store: StateStore,
+        metrics: LaneMetrics,
+        tracer: Tracer = NO_TRACER,
+        profiles: ProfileReader | None = None,
+    ) -> None:
         self._settings, self._core, self._store, self._metrics = settings, core, store, metrics
         self._reads = FaustReads(store, profiles, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
@@ -70,7 +81,9 @@ class FaustShell:
         self._partition_count = 1
         self._waited = 0
         self._is_at_edge = True
-        """False while memory may hold what was not produced: nothing is written then, not even on the way out."""
+        """False while memory may hold what was not produced: nothing is written then, not even on
+        the way out.
+        """
         self.app = self._make_app()
 
     def run(self) -> None:
@@ -78,7 +91,9 @@ class FaustShell:
         watchdog = Watchdog(self._progress, self._is_behind)
         watchdog.start()
         try:
-            faust.Worker(self.app, loglevel="WARNING", override_logging=False).execute_from_commandline()
+            faust.Worker(
+                self.app, loglevel="WARNING", override_logging=False
+            ).execute_from_commandline()
         finally:
             watchdog.stop()
 
@@ -139,7 +154,9 @@ class FaustShell:
             self._core.drop(partition)
 
     async def _take(self, events: list[Any]) -> None:
-        """One micro-batch; it never raises: the world's faults are waited for, ours end the process."""
+        """One micro-batch; it never raises: the world's faults are waited for, ours end the
+        process.
+        """
         try:
             async with self._lock:
                 while events:
@@ -149,7 +166,9 @@ class FaustShell:
             _end(error)
 
     async def _process(self, events: list[Any]) -> list[Any]:
-        """Score, produce in order, remember for the next checkpoint; events of partitions to be taken up anew are left."""
+        """Score, produce in order, remember for the next checkpoint; events of partitions to be
+        taken up anew are left.
+        """
         for partition in {event.message.partition for event in events} - self._parts.keys():
             mark = await self._reads.patiently(self._store.mark, partition)
             stored_src = mark.stored_src if mark else -1
@@ -163,20 +182,25 @@ class FaustShell:
                 part.unacked.append(event)
         if not fresh:
             return []
-        self._partition_count = max(self._partition_count, _partitions(self.app, self._settings.source))
+        self._partition_count = max(
+            self._partition_count, _partitions(self.app, self._settings.source)
+        )
         positions = {partition: part.position for partition, part in self._parts.items()}
         batch = batch_of(fresh, positions, self._partition_count, self._metrics.stages.mark)
         started, started_ns = time.perf_counter(), time.time_ns()
         rows = list(batch.traces)
         begun = self._spans.begin(
-            list(batch.traces.values()), batch.partitions[rows].tolist(), batch.offsets[rows].tolist()
+            list(batch.traces.values()),
+            batch.partitions[rows].tolist(),
+            batch.offsets[rows].tolist(),
         )
         hops = dict(zip(rows, begun, strict=True))
         self._metrics.stages.begin()
         self._is_at_edge = False  # it stays so where this is cancelled or raises
         try:
             prepared = self._core.prepare(batch)
-        except SchemaWait as wait:  # in place: all partitions of the batch wait, and this counts as moving
+        except SchemaWait as wait:
+            # in place: all partitions of the batch wait, and this counts as moving
             log.warning("waits for a schema", why=str(wait))
             self._waited += 1
             await asyncio.sleep(0.2)
@@ -187,7 +211,9 @@ class FaustShell:
         fault_point("produced")
         self._metrics.stages.mark("produce")
         answered = [hop for hop in hops.values() if hop.partition not in outcome.abandoned]
-        self._spans.end(answered, len(fresh), started_ns, time.time_ns(), self._metrics.stages.shown())
+        self._spans.end(
+            answered, len(fresh), started_ns, time.time_ns(), self._metrics.stages.shown()
+        )
         again = []
         for event in fresh:
             if event.message.partition in outcome.abandoned:
@@ -212,7 +238,9 @@ class FaustShell:
         return self._core.score(prepared, rows, profiles)
 
     async def _checkpoint(self) -> None:
-        """Rows and watermark of each partition to the store, then the acks; it never raises, as `_take`."""
+        """Rows and watermark of each partition to the store, then the acks; it never raises, as
+        `_take`.
+        """
         try:
             async with self._lock:
                 if self._is_at_edge:
@@ -228,7 +256,9 @@ class FaustShell:
                 mark = Mark(stored_src=part.position, output_offset=0, identity="faust")
                 rows = self._core.take_changed(partition)
                 fault_point("copied")
-                found = await self._reads.patiently(self._store.checkpoint, partition, part.stored_src, mark, rows)
+                found = await self._reads.patiently(
+                    self._store.checkpoint, partition, part.stored_src, mark, rows
+                )
                 if found is None:  # the store went back: write everything that is in memory
                     log.error("the store went back", partition=partition)
                     rows = self._core.fold.take_all(partition)

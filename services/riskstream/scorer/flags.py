@@ -1,4 +1,6 @@
-"""Flags of a score: what was degraded or odd when it was made. docs/reading-scores.md says them to readers."""
+"""Flags of a score: what was degraded or odd when it was made. docs/reading-scores.md says them to
+readers.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +12,33 @@ from riskstream.platform.kafka.lanes.ports import Batch
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE
 
 FLAG_COLD, FLAG_MISPLACED, FLAG_PARTIAL = "cold", "misplaced", "partial_history"
-"""The customer's row could not be read; the key does not hash to the partition it stands in; what the customer did within
-the longest window may be missing, as state was lost."""
+"""The customer's row could not be read; the key does not hash to the partition it stands in; what
+the customer did within the longest window may be missing, as state was lost.
+"""
 FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST = "no_score", "no_stage2", "gpu_lost"
-"""The model gave no number: reviewed; nor did the second stage: decided by the first; the second stage ran on the CPU in
-place of its GPU."""
+"""The model gave no number: reviewed; nor did the second stage: decided by the first; the second
+stage ran on the CPU in place of its GPU.
+"""
 FLAG_ORIGINAL_UNKNOWN = "original_unknown"
-"""A correction whose original is not among the events that windows hold: it is counted beside it."""
+"""A correction whose original is not among the events that windows hold: it is counted beside
+it.
+"""
 _ALL = (
-    FLAG_COLD, FLAG_MISPLACED, STALE, AHEAD, MISSING, FLAG_NO_SCORE, FLAG_NO_STAGE2, FLAG_GPU_LOST, FLAG_PARTIAL,
+    FLAG_COLD,
+    FLAG_MISPLACED,
+    STALE,
+    AHEAD,
+    MISSING,
+    FLAG_NO_SCORE,
+    FLAG_NO_STAGE2,
+    FLAG_GPU_LOST,
+    FLAG_PARTIAL,
     FLAG_ORIGINAL_UNKNOWN,
-)  # fmt: skip
+)
 FUTURE_MS = 5 * 60_000
-"""An event may be dated so far past its append: one that is missing may be as much younger than `whole_since`."""
+"""An event may be dated so far past its append: one that is missing may be as much younger than
+`whole_since`.
+"""
 
 
 class Flags:
@@ -33,9 +49,15 @@ class Flags:
         self._words = {flag: encoder.word(flag) for flag in _ALL}
 
     def partial(
-        self, batch: Batch, occurred_at: NDArray[np.int64], rows: NDArray[np.int64], odd: dict[str, NDArray[np.int64]]
-    ) -> None:  # fmt: skip
-        """Into `odd` the scored rows whose longest window reaches back to where their partition's state is not whole."""
+        self,
+        batch: Batch,
+        occurred_at: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        odd: dict[str, NDArray[np.int64]],
+    ) -> None:
+        """Into `odd` the scored rows whose longest window reaches back to where their partition's
+        state is not whole.
+        """
         partitions, times = batch.partitions[rows], occurred_at[rows]
         is_partial = np.zeros(len(rows), np.bool_)
         for partition, whole_since in batch.whole_since.items():
@@ -44,8 +66,13 @@ class Flags:
             odd[FLAG_PARTIAL] = rows[is_partial]
 
     def write(
-        self, batch: Batch, keys: Keys, rows: NDArray[np.int64], cold: NDArray[np.bool_], odd: dict[str, NDArray[np.int64]]
-    ) -> dict[str, int]:  # fmt: skip
+        self,
+        batch: Batch,
+        keys: Keys,
+        rows: NDArray[np.int64],
+        cold: NDArray[np.bool_],
+        odd: dict[str, NDArray[np.int64]],
+    ) -> dict[str, int]:
         """How many of the scored rows have each flag; `cold`: of each row, `odd`: rows by flag."""
         codes, counts = self._encoder.codes("flags")
         counts[: len(batch.keys)] = 0

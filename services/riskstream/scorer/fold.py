@@ -1,7 +1,8 @@
 """The fold: what the scorer's state is, and how a micro-batch moves it forward. Pure.
 
-`prepare` decodes and judges a batch, finds its customers and says whose rows are to be read. `apply` takes these rows and
-applies the batch: windows, repeats, corrections. No model is needed for either.
+`prepare` decodes and judges a batch, finds its customers and says whose rows are to be read.
+`apply` takes these rows and applies the batch: windows, repeats, corrections. No model is needed
+for either.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from riskstream.domain.risk.features.owned.key_kernel import UNKNOWN, hash_kerne
 from riskstream.domain.risk.features.owned.repeats import Told
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.judge import Judge, Keys
-from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, REPLAY, REPLAY_DUPLICATE, SKIP, Batch, ReadResult
+from riskstream.platform.kafka.lanes.ports import (
+    JUDGE,
+    LIVE,
+    REPLAY,
+    REPLAY_DUPLICATE,
+    SKIP,
+    Batch,
+    ReadResult,
+)
 from riskstream.scorer.corrections import hashes_of_originals
 
 VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
@@ -29,8 +38,9 @@ VERDICT_GOOD, VERDICT_REJECTED, VERDICT_DUPLICATE = 1, 2, 3
 class Judged:
     """A micro-batch of n records that was decoded and judged; nothing of it is applied yet.
 
-    `reject`: as `validity.REASONS`. `is_good`: it may be applied. `slots`: of each good record its customer's, else -1.
-    `rows`: by partition the keys of customers that are not in memory, `fresh` their slots in the same order.
+    `reject`: as `validity.REASONS`. `is_good`: it may be applied. `slots`: of each good record its
+    customer's, else -1. `rows`: by partition the keys of customers that are not in memory, `fresh`
+    their slots in the same order.
     """
 
     batch: Batch
@@ -47,9 +57,9 @@ class Judged:
 class Applied:
     """A micro-batch of n records after it was applied.
 
-    `live`: records that are answered now, `scored` those of them that are not rejected. `ids`: hashes of the transactions' ids.
-    `vectors`: inputs and windows of the applied records. `is_cold`: the customer's row could not be read. `abandoned`, `ahead`:
-    as `Outcome`.
+    `live`: records that are answered now, `scored` those of them that are not rejected. `ids`:
+    hashes of the transactions' ids. `vectors`: inputs and windows of the applied records.
+    `is_cold`: the customer's row could not be read. `abandoned`, `ahead`: as `Outcome`.
     """
 
     live: NDArray[np.bool_]
@@ -65,7 +75,9 @@ class Applied:
 
 
 class Fold:
-    """Holds the rows of owned customers (`table`). Each `prepare` is followed by its `apply` before the next one."""
+    """Holds the rows of owned customers (`table`). Each `prepare` is followed by its `apply` before
+    the next one.
+    """
 
     def __init__(self, features: FeatureSet, base_currency: str = "EUR") -> None:
         self.table = KeyTable(features)
@@ -76,7 +88,9 @@ class Fold:
         self._input_program = np.array([int(each.input) for each in features.inputs], np.int32)
 
     def prepare(self, batch: Batch) -> Judged:
-        """Decode, judge, find the customers (B2). SchemaWait where a record's schema is being asked for: nothing was changed."""
+        """Decode, judge, find the customers (B2). SchemaWait where a record's schema is being asked
+        for: nothing was changed.
+        """
         columns, is_replay = self._decoder.decode(batch.values), batch.modes.any()  # LIVE is 0
         if columns.wanted and (wait := columns.waits(batch.modes != SKIP)) is not None:
             raise wait
@@ -92,14 +106,23 @@ class Fold:
         slots, fresh = self._find(batch, columns, is_good)
         key = self.table.key
         return Judged(
-            batch=batch, columns=columns, keys=keys, reject=reject, is_good=is_good, slots=slots, fresh=fresh,
+            batch=batch,
+            columns=columns,
+            keys=keys,
+            reject=reject,
+            is_good=is_good,
+            slots=slots,
+            fresh=fresh,
             rows={partition: list(map(key, mine)) for partition, mine in fresh.items()},
-        )  # fmt: skip
+        )
 
-    def apply(self, judged: Judged, rows: ReadResult, out: NDArray[np.float32] | None = None) -> Applied:
+    def apply(
+        self, judged: Judged, rows: ReadResult, out: NDArray[np.float32] | None = None
+    ) -> Applied:
         """Per record verdict, features, then state (B3). `rows`: what was read of `judged.rows`.
 
-        Vectors go into `out`, records whose id was used before with another body into `judged.reject`.
+        Vectors go into `out`, records whose id was used before with another body into
+        `judged.reject`.
         """
         batch, n = judged.batch, len(judged.is_good)
         self._load(judged.fresh, rows)
@@ -115,11 +138,21 @@ class Fold:
         ids, told = self._move(judged, modes, verdicts, vectors)
         judged.reject[told.conflicts] = validity.ID_REUSED
         return Applied(
-            live=live, scored=live & (modes == LIVE), slots=judged.slots, verdicts=verdicts, ids=ids, told=told,
-            vectors=vectors, is_cold=self.table.statuses[judged.slots] == UNKNOWN, abandoned=abandoned, ahead=ahead,
-        )  # fmt: skip
+            live=live,
+            scored=live & (modes == LIVE),
+            slots=judged.slots,
+            verdicts=verdicts,
+            ids=ids,
+            told=told,
+            vectors=vectors,
+            is_cold=self.table.statuses[judged.slots] == UNKNOWN,
+            abandoned=abandoned,
+            ahead=ahead,
+        )
 
-    def remember(self, applied: Applied, rows: NDArray[np.int64], answers: NDArray[np.int64]) -> None:
+    def remember(
+        self, applied: Applied, rows: NDArray[np.int64], answers: NDArray[np.int64]
+    ) -> None:
         """Note what these rows of the batch were answered: their repeats are told it again."""
         self.table.repeats.answer(rows, applied.slots, applied.told, answers)
 
@@ -144,16 +177,22 @@ class Fold:
     def _find(
         self, batch: Batch, columns: Columns, is_good: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
-        """Slot of each good record; by partition the slots that are new, whose rows are to be read."""
+        """Slot of each good record; by partition the slots that are new, whose rows are to be
+        read.
+        """
         starts, lengths = columns.span("customer_id")
-        slots, fresh = self.table.resolve(columns.data, starts, lengths, batch.partitions, is_good.view(np.uint8))
+        slots, fresh = self.table.resolve(
+            columns.data, starts, lengths, batch.partitions, is_good.view(np.uint8)
+        )
         wanted: dict[int, list[int]] = {}
         for slot in fresh.tolist():
             wanted.setdefault(int(self.table.partitions[slot]), []).append(slot)
         return slots, wanted
 
     def _load(self, fresh: dict[int, list[int]], found: ReadResult) -> None:
-        """The rows that were read into their slots; a row that could not be read is unknown, not new (W1)."""
+        """The rows that were read into their slots; a row that could not be read is unknown, not
+        new (W1).
+        """
         for partition, mine in fresh.items():
             rows = found.rows.get(partition)
             for at, slot in enumerate(mine):
@@ -165,21 +204,31 @@ class Fold:
     def _abandoned(
         self, judged: Judged, live: NDArray[np.bool_], abandoned: frozenset[int]
     ) -> tuple[frozenset[int], dict[int, int]]:
-        """Partitions to be taken up anew, and of those with a row at or past its live record how far that one is (B3)."""
+        """Partitions to be taken up anew, and of those with a row at or past its live record how
+        far that one is (B3).
+        """
         batch, slots, ats = judged.batch, judged.slots, self.table.ats
         ahead = judged.is_good & live & (ats[slots] >= batch.offsets)
         if not ahead.any():
             return abandoned, {}
         found = np.unique(batch.partitions[ahead]).tolist()  # another owner is ahead
-        furthest = {each: int(ats[slots[ahead & (batch.partitions == each)]].max()) for each in found}
+        furthest = {
+            each: int(ats[slots[ahead & (batch.partitions == each)]].max()) for each in found
+        }
         return abandoned | frozenset(found), furthest
 
     def _move(
-        self, judged: Judged, modes: NDArray[np.uint8], verdicts: NDArray[np.uint8], vectors: NDArray[np.float32]
+        self,
+        judged: Judged,
+        modes: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8],
+        vectors: NDArray[np.float32],
     ) -> tuple[NDArray[np.uint64], Told]:
-        """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the good ones.
+        """Inputs and windows of each record into `vectors`, the state forward, the verdicts of the
+        good ones.
 
-        Gives the hashes of the transactions' ids, and what is known of repeats; modes of conflicts become SKIP.
+        Gives the hashes of the transactions' ids, and what is known of repeats; modes of conflicts
+        become SKIP.
         """
         batch, columns, n = judged.batch, judged.columns, len(modes)
         ids = np.empty(n, np.uint64)
@@ -188,23 +237,44 @@ class Fold:
         amounts, times = columns.numbers("base_amount_minor"), columns.numbers("occurred_at")
         kinds = columns.numbers("kind")
         input_kernel(
-            n, amounts, times, kinds, columns.numbers("channel"), columns.numbers("mcc"), columns.is_null("mcc"),
-            self._input_program, vectors,
-        )  # fmt: skip
+            n,
+            amounts,
+            times,
+            kinds,
+            columns.numbers("channel"),
+            columns.numbers("mcc"),
+            columns.is_null("mcc"),
+            self._input_program,
+            vectors,
+        )
         bodies = self._bodies.hashes(columns, modes != SKIP)
         told = self.table.apply(
-            judged.slots, times, amounts, ids, batch.offsets, modes, verdicts, vectors, bodies, batch.answers, kinds,
+            judged.slots,
+            times,
+            amounts,
+            ids,
+            batch.offsets,
+            modes,
+            verdicts,
+            vectors,
+            bodies,
+            batch.answers,
+            kinds,
             hashes_of_originals(columns),
-        )  # fmt: skip
+        )
         return ids, told
 
 
 def _refuse_to_forget(batch: Batch, columns: Columns) -> None:
-    """A record that was answered as good is never passed over because this process does not know its schema: it waits."""
+    """A record that was answered as good is never passed over because this process does not know
+    its schema: it waits.
+    """
     answered = (batch.modes == REPLAY) | (batch.modes == REPLAY_DUPLICATE)
     if answered.any() and (rows := np.flatnonzero(answered & columns.unread())).size:
         ids = columns.ids[rows].tolist()
         raise SchemaWait(
-            what="a record that was answered as good is of a schema that is not known here", where="transactions",
-            rows=rows.tolist(), is_over=lambda: all(isinstance(find(each), dict) for each in ids),
-        )  # fmt: skip
+            what="a record that was answered as good is of a schema that is not known here",
+            where="transactions",
+            rows=rows.tolist(),
+            is_over=lambda: all(isinstance(find(each), dict) for each in ids),
+        )

@@ -1,7 +1,9 @@
-"""Which release a scorer decides by while it runs: the newest active one of its signer's head, and never a withdrawn one.
+"""Which release a scorer decides by while it runs: the newest active one of its signer's head, and
+never a withdrawn one.
 
-What is withdrawn is left at once for what is loaded already: the next active release, the model that the scorer was started with,
-or, where neither may be used, no model: every payment is reviewed then.
+What is withdrawn is left at once for what is loaded already: the next active release, the model
+that the scorer was started with, or, where neither may be used, no model: every payment is reviewed
+then.
 """
 
 import time
@@ -27,7 +29,9 @@ from riskstream.scorer.settings import ScorerSettings
 
 log = structlog.get_logger("releases")
 KEPT = 2
-"""Of the first active releases: loaded, and their contents in Redis, so that a withdrawal needs nobody."""
+"""Of the first active releases: loaded, and their contents in Redis, so that a withdrawal needs
+nobody.
+"""
 _FIRST_READ_S, _REREAD_S = 30.0, 20.0
 
 
@@ -40,15 +44,22 @@ class Memory(Protocol):
 
 
 class LiveReleases:
-    """A follower's sink. `base`: what the scorer was started with, if anything; `reread` gives the records of keys again.
+    """A follower's sink. `base`: what the scorer was started with, if anything; `reread` gives the
+    records of keys again.
 
     Retryable where the memory does not answer: without it an old head could pass for the newest.
     """
 
     def __init__(
-        self, channel: Channel, memory: Memory, base: Loaded | None, load: Callable[[Release], Loaded],
-        use: Callable[[Loaded], None], reread: Callable[[set[bytes]], list[Record]], on_refused: Callable[[str, str], None],
-    ) -> None:  # fmt: skip
+        self,
+        channel: Channel,
+        memory: Memory,
+        base: Loaded | None,
+        load: Callable[[Release], Loaded],
+        use: Callable[[Loaded], None],
+        reread: Callable[[set[bytes]], list[Record]],
+        on_refused: Callable[[str, str], None],
+    ) -> None:
         self._channel, self._memory, self._base, self._load = channel, memory, base, load
         self._use, self._reread, self._on_refused = use, reread, on_refused
         self._remembered: tuple[bytes, ...] = _frames_of(memory)
@@ -72,7 +83,9 @@ class LiveReleases:
         self._channel.take(record.key, record.value)
 
     def settle(self) -> bool:
-        """Leave what is withdrawn, take up what is active, remember it; False where something of it has to be tried again."""
+        """Leave what is withdrawn, take up what is active, remember it; False where something of it
+        has to be tried again.
+        """
         self._recall()
         is_done = self._channel.take_waiting()
         head = self._channel.head
@@ -99,7 +112,9 @@ class LiveReleases:
         self._turn_to(next(listed, self._fallback(head)))
 
     def _take_up(self, head: Head) -> bool:
-        """The newest active release that can be loaded; then the next one is loaded too, for the day it is needed."""
+        """The newest active release that can be loaded; then the next one is loaded too, for the
+        day it is needed.
+        """
         is_done = True
         ready: list[str] = []
         for entry in head.active:
@@ -118,7 +133,9 @@ class LiveReleases:
         return is_done
 
     def _ready(self, entry: Active) -> tuple[Loaded | None, bool]:
-        """(loaded, False), or (None, whether its content is missing); one that cannot be loaded is told once."""
+        """(loaded, False), or (None, whether its content is missing); one that cannot be loaded is
+        told once.
+        """
         if _name(entry) in self._loaded:
             return self._loaded[_name(entry)], False
         if _name(entry) in self._refused:
@@ -134,7 +151,8 @@ class LiveReleases:
             self._refused.add(_name(entry))
             self._on_refused(entry.release_id, str(error))
             return None, False
-        except Exception as error:  # no disk, no memory, or a fault of ours: told once, and tried again
+        except Exception as error:
+            # no disk, no memory, or a fault of ours: told once, and tried again
             log.exception("a release cannot be loaded, tried again", release=entry.release_id)
             if _name(entry) not in self._told_missing:
                 self._told_missing.add(_name(entry))
@@ -144,17 +162,23 @@ class LiveReleases:
         return self._loaded[_name(entry)], False
 
     def _fetch(self, entry: Active) -> None:
-        """Look for a content that is not in memory; told once where it is gone. That of a new head may still be on its way."""
+        """Look for a content that is not in memory; told once where it is gone. That of a new head
+        may still be on its way.
+        """
         now, head = time.monotonic(), self._channel.head
         since = self._missing.setdefault(_name(entry), now)
         is_new = head is not None and entry.at == head.number
         if self._is_settled and is_new and now - since < RETRY_S / 2:
             return
-        for record in self._reread({content_key(entry.release_id, self._channel.public.fingerprint)}):
+        for record in self._reread(
+            {content_key(entry.release_id, self._channel.public.fingerprint)}
+        ):
             self.take(record)
         if self._channel.content_frame(entry) is None and _name(entry) not in self._told_missing:
             self._told_missing.add(_name(entry))
-            why = f"its content is not on {RELEASES}, deleted or overwritten: activate its file again"
+            why = (
+                f"its content is not on {RELEASES}, deleted or overwritten: activate its file again"
+            )
             self._on_refused(entry.release_id, why)
 
     def _fallback(self, head: Head) -> Loaded:
@@ -176,7 +200,10 @@ class LiveReleases:
         self._use(loaded)
         policy = loaded[1]
         if loaded is NO_MODEL:
-            log.error("no release may be used and no other model was given: every payment is reviewed (flag no_score)")
+            log.error(
+                "no release may be used and no other model was given: every payment is "
+                "reviewed (flag no_score)"
+            )
         else:
             log.info("release", release=policy.release_id or "none", model=policy.model_version)
 
@@ -202,12 +229,16 @@ class LiveReleases:
             if status == "ACTIVE" and not is_known and key not in self._refused:
                 self._refused.add(key)
                 self._on_refused(
-                    key, "its activation is not signed: run `riskstream release adopt`, or activate its file again"
+                    key,
+                    "its activation is not signed: run `riskstream release adopt`, or "
+                    "activate its file again",
                 )
 
 
 def _name(entry: Active) -> str:
-    """An id and a content: whoever lists another release's content under an id of his own spoils neither."""
+    """An id and a content: whoever lists another release's content under an id of his own spoils
+    neither.
+    """
     return f"{entry.release_id}.{entry.sha256}"
 
 
@@ -224,9 +255,15 @@ def _frames_of(memory: Memory) -> tuple[bytes, ...]:
 
 
 def follow_releases(
-    settings: ScorerSettings, key: PublicKey, features: FeatureSet, decider: Decider, metrics: LaneMetrics, base: Loaded | None
-) -> TopicFollower:  # fmt: skip
-    """A follower, started: the scorer decides by what is active. Fatal where nothing was ever activated and there is no base.
+    settings: ScorerSettings,
+    key: PublicKey,
+    features: FeatureSet,
+    decider: Decider,
+    metrics: LaneMetrics,
+    base: Loaded | None,
+) -> TopicFollower:
+    """A follower, started: the scorer decides by what is active. Fatal where nothing was ever
+    activated and there is no base.
 
     Retryable where Kafka or Redis does not answer in half a minute.
     """
@@ -244,15 +281,23 @@ def follow_releases(
 
     memory = RedisReleases(settings.redis.get_secret_value(), features.label, key.fingerprint)
     live = LiveReleases(
-        Channel(key, features.label, on_refused), memory, base,
-        lambda release: load_read(release, features, settings, RELEASES), use, reread, on_refused,
-    )  # fmt: skip
+        Channel(key, features.label, on_refused),
+        memory,
+        base,
+        lambda release: load_read(release, features, settings, RELEASES),
+        use,
+        reread,
+        on_refused,
+    )
     follower = TopicFollower(settings.kafka, [RELEASES], live)
     follower.start(_FIRST_READ_S)
     if base is None and not live.has_head:
         follower.stop()
         raise Fatal(
-            what=f"no release of {features.label} was ever activated by key {key.fingerprint}, and no other model is given",
-            where=f"{RELEASES} of {settings.kafka}", do="give --model or --release, or activate a release", exit_code=2,
-        )  # fmt: skip
+            what=f"no release of {features.label} was ever activated by key {key.fingerprint}, "
+            "and no other model is given",
+            where=f"{RELEASES} of {settings.kafka}",
+            do="give --model or --release, or activate a release",
+            exit_code=2,
+        )
     return follower

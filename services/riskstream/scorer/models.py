@@ -24,13 +24,22 @@ class _NoModel:
         return np.full(len(rows), np.nan, np.float32)
 
 
-NO_MODEL: Loaded = (_NoModel(), Policy(model_version="none", review_from=1.0, block_from=1.0, paths=NO_TREES))
+NO_MODEL: Loaded = (
+    _NoModel(),
+    Policy(model_version="none", review_from=1.0, block_from=1.0, paths=NO_TREES),
+)
 """Gives no number: every payment is reviewed, flagged `no_score`; rules still hold."""
 
 
 def load_base(settings: ScorerSettings, features: FeatureSet) -> Loaded | None:
-    """What the scorer is started with; None where it has a key to follow releases by, and neither a model nor a release."""
-    is_given = settings.release is not None or "model" in settings.model_fields_set or settings.model.exists()
+    """What the scorer is started with; None where it has a key to follow releases by, and neither a
+    model nor a release.
+    """
+    is_given = (
+        settings.release is not None
+        or "model" in settings.model_fields_set
+        or settings.model.exists()
+    )
     if is_given or settings.release_key is None:
         return load_model(settings, features)
     _check(settings)
@@ -48,11 +57,16 @@ def load_model(settings: ScorerSettings, features: FeatureSet) -> tuple[OnnxMode
     else:
         model, policy = _load(settings.model, features, settings)
     if settings.provider != "cpu" and policy.stage2 is None:
-        why = "--stage2 off" if settings.stage2 == "off" else "the model's card has none, or has it off"
+        why = (
+            "--stage2 off"
+            if settings.stage2 == "off"
+            else ("the model's card has none, or has it off")
+        )
         raise _wrong(
-            f"provider {settings.provider} runs the second stage, and there is none here: {why}", "--provider",
+            f"provider {settings.provider} runs the second stage, and there is none here: {why}",
+            "--provider",
             "give --provider cpu, or a model trained with --stage2 and --stage2 on",
-        )  # fmt: skip
+        )
     return model, policy
 
 
@@ -65,7 +79,9 @@ def _check(settings: ScorerSettings) -> None:
             "give --release-key, the signer's .pub file",
         )
     if settings.release is not None and "model" in settings.model_fields_set:
-        raise _wrong("both a release and a model folder are given", "--release, --model", "give one of them")
+        raise _wrong(
+            "both a release and a model folder are given", "--release, --model", "give one of them"
+        )
     if settings.engine_cache is not None and settings.provider != "tensorrt":
         raise _wrong(
             f"provider {settings.provider} keeps no engines",
@@ -78,13 +94,19 @@ def _wrong(what: str, where: str, do: str) -> Fatal:
     return Fatal(what=what, where=where, do=do, exit_code=2)
 
 
-def load_release(path: Path, key: Path, features: FeatureSet, settings: ScorerSettings) -> tuple[OnnxModel, Policy]:
+def load_release(
+    path: Path, key: Path, features: FeatureSet, settings: ScorerSettings
+) -> tuple[OnnxModel, Policy]:
     """Fatal where it is not signed by `key`, was altered, or was made for something else."""
     return load_read(read(path, PublicKey.read(key)), features, settings, str(path))
 
 
-def load_read(release: Release, features: FeatureSet, settings: ScorerSettings, where: str) -> tuple[OnnxModel, Policy]:
-    """Loaded and warm. Fatal where the release was made for something else, or its model cannot be used."""
+def load_read(
+    release: Release, features: FeatureSet, settings: ScorerSettings, where: str
+) -> tuple[OnnxModel, Policy]:
+    """Loaded and warm. Fatal where the release was made for something else, or its model cannot be
+    used.
+    """
     check_fits(release, features, where)
     with tempfile.TemporaryDirectory(prefix="riskstream-release-") as folder:
         unpack(release, Path(folder))
@@ -103,6 +125,11 @@ def _load(
         stage2 = Stage2(model=second, low=second.card.low, high=second.card.high)
         version = f"{version}+{second.card.version}"
     return model, Policy(
-        model_version=version, review_from=card.review_from, block_from=card.block_from, paths=model.paths,
-        reason_sample=settings.reason_sample, release_id=release_id, stage2=stage2,
-    )  # fmt: skip
+        model_version=version,
+        review_from=card.review_from,
+        block_from=card.block_from,
+        paths=model.paths,
+        reason_sample=settings.reason_sample,
+        release_id=release_id,
+        stage2=stage2,
+    )

@@ -8,7 +8,9 @@ from riskstream.scorer.ports import SecondModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage2:
-    """The second stage, asked for the uncertain band: first scores from `low` on and below `high`."""
+    """The second stage, asked for the uncertain band: first scores from `low` on and below
+    `high`.
+    """
 
     model: SecondModel
     low: float

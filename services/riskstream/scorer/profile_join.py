@@ -1,8 +1,10 @@
-"""Joins a micro-batch with the profiles of its entities: what to read, then the vector that each row may know.
+"""Joins a micro-batch with the profiles of its entities: what to read, then the vector that each
+row may know.
 
-A row takes the newest vector whose tiles had closed by its time. Where the profiler is behind that time the vector is
-`stale`; where both vectors held are of later tiles it is `ahead`; where there was no answer, or the view is lost, its columns
-are NaN and it is `profiles_missing`. A key that was never seen has the vector of nothing, and no flag.
+A row takes the newest vector whose tiles had closed by its time. Where the profiler is behind that
+time the vector is `stale`; where both vectors held are of later tiles it is `ahead`; where there
+was no answer, or the view is lost, its columns are NaN and it is `profiles_missing`. A key that was
+never seen has the vector of nothing, and no flag.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +25,9 @@ MAX_STALE_MS = DAY_MS
 
 @dataclass(slots=True)
 class _Wanted:
-    """Of one entity: rows with a key, each row's number among the distinct keys, those keys and their partitions."""
+    """Of one entity: rows with a key, each row's number among the distinct keys, those keys and
+    their partitions.
+    """
 
     rows: NDArray[np.int64]
     which: NDArray[np.int64]
@@ -38,7 +42,9 @@ class _Wanted:
 
 @dataclass(slots=True)
 class ProfilesWanted:
-    """What is to be read for a micro-batch: `keys` as a ProfileReader takes them, in the order of `entities`."""
+    """What is to be read for a micro-batch: `keys` as a ProfileReader takes them, in the order of
+    `entities`.
+    """
 
     keys: list[bytes]
     entities: list[_Wanted]
@@ -54,14 +60,23 @@ class ProfileJoin:
     def __init__(self, features: FeatureSet) -> None:
         self._entities = list(features.profiles)
         names = features.names
-        self._columns = [np.array([names.index(each.name) for each in mine]) for mine in features.profiles.values()]
-        self._empty = [Profiles(entity, mine).read(b"", 0) for entity, mine in features.profiles.items()]
-        self._all_columns = np.array([column for mine in self._columns for column in mine], np.int64)
+        self._columns = [
+            np.array([names.index(each.name) for each in mine])
+            for mine in features.profiles.values()
+        ]
+        self._empty = [
+            Profiles(entity, mine).read(b"", 0) for entity, mine in features.profiles.items()
+        ]
+        self._all_columns = np.array(
+            [column for mine in self._columns for column in mine], np.int64
+        )
 
     def __len__(self) -> int:
         return len(self._entities)
 
-    def wanted(self, columns: Columns, rows: NDArray[np.int64], partition_count: int) -> ProfilesWanted:
+    def wanted(
+        self, columns: Columns, rows: NDArray[np.int64], partition_count: int
+    ) -> ProfilesWanted:
         """What is to be read of the entities of these rows, each key once."""
         keys: list[bytes] = []
         found = [self._wanted(entity, columns, rows, partition_count) for entity in self._entities]
@@ -72,11 +87,17 @@ class ProfileJoin:
         return ProfilesWanted(keys, found)
 
     def join(
-        self, wanted: ProfilesWanted, found: list[bytes | None] | None, scored: NDArray[np.bool_], times: NDArray[np.int64],
-        vectors: NDArray[np.float32], places: NDArray[np.int64],
-    ) -> dict[str, NDArray[np.int64]]:  # fmt: skip
-        """Fill the columns of the scored rows in vectors [n, columns], and (partition, as_of, closed_at) an entity in
-        places [n, 3 e]. `found`: what was read of `wanted.keys`, None where nothing answered. `times`: of each record.
+        self,
+        wanted: ProfilesWanted,
+        found: list[bytes | None] | None,
+        scored: NDArray[np.bool_],
+        times: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        places: NDArray[np.int64],
+    ) -> dict[str, NDArray[np.int64]]:
+        """Fill the columns of the scored rows in vectors [n, columns], and (partition, as_of,
+        closed_at) an entity in places [n, 3 e]. `found`: what was read of `wanted.keys`, None where
+        nothing answered. `times`: of each record.
 
         The rows of each flag.
         """
@@ -85,8 +106,11 @@ class ProfileJoin:
         places[rows] = NEVER
         if not len(rows):
             return {}
-        flagged = {STALE: np.zeros(len(vectors), np.bool_), AHEAD: np.zeros(len(vectors), np.bool_),
-                   MISSING: np.zeros(len(vectors), np.bool_)}  # fmt: skip
+        flagged = {
+            STALE: np.zeros(len(vectors), np.bool_),
+            AHEAD: np.zeros(len(vectors), np.bool_),
+            MISSING: np.zeros(len(vectors), np.bool_),
+        }
         start = 0
         for index, asked in enumerate(wanted.entities):
             each = asked.of(scored)
@@ -95,11 +119,15 @@ class ProfileJoin:
                 continue
             middle = start + len(each.keys)
             end = middle + len(each.partitions)
-            self._fill(index, each, found[start:middle], found[middle:end], times, vectors, places, flagged)
+            self._fill(
+                index, each, found[start:middle], found[middle:end], times, vectors, places, flagged
+            )
             start = end
         return {flag: np.flatnonzero(rows_of) for flag, rows_of in flagged.items() if rows_of.any()}
 
-    def _wanted(self, entity: Entity, columns: Columns, rows: NDArray[np.int64], partition_count: int) -> _Wanted:
+    def _wanted(
+        self, entity: Entity, columns: Columns, rows: NDArray[np.int64], partition_count: int
+    ) -> _Wanted:
         starts, lengths = columns.span(entity.key)
         rows = rows[lengths[rows] > 0]
         numbers: dict[bytes, int] = {}
@@ -119,9 +147,16 @@ class ProfileJoin:
         return _Wanted(rows=rows, which=which, keys=list(numbers), partitions=own.tolist())
 
     def _fill(
-        self, index: int, wanted: _Wanted, found: list[bytes | None], clocks: list[bytes | None], times: NDArray[np.int64],
-        vectors: NDArray[np.float32], places: NDArray[np.int64], flagged: dict[str, NDArray[np.bool_]],
-    ) -> None:  # fmt: skip
+        self,
+        index: int,
+        wanted: _Wanted,
+        found: list[bytes | None],
+        clocks: list[bytes | None],
+        times: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        places: NDArray[np.int64],
+        flagged: dict[str, NDArray[np.bool_]],
+    ) -> None:
         n, wide = len(found), len(self._columns[index])
         if not n:
             return
@@ -131,9 +166,13 @@ class ProfileJoin:
         held[:] = self._empty[index]
         for at, raw in enumerate(found):
             if raw is not None and len(raw) == HEAD.size + 8 * wide:
-                as_of[at, 0], as_of[at, 1], closed[at, 0], closed[at, 1], partitions[at] = HEAD.unpack_from(raw)
+                as_of[at, 0], as_of[at, 1], closed[at, 0], closed[at, 1], partitions[at] = (
+                    HEAD.unpack_from(raw)
+                )
                 held[at, :2] = np.frombuffer(raw, np.float32, 2 * wide, HEAD.size).reshape(2, wide)
-        clock = np.array([NEVER if each is None else int(each) for each in clocks], np.int64)[wanted.which]
+        clock = np.array([NEVER if each is None else int(each) for each in clocks], np.int64)[
+            wanted.which
+        ]
         rows, which = wanted.rows, wanted.which
         tile_ms = self._entities[index].tile_ms
         now = times[rows] // tile_ms * tile_ms

@@ -1,4 +1,6 @@
-"""Scored rows of a micro-batch as rules read them: the transaction's fields, its features, its score."""
+"""Scored rows of a micro-batch as rules read them: the transaction's fields, its features, its
+score.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,9 @@ from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRows:
-    """expression.Rows over `rows` of the columns; `vectors` and `scores` are of these rows, in their order."""
+    """expression.Rows over `rows` of the columns; `vectors` and `scores` are of these rows, in
+    their order.
+    """
 
     columns: Columns
     rows: NDArray[np.int64]
@@ -26,7 +30,8 @@ class BatchRows:
     def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if name == "score":
             return self.scores.astype(np.float64), ~np.isnan(self.scores)
-        if name in self.columns.layout.by_name:  # fields come before inputs of the same name, as in a dry run
+        # fields come before inputs of the same name, as in a dry run
+        if name in self.columns.layout.by_name:
             values = self.columns.numbers(name)[self.rows].astype(np.float64)
             return values, self.columns.is_null(name)[self.rows] == 0
         values = self.vectors[:, self.features.names.index(name)].astype(np.float64)

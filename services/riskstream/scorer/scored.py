@@ -17,5 +17,7 @@ class Scored(Outcome):
 
     @property
     def counted(self) -> Mapping[str, Mapping[str, int]]:
-        decisions = {name: count for name, count in zip(_DECISIONS, self.decisions, strict=False) if count}
+        decisions = {
+            name: count for name, count in zip(_DECISIONS, self.decisions, strict=False) if count
+        }
         return {"decisions": decisions, "flagged": self.flags}

@@ -1,4 +1,6 @@
-"""Scoring: what the scorer answers a micro-batch that was applied. Profiles, decisions, flags, encode. Pure."""
+"""Scoring: what the scorer answers a micro-batch that was applied. Profiles, decisions, flags,
+encode. Pure.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +21,26 @@ from riskstream.scorer.scored import Scored
 _TEXTS = ("transaction_id", "customer_id", "base_currency")
 """Texts of a score that are the transaction's."""
 _NULL_WHEN_REJECTED = (
-    "transaction_id", "customer_id", "occurred_at", "base_amount_minor", "base_currency", "score", "decision",
-    "model_version", "feature_set",
-)  # fmt: skip
+    "transaction_id",
+    "customer_id",
+    "occurred_at",
+    "base_amount_minor",
+    "base_currency",
+    "score",
+    "decision",
+    "model_version",
+    "feature_set",
+)
 
 
 class Scoring:
-    """Makes frames of score.v1, up to `max_batch` at once. `fold` is asked why a record was rejected, and told its answers."""
+    """Makes frames of score.v1, up to `max_batch` at once. `fold` is asked why a record was
+    rejected, and told its answers.
+    """
 
-    def __init__(self, features: FeatureSet, fold: Fold, model: Model, policy: Policy, max_batch: int) -> None:
+    def __init__(
+        self, features: FeatureSet, fold: Fold, model: Model, policy: Policy, max_batch: int
+    ) -> None:
         self._fold = fold
         self._profiles = ProfileJoin(features)
         self._encoder = ColumnEncoder(
@@ -47,25 +60,37 @@ class Scoring:
         self.decider = Decider(features, self._encoder, fold, model, policy)
 
     def wanted(self, judged: Judged) -> ProfilesWanted:
-        """Which profiles are to be read: of the records that will be scored, and of the few that prove to be rejected."""
+        """Which profiles are to be read: of the records that will be scored, and of the few that
+        prove to be rejected.
+        """
         if not len(self._profiles):
             return NO_PROFILES
         rows = np.flatnonzero(judged.is_good & (judged.batch.modes == LIVE))
         return self._profiles.wanted(judged.columns, rows, judged.batch.partition_count)
 
     def score(
-        self, judged: Judged, applied: Applied, wanted: ProfilesWanted, profiles: list[bytes | None] | None
+        self,
+        judged: Judged,
+        applied: Applied,
+        wanted: ProfilesWanted,
+        profiles: list[bytes | None] | None,
     ) -> Scored:
-        """Frames of the live records, in order. `profiles`: what was read of `wanted.keys`, None where nothing answered."""
+        """Frames of the live records, in order. `profiles`: what was read of `wanted.keys`, None
+        where nothing answered.
+        """
         batch, columns, scored, live = judged.batch, judged.columns, applied.scored, applied.live
         self.decider.take_up()
-        rejected = [(i, self._fold.reason(judged, i)) for i in np.flatnonzero(live & ~scored).tolist()]
+        rejected = [
+            (i, self._fold.reason(judged, i)) for i in np.flatnonzero(live & ~scored).tolist()
+        ]
         self._fill(judged, applied, rejected)
         batch.mark("apply")
         rows = np.flatnonzero(scored)
         odd = self._join(judged, scored, wanted, profiles)
         if applied.told.corrected is not None:
-            say_what_leaves(self._encoder, columns, applied.told.corrected, scored, applied.is_cold, odd)
+            say_what_leaves(
+                self._encoder, columns, applied.told.corrected, scored, applied.is_cold, odd
+            )
         decisions = self.decider.decide(columns, applied, rows, odd)
         batch.mark("score")
         if batch.whole_since:
@@ -76,14 +101,24 @@ class Scoring:
             frames[index] = None
         batch.mark("encode")
         return Scored(
-            frames=frames, rejected=rejected, decisions=decisions, flags=flags, abandoned=applied.abandoned,
+            frames=frames,
+            rejected=rejected,
+            decisions=decisions,
+            flags=flags,
+            abandoned=applied.abandoned,
             ahead=applied.ahead,
-        )  # fmt: skip
+        )
 
     def _join(
-        self, judged: Judged, scored: NDArray[np.bool_], wanted: ProfilesWanted, profiles: list[bytes | None] | None
+        self,
+        judged: Judged,
+        scored: NDArray[np.bool_],
+        wanted: ProfilesWanted,
+        profiles: list[bytes | None] | None,
     ) -> dict[str, NDArray[np.int64]]:
-        """The profiles' columns and positions of the scored rows, into the banks; the rows of each flag."""
+        """The profiles' columns and positions of the scored rows, into the banks; the rows of each
+        flag.
+        """
         if not len(self._profiles):
             return {}
         out, n = self._encoder, len(scored)

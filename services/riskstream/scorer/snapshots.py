@@ -1,7 +1,8 @@
-"""Takes snapshots of the partitions that this scorer owns, in the background: the lane neither waits for it nor ends with it.
+"""Takes snapshots of the partitions that this scorer owns, in the background: the lane neither
+waits for it nor ends with it.
 
-A partition is due once its newest snapshot, whoever took it, is as old as the interval. What goes wrong is counted, told once
-and tried again.
+A partition is due once its newest snapshot, whoever took it, is as old as the interval. What goes
+wrong is counted, told once and tried again.
 """
 
 import threading
@@ -29,7 +30,8 @@ _MOST_AGE_S = 35 * 24 * 3600.0
 
 @dataclass(slots=True)
 class _Kept:
-    """A partition: `current_at`, when its newest snapshot was as new as its state (s since 1970 UTC); `due_at`, monotonic.
+    """A partition: `current_at`, when its newest snapshot was as new as its state (s since 1970
+    UTC); `due_at`, monotonic.
 
     `has_one`: a snapshot of it was seen.
     """
@@ -40,7 +42,9 @@ class _Kept:
 
 
 class ScorerSnapshots:
-    """What the settings ask for: `restorer` for the lane, and the keeper, not yet started. Fatal where the place is of no kind."""
+    """What the settings ask for: `restorer` for the lane, and the keeper, not yet started. Fatal
+    where the place is of no kind.
+    """
 
     def __init__(self, settings: ScorerSettings, space: str, store: RedisStateStore) -> None:
         self._settings, self._store = settings, store
@@ -50,23 +54,37 @@ class ScorerSnapshots:
         self.restorer = RedisSnapshots(self._redis, store, self._shelf, self._metrics)
 
     def beside(self, progress: Callable[[], tuple[int, ...]]) -> Callable[[], tuple[int, ...]]:
-        """A progress that also changes with each piece that is restored: a large snapshot takes longer than the watchdog waits."""
+        """A progress that also changes with each piece that is restored: a large snapshot takes
+        longer than the watchdog waits.
+        """
         return lambda: (*progress(), self.restorer.steps)
 
     def keeper(self, owned: Callable[[], list[int]]) -> "SnapshotKeeper":
         return SnapshotKeeper(
-            self._redis, self._store, self._shelf, owned, self._metrics,
-            every_s=self._settings.snapshot_minutes * 60, kept=self._settings.snapshots_kept,
-        )  # fmt: skip
+            self._redis,
+            self._store,
+            self._shelf,
+            owned,
+            self._metrics,
+            every_s=self._settings.snapshot_minutes * 60,
+            kept=self._settings.snapshots_kept,
+        )
 
 
 class SnapshotKeeper:
     """Runs from `start` to `stop` on a thread of its own, with a Redis client of its own."""
 
     def __init__(
-        self, url: str, store: RedisStateStore, shelf: Shelf, owned: Callable[[], list[int]], metrics: SnapshotMetrics, *,
-        every_s: float, kept: int,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        store: RedisStateStore,
+        shelf: Shelf,
+        owned: Callable[[], list[int]],
+        metrics: SnapshotMetrics,
+        *,
+        every_s: float,
+        kept: int,
+    ) -> None:
         self._shelf, self._owned, self._metrics = shelf, owned, metrics
         self._every_s, self._count = every_s, kept
         self._snapshots = RedisSnapshots(url, store, shelf, metrics, self._rest)
@@ -117,7 +135,9 @@ class SnapshotKeeper:
             each.remove(str(partition))
 
     def _keep(self, partition: int, kept: _Kept) -> None:
-        """Take a snapshot, unless the newest that anybody took is as new as the state or younger than the interval."""
+        """Take a snapshot, unless the newest that anybody took is as new as the state or younger
+        than the interval.
+        """
         fields = self._snapshots.fields(partition)
         if fields is None:  # nothing was ever written, or it was lost: that is told by others
             kept.due_at = time.monotonic() + min(_AGAIN_S, self._every_s)
@@ -125,7 +145,10 @@ class SnapshotKeeper:
                 kept.current_at = time.time()
             return
         known = self._shelf.known(partition, fields["identity"])
-        if not known or (known[0].stored_src, known[0].is_whole) != (int(fields["s"]), is_whole(fields)):
+        if not known or (known[0].stored_src, known[0].is_whole) != (
+            int(fields["s"]),
+            is_whole(fields),
+        ):
             left = known[0].taken_at / 1000 + self._every_s - time.time() if known else 0.0
             if 0 < left <= self._every_s:  # more than that: whoever took it has another time
                 kept.current_at, kept.has_one = known[0].taken_at / 1000, True
@@ -161,6 +184,9 @@ class SnapshotKeeper:
         if not self._failing:  # the others' reason is the same, and so is the next hour's
             is_known = isinstance(error, Retryable | Fatal)
             log.error(
-                "snapshots cannot be taken, tried again", partition=partition, error=str(error), exc_info=not is_known
+                "snapshots cannot be taken, tried again",
+                partition=partition,
+                error=str(error),
+                exc_info=not is_known,
             )
         self._failing.add(partition)

@@ -25,11 +25,15 @@ def main() -> None:
         mine = (settings.group, (SCORES,))
         prove_ours(settings.kafka, process.admin, settings.group, {ALERTS: mine, STATE: mine})
         core = TrackerCore(metrics, settings.skipped(), settings.base_currency)
-        lane = DerivedLane(derived_settings(settings, SCORES), core, metrics, process.stop, tracer=process.tracer)
+        lane = DerivedLane(
+            derived_settings(settings, SCORES), core, metrics, process.stop, tracer=process.tracer
+        )
         process.serve(
-            lane.run, is_alive=lambda: time.monotonic() - lane.seen_at < 30, is_ready=lambda: lane.is_ready,
+            lane.run,
+            is_alive=lambda: time.monotonic() - lane.seen_at < 30,
+            is_ready=lambda: lane.is_ready,
             watchdog=(lambda: lane.seen_at, lane.is_behind),
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

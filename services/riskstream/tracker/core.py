@@ -24,14 +24,22 @@ _SCHEMA_NOT_KNOWN = ("unknown_schema", "incompatible_schema")
 class TrackerCore:
     """The derived lane's work: states of the customers of owned partitions, in memory.
 
-    `skipped`: (partition, offset) of scores that may be left out where they cannot be read; any other holds its partition.
+    `skipped`: (partition, offset) of scores that may be left out where they cannot be read; any
+    other holds its partition.
     """
 
     def __init__(
-        self, metrics: TrackerMetrics, skipped: frozenset[tuple[int, int]] = frozenset(), base_currency: str = "EUR"
-    ) -> None:  # fmt: skip
+        self,
+        metrics: TrackerMetrics,
+        skipped: frozenset[tuple[int, int]] = frozenset(),
+        base_currency: str = "EUR",
+    ) -> None:
         self._base_currency = base_currency
-        self._scores, self._alerts, self._states = codec("score.v1"), codec("alert.v1"), codec("customer-risk.v1")
+        self._scores, self._alerts, self._states = (
+            codec("score.v1"),
+            codec("alert.v1"),
+            codec("customer-risk.v1"),
+        )
         self._metrics, self._skipped = metrics, skipped
         self._owned: dict[int, Owned] = {}
         self._reader = AcceptedReader()
@@ -42,24 +50,36 @@ class TrackerCore:
 
     @property
     def tail_topics(self) -> tuple[str, ...]:
-        """The newest alert says up to where alerts were written, whatever became of the group's offsets."""
+        """The newest alert says up to where alerts were written, whatever became of the group's
+        offsets.
+        """
         return (ALERTS,)
 
     def resume(self, partition: int, metadata: str | None) -> None:
         self._reader.resume(partition, metadata)
         found = [part for part in (metadata or "").split(";") if part.startswith(_ALERTED)]
-        self._owned[partition] = Owned(alerted=int(found[0].removeprefix(_ALERTED)) if found else -1)
+        self._owned[partition] = Owned(
+            alerted=int(found[0].removeprefix(_ALERTED)) if found else -1
+        )
 
     def metadata(self, partition: int) -> str:
-        """The last accepted score; and, until that is passed, up to where alerts had been written when offsets were lost."""
+        """The last accepted score; and, until that is passed, up to where alerts had been written
+        when offsets were lost.
+        """
         alerted, text = self._owned[partition].alerted, self._reader.metadata(partition)
-        return f"{text};{_ALERTED}{alerted}" if alerted > self._reader.last.get(partition, -1) else text
+        return (
+            f"{text};{_ALERTED}{alerted}"
+            if alerted > self._reader.last.get(partition, -1)
+            else text
+        )
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Load the partition's newest states and where they stand, and the newest alerts; call `resume` first.
+        """Load the partition's newest states and where they stand, and the newest alerts; call
+        `resume` first.
 
-        A flush writes all changed states in one transaction, so the newest of them holds every score before its own.
-        SchemaWait where the newest record of a key is of a schema that is not known: a version that knows it reads it.
+        A flush writes all changed states in one transaction, so the newest of them holds every
+        score before its own. SchemaWait where the newest record of a key is of a schema that is not
+        known: a version that knows it reads it.
         """
         owned, records = self._owned[partition], list(records)
         newest = {(record.topic, record.key): record.offset for record in records}
@@ -69,7 +89,8 @@ class TrackerCore:
                     owned.alerted = max(owned.alerted, decoded(self._alerts, record.value)["src"])
                     continue
                 owned.is_new = False
-                if record.value is None:  # erased: an older state that is not compacted away yet does not count
+                # erased: an older state that is not compacted away yet does not count
+                if record.value is None:
                     owned.customers.pop((record.key or b"").decode(errors="replace"), None)
                 else:
                     state = decoded(self._states, record.value)
@@ -91,28 +112,37 @@ class TrackerCore:
         """
         self._metrics.unreadable_states.labels(topic=record.topic).inc()
         log.error(
-            "a record of our own cannot be read and is left out", topic=record.topic, partition=record.partition,
-            offset=record.offset, error=str(error),
-        )  # fmt: skip
+            "a record of our own cannot be read and is left out",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=str(error),
+        )
         if record.topic == STATE:
             owned.customers.pop((record.key or b"").decode(errors="replace"), None)
             owned.may_lack(record.appended_at)
 
     def start(self, partition: int, flushed: int | None) -> int:
-        """Where the states stand, or behind it where the last flush changed none; without states what is there."""
+        """Where the states stand, or behind it where the last flush changed none; without states
+        what is there.
+        """
         owned = self._owned[partition]
         at, last = owned.standing.score_offset, self._reader.last.get(partition)
-        if owned.is_new:  # none was written yet, or the topic was emptied: made again from the scores that are left
+        # none was written yet, or the topic was emptied: made again from the scores that are left
+        if owned.is_new:
             self._reader.last.pop(partition, None)
             return 0
-        if flushed is None or last is None or at > flushed:  # the group's offset is lost, the states are not
+        # the group's offset is lost, the states are not
+        if flushed is None or last is None or at > flushed:
             self._reader.last[partition] = owned.standing.position
             return max(at, 0)
         self._reader.last[partition] = max(last, owned.standing.position)
         return flushed
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
-        """Fold the accepted ones in; their alerts, and states that must be written before a tile leaves."""
+        """Fold the accepted ones in; their alerts, and states that must be written before a tile
+        leaves.
+        """
         out: list[Output] = []
         owned = self._owned[partition]
         for record, score in zip(records, self._decoded(records), strict=True):
@@ -126,20 +156,29 @@ class TrackerCore:
             if score["prev"] != before:
                 self._see_hole(owned, record, score, before)
             self._metrics.scores.inc()
-            out += self._apply(owned, record, score, is_alerted=record.offset < committed or src <= owned.alerted)
+            out += self._apply(
+                owned, record, score, is_alerted=record.offset < committed or src <= owned.alerted
+            )
             owned.stands_at(src, record.offset + 1)
         return out
 
     def _see_hole(self, owned: Owned, record: Record, score: dict[str, Any], last: int) -> None:
-        """Scores are missing: they expired before they were read. The states go on, and say from when they are whole."""
+        """Scores are missing: they expired before they were read. The states go on, and say from
+        when they are whole.
+        """
         if score["prev"] > last:
             owned.may_lack(score["src_appended_at"])
         self._metrics.gaps.inc()
         self._count()
         log.error(
-            "hole in the series", partition=record.partition, src=score["src"], prev=score["prev"], last=last,
-            whole_from=owned.standing.whole_from, **(record.trace.logged() if record.trace else {}),
-        )  # fmt: skip
+            "hole in the series",
+            partition=record.partition,
+            src=score["src"],
+            prev=score["prev"],
+            last=last,
+            whole_from=owned.standing.whole_from,
+            **(record.trace.logged() if record.trace else {}),
+        )
 
     def _decoded(self, records: list[Record]) -> list[dict[str, Any] | None]:
         """All of them, before any is folded in; None where a person said that one may be left out.
@@ -149,7 +188,8 @@ class TrackerCore:
         out: list[dict[str, Any] | None] = []
         for index, record in enumerate(records):
             try:
-                out.append(decoded(self._scores, record.value))  # what is over a bound: its alert would fit no topic
+                # what is over a bound: its alert would fit no topic
+                out.append(decoded(self._scores, record.value))
             except SchemaWait as wait:
                 wait.rows = [index]
                 raise
@@ -169,7 +209,9 @@ class TrackerCore:
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
         return []
 
-    def _apply(self, owned: Owned, record: Record, score: dict[str, Any], *, is_alerted: bool) -> list[Output]:
+    def _apply(
+        self, owned: Owned, record: Record, score: dict[str, Any], *, is_alerted: bool
+    ) -> list[Output]:
         """Fold one accepted score in; its alert, unless it was written before."""
         if score["verdict"] != "GOOD":
             return []
@@ -178,13 +220,15 @@ class TrackerCore:
         ):  # a scorer of before did not reject it; sums are of one currency
             self._metrics.other_currency.inc()
             return []
-        if score["score"] is None:  # the model gave no number, so it is reviewed: as sure as can be until then
+        # the model gave no number, so it is reviewed: as sure as can be until then
+        if score["score"] is None:
             score = {**score, "score": 1.0}
         partition, customer_id = record.partition, score["customer_id"]
         state = owned.state(customer_id)
         out = []
         if customer_id in owned.changed and state.evicts(score["occurred_at"]):
-            out.append(self._state_output(partition, state, ends_flush=False))  # before a tile leaves its history
+            # before a tile leaves its history
+            out.append(self._state_output(partition, state, ends_flush=False))
         state.add(score, record.appended_at)
         owned.changed.add(customer_id)
         if score["decision"] != "APPROVE" and not is_alerted:
@@ -197,7 +241,9 @@ class TrackerCore:
         owned = self._owned[partition]
         changed = sorted(owned.changed)
         out = [
-            self._state_output(partition, owned.customers[customer_id], ends_flush=customer_id == changed[-1])
+            self._state_output(
+                partition, owned.customers[customer_id], ends_flush=customer_id == changed[-1]
+            )
             for customer_id in changed
         ]
         owned.changed.clear()
@@ -216,13 +262,20 @@ class TrackerCore:
     def _state_output(self, partition: int, state: CustomerState, *, ends_flush: bool) -> Output:
         record = state.record(partition, self._owned[partition].standing, ends_flush=ends_flush)
         return Output(
-            topic=STATE, partition=partition, key=state.customer_id.encode(), value=self._states.encode(record)
+            topic=STATE,
+            partition=partition,
+            key=state.customer_id.encode(),
+            value=self._states.encode(record),
         )
 
     def _alert_output(self, record: Record, score: dict[str, Any]) -> Output:
         value = self._alerts.encode(_alert_of(record, score))
         return Output(
-            topic=ALERTS, partition=record.partition, key=score["customer_id"].encode(), value=value, trace=record.trace
+            topic=ALERTS,
+            partition=record.partition,
+            key=score["customer_id"].encode(),
+            value=value,
+            trace=record.trace,
         )
 
 
@@ -249,14 +302,19 @@ def _alert_of(record: Record, score: dict[str, Any]) -> dict[str, Any]:
 def _state_waits(record: Record, error: Rejected) -> SchemaWait:
     """Hold the partition before a record of our own; over when its schema becomes known."""
     return SchemaWait(
-        what=f"a record of our own cannot be read ({error})", where=f"{record.topic} {record.partition}:{record.offset}",
+        what=f"a record of our own cannot be read ({error})",
+        where=f"{record.topic} {record.partition}:{record.offset}",
         is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
-    )  # fmt: skip
+    )
 
 
 def _held_at(record: Record, error: Rejected, index: int) -> SchemaWait:
-    """Hold at a score that cannot be read; over when its schema becomes known, never where its bytes are broken."""
+    """Hold at a score that cannot be read; over when its schema becomes known, never where its
+    bytes are broken.
+    """
     return SchemaWait(
-        what=f"a score cannot be read ({error})", where=f"scores.v1 {record.partition}:{record.offset}", rows=[index],
+        what=f"a score cannot be read ({error})",
+        where=f"scores.v1 {record.partition}:{record.offset}",
+        rows=[index],
         is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
-    )  # fmt: skip
+    )

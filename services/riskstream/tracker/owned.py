@@ -1,4 +1,6 @@
-"""What the tracker holds of one partition: its customers' states, where they stand, and from when they are whole."""
+"""What the tracker holds of one partition: its customers' states, where they stand, and from when
+they are whole.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +10,9 @@ from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_
 
 @dataclass(slots=True)
 class Owned:
-    """`changed`: customers whose state is not written yet. `alerted`: source offset of the newest alert found."""
+    """`changed`: customers whose state is not written yet. `alerted`: source offset of the newest
+    alert found.
+    """
 
     customers: dict[str, CustomerState] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
@@ -30,7 +34,9 @@ class Owned:
         return state
 
     def may_lack(self, appended_at: int) -> None:
-        """Scores of transactions appended before that instant are missing: later windows are whole."""
+        """Scores of transactions appended before that instant are missing: later windows are
+        whole.
+        """
         whole_from = whole_after(appended_at)
         self.standing = replace(self.standing, whole_from=max(self.standing.whole_from, whole_from))
 

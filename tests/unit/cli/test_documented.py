@@ -14,7 +14,10 @@ from riskstream.runtime.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "loadtests/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "loadtests/README.md")
+    ),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "deploy").rglob("*.md")),
 ]
@@ -52,7 +55,9 @@ def _problem(line: str) -> str | None:
         if child is None:
             return f"{context.command_path} has no command {name}"
         command, context = child, click.Context(child, info_name=name, parent=context)
-    options = {text: each for each in command.params for text in (*each.opts, *each.secondary_opts)} | {"--help": None}
+    options = {
+        text: each for each in command.params for text in (*each.opts, *each.secondary_opts)
+    } | {"--help": None}
     for at, word in enumerate(words):
         if _END.match(word):
             break
@@ -75,10 +80,16 @@ def _service_problem(name: str, line: str) -> str | None:
         "riskstream.scorer.settings" if name == "scorer" else f"riskstream.{name}.settings"
     )
     [settings] = [
-        each for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, ServiceSettings) and each.__module__ == module.__name__
-    ]  # fmt: skip
-    options = {f"--{field.replace('_', '-')}" for field in settings.model_fields} | {"--help", "--print-config"}
+        each
+        for each in vars(module).values()
+        if isinstance(each, type)
+        and issubclass(each, ServiceSettings)
+        and each.__module__ == module.__name__
+    ]
+    options = {f"--{field.replace('_', '-')}" for field in settings.model_fields} | {
+        "--help",
+        "--print-config",
+    }
     wrong = [word for word in re.findall(r"--[a-z0-9-]+", line) if word not in options]
     return f"{name} has no option {wrong[0]}" if wrong else None
 
@@ -86,7 +97,9 @@ def _service_problem(name: str, line: str) -> str | None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_the_page_exists(page: Path) -> None:
     text = page.read_text()
-    problems = [f"`riskstream {line}`: {said}" for line in _commands(text) if (said := _problem(line))]
+    problems = [
+        f"`riskstream {line}`: {said}" for line in _commands(text) if (said := _problem(line))
+    ]
     problems += [
         said
         for block, inline in _SPAN.findall(text)

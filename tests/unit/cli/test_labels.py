@@ -1,4 +1,6 @@
-"""`riskstream labels` refuses a file whose rows break the contract's bounds, names the row, and sends nothing."""
+"""`riskstream labels` refuses a file whose rows break the contract's bounds, names the row, and
+sends nothing.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,20 @@ from riskstream.runtime.errors import Fatal
 
 def _file(folder: Path, **changes: Any) -> Path:
     good = {
-        "label_id": "l-1", "transaction_id": "t-1", "customer_id": "c-1", "outcome": "FRAUD", "source": "CHARGEBACK",
-        "occurred_at": NOW_MS, "known_at": NOW_MS + 5, "terminal_id": "t",
-    }  # fmt: skip
+        "label_id": "l-1",
+        "transaction_id": "t-1",
+        "customer_id": "c-1",
+        "outcome": "FRAUD",
+        "source": "CHARGEBACK",
+        "occurred_at": NOW_MS,
+        "known_at": NOW_MS + 5,
+        "terminal_id": "t",
+    }
     path = folder / "labels.parquet"
-    pq.write_table(pa.Table.from_pylist([good, {**good, "label_id": "l-0", "known_at": NOW_MS, **changes}]), path)
+    pq.write_table(
+        pa.Table.from_pylist([good, {**good, "label_id": "l-0", "known_at": NOW_MS, **changes}]),
+        path,
+    )
     return path
 
 
@@ -31,11 +42,18 @@ def _file(folder: Path, **changes: Any) -> Path:
         ({"customer_id": "ü" * 129}, "row 1: customer_id is 258 bytes, not 1 to 256 bytes"),
         ({"transaction_id": ""}, "row 1: transaction_id is 0 bytes, not 1 to 256 bytes"),
         ({"terminal_id": "x" * 300}, "row 1: terminal_id is 300 bytes"),
-        ({"occurred_at": 1_717_236_000, "known_at": 1_717_236_001}, "row 1: occurred_at is 1,717,236,000, not from"),
+        (
+            {"occurred_at": 1_717_236_000, "known_at": 1_717_236_001},
+            ("row 1: occurred_at is 1,717,236,000, not from"),
+        ),
     ],
 )
-def test_a_row_over_a_bound_is_named_and_nothing_is_sent(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    done = CliRunner().invoke(root, ["labels", str(_file(tmp_path, **changes)), "--kafka", "127.0.0.1:1"])
+def test_a_row_over_a_bound_is_named_and_nothing_is_sent(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    done = CliRunner().invoke(
+        root, ["labels", str(_file(tmp_path, **changes)), "--kafka", "127.0.0.1:1"]
+    )
     assert isinstance(done.exception, Fatal)
     assert said in str(done.exception)
 

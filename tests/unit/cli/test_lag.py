@@ -25,7 +25,9 @@ class _Admin:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups, one of which has committed."""
     monkeypatch.setattr(lag, "TopicAdmin", _Admin)
-    monkeypatch.setattr(lag, "committed_lags", lambda _kafka, _admin, group: [ROW] if group == "works" else [])
+    monkeypatch.setattr(
+        lag, "committed_lags", lambda _kafka, _admin, group: [ROW] if group == "works" else []
+    )
 
 
 def _lag(*arguments: str) -> Result:

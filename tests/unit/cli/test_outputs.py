@@ -1,4 +1,6 @@
-"""Nothing of the user's is replaced: every option that writes, against what may stand in its way, before any work."""
+"""Nothing of the user's is replaced: every option that writes, against what may stand in its way,
+before any work.
+"""
 
 import os
 from collections.abc import Iterator
@@ -80,7 +82,11 @@ def _refused(place: tuple[str, str], given: tuple[str, ...], path: str) -> str:
 
 
 def _held(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+    return {
+        str(each.relative_to(folder)): each.read_bytes()
+        for each in folder.rglob("*")
+        if each.is_file()
+    }
 
 
 @pytest.mark.parametrize("place", [*FILES, *FOLDERS], ids=" ".join)
@@ -90,14 +96,18 @@ def test_what_somebody_else_put_there_stays(folder: Path, place: tuple[str, str]
     (folder / "link").symlink_to("theirs" if place in FOLDERS else "theirs.txt")
     (folder / "loop").symlink_to("loop")
     in_the_way = ["theirs", "theirs.txt", "link", "theirs.txt/below", "n" * 300]
-    for path in in_the_way if place != ("local down", "--dir") else ["theirs", "theirs.txt", "link"]:
+    for path in (
+        in_the_way if place != ("local down", "--dir") else ["theirs", "theirs.txt", "link"]
+    ):
         assert "cannot be written" in _refused(place, given, path) or place[0] == "release keygen"
     assert "loop" in _refused(place, given, "loop")
     assert {name: raw for name, raw in _held(folder).items() if name != "link"} == before
 
 
 def test_a_file_that_is_read_is_never_written(folder: Path) -> None:
-    write_parquet(folder / "own.parquet", pa.table({"transaction_id": ["1"]}), "features", private=True)
+    write_parquet(
+        folder / "own.parquet", pa.table({"transaction_id": ["1"]}), "features", private=True
+    )
     assert "also read" in _refused(("features", "--out"), ("--data", "own.parquet"), "own.parquet")
     assert "also read" in _refused(("replay", "--bad"), (IN, *NOWHERE), IN)
 
@@ -115,7 +125,11 @@ def test_own_files_give_way_and_stay_whole_where_it_fails(tmp_path: Path) -> Non
         check_file(out, is_own=parquet_of("logged"))
         write_parquet(out, table, "logged", private=True)
     assert out.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(Fatal, match=r"o\.parquet cannot be written: a file that this command did not write"):
+    with pytest.raises(
+        Fatal,
+        match=r"o\.parquet cannot be written: a file that this command did not "
+        r"write",
+    ):
         check_file(out, is_own=parquet_of("features"))
     with pytest.raises(RuntimeError, match="half way"), whole(out) as partial:  # noqa: PT012  the block is what fails
         partial.write_text("half")

@@ -1,4 +1,6 @@
-"""Every path that a command reads: a named pipe, a device, a folder or a socket is refused in one sentence, and nothing waits."""
+"""Every path that a command reads: a named pipe, a device, a folder or a socket is refused in one
+sentence, and nothing waits.
+"""
 
 import os
 import socket
@@ -24,7 +26,9 @@ FOLDERS = {("local", "--dir"), ("release", "model")}
 KINDS = {"a named pipe": "pipe", "a folder": "folder", "a socket": "socket", "a device": "null"}
 
 
-def _paths(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
+def _paths(
+    group: click.Group, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
     """(words of the command, parameter) of each parameter that is a path."""
     context = click.Context(group)
     for name in group.list_commands(context):
@@ -33,7 +37,9 @@ def _paths(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[tu
         if isinstance(command, click.Group):
             yield from _paths(command, (*words, name))
             continue
-        yield from (((*words, name), each) for each in command.params if isinstance(each.type, click.Path))
+        yield from (
+            ((*words, name), each) for each in command.params if isinstance(each.type, click.Path)
+        )
 
 
 PATHS = list(_paths(root))
@@ -41,7 +47,11 @@ READ = [(words, each) for words, each in PATHS if isinstance(each.type, InputFil
 
 
 def test_every_path_is_read_or_written_or_a_folder() -> None:
-    others = {(words[0], each.opts[-1]) for words, each in PATHS if not isinstance(each.type, InputFile | InputFolder)}
+    others = {
+        (words[0], each.opts[-1])
+        for words, each in PATHS
+        if not isinstance(each.type, InputFile | InputFolder)
+    }
     assert {pair for pair in others if pair[1] not in WRITTEN} == FOLDERS
     assert len(READ) > 15
 
@@ -61,18 +71,25 @@ def odd(tmp_path: Path) -> Iterator[dict[str, Path]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("words", "read"), READ, ids=lambda given: given.opts[-1] if hasattr(given, "opts") else "-".join(given)
+    ("words", "read"),
+    READ,
+    ids=lambda given: given.opts[-1] if hasattr(given, "opts") else "-".join(given),
 )
 def test_what_is_no_regular_file_is_refused(
     odd: dict[str, Path], words: tuple[str, ...], read: click.Parameter, kind: str
 ) -> None:
     before = ["L"] if words == ("lists", "set") else []
-    given = [read.opts[-1], str(odd[kind])] if isinstance(read, click.Option) else [*before, str(odd[kind])]
+    given = (
+        [read.opts[-1], str(odd[kind])]
+        if isinstance(read, click.Option)
+        else [*before, str(odd[kind])]
+    )
     done = CliRunner().invoke(root, [*words, *given])
     assert isinstance(done.exception, Fatal), done.output
     assert done.exception.exit_code == 2
-    assert f"{odd[kind].name} cannot be read: it is {kind} ({odd[kind]}): give a regular file as " in str(
-        done.exception
+    assert (
+        f"{odd[kind].name} cannot be read: it is {kind} ({odd[kind]}): give a regular file as "
+        in str(done.exception)
     )
 
 
@@ -89,18 +106,32 @@ def test_a_file_of_a_folder_or_a_setting_that_is_a_pipe_is_refused(odd: dict[str
         PublicKey.read(odd["a named pipe"])
 
 
-RULES = "rules: [{id: a, when: base_amount_minor >= 5, action: REVIEW, reason: RULE_A, max_share: 0.1}]\n"
+RULES = (
+    "rules: [{id: a, when: base_amount_minor >= 5, action: REVIEW, reason: RULE_A, max_share: "
+    "0.1}]\n"
+)
 
 
 @pytest.mark.parametrize("path", ["/dev/stdin", "/dev/fd/0"])
 def test_rules_are_read_from_a_pipe_that_was_given(path: str) -> None:
-    command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", "rules", "check", path]
-    done = subprocess.run(command, input=RULES, capture_output=True, text=True, timeout=60, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        "from riskstream.cli.main import main; main()",
+        "rules",
+        "check",
+        path,
+    ]
+    done = subprocess.run(
+        command, input=RULES, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stdout) == (
         0,
         "a v1: REVIEW when base_amount_minor >= 5\n1 rules are right, 0 lists\n",
     )
-    refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
     assert refused.returncode == 2
     assert refused.stderr.endswith(
         "it is a device (" + path + "): give a regular file as FILE, or /dev/stdin behind a pipe\n"
@@ -108,6 +139,8 @@ def test_rules_are_read_from_a_pipe_that_was_given(path: str) -> None:
 
 
 def test_parity_says_what_is_wrong_with_its_file_before_it_reads_the_topics(tmp_path: Path) -> None:
-    done = CliRunner().invoke(root, ["parity", "--kafka", "127.0.0.1:1", "--data", str(tmp_path / "no.parquet")])
+    done = CliRunner().invoke(
+        root, ["parity", "--kafka", "127.0.0.1:1", "--data", str(tmp_path / "no.parquet")]
+    )
     assert isinstance(done.exception, Fatal), done.exception
     assert str(done.exception).startswith("the data cannot be read: No such file or directory")

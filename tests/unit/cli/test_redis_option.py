@@ -1,4 +1,6 @@
-"""Commands that work with the scorers' Redis: its address, and what they say where it is away or no address."""
+"""Commands that work with the scorers' Redis: its address, and what they say where it is away or no
+address.
+"""
 
 import json
 from pathlib import Path
@@ -26,12 +28,19 @@ def _asks(redis: str) -> None:
 
 def test_a_redis_that_is_away_is_said_in_one_sentence(tmp_path: Path) -> None:
     store = RedisStateStore(NOWHERE, "scorer.test")
-    with pytest.raises(Retryable, match=r"^Redis does not answer: .* \(redis://127\.0\.0\.1:1/0\)$"):
+    with pytest.raises(
+        Retryable, match=r"^Redis does not answer: .* \(redis://127\.0\.0\.1:1/0\)$"
+    ):
         RedisSnapshots(NOWHERE, store, Shelf(FolderPlace(tmp_path), "scorer.test"))
 
 
 @pytest.mark.parametrize(
-    "arguments", [("rebuild",), ("snapshots", "take", "--snapshots", "."), ("snapshots", "restore", "--snapshots", ".")]
+    "arguments",
+    [
+        ("rebuild",),
+        ("snapshots", "take", "--snapshots", "."),
+        ("snapshots", "restore", "--snapshots", "."),
+    ],
 )
 def test_a_text_that_is_no_address_is_refused_and_not_repeated(arguments: tuple[str, ...]) -> None:
     group = click.Group(commands={"rebuild": rebuild.command, "snapshots": snapshots.command})
@@ -41,10 +50,14 @@ def test_a_text_that_is_no_address_is_refused_and_not_repeated(arguments: tuple[
     assert "secret" not in done.output
 
 
-def test_the_local_stack_s_redis_is_taken_where_none_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_stack_s_redis_is_taken_where_none_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(_asks).output == "redis://127.0.0.1:6379/0\n"
     (tmp_path / "build/local").mkdir(parents=True)
-    (tmp_path / "build/local/state.json").write_text(json.dumps({"redis": "redis://127.0.0.1:7777/0"}))
+    (tmp_path / "build/local/state.json").write_text(
+        json.dumps({"redis": "redis://127.0.0.1:7777/0"})
+    )
     assert CliRunner().invoke(_asks).output == "redis://127.0.0.1:7777/0\n"
     assert CliRunner().invoke(_asks, ["--redis", NOWHERE]).output == f"{NOWHERE}\n"

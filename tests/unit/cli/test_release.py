@@ -1,4 +1,6 @@
-"""`riskstream release` and what a scorer refuses: unsigned, altered, cut off, by another key, for something else."""
+"""`riskstream release` and what a scorer refuses: unsigned, altered, cut off, by another key, for
+something else.
+"""
 
 import io
 import json
@@ -80,14 +82,23 @@ def test_a_release_carries_the_second_stage_of_its_model(folder: Path, tmp_path:
         load_model(settings.model_copy(update={"release": folder / "one.release"}), STANDARD)
 
 
-def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
     import hashlib
 
     from riskstream.platform.adapters.signing import sign
 
     for change, words in (
-        ({"model.onnx": None}, r"it lacks model\.onnx"), ({"setup.py": b"x"}, r"it holds 'setup\.py', which"),
-    ):  # fmt: skip
+        ({"model.onnx": None}, r"it lacks model\.onnx"),
+        (
+            {"setup.py": b"x"},
+            (
+                r"it holds 'setup\.py', "
+                r"which"
+            ),
+        ),
+    ):
         members = {**_members((folder / "one.release").read_bytes()), **change}
         held = {name: content for name, content in members.items() if content is not None}
         manifest = json.loads(held["manifest.json"])
@@ -98,7 +109,9 @@ def test_a_signed_file_that_lacks_the_model_or_holds_more_is_refused(folder: Pat
         }
         text = json.dumps(manifest).encode()
         path = tmp_path / "x.release"
-        path.write_bytes(_zipped({**held, "manifest.json": text, "manifest.sig": sign(folder / "key", text)}))
+        path.write_bytes(
+            _zipped({**held, "manifest.json": text, "manifest.sig": sign(folder / "key", text)})
+        )
         with pytest.raises(Fatal, match=words):
             read(path, PublicKey.read(folder / "key.pub"))
 
@@ -115,13 +128,16 @@ def test_a_parity_run_that_does_not_hold_stops_the_release(folder: Path, tmp_pat
     ]
     for text, words in (
         ('{"compared": 9, "vectors_differ": 2, "is_whole": false}', r"vectors_differ 2"),
-        ('{"compared": 0, "vectors_differ": 0, "is_whole": false}', "nothing was compared"), ("[]", "no result of parity"),
-    ):  # fmt: skip
+        ('{"compared": 0, "vectors_differ": 0, "is_whole": false}', "nothing was compared"),
+        ("[]", ("no result of parity")),
+    ):
         (tmp_path / "parity.json").write_text(text)
         with pytest.raises(Fatal, match=words):
             _run(*given, str(tmp_path / "parity.json"))
         assert not (tmp_path / "p.release").exists()
-    (tmp_path / "parity.json").write_text('{"compared": 9, "vectors_differ": 0, "is_whole": true, "problems": []}')
+    (tmp_path / "parity.json").write_text(
+        '{"compared": 9, "vectors_differ": 0, "is_whole": true, "problems": []}'
+    )
     _run(*given, str(tmp_path / "parity.json"))
     shown = json.loads(_run("show", str(tmp_path / "p.release")).output)
     assert shown["parity"] == {"compared": 9, "vectors_differ": 0}
@@ -164,14 +180,20 @@ def _flipped(raw: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_with(manifest__sig=None), "not signed"), (_with(manifest__json=None), "no manifest"),
+        (_with(manifest__sig=None), "not signed"),
+        (_with(manifest__json=None), "no manifest"),
         (_flipped, r"model\.onnx was altered"),
-        (_with(manifest__sig=b"\0" * 64), r"its signature is not of key"), (lambda raw: raw[: len(raw) // 2], "truncated"),
-        (lambda _: b"hello", "truncated or no release"), (_with(extra=b"x"), "it holds"), (_with(reasons__npz=None), "it holds"),
+        (_with(manifest__sig=b"\0" * 64), r"its signature is not of key"),
+        (lambda raw: raw[: len(raw) // 2], "truncated"),
+        (lambda _: b"hello", "truncated or no release"),
+        (_with(extra=b"x"), "it holds"),
+        (_with(reasons__npz=None), ("it holds")),
         (_with(manifest__json=b'{"format":1}'), "its signature is not of"),
     ],
-)  # fmt: skip
-def test_what_was_done_to_a_release_is_found(folder: Path, tmp_path: Path, change: Any, words: str) -> None:
+)
+def test_what_was_done_to_a_release_is_found(
+    folder: Path, tmp_path: Path, change: Any, words: str
+) -> None:
     path = tmp_path / "x.release"
     path.write_bytes(change((folder / "one.release").read_bytes()))
     with pytest.raises(Fatal, match=words):
@@ -196,14 +218,35 @@ def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
 def test_settings_that_contradict_one_another_are_one_sentence(folder: Path) -> None:
     release, key, model = folder / "one.release", folder / "key.pub", folder / "model"
     for settings, words in (
-        (ScorerSettings(release=release, release_key=key, model=model), "both a release and a model folder"),
-        (ScorerSettings(release=release, release_key=folder / "no.pub"), r"key cannot be read: No such file"),
+        (
+            ScorerSettings(release=release, release_key=key, model=model),
+            ("both a release and a model folder"),
+        ),
+        (
+            ScorerSettings(release=release, release_key=folder / "no.pub"),
+            (
+                r"key cannot be read: No such "
+                r"file"
+            ),
+        ),
         (ScorerSettings(release=release, release_key=folder / "key"), "no public key"),
-        (ScorerSettings(release=release, release_key=folder), r"key cannot be read: it is a folder"),
-        (ScorerSettings(release=folder, release_key=key), r"release cannot be read: it is a folder"),
+        (
+            ScorerSettings(release=release, release_key=folder),
+            r"key cannot be read: it is a folder",
+        ),
+        (
+            ScorerSettings(release=folder, release_key=key),
+            r"release cannot be read: it is a folder",
+        ),
         (ScorerSettings(release=model / "model.json", release_key=key), "truncated or no release"),
-        (ScorerSettings(model=model, provider="cuda"), "provider cuda runs the second stage, and there is none"),
-        (ScorerSettings(release=release, release_key=key, provider="tensorrt"), "provider tensorrt runs the second"),
+        (
+            ScorerSettings(model=model, provider="cuda"),
+            ("provider cuda runs the second stage, and there is none"),
+        ),
+        (
+            ScorerSettings(release=release, release_key=key, provider="tensorrt"),
+            ("provider tensorrt runs the second"),
+        ),
         (ScorerSettings(model=model, provider="cuda", stage2="off"), "none here: --stage2 off"),
         (ScorerSettings(model=model, engine_cache=folder), "provider cpu keeps no engines"),
     ):
@@ -215,8 +258,9 @@ def test_settings_that_contradict_one_another_are_one_sentence(folder: Path) -> 
 def test_contracts_and_reject_rules_of_another_riskstream_are_refused(folder: Path) -> None:
     release = read(folder / "one.release", None)
     for change, words in (
-        ({"schemas": {"score.v1": 1}}, "made for score.v1 1"), ({"reject_rules_version": 99}, "reject rules 99"),
-    ):  # fmt: skip
+        ({"schemas": {"score.v1": 1}}, "made for score.v1 1"),
+        ({"reject_rules_version": 99}, ("reject rules 99")),
+    ):
         release.manifest.update(change)
         with pytest.raises(Fatal, match=words):
             check_fits(release, STANDARD, "x")
@@ -237,7 +281,9 @@ def test_wrong_keys_and_folders_are_one_sentence(folder: Path, tmp_path: Path) -
         read(tmp_path / "none", PublicKey.read(folder / "key.pub"))
 
 
-def test_archives_of_other_forms_and_bombs_are_refused_before_they_are_unpacked(folder: Path) -> None:
+def test_archives_of_other_forms_and_bombs_are_refused_before_they_are_unpacked(
+    folder: Path,
+) -> None:
     raw = (folder / "one.release").read_bytes()
     members = _members(raw)
     key = PublicKey.read(folder / "key.pub")
@@ -254,8 +300,12 @@ def test_archives_of_other_forms_and_bombs_are_refused_before_they_are_unpacked(
     at = encrypted.index(b"PK\x01\x02")
     encrypted[at + 8] |= 1
     for content, words in (
-        (lzma.getvalue(), "packed in a way"), (bytes(encrypted), "packed in a way"), (bomb.getvalue(), "unpacks to more"),
-        (twice.getvalue(), "a name twice"), (b"PK", "no release"), (raw[:-30], "no release"),
-    ):  # fmt: skip
+        (lzma.getvalue(), "packed in a way"),
+        (bytes(encrypted), "packed in a way"),
+        (bomb.getvalue(), ("unpacks to more")),
+        (twice.getvalue(), "a name twice"),
+        (b"PK", "no release"),
+        (raw[:-30], "no release"),
+    ):
         with pytest.raises(Fatal, match=words):
             read_bytes(content, key, "x")

@@ -20,7 +20,9 @@ AWAY = Retryable(what="Kafka is away", where="releases.v1")
 
 
 class Topic:
-    """releases.v1 in memory. `faults` by step ("begin", "read", "before", "after" the commit): errors of the next times."""
+    """releases.v1 in memory. `faults` by step ("begin", "read", "before", "after" the commit):
+    errors of the next times.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -43,7 +45,13 @@ class Topic:
             at = len(self.records)
             self.records.append(
                 Record(
-                    topic="releases.v1", partition=0, offset=at, appended_at=100 + at, key=key, value=value, headers=[]
+                    topic="releases.v1",
+                    partition=0,
+                    offset=at,
+                    appended_at=100 + at,
+                    key=key,
+                    value=value,
+                    headers=[],
                 )
             )
         self.step("after")
@@ -64,7 +72,10 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
             return self
 
         def __exit__(
-            self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+            self,
+            kind: type[BaseException] | None,
+            value: BaseException | None,
+            trace: TracebackType | None,
         ) -> None: ...
 
         def commit(self, records: Sequence[tuple[bytes, bytes]]) -> None:
@@ -100,7 +111,9 @@ def test_a_hiccup_is_said_once_and_tried_again(
 
 
 @pytest.mark.parametrize("error", [AWAY, Overtaken(what="overtaken", where="releases.v1")])
-def test_a_commit_that_happened_unheard_is_not_made_twice(topic: Topic, key: Path, error: Exception) -> None:
+def test_a_commit_that_happened_unheard_is_not_made_twice(
+    topic: Topic, key: Path, error: Exception
+) -> None:
     topic.faults = {"after": [error]}
     [done], at = change("k:1", key, "ann", _decide)
     assert done.head.is_withdrawn("r")

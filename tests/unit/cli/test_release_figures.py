@@ -1,4 +1,6 @@
-"""Figures of two releases: what is no number is said not to be compared, and hides no other figure."""
+"""Figures of two releases: what is no number is said not to be compared, and hides no other
+figure.
+"""
 
 import math
 from typing import Any
@@ -32,7 +34,9 @@ def test_a_figure_that_is_no_number_is_said_not_to_be_compared(value: object, sh
     assert other.startswith(f"not compared, as one of the two is no number: AUC ({shown}")
     assert other.endswith(" in place of 0.9)")
     [back] = worse(_release(there), _release(here))
-    assert back.startswith(f"not compared, as one of the two is no number: AUC (0.9 in place of {shown}")
+    assert back.startswith(
+        f"not compared, as one of the two is no number: AUC (0.9 in place of {shown}"
+    )
 
 
 def test_a_figure_that_one_of_them_lacks_is_told_and_one_that_both_lack_is_not() -> None:
@@ -45,4 +49,6 @@ def test_a_figure_that_one_of_them_lacks_is_told_and_one_that_both_lack_is_not()
 @pytest.mark.parametrize("metrics", [None, [], "x", {}, 3])
 def test_a_card_without_figures_is_one_sentence(metrics: object) -> None:
     for here, there in ((metrics, {}), ({}, metrics)):
-        assert worse(_release(here), _release(there)) == ["its figures are not compared: one of the two has none"]
+        assert worse(_release(here), _release(there)) == [
+            ("its figures are not compared: one of the two has none")
+        ]

@@ -34,7 +34,10 @@ def _file(folder: Path, text: str) -> str:
 
 
 def _rule(when: str, action: str = "REVIEW", share: float = 1.0) -> str:
-    return f"rules:\n  - {{id: r, when: '{when}', action: {action}, reason: RULE_R, max_share: {share}}}\n"
+    return (
+        f"rules:\n  - {{id: r, when: '{when}', action: {action}, reason: RULE_R, max_share: "
+        f"{share}}}\n"
+    )
 
 
 def test_the_rules_that_ship_are_right_and_stop_few(data: Path) -> None:
@@ -54,7 +57,10 @@ def test_a_dry_run_counts_alerts_precision_and_money_as_by_hand(data: Path, tmp_
     is_shop = np.array([channel == "ECOM" for channel in table["channel"].to_pylist()])
     matched = (amount > 20_000) & is_shop
     result = _run(
-        "dry-run", _file(tmp_path, _rule('base_amount_minor > 20000 and channel == "ECOM"')), "--data", str(data)
+        "dry-run",
+        _file(tmp_path, _rule('base_amount_minor > 20000 and channel == "ECOM"')),
+        "--data",
+        str(data),
     )
     cells = result.output.splitlines()[1].split()
     assert cells[0] == "r"
@@ -71,13 +77,20 @@ def test_features_and_lists_are_known_to_a_dry_run(data: Path, tmp_path: Path) -
     table = pq.read_table(data)
     shop = next(each for each in table["terminal_id"].to_pylist() if each)
     count = sum(each == shop for each in table["terminal_id"].to_pylist())
-    text = _rule('terminal_id in lists["bad"] and customer_count_30d >= 1') + f"lists:\n  bad: ['{shop}']\n"
+    text = _rule('terminal_id in lists["bad"] and customer_count_30d >= 1') + (
+        f"lists:\n  bad: ['{shop}']\n"
+    )
     result = _run("dry-run", _file(tmp_path, text), "--data", str(data))
     assert result.output.splitlines()[1].split()[2] == f"{count:,}"
 
 
 def test_a_rule_that_would_stop_too_much_is_refused(data: Path, tmp_path: Path) -> None:
-    result = _run("dry-run", _file(tmp_path, _rule("base_amount_minor >= 0", "BLOCK", 0.02)), "--data", str(data))
+    result = _run(
+        "dry-run",
+        _file(tmp_path, _rule("base_amount_minor >= 0", "BLOCK", 0.02)),
+        "--data",
+        str(data),
+    )
     assert result.exit_code == 1
     assert "refused: r stops 100.00 % of transactions, it may stop 2.00 %" in result.output
 
@@ -85,21 +98,34 @@ def test_a_rule_that_would_stop_too_much_is_refused(data: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rules: [", "not YAML"), ("x: 1", "must hold `rules`"), (_rule("nothing > 1"), "r: there is no field or feature nothing"),
-        (_rule('terminal_id in lists["gone"]'), "r: there is no list gone"), (_rule("customer_id") , "r: customer_id is a text"),
-        (_rule("score > 1") + "lists:\n  bad: [5]\n", "list bad holds something that is not a text"),
+        ("rules: [", "not YAML"),
+        ("x: 1", "must hold `rules`"),
+        (_rule("nothing > 1"), ("r: there is no field or feature nothing")),
+        (_rule('terminal_id in lists["gone"]'), "r: there is no list gone"),
+        (_rule("customer_id"), ("r: customer_id is a text")),
+        (
+            _rule("score > 1") + "lists:\n  bad: [5]\n",
+            "list bad holds something that is not a text",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_files_are_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(Fatal, match=words):
         _run("check", _file(tmp_path, text))
 
 
-def test_a_dry_run_of_the_score_or_of_a_missing_column_is_refused(data: Path, tmp_path: Path) -> None:
+def test_a_dry_run_of_the_score_or_of_a_missing_column_is_refused(
+    data: Path, tmp_path: Path
+) -> None:
     with pytest.raises(Fatal, match="asks for the score"):
         _run("dry-run", _file(tmp_path, _rule("score > 0.5")), "--data", str(data))
     table = pq.read_table(data).drop_columns(["country"])
     pq.write_table(table, tmp_path / "in.parquet")
     with pytest.raises(Fatal, match=r"column country is missing|No match for FieldRef"):
-        _run("dry-run", _file(tmp_path, _rule('country == "BE"')), "--data", str(tmp_path / "in.parquet"))
+        _run(
+            "dry-run",
+            _file(tmp_path, _rule('country == "BE"')),
+            "--data",
+            str(tmp_path / "in.parquet"),
+        )
     assert isinstance(table, pa.Table)

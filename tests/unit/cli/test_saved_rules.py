@@ -1,4 +1,6 @@
-"""What is shown of rules as rules.v1 holds them: each read for the feature set that it was checked for."""
+"""What is shown of rules as rules.v1 holds them: each read for the feature set that it was checked
+for.
+"""
 
 from typing import Any
 
@@ -15,13 +17,27 @@ from riskstream.platform.kafka.record import Record
 
 def _saved(feature_set: str, when: str = f"{STANDARD.features[0].name} > 5") -> Saved:
     rule: dict[str, Any] = {
-        "rule_id": "r", "version": 1, "is_on": True, "when": when, "action": "REVIEW",
-        "reason": "R", "max_share": 0.5, "feature_set": feature_set, "changed_at": 1, "changed_by": "",
-    }  # fmt: skip
+        "rule_id": "r",
+        "version": 1,
+        "is_on": True,
+        "when": when,
+        "action": "REVIEW",
+        "reason": "R",
+        "max_share": 0.5,
+        "feature_set": feature_set,
+        "changed_at": 1,
+        "changed_by": "",
+    }
     records = RuleRecords()
     records.take(
         Record(
-            topic=RULES, partition=0, offset=0, appended_at=1, key=b"r", value=codec("rule.v1").encode(rule), headers=[]
+            topic=RULES,
+            partition=0,
+            offset=0,
+            appended_at=1,
+            key=b"r",
+            value=codec("rule.v1").encode(rule),
+            headers=[],
         )
     )
     return Saved("", records.said(RULES), {}, records)
@@ -45,7 +61,9 @@ def test_what_scorers_of_another_version_refuse_is_told_where_their_set_is_given
     assert saved.refused() == saved.refused(before) == []
     [refused] = saved.refused(STANDARD)
     assert (refused.key, refused.reason) == ("r", "rule")
-    assert refused.why == f"r: it was checked for {before.label}, and {name} is another feature in {STANDARD.label}"
+    assert refused.why == (
+        f"r: it was checked for {before.label}, and {name} is another feature in {STANDARD.label}"
+    )
     assert _saved(before.label, "base_amount_minor > 5").refused(STANDARD) == []
 
 
@@ -58,7 +76,8 @@ def test_the_command_takes_the_set_of_the_scorers(monkeypatch: pytest.MonkeyPatc
     saved = _saved(first_version(STANDARD).label)
     monkeypatch.setattr(Saved, "read", lambda _kafka: saved)
     assert (
-        "1 rules are on, 0 lists, 0 records refused" in CliRunner().invoke(command, ["show", "--kafka", "k:1"]).output
+        "1 rules are on, 0 lists, 0 records refused"
+        in CliRunner().invoke(command, ["show", "--kafka", "k:1"]).output
     )
     told = CliRunner().invoke(command, ["show", "--kafka", "k:1", "--features", "standard"]).output
     assert "is another feature in standard.v2" in told

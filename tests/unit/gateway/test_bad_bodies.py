@@ -21,7 +21,9 @@ def test_a_bad_body_is_refused_with_its_path(body: bytes, path: str, words: str)
     problem = caught.value
     assert problem.status == 400
     assert words in problem.detail
-    assert [(each["path"], each["detail"]) for each in problem.body()["errors"]] == [(path, problem.detail)]
+    assert [(each["path"], each["detail"]) for each in problem.body()["errors"]] == [
+        (path, problem.detail)
+    ]
     msgspec.json.encode(problem.body())
 
 
@@ -36,15 +38,23 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert by_path["$.channel"]["allowed"] == "one of POS, ECOM, ATM, MOBILE, BRANCH"
     assert by_path["$.customer_id"]["allowed"] == "a text in UTF-8: 1 to 256 bytes"
     assert by_path["$.amount_minor"]["allowed"] == "a whole number: from 0, to 10,000,000,000,000"
-    bad = b'{"a": 1, "kind": "GIFT", "kind": "GIFT", "currency": "eur", "mcc": true, "occurred_at": 0, "base_amount_minor": NaN}'
+    bad = (
+        b'{"a": 1, "kind": "GIFT", "kind": "GIFT", "currency": "eur", "mcc": true, '
+        b'"occurred_at": 0, "base_amount_minor": NaN}'
+    )
     with pytest.raises(Problem) as caught:
         read_transaction(bad, RATES, NOW_MS)
     codes = {(each["path"], each["code"]) for each in caught.value.body()["errors"]}
     assert {
-        ("$.a", "unknown-field"), ("$.kind", "duplicate-key"), ("$.kind", "invalid-field"), ("$.currency", "invalid-field"),
-        ("$.mcc", "invalid-field"), ("$.occurred_at", "bad-time"), ("$.base_amount_minor", "invalid-field"),
+        ("$.a", "unknown-field"),
+        ("$.kind", "duplicate-key"),
+        ("$.kind", "invalid-field"),
+        ("$.currency", "invalid-field"),
+        ("$.mcc", "invalid-field"),
+        ("$.occurred_at", "bad-time"),
+        ("$.base_amount_minor", "invalid-field"),
         ("$.customer_id", "missing-field"),
-    } <= codes  # fmt: skip
+    } <= codes
     assert caught.value.code == "invalid-body"
 
 
@@ -57,21 +67,40 @@ def test_thousands_of_faults_give_an_answer_of_a_few_kilobytes() -> None:
 
 
 def test_a_good_body_gets_its_base_amount() -> None:
-    found = read_transaction(json.dumps(request(amount_minor=10_956, currency="USD")).encode(), RATES, NOW_MS)
-    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (10_000, "EUR", RATES.version)
+    found = read_transaction(
+        json.dumps(request(amount_minor=10_956, currency="USD")).encode(), RATES, NOW_MS
+    )
+    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (
+        10_000,
+        "EUR",
+        RATES.version,
+    )
 
 
 def test_minor_units_follow_the_currency() -> None:
-    yen = read_transaction(json.dumps(request(amount_minor=15_568, currency="JPY")).encode(), RATES, NOW_MS)
-    dinar = read_transaction(json.dumps(request(amount_minor=3368, currency="KWD")).encode(), RATES, NOW_MS)
+    yen = read_transaction(
+        json.dumps(request(amount_minor=15_568, currency="JPY")).encode(), RATES, NOW_MS
+    )
+    dinar = read_transaction(
+        json.dumps(request(amount_minor=3368, currency="KWD")).encode(), RATES, NOW_MS
+    )
     assert (yen.base_amount_minor, dinar.base_amount_minor) == (10_000, 1000)
 
 
 def test_the_callers_own_base_amount_stands() -> None:
     body = request(currency="XAU", base_amount_minor=77, base_currency="EUR", rates_version="mine")
     found = read_transaction(json.dumps(body).encode(), RATES, NOW_MS)
-    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (77, "EUR", "mine")
+    assert (found.base_amount_minor, found.base_currency, found.rates_version) == (
+        77,
+        "EUR",
+        "mine",
+    )
 
 
 def test_the_largest_amount_is_taken() -> None:
-    assert read_transaction(json.dumps(request(amount_minor=10**13)).encode(), RATES, NOW_MS).amount_minor == 10**13
+    assert (
+        read_transaction(
+            json.dumps(request(amount_minor=10**13)).encode(), RATES, NOW_MS
+        ).amount_minor
+        == 10**13
+    )

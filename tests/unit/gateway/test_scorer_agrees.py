@@ -24,25 +24,46 @@ DECODER = ColumnDecoder("transaction.v1")
 JUDGE = Judge(DECODER.layout)
 FILLED = {"base_amount_minor": 1000, "base_currency": "EUR", "rates_version": ""}
 ONLY_THE_DOOR = {"unknown-field", "duplicate-key", "unknown-currency", "missing-field"}
-"""What no frame can show: the scorer never sees an unknown field, and takes any currency for which a base amount is given."""
+"""What no frame can show: the scorer never sees an unknown field, and takes any currency for which
+a base amount is given.
+"""
 
 _texts = st.one_of(
-    st.text(max_size=4), st.sampled_from(["EUR", "EUR\n", "eur", "USD", "RU", "RU\n", "ZZZ", "", "POS", "UNKNOWN", "\u212a"]),
-    st.sampled_from(["x" * 256, "x" * 257, "é" * 128, "é" * 129, "😀" * 64, "😀" * 65, "x" * 64, "x" * 65]),
-)  # fmt: skip
+    st.text(max_size=4),
+    st.sampled_from(
+        ["EUR", "EUR\n", "eur", "USD", "RU", "RU\n", "ZZZ", "", "POS", "UNKNOWN", "\u212a"]
+    ),
+    st.sampled_from(
+        ["x" * 256, "x" * 257, "é" * 128, "é" * 129, "😀" * 64, "😀" * 65, "x" * 64, "x" * 65]
+    ),
+)
 _numbers = st.one_of(
-    st.integers(-2, 2), st.sampled_from([9999, 10_000, 10**13, 10**13 + 1, 2**31, 2**63 - 1, 2**63, -(2**63), 31_535_999_999]),
-    st.sampled_from([NOW_MS, NOW_MS + 300_000, NOW_MS + 300_001, NOW_MS // 1000, NOW_MS * 1000, 31_536_000_000]),
-)  # fmt: skip
+    st.integers(-2, 2),
+    st.sampled_from(
+        [9999, 10_000, 10**13, 10**13 + 1, 2**31, 2**63 - 1, 2**63, -(2**63), 31_535_999_999]
+    ),
+    st.sampled_from(
+        [NOW_MS, NOW_MS + 300_000, NOW_MS + 300_001, NOW_MS // 1000, NOW_MS * 1000, 31_536_000_000]
+    ),
+)
 _values = st.one_of(
-    _texts, _numbers, st.floats(), st.booleans(), st.none(), st.just(...), st.just([]), st.just({"a": 1}),
-)  # fmt: skip
+    _texts,
+    _numbers,
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.just(...),
+    st.just([]),
+    st.just({"a": 1}),
+)
 _names = st.sampled_from(list(bounds_of("transaction.v1")))
 _bodies = st.dictionaries(_names, _values, max_size=3).map(lambda changes: request(**changes))
 
 
 def _verdict(record: dict[str, Any]) -> str | None:
-    """The scorer's word for a record, "" where it is good; None where Avro carries it not, or as something else (1.5 as 1)."""
+    """The scorer's word for a record, "" where it is good; None where Avro carries it not, or as
+    something else (1.5 as 1).
+    """
     try:
         frame = codec("transaction.v1").encode(record)
         key = record["customer_id"].encode()
@@ -57,11 +78,18 @@ def _verdict(record: dict[str, Any]) -> str | None:
 
 
 def _is_for_the_scorer(fault: Any, body: dict[str, Any]) -> bool:
-    """Whether the scorer looks at it as well. It takes an empty text for one that is left out, and UNKNOWN for a choice."""
+    """Whether the scorer looks at it as well. It takes an empty text for one that is left out, and
+    UNKNOWN for a choice.
+    """
     value = body.get(fault.path.removeprefix("$."))
-    return fault.code not in ONLY_THE_DOOR and value not in ("UNKNOWN", None) and (
-        value != "" or fault.path in ("$.transaction_id", "$.customer_id", "$.currency", "$.base_currency")
-    )  # fmt: skip
+    return (
+        fault.code not in ONLY_THE_DOOR
+        and value not in ("UNKNOWN", None)
+        and (
+            value != ""
+            or fault.path in ("$.transaction_id", "$.customer_id", "$.currency", "$.base_currency")
+        )
+    )
 
 
 def _read(body: bytes) -> Transaction | Problem:
@@ -73,7 +101,9 @@ def _read(body: bytes) -> Transaction | Problem:
 
 @settings(max_examples=500, deadline=None)
 @given(_bodies)
-def test_what_the_gateway_takes_the_scorer_takes_and_what_it_refuses_the_scorer_rejects(body: dict[str, Any]) -> None:
+def test_what_the_gateway_takes_the_scorer_takes_and_what_it_refuses_the_scorer_rejects(
+    body: dict[str, Any],
+) -> None:
     found = _read(json.dumps(body).encode())
     if isinstance(found, Transaction):
         assert _verdict({name: getattr(found, name) for name in bounds_of("transaction.v1")}) == ""
@@ -82,9 +112,18 @@ def test_what_the_gateway_takes_the_scorer_takes_and_what_it_refuses_the_scorer_
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.recursive(_values, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)), st.binary())
+@given(
+    st.recursive(
+        _values, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)
+    ),
+    st.binary(),
+)
 def test_any_json_and_any_bytes_are_taken_or_are_one_problem(value: Any, raw: bytes) -> None:
-    for body in (json.dumps(value, default=str).encode(), raw, json.dumps(request(mcc=1)).encode() + raw):
+    for body in (
+        json.dumps(value, default=str).encode(),
+        raw,
+        json.dumps(request(mcc=1)).encode() + raw,
+    ):
         found = _read(body)
         if isinstance(found, Problem):
             assert json.loads(json.dumps(found.body()).encode())["status"] == 400

@@ -14,7 +14,9 @@ from riskstream.platform.kafka.record import Record
 
 
 class _Fed:
-    """A reader of scores.v1 that gives what it is told, then lets the waiters end; an exception is raised."""
+    """A reader of scores.v1 that gives what it is told, then lets the waiters end; an exception is
+    raised.
+    """
 
     def __init__(self, done: threading.Event) -> None:
         self._done = done
@@ -33,7 +35,11 @@ class _Fed:
 def _waiters() -> tuple[ScoreWaiters, _Fed]:
     waiters = ScoreWaiters.__new__(ScoreWaiters)
     waiters._loop, waiters._waiters, waiters.is_reading = asyncio.get_running_loop(), {}, True
-    waiters._decoder, waiters._accepted, waiters._done = ColumnDecoder("score.v1"), AcceptedReader(), threading.Event()
+    waiters._decoder, waiters._accepted, waiters._done = (
+        ColumnDecoder("score.v1"),
+        AcceptedReader(),
+        threading.Event(),
+    )
     reader = _Fed(waiters._done)
     waiters._reader = reader  # type: ignore[assignment]
     return waiters, reader
@@ -41,7 +47,15 @@ def _waiters() -> tuple[ScoreWaiters, _Fed]:
 
 def _record(offset: int, **changes: Any) -> Record:
     value = codec("score.v1").encode(score(**changes))
-    return Record(topic="scores.v1", partition=0, offset=offset, appended_at=0, key=b"c-1", value=value, headers=[])
+    return Record(
+        topic="scores.v1",
+        partition=0,
+        offset=offset,
+        appended_at=0,
+        key=b"c-1",
+        value=value,
+        headers=[],
+    )
 
 
 def test_a_repeat_in_the_log_answers_nobody_though_nobody_waited_for_the_accepted_one() -> None:
@@ -51,7 +65,10 @@ def test_a_repeat_in_the_log_answers_nobody_though_nobody_waited_for_the_accepte
         waiters._read()
         waiters._done.clear()
         future = waiters.wait_for("c-1", "t-1")
-        reader.todo = [_record(11, src=5, prev=4, decision="BLOCK"), _record(12, src=6, prev=5, decision="REVIEW")]
+        reader.todo = [
+            _record(11, src=5, prev=4, decision="BLOCK"),
+            _record(12, src=6, prev=5, decision="REVIEW"),
+        ]
         waiters._read()
         await asyncio.sleep(0)
         assert (await future)["decision"] == "REVIEW"

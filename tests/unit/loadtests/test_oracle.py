@@ -19,13 +19,22 @@ from riskstream.platform.kafka.record import Record
 
 
 def _one(n: int, **changes: Any) -> dict[str, Any]:
-    return transaction(transaction_id=f"t-{n}", occurred_at=NOW_MS + n * 60_000, base_amount_minor=100 + n, **changes)
+    return transaction(
+        transaction_id=f"t-{n}",
+        occurred_at=NOW_MS + n * 60_000,
+        base_amount_minor=100 + n,
+        **changes,
+    )
 
 
 def test_windows_and_repeats() -> None:
     oracle = Oracle()
     first, second = oracle.apply(_one(0)), oracle.apply(_one(5))
-    assert (first.verdict, second.verdict, oracle.apply(_one(5)).verdict) == ("GOOD", "GOOD", "DUPLICATE")
+    assert (first.verdict, second.verdict, oracle.apply(_one(5)).verdict) == (
+        "GOOD",
+        "GOOD",
+        "DUPLICATE",
+    )
     assert second.features[:5] == [2, 2, 2, 2, 2]
     assert second.features[5] == 205
     assert second.features[-1] == 300
@@ -51,7 +60,9 @@ def _said(n: int, corrects: int | None, **changes: Any) -> dict[str, Any]:
 
 
 def _left(said: dict[str, Any]) -> Left:
-    return Left(at=said["occurred_at"], amount=said["base_amount_minor"], is_refund=said["kind"] == "REFUND")
+    return Left(
+        at=said["occurred_at"], amount=said["base_amount_minor"], is_refund=said["kind"] == "REFUND"
+    )
 
 
 def test_a_correction_takes_the_place_of_its_original() -> None:
@@ -63,12 +74,17 @@ def test_a_correction_takes_the_place_of_its_original() -> None:
     assert found.features[:6] == [1, 1, 1, 1, 1, 105], "it does not see the original"
     assert np.isnan(found.features[-1])
     again = oracle.apply(_said(7, 0))
-    assert (again.left, again.features[0]) == (_left(correction), 1), "another one takes the place of the first"
+    assert (again.left, again.features[0]) == (_left(correction), 1), (
+        "another one takes the place of the first"
+    )
     assert (repeat := oracle.apply(correction)).verdict == "DUPLICATE"
     assert (repeat.left, repeat.is_original_unknown) == (None, False)
     last = oracle.apply(_said(8, 7))
     assert last.left == _left(_said(7, 0))
-    assert (oracle.apply(_said(9, 0)).left, oracle.apply(_said(10, None)).features[0]) == (_left(_said(8, 7)), 2)
+    assert (oracle.apply(_said(9, 0)).left, oracle.apply(_said(10, None)).features[0]) == (
+        _left(_said(8, 7)),
+        2,
+    )
 
 
 def test_an_original_that_comes_behind_its_correction_counts_for_itself_alone() -> None:
@@ -88,7 +104,9 @@ def test_a_correction_that_was_corrected_stands_in_every_place_of_it() -> None:
     assert oracle.apply(_said(3, 0)).left == _left(_said(2, 1))
     oracle.apply(_said(4, 5))
     early = oracle.apply(_said(5, 3))
-    assert (early.left, early.is_original_unknown) == (_left(_said(5, 3)), True), "it takes nobody's place"
+    assert (early.left, early.is_original_unknown) == (_left(_said(5, 3)), True), (
+        "it takes nobody's place"
+    )
     assert oracle.apply(_said(6, None)).features[0] == 3
 
 
@@ -102,7 +120,9 @@ def test_a_mark_is_forgotten_when_ids_are() -> None:
 
 def test_the_load_has_corrections_of_every_kind() -> None:
     rows = make_rows(4000, 7)
-    said = [codec("transaction.v1").decode(value) for value in rows.values if value not in rows.poison]
+    said = [
+        codec("transaction.v1").decode(value) for value in rows.values if value not in rows.poison
+    ]
     first: dict[str, int] = {}
     for at, each in enumerate(said):
         first.setdefault(each["transaction_id"], at)
@@ -111,9 +131,16 @@ def test_the_load_has_corrections_of_every_kind() -> None:
     kinds = Counter(_kind(said, first, each) for each in corrections)
     assert kinds.keys() == {"later", "before", "nobody", "of a refund", "of a correction"}
     assert (
-        max(Counter(each["corrects"] for each in {e["transaction_id"]: e for e in corrections}.values()).values()) == 2
+        max(
+            Counter(
+                each["corrects"] for each in {e["transaction_id"]: e for e in corrections}.values()
+            ).values()
+        )
+        == 2
     )
-    assert len({each["transaction_id"] for each in corrections}) < len(corrections), "some are sent again"
+    assert len({each["transaction_id"] for each in corrections}) < len(corrections), (
+        "some are sent again"
+    )
 
 
 def _kind(said: list[dict[str, Any]], first: dict[str, int], correction: dict[str, Any]) -> str:
@@ -136,15 +163,26 @@ def test_states_are_the_same_by_sums_as_by_folding(seed: int, count: int) -> Non
     for src in range(count):
         gone = past.pop(rng.randrange(len(past))) if past and rng.random() < 0.3 else None
         said = score(
-            src=src, occurred_at=NOW_MS + rng.randrange(120) * 3_600_000, base_amount_minor=rng.randrange(999), stage2_score=None,
-            kind=rng.choice(["CASH", "REFUND"]), decision=rng.choice(["APPROVE", "REVIEW", "BLOCK"]),
-            corrected_at=gone and gone["occurred_at"], corrected_amount_minor=gone and gone["base_amount_minor"],
+            src=src,
+            occurred_at=NOW_MS + rng.randrange(120) * 3_600_000,
+            base_amount_minor=rng.randrange(999),
+            stage2_score=None,
+            kind=rng.choice(["CASH", "REFUND"]),
+            decision=rng.choice(["APPROVE", "REVIEW", "BLOCK"]),
+            corrected_at=gone and gone["occurred_at"],
+            corrected_amount_minor=gone and gone["base_amount_minor"],
             corrected_is_refund=gone is not None and gone["kind"] == "REFUND",
-        )  # fmt: skip
+        )
         past.append(said)
         folded.add(said, NOW_MS + src)
         record = Record(
-            topic="scores.v1", headers=[], partition=0, offset=src, key=b"c", value=b"", appended_at=NOW_MS + src
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=src,
+            key=b"c",
+            value=b"",
+            appended_at=NOW_MS + src,
         )
         summed.scores.append((record, said))
     assert folded.record(0) == summed.record(0)

@@ -1,4 +1,6 @@
-"""Reports where records were corrected: states and control totals lose the same, and show it beside what stays."""
+"""Reports where records were corrected: states and control totals lose the same, and show it beside
+what stays.
+"""
 
 from typing import Any
 
@@ -20,31 +22,74 @@ from riskstream.reporter.write import write_report
 START = NOW_MS // DAY_MS * DAY_MS
 SCORES: list[dict[str, Any]] = [
     {"occurred_at": START, "base_amount_minor": 900, "decision": "REVIEW"},
-    {"occurred_at": START + HOUR_MS, "base_amount_minor": 90, "corrected_at": START, "corrected_amount_minor": 900},
+    {
+        "occurred_at": START + HOUR_MS,
+        "base_amount_minor": 90,
+        "corrected_at": START,
+        "corrected_amount_minor": 900,
+    },
     {"occurred_at": START + HOUR_MS, "base_amount_minor": 40, "kind": "REFUND"},
-    {"occurred_at": START + 2 * HOUR_MS, "base_amount_minor": 4, "kind": "REFUND", "corrected_at": START + HOUR_MS,
-     "corrected_amount_minor": 40, "corrected_is_refund": True},
-    {"occurred_at": START, "base_amount_minor": 7, "corrected_at": START, "corrected_amount_minor": 7},
-]  # fmt: skip
-"""A payment of 9.00 that was alerted on is corrected to 0.90, a refund of 0.40 to 0.04; one of 0.07 came after its correction."""
+    {
+        "occurred_at": START + 2 * HOUR_MS,
+        "base_amount_minor": 4,
+        "kind": "REFUND",
+        "corrected_at": START + HOUR_MS,
+        "corrected_amount_minor": 40,
+        "corrected_is_refund": True,
+    },
+    {
+        "occurred_at": START,
+        "base_amount_minor": 7,
+        "corrected_at": START,
+        "corrected_amount_minor": 7,
+    },
+]
+"""A payment of 9.00 that was alerted on is corrected to 0.90, a refund of 0.40 to 0.04; one of 0.07
+came after its correction.
+"""
 _NONE_LEAVES = {"corrected_at": None, "corrected_amount_minor": None, "corrected_is_refund": False}
 TOTALS = {
-    "transactions": 1, "amount_minor": 90, "alerts": 1, "blocked": 0, "alert_amount_minor": 900, "refunds": 1,
-    "refund_amount_minor": 4, "corrected": 3, "corrected_amount_minor": 947,
-}  # fmt: skip
+    "transactions": 1,
+    "amount_minor": 90,
+    "alerts": 1,
+    "blocked": 0,
+    "alert_amount_minor": 900,
+    "refunds": 1,
+    "refund_amount_minor": 4,
+    "corrected": 3,
+    "corrected_amount_minor": 947,
+}
 
 
 def _scores() -> list[dict[str, Any]]:
-    return [score(src=src, prev=src - 1, **{**_NONE_LEAVES, **each}) for src, each in enumerate(SCORES)]
+    return [
+        score(src=src, prev=src - 1, **{**_NONE_LEAVES, **each}) for src, each in enumerate(SCORES)
+    ]
 
 
 def _counted() -> PartitionTotals:
     """Read as the reporter reads them, from their frames."""
     records = [
-        Record(topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", appended_at=NOW_MS,
-               value=codec("score.v1").encode(each)) for at, each in enumerate(_scores())
-    ]  # fmt: skip
-    broken = Record(topic="scores.v1", headers=[], partition=0, offset=9, key=b"c-1", appended_at=NOW_MS, value=b"no")
+        Record(
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            appended_at=NOW_MS,
+            value=codec("score.v1").encode(each),
+        )
+        for at, each in enumerate(_scores())
+    ]
+    broken = Record(
+        topic="scores.v1",
+        headers=[],
+        partition=0,
+        offset=9,
+        key=b"c-1",
+        appended_at=NOW_MS,
+        value=b"no",
+    )
     mine = PartitionTotals()
     follower = Follower("", ReporterMetrics(CollectorRegistry()), "EUR")
     mine.take_scores(follower._scored([*records, broken]), 99)
@@ -76,7 +121,11 @@ def test_a_report_loses_what_was_corrected_and_reconciles() -> None:
         assert "3 records of 9.47 EUR corrected" in text
     hourly = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
     assert hourly is not None
-    assert [(each["transactions"], each["corrected"]) for each in hourly["windows"]] == [(0, 2), (1, 1), (0, 0)]
+    assert [(each["transactions"], each["corrected"]) for each in hourly["windows"]] == [
+        (0, 2),
+        (1, 1),
+        (0, 0),
+    ]
 
 
 def test_what_leaves_is_in_the_files_and_the_record(tmp_path: Any) -> None:
@@ -95,14 +144,34 @@ def test_totals_keep_what_left_and_hold_nothing_below_zero() -> None:
     totals.partitions[0] = _counted()
     other = Totals()
     for key, value in totals.records():
-        other.restore([Record(topic="", headers=[], partition=0, offset=0, key=key, value=value, appended_at=0)], 1)
+        other.restore(
+            [
+                Record(
+                    topic="", headers=[], partition=0, offset=0, key=key, value=value, appended_at=0
+                )
+            ],
+            1,
+        )
     assert other.of(0).hours == totals.of(0).hours
     lone = PartitionTotals()
     lone.take_scores(
-        [Scored(offset=0, src=0, appended_at=NOW_MS, is_good=True, occurred_at=START, amount_minor=5, corrected_at=START,
-                corrected_amount_minor=70)], 9,
-    )  # fmt: skip
-    assert np.min([*lone.hours.values()]) == 0, "what it takes out had expired before it was counted"
+        [
+            Scored(
+                offset=0,
+                src=0,
+                appended_at=NOW_MS,
+                is_good=True,
+                occurred_at=START,
+                amount_minor=5,
+                corrected_at=START,
+                corrected_amount_minor=70,
+            )
+        ],
+        9,
+    )
+    assert np.min([*lone.hours.values()]) == 0, (
+        "what it takes out had expired before it was counted"
+    )
 
 
 def test_hours_that_a_state_no_longer_holds_are_left_out_of_reports_that_remember_them() -> None:

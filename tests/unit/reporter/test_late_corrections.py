@@ -1,4 +1,6 @@
-"""A correction whose hour has left a busy customer's history: which windows reports leave out then, and which they keep."""
+"""A correction whose hour has left a busy customer's history: which windows reports leave out then,
+and which they keep.
+"""
 
 from typing import Any
 
@@ -12,7 +14,9 @@ QUIET = [f"c-{n}" for n in range(5)]
 
 
 class _Book:
-    """States of a busy customer and five quiet ones, the records of them that were written, and the reporter's control."""
+    """States of a busy customer and five quiet ones, the records of them that were written, and the
+    reporter's control.
+    """
 
     def __init__(self) -> None:
         self.states = {name: CustomerState(customer_id=name) for name in ["busy", *QUIET]}
@@ -20,14 +24,22 @@ class _Book:
         self.control, self.src = Control(), -1
 
     def add(self, customer_id: str, hour: int, takes: int | None = None) -> None:
-        """A score of 100 in that hour; `takes`: the hour of the one of 100 that it takes the place of."""
+        """A score of 100 in that hour; `takes`: the hour of the one of 100 that it takes the place
+        of.
+        """
         self.src += 1
         left = None if takes is None else START + takes * HOUR_MS
         mine = score(
-            src=self.src, prev=self.src - 1, customer_id=customer_id, occurred_at=START + hour * HOUR_MS,
-            base_amount_minor=100, decision="APPROVE", corrected_at=left, corrected_amount_minor=left and 100,
+            src=self.src,
+            prev=self.src - 1,
+            customer_id=customer_id,
+            occurred_at=START + hour * HOUR_MS,
+            base_amount_minor=100,
+            decision="APPROVE",
+            corrected_at=left,
+            corrected_amount_minor=left and 100,
             corrected_is_refund=False,
-        )  # fmt: skip
+        )
         self.states[customer_id].add(mine, NOW_MS)
         self.written.append(self.states[customer_id].record(0))
         self.control.add_score(mine["occurred_at"], 100)
@@ -35,7 +47,9 @@ class _Book:
             self.control.take_out(left, 100)
 
     def hours(self, grain: str, records: list[dict[str, Any]]) -> list[int]:
-        """Which hours after START the windows begin of a report of these records; each reconciles."""
+        """Which hours after START the windows begin of a report of these records; each
+        reconciles.
+        """
         snapshot = Snapshot()
         for each in records:
             snapshot.add(each)
@@ -57,14 +71,18 @@ def test_a_late_correction_hides_its_hour_and_all_before_of_every_customer() -> 
     book = _filled()
     assert book.hours("HOURLY", book.written) == list(range(HOURS))
     book.add("busy", HOURS - 1, takes=5)
-    assert book.hours("HOURLY", book.written) == list(range(6, HOURS)), "hours 0 to 5 had 12 payments, of six customers"
+    assert book.hours("HOURLY", book.written) == list(range(6, HOURS)), (
+        "hours 0 to 5 had 12 payments, of six customers"
+    )
     book.add("busy", HOURS - 1, takes=3)
     assert book.hours("HOURLY", book.written) == list(range(6, HOURS)), "an older one hides no more"
     assert book.hours("DAILY", book.written) == [0, 24, 48], "the days hold both"
 
 
 def test_it_hides_no_hour_that_the_history_still_holds() -> None:
-    """So never one that a reporter shows which reads the compacted topic anew: that one begins where the history does."""
+    """So never one that a reporter shows which reads the compacted topic anew: that one begins
+    where the history does.
+    """
     book = _filled()
     oldest = HOURS - HOURLY_KEPT
     newest = list({each["customer_id"]: each for each in book.written}.values())
@@ -72,7 +90,9 @@ def test_it_hides_no_hour_that_the_history_still_holds() -> None:
     book.add("busy", HOURS - 1, takes=oldest - 1)
     assert book.hours("HOURLY", book.written) == list(range(oldest, HOURS))
     book.add("busy", HOURS - 1, takes=oldest)
-    assert book.hours("HOURLY", book.written) == list(range(oldest, HOURS)), "this one is held, and mended"
+    assert book.hours("HOURLY", book.written) == list(range(oldest, HOURS)), (
+        "this one is held, and mended"
+    )
     newest = list({each["customer_id"]: each for each in book.written}.values())
     assert book.hours("HOURLY", newest) == list(range(oldest, HOURS))
 

@@ -21,7 +21,10 @@ def _world(days: int = 3) -> tuple[Snapshot, Control]:
         for index in range(days * 4):
             at = START + index * 6 * HOUR_MS
             decision = "BLOCK" if index % 5 == 0 else "APPROVE"
-            state.add(score(src=index, customer_id=customer, occurred_at=at, decision=decision), START + index)
+            state.add(
+                score(src=index, customer_id=customer, occurred_at=at, decision=decision),
+                START + index,
+            )
             control.add_score(at, 1000)
             if decision == "BLOCK":
                 control.add_alert(at, True)
@@ -39,9 +42,16 @@ def test_totals_equal_the_control_and_the_sum_of_windows() -> None:
     found = _report(*_world())
     assert found["is_reconciled"]
     assert found["totals"] == {
-        "transactions": 24, "amount_minor": 24_000, "alerts": 6, "blocked": 6, "alert_amount_minor": 6000,
-        "refunds": 0, "refund_amount_minor": 0, "corrected": 0, "corrected_amount_minor": 0,
-    }  # fmt: skip
+        "transactions": 24,
+        "amount_minor": 24_000,
+        "alerts": 6,
+        "blocked": 6,
+        "alert_amount_minor": 6000,
+        "refunds": 0,
+        "refund_amount_minor": 0,
+        "corrected": 0,
+        "corrected_amount_minor": 0,
+    }
     assert len(found["windows"]) == 3
     assert found["customers"] == 2
     assert found["top_customers"][0]["alert_amount_minor"] == 3000
@@ -67,9 +77,17 @@ def test_a_customer_with_states_in_two_partitions_is_counted_once_with_the_sums_
     found = _report(snapshot, control)
     assert found["is_reconciled"]
     assert [window["customers"] for window in found["windows"]] == [2, 1]
-    assert (found["customers"], found["totals"]["transactions"], found["totals"]["alerts"]) == (2, 10, 4)
+    assert (found["customers"], found["totals"]["transactions"], found["totals"]["alerts"]) == (
+        2,
+        10,
+        4,
+    )
     table = rows("DAILY", snapshot, [START, START + DAY_MS])
-    assert [(row["customer_id"], row["transactions"]) for row in table] == [("a", 5), ("a", 1), ("b", 4)]
+    assert [(row["customer_id"], row["transactions"]) for row in table] == [
+        ("a", 5),
+        ("a", 1),
+        ("b", 4),
+    ]
 
 
 def test_open_windows_are_left_out_unless_asked_for() -> None:
@@ -95,7 +113,11 @@ def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path) -> None:
         write_report(tmp_path / name, _report(snapshot, control), snapshot)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
-    assert sorted(path.suffix for path in (tmp_path / "one").iterdir()) == [".html", ".json", ".parquet"]
+    assert sorted(path.suffix for path in (tmp_path / "one").iterdir()) == [
+        ".html",
+        ".json",
+        ".parquet",
+    ]
 
 
 def test_the_page_stands_alone_and_escapes_names() -> None:
@@ -109,7 +131,9 @@ def test_the_page_stands_alone_and_escapes_names() -> None:
 
 
 def test_windows_that_a_full_history_no_longer_holds_are_left_out() -> None:
-    """As a reporter sees it that starts after compaction: the newest record of a busy customer alone is left."""
+    """As a reporter sees it that starts after compaction: the newest record of a busy customer
+    alone is left.
+    """
     snapshot, control = Snapshot(), Control()
     busy, quiet = CustomerState(customer_id="busy"), CustomerState(customer_id="quiet")
     for index in range(HOURLY_KEPT + 5):
@@ -171,7 +195,11 @@ def test_an_erased_customer_is_in_the_totals_and_named_nowhere() -> None:
 
 def test_a_chart_s_axis_says_what_stands_at_its_lines() -> None:
     found = _report(*_world(days=1))
-    for alerts, labels in ((5, ("0", "2.5", "5")), (1, ("0", "0.5", "1")), (31_000, ("0", "20,000", "40,000"))):
+    for alerts, labels in (
+        (5, ("0", "2.5", "5")),
+        (1, ("0", "0.5", "1")),
+        (31_000, ("0", "20,000", "40,000")),
+    ):
         found["windows"][0]["alerts"] = alerts
         text = page(found)
         chart = text[text.index("<figcaption>Alerts") :]

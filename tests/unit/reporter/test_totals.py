@@ -1,4 +1,6 @@
-"""Control totals: each score and alert counts once, in any rounds, and what expired unseen is said."""
+"""Control totals: each score and alert counts once, in any rounds, and what expired unseen is
+said.
+"""
 
 import dataclasses
 import random
@@ -22,9 +24,16 @@ def _scores(count: int, seed: int) -> list[Scored]:
         if rng.random() < 0.2:
             srcs += srcs[-rng.randrange(1, 4) :]
     return [
-        Scored(offset=at, src=src, appended_at=START + at, is_good=src % 7 != 0, occurred_at=START + src * 600_000,
-               amount_minor=src) for at, src in enumerate(srcs)
-    ]  # fmt: skip
+        Scored(
+            offset=at,
+            src=src,
+            appended_at=START + at,
+            is_good=src % 7 != 0,
+            occurred_at=START + src * 600_000,
+            amount_minor=src,
+        )
+        for at, src in enumerate(srcs)
+    ]
 
 
 def _after(totals: Totals, records: list[tuple[bytes, bytes | None]]) -> Totals:
@@ -37,7 +46,9 @@ def _after(totals: Totals, records: list[tuple[bytes, bytes | None]]) -> Totals:
     return totals
 
 
-@given(st.integers(1, 60), st.integers(0, 5), st.lists(st.integers(0, 60), max_size=8), st.booleans())
+@given(
+    st.integers(1, 60), st.integers(0, 5), st.lists(st.integers(0, 60), max_size=8), st.booleans()
+)
 def test_each_score_counts_once_however_rounds_cut_it(
     count: int, seed: int, stands: list[int], is_restarted: bool
 ) -> None:
@@ -71,7 +82,10 @@ def _all(totals: Totals) -> list[tuple[bytes, bytes | None]]:
 
 def test_alerts_wait_for_the_states_and_count_once() -> None:
     mine = PartitionTotals()
-    alerts = [Alerted(offset=at, src=src, occurred_at=START, is_block=src == 3) for at, src in enumerate((1, 3, 3, 5))]
+    alerts = [
+        Alerted(offset=at, src=src, occurred_at=START, is_block=src == 3)
+        for at, src in enumerate((1, 3, 3, 5))
+    ]
     assert [each.src for each in mine.take_alerts(alerts, 4)] == [1, 3]
     assert mine.hours[START // HOUR_MS * HOUR_MS] == [0, 0, 2, 1, 0, 0, 0, 0]
     assert mine.alert_offset == 3
@@ -95,7 +109,9 @@ def test_old_hours_are_forgotten_in_the_topic_too() -> None:
     score = dataclasses.replace(_scores(1, 1)[0], src=1, is_good=True)
     totals.of(0).take_scores([score], 99)
     first = totals.records()
-    later = dataclasses.replace(score, src=50, offset=9, occurred_at=score.occurred_at + KEPT_MS + 2 * HOUR_MS)
+    later = dataclasses.replace(
+        score, src=50, offset=9, occurred_at=score.occurred_at + KEPT_MS + 2 * HOUR_MS
+    )
     totals.of(0).take_scores([later], 99)
     second = totals.records()
     assert [value for _, value in second].count(None) == 1

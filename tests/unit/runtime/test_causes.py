@@ -1,4 +1,6 @@
-"""What stands in the middle of a sentence about a file: one line, without the path, with the place in a YAML text."""
+"""What stands in the middle of a sentence about a file: one line, without the path, with the place
+in a YAML text.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""A second Ctrl-C ends the process also where a lane beside the main thread gives both: two that wait at once would be one."""
+"""A second Ctrl-C ends the process also where a lane beside the main thread gives both: two that
+wait at once would be one.
+"""
 
 import os
 import subprocess
@@ -22,8 +24,17 @@ run_main(main)
 
 
 def test_both_of_two_interrupts_from_a_thread_are_seen() -> None:
-    env = {**os.environ, "RISKSTREAM_FAULT_POINT": "forwarding", "RISKSTREAM_FAULT_HOW": "interrupt"}
+    env = {
+        **os.environ,
+        "RISKSTREAM_FAULT_POINT": "forwarding",
+        "RISKSTREAM_FAULT_HOW": "interrupt",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", PROGRAM],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("asked to stop\n", "interrupted\n", 130)

@@ -16,16 +16,22 @@ from riskstream.scorer.settings import ScorerSettings
 from riskstream.tracker.settings import TrackerSettings
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
-    "gateway": GatewaySettings, "lag": LagSettings, "profiler": ProfilerSettings, "reporter": ReporterSettings,
-    "scorer": ScorerSettings, "tracker": TrackerSettings,
-}  # fmt: skip
+    "gateway": GatewaySettings,
+    "lag": LagSettings,
+    "profiler": ProfilerSettings,
+    "reporter": ReporterSettings,
+    "scorer": ScorerSettings,
+    "tracker": TrackerSettings,
+}
 
 
 def _run(*arguments: str, service: str = "scorer", **env: str) -> subprocess.CompletedProcess[str]:
     import os
 
     command = [sys.executable, "-m", f"riskstream.{service}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **env}, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("service", ["gateway", "scorer", "tracker", "reporter"])
@@ -57,17 +63,37 @@ def test_the_environment_sets_and_an_unknown_key_fails(monkeypatch: pytest.Monke
     ("service", "arguments", "said"),
     [
         ("scorer", ["--source", "scores.v1"], "source and output are both scores.v1"),
-        ("scorer", ["--output", "transactions.v1.dlq"], "output and dead_letters are both transactions.v1.dlq"),
+        (
+            "scorer",
+            ["--output", "transactions.v1.dlq"],
+            ("output and dead_letters are both transactions.v1.dlq"),
+        ),
         ("scorer", ["--source", "a/b"], "setting source is wrong"),
         ("scorer", ["--group", "a group"], "setting group is wrong"),
-        ("scorer", ["--redis", "127.0.0.1:6379"], "setting redis is wrong: it does not begin with redis://"),
+        (
+            "scorer",
+            ["--redis", "127.0.0.1:6379"],
+            ("setting redis is wrong: it does not begin with redis://"),
+        ),
         ("scorer", ["--kafka", ""], "setting kafka is wrong"),
         ("scorer", ["--reject-limit", "nan"], "setting reject_limit is wrong"),
         ("tracker", ["--commit-ms", "0"], "setting commit_ms is wrong"),
-        ("tracker", ["--commit-ms", "500", "--flush-ms", "200"], "flush_ms 200 is less than commit_ms 500"),
+        (
+            "tracker",
+            ["--commit-ms", "500", "--flush-ms", "200"],
+            ("flush_ms 200 is less than commit_ms 500"),
+        ),
         ("profiler", ["--instance", ""], "setting instance is wrong"),
-        ("gateway", ["--port", "8081", "--telemetry-port", "8081"], "port and telemetry_port are both 8081"),
-        ("gateway", ["--deadline-ms", "20000"], "max_deadline_ms 10000 is less than deadline_ms 20000"),
+        (
+            "gateway",
+            ["--port", "8081", "--telemetry-port", "8081"],
+            ("port and telemetry_port are both 8081"),
+        ),
+        (
+            "gateway",
+            ["--deadline-ms", "20000"],
+            ("max_deadline_ms 10000 is less than deadline_ms 20000"),
+        ),
         ("lag", ["--topics", "scores.v1,alerts.v1,scores.v1"], "topics names scores.v1 2 times"),
         ("reporter", ["--every-s", "-1"], "setting every_s is wrong"),
     ],
@@ -90,17 +116,30 @@ def test_settings_that_are_wrong_or_contradict_each_other_are_refused(
         ("RISKSTREAM_REDIS", "RISKSTREAM_SCORER_REDIS"),
     ],
 )
-def test_a_name_that_no_process_reads_is_refused(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_no_process_reads_is_refused(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, "x")
-    with pytest.raises(Fatal, match=rf"unknown setting {name} .environment.: remove it, or use {meant}"):
+    with pytest.raises(
+        Fatal,
+        match=rf"unknown setting {name} .environment.: remove it, or use "
+        rf"{meant}",
+    ):
         ScorerSettings.load([])
 
 
-def test_names_of_other_services_and_of_kubernetes_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_other_services_and_of_kubernetes_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in (
-        "RISKSTREAM_TRACKER_INSTANCE", "RISKSTREAM_KAFKA_CA", "RISKSTREAM_CACHE", "RISKSTREAM_WEB_SERVICE_HOST",
-        "RISKSTREAM_WEB_SERVICE_PORT_HTTP", "RISKSTREAM_WEB_PORT", "RISKSTREAM_WEB_PORT_8080_TCP_ADDR",
-    ):  # fmt: skip
+        "RISKSTREAM_TRACKER_INSTANCE",
+        "RISKSTREAM_KAFKA_CA",
+        "RISKSTREAM_CACHE",
+        "RISKSTREAM_WEB_SERVICE_HOST",
+        "RISKSTREAM_WEB_SERVICE_PORT_HTTP",
+        "RISKSTREAM_WEB_PORT",
+        "RISKSTREAM_WEB_PORT_8080_TCP_ADDR",
+    ):
         monkeypatch.setenv(name, "x")
     assert ScorerSettings.load([]).group == "scorer"
 
@@ -113,8 +152,13 @@ def test_a_missing_model_ends_the_scorer_with_what_to_do() -> None:
 
 def test_an_unknown_command_of_the_cli_is_a_usage_error() -> None:
     command = [sys.executable, "-m", "riskstream.cli.main"]
-    code = "from riskstream.cli.main import main; import sys; sys.argv = ['riskstream', 'nope']; main()"
-    done = subprocess.run([command[0], "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    code = (
+        "from riskstream.cli.main import main; import sys; sys.argv = ['riskstream', 'nope']; "
+        "main()"
+    )
+    done = subprocess.run(
+        [command[0], "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 2
     assert "No such command 'nope'" in done.stderr
 
@@ -128,5 +172,8 @@ def test_help_says_what_a_service_does_and_how_else_it_is_told(
         settings.load(["--help"])
     assert left.value.code == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert f"is also read from RISKSTREAM_{service.upper()}_NAME; the command line wins. --print-config shows" in words
+    assert (
+        f"is also read from RISKSTREAM_{service.upper()}_NAME; the command line wins. "
+        "--print-config shows"
+    ) in words
     assert "See `python" not in words

@@ -1,4 +1,6 @@
-"""A thread that ends by an exception is never unseen: the process is not alive from then on, and ends."""
+"""A thread that ends by an exception is never unseen: the process is not alive from then on, and
+ends.
+"""
 
 import subprocess
 import sys
@@ -33,7 +35,7 @@ def main():
     health = TelemetryServer("127.0.0.1", 0)
     health.show(is_alive=lambda: True, is_ready=lambda: True)
     print(ask("livez"), ask("readyz"))
-    threading.Thread(target=lambda: {}["what nobody thought of"], name="reader", daemon=True).start()
+    threading.Thread(target=lambda: {}["never thought of"], name="reader", daemon=True).start()
     assert stop.wait(20)
     print(ask("livez"), ask("readyz"))
 
@@ -43,13 +45,15 @@ run_main(main)
 
 
 def test_a_thread_that_dies_is_seen_and_ends_the_process() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 70, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "200 200"
     assert lines[-1] == "503 503"
     assert "a thread has ended: ending the process" in done.stdout
-    assert "what nobody thought of" in done.stdout
+    assert "never thought of" in done.stdout
 
 
 @pytest.mark.parametrize("service", SERVICES)

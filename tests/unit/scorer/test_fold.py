@@ -1,4 +1,6 @@
-"""The seam between the scorer's two calls: what is asked for, what is changed, and what the fold does alone."""
+"""The seam between the scorer's two calls: what is asked for, what is changed, and what the fold
+does alone.
+"""
 
 import numpy as np
 from tests.support.builders import NOW_MS, frame
@@ -16,10 +18,16 @@ def _batch(values: list[bytes], keys: list[bytes], mode: int = LIVE, first: int 
     n = len(values)
     offsets = np.arange(first, first + n)
     return Batch(
-        values=list(values), keys=list(keys), partitions=np.arange(n, dtype=np.int32) % 2, offsets=offsets,
-        prevs=offsets - 1, appended_at=np.full(n, NOW_MS + 10**9), modes=np.full(n, mode, np.uint8), partition_count=2,
+        values=list(values),
+        keys=list(keys),
+        partitions=np.arange(n, dtype=np.int32) % 2,
+        offsets=offsets,
+        prevs=offsets - 1,
+        appended_at=np.full(n, NOW_MS + 10**9),
+        modes=np.full(n, mode, np.uint8),
+        partition_count=2,
         answers=answers_of(np.full(n, 3), np.full(n, 0.75, np.float32)),
-    )  # fmt: skip
+    )
 
 
 def _payments(customers: list[str]) -> tuple[list[bytes], list[bytes]]:
@@ -27,13 +35,19 @@ def _payments(customers: list[str]) -> tuple[list[bytes], list[bytes]]:
     return values, [name.encode() for name in customers]
 
 
-def test_a_row_is_asked_for_once_in_its_partition_and_nothing_is_changed_before_it_was_read() -> None:
+def test_a_row_is_asked_for_once_in_its_partition_and_nothing_is_changed_before_it_was_read() -> (
+    None
+):
     fold = Fold(STANDARD)
     judged = fold.prepare(_batch(*_payments(["a", "b", "c", "b"])))
     assert judged.rows == {0: [b"a", b"c"], 1: [b"b"]}
     assert [fold.take_changed(partition) for partition in (0, 1)] == [[], []]
     fold.apply(judged, ReadResult.empty(judged.rows))
-    assert sorted(key for partition in (0, 1) for key, _ in fold.take_changed(partition)) == [b"a", b"b", b"c"]
+    assert sorted(key for partition in (0, 1) for key, _ in fold.take_changed(partition)) == [
+        b"a",
+        b"b",
+        b"c",
+    ]
     assert fold.prepare(_batch(*_payments(["a", "b"]), first=4)).rows == {}
 
 

@@ -1,4 +1,6 @@
-"""Which release a scorer decides by, whatever releases.v1 holds and in whatever order; and what is refused, once."""
+"""Which release a scorer decides by, whatever releases.v1 holds and in whatever order; and what is
+refused, once.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -46,7 +48,9 @@ class Remembered:
     def keep(self, heads: dict[int, bytes], past: set[int], contents: dict[str, bytes]) -> None:
         if self.is_away:
             raise Retryable(what="away", where="memory")
-        self.heads = {number: frame for number, frame in {**self.heads, **heads}.items() if number not in past}
+        self.heads = {
+            number: frame for number, frame in {**self.heads, **heads}.items() if number not in past
+        }
         self.contents = {name: frame or self.contents[name] for name, frame in contents.items()}
 
 
@@ -68,9 +72,13 @@ class Signer:
         for name in ("model.onnx", "reasons.npz", "card.html"):
             (folder / name).write_text(f"{name} of {version}")
         card = {
-            "feature_set": SET, "names": list(STANDARD.names), "version": version, "thresholds": {}, "metrics": {},
+            "feature_set": SET,
+            "names": list(STANDARD.names),
+            "version": version,
+            "thresholds": {},
+            "metrics": {},
             "trained_on": {},
-        }  # fmt: skip
+        }
         (folder / "model.json").write_text(json.dumps(card))
         release_id, raw = pack(folder, STANDARD, self.private, 1)
         self.files[release_id] = raw
@@ -79,13 +87,17 @@ class Signer:
     def content(self, release_id: str, raw: bytes | None = None) -> tuple[bytes, bytes]:
         raw = self.files[release_id] if raw is None else raw
         release = Release(release_id=release_id, manifest={"feature_set": SET}, files={})
-        return content_key(release_id, self.public.fingerprint), content_frame(raw, release, self.private, 5, "ann")
+        return content_key(release_id, self.public.fingerprint), content_frame(
+            raw, release, self.private, 5, "ann"
+        )
 
     def activate(self, release_id: str) -> tuple[bytes, bytes]:
         import hashlib
 
         sha256 = hashlib.sha256(self.files[release_id]).hexdigest()
-        self.head = self.head.activated(Active(release_id=release_id, sha256=sha256, at=0, by="ann"))
+        self.head = self.head.activated(
+            Active(release_id=release_id, sha256=sha256, at=0, by="ann")
+        )
         return self.signed(self.head)
 
     def withdraw(self, release_id: str) -> tuple[bytes, bytes]:
@@ -93,24 +105,37 @@ class Signer:
         return self.signed(self.head)
 
     def signed(self, head: Head) -> tuple[bytes, bytes]:
-        return head_key(head.feature_set, self.public.fingerprint), head_frame(head, self.private, 5, "ann")
+        return head_key(head.feature_set, self.public.fingerprint), head_frame(
+            head, self.private, 5, "ann"
+        )
 
 
 class Scorer:
-    """LiveReleases with a topic that is a list; `used` is what it decides by: a release id, `base` or `nothing`."""
+    """LiveReleases with a topic that is a list; `used` is what it decides by: a release id, `base`
+    or `nothing`.
+    """
 
     def __init__(
-        self, public: PublicKey, memory: Remembered, log: Sequence[tuple[bytes, bytes | None]], *, base: str | None = "base",
+        self,
+        public: PublicKey,
+        memory: Remembered,
+        log: Sequence[tuple[bytes, bytes | None]],
+        *,
+        base: str | None = "base",
         refuses: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.log, self._refuses = list(log), refuses
         self.refused: list[tuple[str, str]] = []
         self.loads: list[str] = []
-        base_model = None if base is None else (NO_MODEL[0], _policy("" if base == "base" else base))
+        base_model = (
+            None if base is None else (NO_MODEL[0], _policy("" if base == "base" else base))
+        )
         self.in_use: Loaded = base_model or NO_MODEL
         tell: Callable[[str, str], None] = lambda key, why: self.refused.append((key, why))  # noqa: E731  short
         channel = Channel(public, SET, tell)
-        self.live = LiveReleases(channel, memory, base_model, self._load, self._use, self._reread, tell)
+        self.live = LiveReleases(
+            channel, memory, base_model, self._load, self._use, self._reread, tell
+        )
         self._restart_reading()
 
     def _restart_reading(self) -> None:
@@ -147,11 +172,21 @@ class Scorer:
 
 
 def _policy(release_id: str) -> Policy:
-    return Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES, release_id=release_id)
+    return Policy(
+        model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES, release_id=release_id
+    )
 
 
 def _record(key: bytes, value: bytes | None, offset: int) -> Record:
-    return Record(topic="releases.v1", partition=0, offset=offset, appended_at=0, key=key, value=value, headers=[])
+    return Record(
+        topic="releases.v1",
+        partition=0,
+        offset=offset,
+        appended_at=0,
+        key=key,
+        value=value,
+        headers=[],
+    )
 
 
 @pytest.fixture
@@ -165,13 +200,16 @@ def _started(ann: Signer, **given: Any) -> tuple[Scorer, str, str]:
     scorer = Scorer(ann.public, Remembered(), [], **given)
     scorer.say(ann.content(one), ann.activate(one))
     assert scorer.used == one
-    scorer.say(ann.activate(two), ann.content(two))  # in another partition the content may come later
+    # in another partition the content may come later
+    scorer.say(ann.activate(two), ann.content(two))
     assert scorer.used == two
     assert scorer.refused == []
     return scorer, one, two
 
 
-def test_a_withdrawal_goes_back_by_what_is_loaded_and_at_last_to_what_it_was_started_with(ann: Signer) -> None:
+def test_a_withdrawal_goes_back_by_what_is_loaded_and_at_last_to_what_it_was_started_with(
+    ann: Signer,
+) -> None:
     scorer, one, two = _started(ann)
     loads = list(scorer.loads)
     scorer.say(ann.withdraw(two))
@@ -183,7 +221,9 @@ def test_a_withdrawal_goes_back_by_what_is_loaded_and_at_last_to_what_it_was_sta
     assert scorer.used == two, "the content is found again"
 
 
-def test_a_withdrawn_release_is_left_also_where_it_was_given_as_a_file_or_nothing_else_is_there(ann: Signer) -> None:
+def test_a_withdrawn_release_is_left_also_where_it_was_given_as_a_file_or_nothing_else_is_there(
+    ann: Signer,
+) -> None:
     one = ann.pack("one")
     for base in (one, None):
         log = [ann.content(one), ann.activate(one), ann.withdraw(one)]
@@ -201,9 +241,16 @@ def test_copies_deletions_and_records_without_a_signature_change_nothing(ann: Si
     scorer = Scorer(ann.public, memory := Remembered(), [])
     scorer.say(ann.content(one), ann.content(two), ann.activate(one), by_two := ann.activate(two))
     scorer.say(ann.withdraw(two))
-    unsigned = codec("release.v1").encode({
-        "release_id": two, "feature_set": SET, "status": "ACTIVE", "content_base64": "UEs=", "changed_at": 2**50, "changed_by": "",
-    })  # fmt: skip
+    unsigned = codec("release.v1").encode(
+        {
+            "release_id": two,
+            "feature_set": SET,
+            "status": "ACTIVE",
+            "content_base64": "UEs=",
+            "changed_at": 2**50,
+            "changed_by": "",
+        }
+    )
     forged = codec("release.v1").decode(by_two[1])
     forged["statement"] = forged["statement"].replace(
         f'"number":{ann.head.number - 1}', f'"number":{ann.head.number + 9}'
@@ -212,15 +259,24 @@ def test_copies_deletions_and_records_without_a_signature_change_nothing(ann: Si
     moved = by_two[0].replace(b"standard", b"handbook"), by_two[1]
     for _ in range(3):
         scorer.say(
-            by_two, moved, (two.encode(), unsigned), (by_two[0], codec("release.v1").encode(forged)), (by_two[0], b"junk"),
-            (by_two[0], None), (ann.content(two)[0], b"\0\0\0\0\0"),
-        )  # fmt: skip
+            by_two,
+            moved,
+            (two.encode(), unsigned),
+            (by_two[0], codec("release.v1").encode(forged)),
+            (by_two[0], b"junk"),
+            (by_two[0], None),
+            (ann.content(two)[0], b"\0\0\0\0\0"),
+        )
         assert scorer.used == one
     why = [why for _, why in scorer.refused]
     assert len(why) == len(set(scorer.refused)) == 6, "each once"
     for words in (
-        "a copy of an old record", "its key is not that of its head", "not signed", "its signature is not of", "cannot be read",
-    ):  # fmt: skip
+        "a copy of an old record",
+        "its key is not that of its head",
+        "not signed",
+        "its signature is not of",
+        "cannot be read",
+    ):
         assert any(words in each for each in why), words
     scorer.reconnect()
     assert scorer.used == one
@@ -233,7 +289,9 @@ def test_copies_deletions_and_records_without_a_signature_change_nothing(ann: Si
 
 
 def test_a_head_that_was_signed_on_top_of_an_old_one_brings_nothing_back(ann: Signer) -> None:
-    """The topic was emptied, an old head put in its place, and the signer withdrew the other release."""
+    """The topic was emptied, an old head put in its place, and the signer withdrew the other
+    release.
+    """
     one, two = ann.pack("one"), ann.pack("two")
     scorer = Scorer(ann.public, memory := Remembered(), [])
     scorer.say(ann.content(one), ann.content(two), ann.activate(one), by_two := ann.activate(two))
@@ -267,7 +325,9 @@ def test_another_key_has_contents_and_heads_of_its_own(ann: Signer, tmp_path: Pa
     assert scorer.used == one
 
 
-def test_an_id_whose_content_is_another_release_is_refused_and_the_one_before_stays(ann: Signer) -> None:
+def test_an_id_whose_content_is_another_release_is_refused_and_the_one_before_stays(
+    ann: Signer,
+) -> None:
     scorer, _, two = _started(ann)
     three = ann.pack("three")
     ann.files["0123456789ab"] = ann.files[three]
@@ -280,7 +340,9 @@ def test_an_id_whose_content_is_another_release_is_refused_and_the_one_before_st
     assert scorer.refused[-1][1] == "its content is not the one that was signed"
 
 
-def test_one_that_cannot_be_loaded_is_told_once_and_also_left_out_by_a_scorer_that_starts(ann: Signer) -> None:
+def test_one_that_cannot_be_loaded_is_told_once_and_also_left_out_by_a_scorer_that_starts(
+    ann: Signer,
+) -> None:
     one, two = ann.pack("one"), ann.pack("two")
     log = [ann.content(one), ann.content(two), ann.activate(one), ann.activate(two)]
     scorer = Scorer(ann.public, Remembered(), log, refuses=(two,))
@@ -289,13 +351,17 @@ def test_one_that_cannot_be_loaded_is_told_once_and_also_left_out_by_a_scorer_th
     assert scorer.refused == [(two, "made for something else (x): x")]
 
 
-def test_a_content_that_is_gone_is_read_again_told_once_and_taken_up_when_it_comes(ann: Signer) -> None:
+def test_a_content_that_is_gone_is_read_again_told_once_and_taken_up_when_it_comes(
+    ann: Signer,
+) -> None:
     names = [ann.pack(f"m{n}") for n in range(9)]
     log = [ann.content(each) for each in names]
     log += [ann.activate(each) for each in names]
     scorer = Scorer(ann.public, memory := Remembered(), [each for each in log if each != log[8]])
     assert scorer.used == names[7], "one of nine contents; not all are kept in memory"
-    assert next(why for key, why in scorer.refused if key == names[8]).startswith("its content is not on releases.v1")
+    assert next(why for key, why in scorer.refused if key == names[8]).startswith(
+        "its content is not on releases.v1"
+    )
     assert not scorer.say((b"x", None)), "it is tried again"
     assert scorer.say(log[8])
     assert scorer.used == names[8]
@@ -327,7 +393,9 @@ def test_the_number_rises_whatever_the_clock_says_and_lists_have_an_end() -> Non
     assert head.is_active("a")
 
 
-def test_a_content_listed_under_an_id_of_its_own_spoils_neither_the_release_nor_its_withdrawal(ann: Signer) -> None:
+def test_a_content_listed_under_an_id_of_its_own_spoils_neither_the_release_nor_its_withdrawal(
+    ann: Signer,
+) -> None:
     scorer, one, two = _started(ann)
     ann.files["0123456789ab"] = ann.files[two]
     scorer.say(ann.content("0123456789ab"), ann.activate("0123456789ab"))

@@ -1,4 +1,6 @@
-"""Parity where a record's schema is asked for: an answer that comes later is waited for, and junk stops nothing."""
+"""Parity where a record's schema is asked for: an answer that comes later is waited for, and junk
+stops nothing.
+"""
 
 from collections.abc import Iterator
 
@@ -47,21 +49,38 @@ class _Low:
 
 
 def _record(topic: str, at: int, value: bytes | None) -> Record:
-    return Record(topic=topic, partition=0, offset=at, key=b"c-1", value=value, appended_at=NOW_MS + 10**6, headers=[])
+    return Record(
+        topic=topic,
+        partition=0,
+        offset=at,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS + 10**6,
+        headers=[],
+    )
 
 
 def test_junk_with_the_id_of_no_schema_is_compared_as_the_rejection_that_it_was() -> None:
-    values: list[bytes | None] = [frame(transaction_id="a"), b"\0\0\0\0\1junk", frame(transaction_id="b")]
+    values: list[bytes | None] = [
+        frame(transaction_id="a"),
+        b"\0\0\0\0\1junk",
+        frame(transaction_id="b"),
+    ]
     n = len(values)
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
     outcome = process(
         ScorerCore(STANDARD, _Low(), policy, 64),
         Batch(
-            values=values, keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(n),
-            prevs=np.arange(n) - 1, appended_at=np.full(n, NOW_MS + 10**6), modes=np.full(n, LIVE, np.uint8),
+            values=values,
+            keys=[b"c-1"] * n,
+            partitions=np.zeros(n, np.int32),
+            offsets=np.arange(n),
+            prevs=np.arange(n) - 1,
+            appended_at=np.full(n, NOW_MS + 10**6),
+            modes=np.full(n, LIVE, np.uint8),
             partition_count=1,
         ),
-    )  # fmt: skip
+    )
     slow = Slow()
     writers.use(slow)
     check = ParityCheck(STANDARD, "transactions.v1", 1)

@@ -32,7 +32,10 @@ class _Never:
 @pytest.fixture
 def core() -> ScorerCore:
     return ScorerCore(
-        STANDARD, _Never(), Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES), 64
+        STANDARD,
+        _Never(),
+        Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES),
+        64,
     )
 
 
@@ -49,11 +52,17 @@ def _process(
     return process(
         core,
         Batch(
-            values=list(values), keys=[b"c"] * n, partitions=np.array(partitions or [0] * n, np.int32), offsets=offsets,
-            prevs=offsets - 1, appended_at=np.full(n, NOW_MS + LONGEST_MS), modes=np.full(n, mode, np.uint8),
-            partition_count=1, **more,
+            values=list(values),
+            keys=[b"c"] * n,
+            partitions=np.array(partitions or [0] * n, np.int32),
+            offsets=offsets,
+            prevs=offsets - 1,
+            appended_at=np.full(n, NOW_MS + LONGEST_MS),
+            modes=np.full(n, mode, np.uint8),
+            partition_count=1,
+            **more,
         ),
-    )  # fmt: skip
+    )
 
 
 def _scores(outcome: Scored) -> list[dict[str, Any]]:
@@ -61,20 +70,28 @@ def _scores(outcome: Scored) -> list[dict[str, Any]]:
 
 
 def _payment(n: int, **changes: Any) -> bytes:
-    return frame(**{"transaction_id": f"t{n}", "customer_id": "c", "occurred_at": NOW_MS + n, **changes})
+    return frame(
+        **{"transaction_id": f"t{n}", "customer_id": "c", "occurred_at": NOW_MS + n, **changes}
+    )
 
 
 def test_scores_say_so_until_their_longest_window_is_past_the_loss(core: ScorerCore) -> None:
     last = NOW_MS + LONGEST_MS + FUTURE_MS - 1
-    values = [_payment(n, occurred_at=at) for n, at in enumerate((NOW_MS, last, last + 1, last + 1))]
-    outcome = _process(core, values, partitions=(0, 0, 0, 1), whole_since={0: NOW_MS, 1: NOW_MS + 1})
+    values = [
+        _payment(n, occurred_at=at) for n, at in enumerate((NOW_MS, last, last + 1, last + 1))
+    ]
+    outcome = _process(
+        core, values, partitions=(0, 0, 0, 1), whole_since={0: NOW_MS, 1: NOW_MS + 1}
+    )
     assert [FLAG_PARTIAL in each["flags"] for each in _scores(outcome)] == [True, True, False, True]
     assert outcome.flags[FLAG_PARTIAL] == 3
     whole = _scores(_process(core, [_payment(9)], first=10))
     assert [FLAG_PARTIAL in each["flags"] for each in whole] == [False]
 
 
-def test_what_was_answered_and_whose_verdict_is_gone_is_judged_again_and_not_answered(core: ScorerCore) -> None:
+def test_what_was_answered_and_whose_verdict_is_gone_is_judged_again_and_not_answered(
+    core: ScorerCore,
+) -> None:
     judged = [_payment(0), b"poison", _payment(1), _payment(1), _payment(2, country="belgium")]
     outcome = _process(core, judged, mode=JUDGE)
     assert outcome.frames == [None] * len(judged)

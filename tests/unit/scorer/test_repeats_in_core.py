@@ -39,24 +39,33 @@ class _Shell:
         self.stored: dict[bytes, bytes] = {}
         self.offset = 0
 
-    def take(self, *frames: bytes, mode: int = LIVE, answers: NDArray[np.int64] | None = None) -> list[dict[str, Any]]:
+    def take(
+        self, *frames: bytes, mode: int = LIVE, answers: NDArray[np.int64] | None = None
+    ) -> list[dict[str, Any]]:
         n = len(frames)
         outcome = process(
             self.core,
             Batch(
-                values=list(frames), keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32),
-                offsets=np.arange(self.offset, self.offset + n), prevs=np.arange(self.offset, self.offset + n) - 1,
-                appended_at=np.full(n, NOW_MS + 10**9), modes=np.full(n, mode, np.uint8), partition_count=1,
+                values=list(frames),
+                keys=[b"c-1"] * n,
+                partitions=np.zeros(n, np.int32),
+                offsets=np.arange(self.offset, self.offset + n),
+                prevs=np.arange(self.offset, self.offset + n) - 1,
+                appended_at=np.full(n, NOW_MS + 10**9),
+                modes=np.full(n, mode, np.uint8),
+                partition_count=1,
                 answers=answers,
             ),
             self._read,
-        )  # fmt: skip
+        )
         self.offset += n
         self.rejected = outcome.rejected
         return [codec("score.v1").decode(each) for each in outcome.frames if each is not None]
 
     def _read(self, keys: dict[int, list[bytes]]) -> ReadResult:
-        rows = {partition: [self.stored.get(key) for key in mine] for partition, mine in keys.items()}
+        rows = {
+            partition: [self.stored.get(key) for key in mine] for partition, mine in keys.items()
+        }
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset())
 
     def restart(self, *scores: float) -> None:
@@ -77,7 +86,11 @@ def test_a_repeat_gets_the_answer_of_its_original_after_other_payments_and_anoth
     shell.restart(0.2)
     again = shell.take(frame())[0]
     assert (first["verdict"], first["decision"]) == ("GOOD", "BLOCK")
-    assert (again["verdict"], again["decision"], again["score"]) == ("DUPLICATE", "BLOCK", first["score"])
+    assert (again["verdict"], again["decision"], again["score"]) == (
+        "DUPLICATE",
+        "BLOCK",
+        first["score"],
+    )
 
 
 def test_a_repeat_in_the_same_batch_gets_the_answer_of_its_original() -> None:
@@ -97,13 +110,27 @@ def test_a_repeat_of_one_that_the_model_gave_no_number_for_has_none() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"amount_minor": 1001, "base_amount_minor": 1001}, {"base_amount_minor": 1001},
-        {"currency": "USD"}, {"occurred_at": NOW_MS + 1}, {"terminal_id": "term-2"}, {"terminal_id": None}, {"mcc": None},
-        {"mcc": 0}, {"kind": "REFUND"}, {"channel": "ECOM"}, {"account_token": "tok-2"}, {"device_id": "d-1d-1d-1"},
-        {"counterparty_id": "m-1"}, {"corrects": "t-0"}, {"country": None}, {"merchant_id": "m-2"},
+        {"amount_minor": 1001, "base_amount_minor": 1001},
+        {"base_amount_minor": 1001},
+        {"currency": "USD"},
+        {"occurred_at": NOW_MS + 1},
+        {"terminal_id": "term-2"},
+        {"terminal_id": None},
+        {"mcc": None},
+        {"mcc": 0},
+        {"kind": "REFUND"},
+        {"channel": "ECOM"},
+        {"account_token": "tok-2"},
+        {"device_id": "d-1d-1d-1"},
+        {"counterparty_id": "m-1"},
+        {"corrects": "t-0"},
+        {"country": None},
+        {"merchant_id": "m-2"},
     ],
-)  # fmt: skip
-def test_the_same_id_with_another_body_is_rejected_with_a_reason_and_changes_nothing(change: dict[str, Any]) -> None:
+)
+def test_the_same_id_with_another_body_is_rejected_with_a_reason_and_changes_nothing(
+    change: dict[str, Any],
+) -> None:
     shell = _Shell(0.1, 0.1, 0.1)
     shell.take(frame())
     shell.restart(0.1, 0.1)
@@ -133,17 +160,25 @@ def test_an_id_is_another_customers_own() -> None:
     outcome = process(
         shell.core,
         Batch(
-            values=list(values), keys=[b"c-2"], partitions=np.zeros(1, np.int32), offsets=np.array([9]), prevs=np.array([8]),
-            appended_at=np.full(1, NOW_MS), modes=np.zeros(1, np.uint8), partition_count=1,
+            values=list(values),
+            keys=[b"c-2"],
+            partitions=np.zeros(1, np.int32),
+            offsets=np.array([9]),
+            prevs=np.array([8]),
+            appended_at=np.full(1, NOW_MS),
+            modes=np.zeros(1, np.uint8),
+            partition_count=1,
         ),
         shell._read,
-    )  # fmt: skip
+    )
     assert outcome.rejected == []
 
 
 def test_what_was_recorded_is_what_a_repeat_is_told_after_a_replay() -> None:
     shell = _Shell(0.1)
-    shell.take(frame(), mode=REPLAY, answers=answers_of(np.array([3]), np.array([0.75], np.float32)))
+    shell.take(
+        frame(), mode=REPLAY, answers=answers_of(np.array([3]), np.array([0.75], np.float32))
+    )
     [again] = shell.take(frame())
     assert (again["verdict"], again["decision"], again["score"]) == ("DUPLICATE", "BLOCK", 0.75)
 
@@ -152,11 +187,18 @@ def test_a_field_that_is_null_counts_nothing_and_texts_do_not_run_into_each_othe
     decoder = ColumnDecoder("transaction.v1")
     bodies = Bodies(decoder.layout)
     changes: list[dict[str, Any]] = [
-        {}, {"transaction_id": "t-9", "customer_id": "c-9"}, {"merchant_id": None, "terminal_id": "term-1m-1"},
+        {},
+        {"transaction_id": "t-9", "customer_id": "c-9"},
+        {"merchant_id": None, "terminal_id": "term-1m-1"},
         {"merchant_id": "term-1", "terminal_id": "m-1"},
-    ]  # fmt: skip
+    ]
     columns = decoder.decode([frame(**change) for change in changes])
     found = bodies.hashes(columns, np.array([True, True, True, True])).tolist()
     assert found[0] == found[1]
     assert len(set(found)) == 3
-    assert bodies.hashes(columns, np.array([False, True, False, False])).tolist() == [0, found[0], 0, 0]
+    assert bodies.hashes(columns, np.array([False, True, False, False])).tolist() == [
+        0,
+        found[0],
+        0,
+        0,
+    ]

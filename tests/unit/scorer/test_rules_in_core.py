@@ -22,7 +22,12 @@ class Never:
 
 
 def _core(*rules: tuple[str, str, str]) -> ScorerCore:
-    core = ScorerCore(STANDARD, Never(), Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES), 64)
+    core = ScorerCore(
+        STANDARD,
+        Never(),
+        Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES),
+        64,
+    )
     _use(core, *rules)
     return core
 
@@ -44,7 +49,9 @@ def _use(core: ScorerCore, *rules: tuple[str, str, str]) -> None:
 
 
 def test_a_rule_raises_the_decisions_of_the_rows_it_is_true_of() -> None:
-    core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 500", "BLOCK", "R_B"))
+    core = _core(
+        ("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 500", "BLOCK", "R_B")
+    )
     small, large, huge = scored(core, 0, 10, 100, 1000)
     assert [each["decision"] for each in (small, large, huge)] == ["APPROVE", "REVIEW", "BLOCK"]
     assert [each["rules"] for each in (small, large, huge)] == [[], ["r0"], ["r0", "r1"]]
@@ -53,13 +60,21 @@ def test_a_rule_raises_the_decisions_of_the_rows_it_is_true_of() -> None:
 
 
 def test_reasons_of_a_batch_before_do_not_hide_those_of_this_one() -> None:
-    core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 50", "REVIEW", "R_B"))
+    core = _core(
+        ("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 50", "REVIEW", "R_B")
+    )
     assert scored(core, 0, 100)[0]["reasons"] == ["R_A", "R_B"]
-    _use(core, ("base_amount_minor > 50", "REVIEW", "R_C"), ("base_amount_minor > 50", "REVIEW", "R_B"))
+    _use(
+        core,
+        ("base_amount_minor > 50", "REVIEW", "R_C"),
+        ("base_amount_minor > 50", "REVIEW", "R_B"),
+    )
     assert scored(core, 1, 100)[0]["reasons"] == ["R_C", "R_B"]
 
 
 def test_two_rules_with_one_reason_give_it_once() -> None:
-    core = _core(("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 60", "BLOCK", "R_A"))
+    core = _core(
+        ("base_amount_minor > 50", "REVIEW", "R_A"), ("base_amount_minor > 60", "BLOCK", "R_A")
+    )
     found = scored(core, 0, 100)[0]
     assert (found["reasons"], found["rules"], found["decision"]) == (["R_A"], ["r0", "r1"], "BLOCK")

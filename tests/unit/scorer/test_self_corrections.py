@@ -1,4 +1,5 @@
-"""A transaction that corrects itself is none: the scorer rejects it, the gateway refuses it (test_bad_bodies).
+"""A transaction that corrects itself is none: the scorer rejects it, the gateway refuses it
+(test_bad_bodies).
 
 The profiler makes no event of any correction.
 """
@@ -14,7 +15,8 @@ from riskstream.platform.kafka.lanes.ports import Intake
 from riskstream.profiler.shuffle import TRANSACTIONS, ShuffleCore
 
 VALUES: list[bytes | None] = [
-    frame(transaction_id="t-1", corrects=each) for each in (None, "t-1", "t-2", "t-", "t-11", "c-1", "")
+    frame(transaction_id="t-1", corrects=each)
+    for each in (None, "t-1", "t-2", "t-", "t-11", "c-1", "")
 ]
 GOOD = [0, 2, 3, 4, 5, 6]
 
@@ -31,8 +33,12 @@ def test_the_profiler_keeps_the_first_version_and_leaves_out_what_the_scorer_rej
     n = len(VALUES)
     events = ShuffleCore((TERMINAL,), 64).take(
         Intake(
-            topic=TRANSACTIONS, values=VALUES, keys=[b"c-1"] * n, partitions=np.zeros(n, np.int32), offsets=np.arange(n),
+            topic=TRANSACTIONS,
+            values=VALUES,
+            keys=[b"c-1"] * n,
+            partitions=np.zeros(n, np.int32),
+            offsets=np.arange(n),
             appended_at=np.full(n, NOW_MS),
         )
-    )  # fmt: skip
+    )
     assert [row for _, _, row in events] == [0, 6], "an empty id is nobody's"

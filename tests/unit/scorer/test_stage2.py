@@ -1,4 +1,6 @@
-"""The second stage inside the scorer's core: who is asked, what decides, and what happens where there is no number."""
+"""The second stage inside the scorer's core: who is asked, what decides, and what happens where
+there is no number.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +33,9 @@ class Fixed:
 
 def _core(second: Fixed | None) -> ScorerCore:
     stage2 = None if second is None else Stage2(model=second, low=0.2, high=0.8)
-    policy = Policy(model_version="a+b", review_from=0.5, block_from=0.9, paths=NO_TREES, stage2=stage2)
+    policy = Policy(
+        model_version="a+b", review_from=0.5, block_from=0.9, paths=NO_TREES, stage2=stage2
+    )
     return ScorerCore(STANDARD, ByAmount(), policy, 64)
 
 
@@ -65,14 +69,16 @@ def test_a_second_stage_in_place_of_its_gpu_is_flagged_on_the_rows_it_answered()
 def test_where_the_second_stage_gives_no_number_the_first_decides() -> None:
     rows = scored(_core(Fixed(float("nan"))), 0, 10, 60)
     assert [(each["decision"], each["stage2_score"], each["flags"]) for each in rows] == [
-        ("APPROVE", None, []), ("REVIEW", None, ["no_stage2"]),
-    ]  # fmt: skip
+        ("APPROVE", None, []),
+        ("REVIEW", None, ["no_stage2"]),
+    ]
 
 
 def test_where_the_model_gives_no_number_a_human_decides() -> None:
     core = _core(None)
     rows = scored(core, 0, 10, 1000)
     assert [(each["decision"], each["score"] is None, each["flags"]) for each in rows] == [
-        ("APPROVE", False, []), ("REVIEW", True, ["no_score"]),
-    ]  # fmt: skip
+        ("APPROVE", False, []),
+        ("REVIEW", True, ["no_score"]),
+    ]
     assert scored(core, 2, 10)[0]["score"] is not None

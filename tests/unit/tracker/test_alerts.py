@@ -22,31 +22,59 @@ LARGE = codec("score.v1").encode(score(src=1, prev=0, customer_id="c" * 70_000))
 def _as_records(outputs: list[Output]) -> list[Record]:
     """Outputs as a reader of their topics finds them."""
     return [
-        Record(topic=each.topic, headers=[], partition=0, offset=at, key=each.key, value=each.value, appended_at=NOW_MS)
+        Record(
+            topic=each.topic,
+            headers=[],
+            partition=0,
+            offset=at,
+            key=each.key,
+            value=each.value,
+            appended_at=NOW_MS,
+        )
         for at, each in enumerate(outputs)
     ]
 
 
 def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
-    """The scorer's model gave no number (flag no_score): a human looks, and the contract's float is there."""
+    """The scorer's model gave no number (flag no_score): a human looks, and the contract's float is
+    there.
+    """
     core = TrackerCore(TrackerMetrics(CollectorRegistry()))
     core.resume(0, None)
     core.restore(0, [])
     value = codec("score.v1").encode(score(score=None, decision="REVIEW", flags=["no_score"]))
-    record = Record(topic="scores.v1", headers=[], partition=0, offset=0, key=b"c-1", value=value, appended_at=NOW_MS)
+    record = Record(
+        topic="scores.v1",
+        headers=[],
+        partition=0,
+        offset=0,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS,
+    )
     alert = next(each for each in core.take(0, [record], committed=0) if each.topic == ALERTS)
     assert codec("alert.v1").decode(alert.value)["score"] == 1.0
     assert [each.topic for each in core.flush(0)] == ["customer-risk.v1"]
 
 
 @pytest.mark.parametrize("value", [b"{broken}", None, b"\0\0\0\0\7" + b"x" * 20, LARGE])
-def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_in(value: bytes | None) -> None:
+def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_in(
+    value: bytes | None,
+) -> None:
     core = TrackerCore(TrackerMetrics(CollectorRegistry()))
     core.resume(0, None)
     core.restore(0, [])
     good = codec("score.v1").encode(score(decision="REVIEW"))
     records = [
-        Record(topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", value=each, appended_at=NOW_MS)
+        Record(
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            value=each,
+            appended_at=NOW_MS,
+        )
         for at, each in enumerate([good, value])
     ]
     with pytest.raises(SchemaWait, match=r"scores\.v1 0:1") as held:
@@ -57,16 +85,27 @@ def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_i
     assert core.take(0, records[:1], committed=0)
 
 
-def test_a_held_score_is_left_out_where_a_person_says_so_and_the_states_say_what_they_lack() -> None:
+def test_a_held_score_is_left_out_where_a_person_says_so_and_the_states_say_what_they_lack() -> (
+    None
+):
     core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()), frozenset({(0, 1), (0, 2)}))
     core.resume(0, None)
     core.restore(0, [])
     values = [
-        codec("score.v1").encode(score(src=0, prev=-1)), b"{broken}",
+        codec("score.v1").encode(score(src=0, prev=-1)),
+        b"{broken}",
         codec("score.v1").encode(score(src=2, prev=1, transaction_id="t-2")),
-    ]  # fmt: skip
+    ]
     records = [
-        Record(topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", value=each, appended_at=NOW_MS)
+        Record(
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            value=each,
+            appended_at=NOW_MS,
+        )
         for at, each in enumerate(values)
     ]
     core.take(0, records, committed=0)
@@ -85,23 +124,37 @@ def test_places_to_leave_out_are_checked_at_start(given: str) -> None:
 
 
 def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
-    """The group's offset expired or was deleted: every score that is left is read again, over states that hold them."""
+    """The group's offset expired or was deleted: every score that is left is read again, over
+    states that hold them.
+    """
     scores = [
         Record(
-            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", appended_at=NOW_MS,
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            appended_at=NOW_MS,
             value=codec("score.v1").encode(
-                score(src=at, prev=at - 1, transaction_id=f"t-{at}", customer_id=f"c-{at % 3}", decision="REVIEW")
+                score(
+                    src=at,
+                    prev=at - 1,
+                    transaction_id=f"t-{at}",
+                    customer_id=f"c-{at % 3}",
+                    decision="REVIEW",
+                )
             ),
         )
         for at in range(9)
-    ]  # fmt: skip
+    ]
     before = TrackerCore(TrackerMetrics(CollectorRegistry()))
     before.resume(0, None)
     before.restore(0, [])
     assert before.start(0, None) == 0
     assert len(before.take(0, scores[:6], committed=0)) == 6
     states = _as_records(before.flush(0))
-    alerts = _as_records(before.take(0, scores[6:8], committed=0))  # committed; the process died before the next flush
+    # committed; the process died before the next flush
+    alerts = _as_records(before.take(0, scores[6:8], committed=0))
     after = TrackerCore(TrackerMetrics(CollectorRegistry()))
     after.resume(0, None)
     after.restore(0, [*states, *alerts])
@@ -111,18 +164,30 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
     [alert] = after.take(0, scores[8:], committed=0)
     assert codec("alert.v1").decode(alert.value)["src"] == 8
     [state] = after.flush(0)
-    assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 3
+    assert (
+        sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"])
+        == 3
+    )
 
 
 def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() -> None:
-    """They say no offset of scores.v1: what is left is read again, and left out up to the newest state's own position."""
+    """They say no offset of scores.v1: what is left is read again, and left out up to the newest
+    state's own position.
+    """
     scores = [
         Record(
-            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c-1", appended_at=NOW_MS,
-            value=codec("score.v1").encode(score(src=at, prev=at - 1, transaction_id=f"t-{at}", decision="REVIEW")),
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            appended_at=NOW_MS,
+            value=codec("score.v1").encode(
+                score(src=at, prev=at - 1, transaction_id=f"t-{at}", decision="REVIEW")
+            ),
         )
         for at in range(4)
-    ]  # fmt: skip
+    ]
     before = TrackerCore(TrackerMetrics(CollectorRegistry()))
     before.resume(0, None)
     before.restore(0, [])
@@ -137,17 +202,31 @@ def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() 
     assert codec("alert.v1").decode(alert.value)["src"] == 3
     [state] = after.flush(0)
     found = codec("customer-risk.v1").decode(state.value)
-    assert (found["position"], found["score_offset"], found["daily"][0]["transactions"]) == (3, 4, 4)
+    assert (found["position"], found["score_offset"], found["daily"][0]["transactions"]) == (
+        3,
+        4,
+        4,
+    )
 
 
 @pytest.mark.parametrize("first", [5, 0])
-def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_whole(first: int) -> None:
+def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_whole(
+    first: int,
+) -> None:
     core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
     core.resume(0, None)
     core.restore(0, [])
     assert core.start(0, None) == 0
     value = codec("score.v1").encode(score(src=first, prev=first - 1))
-    record = Record(topic="scores.v1", headers=[], partition=0, offset=9, key=b"c-1", value=value, appended_at=NOW_MS)
+    record = Record(
+        topic="scores.v1",
+        headers=[],
+        partition=0,
+        offset=9,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS,
+    )
     core.take(0, [record], committed=0)
     [state] = core.flush(0)
     expected = 0 if first == 0 else whole_after(codec("score.v1").decode(value)["src_appended_at"])
@@ -161,31 +240,59 @@ def test_the_last_state_of_a_flush_says_so() -> None:
     core.restore(0, [])
     records = [
         Record(
-            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c", appended_at=NOW_MS,
-            value=codec("score.v1").encode(score(src=at, prev=at - 1, transaction_id=f"t-{at}", customer_id=f"c-{at}")),
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c",
+            appended_at=NOW_MS,
+            value=codec("score.v1").encode(
+                score(src=at, prev=at - 1, transaction_id=f"t-{at}", customer_id=f"c-{at}")
+            ),
         )
         for at in range(3)
-    ]  # fmt: skip
+    ]
     core.take(0, records, committed=0)
     ends = [codec("customer-risk.v1").decode(each.value)["ends_flush"] for each in core.flush(0)]
     assert ends == [False, False, True]
 
 
 @pytest.mark.parametrize("is_the_only_one", [True, False])
-def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack_scores(is_the_only_one: bool) -> None:
+def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack_scores(
+    is_the_only_one: bool,
+) -> None:
     core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
     core.resume(0, "flushed=1;last=0")
     good = codec("customer-risk.v1").encode(
         CustomerState(customer_id="c-2", src=0).record(0, Standing(position=0, score_offset=1))
     )
     broken = Record(
-        topic="customer-risk.v1", headers=[], partition=0, offset=0, key=b"c-1", value=b"no", appended_at=NOW_MS
+        topic="customer-risk.v1",
+        headers=[],
+        partition=0,
+        offset=0,
+        key=b"c-1",
+        value=b"no",
+        appended_at=NOW_MS,
     )
-    core.restore(0, [broken] if is_the_only_one else [broken, replace(broken, offset=1, key=b"c-2", value=good)])
+    core.restore(
+        0,
+        [broken]
+        if is_the_only_one
+        else [broken, replace(broken, offset=1, key=b"c-2", value=good)],
+    )
     assert core.start(0, 1) == 1
     assert metrics.unreadable_states.labels(topic="customer-risk.v1")._value.get() == 1
     value = codec("score.v1").encode(score(src=1, prev=0, customer_id="c-1"))
-    record = Record(topic="scores.v1", headers=[], partition=0, offset=1, key=b"c-1", value=value, appended_at=NOW_MS)
+    record = Record(
+        topic="scores.v1",
+        headers=[],
+        partition=0,
+        offset=1,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS,
+    )
     core.take(0, [record], committed=0)
     [state] = core.flush(0)
     found = codec("customer-risk.v1").decode(state.value)
@@ -197,13 +304,21 @@ def test_a_state_under_a_schema_that_nobody_knows_is_waited_for() -> None:
     core.resume(0, None)
     value = b"\0\0\0\0\7" + b"x" * 20
     newer = Record(
-        topic="customer-risk.v1", headers=[], partition=0, offset=3, key=b"c-1", value=value, appended_at=NOW_MS
+        topic="customer-risk.v1",
+        headers=[],
+        partition=0,
+        offset=3,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS,
     )
     with pytest.raises(SchemaWait, match=r"customer-risk\.v1 0:3") as held:
         core.restore(0, [newer])
     assert not held.value.is_over()
     core.restore(0, [newer, replace(newer, offset=4, value=None)])
-    assert core.start(0, None) == 0, "what took its place is an end: nobody waits for what stood there before"
+    assert core.start(0, None) == 0, (
+        "what took its place is an end: nobody waits for what stood there before"
+    )
 
 
 def test_an_erased_customer_does_not_come_back() -> None:
@@ -212,11 +327,27 @@ def test_an_erased_customer_does_not_come_back() -> None:
     core.resume(0, None)
     core.restore(0, [])
     value = codec("score.v1").encode(score(customer_id="c-1"))
-    accepted = Record(topic="scores.v1", headers=[], partition=0, offset=0, key=b"c-1", value=value, appended_at=NOW_MS)
+    accepted = Record(
+        topic="scores.v1",
+        headers=[],
+        partition=0,
+        offset=0,
+        key=b"c-1",
+        value=value,
+        appended_at=NOW_MS,
+    )
     core.take(0, [accepted], committed=0)
     [state] = core.flush(0)
     records = [
-        Record(topic=state.topic, headers=[], partition=0, offset=at, key=b"c-1", value=each, appended_at=NOW_MS)
+        Record(
+            topic=state.topic,
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c-1",
+            value=each,
+            appended_at=NOW_MS,
+        )
         for at, each in enumerate([state.value, None])
     ]
     core.drop(0)
@@ -225,4 +356,7 @@ def test_an_erased_customer_does_not_come_back() -> None:
     again = codec("score.v1").encode(score(customer_id="c-1", src=1, prev=0, transaction_id="t-2"))
     core.take(0, [replace(accepted, offset=1, value=again)], committed=0)
     [state] = core.flush(0)
-    assert sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"]) == 1
+    assert (
+        sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"])
+        == 1
+    )

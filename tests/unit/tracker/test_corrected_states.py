@@ -1,4 +1,6 @@
-"""Customers' states where scores say that a record leaves: windows are as if it had never been in them."""
+"""Customers' states where scores say that a record leaves: windows are as if it had never been in
+them.
+"""
 
 import random
 from typing import Any
@@ -18,15 +20,26 @@ START = NOW_MS // DAY_MS * DAY_MS
 NET = ("transactions", "amount_minor", "refunds", "refund_amount_minor")
 
 
-def _scored(src: int, at: int, amount: int, *, takes: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """A score that takes `takes`, an earlier one, or itself where it is its own, out of the sums."""
+def _scored(
+    src: int, at: int, amount: int, *, takes: dict[str, Any] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """A score that takes `takes`, an earlier one, or itself where it is its own, out of the
+    sums.
+    """
     of = takes or {}
     said = {
-        "corrected_at": of.get("occurred_at"), "corrected_amount_minor": of.get("base_amount_minor"),
+        "corrected_at": of.get("occurred_at"),
+        "corrected_amount_minor": of.get("base_amount_minor"),
         "corrected_is_refund": of.get("kind") == "REFUND",
-    }  # fmt: skip
+    }
     return score(
-        src=src, prev=src - 1, transaction_id=f"t-{src}", occurred_at=at, base_amount_minor=amount, **said, **changes
+        src=src,
+        prev=src - 1,
+        transaction_id=f"t-{src}",
+        occurred_at=at,
+        base_amount_minor=amount,
+        **said,
+        **changes,
     )
 
 
@@ -42,12 +55,23 @@ def test_windows_are_those_of_the_records_that_stay(seed: int, count: int) -> No
     counted: list[dict[str, Any]] = []
     left: list[dict[str, Any]] = []
     for src in range(count):
-        mine = _scored(src, START + rng.randrange(40) * HOUR_MS, rng.randrange(1000), kind=rng.choice(["CASH", "REFUND"]),
-                       decision=rng.choice(["APPROVE", "BLOCK"]))  # fmt: skip
+        mine = _scored(
+            src,
+            START + rng.randrange(40) * HOUR_MS,
+            rng.randrange(1000),
+            kind=rng.choice(["CASH", "REFUND"]),
+            decision=rng.choice(["APPROVE", "BLOCK"]),
+        )
         takes = rng.choice([None, mine, *counted[-3:]])
         if takes is not None:
-            mine = _scored(src, mine["occurred_at"], mine["base_amount_minor"], takes=takes, kind=mine["kind"],
-                           decision=mine["decision"])  # fmt: skip
+            mine = _scored(
+                src,
+                mine["occurred_at"],
+                mine["base_amount_minor"],
+                takes=takes,
+                kind=mine["kind"],
+                decision=mine["decision"],
+            )
         counted.append(mine)
         if takes is not None:
             left.append(mine if takes["src"] == src else takes)
@@ -65,20 +89,34 @@ def test_windows_are_those_of_the_records_that_stay(seed: int, count: int) -> No
             gone = [each for each in left if each["occurred_at"] // width * width == start]
             spent = [each["base_amount_minor"] for each in stay if each["kind"] != "REFUND"]
             back = [each["base_amount_minor"] for each in stay if each["kind"] == "REFUND"]
-            assert [tiles[start][name] for name in NET] == [len(spent), sum(spent), len(back), sum(back)]
+            assert [tiles[start][name] for name in NET] == [
+                len(spent),
+                sum(spent),
+                len(back),
+                sum(back),
+            ]
             assert tiles[start]["corrected"] == len(gone)
-            assert tiles[start]["corrected_amount_minor"] == sum(each["base_amount_minor"] for each in gone)
-        assert sum(each["alerts"] for each in tiles.values()) == alerts, "an alert was raised, whatever came after it"
+            assert tiles[start]["corrected_amount_minor"] == sum(
+                each["base_amount_minor"] for each in gone
+            )
+        assert sum(each["alerts"] for each in tiles.values()) == alerts, (
+            "an alert was raised, whatever came after it"
+        )
     assert (state.hourly.lacks_before, state.daily.lacks_before) == (0, 0)
 
 
 def test_what_a_state_does_not_hold_leaves_nothing_below_zero_and_is_said() -> None:
-    """The original was lost with an older state: its hour stands at what came since, or is not there."""
+    """The original was lost with an older state: its hour stands at what came since, or is not
+    there.
+    """
     state = CustomerState(customer_id="c")
     original = _scored(0, START, 900)
     state.add(_scored(1, START + HOUR_MS, 50, takes=original), NOW_MS)
     assert [each["start_at"] for each in state.record(0)["hourly"]] == [START + HOUR_MS]
-    assert (state.hourly.lacks_before, state.daily.lacks_before) == (START + HOUR_MS, START + DAY_MS)
+    assert (state.hourly.lacks_before, state.daily.lacks_before) == (
+        START + HOUR_MS,
+        START + DAY_MS,
+    )
     other = CustomerState(customer_id="c")
     other.add(_scored(1, START, 50, takes=original), NOW_MS)
     assert min(_tile(other, START)[name] for name in FIELDS) == 0
@@ -93,13 +131,17 @@ def test_what_comes_after_its_hour_has_left_makes_no_hour_and_is_said() -> None:
     before = state.record(0)["hourly"]
     assert state.hourly.lacks_before == 0
     state.add(_scored(60, START + 40 * HOUR_MS, 70, takes=scores[0]), NOW_MS)
-    assert [each["start_at"] for each in state.record(0)["hourly"]] == [each["start_at"] for each in before]
+    assert [each["start_at"] for each in state.record(0)["hourly"]] == [
+        each["start_at"] for each in before
+    ]
     assert state.hourly.lacks_before == START + HOUR_MS
     state.add(_scored(61, START + HOUR_MS, 70), NOW_MS)
     assert state.hourly.lacks_before == START + 2 * HOUR_MS, "a late score is left out as well"
     assert CustomerState.of(state.record(0)).record(0) == state.record(0)
     daily = state.record(0)["daily"]
-    assert daily[0]["transactions"] == 24, "one of 24 was taken out, and a late one came: the day holds both"
+    assert daily[0]["transactions"] == 24, (
+        "one of 24 was taken out, and a late one came: the day holds both"
+    )
     assert state.daily.lacks_before == 0
 
 
@@ -107,13 +149,20 @@ def test_an_hour_is_written_with_what_left_it_before_it_leaves() -> None:
     core = TrackerCore(TrackerMetrics(CollectorRegistry()))
     core.resume(0, None)
     core.restore(0, [])
-    scores = [_scored(src, START + src * HOUR_MS, 100, decision="REVIEW") for src in range(HOURLY_KEPT)]
+    scores = [
+        _scored(src, START + src * HOUR_MS, 100, decision="REVIEW") for src in range(HOURLY_KEPT)
+    ]
     taken = _taken(core, scores)
     core.flush(0)
-    corrections = [_scored(HOURLY_KEPT, START + HOUR_MS, 30, takes=scores[0]), _scored(99, START + 60 * HOUR_MS, 1)]
+    corrections = [
+        _scored(HOURLY_KEPT, START + HOUR_MS, 30, takes=scores[0]),
+        _scored(99, START + 60 * HOUR_MS, 1),
+    ]
     corrections[1]["prev"] = HOURLY_KEPT
     taken += _taken(core, corrections)
-    assert sum(each.topic == ALERTS for each in taken) == HOURLY_KEPT, "what was corrected had been alerted on"
+    assert sum(each.topic == ALERTS for each in taken) == HOURLY_KEPT, (
+        "what was corrected had been alerted on"
+    )
     [written] = [codec(STATE).decode(each.value) for each in taken if each.topic == STATE]
     first = written["hourly"][0]
     assert (first["start_at"], first["transactions"], first["amount_minor"]) == (START, 0, 0)
@@ -125,8 +174,16 @@ def _taken(core: TrackerCore, scores: list[dict[str, Any]]) -> list[Output]:
     return core.take(
         0,
         [
-            Record(topic="scores.v1", headers=[], partition=0, offset=each["src"], key=b"c-1", value=value, appended_at=NOW_MS)
+            Record(
+                topic="scores.v1",
+                headers=[],
+                partition=0,
+                offset=each["src"],
+                key=b"c-1",
+                value=value,
+                appended_at=NOW_MS,
+            )
             for each, value in zip(scores, values, strict=True)
         ],
         committed=0,
-    )  # fmt: skip
+    )

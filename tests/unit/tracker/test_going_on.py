@@ -1,4 +1,6 @@
-"""A tracker that dies anywhere and loses anything but its topics: each alert once, each score in its state once."""
+"""A tracker that dies anywhere and loses anything but its topics: each alert once, each score in
+its state once.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,16 +24,25 @@ def _scores(repeats: frozenset[int]) -> list[Record]:
     srcs = [src for src in range(SCORES) for _ in range(2 if src in repeats else 1)]
     return [
         Record(
-            topic="scores.v1", headers=[], partition=0, offset=at, key=b"c", appended_at=NOW_MS,
+            topic="scores.v1",
+            headers=[],
+            partition=0,
+            offset=at,
+            key=b"c",
+            appended_at=NOW_MS,
             value=codec("score.v1").encode(
                 score(
-                    src=src, prev=src - 1, transaction_id=f"t-{src}", customer_id=f"c-{src * 7 % 5}",
-                    decision="REVIEW" if src % 3 == 0 else "APPROVE", verdict="DUPLICATE" if src % 8 == 5 else "GOOD",
+                    src=src,
+                    prev=src - 1,
+                    transaction_id=f"t-{src}",
+                    customer_id=f"c-{src * 7 % 5}",
+                    decision="REVIEW" if src % 3 == 0 else "APPROVE",
+                    verdict="DUPLICATE" if src % 8 == 5 else "GOOD",
                 )
             ),
         )
         for at, src in enumerate(srcs)
-    ]  # fmt: skip
+    ]
 
 
 @dataclass
@@ -44,7 +55,15 @@ class _Kafka:
 
     def records(self, topic: str) -> list[Record]:
         return [
-            Record(topic=topic, headers=[], partition=0, offset=at, key=each.key, value=each.value, appended_at=NOW_MS)
+            Record(
+                topic=topic,
+                headers=[],
+                partition=0,
+                offset=at,
+                key=each.key,
+                value=each.value,
+                appended_at=NOW_MS,
+            )
             for at, each in enumerate(self.topics[topic])
         ]
 
@@ -53,7 +72,8 @@ class _Kafka:
 
 
 def _live(kafka: _Kafka, scores: list[Record], steps: list[tuple[int, bool]]) -> int:
-    """One life as the derived lane gives it: (records to take, whether the commit behind them flushes); dies at the end.
+    """One life as the derived lane gives it: (records to take, whether the commit behind them
+    flushes); dies at the end.
 
     Returns the offset that it began at.
     """
@@ -78,14 +98,20 @@ def _live(kafka: _Kafka, scores: list[Record], steps: list[tuple[int, bool]]) ->
 
 
 LIVES = st.lists(
-    st.tuples(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=5), st.booleans(), st.booleans()),
+    st.tuples(
+        st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=5),
+        st.booleans(),
+        st.booleans(),
+    ),
     max_size=5,
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(lives=LIVES, repeats=st.frozensets(st.integers(0, SCORES - 1), max_size=6))
-def test_each_alert_is_written_once_and_each_score_counted_once(lives: Any, repeats: frozenset[int]) -> None:
+def test_each_alert_is_written_once_and_each_score_counted_once(
+    lives: Any, repeats: frozenset[int]
+) -> None:
     scores, kafka = _scores(repeats), _Kafka()
     for steps, is_lost, is_compacted in [*lives, ([(len(scores), True)], False, True)]:
         began = _live(kafka, scores, steps)
@@ -94,7 +120,9 @@ def test_each_alert_is_written_once_and_each_score_counted_once(lives: Any, repe
             kafka.commit = None
         if is_compacted:
             kafka.compact()
-    alerts = Counter(codec("alert.v1").decode(each.value)["transaction_id"] for each in kafka.topics[ALERTS])
+    alerts = Counter(
+        codec("alert.v1").decode(each.value)["transaction_id"] for each in kafka.topics[ALERTS]
+    )
     good = [src for src in range(SCORES) if src % 8 != 5]
     assert alerts == Counter(f"t-{src}" for src in good if src % 3 == 0)
     found = {}

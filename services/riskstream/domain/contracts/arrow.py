@@ -12,14 +12,17 @@ from riskstream.domain.contracts.plan import Field
 
 
 class ArrowEncoder:
-    """Encodes record batches whose columns have the contract's names: texts, integers, instants in ms, enum symbols.
+    """Encodes record batches whose columns have the contract's names: texts, integers, instants in
+    ms, enum symbols.
 
     A column that is absent takes the field's default. ValueError where a value cannot be encoded.
     """
 
     def __init__(self, name: str, capacity: int) -> None:
         self._capacity = capacity
-        texts = tuple(field.name for field in p.layout_of(_schema(name)).fields if field.kind == p.TEXT)
+        texts = tuple(
+            field.name for field in p.layout_of(_schema(name)).fields if field.kind == p.TEXT
+        )
         self._encoder = ColumnEncoder(name, capacity=capacity, from_input=texts)
         self._fields = self._encoder.layout.fields
 
@@ -40,7 +43,9 @@ class ArrowEncoder:
             if isinstance(column, pa.ChunkedArray):
                 column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
             if field.null_row >= 0:
-                self._encoder.nulls(field.name)[:n] = pc.is_null(column).to_numpy(zero_copy_only=False)
+                self._encoder.nulls(field.name)[:n] = pc.is_null(column).to_numpy(
+                    zero_copy_only=False
+                )
             elif column.null_count:
                 raise ValueError(f"field {field.name} has no null")
             if field.kind == p.TEXT:
@@ -57,7 +62,9 @@ class ArrowEncoder:
                 values = pc.fill_null(column.cast(pa.int64()), 0)
                 self._encoder.numbers(field.name)[:n] = values.to_numpy(zero_copy_only=False)
             elif field.kind == p.FLOAT:
-                self._encoder.floats(field.name)[:n] = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
+                self._encoder.floats(field.name)[:n] = pc.fill_null(column, 0.0).to_numpy(
+                    zero_copy_only=False
+                )
         joined = np.concatenate(data) if used else np.zeros(1, np.uint8)
         return self._encoder.encode(n, joined)
 
@@ -82,4 +89,6 @@ def _text(column: pa.Array) -> tuple[Any, Any]:
     column = column.cast(pa.large_string())
     _, offsets, raw = column.buffers()
     ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    return ends, np.frombuffer(raw, np.uint8) if raw is not None and raw.size else np.zeros(0, np.uint8)
+    return ends, np.frombuffer(raw, np.uint8) if raw is not None and raw.size else np.zeros(
+        0, np.uint8
+    )

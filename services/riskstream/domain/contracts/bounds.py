@@ -1,8 +1,9 @@
-"""Bounds of the contracts' fields, as schemas/ declares them: the one place where every reader and door takes them from.
+"""Bounds of the contracts' fields, as schemas/ declares them: the one place where every reader and
+door takes them from.
 
-A field's `minBytes`, `maxBytes` (of UTF-8; of each item of an array), `maxItems`, `maxTotalBytes` (of all items), `minimum`,
-`maximum` and `pattern` are attributes beside its type. They are no part of the schema's id, so a contract in use can
-get one.
+A field's `minBytes`, `maxBytes` (of UTF-8; of each item of an array), `maxItems`, `maxTotalBytes`
+(of all items), `minimum`, `maximum` and `pattern` are attributes beside its type. They are no part
+of the schema's id, so a contract in use can get one.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,8 @@ _TEXTS = ("string", "bytes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Of one field. `kind` is its Avro type without null (an enum's is `enum`, an array's its items' with `is_array`).
+    """Of one field. `kind` is its Avro type without null (an enum's is `enum`, an array's its
+    items' with `is_array`).
 
     `symbols` of an enum. Sizes in bytes of UTF-8.
     """
@@ -87,16 +89,27 @@ def _bounds(field: dict[str, Any]) -> Bounds:
         kind = kind["items"]
     symbols = tuple(kind["symbols"]) if isinstance(kind, dict) and kind["type"] == "enum" else ()
     return Bounds(
-        name=field["name"], kind=kind["type"] if isinstance(kind, dict) else kind, is_nullable=is_nullable,
-        has_default="default" in field, is_array=is_array, symbols=symbols, min_bytes=field.get("minBytes", 0),
-        max_bytes=field.get("maxBytes"), max_items=field.get("maxItems"), max_total_bytes=field.get("maxTotalBytes"),
-        minimum=field.get("minimum"), maximum=field.get("maximum"), pattern=field.get("pattern"),
-    )  # fmt: skip
+        name=field["name"],
+        kind=kind["type"] if isinstance(kind, dict) else kind,
+        is_nullable=is_nullable,
+        has_default="default" in field,
+        is_array=is_array,
+        symbols=symbols,
+        min_bytes=field.get("minBytes", 0),
+        max_bytes=field.get("maxBytes"),
+        max_items=field.get("maxItems"),
+        max_total_bytes=field.get("maxTotalBytes"),
+        minimum=field.get("minimum"),
+        maximum=field.get("maximum"),
+        pattern=field.get("pattern"),
+    )
 
 
 @cache
 def largest_frame(name: str) -> int:
-    """Bytes of the largest frame that a contract allows, by its bounds. TypeError where a text or array has none."""
+    """Bytes of the largest frame that a contract allows, by its bounds. TypeError where a text or
+    array has none.
+    """
     return _FRAME_HEADER + _largest(contract(name).schema, {})
 
 
@@ -108,9 +121,9 @@ def _largest(schema: dict[str, Any], named: dict[str, int]) -> int:
             kind = next(branch for branch in kind if branch != "null")
         item = kind["items"] if bounds.is_array else kind
         if isinstance(item, dict) and item["type"] == "record":
-            each = named[f"{item.get('namespace', schema.get('namespace', 'riskstream'))}.{item['name']}"] = _largest(
-                item, named
-            )
+            each = named[
+                f"{item.get('namespace', schema.get('namespace', 'riskstream'))}.{item['name']}"
+            ] = _largest(item, named)
         elif bounds.kind in _TEXTS:
             if bounds.max_bytes is None:
                 raise TypeError(f"{schema['name']}.{bounds.name} has no maxBytes")
@@ -126,9 +139,11 @@ def _largest(schema: dict[str, Any], named: dict[str, int]) -> int:
 
 
 def text_limits(layout: Layout, bounds: Mapping[str, Bounds]) -> NDArray[np.int64]:
-    """int64[spans of the layout]: the most bytes of each text, and of each array as it stands in a frame.
+    """int64[spans of the layout]: the most bytes of each text, and of each array as it stands in a
+    frame.
 
-    UNBOUNDED where none are declared. An array's is that of its items in blocks of one, so that a little more may pass.
+    UNBOUNDED where none are declared. An array's is that of its items in blocks of one, so that a
+    little more may pass.
     """
     out = np.full(max(layout.bank_rows[3], 1), UNBOUNDED, np.int64)
     for field in layout.fields:
@@ -136,20 +151,28 @@ def text_limits(layout: Layout, bounds: Mapping[str, Bounds]) -> NDArray[np.int6
         if field.kind == TEXT and mine.max_bytes is not None:
             out[field.bank_row] = mine.max_bytes
         elif mine.is_array and mine.max_items is not None:
-            item = _VARINT + mine.max_bytes if mine.max_bytes is not None else _WIDTHS.get(mine.kind, _VARINT)
+            item = (
+                _VARINT + mine.max_bytes
+                if mine.max_bytes is not None
+                else _WIDTHS.get(mine.kind, _VARINT)
+            )
             out[field.bank_row] = mine.max_items * (item + 2 * _VARINT) + 3 * _VARINT
     return out
 
 
 class ColumnBounds:
-    """Checks decoded columns of a flat contract against its bounds; shapes (`pattern`) are left to who needs them."""
+    """Checks decoded columns of a flat contract against its bounds; shapes (`pattern`) are left to
+    who needs them.
+    """
 
     def __init__(self, name: str, layout: Layout) -> None:
         self._bounds = bounds_of(name)
         self._limits = text_limits(layout, self._bounds)[:, None]
 
     def broken(self, columns: Columns) -> NDArray[np.bool_]:
-        """True where a decoded record has a text that is too long or too short, or a number out of its range."""
+        """True where a decoded record has a text that is too long or too short, or a number out of
+        its range.
+        """
         out = (columns.lengths > self._limits).any(axis=0)
         for bounds in self._bounds.values():
             here = columns.is_null(bounds.name) == 0
@@ -163,26 +186,40 @@ class ColumnBounds:
         return found
 
     def why(self, columns: Columns, row: int) -> str:
-        """The first field of a row that breaks a bound, and the bound in words; empty where none does."""
+        """The first field of a row that breaks a bound, and the bound in words; empty where none
+        does.
+        """
         for bounds in self._bounds.values():
             if columns.is_null(bounds.name)[row]:
                 continue
             if bounds.kind in _TEXTS and not bounds.is_array:
-                value, least, most = columns.span(bounds.name)[1][row], bounds.min_bytes, bounds.max_bytes
+                value, least, most = (
+                    columns.span(bounds.name)[1][row],
+                    bounds.min_bytes,
+                    bounds.max_bytes,
+                )
             elif bounds.minimum is not None or bounds.maximum is not None:
                 value, least, most = columns.numbers(bounds.name)[row], *bounds.range
             else:
                 continue
             if value < least or (most is not None and value > most):
-                return f"{bounds.name} is {value:,}{' bytes' if bounds.kind in _TEXTS else ''}, not {bounds.said()}"
+                return (
+                    f"{bounds.name} is {value:,}{' bytes' if bounds.kind in _TEXTS else ''}, "
+                    f"not {bounds.said()}"
+                )
         return ""
 
 
 def decoded(codec: Codec, frame: bytes | None) -> dict[str, Any]:
-    """One record, as `Codec.decode` gives it; Rejected as well where it breaks a bound of its contract."""
+    """One record, as `Codec.decode` gives it; Rejected as well where it breaks a bound of its
+    contract.
+    """
     if frame is not None and len(frame) > _most_bytes(codec.contract.name):
         frame_schema_id(frame)
-        raise Rejected(reason="too_large", detail=f"{len(frame):,} bytes: no {codec.contract.name} is that large")
+        raise Rejected(
+            reason="too_large",
+            detail=f"{len(frame):,} bytes: no {codec.contract.name} is that large",
+        )
     record = codec.decode(frame)
     if why := fault_of(codec.contract.name, record):
         raise Rejected(reason="out_of_bounds", detail=why)
@@ -191,13 +228,17 @@ def decoded(codec: Codec, frame: bytes | None) -> dict[str, Any]:
 
 @cache
 def _most_bytes(name: str) -> int:
-    """Of a frame, of another writer's schema too: such a writer may have fields that we do not know."""
+    """Of a frame, of another writer's schema too: such a writer may have fields that we do not
+    know.
+    """
     return max(2 * largest_frame(name), MAX_FRAME_BYTES)
 
 
 @cache
 def _texts_and_lists(name: str) -> tuple[tuple[str, int, int], ...] | None:
-    """Of each bounded field its name, its most bytes, and its most items; None with other bounds than these."""
+    """Of each bounded field its name, its most bytes, and its most items; None with other bounds
+    than these.
+    """
     out = []
     for each in bounds_of(name).values():
         if each.min_bytes or each.max_total_bytes or each.range != (-UNBOUNDED, UNBOUNDED):
@@ -221,13 +262,17 @@ def _surely_fits(name: str, record: Mapping[str, Any]) -> bool:
         elif value:
             if len(value) > most_items or type(value) is bytes:
                 return False
-            if type(value[0]) is str and (max(map(len, value)) > most or not all(map(str.isascii, value))):
+            if type(value[0]) is str and (
+                max(map(len, value)) > most or not all(map(str.isascii, value))
+            ):
                 return False
     return True
 
 
 def fault_of(name: str, record: Mapping[str, Any]) -> str:
-    """The first field of a decoded record that breaks a bound of its contract, in words; empty where none does."""
+    """The first field of a decoded record that breaks a bound of its contract, in words; empty
+    where none does.
+    """
     if _surely_fits(name, record):
         return ""
     for bounds in bounds_of(name).values():

@@ -1,4 +1,6 @@
-"""Records of a writer's schema that the kernel cannot read: by fastavro, one at a time, into frames that it can."""
+"""Records of a writer's schema that the kernel cannot read: by fastavro, one at a time, into frames
+that it can.
+"""
 
 import io
 import struct
@@ -18,7 +20,9 @@ _ITEMS = {p.FLOATS: "float", p.TEXTS: "string", p.LONGS: "long"}
 
 
 class RecordReader:
-    """Rewrites frames of one writer's schema as frames of the contract's own: some 20 us a record."""
+    """Rewrites frames of one writer's schema as frames of the contract's own: some 20 us a
+    record.
+    """
 
     def __init__(self, contract: Contract, writer: dict[str, Any]) -> None:
         self._schema, self._names = writer, Names(writer)
@@ -27,7 +31,9 @@ class RecordReader:
         self._header = _HEADER.pack(0, contract.id)
 
     def rewritten(self, frame: bytes) -> tuple[bytes, int]:
-        """(frame of the contract's own schema, OK), or nothing and the status that says what is wrong."""
+        """(frame of the contract's own schema, OK), or nothing and the status that says what is
+        wrong.
+        """
         try:
             end = end_of(self._schema, self._names, frame, HEADER_SIZE)
         except ValueError:
@@ -37,7 +43,9 @@ class RecordReader:
         out = io.BytesIO()
         out.write(self._header)
         try:
-            record = fastavro.schemaless_reader(io.BytesIO(frame[HEADER_SIZE:]), self._writer, self._reader)
+            record = fastavro.schemaless_reader(
+                io.BytesIO(frame[HEADER_SIZE:]), self._writer, self._reader
+            )
             fastavro.schemaless_writer(out, self._reader, record)
         except UnicodeDecodeError:
             return b"", BAD_TEXT

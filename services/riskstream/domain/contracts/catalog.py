@@ -1,6 +1,7 @@
 """The catalog: every schema and topic that ships, read from `schemas/` and `topics/`.
 
-A schema's id is derived from its content (ADR 0002), so it is the same everywhere without a registry server.
+A schema's id is derived from its content (ADR 0002), so it is the same everywhere without a
+registry server.
 """
 
 import hashlib
@@ -20,7 +21,9 @@ MAX_AMOUNT_MINOR = 10**13
 MESSAGE_BYTES = 1_048_588
 """max.message.bytes of a topic that declares none: Kafka's own default."""
 DEAD_LETTER_ROOM = 65_536
-"""What a dead letter's topic takes more than its source: whatever the source held fits with the headers that say why."""
+"""What a dead letter's topic takes more than its source: whatever the source held fits with the
+headers that say why.
+"""
 DEFAULT_PARTITIONS = 4
 """Partitions of every keyed topic of a new installation; they must all have the same number."""
 
@@ -37,11 +40,15 @@ def shipped(folder: str) -> Path:
     for candidate in (package / "_shipped" / folder, package.parent.parent / folder):
         if candidate.is_dir():
             return candidate
-    raise Fatal(what=f"folder {folder}/ is missing", where=str(package), do="install riskstream again")
+    raise Fatal(
+        what=f"folder {folder}/ is missing", where=str(package), do="install riskstream again"
+    )
 
 
 def canonical_form(schema: Any, namespace: str = "") -> Any:
-    """Avro's parsing canonical form, with logical types kept: what changes it changes the bytes or their meaning."""
+    """Avro's parsing canonical form, with logical types kept: what changes it changes the bytes or
+    their meaning.
+    """
     if isinstance(schema, str):
         return schema
     if isinstance(schema, list):
@@ -53,7 +60,8 @@ def canonical_form(schema: Any, namespace: str = "") -> Any:
         out["name"] = name if "." in name or not namespace else f"{namespace}.{name}"
     if "fields" in out:
         out["fields"] = [
-            {"name": field["name"], "type": canonical_form(field["type"], namespace)} for field in out["fields"]
+            {"name": field["name"], "type": canonical_form(field["type"], namespace)}
+            for field in out["fields"]
         ]
     for key in ("items", "values"):
         if key in out:
@@ -71,7 +79,9 @@ def schema_id(schema: dict[str, Any]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One record type: `name` as in `transaction.v1`, its schema, the id of the schema, and released versions by id."""
+    """One record type: `name` as in `transaction.v1`, its schema, the id of the schema, and
+    released versions by id.
+    """
 
     name: str
     schema: dict[str, Any]
@@ -131,7 +141,9 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     except KeyError:
         known = ", ".join(sorted(contracts()))
-        raise Fatal(what=f"no contract {name}", where="schemas/", do=f"use one of {known}") from None
+        raise Fatal(
+            what=f"no contract {name}", where="schemas/", do=f"use one of {known}"
+        ) from None
 
 
 @cache
@@ -155,7 +167,11 @@ def topics() -> dict[str, Topic]:
         )
     for each in sorted(out.values(), key=lambda each: each.source is not None):  # sources first
         room = 0 if each.source is None else DEAD_LETTER_ROOM
-        source_bytes = str(MESSAGE_BYTES) if each.source is None else out[each.source].config["max.message.bytes"]
+        source_bytes = (
+            str(MESSAGE_BYTES)
+            if each.source is None
+            else out[each.source].config["max.message.bytes"]
+        )
         each.config.setdefault("max.message.bytes", str(int(source_bytes) + room))
     return out
 
@@ -166,7 +182,10 @@ def topic(name: str) -> Topic:
         return topics()[name]
     except KeyError:
         raise Fatal(
-            what=f"no topic {name}", where="topics/", do=f"use one of {', '.join(sorted(topics()))}", exit_code=2
+            what=f"no topic {name}",
+            where="topics/",
+            do=f"use one of {', '.join(sorted(topics()))}",
+            exit_code=2,
         ) from None
 
 

@@ -1,6 +1,7 @@
 """The per-record codec: one record to and from Avro in Confluent framing, by fastavro.
 
-Frame: a zero byte, the schema id as 4 bytes big endian, the Avro body. The columnar codec is `columns.py`.
+Frame: a zero byte, the schema id as 4 bytes big endian, the Avro body. The columnar codec is
+`columns.py`.
 """
 
 import io
@@ -13,27 +14,53 @@ from typing import Any
 import fastavro
 from fastavro.read import SchemaResolutionError
 
-from riskstream.domain.contracts.catalog import Contract, contract, contract_by_id, contracts, schema_id
+from riskstream.domain.contracts.catalog import (
+    Contract,
+    contract,
+    contract_by_id,
+    contracts,
+    schema_id,
+)
 from riskstream.domain.contracts.resolution import Incompatible, aligned, kind_of, problems
-from riskstream.domain.contracts.writers import Unknown, find, find_other, refusal, unknown, wait_for, wire_id
+from riskstream.domain.contracts.writers import (
+    Unknown,
+    find,
+    find_other,
+    refusal,
+    unknown,
+    wait_for,
+    wire_id,
+)
 from riskstream.runtime.errors import Rejected
 
 HEADER_SIZE = 5
 BROKEN = (
-    EOFError, IndexError, ValueError, struct.error, OverflowError, TypeError, MemoryError, KeyError, RecursionError,
+    EOFError,
+    IndexError,
+    ValueError,
+    struct.error,
+    OverflowError,
+    TypeError,
+    MemoryError,
+    KeyError,
+    RecursionError,
     SchemaResolutionError,
-)  # fmt: skip
+)
 """What fastavro raises at bytes that are not of the schema."""
 _HEADER = struct.Struct(">bI")
 
 
 class Codec:
-    """Encodes and decodes the records of one contract. Instants stay integers (ms since 1970 UTC)."""
+    """Encodes and decodes the records of one contract. Instants stay integers (ms since 1970
+    UTC).
+    """
 
     def __init__(self, name: str | Contract) -> None:
         self.contract: Contract = contract(name) if isinstance(name, str) else name
         self._schema = reader_of(self.contract.schema)
-        self._writers = {known: self._writer(schema) for known, schema in self.contract.versions.items()}
+        self._writers = {
+            known: self._writer(schema) for known, schema in self.contract.versions.items()
+        }
 
     @classmethod
     def of(cls, name: str, schema: dict[str, Any], versions: list[dict[str, Any]]) -> "Codec":
@@ -60,14 +87,17 @@ class Codec:
         return self._writers[known]
 
     def encode(self, record: Mapping[str, Any] | object) -> bytes:
-        """Bytes of one record: a mapping, or a generated record. ValueError or TypeError where it does not fit."""
+        """Bytes of one record: a mapping, or a generated record. ValueError or TypeError where it
+        does not fit.
+        """
         out = io.BytesIO()
         out.write(_HEADER.pack(0, wire_id(self.contract)))
         fastavro.schemaless_writer(out, self._schema, as_mapping(record), strict_allow_default=True)
         return out.getvalue()
 
     def decode(self, frame: bytes | None) -> dict[str, Any]:
-        """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not one of ours.
+        """One record as a dict; Rejected with the codes of docs/rejects.md where the frame is not
+        one of ours.
 
         SchemaWait while its schema is being asked for.
         """
@@ -80,7 +110,9 @@ class Codec:
         except UnicodeDecodeError as error:
             raise Rejected(reason="bad_text", detail=str(error)) from error
         except BROKEN as error:
-            raise Rejected(reason="truncated", detail=f"the body ends early or is not Avro: {error}") from error
+            raise Rejected(
+                reason="truncated", detail=f"the body ends early or is not Avro: {error}"
+            ) from error
         if body.read(1):
             raise Rejected(reason="trailing_bytes", detail="bytes follow the record")
         assert isinstance(record, dict)
@@ -106,7 +138,9 @@ def frame_schema_id(frame: bytes | None) -> int:
     if not frame:
         raise Rejected(reason="empty", detail="the value is empty")
     if len(frame) < HEADER_SIZE:
-        raise Rejected(reason="short", detail=f"{len(frame)} bytes, a frame has at least {HEADER_SIZE}")
+        raise Rejected(
+            reason="short", detail=f"{len(frame)} bytes, a frame has at least {HEADER_SIZE}"
+        )
     magic, known = _HEADER.unpack_from(frame)
     if magic != 0:
         raise Rejected(reason="bad_magic", detail=f"first byte {frame[0]}, a frame begins with 0")
@@ -127,7 +161,9 @@ def decode_any(frame: bytes | None) -> tuple[str, dict[str, Any]]:
 
 
 def contract_of(schema_id: int) -> str:
-    """Name of the contract of a schema id; Rejected where it has none, SchemaWait while it is being asked for."""
+    """Name of the contract of a schema id; Rejected where it has none, SchemaWait while it is being
+    asked for.
+    """
     bundled = contract_by_id().get(schema_id)
     if bundled is not None:
         return bundled.name
@@ -135,26 +171,37 @@ def contract_of(schema_id: int) -> str:
     if found is None:
         raise wait_for([schema_id], [0], "any contract")
     if isinstance(found, Unknown):
-        raise Rejected(reason="unknown_schema", detail=f"no contract has schema id {schema_id}: {found.detail}")
+        raise Rejected(
+            reason="unknown_schema", detail=f"no contract has schema id {schema_id}: {found.detail}"
+        )
     names = [each.name for each in contracts().values() if not problems(each.schema, found)]
     if not names:
         raise Rejected(
-            reason="incompatible_schema", detail=f"schema id {schema_id}, {found.get('name')}, reads as no contract"
+            reason="incompatible_schema",
+            detail=f"schema id {schema_id}, {found.get('name')}, reads as no contract",
         )
     return names[0]
 
 
 def without_logical_types(schema: Any) -> Any:
-    """The schema with its logical types taken off, so that instants are read and written as integers."""
+    """The schema with its logical types taken off, so that instants are read and written as
+    integers.
+    """
     if isinstance(schema, dict):
-        return {key: without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
+        return {
+            key: without_logical_types(value)
+            for key, value in schema.items()
+            if key != "logicalType"
+        }
     if isinstance(schema, list):
         return [without_logical_types(item) for item in schema]
     return schema
 
 
 def reader_of(schema: dict[str, Any]) -> Any:
-    """The schema as fastavro takes a reader's: no aliases (see `writer_of`), defaults of bytes as bytes."""
+    """The schema as fastavro takes a reader's: no aliases (see `writer_of`), defaults of bytes as
+    bytes.
+    """
     parsed = fastavro.parse_schema(_without_aliases(without_logical_types(schema)))
     for field in parsed["fields"]:
         default = field.get("default")
@@ -165,10 +212,15 @@ def reader_of(schema: dict[str, Any]) -> Any:
 
 
 def writer_of(reader: dict[str, Any], writer: dict[str, Any]) -> Any:
-    """A writer's schema as fastavro takes it, under the reader's names; what aliases mean is decided by `resolution`."""
+    """A writer's schema as fastavro takes it, under the reader's names; what aliases mean is
+    decided by `resolution`.
+    """
     return fastavro.parse_schema(aligned(reader, without_logical_types(writer)))
 
 
 def _without_aliases(schema: dict[str, Any]) -> dict[str, Any]:
-    fields = [{key: value for key, value in field.items() if key != "aliases"} for field in schema["fields"]]
+    fields = [
+        {key: value for key, value in field.items() if key != "aliases"}
+        for field in schema["fields"]
+    ]
     return {**schema, "fields": fields}

@@ -16,14 +16,20 @@ MAX_WORDS = 8
 class ColumnEncoder:
     """Encodes up to `capacity` records of a flat contract a call.
 
-    The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `longs`, `codes`) for rows 0..n-1, then calls `encode`.
-    Texts come either from the input's joined bytes (`from_input`) or from the dictionary of `word`s.
+    The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `longs`, `codes`) for rows
+    0..n-1, then calls `encode`. Texts come either from the input's joined bytes (`from_input`) or
+    from the dictionary of `word`s.
     """
 
     def __init__(
-        self, name: str, *, capacity: int, vector_width: int = 0, long_width: int = 0,
+        self,
+        name: str,
+        *,
+        capacity: int,
+        vector_width: int = 0,
+        long_width: int = 0,
         from_input: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.contract = contract(name)
         self.layout = p.layout_of(self.contract.schema)
         self.capacity = capacity
@@ -52,7 +58,9 @@ class ColumnEncoder:
         self._longest_word = 0
         self._word_bytes = np.zeros(0, np.uint8)
         self._word_ends = np.zeros(0, np.int32)
-        self._header = np.frombuffer(b"\0" + wire_id(self.contract).to_bytes(4, "big"), np.uint8).copy()
+        self._header = np.frombuffer(
+            b"\0" + wire_id(self.contract).to_bytes(4, "big"), np.uint8
+        ).copy()
         self._out = np.zeros(0, np.uint8)
         self._ends = np.zeros(capacity, np.int64)
         self.word("")
@@ -63,7 +71,9 @@ class ColumnEncoder:
             raw = np.frombuffer(text.encode(), np.uint8)
             self._words[text] = len(self._words)
             self._word_bytes = np.concatenate([self._word_bytes, raw])
-            self._word_ends = np.append(self._word_ends, np.int32(len(self._word_bytes))).astype(np.int32)
+            self._word_ends = np.append(self._word_ends, np.int32(len(self._word_bytes))).astype(
+                np.int32
+            )
             self._longest_word = max(self._longest_word, len(raw))
         return self._words[text]
 
@@ -106,18 +116,36 @@ class ColumnEncoder:
         done = 0
         while True:
             done = encode_kernel(
-                done, n, self._header, self._out, self._ops, self._ints, self._floats.view(np.uint8),
-                self._doubles.view(np.uint8), self._starts, self._lengths, self._nulls,
-                self.vectors.view(np.uint8), self.vector_lengths, self.longs, self.long_counts, self._codes, self._code_counts,
-                data, self._word_bytes, self._word_ends, self._ends,
-            )  # fmt: skip
+                done,
+                n,
+                self._header,
+                self._out,
+                self._ops,
+                self._ints,
+                self._floats.view(np.uint8),
+                self._doubles.view(np.uint8),
+                self._starts,
+                self._lengths,
+                self._nulls,
+                self.vectors.view(np.uint8),
+                self.vector_lengths,
+                self.longs,
+                self.long_counts,
+                self._codes,
+                self._code_counts,
+                data,
+                self._word_bytes,
+                self._word_ends,
+                self._ends,
+            )
             if done == n:
                 break
             if done < 0:
                 raise Fatal(
                     what=f"record {-1 - done} has a count or a code that its bank has no room for",
-                    where=f"ColumnEncoder of {self.contract.name}", do="report this: nothing was written past the end",
-                )  # fmt: skip
+                    where=f"ColumnEncoder of {self.contract.name}",
+                    do="report this: nothing was written past the end",
+                )
             self._grow(done, n)
         total = int(self._ends[n - 1]) if n else 0
         joined = self._out[:total].tobytes()
@@ -129,10 +157,20 @@ class ColumnEncoder:
         return frames
 
     def _grow(self, done: int, n: int) -> None:
-        """Room for record `done` at the least: twice as much, and what the records so far say of those to come."""
+        """Room for record `done` at the least: twice as much, and what the records so far say of
+        those to come.
+        """
         mean = int(self._ends[done - 1]) // done if done else 0
-        texts = int(self._lengths[:, done].sum()) + MAX_WORDS * len(self._text_arrays) * (10 + self._longest_word)
-        least = 5 + FIXED * len(self._ops) + texts + 4 * self.vectors.shape[1] + 10 * self.longs.shape[1]
+        texts = int(self._lengths[:, done].sum()) + MAX_WORDS * len(self._text_arrays) * (
+            10 + self._longest_word
+        )
+        least = (
+            5
+            + FIXED * len(self._ops)
+            + texts
+            + 4 * self.vectors.shape[1]
+            + 10 * self.longs.shape[1]
+        )
         used = int(self._ends[done - 1]) if done else 0
         fresh = np.zeros(max(2 * len(self._out), used + least + mean * (n - done)), np.uint8)
         fresh[:used] = self._out[:used]

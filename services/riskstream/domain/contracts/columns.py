@@ -1,4 +1,6 @@
-"""The columnar codec: a micro-batch of frames to and from columns, equal to `codec.py` record by record."""
+"""The columnar codec: a micro-batch of frames to and from columns, equal to `codec.py` record by
+record.
+"""
 
 import dataclasses
 import time
@@ -31,7 +33,9 @@ from riskstream.domain.contracts.writers import SchemaWait, Unknown, find_other,
 
 TOO_LARGE = 10
 MAX_FRAME_BYTES = 65_536
-"""Frames over this are not decoded: the bounds of every flat contract stay well below (`bounds.largest_frame`)."""
+"""Frames over this are not decoded: the bounds of every flat contract stay well below
+(`bounds.largest_frame`).
+"""
 
 REASONS = {
     EMPTY: "empty",
@@ -45,14 +49,18 @@ REASONS = {
     INCOMPATIBLE: "incompatible_schema",
     WAITING: "schema_wanted",
 }
-"""Reject reason of each status but OK; the same words as Codec.decode's, which takes frames of any size."""
+"""Reject reason of each status but OK; the same words as Codec.decode's, which takes frames of any
+size.
+"""
 
 
 @dataclass(slots=True)
 class Columns:
-    """A micro-batch of n records. `status` uint8[n] (OK = 0); the banks are [rows, n] and undefined where not OK.
+    """A micro-batch of n records. `status` uint8[n] (OK = 0); the banks are [rows, n] and undefined
+    where not OK.
 
-    `data` are the joined frames; spans are (start, length) in it. `nulls` is 1 where a nullable field is null.
+    `data` are the joined frames; spans are (start, length) in it. `nulls` is 1 where a nullable
+    field is null.
     """
 
     layout: p.Layout
@@ -130,7 +138,9 @@ class Columns:
         if field.null_row >= 0 and self.nulls[field.null_row, index]:
             return None
         if field.kind in (p.FLOAT, p.DOUBLE):
-            return float((self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index])
+            return float(
+                (self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index]
+            )
         if field.kind in (p.TEXT, p.BYTES, p.FLOATS, p.TEXTS, p.LONGS):
             start = int(self.starts[field.bank_row, index])
             raw = self.data[start : start + int(self.lengths[field.bank_row, index])].tobytes()
@@ -167,7 +177,9 @@ class ColumnDecoder:
             self._plans[known] = plan
 
     def decode(self, frames: Sequence[bytes | None]) -> Columns:
-        """Columns of the frames, in their order. Never raises on bad bytes: their status says what is wrong."""
+        """Columns of the frames, in their order. Never raises on bad bytes: their status says what
+        is wrong.
+        """
         n = len(frames)
         try:
             sizes = np.fromiter(map(len, frames), np.int64, n)  # type: ignore[arg-type]  # None is rare and handled below
@@ -201,7 +213,9 @@ class ColumnDecoder:
         return columns
 
     def decode_known(self, frames: Sequence[bytes | None], deadline_s: float = 30.0) -> Columns:
-        """As `decode`, waiting for schemas that are being asked for; SchemaWait after the deadline."""
+        """As `decode`, waiting for schemas that are being asked for; SchemaWait after the
+        deadline.
+        """
         end = time.monotonic() + deadline_s
         while True:
             columns = self.decode(frames)
@@ -213,7 +227,9 @@ class ColumnDecoder:
             time.sleep(0.02)
 
     def _ask(self, columns: Columns, ends: NDArray[np.int64]) -> None:
-        """Schemas that are not bundled: run those that are known by now, say of the others what they are."""
+        """Schemas that are not bundled: run those that are known by now, say of the others what
+        they are.
+        """
         columns.ids = schema_ids(columns.data, ends)
         ids = np.where(columns.status == UNKNOWN_SCHEMA, columns.ids, -1)
         for known in np.unique(ids[ids >= 0]).tolist():
@@ -239,9 +255,13 @@ class ColumnDecoder:
                     self._run(columns, ends, known, self._plans[known])
 
     def _run_by_record(self, columns: Columns, ends: NDArray[np.int64]) -> None:
-        """Rows whose writer's schema the kernel cannot read: written anew as the reader's, then read as the others."""
+        """Rows whose writer's schema the kernel cannot read: written anew as the reader's, then
+        read as the others.
+        """
         for known, reader in self._by_record.items():
-            rows = np.flatnonzero((columns.status == UNKNOWN_SCHEMA) & (schema_ids(columns.data, ends) == known))
+            rows = np.flatnonzero(
+                (columns.status == UNKNOWN_SCHEMA) & (schema_ids(columns.data, ends) == known)
+            )
             if not len(rows):
                 continue
             starts = np.where(rows > 0, ends[rows - 1], 0).tolist()
@@ -255,8 +275,12 @@ class ColumnDecoder:
             status = np.array([why for _, why in found], np.uint8)
             columns.status[rows] = np.where(status == OK, read.status, status)
 
-    def _decode_but_large(self, frames: Sequence[bytes | None], is_large: NDArray[np.bool_]) -> Columns:
-        """As decode, but of a large frame the first bytes alone: they tell whether it is framed at all."""
+    def _decode_but_large(
+        self, frames: Sequence[bytes | None], is_large: NDArray[np.bool_]
+    ) -> Columns:
+        """As decode, but of a large frame the first bytes alone: they tell whether it is framed at
+        all.
+        """
         short = [
             frame[: HEADER_SIZE + 1] if large and frame else frame
             for frame, large in zip(frames, is_large, strict=True)
@@ -287,7 +311,9 @@ class ColumnDecoder:
             self._fill_missing(columns, plan, before & (columns.status == OK))
 
     def _check_texts(self, columns: Columns) -> None:
-        """The kernel saw bytes above 127: let Python judge the UTF-8 of every good record (rare)."""
+        """The kernel saw bytes above 127: let Python judge the UTF-8 of every good record
+        (rare).
+        """
         fields = [field for field in self.layout.fields if field.kind in (p.TEXT, p.TEXTS)]
         for index in np.flatnonzero(columns.status == OK):
             for field in fields:
@@ -308,7 +334,9 @@ class ColumnDecoder:
             elif field.kind == p.ENUM:
                 columns.ints[field.bank_row, rows] = field.symbols.index(field.default)
             elif field.kind in (p.FLOAT, p.DOUBLE):
-                (columns.floats if field.kind == p.FLOAT else columns.doubles)[field.bank_row, rows] = field.default
+                (columns.floats if field.kind == p.FLOAT else columns.doubles)[
+                    field.bank_row, rows
+                ] = field.default
             elif field.kind in (p.BOOL, p.INT):
                 columns.ints[field.bank_row, rows] = int(field.default)
             elif field.default:

@@ -1,19 +1,36 @@
-"""The kernels of the columnar codec. Plans are explained in `plan.py`; helpers stand here for numba's cache."""
+"""The kernels of the columnar codec. Plans are explained in `plan.py`; helpers stand here for
+numba's cache.
+"""
 
 import numpy as np
 from numba import njit
 
 from riskstream.runtime.kernel import kernel
 
-OK, EMPTY, SHORT, BAD_MAGIC, UNKNOWN_SCHEMA, TRUNCATED, TRAILING, BAD_TEXT, INCOMPATIBLE, WAITING = range(10)
+(
+    OK,
+    EMPTY,
+    SHORT,
+    BAD_MAGIC,
+    UNKNOWN_SCHEMA,
+    TRUNCATED,
+    TRAILING,
+    BAD_TEXT,
+    INCOMPATIBLE,
+    WAITING,
+) = range(10)
 BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
 FIXED = 21
-"""Most bytes of a field without what a text or an array holds: a branch and two numbers, 10 each at most, and an end mark."""
+"""Most bytes of a field without what a text or an array holds: a branch and two numbers, 10 each at
+most, and an end mark.
+"""
 
 
 @njit(inline="always")
 def _zigzag(data, position, end):  # type: ignore[no-untyped-def]
-    """(value, next position); next position -1 where the bytes end early or the number is over 64 bits."""
+    """(value, next position); next position -1 where the bytes end early or the number is over 64
+    bits.
+    """
     value = np.uint64(0)
     shift = np.uint64(0)
     while position < end and shift < np.uint64(70):
@@ -31,7 +48,9 @@ def _zigzag(data, position, end):  # type: ignore[no-untyped-def]
 
 @njit
 def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
-    """(position behind the array, whether a text of it has a byte above 127); position -1 where it is broken."""
+    """(position behind the array, whether a text of it has a byte above 127); position -1 where it
+    is broken.
+    """
     high = False
     while True:
         count, position = _zigzag(data, position, end)
@@ -66,13 +85,15 @@ def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "boolean(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[:, ::1], int32[::1], int64, uint8[::1],"
+    "boolean(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[:, ::1], int32[::1], "
+    "int64, uint8[::1],"
     "int64[:, ::1], uint8[:, ::1], uint8[:, ::1], int64[:, ::1], int32[:, ::1], uint8[:, ::1])"
 )
 def decode_kernel(  # type: ignore[no-untyped-def]
     data, ends, ops, symbol_map, known, status, ints, floats, doubles, starts, lengths, nulls
 ):
-    """Decode the frames whose status is UNKNOWN_SCHEMA and whose id is `known`; True where a text is not ASCII.
+    """Decode the frames whose status is UNKNOWN_SCHEMA and whose id is `known`; True where a text
+    is not ASCII.
 
     A frame whose bytes or whose places in the banks are not there stays UNKNOWN_SCHEMA.
     """
@@ -208,28 +229,66 @@ def _put_text(out, position, source, start, length):  # type: ignore[no-untyped-
 
 
 @kernel(
-    "int64(int64, int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], uint8[:, ::1],"
-    "int64[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, ::1], int32[::1],"
+    "int64(int64, int64, uint8[::1], uint8[::1], int32[:, ::1], int64[:, ::1], uint8[:, "
+    "::1], uint8[:, ::1],"
+    "int64[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, "
+    "::1], int32[::1],"
     "int32[:, :, ::1], uint8[:, ::1],"
-    "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], int64[::1])"
+    "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], "
+    "int64[::1])"
 )
 def encode_kernel(  # type: ignore[no-untyped-def]
-    first, n, header, out, ops, ints, floats, doubles, starts, lengths, nulls,
-    vectors, vector_lengths, longs, long_counts, codes, code_counts, data, words, word_ends, ends,
-):  # fmt: skip
-    """Encode records first..n-1 into `out`; `ends` get the end of each. The record at which it stopped, or n.
+    first,
+    n,
+    header,
+    out,
+    ops,
+    ints,
+    floats,
+    doubles,
+    starts,
+    lengths,
+    nulls,
+    vectors,
+    vector_lengths,
+    longs,
+    long_counts,
+    codes,
+    code_counts,
+    data,
+    words,
+    word_ends,
+    ends,
+):
+    """Encode records first..n-1 into `out`; `ends` get the end of each. The record at which it
+    stopped, or n.
 
-    It stops before a record that `out` has no room for: give more and go on from there. A count or a code that a bank has no
-    room for, or a text that is not there, is answered with -1 - the record; banks of fewer than n records with -1 - n.
+    It stops before a record that `out` has no room for: give more and go on from there. A count or
+    a code that a bank has no room for, or a text that is not there, is answered with -1 - the
+    record; banks of fewer than n records with -1 - n.
     """
     least = min(
-        len(ends), ints.shape[1], floats.shape[1] // 4, doubles.shape[1] // 8, starts.shape[1], lengths.shape[1]
+        len(ends),
+        ints.shape[1],
+        floats.shape[1] // 4,
+        doubles.shape[1] // 8,
+        starts.shape[1],
+        lengths.shape[1],
     )
-    least = min(least, nulls.shape[1], len(vectors), len(vector_lengths), len(longs), len(long_counts), codes.shape[1])
+    least = min(
+        least,
+        nulls.shape[1],
+        len(vectors),
+        len(vector_lengths),
+        len(longs),
+        len(long_counts),
+        codes.shape[1],
+    )
     if n > min(least, code_counts.shape[1]) or len(header) < 5:
         return -1 - n
     position = ends[first - 1] if first > 0 else 0
-    room = len(out) - (len(header) + FIXED * ops.shape[0])  # where a record may stand with all but its texts and arrays
+    # where a record may stand with all but its texts and arrays
+    room = len(out) - (len(header) + FIXED * ops.shape[0])
     for i in range(first, n):
         if position > room:
             return i
@@ -250,7 +309,11 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                 if position + lengths[row, i] > room:
                     return i
                 held = len(data) if ops[op, 3] == 0 else len(words)
-                if lengths[row, i] < 0 or starts[row, i] < 0 or starts[row, i] + lengths[row, i] > held:
+                if (
+                    lengths[row, i] < 0
+                    or starts[row, i] < 0
+                    or starts[row, i] + lengths[row, i] > held
+                ):
                     return -1 - i
                 if ops[op, 3] == 0:
                     position = _put_text(out, position, data, starts[row, i], lengths[row, i])
@@ -302,7 +365,13 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                         code = codes[ops[op, 3], i, at]
                         if code < 0 or code >= len(word_ends):
                             return -1 - i
-                        if position + 10 + word_ends[code] - (word_ends[code - 1] if code > 0 else 0) > room:
+                        if (
+                            position
+                            + 10
+                            + word_ends[code]
+                            - (word_ends[code - 1] if code > 0 else 0)
+                            > room
+                        ):
                             return i
                         start = word_ends[code - 1] if code > 0 else 0
                         position = _put_text(out, position, words, start, word_ends[code] - start)

@@ -1,4 +1,6 @@
-"""Whether the schemas can still read what was released: by our decoders' rules, Apache Avro's checker, and golden bytes."""
+"""Whether the schemas can still read what was released: by our decoders' rules, Apache Avro's
+checker, and golden bytes.
+"""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ class Finding:
 
 
 def check(schemas: Path) -> tuple[list[Finding], int]:
-    """(breaking changes, released versions compared) of the schemas of a folder against its released/ ones."""
+    """(breaking changes, released versions compared) of the schemas of a folder against its
+    released/ ones.
+    """
     findings = []
     compared = 0
     for path in sorted(schemas.glob("*.avsc")):
@@ -38,12 +42,21 @@ def check(schemas: Path) -> tuple[list[Finding], int]:
             findings += _golden(name, released, now, before)
     for folder in sorted((schemas / "released").glob("*")):
         if not (schemas / f"{folder.name}.avsc").exists():
-            findings.append(Finding(contract=folder.name, version="all", path="/", problem="the contract was removed"))
+            findings.append(
+                Finding(
+                    contract=folder.name,
+                    version="all",
+                    path="/",
+                    problem="the contract was removed",
+                )
+            )
     return findings, compared
 
 
 def release(schemas: Path) -> list[str]:
-    """Write the present schemas, with golden bytes of their examples, into released/ where they are new."""
+    """Write the present schemas, with golden bytes of their examples, into released/ where they are
+    new.
+    """
     written = []
     for name, each in contracts().items():
         folder = schemas / "released" / name
@@ -62,22 +75,28 @@ def release(schemas: Path) -> list[str]:
 
 
 def unreleased(schemas: Path) -> list[str]:
-    """Contracts whose present schema is none of the released ones: no golden bytes hold what is written by it."""
+    """Contracts whose present schema is none of the released ones: no golden bytes hold what is
+    written by it.
+    """
     out = []
     for path in sorted(schemas.glob("*.avsc")):
         name = path.name.removesuffix(".avsc")
         kept = {
-            schema_id(json.loads(old.read_text())) for old in (schemas / "released" / name).glob("*.avsc")
-        }  # fmt: skip
+            schema_id(json.loads(old.read_text()))
+            for old in (schemas / "released" / name).glob("*.avsc")
+        }
         if schema_id(json.loads(path.read_text())) not in kept:
             out.append(name)
     return out
 
 
 def _compare(name: str, version: str, now: dict[str, Any], before: dict[str, Any]) -> list[Finding]:
-    """By what the decoders themselves go by; where they find nothing, Avro's own checker is asked as well."""
+    """By what the decoders themselves go by; where they find nothing, Avro's own checker is asked
+    as well.
+    """
     found = [
-        Finding(contract=name, version=version, path=each.path, problem=each.problem) for each in problems(now, before)
+        Finding(contract=name, version=version, path=each.path, problem=each.problem)
+        for each in problems(now, before)
     ]
     if found:
         return found
@@ -89,7 +108,9 @@ def _compare(name: str, version: str, now: dict[str, Any], before: dict[str, Any
     return [Finding(contract=name, version=version, path="/", problem=said)]
 
 
-def _golden(name: str, released: Path, now: dict[str, Any], before: dict[str, Any]) -> list[Finding]:
+def _golden(
+    name: str, released: Path, now: dict[str, Any], before: dict[str, Any]
+) -> list[Finding]:
     golden = json.loads(released.with_name(f"{released.stem}.golden.json").read_text())
     try:
         reader = Codec.of(name, now, [now, before])
@@ -100,5 +121,12 @@ def _golden(name: str, released: Path, now: dict[str, Any], before: dict[str, An
         try:
             reader.decode(bytes.fromhex(frame))
         except Rejected as error:
-            out.append(Finding(contract=name, version=released.stem, path=f"golden {example}", problem=str(error)))
+            out.append(
+                Finding(
+                    contract=name,
+                    version=released.stem,
+                    path=f"golden {example}",
+                    problem=str(error),
+                )
+            )
     return out

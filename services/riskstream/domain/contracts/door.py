@@ -1,7 +1,9 @@
-"""The one validation of every door: a JSON object to the checked values of a contract, made from schemas/.
+"""The one validation of every door: a JSON object to the checked values of a contract, made from
+schemas/.
 
-A door finds all that is wrong at once. A field is needed where the schema has no default, or an enum's fallback for one: no
-caller means UNKNOWN. What a door fills in itself (a base amount, the time a label became known) may be left out or null.
+A door finds all that is wrong at once. A field is needed where the schema has no default, or an
+enum's fallback for one: no caller means UNKNOWN. What a door fills in itself (a base amount, the
+time a label became known) may be left out or null.
 """
 
 import difflib
@@ -23,7 +25,9 @@ _GUESSES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong. `path` is a JSONPath, "$" the body; `allowed` says what would be right, if anything would."""
+    """One thing that is wrong. `path` is a JSONPath, "$" the body; `allowed` says what would be
+    right, if anything would.
+    """
 
     path: str
     code: str
@@ -48,7 +52,9 @@ class _Field:
 
 
 class Door:
-    """Reads the bodies of one contract. TypeError where the contract has a field that JSON cannot carry plainly."""
+    """Reads the bodies of one contract. TypeError where the contract has a field that JSON cannot
+    carry plainly.
+    """
 
     def __init__(self, name: str, filled: tuple[str, ...] = ()) -> None:
         self._name, self.what = name, name.split(".")[0]
@@ -58,9 +64,13 @@ class Door:
         self._names = frozenset(types)
 
     def read(self, body: bytes, now_ms: int) -> tuple[dict[str, Any], list[Fault]]:
-        """The values given that are right, and all that is wrong. Unreadable where the body is no JSON object."""
+        """The values given that are right, and all that is wrong. Unreadable where the body is no
+        JSON object.
+        """
         data = read_object(body, self.what)
-        faults = [_twice(key) for key in data.twice[:MAX_FAULTS]] if isinstance(data, Repeated) else []
+        faults = (
+            [_twice(key) for key in data.twice[:MAX_FAULTS]] if isinstance(data, Repeated) else []
+        )
         values: dict[str, Any] = {}
         known = 0
         for field in self._fields:
@@ -88,33 +98,49 @@ class Door:
             guess = f"; did you mean {close[0]}?" if close else ""
             detail = f"the field {clean(key[:64])} is unknown{guess}"
             allowed = f"the fields of schemas/{self._name}.avsc"
-            out.append(Fault(path=path_of(key), code="unknown-field", detail=detail, allowed=allowed))
+            out.append(
+                Fault(path=path_of(key), code="unknown-field", detail=detail, allowed=allowed)
+            )
         return out
 
 
 @cache
 def door(name: str, filled: tuple[str, ...] = ()) -> Door:
-    """The door of a contract, made once. `filled`: fields that who asks fills in where they are left out or null."""
+    """The door of a contract, made once. `filled`: fields that who asks fills in where they are
+    left out or null.
+    """
     return Door(name, filled)
 
 
 def path_of(key: str) -> str:
     """The JSONPath of a member of the body."""
     key = clean(key[:64])
-    return f"$.{key}" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) else f"$[{json.dumps(key, ensure_ascii=False)}]"
+    return (
+        f"$.{key}"
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key)
+        else f"$[{json.dumps(key, ensure_ascii=False)}]"
+    )
 
 
 def _field(bounds: Bounds, kind: Any, is_filled: bool) -> _Field:
     branches = kind if isinstance(kind, list) else [kind]
-    is_time = any(isinstance(each, dict) and each.get("logicalType") == "timestamp-millis" for each in branches)
+    is_time = any(
+        isinstance(each, dict) and each.get("logicalType") == "timestamp-millis"
+        for each in branches
+    )
     falls_back = (
-        any(isinstance(each, dict) and each.get("type") == "enum" for each in branches) and not bounds.is_nullable
+        any(isinstance(each, dict) and each.get("type") == "enum" for each in branches)
+        and not bounds.is_nullable
     )
     return _Field(
-        name=bounds.name, check=check_of(bounds, is_time), bounds=bounds, allowed=allowed_of(bounds, is_time),
-        code="bad-time" if is_time else "invalid-field", may_be_null=bounds.is_nullable or is_filled,
+        name=bounds.name,
+        check=check_of(bounds, is_time),
+        bounds=bounds,
+        allowed=allowed_of(bounds, is_time),
+        code="bad-time" if is_time else "invalid-field",
+        may_be_null=bounds.is_nullable or is_filled,
         is_needed=(not bounds.has_default or falls_back) and not is_filled,
-    )  # fmt: skip
+    )
 
 
 def _faults_of(field: _Field, value: Any, now_ms: int) -> list[Fault]:
@@ -126,10 +152,24 @@ def _faults_of(field: _Field, value: Any, now_ms: int) -> list[Fault]:
     most, total = field.bounds.max_items, field.bounds.max_total_bytes
     if most is not None and len(value) > most:
         return [_fault(field, f"$.{field.name}", f"it has {len(value):,} items, {most:,} at most")]
-    found = [(number, wrong) for number, item in enumerate(value) if (wrong := field.check(item, now_ms))]
-    if not found and total is not None and (size := sum(len(item.encode()) for item in value)) > total:
-        return [_fault(field, f"$.{field.name}", f"its items have {size:,} bytes together, {total:,} at most")]
-    return [_fault(field, f"$.{field.name}[{number}]", wrong) for number, wrong in found[:MAX_FAULTS]]
+    found = [
+        (number, wrong) for number, item in enumerate(value) if (wrong := field.check(item, now_ms))
+    ]
+    if (
+        not found
+        and total is not None
+        and (size := sum(len(item.encode()) for item in value)) > total
+    ):
+        return [
+            _fault(
+                field,
+                f"$.{field.name}",
+                f"its items have {size:,} bytes together, {total:,} at most",
+            )
+        ]
+    return [
+        _fault(field, f"$.{field.name}[{number}]", wrong) for number, wrong in found[:MAX_FAULTS]
+    ]
 
 
 def _fault(field: _Field, path: str, detail: str) -> Fault:

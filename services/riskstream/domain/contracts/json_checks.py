@@ -1,4 +1,6 @@
-"""What is wrong with a value of JSON, by a field's bounds: one check a kind of field, made once, in words for who sent it."""
+"""What is wrong with a value of JSON, by a field's bounds: one check a kind of field, made once, in
+words for who sent it.
+"""
 
 import json
 import math
@@ -10,7 +12,9 @@ from riskstream.domain.contracts.bounds import Bounds
 from riskstream.domain.contracts.json_text import Written
 
 MAX_AHEAD_MS = 300_000
-"""Most that an event time may be ahead of the clock; the scorer's reject rules measure it from the append time."""
+"""Most that an event time may be ahead of the clock; the scorer's reject rules measure it from the
+append time.
+"""
 _RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _SHOWN = 48
 
@@ -19,7 +23,9 @@ Check = Callable[[Any, int], str]
 
 
 def check_of(bounds: Bounds, is_time: bool) -> Check:
-    """The check of a field, of each item where it is an array. TypeError where JSON cannot carry it plainly."""
+    """The check of a field, of each item where it is an array. TypeError where JSON cannot carry it
+    plainly.
+    """
     if is_time:
         return _time(bounds)
     if bounds.symbols:
@@ -29,7 +35,9 @@ def check_of(bounds: Bounds, is_time: bool) -> Check:
     if bounds.kind in ("float", "double"):
         return _number
     if bounds.kind == "boolean":
-        return lambda value, _: "" if isinstance(value, bool) else f"it is {kind_of(value)}; give true or false"
+        return lambda value, _: (
+            "" if isinstance(value, bool) else (f"it is {kind_of(value)}; give true or false")
+        )
     if bounds.kind == "string":
         return _text(bounds)
     raise TypeError(f"no door takes {bounds.name}: it is of type {bounds.kind}")
@@ -116,14 +124,23 @@ def _number(value: Any, _: int) -> str:
         return ""
     if not isinstance(value, Written):
         return f"it is {kind_of(value)}; give a number"
-    return "" if math.isfinite(float(value.text)) else f"it is {_shown(value)}, which no number of the schema holds"
+    return (
+        ""
+        if math.isfinite(float(value.text))
+        else (f"it is {_shown(value)}, which no number of the schema holds")
+    )
 
 
 def allowed_of(bounds: Bounds, is_time: bool) -> str:
     """What would be right, in words."""
     if bounds.symbols:
         return f"one of {', '.join(_choices(bounds))}"
-    words = {"string": "a text in UTF-8", "boolean": "true or false", "float": "a number", "double": "a number"}
+    words = {
+        "string": "a text in UTF-8",
+        "boolean": "true or false",
+        "float": "a number",
+        "double": ("a number"),
+    }
     word = "milliseconds since 1970 UTC" if is_time else words.get(bounds.kind, "a whole number")
     if bounds.is_array:
         word = f"a list, each {word}"
@@ -151,7 +168,11 @@ def _shown(value: Any) -> str:
         cut = value[:_SHOWN] + ("…" if len(value) > _SHOWN else "")
         return clean(json.dumps(cut, ensure_ascii=False))
     if isinstance(value, Written):
-        return value.text if len(value.text) <= _SHOWN else f"{value.text[:_SHOWN]}… ({len(value.text):,} characters)"
+        return (
+            value.text
+            if len(value.text) <= _SHOWN
+            else (f"{value.text[:_SHOWN]}… ({len(value.text):,} characters)")
+        )
     return str(value) if type(value) is int else kind_of(value)
 
 

@@ -1,4 +1,6 @@
-"""Bytes to JSON values, keeping what Python's own reading loses: repeated keys, and numbers as they were written."""
+"""Bytes to JSON values, keeping what Python's own reading loses: repeated keys, and numbers as they
+were written.
+"""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A number that is no whole number of up to 20 characters, as it was written: 1.5, 1e400, NaN, thousands of digits."""
+    """A number that is no whole number of up to 20 characters, as it was written: 1.5, 1e400, NaN,
+    thousands of digits.
+    """
 
     text: str
 
@@ -29,7 +33,9 @@ class Written:
 
 
 class Repeated(dict[str, Any]):
-    """An object in which `twice`, at least one key, stands more than once; it holds the last value of each."""
+    """An object in which `twice`, at least one key, stands more than once; it holds the last value
+    of each.
+    """
 
     twice: tuple[str, ...] = ()
 
@@ -40,23 +46,32 @@ def read_object(body: bytes, what: str) -> dict[str, Any]:
     Its numbers are `int` or `Written`, an object with a key that stands twice is `Repeated`.
     """
     if not body.strip():
-        raise Unreadable(code="empty-body", detail=f"the body is empty; send one {what} as a JSON object")
+        raise Unreadable(
+            code="empty-body", detail=f"the body is empty; send one {what} as a JSON object"
+        )
     try:
         text = body.decode()
         if text[0] == "\ufeff":
             raise Unreadable(
-                code="malformed-json", detail="the body begins with a byte order mark; send UTF-8 without one"
+                code="malformed-json",
+                detail="the body begins with a byte order mark; send UTF-8 without one",
             )
         data = _DECODER.decode(text)
     except UnicodeDecodeError as error:
-        raise Unreadable(code="malformed-json", detail=f"the body is not UTF-8 at byte {error.start}") from None
+        raise Unreadable(
+            code="malformed-json", detail=f"the body is not UTF-8 at byte {error.start}"
+        ) from None
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise Unreadable(code="malformed-json", detail=where) from None
     except RecursionError:
-        raise Unreadable(code="malformed-json", detail=f"the body is nested too deeply; a {what} is flat") from None
+        raise Unreadable(
+            code="malformed-json", detail=f"the body is nested too deeply; a {what} is flat"
+        ) from None
     if not isinstance(data, dict):
-        raise Unreadable(code="not-an-object", detail=f"the body is not a JSON object; send one {what}")
+        raise Unreadable(
+            code="not-an-object", detail=f"the body is not a JSON object; send one {what}"
+        )
     return data
 
 
@@ -74,4 +89,6 @@ def _whole(text: str) -> int | Written:
     return int(text) if len(text) <= _LONGEST_WHOLE else Written(text)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole, parse_float=Written, parse_constant=Written)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_whole, parse_float=Written, parse_constant=Written
+)

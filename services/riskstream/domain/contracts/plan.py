@@ -1,8 +1,9 @@
 """Plans of the columnar codec: a flat Avro record as rows of small integers that a kernel walks.
 
-A plan row is (kind, null_branch, bank_row, aux, null_row). Banks: integers, 4-byte floats, 8-byte floats, spans
-(texts and arrays, as offset and length in the joined bytes). `bank_row` -1 means: read past it. What a writer's schema
-has that rows cannot say (promotions to a float, nested types that are not read any more) is read record by record.
+A plan row is (kind, null_branch, bank_row, aux, null_row). Banks: integers, 4-byte floats, 8-byte
+floats, spans (texts and arrays, as offset and length in the joined bytes). `bank_row` -1 means:
+read past it. What a writer's schema has that rows cannot say (promotions to a float, nested types
+that are not read any more) is read record by record.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,27 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.resolution import Incompatible, problems, source_fields
 
 BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS, BYTES = range(10)
-_KINDS = {"boolean": BOOL, "int": INT, "long": INT, "float": FLOAT, "double": DOUBLE, "string": TEXT, "bytes": BYTES}
-_BANKS = {BOOL: 0, INT: 0, ENUM: 0, FLOAT: 1, DOUBLE: 2, TEXT: 3, FLOATS: 3, TEXTS: 3, LONGS: 3, BYTES: 3}
+_KINDS = {
+    "boolean": BOOL,
+    "int": INT,
+    "long": INT,
+    "float": FLOAT,
+    "double": DOUBLE,
+    "string": TEXT,
+    "bytes": BYTES,
+}
+_BANKS = {
+    BOOL: 0,
+    INT: 0,
+    ENUM: 0,
+    FLOAT: 1,
+    DOUBLE: 2,
+    TEXT: 3,
+    FLOATS: 3,
+    TEXTS: 3,
+    LONGS: 3,
+    BYTES: 3,
+}
 _ITEMS = {"float": FLOATS, "string": TEXTS, "long": LONGS, "int": LONGS}
 _SAME_BYTES = {(BYTES, TEXT)}
 """(writer, reader) whose values stand in the bytes alike, and are judged alike."""
@@ -36,7 +56,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The reader's columns: its fields, and rows of each bank (integers, floats, doubles, spans, nulls)."""
+    """The reader's columns: its fields, and rows of each bank (integers, floats, doubles, spans,
+    nulls).
+    """
 
     fields: tuple[Field, ...]
     bank_rows: tuple[int, int, int, int, int]
@@ -48,9 +70,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How one writer's schema fills a layout. `ops` int32[fields, 5]; `symbol_map` int32: writer's symbol to reader's.
+    """How one writer's schema fills a layout. `ops` int32[fields, 5]; `symbol_map` int32: writer's
+    symbol to reader's.
 
-    `missing` are the layout's fields that the writer lacks. `is_by_record`: the kernel cannot read it; fastavro does.
+    `missing` are the layout's fields that the writer lacks. `is_by_record`: the kernel cannot read
+    it; fastavro does.
     """
 
     ops: NDArray[np.int32]
@@ -61,11 +85,13 @@ class Plan:
 
 _BY_RECORD = Plan(
     ops=np.zeros((0, 5), np.int32), symbol_map=np.zeros(1, np.int32), missing=(), is_by_record=True
-)  # fmt: skip
+)
 
 
 def layout_of(schema: dict[str, Any]) -> Layout:
-    """Layout of a record schema; TypeError where a field is not flat (the per-record codec reads those)."""
+    """Layout of a record schema; TypeError where a field is not flat (the per-record codec reads
+    those).
+    """
     used = [0, 0, 0, 0, 0]
     fields = []
     for field in schema["fields"]:
@@ -127,7 +153,9 @@ def plan_of(writer: dict[str, Any], reader: dict[str, Any], layout: Layout) -> P
 
 
 def _reader_symbol(symbol: str, target: Field | None, defaults: dict[str, str | None]) -> int:
-    """The reader's index of a writer's symbol; of one it does not know, that of the enum's default."""
+    """The reader's index of a writer's symbol; of one it does not know, that of the enum's
+    default.
+    """
     if target is None:
         return 0
     if symbol not in target.symbols:
@@ -139,7 +167,11 @@ def _reader_symbol(symbol: str, target: Field | None, defaults: dict[str, str | 
 
 def _enum_default(schema: Any) -> str | None:
     branches = schema if isinstance(schema, list) else [schema]
-    found = [each.get("default") for each in branches if isinstance(each, dict) and each["type"] == "enum"]
+    found = [
+        each.get("default")
+        for each in branches
+        if isinstance(each, dict) and each["type"] == "enum"
+    ]
     return found[0] if found else None
 
 
@@ -161,4 +193,6 @@ def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
         base = schema["type"] if isinstance(schema, dict) else schema
         if isinstance(base, str) and base in _KINDS:
             return _KINDS[base], null_branch, symbols
-    raise TypeError(f"field {name}: the columnar codec takes flat fields and arrays of float, long or string")
+    raise TypeError(
+        f"field {name}: the columnar codec takes flat fields and arrays of float, long or string"
+    )

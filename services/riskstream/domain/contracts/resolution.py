@@ -1,6 +1,8 @@
-"""Avro's schema resolution: whether a reader's schema can read all that a writer's may write, and which field is which.
+"""Avro's schema resolution: whether a reader's schema can read all that a writer's may write, and
+which field is which.
 
-The plans of the columnar codec, the per-record codec, `contracts check` and the registry client all ask here. Pure.
+The plans of the columnar codec, the per-record codec, `contracts check` and the registry client all
+ask here. Pure.
 """
 
 from copy import deepcopy
@@ -8,9 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 _PROMOTED = {
-    ("int", "long"), ("int", "float"), ("int", "double"), ("long", "float"), ("long", "double"), ("float", "double"),
-    ("string", "bytes"), ("bytes", "string"),
-}  # fmt: skip
+    ("int", "long"),
+    ("int", "float"),
+    ("int", "double"),
+    ("long", "float"),
+    ("long", "double"),
+    ("float", "double"),
+    ("string", "bytes"),
+    ("bytes", "string"),
+}
 """(writer, reader) of Avro's promotions."""
 
 PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
@@ -38,7 +46,9 @@ class Incompatible(Exception):
 
 
 def problems(reader: Any, writer: Any) -> list[Problem]:
-    """Why records of `writer` cannot all be read as `reader`; empty where they can. ValueError where one is no schema."""
+    """Why records of `writer` cannot all be read as `reader`; empty where they can. ValueError
+    where one is no schema.
+    """
     try:
         return _Resolver(Names(reader), Names(writer)).compare(reader, writer, "")
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -46,33 +56,48 @@ def problems(reader: Any, writer: Any) -> list[Problem]:
 
 
 def source_fields(reader: dict[str, Any], writer: dict[str, Any]) -> dict[str, str]:
-    """By name of a reader's field the name of the writer's that fills it: its own, else the first of its aliases."""
+    """By name of a reader's field the name of the writer's that fills it: its own, else the first
+    of its aliases.
+    """
     written = {field["name"] for field in writer["fields"]}
     out: dict[str, str] = {}
     for field in reader["fields"]:
-        found = next((name for name in (field["name"], *field.get("aliases", ())) if name in written), None)
+        found = next(
+            (name for name in (field["name"], *field.get("aliases", ())) if name in written), None
+        )
         if found is not None:
             out[field["name"]] = found
     return out
 
 
 def aligned(reader: dict[str, Any], writer: dict[str, Any]) -> dict[str, Any]:
-    """The writer's record, byte for byte the same, under the reader's name and with the reader's names of its fields."""
+    """The writer's record, byte for byte the same, under the reader's name and with the reader's
+    names of its fields.
+    """
     names = {source: name for name, source in source_fields(reader, writer).items()}
     fields = []
     writer = deepcopy(writer)
     for at, field in enumerate(writer["fields"]):
         fields.append({**field, "name": names.get(field["name"], f"not_read_{at}_{field['name']}")})
-    out = {key: value for key, value in writer.items() if key not in ("namespace", "name", "aliases")}
+    out = {
+        key: value for key, value in writer.items() if key not in ("namespace", "name", "aliases")
+    }
     out |= {key: reader[key] for key in ("namespace", "name") if key in reader}
     if _full_name(out, None) != _full_name(writer, None):  # it may speak of itself
-        _rename(fields, _full_name(writer, None), writer["name"].rsplit(".", 1)[-1], _full_name(out, None))
+        _rename(
+            fields,
+            _full_name(writer, None),
+            writer["name"].rsplit(".", 1)[-1],
+            _full_name(out, None),
+        )
     return {**out, "fields": fields}
 
 
 def _rename(schema: Any, full: str, short: str, to: str) -> None:
     """References to a record, by its old name, in place."""
-    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    inside = (
+        schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    )
     for part in inside:
         if isinstance(part, dict | list):
             _rename(part, full, short, to)
@@ -81,7 +106,9 @@ def _rename(schema: Any, full: str, short: str, to: str) -> None:
             if schema.get(key) in (full, short):
                 schema[key] = to
     elif isinstance(schema, list):
-        schema[:] = [to if isinstance(part, str) and part in (full, short) else part for part in schema]
+        schema[:] = [
+            to if isinstance(part, str) and part in (full, short) else part for part in schema
+        ]
 
 
 def is_zero_sized(schema: Any, names: "Names", seen: tuple[int, ...] = ()) -> bool:
@@ -91,12 +118,16 @@ def is_zero_sized(schema: Any, names: "Names", seen: tuple[int, ...] = ()) -> bo
         return False
     kind = kind_of(schema)
     if kind == "record":
-        return all(is_zero_sized(field["type"], names, (*seen, id(schema))) for field in schema["fields"])
+        return all(
+            is_zero_sized(field["type"], names, (*seen, id(schema))) for field in schema["fields"]
+        )
     return kind == "null" or (kind == "fixed" and schema["size"] == 0)
 
 
 def kind_of(schema: Any) -> str:
-    """The Avro type's word: of a plain text, of {"type": ...} once or twice wrapped, `union` of a list."""
+    """The Avro type's word: of a plain text, of {"type": ...} once or twice wrapped, `union` of a
+    list.
+    """
     while isinstance(schema, dict):
         schema = schema["type"]
     return "union" if isinstance(schema, list) else str(schema)
@@ -157,12 +188,22 @@ class _Resolver:
             tried = [self.compare(branch, writer, path) for branch in reader]
             if [] in tried:
                 return []
-            same = [found for branch, found in zip(reader, tried, strict=True) if self._is_like(branch, writer)]
-            why = same[0] if same else [_problem(path, f"no branch of the union reads {kind_of(writer)}")]
+            same = [
+                found
+                for branch, found in zip(reader, tried, strict=True)
+                if self._is_like(branch, writer)
+            ]
+            why = (
+                same[0]
+                if same
+                else [_problem(path, f"no branch of the union reads {kind_of(writer)}")]
+            )
             return list(why)
         mine, theirs = kind_of(reader), kind_of(writer)
         if mine != theirs and (theirs, mine) not in _PROMOTED:
-            return [_problem(path, f"reader type: {mine} not compatible with writer type: {theirs}")]
+            return [
+                _problem(path, f"reader type: {mine} not compatible with writer type: {theirs}")
+            ]
         out = _logical(reader, writer, path)
         if mine in ("record", "enum", "fixed"):
             out += _names(reader, writer, path)
@@ -171,12 +212,16 @@ class _Resolver:
         if mine == "enum":
             return out + _enums(reader, writer, path)
         if mine == "fixed" and reader["size"] != writer["size"]:
-            out.append(_problem(path, f"fixed of {writer['size']} bytes, {reader['size']} are read"))
+            out.append(
+                _problem(path, f"fixed of {writer['size']} bytes, {reader['size']} are read")
+            )
         for key, kind in (("items", "array"), ("values", "map")):
             if mine == kind:
                 out += self.compare(reader[key], writer[key], f"{path}/{key}")
         if mine == "array" and is_zero_sized(writer["items"], self._writer):
-            out.append(_problem(path, "items of an array take no bytes: its length could be anything"))
+            out.append(
+                _problem(path, "items of an array take no bytes: its length could be anything")
+            )
         return out
 
     def _written_union(self, reader: Any, writer: list[Any], path: str) -> list[Problem]:
@@ -184,7 +229,12 @@ class _Resolver:
         for branch in writer:
             found = self.compare(reader, branch, path)
             if found:
-                out.append(_problem(path, f"the union's branch {kind_of(branch)} cannot be read: {found[0].problem}"))
+                out.append(
+                    _problem(
+                        path,
+                        f"the union's branch {kind_of(branch)} cannot be read: {found[0].problem}",
+                    )
+                )
         return out
 
     def _is_like(self, branch: Any, writer: Any) -> bool:
@@ -223,7 +273,8 @@ class _Resolver:
         if kind == "map":
             return self._claims_any_length(schema["values"], seen)
         return kind == "array" and (
-            is_zero_sized(schema["items"], self._writer) or self._claims_any_length(schema["items"], seen)
+            is_zero_sized(schema["items"], self._writer)
+            or self._claims_any_length(schema["items"], seen)
         )
 
 
@@ -233,7 +284,9 @@ def _problem(path: str, problem: str) -> Problem:
 
 def _logical(reader: Any, writer: Any, path: str) -> list[Problem]:
     """An instant in other units, or a decimal of another scale, reads and means something else."""
-    mine, theirs = ({key: _of(each, key) for key in ("logicalType", "scale")} for each in (reader, writer))
+    mine, theirs = (
+        {key: _of(each, key) for key in ("logicalType", "scale")} for each in (reader, writer)
+    )
     if mine == theirs:
         return []
     return [_problem(path, f"logical type {theirs['logicalType']} became {mine['logicalType']}")]
@@ -246,7 +299,12 @@ def _of(schema: Any, key: str) -> Any:
 def _names(reader: dict[str, Any], writer: dict[str, Any], path: str) -> list[Problem]:
     mine, theirs = (each["name"].rsplit(".", 1)[-1] for each in (reader, writer))
     aliases = reader.get("aliases", ())
-    if mine == theirs or writer["name"] in aliases or _full_name(writer, None) in aliases or theirs in aliases:
+    if (
+        mine == theirs
+        or writer["name"] in aliases
+        or _full_name(writer, None) in aliases
+        or theirs in aliases
+    ):
         return []
     return [_problem(path, f"{reader['type']} {theirs} is not {mine}")]
 
@@ -255,4 +313,6 @@ def _enums(reader: dict[str, Any], writer: dict[str, Any], path: str) -> list[Pr
     missing = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
     if not missing or reader.get("default") in reader["symbols"]:
         return []
-    return [_problem(path, f"symbols {', '.join(missing)} are not known, and the enum has no default")]
+    return [
+        _problem(path, f"symbols {', '.join(missing)} are not known, and the enum has no default")
+    ]

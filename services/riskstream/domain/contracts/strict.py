@@ -1,4 +1,6 @@
-"""Walks the bytes of an Avro value by its schema and never past the end: what fastavro takes too lightly is refused here."""
+"""Walks the bytes of an Avro value by its schema and never past the end: what fastavro takes too
+lightly is refused here.
+"""
 
 from typing import Any
 
@@ -9,7 +11,9 @@ _MAX_DEPTH = 64
 
 
 def end_of(schema: Any, names: Names, raw: bytes, position: int, depth: int = 0) -> int:
-    """Position behind the value at `position`. ValueError where the bytes end early or say what Avro does not allow."""
+    """Position behind the value at `position`. ValueError where the bytes end early or say what
+    Avro does not allow.
+    """
     if depth > _MAX_DEPTH:
         raise ValueError(f"records within records, more than {_MAX_DEPTH} deep")
     schema = names.resolved(schema)

@@ -1,6 +1,8 @@
-"""Schemas of writers that this process does not bundle: who is asked for them, and what is said meanwhile.
+"""Schemas of writers that this process does not bundle: who is asked for them, and what is said
+meanwhile.
 
-A process has one source of them (`use`), as it has one Kafka. Without one only bundled ids are known.
+A process has one source of them (`use`), as it has one Kafka. Without one only bundled ids are
+known.
 """
 
 import time
@@ -24,14 +26,17 @@ class Unknown:
 
 
 class Writers(Protocol):
-    """Answers at once, from memory: a schema, that nobody knows it, or None while it is being asked for."""
+    """Answers at once, from memory: a schema, that nobody knows it, or None while it is being asked
+    for.
+    """
 
     def find(self, schema_id: int) -> Schema | Unknown | None: ...
 
 
 @dataclass(eq=False, kw_only=True)
 class SchemaWait(Retryable):
-    """Records `rows` of what was given cannot be decoded before their schemas are known; nothing was applied.
+    """Records `rows` of what was given cannot be decoded before their schemas are known; nothing
+    was applied.
 
     `is_over` tells when to try again.
     """
@@ -55,7 +60,9 @@ _process = _Process()
 
 
 def use(writers: Writers | None, wire_ids: dict[str, int] | None = None) -> None:
-    """Ask `writers` from now on (None: nobody); write records of these contracts under these ids, the others under ours."""
+    """Ask `writers` from now on (None: nobody); write records of these contracts under these ids,
+    the others under ours.
+    """
     _process.writers = writers or _Bundled()
     _process.wire_ids = wire_ids or {}
 
@@ -71,7 +78,9 @@ def is_known(frame: bytes | None) -> bool:
 
 
 def find_other(schema_id: int) -> Schema | Unknown | None:
-    """As `find`, of an id that is none of a contract's own: one that is bundled is another contract's, and nobody is asked."""
+    """As `find`, of an id that is none of a contract's own: one that is bundled is another
+    contract's, and nobody is asked.
+    """
     bundled = contract_by_id().get(schema_id)
     return find(schema_id) if bundled is None else Unknown(detail=f"it is a {bundled.name}")
 
@@ -93,9 +102,11 @@ def wait_for(schema_ids: Sequence[int], rows: Sequence[int], what: str) -> Schem
 
 
 def when_known(call: Callable[[], Found], deadline_s: float = 30.0) -> Found:
-    """What `call` gives, called again while schemas are being asked for; its SchemaWait after the deadline.
+    """What `call` gives, called again while schemas are being asked for; its SchemaWait after the
+    deadline.
 
-    For commands, which have nothing else to do meanwhile. A lane holds the record and goes on with others.
+    For commands, which have nothing else to do meanwhile. A lane holds the record and goes on with
+    others.
     """
     end = time.monotonic() + deadline_s
     while True:
@@ -111,10 +122,14 @@ def when_known(call: Callable[[], Found], deadline_s: float = 30.0) -> Found:
 def refusal(contract: Contract, schema_id: int, error: Incompatible | ValueError) -> Rejected:
     """Why a schema's records are not taken as the contract's."""
     return Rejected(
-        reason="incompatible_schema", detail=f"schema id {schema_id} cannot be read as {contract.name}: {error}"
+        reason="incompatible_schema",
+        detail=f"schema id {schema_id} cannot be read as {contract.name}: {error}",
     )
 
 
 def unknown(contract: Contract, schema_id: int, answer: Unknown) -> Rejected:
     """Why an id is none of the contract's."""
-    return Rejected(reason="unknown_schema", detail=f"schema id {schema_id} is not a {contract.name}: {answer.detail}")
+    return Rejected(
+        reason="unknown_schema",
+        detail=f"schema id {schema_id} is not a {contract.name}: {answer.detail}",
+    )

@@ -1,8 +1,10 @@
-"""The hash of what a caller said in a transaction: equal for an honest retry, another for another body.
+"""The hash of what a caller said in a transaction: equal for an honest retry, another for another
+body.
 
-Every field of the contract counts but the ids, by which a repeat is found. What is null counts nothing, so that a field that
-the contract gains does not change it. Where exchange rates were applied (`rates_version`), base amount and currency are made
-from the amount and may differ when it is sent again: they do not count then.
+Every field of the contract counts but the ids, by which a repeat is found. What is null counts
+nothing, so that a field that the contract gains does not change it. Where exchange rates were
+applied (`rates_version`), base amount and currency are made from the amount and may differ when it
+is sent again: they do not count then.
 """
 
 import numpy as np
@@ -34,9 +36,15 @@ def _eight(data, start):  # type: ignore[no-untyped-def]
     """Eight bytes as one number, little endian: one load, as the index has no sign."""
     at = np.uintp(start)
     low = np.uint64(data[at]) | np.uint64(data[at + np.uintp(1)]) << np.uint64(8)
-    low |= np.uint64(data[at + np.uintp(2)]) << np.uint64(16) | np.uint64(data[at + np.uintp(3)]) << np.uint64(24)
-    high = np.uint64(data[at + np.uintp(4)]) << np.uint64(32) | np.uint64(data[at + np.uintp(5)]) << np.uint64(40)
-    high |= np.uint64(data[at + np.uintp(6)]) << np.uint64(48) | np.uint64(data[at + np.uintp(7)]) << np.uint64(56)
+    low |= np.uint64(data[at + np.uintp(2)]) << np.uint64(16) | np.uint64(
+        data[at + np.uintp(3)]
+    ) << np.uint64(24)
+    high = np.uint64(data[at + np.uintp(4)]) << np.uint64(32) | np.uint64(
+        data[at + np.uintp(5)]
+    ) << np.uint64(40)
+    high |= np.uint64(data[at + np.uintp(6)]) << np.uint64(48) | np.uint64(
+        data[at + np.uintp(7)]
+    ) << np.uint64(56)
     return low | high
 
 
@@ -58,16 +66,17 @@ def _text(data, start, length, salt):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"void(uint8[::1], {_U8}, int64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], int64[:, ::1], int64[:, ::1],"
+    f"void(uint8[::1], {_U8}, int64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], "
+    "int64[:, ::1], int64[:, ::1],"
     "uint64[::1], uint64[::1], int64, int64[::1])"
 )
 def body_kernel(  # type: ignore[no-untyped-def]
     wanted, data, starts, lengths, ints, nulls, texts, numbers, text_salts, number_salts, rates, out
-):  # fmt: skip
+):
     """The hash of each wanted record, never 0; 0 of the others.
 
-    `texts` and `numbers` are rows of (bank row, null row or -1, 1 where it counts only without rates); `rates` is the bank row
-    of the rates' version.
+    `texts` and `numbers` are rows of (bank row, null row or -1, 1 where it counts only without
+    rates); `rates` is the bank row of the rates' version.
     """
     for i in range(min(len(wanted), len(out))):
         out[i] = 0
@@ -104,14 +113,26 @@ class Bodies:
         """A hash of each wanted record, 0 of the others."""
         out = np.empty(len(columns), np.int64)
         body_kernel(
-            wanted.view(np.uint8), columns.data, columns.starts, columns.lengths, columns.ints, columns.nulls,
-            self._texts, self._numbers, self._text_salts, self._number_salts, self._rates, out,
-        )  # fmt: skip
+            wanted.view(np.uint8),
+            columns.data,
+            columns.starts,
+            columns.lengths,
+            columns.ints,
+            columns.nulls,
+            self._texts,
+            self._numbers,
+            self._text_salts,
+            self._number_salts,
+            self._rates,
+            out,
+        )
         return out
 
 
 def _rows(fields: list[p.Field]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Rows for `body_kernel`, and a salt of each by its name: a field keeps it where others come before it."""
+    """Rows for `body_kernel`, and a salt of each by its name: a field keeps it where others come
+    before it.
+    """
     rows = [(each.bank_row, each.null_row, int(each.name in _BY_RATES)) for each in fields]
     salts = [_salt(each.name) for each in fields]
     return np.array(rows, np.int64).reshape(-1, 3), np.array(salts, np.uint64)

@@ -1,4 +1,6 @@
-"""Risk state of one customer: tiles of an hour and of a day of event time, the newest 48 and 35 that are not empty."""
+"""Risk state of one customer: tiles of an hour and of a day of event time, the newest 48 and 35
+that are not empty.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,22 +11,37 @@ from riskstream.runtime.errors import Rejected
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
 FIELDS = (
-    "transactions", "amount_minor", "alerts", "blocked", "alert_amount_minor", "loss_minor", "refunds", "refund_amount_minor",
-    "corrected", "corrected_amount_minor",
-)  # fmt: skip
+    "transactions",
+    "amount_minor",
+    "alerts",
+    "blocked",
+    "alert_amount_minor",
+    "loss_minor",
+    "refunds",
+    "refund_amount_minor",
+    "corrected",
+    "corrected_amount_minor",
+)
 
 
 def check_place(state: dict[str, Any], key: bytes | None, partition: int) -> None:
-    """Rejected where a record of customer-risk.v1 stands under another key or in another partition than its own."""
+    """Rejected where a record of customer-risk.v1 stands under another key or in another partition
+    than its own.
+    """
     if state["customer_id"].encode() != key or state["src_partition"] != partition:
-        raise Rejected(reason="key_differs", detail="it is of another customer or partition than its place")
+        raise Rejected(
+            reason="key_differs", detail="it is of another customer or partition than its place"
+        )
 
 
 def check_sums(state: dict[str, Any], base_currency: str) -> None:
-    """Rejected where a state's sums are not in the base currency: scorers of before let others pass, and they were added up."""
+    """Rejected where a state's sums are not in the base currency: scorers of before let others
+    pass, and they were added up.
+    """
     if state["base_currency"] != base_currency:
         raise Rejected(
-            reason="other_base_currency", detail=f"its sums are in {state['base_currency']} or several currencies"
+            reason="other_base_currency",
+            detail=f"its sums are in {state['base_currency']} or several currencies",
         )
 
 
@@ -35,9 +52,11 @@ def whole_after(appended_at_ms: int) -> int:
 
 @dataclass(slots=True)
 class History:
-    """Tiles of one width by start, each a list of int sums in the order of FIELDS; at most `kept`, oldest go first.
+    """Tiles of one width by start, each a list of int sums in the order of FIELDS; at most `kept`,
+    oldest go first.
 
-    `lacks_before`: windows that begin before it lack something that came after their tile had left, or that they never held.
+    `lacks_before`: windows that begin before it lack something that came after their tile had left,
+    or that they never held.
     """
 
     width_ms: int
@@ -50,7 +69,9 @@ class History:
         return len(self.tiles) >= self.kept and at_ms - at_ms % self.width_ms not in self.tiles
 
     def add(self, at_ms: int, amounts: tuple[int, ...]) -> None:
-        """Add one event's sums; an event older than all kept tiles of a full history is left out."""
+        """Add one event's sums; an event older than all kept tiles of a full history is left
+        out.
+        """
         start = at_ms - at_ms % self.width_ms
         tile = self.tiles.get(start)
         if tile is None:
@@ -65,9 +86,11 @@ class History:
             tile[index] += amount
 
     def take_out(self, at_ms: int, amounts: tuple[int, ...]) -> None:
-        """Add what a correction takes out: negative sums, and positive counts of what left. It never makes a tile.
+        """Add what a correction takes out: negative sums, and positive counts of what left. It
+        never makes a tile.
 
-        A tile that is not there, or would fall below zero, does not hold what leaves: it has left, or its scores were lost.
+        A tile that is not there, or would fall below zero, does not hold what leaves: it has left,
+        or its scores were lost.
         """
         start = at_ms - at_ms % self.width_ms
         tile = self.tiles.get(start)
@@ -85,7 +108,8 @@ class History:
     def records(self) -> list[dict[str, int]]:
         """The tiles as the contract's records, oldest first."""
         return [
-            {"start_at": start, **dict(zip(FIELDS, self.tiles[start], strict=True))} for start in sorted(self.tiles)
+            {"start_at": start, **dict(zip(FIELDS, self.tiles[start], strict=True))}
+            for start in sorted(self.tiles)
         ]
 
     def load(self, records: list[dict[str, Any]]) -> None:
@@ -94,7 +118,8 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a partition's states stand: the last accepted score's source offset, the offset of scores.v1 behind it.
+    """Where a partition's states stand: the last accepted score's source offset, the offset of
+    scores.v1 behind it.
 
     -1: not known. Windows that begin before `whole_from` may lack scores.
     """
@@ -133,16 +158,28 @@ class CustomerState:
         return self.hourly.evicts(at_ms) or self.daily.evicts(at_ms)
 
     def add(self, score: dict[str, Any], appended_at: int) -> None:
-        """Fold in one accepted, good score, and take out the record that leaves with it, where one does.
+        """Fold in one accepted, good score, and take out the record that leaves with it, where one
+        does.
 
-        A refund is no spending: it has sums of its own. Alerts stay: they were raised, whatever was corrected after them.
+        A refund is no spending: it has sums of its own. Alerts stay: they were raised, whatever was
+        corrected after them.
         """
         is_alert, is_refund = score["decision"] != "APPROVE", score.get("kind") == "REFUND"
-        spent, refunded = (0, score["base_amount_minor"]) if is_refund else (score["base_amount_minor"], 0)
+        spent, refunded = (
+            (0, score["base_amount_minor"]) if is_refund else (score["base_amount_minor"], 0)
+        )
         sums = (
-            int(not is_refund), spent, int(is_alert), int(score["decision"] == "BLOCK"), spent if is_alert else 0, 0,
-            int(is_refund), refunded, 0, 0,
-        )  # fmt: skip
+            int(not is_refund),
+            spent,
+            int(is_alert),
+            int(score["decision"] == "BLOCK"),
+            spent if is_alert else 0,
+            0,
+            int(is_refund),
+            refunded,
+            0,
+            0,
+        )
         for history in (self.hourly, self.daily):
             history.add(score["occurred_at"], sums)
             if score.get("corrected_at") is not None:
@@ -152,7 +189,9 @@ class CustomerState:
         self.last_occurred_at = max(self.last_occurred_at, score["occurred_at"])
         self.base_currency = score["base_currency"]
 
-    def record(self, partition: int, standing: Standing = NOWHERE, *, ends_flush: bool = True) -> dict[str, Any]:
+    def record(
+        self, partition: int, standing: Standing = NOWHERE, *, ends_flush: bool = True
+    ) -> dict[str, Any]:
         """As a record of customer-risk.v1, written where the partition's states stand."""
         return {
             "customer_id": self.customer_id,
@@ -193,7 +232,9 @@ class CustomerState:
 
 
 def _taken_out(score: dict[str, Any]) -> tuple[int, ...]:
-    """What the record that leaves with a score is in the sums of its window, in the order of FIELDS."""
+    """What the record that leaves with a score is in the sums of its window, in the order of
+    FIELDS.
+    """
     amount = score["corrected_amount_minor"] or 0
     if score["corrected_is_refund"]:
         return (0, 0, 0, 0, 0, 0, -1, -amount, 1, amount)

@@ -8,7 +8,9 @@ APPROVE, REVIEW, BLOCK = 1, 2, 3
 
 
 def decide(scores: NDArray[np.float32], review_from: float, block_from: float) -> NDArray[np.int64]:
-    """Decision of each score: block from block_from on, review from review_from on, else approve."""
+    """Decision of each score: block from block_from on, review from review_from on, else
+    approve.
+    """
     decisions = np.full(len(scores), APPROVE, np.int64)
     decisions[scores >= np.float32(review_from)] = REVIEW
     decisions[scores >= np.float32(block_from)] = BLOCK

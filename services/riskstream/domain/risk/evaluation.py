@@ -1,4 +1,6 @@
-"""How good scores are against labels: average precision, precision and recall at an alert budget."""
+"""How good scores are against labels: average precision, precision and recall at an alert
+budget.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +9,9 @@ from numpy.typing import NDArray
 
 
 def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
-    """Sum of precision times recall gained over the distinct scores, highest first (as scikit-learn defines it)."""
+    """Sum of precision times recall gained over the distinct scores, highest first (as scikit-learn
+    defines it).
+    """
     positives = int(labels.sum())
     if positives == 0:
         return float("nan")
@@ -23,7 +27,9 @@ def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> 
 def at_budget(
     labels: NDArray[np.bool_], scores: NDArray[np.floating], budget: float
 ) -> tuple[float, float, NDArray[np.bool_]]:
-    """(precision, recall, which are alerted) when the `budget` share with the highest scores is alerted."""
+    """(precision, recall, which are alerted) when the `budget` share with the highest scores is
+    alerted.
+    """
     count = max(round(len(scores) * budget), 1)
     alerted = np.zeros(len(scores), np.bool_)
     alerted[np.argsort(-scores, kind="stable")[:count]] = True
@@ -32,7 +38,9 @@ def at_budget(
 
 
 def roc_auc(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
-    """Area under the ROC curve: the share of (fraud, genuine) pairs ranked rightly, ties half (Mann-Whitney U)."""
+    """Area under the ROC curve: the share of (fraud, genuine) pairs ranked rightly, ties half
+    (Mann-Whitney U).
+    """
     positives = int(labels.sum())
     negatives = len(labels) - positives
     if not positives or not negatives:
@@ -52,8 +60,8 @@ def card_precision(
 ) -> float:
     """Card Precision@top: Le Borgne et al., Fraud Detection Handbook (2022), chapter 4.
 
-    Each day the `top` cards with the highest score of the day are looked at; the compromised ones among them over `top`,
-    a mean over the days. A card found compromised is left out on later days.
+    Each day the `top` cards with the highest score of the day are looked at; the compromised ones
+    among them over `top`, a mean over the days. A card found compromised is left out on later days.
     """
     found: set[int] = set()
     precisions = []
@@ -84,15 +92,21 @@ class CalibrationBin:
 def calibration(
     labels: NDArray[np.bool_], scores: NDArray[np.floating], bins: int = 10
 ) -> tuple[float, list[CalibrationBin]]:
-    """(expected calibration error, bins of equal numbers of rows): Naeini et al. 2015, with equal-mass bins."""
+    """(expected calibration error, bins of equal numbers of rows): Naeini et al. 2015, with
+    equal-mass bins.
+    """
     order = np.argsort(scores, kind="stable")
     out = []
     for part in np.array_split(order, min(bins, max(len(order), 1))):
         if len(part):
             out.append(
                 CalibrationBin(
-                    rows=len(part), mean_score=float(scores[part].mean()), fraud_rate=float(labels[part].mean())
+                    rows=len(part),
+                    mean_score=float(scores[part].mean()),
+                    fraud_rate=float(labels[part].mean()),
                 )
             )
-    error = sum(each.rows * abs(each.mean_score - each.fraud_rate) for each in out) / max(len(labels), 1)
+    error = sum(each.rows * abs(each.mean_score - each.fraud_rate) for each in out) / max(
+        len(labels), 1
+    )
     return float(error), out

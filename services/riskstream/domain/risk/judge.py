@@ -1,4 +1,6 @@
-"""Verdicts of decoded transactions and labels by the reject rules, and the keys of a batch as the kernels read them."""
+"""Verdicts of decoded transactions and labels by the reject rules, and the keys of a batch as the
+kernels read them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ OUT_OF_BOUNDS = "out_of_bounds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The keys of a batch in one buffer: key i is data[ends[i-1]:ends[i]]; nulls is 1 where there is none."""
+    """The keys of a batch in one buffer: key i is data[ends[i-1]:ends[i]]; nulls is 1 where there
+    is none.
+    """
 
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
@@ -54,17 +58,37 @@ class Judge:
         self._base = np.frombuffer(base_currency.encode(), np.uint8).copy()
         bounds = bounds_of("transaction.v1")
         self._texts = np.array([layout.field(name).bank_row for name in validity.TEXTS], np.int64)
-        self._numbers = np.array([layout.field(name).bank_row for name in validity.NUMBERS], np.int64)
+        self._numbers = np.array(
+            [layout.field(name).bank_row for name in validity.NUMBERS], np.int64
+        )
         self._limits = text_limits(layout, bounds)
         self._ranges = np.array([bounds[name].range for name in validity.NUMBERS], np.int64)
 
-    def judge(self, columns: Columns, keys: Keys, appended_at: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Why each decoded record is rejected (validity.REASONS), OK where it is good or was not decoded."""
+    def judge(
+        self, columns: Columns, keys: Keys, appended_at: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Why each decoded record is rejected (validity.REASONS), OK where it is good or was not
+        decoded.
+        """
         out = np.empty(len(columns), np.uint8)
         validity.validity_kernel(
-            columns.status, columns.data, keys.data, keys.ends, keys.nulls, columns.starts, columns.lengths, self._texts,
-            self._limits, columns.ints, self._numbers, self._ranges, columns.is_null("mcc"), appended_at, self._base, out,
-        )  # fmt: skip
+            columns.status,
+            columns.data,
+            keys.data,
+            keys.ends,
+            keys.nulls,
+            columns.starts,
+            columns.lengths,
+            self._texts,
+            self._limits,
+            columns.ints,
+            self._numbers,
+            self._ranges,
+            columns.is_null("mcc"),
+            appended_at,
+            self._base,
+            out,
+        )
         return out
 
     @staticmethod
@@ -83,11 +107,20 @@ class LabelJudge:
     def rejected(self, columns: Columns) -> list[tuple[int, str]]:
         """(row, reason) of each record that is no label, in order."""
         out_of_bounds = self._bounds.broken(columns)
-        is_other = (columns.numbers("loss_minor") != 0) & ~columns.is_text("base_currency", self._base)
+        is_other = (columns.numbers("loss_minor") != 0) & ~columns.is_text(
+            "base_currency", self._base
+        )
         out = []
         for row in np.flatnonzero((columns.status != 0) | out_of_bounds | is_other).tolist():
             if columns.status[row]:
                 out.append((row, FRAME_REASONS[int(columns.status[row])]))
             else:
-                out.append((row, OUT_OF_BOUNDS if out_of_bounds[row] else validity.REASONS[validity.OTHER_BASE]))
+                out.append(
+                    (
+                        row,
+                        OUT_OF_BOUNDS
+                        if out_of_bounds[row]
+                        else validity.REASONS[validity.OTHER_BASE],
+                    )
+                )
         return out

@@ -1,4 +1,6 @@
-"""Amounts of money: whole minor units of a currency, added exactly, and as people read and write them."""
+"""Amounts of money: whole minor units of a currency, added exactly, and as people read and write
+them.
+"""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -21,7 +23,9 @@ def digits_of(currency: str) -> int:
 
 
 def exact(amounts_minor: NDArray[np.integer]) -> NDArray[Any]:
-    """The amounts in a type in which the sum of all of them, and of any part, is exact: int64, else Python's integers."""
+    """The amounts in a type in which the sum of all of them, and of any part, is exact: int64, else
+    Python's integers.
+    """
     n = len(amounts_minor)
     largest = max(int(amounts_minor.max()), -int(amounts_minor.min())) if n else 0
     return amounts_minor.astype(np.int64 if n * largest < 2**62 else object)

@@ -1,7 +1,7 @@
 """Where a key belongs: Kafka's own hash, so that a record that stands elsewhere can be flagged.
 
-MurmurHash2, 32 bits, seed 0x9747b28c, sign bit cleared, modulo the partition count: the default partitioner of Kafka's
-Java client, and librdkafka's `murmur2_random` for keys that are not null.
+MurmurHash2, 32 bits, seed 0x9747b28c, sign bit cleared, modulo the partition count: the default
+partitioner of Kafka's Java client, and librdkafka's `murmur2_random` for keys that are not null.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Reason codes: which groups of features make a score high.
 
-A group is all features with one reason code; its part is the sum of their exact contributions to the margin of the trees
-(`tree_paths.py`).
+A group is all features with one reason code; its part is the sum of their exact contributions to
+the margin of the trees (`tree_paths.py`).
 """
 
 from collections.abc import Sequence
@@ -43,16 +43,25 @@ REASON_TEXT = {
 
 
 class Reasons:
-    """Explains rows of one feature set by one model's trees. `reasons`: the code of each column, or nothing."""
+    """Explains rows of one feature set by one model's trees. `reasons`: the code of each column, or
+    nothing.
+    """
 
     def __init__(self, reasons: Sequence[str], paths: TreePaths) -> None:
         self.codes = tuple(dict.fromkeys(reason for reason in reasons if reason))
-        self._groups = np.array([[reason == code for code in self.codes] for reason in reasons], np.float64)
+        self._groups = np.array(
+            [[reason == code for code in self.codes] for reason in reasons], np.float64
+        )
         self._paths = paths
 
     def explain(self, rows: NDArray[np.float32]) -> list[list[int]]:
-        """Indices into `codes` of up to 4 groups that raise each row's score, strongest first. rows [n, columns]."""
+        """Indices into `codes` of up to 4 groups that raise each row's score, strongest first. rows
+        [n, columns].
+        """
         parts = self._paths.contributions(rows) @ self._groups
         order = np.argsort(-parts, axis=1, kind="stable")[:, :MAX_REASONS]
         raises = np.take_along_axis(parts, order, axis=1) > 1e-6
-        return [mine[:count] for mine, count in zip(order.tolist(), raises.sum(axis=1).tolist(), strict=True)]
+        return [
+            mine[:count]
+            for mine, count in zip(order.tolist(), raises.sum(axis=1).tolist(), strict=True)
+        ]

@@ -1,15 +1,17 @@
 """The kernel of exact contributions of trees (path-dependent TreeSHAP), leaf by leaf.
 
-Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees", define the Shapley
-values of a tree's expectation when the features outside a set are averaged by the training rows' covers. For a leaf of
-value v whose path tests the features P, feature j with a share w_j of the rows, and o_j = 1 where the row itself goes that way:
+Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
+trees", define the Shapley values of a tree's expectation when the features outside a set are
+averaged by the training rows' covers. For a leaf of value v whose path tests the features P,
+feature j with a share w_j of the rows, and o_j = 1 where the row itself goes that way:
 
-    phi_i = v (o_i - w_i) * sum over S in P without i of |S|! (m - |S| - 1)! / m! * prod_S o_j * prod_rest w_j
-          = v (o_i - w_i) * integral from 0 to 1 of prod_{j != i} (o_j t + w_j (1 - t)) dt
+    phi_i = v (o_i - w_i) * sum over S in P without i of |S|! (m - |S| - 1)! / m! * prod_S o_j *
+    prod_rest w_j = v (o_i - w_i) * integral from 0 to 1 of prod_{j != i} (o_j t + w_j (1 - t)) dt
 
-since |S|! (m - |S| - 1)! / m! is the integral of t^|S| (1 - t)^(m - 1 - |S|). The integrand is a polynomial of degree m - 1, so
-Gauss-Legendre with ceil(m / 2) points gives it exactly: no table of subsets, no recursion. All features that the row does not
-follow share one integral: their factor w_j (1 - t) cancels w_j.
+since |S|! (m - |S| - 1)! / m! is the integral of t^|S| (1 - t)^(m - 1 - |S|). The integrand is a
+polynomial of degree m - 1, so Gauss-Legendre with ceil(m / 2) points gives it exactly: no table of
+subsets, no recursion. All features that the row does not follow share one integral: their factor
+w_j (1 - t) cancels w_j.
 """
 
 import numpy as np
@@ -19,29 +21,34 @@ from riskstream.runtime.kernel import kernel
 LONGEST = 64
 """Most features that one path may test."""
 LANES = 8
-"""Rows that are explained side by side: written out, so that LLVM does the arithmetic in vectors (4 times faster)."""
+"""Rows that are explained side by side: written out, so that LLVM does the arithmetic in vectors (4
+times faster).
+"""
 
 
 @kernel(
-    "boolean(Array(float32, 2, 'C', readonly=True), int32[::1], float64[::1], int32[::1], float64[::1], float64[::1], uint8[::1],"
+    "boolean(Array(float32, 2, 'C', readonly=True), int32[::1], float64[::1], int32[::1], "
+    "float64[::1], float64[::1], uint8[::1],"
     "float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])"
 )
 def shap_kernel(  # type: ignore[no-untyped-def]
     rows, ends, values, features, lows, highs, takes_nan, weights, points, point_weights, out
-):  # fmt: skip
+):
     """Add to out[row, feature] the contributions of all leaves to the margin of each row.
 
-    Leaf l has the path entries ends[l-1]..ends[l]: a row follows entry e where lows[e] < x <= highs[e], or x is NaN and
-    takes_nan[e]; weights[e] is the share of training rows that do. `points[n, :n]` on (0, 1) and their weights serve paths
-    of 2n and 2n - 1 features. False where a path is longer than LONGEST or than `points` serve, or asks for a column that the
-    rows have not: then `out` is not whole.
+    Leaf l has the path entries ends[l-1]..ends[l]: a row follows entry e where lows[e] < x <=
+    highs[e], or x is NaN and takes_nan[e]; weights[e] is the share of training rows that do.
+    `points[n, :n]` on (0, 1) and their weights serve paths of 2n and 2n - 1 features. False where a
+    path is longer than LONGEST or than `points` serve, or asks for a column that the rows have not:
+    then `out` is not whole.
     """
     wide = rows.shape[1]
     if len(out) < len(rows) or out.shape[1] < wide:
         return False
     x = np.zeros((wide, LANES))
     totals = np.empty((wide, LANES))
-    b = np.empty((LONGEST, LANES))  # o - w of each entry: its factor at t is w + b t, followed or not
+    # o - w of each entry: its factor at t is w + b t, followed or not
+    b = np.empty((LONGEST, LANES))
     for first in range(0, len(rows), LANES):
         lanes = min(LANES, len(rows) - first)
         for f in range(wide):
@@ -51,7 +58,11 @@ def shap_kernel(  # type: ignore[no-untyped-def]
         begin = 0
         for leaf in range(len(ends)):
             end = ends[leaf]
-            if end > len(features) or end - begin > LONGEST or (end - begin + 1) // 2 >= len(points):
+            if (
+                end > len(features)
+                or end - begin > LONGEST
+                or (end - begin + 1) // 2 >= len(points)
+            ):
                 return False
             for e in range(begin, end):
                 f, low, high, nan = features[e], lows[e], highs[e], takes_nan[e] != 0

@@ -1,4 +1,6 @@
-"""A model folder: model.onnx, model.json, reasons.npz and, where there is a second stage, stage2.onnx."""
+"""A model folder: model.onnx, model.json, reasons.npz and, where there is a second stage,
+stage2.onnx.
+"""
 
 import hashlib
 import json
@@ -22,7 +24,9 @@ log = structlog.get_logger("model")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage2Card:
-    """What model.json says of a second stage: asked for scores from `low` on and below `high`; `is_on` where it gains."""
+    """What model.json says of a second stage: asked for scores from `low` on and below `high`;
+    `is_on` where it gains.
+    """
 
     version: str
     low: float
@@ -32,7 +36,9 @@ class Stage2Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What model.json says: version, feature set and its names, thresholds on the score, hash of the reasons' file."""
+    """What model.json says: version, feature set and its names, thresholds on the score, hash of
+    the reasons' file.
+    """
 
     version: str
     feature_set: str
@@ -45,15 +51,19 @@ class ModelCard:
 
 
 class OnnxModel:
-    """The first stage, scores of rows of a feature set: trees, always on the CPU (CUDA has no kernel for them)."""
+    """The first stage, scores of rows of a feature set: trees, always on the CPU (CUDA has no
+    kernel for them).
+    """
 
     def __init__(self, folder: Path, features: FeatureSet) -> None:
         self.card = _read_card(folder)
         if self.card.feature_set != features.label or self.card.names != features.names:
             raise Fatal(
-                what=f"the model was trained on {self.card.feature_set} ({len(self.card.names)} columns)",
+                what=f"the model was trained on {self.card.feature_set} ({len(self.card.names)} "
+                "columns)",
                 where=str(folder),
-                do=f"train one on {features.label} ({len(features.names)} columns) with `riskstream train`{_or_go_on(self.card)}",
+                do=f"train one on {features.label} ({len(features.names)} columns) with "
+                f"`riskstream train`{_or_go_on(self.card)}",
             )
         raw = _read_as(folder / "model.onnx", self.card.version)
         self.paths = _read_paths(folder, self.card.reasons, len(features.names))
@@ -65,9 +75,13 @@ class OnnxModel:
 
 
 class SecondStage:
-    """The second stage on its provider, with the CPU in reserve: a GPU that is not there or goes is flagged, not fatal."""
+    """The second stage on its provider, with the CPU in reserve: a GPU that is not there or goes is
+    flagged, not fatal.
+    """
 
-    def __init__(self, folder: Path, card: ModelCard, provider: str = "cpu", cache: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, card: ModelCard, provider: str = "cpu", cache: Path | None = None
+    ) -> None:
         stage2 = card.stage2
         path = folder / "stage2.onnx"
         if stage2 is None:
@@ -88,7 +102,9 @@ class SecondStage:
             self._give_up(provider, error)
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As OnnxModel's. From the first time that the device does not answer on by the CPU: `is_degraded` is True then."""
+        """As OnnxModel's. From the first time that the device does not answer on by the CPU:
+        `is_degraded` is True then.
+        """
         try:
             return self._session.predict(rows)
         except DeviceGone as error:
@@ -96,7 +112,11 @@ class SecondStage:
             return self._session.predict(rows)
 
     def _give_up(self, provider: str, error: DeviceGone) -> None:
-        log.error("the second stage runs on the CPU until a restart", provider=provider, why=str(error)[:500])
+        log.error(
+            "the second stage runs on the CPU until a restart",
+            provider=provider,
+            why=str(error)[:500],
+        )
         self._session, self.is_degraded = self._reserve, True
 
 
@@ -122,13 +142,17 @@ def _read_card(folder: Path) -> ModelCard:
         _check_thresholds(card)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fatal(
-            what=f"model.json cannot be read: {error!r}", where=str(folder), do="copy it again from the training run"
+            what=f"model.json cannot be read: {error!r}",
+            where=str(folder),
+            do="copy it again from the training run",
         ) from error
     return card
 
 
 def _check_thresholds(card: ModelCard) -> None:
-    """ValueError where a threshold is no number: every score is below one, so everything would be approved."""
+    """ValueError where a threshold is no number: every score is below one, so everything would be
+    approved.
+    """
     if not (card.review_from >= 0 and card.block_from >= 0):
         raise ValueError(f"review from {card.review_from}, block from {card.block_from}")
     if card.stage2 is not None and not card.stage2.low <= card.stage2.high:
@@ -138,7 +162,12 @@ def _check_thresholds(card: ModelCard) -> None:
 def _stage2_of(data: dict[str, Any] | None) -> Stage2Card | None:
     if data is None:
         return None
-    return Stage2Card(version=data["version"], low=float(data["low"]), high=float(data["high"]), is_on=bool(data["on"]))
+    return Stage2Card(
+        version=data["version"],
+        low=float(data["low"]),
+        high=float(data["high"]),
+        is_on=bool(data["on"]),
+    )
 
 
 def _read_as(path: Path, version: str) -> bytes:
@@ -161,7 +190,9 @@ def _read_paths(folder: Path, expected: str, columns: int) -> TreePaths:
         return TreePaths.read(path, columns)
     except (OSError, KeyError, ValueError) as error:
         raise Fatal(
-            what=f"reasons.npz cannot be read: {error}", where=str(folder), do="train the model again"
+            what=f"reasons.npz cannot be read: {error}",
+            where=str(folder),
+            do="train the model again",
         ) from error
 
 

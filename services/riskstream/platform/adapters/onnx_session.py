@@ -1,8 +1,9 @@
 """One ONNX model behind ONNX Runtime: on the CPU, or on a GPU by CUDA or TensorRT.
 
-On a GPU shapes are fixed: a batch is padded to the next bucket, in buffers bound once, so that nothing is planned or allocated
-in mid-run. TF32 is off, so that a GPU gives the CPU's scores. A graph of which a part would run on the CPU is refused:
-trees, for which CUDA has no kernel, always run on the CPU.
+On a GPU shapes are fixed: a batch is padded to the next bucket, in buffers bound once, so that
+nothing is planned or allocated in mid-run. TF32 is off, so that a GPU gives the CPU's scores. A
+graph of which a part would run on the CPU is refused: trees, for which CUDA has no kernel, always
+run on the CPU.
 """
 
 import json
@@ -18,7 +19,11 @@ from numpy.typing import NDArray
 
 from riskstream.runtime.errors import Fatal
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "tensorrt": "cuda"}
 BUCKETS = (1, 8, 64, 256, 1024)
 """Rows of the fixed shapes; more than the last are cut into several runs."""
@@ -26,7 +31,9 @@ _WARM = (1, 64, 1024)
 
 
 class DeviceGone(Exception):
-    """The provider is part of this ONNX Runtime, but its device could not be started or stopped answering."""
+    """The provider is part of this ONNX Runtime, but its device could not be started or stopped
+    answering.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +47,24 @@ class _Bound:
 
 
 class OnnxSession:
-    """Probabilities float32[n] of rows float32[n, columns]. One thread, no spinning: the lane owns the core it runs on.
+    """Probabilities float32[n] of rows float32[n, columns]. One thread, no spinning: the lane owns
+    the core it runs on.
 
-    `where` names the file in errors. `buckets`: fixed shapes, by default none on the CPU and BUCKETS elsewhere.
-    Fatal where the model cannot be used; DeviceGone where the device cannot.
+    `where` names the file in errors. `buckets`: fixed shapes, by default none on the CPU and
+    BUCKETS elsewhere. Fatal where the model cannot be used; DeviceGone where the device cannot.
     """
 
     def __init__(
-        self, raw: bytes, columns: int, where: Path, *, provider: str = "cpu", buckets: tuple[int, ...] | None = None,
-        cache: Path | None = None, profile: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        raw: bytes,
+        columns: int,
+        where: Path,
+        *,
+        provider: str = "cpu",
+        buckets: tuple[int, ...] | None = None,
+        cache: Path | None = None,
+        profile: Path | None = None,
+    ) -> None:
         self._where, self._columns = where, columns
         self.provider = provider
         self._session = _open(raw, where, provider, cache, profile)
@@ -72,17 +87,26 @@ class OnnxSession:
         return Path(self._session.end_profiling())
 
     def _names(self) -> tuple[str, str]:
-        """Names of the input and the output. Fatal where they are not one matrix in and probabilities out."""
+        """Names of the input and the output. Fatal where they are not one matrix in and
+        probabilities out.
+        """
         given, found = self._session.get_inputs(), self._session.get_outputs()
         if len(given) != 1 or given[0].type != "tensor(float)" or len(given[0].shape) != 2:
             shown = ", ".join(f"{each.name} {each.type}{each.shape}" for each in given)
-            raise self._wrong(f"takes {shown}", f"it must take one float matrix of {self._columns} columns")
+            raise self._wrong(
+                f"takes {shown}", f"it must take one float matrix of {self._columns} columns"
+            )
         if given[0].shape[1] != self._columns:
             raise self._wrong(f"takes {given[0].shape[1]} columns", f"it must take {self._columns}")
         if isinstance(given[0].shape[0], int):
-            raise self._wrong(f"takes {given[0].shape[0]} rows", "export it with a free number of rows")
+            raise self._wrong(
+                f"takes {given[0].shape[0]} rows", "export it with a free number of rows"
+            )
         if found[-1].type != "tensor(float)":
-            raise self._wrong(f"gives {found[-1].name} {found[-1].type}", "its last output must be float probabilities")
+            raise self._wrong(
+                f"gives {found[-1].name} {found[-1].type}",
+                "its last output must be float probabilities",
+            )
         return given[0].name, found[-1].name
 
     def _width(self) -> list[int]:
@@ -97,7 +121,9 @@ class OnnxSession:
         try:
             given = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, self._device, 0)
             binding = self._session.io_binding()
-            found = ort.OrtValue.ortvalue_from_shape_and_type([size, *width], np.float32, self._device, 0)
+            found = ort.OrtValue.ortvalue_from_shape_and_type(
+                [size, *width], np.float32, self._device, 0
+            )
             binding.bind_ortvalue_input(self._input, given)
             binding.bind_ortvalue_output(self._output, found)
         except Exception as error:  # onnxruntime raises classes of its own compiled module
@@ -117,7 +143,8 @@ class OnnxSession:
         return _second(out)[:n].copy()  # on the CPU it is the buffer itself
 
     def _warm(self) -> None:
-        """Run every shape before anything waits for it, single rows last, as the first request will mostly be one.
+        """Run every shape before anything waits for it, single rows last, as the first request will
+        mostly be one.
 
         Fatal where the model gives no number for rows of zeros or NaN.
         """
@@ -131,29 +158,45 @@ class OnnxSession:
                 except Exception as error:  # as above
                     raise self._wrong(f"cannot run: {error}", "train it again") from error
                 if scores.shape != (size,) or not np.isfinite(scores).all():
-                    raise self._wrong(f"gives {scores[:1]} for {size} rows of {fill}", "train it again")
+                    raise self._wrong(
+                        f"gives {scores[:1]} for {size} rows of {fill}", "train it again"
+                    )
 
     def _wrong(self, what: str, do: str) -> Fatal:
         return Fatal(what=f"{self._where.name} {what}", where=str(self._where.parent), do=do)
 
 
 def off_provider(profile: Path, provider: str) -> dict[str, int]:
-    """{"operator on provider": runs} of the nodes that an ONNX Runtime profile shows on another provider than this one."""
+    """{"operator on provider": runs} of the nodes that an ONNX Runtime profile shows on another
+    provider than this one.
+    """
     events = json.loads(profile.read_text())
-    ran = [each["args"] for each in events if each.get("cat") == "Node" and "provider" in each.get("args", {})]
+    ran = [
+        each["args"]
+        for each in events
+        if each.get("cat") == "Node" and "provider" in each.get("args", {})
+    ]
     if not ran:
         raise ValueError(f"{profile} holds no node's run")
     wanted = PROVIDERS[provider]
-    return dict(Counter(f"{each['op_name']} on {each['provider']}" for each in ran if each["provider"] != wanted))
+    return dict(
+        Counter(
+            f"{each['op_name']} on {each['provider']}" for each in ran if each["provider"] != wanted
+        )
+    )
 
 
-def _open(raw: bytes, where: Path, provider: str, cache: Path | None, profile: Path | None) -> ort.InferenceSession:
+def _open(
+    raw: bytes, where: Path, provider: str, cache: Path | None, profile: Path | None
+) -> ort.InferenceSession:
     name = PROVIDERS[provider]
     if name not in ort.get_available_providers():
         raise Fatal(
-            what=f"this ONNX Runtime has no {name}", where="--provider",
-            do="install the extra scorer-gpu in place of scorer, or give --provider cpu", exit_code=2,
-        )  # fmt: skip
+            what=f"this ONNX Runtime has no {name}",
+            where="--provider",
+            do="install the extra scorer-gpu in place of scorer, or give --provider cpu",
+            exit_code=2,
+        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -165,12 +208,16 @@ def _open(raw: bytes, where: Path, provider: str, cache: Path | None, profile: P
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN from their wheels, where they are there
     try:
-        session = ort.InferenceSession(raw, options, providers=[(name, _options(provider, cache))], enable_fallback=0)
+        session = ort.InferenceSession(
+            raw, options, providers=[(name, _options(provider, cache))], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime raises classes of its own compiled module
         if provider == "cpu":
             raise Fatal(
-                what=f"{where.name} cannot be loaded: {str(error).splitlines()[0]}", where=str(where.parent), do="train it again"
-            ) from error  # fmt: skip
+                what=f"{where.name} cannot be loaded: {str(error).splitlines()[0]}",
+                where=str(where.parent),
+                do="train it again",
+            ) from error
         raise DeviceGone(str(error)) from error
     if session.get_providers()[0] != name:
         raise DeviceGone(f"{name} did not start: see ONNX Runtime's own message")
@@ -181,8 +228,13 @@ def _options(provider: str, cache: Path | None) -> dict[str, str]:
     if provider == "cuda":
         return {"use_tf32": "0"}
     if provider == "tensorrt":
-        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # TensorRT has no option of its own for it
-        held = {} if cache is None else {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache)}
+        # TensorRT has no option of its own for it
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+        held = (
+            {}
+            if cache is None
+            else {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache)}
+        )
         return {"trt_fp16_enable": "0", **held}
     return {}
 

@@ -1,4 +1,6 @@
-"""What an error of Redis means: the world's, which passes or which an operator ends while we go on; or a fault of ours."""
+"""What an error of Redis means: the world's, which passes or which an operator ends while we go on;
+or a fault of ours.
+"""
 
 import re
 
@@ -24,8 +26,9 @@ WORLD: dict[str, str] = {
     "WRONGPASS": "it wants a password, or another one: look at the URL",
     "NOPERM": "its user may not do this: look at its ACL",
 }
-"""By error code what it means. A password that was changed is here as well: a scorer that runs goes on, flagged, until it is
-mended; at the start it is told from the others by whoever checks."""
+"""By error code what it means. A password that was changed is here as well: a scorer that runs goes
+on, flagged, until it is mended; at the start it is told from the others by whoever checks.
+"""
 
 _CODE = re.compile(rf"(?:^|[-\s])({'|'.join(WORLD)})\b")
 _BY_CLASS: tuple[tuple[type[redis.RedisError], str], ...] = (
@@ -53,12 +56,15 @@ def code_of(error: redis.RedisError) -> str:
 
 
 def translated(error: redis.RedisError, where: str) -> Retryable | Fatal:
-    """Retryable where the world is at fault, or nothing came back; Fatal for what no waiting mends: a broken script or key."""
+    """Retryable where the world is at fault, or nothing came back; Fatal for what no waiting mends:
+    a broken script or key.
+    """
     if code := code_of(error):
         return Retryable(what=f"Redis refuses, {WORLD[code]}: {code} {error}", where=where)
     if isinstance(error, redis.ResponseError):
         return Fatal(
-            what=f"Redis cannot do what we ask: {error}", where=where,
+            what=f"Redis cannot do what we ask: {error}",
+            where=where,
             do="check its version, and whether another program writes our keys",
-        )  # fmt: skip
+        )
     return Retryable(what=f"Redis does not answer: {error}", where=where)

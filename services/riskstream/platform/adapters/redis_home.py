@@ -1,8 +1,10 @@
-"""Which Redis holds a group's state: it and the cluster both know its id, proven before a process joins the group.
+"""Which Redis holds a group's state: it and the cluster both know its id, proven before a process
+joins the group.
 
-All processes of a group that run must share one Redis: one with another address would take partitions and find them empty. A
-Redis whose id is not the one on record is taken only while nobody of the group runs: then it was lost or moved, and what that
-means for the state is for recovery to say.
+All processes of a group that run must share one Redis: one with another address would take
+partitions and find them empty. A Redis whose id is not the one on record is taken only while nobody
+of the group runs: then it was lost or moved, and what that means for the state is for recovery to
+say.
 """
 
 import time
@@ -25,8 +27,9 @@ from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("home")
 AWAY_S, WAIT_S, SETTLED_S = 30.0, 15.0, 2.0
-"""How long an absent Redis is waited for; how long members that may be dead; and how long a claim must have stood to be replaced:
-of two that start at once with two stores, one sees the other join."""
+"""How long an absent Redis is waited for; how long members that may be dead; and how long a claim
+must have stood to be replaced: of two that start at once with two stores, one sees the other join.
+"""
 USED_S = 10
 """How long a process that works with a state is taken to do so after it said so last."""
 _LOOK_S = 0.5
@@ -44,7 +47,8 @@ class Home:
 
 
 class RedisHome:
-    """The id of a Redis for one namespace, in the key `{<namespace>.home}`; `state_keys` are those that it has state by.
+    """The id of a Redis for one namespace, in the key `{<namespace>.home}`; `state_keys` are those
+    that it has state by.
 
     Calls raise Retryable where Redis is away or takes no writes, Fatal where it refuses this user.
     """
@@ -64,7 +68,8 @@ class RedisHome:
 
     def keep(self, home: Home) -> Home:
         """Write it where there is none; what is there now."""
-        self._ask(self._client.set, self._key, f"{home.cluster} {home.store_id}", None, None, True)  # NX
+        # NX
+        self._ask(self._client.set, self._key, f"{home.cluster} {home.store_id}", None, None, True)
         return self.read() or home
 
     def replace(self, home: Home) -> None:
@@ -92,9 +97,12 @@ class RedisHome:
         except redis.RedisError as error:
             if (code := code_of(error)) in _NEVER_MENDS:
                 raise Fatal(
-                    what=f"Redis refuses this user: {code}", where=self.url,
-                    do="give user and password in --redis, and the rights of docs/runbooks/another-redis.md", exit_code=2,
-                ) from error  # fmt: skip
+                    what=f"Redis refuses this user: {code}",
+                    where=self.url,
+                    do="give user and password in --redis, and the rights of "
+                    "docs/runbooks/another-redis.md",
+                    exit_code=2,
+                ) from error
             raise translated(error, self.url) from error
 
 
@@ -111,7 +119,9 @@ class HomeProof:
         self._thread = Thread(target=self._keep, name="home", daemon=True)
 
     def prove(self, stop: Event) -> None:
-        """Return once this Redis is the group's. Fatal where the group runs with another one; Retryable where it is away."""
+        """Return once this Redis is the group's. Fatal where the group runs with another one;
+        Retryable where it is away.
+        """
         began = time.monotonic()
         is_told = False
         while True:
@@ -146,9 +156,13 @@ class HomeProof:
         found = self._home.read()
         if found is not None and found.cluster != self._cluster:
             raise Fatal(
-                what=f"this Redis holds the state of {self._home.namespace} of another Kafka cluster", where=self._home.url,
-                do="give another --redis or --group; where the cluster was made again, run `riskstream rebuild`", exit_code=2,
-            )  # fmt: skip
+                what=f"this Redis holds the state of {self._home.namespace} of another Kafka "
+                "cluster",
+                where=self._home.url,
+                do="give another --redis or --group; where the cluster was made again, run "
+                "`riskstream rebuild`",
+                exit_code=2,
+            )
         held = self._claims.of(self._subject)
         if held is not None and found is not None and found.store_id == held.holder:
             return found
@@ -162,7 +176,11 @@ class HomeProof:
         if held is None:
             held = self._claims.take(self._subject, mine.store_id)
             return mine if held.holder == mine.store_id else None
-        log.warning("another Redis than before holds the state from now on", redis=self._home.url, before=held.holder)
+        log.warning(
+            "another Redis than before holds the state from now on",
+            redis=self._home.url,
+            before=held.holder,
+        )
         self._claims.hand_over(self._subject, mine.store_id)
         return mine
 
@@ -175,9 +193,11 @@ class HomeProof:
 
     def _another(self) -> Fatal:
         return Fatal(
-            what=f"processes of group {self._group} run with another Redis", where=self._home.url,
-            do="give their --redis, or stop all of them first (docs/runbooks/another-redis.md)", exit_code=2,
-        )  # fmt: skip
+            what=f"processes of group {self._group} run with another Redis",
+            where=self._home.url,
+            do="give their --redis, or stop all of them first (docs/runbooks/another-redis.md)",
+            exit_code=2,
+        )
 
     def _keep(self) -> None:
         while True:
@@ -192,23 +212,36 @@ class HomeProof:
 
 
 def prove_unused(home: RedisHome, admin: TopicAdmin, group: str) -> None:
-    """Fatal where processes of the group work with the state that is to be made again; a killed one is forgotten meanwhile."""
+    """Fatal where processes of the group work with the state that is to be made again; a killed one
+    is forgotten meanwhile.
+    """
     end = time.monotonic() + USED_S + _KEEP_S
     while admin.groups_by_members().get(group, False) and home.is_used():
         if time.monotonic() > end:
             raise Fatal(
-                what=f"processes of group {group} run with {home.namespace}, and nothing was changed", where=home.url,
-                do="stop all of them first, or give the --group and --features that you mean", exit_code=2,
-            )  # fmt: skip
+                what=f"processes of group {group} run with {home.namespace}, and nothing was "
+                "changed",
+                where=home.url,
+                do="stop all of them first, or give the --group and --features that you mean",
+                exit_code=2,
+            )
         time.sleep(_LOOK_S)
 
 
 def prove_made(
-    mine: RedisHome, others: Sequence[RedisHome], admin: TopicAdmin, group: str, do: str, *, is_made: bool
+    mine: RedisHome,
+    others: Sequence[RedisHome],
+    admin: TopicAdmin,
+    group: str,
+    do: str,
+    *,
+    is_made: bool,
 ) -> None:
-    """Fatal where the group runs with the state of another feature set, and that of ours was never made: it would know nobody.
+    """Fatal where the group runs with the state of another feature set, and that of ours was never
+    made: it would know nobody.
 
-    `is_made`: our state has a watermark. A group of which nobody runs has lost its state rather, which is for recovery to say.
+    `is_made`: our state has a watermark. A group of which nobody runs has lost its state rather,
+    which is for recovery to say.
     """
     end = time.monotonic() + USED_S + _KEEP_S
     while not is_made and not mine.is_used() and admin.groups_by_members().get(group, False):
@@ -217,9 +250,12 @@ def prove_made(
             return
         if time.monotonic() > end:
             raise Fatal(
-                what=f"group {group} runs with {used[0]}, and {mine.namespace} has no state: each customer would be new to it",
-                where=mine.url, do=do, exit_code=2,
-            )  # fmt: skip
+                what=f"group {group} runs with {used[0]}, and {mine.namespace} has no state: "
+                "each customer would be new to it",
+                where=mine.url,
+                do=do,
+                exit_code=2,
+            )
         time.sleep(_LOOK_S)
 
 
@@ -229,14 +265,22 @@ def state_home(url: str, namespace: str, partitions: int) -> RedisHome:
 
 
 def view_home(url: str, features: FeatureSet, partitions: int) -> RedisHome:
-    """Of the profiles' vectors: there is a clock an entity and partition, as redis_profiles.py names them."""
+    """Of the profiles' vectors: there is a clock an entity and partition, as redis_profiles.py
+    names them.
+    """
     prefix = prefix_of(features)
-    clocks = [prefix + f"#{each.name}:{number}".encode() for each in features.profiles for number in range(partitions)]
+    clocks = [
+        prefix + f"#{each.name}:{number}".encode()
+        for each in features.profiles
+        for number in range(partitions)
+    ]
     return RedisHome(url, f"profile.{features.label}", clocks)
 
 
 def made_for(home: RedisHome, cluster: str) -> None:
-    """A Redis whose state is made again is this cluster's from now on; an id that it has of it stays."""
+    """A Redis whose state is made again is this cluster's from now on; an id that it has of it
+    stays.
+    """
     found = home.read()
     if found is None or found.cluster != cluster:
         home.replace(Home(cluster=cluster, store_id=uuid.uuid4().hex))

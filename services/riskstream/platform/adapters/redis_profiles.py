@@ -1,7 +1,9 @@
-"""Vectors of profiles in Redis: a view of the <entity>-risk.v1 topics. The profiler writes it, scorers read it.
+"""Vectors of profiles in Redis: a view of the <entity>-risk.v1 topics. The profiler writes it,
+scorers read it.
 
-One key a vector, `{profile.<feature set>}:<entity>:<key>`, and one a clock, `{profile.<feature set>}#<entity>:<partition>`: the
-end of the last tile closed there, in ms. The newest position wins, so that a late write of an owner before changes nothing.
+One key a vector, `{profile.<feature set>}:<entity>:<key>`, and one a clock, `{profile.<feature
+set>}#<entity>:<partition>`: the end of the last tile closed there, in ms. The newest position wins,
+so that a late write of an owner before changes nothing.
 """
 
 from collections.abc import Callable
@@ -39,12 +41,19 @@ _A_SCRIPT = 1000
 
 
 class RedisProfileView:
-    """The profiler's View. What Redis does not take waits here, the newest of each key; what it lost is told again."""
+    """The profiler's View. What Redis does not take waits here, the newest of each key; what it
+    lost is told again.
+    """
 
     def __init__(
-        self, url: str, features: FeatureSet, clocks: Callable[[int], dict[str, int]], metrics: ProfilerMetrics,
-        *, timeout_ms: int = 1000,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        features: FeatureSet,
+        clocks: Callable[[int], dict[str, int]],
+        metrics: ProfilerMetrics,
+        *,
+        timeout_ms: int = 1000,
+    ) -> None:
         self._features, self._clocks, self._metrics = features, clocks, metrics
         self._prefix = prefix_of(features)
         self._client = client_of(url, timeout_ms)
@@ -55,15 +64,21 @@ class RedisProfileView:
         self._held: dict[tuple[str, int], dict[bytes, bytes]] = {}
 
     def restore(self, partition: int, records: list[Record]) -> None:
-        """All vectors of a partition that was taken over: what its owner before had committed and not shown is shown now."""
+        """All vectors of a partition that was taken over: what its owner before had committed and
+        not shown is shown now.
+        """
         for entity in self._entities.values():
             self._held[entity.name, partition] = {}
             self._waiting[entity.name, partition] = {}
-        self._take([(each.topic, partition, each.value) for each in records if each.value is not None])
+        self._take(
+            [(each.topic, partition, each.value) for each in records if each.value is not None]
+        )
         self._write([partition])
 
     def show(self, partitions: list[int], outputs: list[Output]) -> None:
-        """What was committed. Never raises where Redis is away or refuses: it waits for the next commit."""
+        """What was committed. Never raises where Redis is away or refuses: it waits for the next
+        commit.
+        """
         self._take([(each.topic, each.partition, each.value) for each in outputs])
         self._write(partitions)
 
@@ -79,10 +94,15 @@ class RedisProfileView:
                 vector = vector_of(decoded(self._codecs[topic], value), entity)
             except Rejected:  # counted by the profiler's core, which leaves it out as well
                 continue
-            is_whole = vector.partition == partition and vector.vectors.shape[1] == len(self._features.profiles[entity])
+            is_whole = vector.partition == partition and vector.vectors.shape[1] == len(
+                self._features.profiles[entity]
+            )
             if vector.feature_set != self._features.label or not is_whole:
                 continue
-            key, packed = self._prefix + b":" + entity.name.encode() + b":" + vector.key, vector.packed()
+            key, packed = (
+                self._prefix + b":" + entity.name.encode() + b":" + vector.key,
+                vector.packed(),
+            )
             self._held[entity.name, partition][key] = packed
             self._waiting[entity.name, partition][key] = packed
 
@@ -100,7 +120,9 @@ class RedisProfileView:
         self._metrics.view_waiting.set(sum(map(len, self._waiting.values())))
 
     def _write_one(self, name: str, partition: int, clock: int) -> None:
-        """The vectors that wait, then the clock: it never says more than the vectors beside it. Twice where Redis forgot."""
+        """The vectors that wait, then the clock: it never says more than the vectors beside it.
+        Twice where Redis forgot.
+        """
         place = self._prefix + f"#{name}:{partition}".encode()
         was_there = self._send(self._waiting[name, partition], place, clock)
         self._waiting[name, partition] = {}
@@ -130,12 +152,16 @@ class RedisProfileReader:
         self._patient_reader = client_of(url, PATIENCE * timeout_ms)
 
     def read(self, keys: list[bytes]) -> list[bytes | None] | None:
-        """Of each key (`:<entity>:<key>` or `#<entity>:<partition>`) what is held; None where Redis did not answer in time."""
+        """Of each key (`:<entity>:<key>` or `#<entity>:<partition>`) what is held; None where Redis
+        did not answer in time.
+        """
         reader = self._patient_reader if len(keys) > FEW_ROWS else self._reader
         try:
             found: Any = reader.mget([self._prefix + key for key in keys])
         except redis.RedisError as error:
-            log.warning("profiles do not answer", error=str(translated(error, "the view of vectors")))
+            log.warning(
+                "profiles do not answer", error=str(translated(error, "the view of vectors"))
+            )
             return None
         return list(found)
 

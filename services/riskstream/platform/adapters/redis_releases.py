@@ -1,4 +1,6 @@
-"""A release channel's newest head in Redis, with the contents in use: a scorer that starts knows them whatever the topic says."""
+"""A release channel's newest head in Redis, with the contents in use: a scorer that starts knows
+them whatever the topic says.
+"""
 
 import redis
 
@@ -9,7 +11,8 @@ _CONTENT, _HEAD = b"content:", b"head:"
 
 
 class RedisReleases:
-    """One hash a feature set and signer, shared by all scorers. What is read from it is checked by signature like any record.
+    """One hash a feature set and signer, shared by all scorers. What is read from it is checked by
+    signature like any record.
 
     No scorer takes a head out of it unless it holds one that says all that the other did.
     """
@@ -28,7 +31,9 @@ class RedisReleases:
         return list(held.values())
 
     def keep(self, heads: dict[int, bytes], past: set[int], contents: dict[str, bytes]) -> None:
-        """Remember heads by number, but for the past ones, and contents by SHA-256, these alone: an empty one stays as it is."""
+        """Remember heads by number, but for the past ones, and contents by SHA-256, these alone: an
+        empty one stays as it is.
+        """
         kept = {_HEAD + str(number).encode(): frame for number, frame in heads.items()}
         kept |= {_CONTENT + name.encode(): frame for name, frame in contents.items()}
         try:

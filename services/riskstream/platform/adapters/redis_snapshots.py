@@ -1,8 +1,9 @@
 """Snapshots of the state in Redis: taken while owners write, restored in one step.
 
-Taking: the watermark is read first and the rows after it, so a row may be ahead of it and none is behind; a replay skips what
-a row already holds. Restoring: rows go to a key of their own in the same slot, and one script puts it in the place of the
-partition's, where that has no watermark or a lower one. So rows of two owners never mix.
+Taking: the watermark is read first and the rows after it, so a row may be ahead of it and none is
+behind; a replay skips what a row already holds. Restoring: rows go to a key of their own in the
+same slot, and one script puts it in the place of the partition's, where that has no watermark or a
+lower one. So rows of two owners never mix.
 """
 
 import time
@@ -24,14 +25,17 @@ from riskstream.runtime.errors import Retryable
 
 log = structlog.get_logger("snapshots")
 FIELDS = ("s", "e", "identity", "whole_since", "rows_to")
-"""What a mark consists of, each a field `#<name>` of the partition's hash; the last two may be missing."""
+"""What a mark consists of, each a field `#<name>` of the partition's hash; the last two may be
+missing.
+"""
 _ROWS_A_PIECE = 250
 _TIMEOUT_MS = 10_000
 _TEMPORARY_S = 900
 
 _MARK_SCRIPT = """
 local told = redis.call('HMGET', KEYS[1], unpack(ARGV))
-if tonumber(redis.call('HGET', KEYS[1], '#n') or '0') ~= redis.call('HLEN', KEYS[1]) then return {} end
+local rows = tonumber(redis.call('HGET', KEYS[1], '#n') or '0')
+if rows ~= redis.call('HLEN', KEYS[1]) then return {} end
 return told
 """
 _PIECE_SCRIPT = """
@@ -58,18 +62,25 @@ return 1
 
 
 class RedisSnapshots:
-    """Takes and restores snapshots of partitions of one store. One thread at a time; clients of its own.
+    """Takes and restores snapshots of partitions of one store. One thread at a time; clients of its
+    own.
 
-    `rest(took_s)` is called after each piece, with the seconds that it took: it may sleep, or raise to give up.
+    `rest(took_s)` is called after each piece, with the seconds that it took: it may sleep, or raise
+    to give up.
     """
 
     def __init__(
-        self, url: str, store: RedisStateStore, shelf: Shelf, metrics: SnapshotMetrics | None = None,
+        self,
+        url: str,
+        store: RedisStateStore,
+        shelf: Shelf,
+        metrics: SnapshotMetrics | None = None,
         rest: Callable[[float], None] = lambda _: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._url = url.rsplit("@", 1)[-1]
         self._store, self._shelf, self._metrics, self._rest = store, shelf, metrics, rest
-        # One connection: a server that was started again hashes otherwise, and a scan that goes on there would miss rows.
+        # One connection: a server that was started again hashes otherwise, and a scan that goes on
+        # there would miss rows.
         try:
             self._client = client_of(url, _TIMEOUT_MS, has_one_connection=True)
         except redis.RedisError as error:  # such a client connects at once
@@ -83,15 +94,23 @@ class RedisSnapshots:
     def fields(self, partition: int) -> Fields | None:
         """The mark of a partition, field by field; None where there is none."""
         try:
-            told = self._mark(keys=[self._store.key(partition)], args=[f"#{name}" for name in FIELDS])
+            told = self._mark(
+                keys=[self._store.key(partition)], args=[f"#{name}" for name in FIELDS]
+            )
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         if not told or told[0] is None:
             return None
-        return {name: value.decode() for name, value in zip(FIELDS, told, strict=True) if value is not None}
+        return {
+            name: value.decode()
+            for name, value in zip(FIELDS, told, strict=True)
+            if value is not None
+        }
 
     def take(self, partition: int, fields: Fields) -> int:
-        """Write a snapshot at the mark `fields`, which was read just now; its bytes. Retryable where the store went back."""
+        """Write a snapshot at the mark `fields`, which was read just now; its bytes. Retryable
+        where the store went back.
+        """
         rows_to = max(int(fields.get("rows_to", -1)), int(fields["s"]))
         with self._shelf.write(partition, fields) as writer:
             for rows, stored_src in self._scan(partition, int(fields["s"])):
@@ -101,13 +120,17 @@ class RedisSnapshots:
         return writer.size
 
     def restore(self, partition: int, identity: str, first: int = 0) -> Mark | None:
-        """Put the newest usable snapshot of these topics into the store where its watermark is missing or lower.
+        """Put the newest usable snapshot of these topics into the store where its watermark is
+        missing or lower.
 
-        A whole one that joins up with the source's `first` record comes before a newer one that is not whole. The mark that the
-        store has then; None where it has none, as no snapshot could be used.
+        A whole one that joins up with the source's `first` record comes before a newer one that is
+        not whole. The mark that the store has then; None where it has none, as no snapshot could be
+        used.
         """
         known = self._shelf.known(partition, identity)
-        for name in sorted(known, key=lambda each: not (each.is_whole and each.stored_src + 1 >= first)):
+        for name in sorted(
+            known, key=lambda each: not (each.is_whole and each.stored_src + 1 >= first)
+        ):
             mark = self._store.mark(partition)
             if mark is not None and mark.stored_src >= name.stored_src:
                 break
@@ -116,7 +139,9 @@ class RedisSnapshots:
             except Damaged as error:
                 if self._metrics is not None:
                     self._metrics.damaged.inc()
-                log.error("a snapshot cannot be used", partition=partition, path=name.path, why=str(error))
+                log.error(
+                    "a snapshot cannot be used", partition=partition, path=name.path, why=str(error)
+                )
                 continue
             if rows is not None:
                 if self._metrics is not None:
@@ -132,7 +157,9 @@ class RedisSnapshots:
         return self._store.mark(partition)
 
     def restore_one(self, name: SnapshotName, identity: str | None = None) -> int | None:
-        """The same with one snapshot: how many fields it has; None where the store is as far or further. Damaged as `open`."""
+        """The same with one snapshot: how many fields it has; None where the store is as far or
+        further. Damaged as `open`.
+        """
         key = self._store.key(name.partition)
         temporary = f"{key}restoring-{uuid.uuid4().hex}"
         try:
@@ -140,7 +167,10 @@ class RedisSnapshots:
                 count = sum(self._put(temporary, rows) for rows in reader.batches())
                 rows_to = int(reader.tail().get("rows_to", -1))
                 told = {**fields, "rows_to": str(rows_to)} if rows_to > name.stored_src else fields
-                count += self._put(temporary, [(f"#{each}".encode(), value.encode()) for each, value in told.items()])
+                count += self._put(
+                    temporary,
+                    [(f"#{each}".encode(), value.encode()) for each, value in told.items()],
+                )
             swapped = int(self._swap(keys=[key, temporary], args=[name.stored_src, count]))
             if swapped < 0:
                 raise Retryable(what="rows that were being restored went away", where=self._url)
@@ -165,20 +195,30 @@ class RedisSnapshots:
             except redis.RedisError as error:
                 raise translated(error, self._url) from error
             if now < least:
-                raise Retryable(what=f"the store went back from {least} to {now} while it was read", where=self._url)
+                raise Retryable(
+                    what=f"the store went back from {least} to {now} while it was read",
+                    where=self._url,
+                )
             least = now
             wanted = wanted or count
-            rows = [(name, row) for name, row in zip(flat[::2], flat[1::2], strict=True) if name[:1] == b":"]
+            rows = [
+                (name, row)
+                for name, row in zip(flat[::2], flat[1::2], strict=True)
+                if name[:1] == b":"
+            ]
             seen += len(rows)
             yield rows, now
             if cursor == b"0":
                 break
             self._rest(time.perf_counter() - started)
-        if seen < wanted - len(FIELDS) - 1:  # rows never go, and a scan tells each that was there all the time
+        # rows never go, and a scan tells each that was there all the time
+        if seen < wanted - len(FIELDS) - 1:
             raise Retryable(what=f"the store told {seen} rows of {wanted} fields", where=self._url)
 
     def _put(self, key: str, rows: Rows) -> int:
-        """Rows to the key that is being filled, which goes by itself if we are ended; how many fields were new."""
+        """Rows to the key that is being filled, which goes by itself if we are ended; how many
+        fields were new.
+        """
         added = 0
         for at in range(0, len(rows), _ROWS_A_PIECE):
             values: list[Any] = [part for pair in rows[at : at + _ROWS_A_PIECE] for part in pair]

@@ -1,8 +1,10 @@
-"""Rows and watermarks of owned keys in Redis (I5): one script writes both, refuses when the store went back.
+"""Rows and watermarks of owned keys in Redis (I5): one script writes both, refuses when the store
+went back.
 
-Each partition is one hash, `{<namespace>.<partition>}`: fields `:<customer>` are rows, `#s`, `#e`, `#identity`,
-`#whole_since` and `#rows_to` the mark, `#n` how many fields it has. So whatever is lost, a field or the whole, the watermark
-is lost with it. A hash without `#whole_since` is whole; one without `#rows_to` has no row past its watermark.
+Each partition is one hash, `{<namespace>.<partition>}`: fields `:<customer>` are rows, `#s`, `#e`,
+`#identity`, `#whole_since` and `#rows_to` the mark, `#n` how many fields it has. So whatever is
+lost, a field or the whole, the watermark is lost with it. A hash without `#whole_since` is whole;
+one without `#rows_to` has no row past its watermark.
 """
 
 from typing import Any
@@ -45,17 +47,23 @@ elseif stored[4] then redis.call('HDEL', key, '#rows_to') end
 redis.call('HSET', key, '#n', redis.call('HLEN', key))
 return src
 """
-"""A partition whose `#n` is wrong has lost fields: its rows may reach as far as what is left of its mark says."""
+"""A partition whose `#n` is wrong has lost fields: its rows may reach as far as what is left of its
+mark says.
+"""
 
 
 class RedisStateStore:
-    """The lane's StateStore on one Redis; primary reads only. Reads have a shorter deadline than checkpoints.
+    """The lane's StateStore on one Redis; primary reads only. Reads have a shorter deadline than
+    checkpoints.
 
-    A read of many rows comes from a backlog, whose payments have waited for longer than that deadline already: it may take
-    ten times as long, so that a slow moment right after a partition was taken over does not degrade a whole batch.
+    A read of many rows comes from a backlog, whose payments have waited for longer than that
+    deadline already: it may take ten times as long, so that a slow moment right after a partition
+    was taken over does not degrade a whole batch.
     """
 
-    def __init__(self, url: str, namespace: str, *, read_timeout_ms: int = 100, write_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self, url: str, namespace: str, *, read_timeout_ms: int = 100, write_timeout_ms: int = 5000
+    ) -> None:
         self._url = url.rsplit("@", 1)[-1]
         self._namespace = namespace
         self._reader = client_of(url, read_timeout_ms)
@@ -64,7 +72,9 @@ class RedisStateStore:
         self._script = self._writer.register_script(CHECKPOINT_SCRIPT)
 
     def mark(self, partition: int) -> Mark | None:
-        """The watermark of a partition, None where there is none or a field of the partition is gone."""
+        """The watermark of a partition, None where there is none or a field of the partition is
+        gone.
+        """
         key = self.key(partition)
         try:
             with self._writer.pipeline(transaction=True) as pipe:
@@ -76,28 +86,38 @@ class RedisStateStore:
         if n is None or int(n) != fields:
             return None
         return Mark(
-            stored_src=int(s), output_offset=int(e), identity=identity.decode(), whole_since=int(whole_since or 0),
+            stored_src=int(s),
+            output_offset=int(e),
+            identity=identity.decode(),
+            whole_since=int(whole_since or 0),
             rows_to=-1 if rows_to is None else int(rows_to),
-        )  # fmt: skip
+        )
 
     def read(
         self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
     ) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        """Watermark (as in `mark`) and rows of each partition, in one round trip and one transaction.
+        """Watermark (as in `mark`) and rows of each partition, in one round trip and one
+        transaction.
 
-        OTHER_STATE in place of the watermark where the rows' `whole_since` is not what `since` says of the partition.
+        OTHER_STATE in place of the watermark where the rows' `whole_since` is not what `since` says
+        of the partition.
         """
         reader = self._patient_reader if sum(map(len, keys.values())) > FEW_ROWS else self._reader
         try:
             with reader.pipeline(transaction=True) as pipe:
                 for partition, wanted in keys.items():
-                    pipe.hmget(self.key(partition), [b"#s", b"#n", b"#whole_since", *(b":" + key for key in wanted)])
+                    pipe.hmget(
+                        self.key(partition),
+                        [b"#s", b"#n", b"#whole_since", *(b":" + key for key in wanted)],
+                    )
                     pipe.hlen(self.key(partition))
                 answers = pipe.execute()
         except redis.RedisError as error:
             raise translated(error, self._url) from error
         found = {}
-        for partition, (told, n, held, *rows), fields in zip(keys, answers[::2], answers[1::2], strict=True):
+        for partition, (told, n, held, *rows), fields in zip(
+            keys, answers[::2], answers[1::2], strict=True
+        ):
             seen: int | None = int(told) if n is not None and int(n) == fields else None
             if seen is not None and since is not None and int(held or 0) != since[partition]:
                 seen = OTHER_STATE
@@ -114,7 +134,8 @@ class RedisStateStore:
     ) -> int | None:
         """Write rows and mark unless the store is there already; the watermark now.
 
-        None where the store went back, or holds another state than the one that the rows go on from.
+        None where the store went back, or holds another state than the one that the rows go on
+        from.
         """
         before = mark.whole_since if replaces is None else replaces
         values: list[Any] = [highest_stored_src, mark.stored_src, mark.output_offset, mark.identity]
@@ -148,6 +169,11 @@ def client_of(url: str, timeout_ms: int, *, has_one_connection: bool = False) ->
     """A client whose every call ends after `timeout_ms`, tried once."""
     timeout_s = timeout_ms / 1000
     return redis.Redis.from_url(
-        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry_on_timeout=False, retry=None, protocol=2,
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry_on_timeout=False,
+        retry=None,
+        protocol=2,
         single_connection_client=has_one_connection,
-    )  # fmt: skip
+    )

@@ -1,8 +1,9 @@
 """What releases.v1 says, as far as the signatures of one signer hold.
 
-Who can write the topic but has no key can delete or repeat records, and gains nothing by it: a repeated head has a number that
-was seen, a repeated content is listed by no head, a deleted record is still remembered by who read it. A head that was signed
-on top of an old one brings nothing back: of each release what was said last counts, of all heads that were ever read.
+Who can write the topic but has no key can delete or repeat records, and gains nothing by it: a
+repeated head has a number that was seen, a repeated content is listed by no head, a deleted record
+is still remembered by who read it. A head that was signed on top of an old one brings nothing back:
+of each release what was said last counts, of all heads that were ever read.
 """
 
 import hashlib
@@ -28,7 +29,9 @@ from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal, Rejected
 
 KEPT_LISTED, KEPT_SPARE = 3, 2
-"""Contents kept in memory: of the first active releases, and of the last read ones that no head lists yet."""
+"""Contents kept in memory: of the first active releases, and of the last read ones that no head
+lists yet.
+"""
 MAX_WAITING, MAX_KEY_BYTES = 16, 1024
 _MAX_TOLD = 10_000
 
@@ -36,7 +39,8 @@ OnRefused = Callable[[str, str], None]
 
 
 class Channel:
-    """What one signer says of one feature set, from records of releases.v1 in any order and any number of times.
+    """What one signer says of one feature set, from records of releases.v1 in any order and any
+    number of times.
 
     `on_refused` is told once of each record that is wrong: (its key, why).
     """
@@ -60,7 +64,9 @@ class Channel:
 
     @property
     def head_frames(self) -> dict[int, bytes]:
-        """By number the records that `head` comes from, for who remembers them elsewhere: mostly the last one says it all."""
+        """By number the records that `head` comes from, for who remembers them elsewhere: mostly
+        the last one says it all.
+        """
         return {number: frame for number, (_, frame) in self._heads.items()}
 
     def take(self, key: bytes | None, frame: bytes | None) -> None:
@@ -104,14 +110,20 @@ class Channel:
         return self._contents.get(entry.sha256)
 
     def release(self, entry: Active) -> Release | None:
-        """A listed release whose content is here, whole by its own signature too. Fatal where it is not what is listed."""
+        """A listed release whose content is here, whole by its own signature too. Fatal where it is
+        not what is listed.
+        """
         frame = self.content_frame(entry)
         if frame is None:
             return None
         raw = content_of(codec(CONTRACT).decode(frame))
         found = read_bytes(raw, self.public, f"{RELEASES}, release {entry.release_id}")
         if found.release_id != entry.release_id:
-            raise Fatal(what=f"its content is release {found.release_id}", where=RELEASES, do="activate the file again")
+            raise Fatal(
+                what=f"its content is release {found.release_id}",
+                where=RELEASES,
+                do="activate the file again",
+            )
         return found
 
     def _taken(self, key: bytes, frame: bytes, record: dict[str, Any]) -> str:
@@ -145,26 +157,41 @@ class Channel:
         known = self.head
         if known is not None and head.number <= known.number and not self._is_recalling:
             is_known = self.is_history or head.number == known.number
-            return "" if is_known else f"its number {head.number} is not above {known.number}: a copy of an old record"
+            return (
+                ""
+                if is_known
+                else (
+                    f"its number {head.number} is not above {known.number}: a copy of an old record"
+                )
+            )
         self._hold(head, frame)
         merged = self.head = head if known is None else known.merged(head)
         self._prune()
         back = [each.release_id for each in head.active if merged.is_withdrawn(each.release_id)]
-        return f"it still lists {', '.join(back)}, withdrawn since: withdraw it again" if back else ""
+        return (
+            f"it still lists {', '.join(back)}, withdrawn since: withdraw it again" if back else ""
+        )
 
     def _hold(self, head: Head, frame: bytes) -> None:
         """Keep the record for as long as no other says all that it does."""
         held = self._heads
-        if any(each.number > head.number and each.merged(head).says_as(each) for each, _ in held.values()):
+        if any(
+            each.number > head.number and each.merged(head).says_as(each)
+            for each, _ in held.values()
+        ):
             self.past_heads.add(head.number)
             return
-        for number in [number for number, (each, _) in held.items() if head.merged(each).says_as(head)]:
+        for number in [
+            number for number, (each, _) in held.items() if head.merged(each).says_as(head)
+        ]:
             del held[number]
             self.past_heads.add(number)
         held[head.number] = head, frame
         self.past_heads.discard(head.number)
 
-    def _take_content(self, key: bytes, said: dict[str, Any], record: dict[str, Any], frame: bytes) -> str:
+    def _take_content(
+        self, key: bytes, said: dict[str, Any], record: dict[str, Any], frame: bytes
+    ) -> str:
         if key != content_key(str(said.get("release_id")), self.public.fingerprint):
             return "its key is not that of its release"
         raw = content_of(record)

@@ -1,7 +1,9 @@
-"""Records of releases.v1: contents of releases and heads, each with a signed statement of all that scorers act on.
+"""Records of releases.v1: contents of releases and heads, each with a signed statement of all that
+scorers act on.
 
-A head says which releases of a feature set are active, the newest first, and which were withdrawn, under a number that
-only rises. What a record says outside of its signed statement is for people and for older versions.
+A head says which releases of a feature set are active, the newest first, and which were withdrawn,
+under a number that only rises. What a record says outside of its signed statement is for people and
+for older versions.
 """
 
 import base64
@@ -32,7 +34,9 @@ _DOMAIN = b"riskstream statement 1\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """A release that scorers may decide by since the head of number `at`: its content has this SHA-256."""
+    """A release that scorers may decide by since the head of number `at`: its content has this
+    SHA-256.
+    """
 
     release_id: str
     sha256: str
@@ -54,7 +58,8 @@ class Withdrawn:
 class Head:
     """What one signer says of the releases of one feature set, the newest first.
 
-    `number` is at least the moment it was signed, in ms since 1970 UTC, and above that of the head before.
+    `number` is at least the moment it was signed, in ms since 1970 UTC, and above that of the head
+    before.
     """
 
     feature_set: str
@@ -79,14 +84,18 @@ class Head:
         return self._with(number, (), (replace(entry, at=number),))
 
     def merged(self, other: "Head") -> "Head":
-        """Of each release what was said last, of both heads; a withdrawal where both were said at once."""
+        """Of each release what was said last, of both heads; a withdrawal where both were said at
+        once.
+        """
         return self._with(max(self.number, other.number), other.active, other.withdrawn)
 
     def says_as(self, other: "Head") -> bool:
         """True where both say the same of every release."""
         return (self.active, self.withdrawn) == (other.active, other.withdrawn)
 
-    def _with(self, number: int, active: tuple[Active, ...], withdrawn: tuple[Withdrawn, ...]) -> "Head":
+    def _with(
+        self, number: int, active: tuple[Active, ...], withdrawn: tuple[Withdrawn, ...]
+    ) -> "Head":
         newest: dict[str, Active | Withdrawn] = {}
         said: list[Active | Withdrawn] = [*self.active, *active, *self.withdrawn, *withdrawn]
         for each in said:
@@ -95,10 +104,13 @@ class Head:
                 newest[each.release_id] = each
         ordered = sorted(newest.values(), key=lambda each: (-each.at, each.release_id))
         return Head(
-            feature_set=self.feature_set, number=number,
+            feature_set=self.feature_set,
+            number=number,
             active=tuple(each for each in ordered if isinstance(each, Active))[:MAX_ACTIVE],
-            withdrawn=tuple(each for each in ordered if isinstance(each, Withdrawn))[:MAX_WITHDRAWN],
-        )  # fmt: skip
+            withdrawn=tuple(each for each in ordered if isinstance(each, Withdrawn))[
+                :MAX_WITHDRAWN
+            ],
+        )
 
 
 def content_key(release_id: str, signer: str) -> bytes:
@@ -116,17 +128,26 @@ def content_frame(raw: bytes, release: Release, private: Path, at_ms: int, by: s
     most = bounds_of(CONTRACT)["content_base64"].max_bytes
     assert most is not None
     if len(raw) > most // 4 * 3 - 3:
-        raise Fatal(what=f"the release has {len(raw):,} bytes, {most // 4 * 3 - 3:,} are allowed", where=RELEASES,
-                    do="train fewer or smaller trees", exit_code=2)  # fmt: skip
+        raise Fatal(
+            what=f"the release has {len(raw):,} bytes, {most // 4 * 3 - 3:,} are allowed",
+            where=RELEASES,
+            do="train fewer or smaller trees",
+            exit_code=2,
+        )
     feature_set = release.manifest["feature_set"]
     said = {
-        "kind": "content", "release_id": release.release_id, "feature_set": feature_set,
+        "kind": "content",
+        "release_id": release.release_id,
+        "feature_set": feature_set,
         "sha256": hashlib.sha256(raw).hexdigest(),
-    }  # fmt: skip
+    }
     record = {
         "release_id": content_key(release.release_id, public_of(private).fingerprint).decode(),
-        "feature_set": feature_set, "content_base64": base64.b64encode(raw).decode(), "changed_at": at_ms, "changed_by": by,
-    }  # fmt: skip
+        "feature_set": feature_set,
+        "content_base64": base64.b64encode(raw).decode(),
+        "changed_at": at_ms,
+        "changed_by": by,
+    }
     return _signed(record, said, private)
 
 
@@ -134,8 +155,11 @@ def head_frame(head: Head, private: Path, at_ms: int, by: str) -> bytes:
     """The record of a head, signed."""
     record = {
         "release_id": head_key(head.feature_set, public_of(private).fingerprint).decode(),
-        "feature_set": head.feature_set, "content_base64": "", "changed_at": at_ms, "changed_by": by,
-    }  # fmt: skip
+        "feature_set": head.feature_set,
+        "content_base64": "",
+        "changed_at": at_ms,
+        "changed_by": by,
+    }
     return _signed(record, {"kind": "head", **asdict(head)}, private)
 
 
@@ -145,12 +169,20 @@ def _signed(record: dict[str, Any], said: dict[str, Any], private: Path) -> byte
     signature = base64.b64encode(sign(private, _DOMAIN + statement.encode())).decode()
     signer = public_of(private).fingerprint
     return codec(CONTRACT).encode(
-        {**record, "status": "UNKNOWN", "signer": signer, "statement": statement, "signature": signature}
+        {
+            **record,
+            "status": "UNKNOWN",
+            "signer": signer,
+            "statement": statement,
+            "signature": signature,
+        }
     )
 
 
 def said_by(record: dict[str, Any], public: PublicKey | None) -> dict[str, Any] | None:
-    """A record's statement; with `public` only where its signature holds. None where it has none that holds."""
+    """A record's statement; with `public` only where its signature holds. None where it has none
+    that holds.
+    """
     most = bounds_of(CONTRACT)["statement"].max_bytes
     statement = record["statement"].encode()
     if most is None or len(statement) > most or len(record["signature"]) > 200:
@@ -183,13 +215,19 @@ def head_of(said: dict[str, Any]) -> Head:
 
 def _active_of(said: dict[str, Any]) -> Active:
     return Active(
-        release_id=_text(said["release_id"]), sha256=_text(said["sha256"]), at=_whole(said["at"]), by=_text(said["by"])
+        release_id=_text(said["release_id"]),
+        sha256=_text(said["sha256"]),
+        at=_whole(said["at"]),
+        by=_text(said["by"]),
     )
 
 
 def _withdrawn_of(said: dict[str, Any]) -> Withdrawn:
     return Withdrawn(
-        release_id=_text(said["release_id"]), at=_whole(said["at"]), by=_text(said["by"]), why=_text(said["why"])
+        release_id=_text(said["release_id"]),
+        at=_whole(said["at"]),
+        by=_text(said["by"]),
+        why=_text(said["why"]),
     )
 
 

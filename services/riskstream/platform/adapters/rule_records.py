@@ -1,6 +1,8 @@
-"""What rules.v1 and lists.v1 say, record by record: the newest that is right of each key, and those that are refused, with why.
+"""What rules.v1 and lists.v1 say, record by record: the newest that is right of each key, and those
+that are refused, with why.
 
-A record that is wrong changes nothing: what stood under its key before stays in force for as long as the topic still holds it.
+A record that is wrong changes nothing: what stood under its key before stays in force for as long
+as the topic still holds it.
 """
 
 from dataclasses import dataclass
@@ -19,16 +21,25 @@ _IDS = {RULES: "rule_id", LISTS: "list_id"}
 Reason = Literal["unreadable", "schema", "too_large", "bounds", "key", "rule"]
 REASONS: dict[Reason, str] = {
     "unreadable": "write what it was meant to say again",
-    "schema": "apply the topics, or register the schema it was written by; it is looked at again by itself",
+    "schema": (
+        "apply the topics, or register the schema it was written by; it is looked at again by "
+        "itself"
+    ),
     "too_large": "write less into it: no rule or list is that large",
     "bounds": "write it again within the bounds of its contract",
     "key": "write it again under its own name",
     "rule": "mend the rule and put it on again, or put it off",
 }
-"""Why a record is refused, and what to do for it; `rule`: the record is right, and what it says cannot be done."""
+"""Why a record is refused, and what to do for it; `rule`: the record is right, and what it says
+cannot be done.
+"""
 _REASON_OF: dict[str, Reason] = {
-    "unknown_schema": "schema", "incompatible_schema": "schema", "too_large": "too_large", "bounds": "bounds", "key": "key",
-}  # fmt: skip
+    "unknown_schema": "schema",
+    "incompatible_schema": "schema",
+    "too_large": "too_large",
+    "bounds": "bounds",
+    "key": "key",
+}
 _SHOWN_KEY = 80
 
 
@@ -51,7 +62,8 @@ class Refused:
 
 @dataclass(slots=True)
 class _Entry:
-    """One key. `order`: when its newest record was appended, and where; `said`: the newest that is right.
+    """One key. `order`: when its newest record was appended, and where; `said`: the newest that is
+    right.
 
     `unknown`: the newest record, where only its schema is not known.
     """
@@ -67,7 +79,9 @@ class _Entry:
 
 
 class RuleRecords:
-    """Takes records in the order of each partition, as often as they are read. Raises nothing for what a record holds."""
+    """Takes records in the order of each partition, as often as they are read. Raises nothing for
+    what a record holds.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, bytes], _Entry] = {}
@@ -78,7 +92,9 @@ class RuleRecords:
         entry = self._entries.setdefault(place, _Entry(order))
         if (
             order < entry.order
-        ):  # another producer put the same key into another partition: what was appended last counts
+            # another producer put the same key into another partition: what was appended last
+            # counts
+        ):
             return
         entry.order, entry.unknown, entry.wait, entry.refused = order, None, None, None
         if record.value is None:
@@ -123,7 +139,9 @@ class RuleRecords:
         )
 
     def key_and_value(self, wanted: Refused) -> tuple[bytes, bytes | None]:
-        """The key of a refused record, and what stood under it before: None where nothing did that is right."""
+        """The key of a refused record, and what stood under it before: None where nothing did that
+        is right.
+        """
         return next(
             (key, entry.frame)
             for (topic, key), entry in self._entries.items()
@@ -139,14 +157,18 @@ class RuleRecords:
         except Rejected as error:
             reason = _REASON_OF.get(error.reason, "unreadable")
             entry.unknown = record if reason == "schema" else None
-            entry.refused = _refused(record, reason, error.detail if reason == error.reason else str(error))
+            entry.refused = _refused(
+                record, reason, error.detail if reason == error.reason else str(error)
+            )
         else:
             entry.said, entry.frame = said, frame
             entry.partition, entry.offset = record.partition, record.offset
 
 
 def _read(record: Record, frame: bytes) -> dict[str, Any]:
-    """What the record says; Rejected where it is not one of ours, SchemaWait while its schema is being asked for."""
+    """What the record says; Rejected where it is not one of ours, SchemaWait while its schema is
+    being asked for.
+    """
     name = CONTRACTS[record.topic]
     most = largest_frame(name)
     if len(frame) > most:
@@ -163,5 +185,10 @@ def _read(record: Record, frame: bytes) -> dict[str, Any]:
 def _refused(record: Record, reason: Reason, why: str) -> Refused:
     key = (record.key or b"").decode("utf-8", "replace")[:_SHOWN_KEY]
     return Refused(
-        topic=record.topic, partition=record.partition, offset=record.offset, key=key, reason=reason, why=why
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=key,
+        reason=reason,
+        why=why,
     )

@@ -1,6 +1,8 @@
-"""A schema registry that speaks Confluent's API: schemas by id, and registering ours. Its ids are whatever it gives.
+"""A schema registry that speaks Confluent's API: schemas by id, and registering ours. Its ids are
+whatever it gives.
 
-Set by RISKSTREAM_SCHEMA_REGISTRY_URL, _USERNAME, _PASSWORD, _CA and _REGISTER, one set for a process as Kafka's security is.
+Set by RISKSTREAM_SCHEMA_REGISTRY_URL, _USERNAME, _PASSWORD, _CA and _REGISTER, one set for a
+process as Kafka's security is.
 """
 
 import base64
@@ -34,13 +36,17 @@ _MEDIA = "application/vnd.schemaregistry.v1+json"
 class RegistrySettings(BaseSettings):
     """Where the registry is, and as whom; no registry where `url` is empty."""
 
-    model_config = SettingsConfigDict(env_prefix="riskstream_schema_registry_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="riskstream_schema_registry_", frozen=True, extra="ignore"
+    )
 
     url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
     username: str = Field(default="")
     password: SecretStr = Field(default=SecretStr(""))
     ca: Path | None = Field(default=None)
-    register_ours: bool = Field(default=False, validation_alias="riskstream_schema_registry_register")
+    register_ours: bool = Field(
+        default=False, validation_alias="riskstream_schema_registry_register"
+    )
 
 
 def registry_settings() -> RegistrySettings:
@@ -49,15 +55,21 @@ def registry_settings() -> RegistrySettings:
         return RegistrySettings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]).removeprefix("riskstream_schema_registry_")
+        name = ".".join(str(part) for part in first["loc"]).removeprefix(
+            "riskstream_schema_registry_"
+        )
         raise Fatal(
-            what=f"{name} is wrong: {first['msg']}", where=f"RISKSTREAM_SCHEMA_REGISTRY_{name.upper()}", do="mend it",
+            what=f"{name} is wrong: {first['msg']}",
+            where=f"RISKSTREAM_SCHEMA_REGISTRY_{name.upper()}",
+            do="mend it",
             exit_code=2,
-        ) from None  # fmt: skip
+        ) from None
 
 
 class SchemaRegistry:
-    """A place to ask for schemas. It never follows a redirect, and reads no more than MAX_BYTES within TIMEOUT_S."""
+    """A place to ask for schemas. It never follows a redirect, and reads no more than MAX_BYTES
+    within TIMEOUT_S.
+    """
 
     name = "the schema registry"
 
@@ -72,10 +84,16 @@ class SchemaRegistry:
         if settings.ca is not None:
             if not settings.ca.is_file():
                 raise Fatal(
-                    what=f"there is no file {settings.ca}", where="RISKSTREAM_SCHEMA_REGISTRY_CA",
-                    do="give the certificate of the authority that signed the registry's", exit_code=2,
-                )  # fmt: skip
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(settings.ca))))
+                    what=f"there is no file {settings.ca}",
+                    where="RISKSTREAM_SCHEMA_REGISTRY_CA",
+                    do="give the certificate of the authority that signed the registry's",
+                    exit_code=2,
+                )
+            handlers.append(
+                urllib.request.HTTPSHandler(
+                    context=ssl.create_default_context(cafile=str(settings.ca))
+                )
+            )
         self._opener = urllib.request.build_opener(*handlers)
 
     def fetch(self, schema_ids: Sequence[int]) -> dict[int, Schema]:
@@ -88,7 +106,9 @@ class SchemaRegistry:
         return out
 
     def register(self, subject: str, schema: Schema) -> int:
-        """The id of a schema, registered under a subject where it was not; Fatal where the registry refuses it."""
+        """The id of a schema, registered under a subject where it was not; Fatal where the registry
+        refuses it.
+        """
         path = f"/subjects/{urllib.parse.quote(subject, safe='')}/versions"
         answer = self._ask(path, json.dumps({"schema": json.dumps(schema)}).encode())
         found = answer.get("id")
@@ -103,20 +123,28 @@ class SchemaRegistry:
         schema = self._parsed(answer)
         for name, inner in self._references(answer).items():
             schema = _with(schema, name, inner)
-        return schema if isinstance(schema, dict) else {"type": "record", "name": f"{schema!r:.40}", "fields": []}
+        return (
+            schema
+            if isinstance(schema, dict)
+            else {"type": "record", "name": f"{schema!r:.40}", "fields": []}
+        )
 
     def _parsed(self, answer: dict[str, Any]) -> Any:
         try:
             return json.loads(answer["schema"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise Retryable(what="the registry's answer holds no Avro schema", where=self._url) from error
+            raise Retryable(
+                what="the registry's answer holds no Avro schema", where=self._url
+            ) from error
 
     def _references(self, answer: dict[str, Any], seen: int = 0) -> dict[str, Any]:
         """By name the schemas that this one refers to, and those that they do: the deepest last."""
         out: dict[str, Any] = {}
         for each in answer.get("references") or ():
             if seen + len(out) >= MAX_REFERENCES:
-                raise Retryable(what=f"a schema refers to more than {MAX_REFERENCES} others", where=self._url)
+                raise Retryable(
+                    what=f"a schema refers to more than {MAX_REFERENCES} others", where=self._url
+                )
             subject = urllib.parse.quote(str(each["subject"]), safe="")
             found = self._ask(f"/subjects/{subject}/versions/{int(each['version'])}")
             out[str(each["name"])] = self._parsed(found)
@@ -124,7 +152,9 @@ class SchemaRegistry:
         return out
 
     def _get(self, path: str, *, missing_is: int) -> dict[str, Any] | None:
-        """The answer; None where the registry itself says that there is none. A 404 of a proxy says nothing."""
+        """The answer; None where the registry itself says that there is none. A 404 of a proxy says
+        nothing.
+        """
         try:
             return self._ask(path)
         except _Refused as refused:
@@ -143,10 +173,16 @@ class SchemaRegistry:
                     said = self._read(error)
                 except Retryable:
                     said = {}
-            what = f"the registry answers {error.code} {str(said.get('message', ''))[:200]}".rstrip()
-            raise _Refused(what=what, where=self._url, status=error.code, code=said.get("error_code")) from error
+            what = (
+                f"the registry answers {error.code} {str(said.get('message', ''))[:200]}".rstrip()
+            )
+            raise _Refused(
+                what=what, where=self._url, status=error.code, code=said.get("error_code")
+            ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise Retryable(what=f"the registry does not answer: {error}", where=self._url) from error
+            raise Retryable(
+                what=f"the registry does not answer: {error}", where=self._url
+            ) from error
 
     def _read(self, answer: Any) -> dict[str, Any]:
         end = time.monotonic() + self._timeout_s
@@ -154,9 +190,14 @@ class SchemaRegistry:
         while part := answer.read1(65_536):
             raw += part
             if len(raw) > MAX_BYTES:
-                raise Retryable(what=f"the registry's answer has more than {MAX_BYTES} bytes", where=self._url)
+                raise Retryable(
+                    what=f"the registry's answer has more than {MAX_BYTES} bytes", where=self._url
+                )
             if time.monotonic() > end:
-                raise Retryable(what=f"the registry's answer took more than {self._timeout_s} s", where=self._url)
+                raise Retryable(
+                    what=f"the registry's answer took more than {self._timeout_s} s",
+                    where=self._url,
+                )
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError) as error:
@@ -167,7 +208,9 @@ class SchemaRegistry:
 
 
 class _Refused(Retryable):
-    """The registry answered with a status that is no success. `code`: its own, where it gives one."""
+    """The registry answered with a status that is no success. `code`: its own, where it gives
+    one.
+    """
 
     def __init__(self, *, what: str, where: str, status: int, code: Any) -> None:
         super().__init__(what=what, where=where)

@@ -1,4 +1,6 @@
-"""Ed25519 keys and signatures (RFC 8032), by the library `cryptography` (weighed: PyNaCl, which has no PEM)."""
+"""Ed25519 keys and signatures (RFC 8032), by the library `cryptography` (weighed: PyNaCl, which has
+no PEM).
+"""
 
 import hashlib
 import os
@@ -21,15 +23,25 @@ from riskstream.runtime.files import read_regular
 
 
 def make_keys(path: Path) -> Path:
-    """A private key at `path` (readable by its owner alone) and the public one beside it as .pub. Fatal where one is there."""
+    """A private key at `path` (readable by its owner alone) and the public one beside it as .pub.
+    Fatal where one is there.
+    """
     public = path.with_name(path.name + ".pub")
     for each in (path, public):
         if os.path.lexists(each):
-            raise Fatal(what=f"{each.name} is there already", where=str(path), do="give another --out", exit_code=2)
+            raise Fatal(
+                what=f"{each.name} is there already",
+                where=str(path),
+                do="give another --out",
+                exit_code=2,
+            )
     key = Ed25519PrivateKey.generate()
     texts = {
         path: (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600),
-        public: (key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644),
+        public: (
+            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            0o644,
+        ),
     }
     made: list[Path] = []
     try:
@@ -43,14 +55,18 @@ def make_keys(path: Path) -> Path:
         for each in made:  # half a pair is no use
             each.unlink(missing_ok=True)
         raise Fatal(
-            what=f"the key cannot be written: {error.strerror}", where=str(path), do="give another --out"
+            what=f"the key cannot be written: {error.strerror}",
+            where=str(path),
+            do="give another --out",
         ) from error
     return public
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A signer's public key, read once. `fingerprint`: 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
+    """A signer's public key, read once. `fingerprint`: 16 hexadecimal digits of the SHA-256 of its
+    32 bytes.
+    """
 
     fingerprint: str
     _key: Ed25519PublicKey
@@ -86,13 +102,21 @@ def sign(private: Path, data: bytes) -> bytes:
 def _private(private: Path) -> Ed25519PrivateKey:
     text = _read(private)
     if b"BEGIN PUBLIC KEY" in text:
-        raise Fatal(what="it is a public key, and what is signed needs the private one", where=str(private),
-                    do="give the file beside it that has no .pub", exit_code=2)  # fmt: skip
+        raise Fatal(
+            what="it is a public key, and what is signed needs the private one",
+            where=str(private),
+            do="give the file beside it that has no .pub",
+            exit_code=2,
+        )
     try:
         key = load_pem_private_key(text, None)
     except (ValueError, TypeError) as error:
-        raise Fatal(what="it is no private key in PEM", where=str(private), do="make one with `riskstream release keygen`",
-                    exit_code=2) from error  # fmt: skip
+        raise Fatal(
+            what="it is no private key in PEM",
+            where=str(private),
+            do="make one with `riskstream release keygen`",
+            exit_code=2,
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise Fatal(
             what="the key is not Ed25519",
@@ -108,11 +132,17 @@ def _public(public: Path) -> Ed25519PublicKey:
         key = load_pem_public_key(_read(public))
     except ValueError as error:
         raise Fatal(
-            what="it is no public key in PEM", where=str(public), do="give the .pub file of the signer", exit_code=2
+            what="it is no public key in PEM",
+            where=str(public),
+            do="give the .pub file of the signer",
+            exit_code=2,
         ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise Fatal(
-            what="the key is not Ed25519", where=str(public), do="give the .pub file of the signer", exit_code=2
+            what="the key is not Ed25519",
+            where=str(public),
+            do="give the .pub file of the signer",
+            exit_code=2,
         )
     return key
 
@@ -122,5 +152,8 @@ def _read(path: Path) -> bytes:
         return read_regular(path)
     except OSError as error:
         raise Fatal(
-            what=f"the key cannot be read: {error.strerror}", where=str(path), do="give a key file", exit_code=2
+            what=f"the key cannot be read: {error.strerror}",
+            where=str(path),
+            do="give a key file",
+            exit_code=2,
         ) from error

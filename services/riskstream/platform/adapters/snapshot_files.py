@@ -1,7 +1,7 @@
 """The format of a snapshot: a file that was cut anywhere, or changed, is seen.
 
-A line of magic, a line of JSON (what it is of), blocks of compressed rows, each behind its length, a length of 0, a line of
-JSON (what the scan found) and the SHA-256 of all before it.
+A line of magic, a line of JSON (what it is of), blocks of compressed rows, each behind its length,
+a length of 0, a line of JSON (what the scan found) and the SHA-256 of all before it.
 """
 
 import hashlib
@@ -25,7 +25,9 @@ _DIGEST_BYTES = 32
 
 @dataclass(eq=False, kw_only=True)
 class Damaged(Exception):
-    """A snapshot that cannot be used: cut, changed, or of another format, layout, partition or cluster."""
+    """A snapshot that cannot be used: cut, changed, or of another format, layout, partition or
+    cluster.
+    """
 
     why: str
 
@@ -79,7 +81,9 @@ class Writer:
 
 
 class Reader:
-    """Reads one: `head`, every batch of `batches`, then `tail`, after which all that came is known to be whole."""
+    """Reads one: `head`, every batch of `batches`, then `tail`, after which all that came is known
+    to be whole.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._digest = file, hashlib.sha256()
@@ -88,7 +92,9 @@ class Reader:
             raise Damaged(why="it is no state snapshot")
         self.head = self._line()
         if self.head.get("format") != FORMAT:
-            raise Damaged(why=f"it is of format {self.head.get('format')}, this release reads {FORMAT}")
+            raise Damaged(
+                why=f"it is of format {self.head.get('format')}, this release reads {FORMAT}"
+            )
 
     def batches(self) -> Iterator[Rows]:
         while length := _LENGTH.unpack(self._read(_LENGTH.size))[0]:

@@ -1,7 +1,7 @@
 """Where snapshots lie: a folder, or a bucket of an S3 server (`s3://bucket/prefix`, by pyarrow).
 
-A file is written under another name and renamed, so that a reader never sees half of one under its own. Only its owner may
-read it: rows hold ids of customers.
+A file is written under another name and renamed, so that a reader never sees half of one under its
+own. Only its owner may read it: rows hold ids of customers.
 """
 
 import os
@@ -17,7 +17,9 @@ from riskstream.runtime.errors import Fatal, Retryable
 
 PART = ".part"
 """Ends the name of a file that is being written."""
-_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?:/(?P<prefix>[^?#]*))?(?:\?(?P<query>[^#]*))?")
+_BUCKET = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?:/(?P<prefix>[^?#]*))?(?:\?(?P<query>[^#]*))?"
+)
 _OPTIONS = {"region", "scheme", "endpoint_override"}
 _CONNECT_S, _REQUEST_S, _TRIES = 5, 10, 2
 
@@ -40,39 +42,51 @@ def place_of(text: str) -> Place:
         return BucketPlace(text)
     if "://" in text:
         raise Fatal(
-            what=f"{text.split('://')[0]} is no kind of place", where="snapshots",
-            do="give a folder or s3://bucket/prefix", exit_code=2,
-        )  # fmt: skip
+            what=f"{text.split('://')[0]} is no kind of place",
+            where="snapshots",
+            do="give a folder or s3://bucket/prefix",
+            exit_code=2,
+        )
     return FolderPlace(Path(text))
 
 
 class FolderPlace:
-    """A folder that is there already, shared by all scorers: a folder that is gone is a volume that is not mounted."""
+    """A folder that is there already, shared by all scorers: a folder that is gone is a volume that
+    is not mounted.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def files(self, folder: str) -> list[tuple[str, int]]:
-        """(path, bytes) of each file in and below a folder, by name; nothing where there is no such folder in the place."""
+        """(path, bytes) of each file in and below a folder, by name; nothing where there is no such
+        folder in the place.
+        """
         try:
             self._check_root()
             found = []
             for parent, _, names in os.walk(self._root / folder, onerror=_raise_unless_gone):
                 found += [Path(parent) / name for name in names]
-            return [(str(each.relative_to(self._root)), each.stat().st_size) for each in sorted(found)]
+            return [
+                (str(each.relative_to(self._root)), each.stat().st_size) for each in sorted(found)
+            ]
         except OSError as error:
             raise self._away(error) from error
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
-        """A file under its own name once the block has ended without an exception, and else not there."""
+        """A file under its own name once the block has ended without an exception, and else not
+        there.
+        """
         target = self._root / path
         part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{PART}")
         try:
             self._check_root()
             for folder in reversed(target.relative_to(self._root).parents):
                 (self._root / folder).mkdir(exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(
+                os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+            ) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -103,33 +117,49 @@ class FolderPlace:
             raise FileNotFoundError(2, "there is no such folder, make it or mount it")
 
     def _away(self, error: OSError) -> Retryable:
-        return Retryable(what=f"the folder of snapshots refuses: {error.strerror or error}", where=str(self._root))
+        return Retryable(
+            what=f"the folder of snapshots refuses: {error.strerror or error}",
+            where=str(self._root),
+        )
 
 
 class BucketPlace:
-    """A prefix of a bucket. Keys come from where the AWS tools look; region and endpoint as well, or from the URL's query."""
+    """A prefix of a bucket. Keys come from where the AWS tools look; region and endpoint as well,
+    or from the URL's query.
+    """
 
     def __init__(self, url: str) -> None:
         told = _BUCKET.fullmatch(url)
-        options = {name: values[-1] for name, values in parse_qs(told["query"] or "").items()} if told else {}
+        options = (
+            {name: values[-1] for name, values in parse_qs(told["query"] or "").items()}
+            if told
+            else {}
+        )
         if told is None or not options.keys() <= _OPTIONS:
             raise Fatal(
-                what="the address of a bucket is s3://bucket/prefix[?region=…&endpoint_override=…&scheme=…]",
-                where="snapshots", do="give that, and keys by the environment", exit_code=2,
-            )  # fmt: skip
+                what="the address of a bucket is "
+                "s3://bucket/prefix[?region=…&endpoint_override=…&scheme=…]",
+                where="snapshots",
+                do="give that, and keys by the environment",
+                exit_code=2,
+            )
         try:
             from pyarrow import fs
         except ModuleNotFoundError as error:
             raise Fatal(
-                what="snapshots in S3 need pyarrow", where="snapshots", do="install the extra: pip install 'riskstream[scorer]'",
+                what="snapshots in S3 need pyarrow",
+                where="snapshots",
+                do="install the extra: pip install 'riskstream[scorer]'",
                 exit_code=2,
-            ) from error  # fmt: skip
+            ) from error
         self._url = url.split("?")[0]
         self._root = f"{told['bucket']}/{told['prefix'] or ''}".rstrip("/")
         self._fs = fs.S3FileSystem(
-            **{**_endpoint(), **options}, connect_timeout=_CONNECT_S, request_timeout=_REQUEST_S,
+            **{**_endpoint(), **options},
+            connect_timeout=_CONNECT_S,
+            request_timeout=_REQUEST_S,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
-        )  # fmt: skip
+        )
         self._selector = fs.FileSelector
 
     def files(self, folder: str) -> list[tuple[str, int]]:
@@ -139,11 +169,15 @@ class BucketPlace:
             found = [each for each in self._fs.get_file_info(chosen) if each.is_file]
         except OSError as error:
             raise self._away(error) from error
-        return sorted((each.path.removeprefix(f"{self._root}/"), int(each.size or 0)) for each in found)
+        return sorted(
+            (each.path.removeprefix(f"{self._root}/"), int(each.size or 0)) for each in found
+        )
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
-        """As a folder's: pyarrow ends an upload also after an exception, and the rename alone makes it a snapshot."""
+        """As a folder's: pyarrow ends an upload also after an exception, and the rename alone makes
+        it a snapshot.
+        """
         part = f"{self._root}/{path}.{uuid.uuid4().hex[:8]}{PART}"
         try:
             with self._fs.open_output_stream(part) as file:

@@ -1,7 +1,8 @@
 """The snapshots of one group and feature layout: their names, which is the newest, which may go.
 
-`<group>.<layout>/p<partition>/s<watermark>-<topics>-<taken at>.state` in a Place (`.partial.state` where rows do not know
-everything that was ever appended); what is inside is `snapshot_files`' matter.
+`<group>.<layout>/p<partition>/s<watermark>-<topics>-<taken at>.state` in a Place (`.partial.state`
+where rows do not know everything that was ever appended); what is inside is `snapshot_files`'
+matter.
 """
 
 import re
@@ -16,7 +17,9 @@ from riskstream.platform.adapters.snapshot_files import Damaged, Reader, Writer
 from riskstream.platform.adapters.snapshot_places import PART, Place
 
 Fields = dict[str, str]
-"""The mark as the store has it, field by field: `s` (stored_src), `e` (output_offset), `identity`, and what later releases add."""
+"""The mark as the store has it, field by field: `s` (stored_src), `e` (output_offset), `identity`,
+and what later releases add.
+"""
 
 _STEM = r"s(\d{20})-([0-9a-f]{8})-(\d{13})(\.partial)?\.state"
 _NAME = re.compile(_STEM)
@@ -26,9 +29,11 @@ _STALE_PART_S = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotName:
-    """What the name of a snapshot tells: its watermark, when it was taken (ms since 1970 UTC), a digest of its topics.
+    """What the name of a snapshot tells: its watermark, when it was taken (ms since 1970 UTC), a
+    digest of its topics.
 
-    `is_whole`: its rows know all that was appended up to the watermark. `path` is where it lies in its place, `size` its bytes.
+    `is_whole`: its rows know all that was appended up to the watermark. `path` is where it lies in
+    its place, `size` its bytes.
     """
 
     partition: int
@@ -41,35 +46,49 @@ class SnapshotName:
 
 
 class Shelf:
-    """Snapshots in one place, of one namespace of the state store. Raises Retryable where the place does not answer."""
+    """Snapshots in one place, of one namespace of the state store. Raises Retryable where the place
+    does not answer.
+    """
 
     def __init__(self, place: Place, namespace: str) -> None:
         self._place, self._namespace = place, namespace
 
     def known(self, partition: int, identity: str | None = None) -> list[SnapshotName]:
-        """Newest watermark first, of equal ones the one taken last; of these topics alone where `identity` is given."""
+        """Newest watermark first, of equal ones the one taken last; of these topics alone where
+        `identity` is given.
+        """
         found = []
         for path, size in self._place.files(self._folder(partition)):
             told = _NAME.fullmatch(path.rpartition("/")[2])
             if told and (identity is None or told[2] == topics_digest(identity)):
                 found.append(
                     SnapshotName(
-                        partition=partition, stored_src=int(told[1]), topics=told[2], taken_at=int(told[3]),
-                        is_whole=told[4] is None, path=path, size=size,
+                        partition=partition,
+                        stored_src=int(told[1]),
+                        topics=told[2],
+                        taken_at=int(told[3]),
+                        is_whole=told[4] is None,
+                        path=path,
+                        size=size,
                     )
-                )  # fmt: skip
+                )
         return sorted(found, key=lambda each: (each.stored_src, each.taken_at), reverse=True)
 
     def partitions(self) -> list[int]:
         """Those that have a file here."""
-        found = {path.split("/")[-2] for path, _ in self._place.files(quote(self._namespace, safe=""))}
+        found = {
+            path.split("/")[-2] for path, _ in self._place.files(quote(self._namespace, safe=""))
+        }
         return sorted(int(name[1:]) for name in found if re.fullmatch(r"p\d{5,}", name))
 
     @contextmanager
-    def open(self, name: SnapshotName, identity: str | None = None) -> Iterator[tuple[Fields, Reader]]:
+    def open(
+        self, name: SnapshotName, identity: str | None = None
+    ) -> Iterator[tuple[Fields, Reader]]:
         """Its watermark and its reader, whose `tail` must be reached before anything of it counts.
 
-        Damaged where it is not of this namespace, partition and watermark, or not of the topics of `identity`.
+        Damaged where it is not of this namespace, partition and watermark, or not of the topics of
+        `identity`.
         """
         with self._place.read(name.path) as file:
             reader = Reader(file)
@@ -77,7 +96,9 @@ class Shelf:
                 if reader.head.get(wanted) != value:
                     raise Damaged(why=f"it is of {wanted} {reader.head.get(wanted)}, not {value}")
             fields = reader.head.get("fields")
-            if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
+            if not isinstance(fields, dict) or not all(
+                isinstance(each, str) for each in fields.values()
+            ):
                 raise Damaged(why="it has no watermark")
             if fields.get("s") != str(name.stored_src) or not {"e", "identity"} <= fields.keys():
                 raise Damaged(why=f"its watermark is {fields.get('s')}, not {name.stored_src}")
@@ -87,19 +108,29 @@ class Shelf:
 
     @contextmanager
     def write(self, partition: int, fields: Fields) -> Iterator[Writer]:
-        """A new snapshot, there once the block has ended without an exception and `Writer.end` was called in it."""
+        """A new snapshot, there once the block has ended without an exception and `Writer.end` was
+        called in it.
+        """
         taken_at = int(time.time() * 1000)
         kind = "" if is_whole(fields) else ".partial"
-        name = f"s{int(fields['s']):020d}-{topics_digest(fields['identity'])}-{taken_at:013d}{kind}.state"
-        head = {"namespace": self._namespace, "partition": partition, "taken_at": taken_at, "fields": fields}
+        topics = topics_digest(fields["identity"])
+        name = f"s{int(fields['s']):020d}-{topics}-{taken_at:013d}{kind}.state"
+        head = {
+            "namespace": self._namespace,
+            "partition": partition,
+            "taken_at": taken_at,
+            "fields": fields,
+        }
         with self._place.write(f"{self._folder(partition)}/{name}") as file:
             yield Writer(file, head)
 
     def prune(self, partition: int, identity: str, keep: int, most_age_s: float) -> int:
-        """Delete what is past the newest `keep` of these topics, or older than that age, but never the newest; how many.
+        """Delete what is past the newest `keep` of these topics, or older than that age, but never
+        the newest; how many.
 
-        The newest whole one stays as well, for as long as its age allows: it knows what partial ones do not. Of topics that
-        are no more, age alone counts. Called after a snapshot was written, so that the newest is no half file.
+        The newest whole one stays as well, for as long as its age allows: it knows what partial
+        ones do not. Of topics that are no more, age alone counts. Called after a snapshot was
+        written, so that the newest is no half file.
         """
         now = time.time()
         oldest = (now - most_age_s) * 1000

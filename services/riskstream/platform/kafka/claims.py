@@ -1,8 +1,9 @@
 """Claims in owners.v1: what only one may write belongs to whoever asked for it first in the log.
 
-Each claim is a record of its own, withdrawn by a tombstone; all stand in partition 0, whose order decides between two that ask at
-once. Compaction keeps offsets, so the first stays the first. A claim's key says all of it (subject and holder, as JSON): it must be
-read also where the schema of its value is not known.
+Each claim is a record of its own, withdrawn by a tombstone; all stand in partition 0, whose order
+decides between two that ask at once. Compaction keeps offsets, so the first stays the first. A
+claim's key says all of it (subject and holder, as JSON): it must be read also where the schema of
+its value is not known.
 """
 
 import json
@@ -38,7 +39,9 @@ class Claim:
 
 
 class Claims:
-    """The claims of a cluster. Each call reads them to their end; Fatal where owners.v1 is not there."""
+    """The claims of a cluster. Each call reads them to their end; Fatal where owners.v1 is not
+    there.
+    """
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
@@ -68,7 +71,9 @@ class Claims:
         return held
 
     def hand_over(self, subject: str, holder: str) -> None:
-        """Give a subject to another holder: its claim first, so that the subject is never anybody's, then the others go."""
+        """Give a subject to another holder: its claim first, so that the subject is never
+        anybody's, then the others go.
+        """
         self._put(subject, holder, is_claim=True)
         for each in self.all():
             if each.subject == subject and each.holder != holder:
@@ -80,12 +85,18 @@ class Claims:
         refused: list[str] = []
         client = producer(self._kafka, "owners", acks="all")
         client.produce(
-            OWNERS, self._codec.encode(record) if is_claim else None, key, 0,
+            OWNERS,
+            self._codec.encode(record) if is_claim else None,
+            key,
+            0,
             on_delivery=lambda error, _: refused.append(error.str()) if error else None,
-        )  # fmt: skip
+        )
         left = client.flush(_DEADLINE_S)
         if refused or left:
-            raise Retryable(what=f"a claim was not written: {refused[0] if refused else 'no answer'}", where=OWNERS)
+            raise Retryable(
+                what=f"a claim was not written: {refused[0] if refused else 'no answer'}",
+                where=OWNERS,
+            )
 
 
 def take_claim(found: dict[bytes, Claim], record: Record) -> None:
@@ -102,10 +113,16 @@ def take_claim(found: dict[bytes, Claim], record: Record) -> None:
         isinstance(said, list) and len(said) == 2 and all(type(each) is str for each in said)
     ):
         log.error(
-            "a record that is no claim is left out", topic=OWNERS, partition=record.partition, offset=record.offset
+            "a record that is no claim is left out",
+            topic=OWNERS,
+            partition=record.partition,
+            offset=record.offset,
         )
         return
-    found.setdefault(key, Claim(subject=said[0], holder=said[1], offset=record.offset, claimed_at=record.appended_at))
+    found.setdefault(
+        key,
+        Claim(subject=said[0], holder=said[1], offset=record.offset, claimed_at=record.appended_at),
+    )
 
 
 def topic_subject(admin: TopicAdmin, topic: str) -> str:
@@ -117,16 +134,24 @@ def subjects_of(admin: TopicAdmin, topic: str, claims: Iterable[Claim]) -> list[
     """What can be handed over of a topic: the topic, or of dead letters those of each source."""
     whole = topic_subject(admin, topic)
     place = whole.split(" ")[1:]
-    return sorted({each.subject for each in claims if each.subject.split(" ")[1:3] == place}) or [whole]
+    return sorted({each.subject for each in claims if each.subject.split(" ")[1:3] == place}) or [
+        whole
+    ]
 
 
 def prove_ours(
-    kafka: str, admin: TopicAdmin, group: str, outputs: Mapping[str, Readers], letters_of: Mapping[str, str] | None = None
-) -> None:  # fmt: skip
-    """Take output topics for a group; Fatal where one belongs to another group, or holds what another group must have written.
+    kafka: str,
+    admin: TopicAdmin,
+    group: str,
+    outputs: Mapping[str, Readers],
+    letters_of: Mapping[str, str] | None = None,
+) -> None:
+    """Take output topics for a group; Fatal where one belongs to another group, or holds what
+    another group must have written.
 
-    `outputs`: of each topic the consumer group that works for it, and the topics that this one reads. `letters_of`: of topics of
-    dead letters the source; the letters of one source belong to one group. Nothing is taken where one of them is refused.
+    `outputs`: of each topic the consumer group that works for it, and the topics that this one
+    reads. `letters_of`: of topics of dead letters the source; the letters of one source belong to
+    one group. Nothing is taken where one of them is refused.
     """
     claims = Claims(kafka)
     held = first_of(claims.all())
@@ -136,9 +161,13 @@ def prove_ours(
     for topic, (reader, sources) in outputs.items():
         if subjects[topic] not in held and _is_anothers_work(admin, topic, reader, sources):
             raise Fatal(
-                what=f"{topic} holds records, and group {reader} has never read {' or '.join(sources)}", where=kafka,
-                do=f"give the --group that wrote it, or run `riskstream topics hand-over {topic} --to {group}`", exit_code=2,
-            )  # fmt: skip
+                what=f"{topic} holds records, and group {reader} has never read "
+                f"{' or '.join(sources)}",
+                where=kafka,
+                do="give the --group that wrote it, or run `riskstream topics hand-over "
+                f"{topic} --to {group}`",
+                exit_code=2,
+            )
     for topic, subject in subjects.items():
         if subject in held:
             _refuse_another(topic, group, held[subject], kafka)
@@ -158,13 +187,18 @@ def first_of(claims: Iterable[Claim]) -> dict[str, Claim]:
 def _refuse_another(topic: str, group: str, owner: Claim, where: str) -> None:
     if owner.holder != group:
         raise Fatal(
-            what=f"{topic} belongs to group {owner.holder}, not to {group}", where=where,
-            do=f"give --group {owner.holder}, or run `riskstream topics hand-over {topic} --to {group}`", exit_code=2,
-        )  # fmt: skip
+            what=f"{topic} belongs to group {owner.holder}, not to {group}",
+            where=where,
+            do=f"give --group {owner.holder}, or run `riskstream topics hand-over {topic} "
+            f"--to {group}`",
+            exit_code=2,
+        )
 
 
 def _is_anothers_work(admin: TopicAdmin, topic: str, group: str, sources: tuple[str, ...]) -> bool:
-    """True where a topic that nobody has claimed had records, and the group has no position in what they come from."""
+    """True where a topic that nobody has claimed had records, and the group has no position in what
+    they come from.
+    """
     if not any(admin.end_offsets(topic, admin.partitions()[topic])):
         return False
     if group not in admin.groups():

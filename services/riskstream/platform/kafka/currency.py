@@ -1,4 +1,6 @@
-"""The base currency of an installation, on record in owners.v1: what was summed in one is never gone on with in another."""
+"""The base currency of an installation, on record in owners.v1: what was summed in one is never
+gone on with in another.
+"""
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.claims import OWNERS, Claims, first_of
@@ -12,10 +14,11 @@ _SUMMED = ("scores.v1", "customer-risk.v1", "profile-events.v1")
 
 
 def prove_currency(kafka: str, currency: str, written: str, contract: str) -> None:
-    """Put the base currency on record at the first start; Fatal where the installation has another one.
+    """Put the base currency on record at the first start; Fatal where the installation has another
+    one.
 
-    On a cluster of before, which has none on record, the newest records of topic `written` (of `contract`) must not all be in
-    another currency.
+    On a cluster of before, which has none on record, the newest records of topic `written` (of
+    `contract`) must not all be in another currency.
     """
     claims = Claims(kafka)
     held = claims.of(SUBJECT)
@@ -23,10 +26,13 @@ def prove_currency(kafka: str, currency: str, written: str, contract: str) -> No
         found = _currencies(kafka, written, contract)
         if found and currency not in found:
             raise Fatal(
-                what=f"the newest amounts of {written} are in {' and '.join(sorted(found))}, base_currency is {currency}",
+                what=f"the newest amounts of {written} are in {' and '.join(sorted(found))}, "
+                f"base_currency is {currency}",
                 where=kafka,
-                do=f"give the base_currency of before, or run `riskstream topics currency --to {currency}`", exit_code=2,
-            )  # fmt: skip
+                do="give the base_currency of before, or run `riskstream topics currency "
+                f"--to {currency}`",
+                exit_code=2,
+            )
         held = claims.take(SUBJECT, currency)
     _refuse_another(kafka, currency, held.holder)
 
@@ -39,30 +45,41 @@ def check_currency(kafka: str, currency: str) -> None:
 
 
 def change_currency(kafka: str, currency: str) -> str | None:
-    """Put another base currency on record; the one before. Fatal where amounts stand in topics, or a process of ours runs."""
+    """Put another base currency on record; the one before. Fatal where amounts stand in topics, or
+    a process of ours runs.
+    """
     claims, admin = Claims(kafka), TopicAdmin(kafka)
     held = first_of(claims.all())
     before = held[SUBJECT].holder if SUBJECT in held else None
     if before == currency:
         return before
     counts, running = admin.partitions(), admin.groups_by_members()
-    for group in sorted({each.holder for subject, each in held.items() if subject.startswith("topic ")}):
+    for group in sorted(
+        {each.holder for subject, each in held.items() if subject.startswith("topic ")}
+    ):
         if running.get(group, False):
             raise Fatal(
-                what=f"processes of group {group} still run", where=kafka, do="stop every service first", exit_code=2
+                what=f"processes of group {group} still run",
+                where=kafka,
+                do="stop every service first",
+                exit_code=2,
             )
     for topic in _SUMMED if before else ():
         if topic in counts and any(admin.end_offsets(topic, counts[topic])):
             raise Fatal(
-                what=f"{topic} holds amounts in {before}", where=kafka,
-                do="begin with topics and a Redis of their own (docs/money.md)", exit_code=2,
-            )  # fmt: skip
+                what=f"{topic} holds amounts in {before}",
+                where=kafka,
+                do="begin with topics and a Redis of their own (docs/money.md)",
+                exit_code=2,
+            )
     claims.hand_over(SUBJECT, currency)
     return before
 
 
 def _currencies(kafka: str, topic: str, contract: str) -> set[str]:
-    """Base currencies of the newest records; those that cannot be read, and rejected ones, say none."""
+    """Base currencies of the newest records; those that cannot be read, and rejected ones, say
+    none.
+    """
     found: set[str] = set()
     for record in newest_records(kafka, topic):
         try:
@@ -75,6 +92,9 @@ def _currencies(kafka: str, topic: str, contract: str) -> set[str]:
 def _refuse_another(kafka: str, given: str, held: str) -> None:
     if given != held:
         raise Fatal(
-            what=f"amounts of this installation are in {held}, base_currency is {given}", where=kafka,
-            do=f"give base_currency {held}: another one needs topics and a Redis of its own (docs/money.md)", exit_code=2,
-        )  # fmt: skip
+            what=f"amounts of this installation are in {held}, base_currency is {given}",
+            where=kafka,
+            do=f"give base_currency {held}: another one needs topics and a Redis of its own "
+            "(docs/money.md)",
+            exit_code=2,
+        )

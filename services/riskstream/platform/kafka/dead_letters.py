@@ -1,7 +1,8 @@
 """Dead letters as people work with them: read once by source position, and redriven once.
 
-They are looked at as they are read, and never held together: a topic of them may be larger than any memory.
-What was redriven stands in notes among the letters (`redriven.py`). Letters and the note of them are one Kafka transaction.
+They are looked at as they are read, and never held together: a topic of them may be larger than any
+memory. What was redriven stands in notes among the letters (`redriven.py`). Letters and the note of
+them are one Kafka transaction.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,9 @@ REDRIVE_GROUP = "dlq-redrive"
 AT_ONCE, AT_ONCE_BYTES = 5_000, 32_000_000
 """Most letters of one transaction, and most bytes."""
 MAX_TEXT = 249
-"""Kept of a topic's name, as Kafka does, and of a reason: somebody else's headers may be of any length."""
+"""Kept of a topic's name, as Kafka does, and of a reason: somebody else's headers may be of any
+length.
+"""
 READ_S = 3600.0
 """For reading the whole topic: it is read a few records at a time."""
 
@@ -33,7 +36,9 @@ Headers = list[tuple[str, str | bytes | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """One dead letter: where it stood in its source, why it was rejected, and its record in the dead-letter topic."""
+    """One dead letter: where it stood in its source, why it was rejected, and its record in the
+    dead-letter topic.
+    """
 
     topic: str
     partition: int
@@ -55,7 +60,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What is kept of a letter between the reading that chooses it and the one that sends it: not its body."""
+    """What is kept of a letter between the reading that chooses it and the one that sends it: not
+    its body.
+    """
 
     position: str
     source: str
@@ -68,7 +75,9 @@ class _Chosen:
 
 
 def read_dead_letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
-    """Every dead letter of a topic, the first of each source position, as they are read; a few are held at once."""
+    """Every dead letter of a topic, the first of each source position, as they are read; a few are
+    held at once.
+    """
     with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
         yield from dead_letters_of(reader.until_end(READ_S))
 
@@ -82,7 +91,10 @@ def dead_letters_of(records: Iterable[Record]) -> Iterator[DeadLetter]:
     for record in records:
         headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
         try:
-            partition, offset = int(headers["riskstream-partition"]), int(headers["riskstream-offset"])
+            partition, offset = (
+                int(headers["riskstream-partition"]),
+                int(headers["riskstream-offset"]),
+            )
         except (KeyError, ValueError):
             continue
         offsets = found.setdefault(partition, set())
@@ -102,17 +114,21 @@ def dead_letters_of(records: Iterable[Record]) -> Iterator[DeadLetter]:
 def redrive(
     bootstrap: str, topic: str, wanted: Callable[[DeadLetter], bool], *, again: bool = False
 ) -> tuple[int, int]:
-    """(redriven now, left because they were before) of the wanted letters: original bytes and key, to their source.
+    """(redriven now, left because they were before) of the wanted letters: original bytes and key,
+    to their source.
 
-    Some letters and the note of them are one transaction: none is seen, or noted, without the other. A redrive that began
-    before and has not committed is given up, once everything that can be checked was: 1 choose, 2 check, 3 fence, 4 choose
-    again, 5 read the chosen again and send them. A letter that expired meanwhile is not sent and not counted.
+    Some letters and the note of them are one transaction: none is seen, or noted, without the
+    other. A redrive that began before and has not committed is given up, once everything that can
+    be checked was: 1 choose, 2 check, 3 fence, 4 choose again, 5 read the chosen again and send
+    them. A letter that expired meanwhile is not sent and not counted.
     """
     try:
         with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
             done = _said_by_commits(bootstrap, topic, reader.counts[topic])
             letters = [
-                _chosen(each) for each in dead_letters_of(_but_notes(reader.until_end(READ_S), done)) if wanted(each)
+                _chosen(each)
+                for each in dead_letters_of(_but_notes(reader.until_end(READ_S), done))
+                if wanted(each)
             ]
             now, before = _divided(letters, done, again=again)
             if not now:
@@ -120,7 +136,8 @@ def redrive(
             _check(bootstrap, topic, now)
             producer = _transactional(bootstrap)
             reader.look_at_ends()
-            for _ in _but_notes(reader.until_end(READ_S), done):  # what the one before committed meanwhile
+            # what the one before committed meanwhile
+            for _ in _but_notes(reader.until_end(READ_S), done):
                 pass
         now, before = _divided(letters, done, again=again)
         sent = 0
@@ -135,7 +152,9 @@ def redrive(
 def _chosen(letter: DeadLetter) -> _Chosen:
     record = letter.record
     size = record_bytes(record.key, record.value, _named(letter))
-    return _Chosen(letter.position, letter.topic, record.partition, record.offset, size, letter.is_cut)
+    return _Chosen(
+        letter.position, letter.topic, record.partition, record.offset, size, letter.is_cut
+    )
 
 
 def _read_again(bootstrap: str, topic: str, chosen: list[_Chosen]) -> Iterator[DeadLetter]:
@@ -143,8 +162,12 @@ def _read_again(bootstrap: str, topic: str, chosen: list[_Chosen]) -> Iterator[D
     if not chosen:
         return
     places = {(each.partition, each.offset) for each in chosen}
-    with TopicReader(bootstrap, [topic], start="end", offsets=_firsts(topic, chosen), is_frugal=True) as reader:
-        records = (each for each in reader.until_end(READ_S) if (each.partition, each.offset) in places)
+    with TopicReader(
+        bootstrap, [topic], start="end", offsets=_firsts(topic, chosen), is_frugal=True
+    ) as reader:
+        records = (
+            each for each in reader.until_end(READ_S) if (each.partition, each.offset) in places
+        )
         yield from dead_letters_of(records)
 
 
@@ -162,7 +185,9 @@ def _said_by_commits(bootstrap: str, topic: str, partitions: int) -> Redriven:
     done = Redriven()
     client = consumer(bootstrap, REDRIVE_GROUP)
     try:
-        for each in client.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10):
+        for each in client.committed(
+            [TopicPartition(topic, number) for number in range(partitions)], timeout=10
+        ):
             if each.offset >= 0:
                 done.take_commit(each.partition, each.offset, each.metadata)
     finally:
@@ -175,7 +200,9 @@ def _but_notes(records: Iterable[Record], done: Redriven) -> Iterator[Record]:
     return (record for record in records if not done.take(record))
 
 
-def _divided(letters: list[_Chosen], done: Redriven, *, again: bool) -> tuple[list[_Chosen], list[_Chosen]]:
+def _divided(
+    letters: list[_Chosen], done: Redriven, *, again: bool
+) -> tuple[list[_Chosen], list[_Chosen]]:
     """Letters to redrive, and those that were before and are left."""
     if again:
         return letters, []
@@ -194,9 +221,12 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
     """Fatal where one of the letters cannot be sent, or there is no such source."""
     if cut := [letter for letter in letters if letter.is_cut]:
         raise Fatal(
-            what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not what its source held",
-            where=topic, do="leave it out, and send its record anew from where it came", exit_code=2,
-        )  # fmt: skip
+            what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not "
+            "what its source held",
+            where=topic,
+            do="leave it out, and send its record anew from where it came",
+            exit_code=2,
+        )
     sources = sorted({letter.source for letter in letters})
     admin = TopicAdmin(bootstrap)
     prove_topics(admin, TopicNeeds(reads=sources), bootstrap)
@@ -204,9 +234,12 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
     for letter in letters:
         if letter.size > limits[letter.source]:
             raise Fatal(
-                what=f"dead letter {letter.position} has {letter.size:,} bytes, {letter.source} takes {limits[letter.source]:,}",
-                where=topic, do="leave it out, and send its record anew, compressed as it was", exit_code=2,
-            )  # fmt: skip
+                what=f"dead letter {letter.position} has {letter.size:,} bytes, {letter.source} "
+                f"takes {limits[letter.source]:,}",
+                where=topic,
+                do="leave it out, and send its record anew, compressed as it was",
+                exit_code=2,
+            )
 
 
 def _named(letter: DeadLetter) -> Headers:
@@ -251,7 +284,13 @@ def _send(producer: Producer, topic: str, letters: list[DeadLetter]) -> None:
     try:
         for letter in letters:
             places.setdefault(letter.record.partition, set()).add(letter.record.offset)
-            _produce(producer, letter.topic, letter.record.value, letter.record.key, headers=_named(letter))
+            _produce(
+                producer,
+                letter.topic,
+                letter.record.value,
+                letter.record.key,
+                headers=_named(letter),
+            )
         for partition, offsets in places.items():
             for value in notes(offsets):
                 _produce(producer, topic, value, None, partition, headers=[(HEADER, None)])
@@ -263,7 +302,13 @@ def _send(producer: Producer, topic: str, letters: list[DeadLetter]) -> None:
 
 
 def _produce(
-    producer: Producer, topic: str, value: bytes | None, key: bytes | None, partition: int = -1, *, headers: Headers
+    producer: Producer,
+    topic: str,
+    value: bytes | None,
+    key: bytes | None,
+    partition: int = -1,
+    *,
+    headers: Headers,
 ) -> None:
     """`partition` -1: by the key."""
     while True:

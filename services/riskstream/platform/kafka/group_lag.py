@@ -1,4 +1,6 @@
-"""How far groups are behind, asked of the cluster from outside: it holds whether or not a process of the group is alive."""
+"""How far groups are behind, asked of the cluster from outside: it holds whether or not a process
+of the group is alive.
+"""
 
 import time
 
@@ -21,18 +23,28 @@ def committed_lags(kafka: str, admin: TopicAdmin, group: str) -> list[GroupLag]:
     ages = ages_at(kafka, behind) if behind else {}
     return [
         GroupLag(
-            group=group, topic=place[0], partition=place[1], events=max(ends[place] - at, 0),
+            group=group,
+            topic=place[0],
+            partition=place[1],
+            events=max(ends[place] - at, 0),
             seconds=ages.get(place) if place in behind else 0.0,
         )
-        for place, at in sorted(offsets.items()) if place in ends
-    ]  # fmt: skip
+        for place, at in sorted(offsets.items())
+        if place in ends
+    ]
 
 
 def ages_at(kafka: str, offsets: dict[Place, int], deadline_s: float = 5.0) -> dict[Place, float]:
-    """Age in seconds of the first record at or after each offset, by its append time; 0 where only markers are left."""
+    """Age in seconds of the first record at or after each offset, by its append time; 0 where only
+    markers are left.
+    """
     ages: dict[Place, float] = {}
     with TopicReader(
-        kafka, sorted({topic for topic, _ in offsets}), start="end", offsets=offsets, committed_only=False
+        kafka,
+        sorted({topic for topic, _ in offsets}),
+        start="end",
+        offsets=offsets,
+        committed_only=False,
     ) as reader:
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:

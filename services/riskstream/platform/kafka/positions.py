@@ -1,7 +1,8 @@
-"""The reader's rule (I4): of the records of a series accept the first of each source position, for ever.
+"""The reader's rule (I4): of the records of a series accept the first of each source position, for
+ever.
 
-A scorer that was killed may append a score again; readers that use this class see each once. Keep `last` with
-your own position: `metadata()` is what our readers write beside their committed offset.
+A scorer that was killed may append a score again; readers that use this class see each once. Keep
+`last` with your own position: `metadata()` is what our readers write beside their committed offset.
 """
 
 from dataclasses import dataclass, field
@@ -9,14 +10,18 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class AcceptedReader:
-    """Decides for each record of one topic, by its partition, `src` and `prev`, whether it is accepted."""
+    """Decides for each record of one topic, by its partition, `src` and `prev`, whether it is
+    accepted.
+    """
 
     last: dict[int, int] = field(default_factory=dict)
     dropped: int = 0
     gaps: int = 0
 
     def accept(self, partition: int, src: int, prev: int) -> bool:
-        """True where the record is new; counts a repeat in `dropped`, a hole in the series in `gaps`."""
+        """True where the record is new; counts a repeat in `dropped`, a hole in the series in
+        `gaps`.
+        """
         last = self.last.get(partition)
         if last is not None:
             if src <= last:
@@ -33,7 +38,9 @@ class AcceptedReader:
         return "" if last is None else f"last={last}"
 
     def resume(self, partition: int, metadata: str | None) -> None:
-        """Take up `last` from committed metadata; without it the next record is accepted as the first."""
+        """Take up `last` from committed metadata; without it the next record is accepted as the
+        first.
+        """
         self.last.pop(partition, None)
         for part in (metadata or "").split(";"):
             key, _, value = part.partition("=")

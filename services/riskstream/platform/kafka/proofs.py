@@ -1,4 +1,6 @@
-"""What a process proves of its topics before it joins a group or fences another, and whether that still holds later on."""
+"""What a process proves of its topics before it joins a group or fences another, and whether that
+still holds later on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +11,12 @@ import structlog
 
 from riskstream.domain.contracts.catalog import topics
 from riskstream.platform.kafka.clients.admin import TopicAdmin
-from riskstream.platform.kafka.clients.limits import check, least_of, least_of_dead_letters, least_of_topics
+from riskstream.platform.kafka.clients.limits import (
+    check,
+    least_of,
+    least_of_dead_letters,
+    least_of_topics,
+)
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("topics")
@@ -18,9 +25,11 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicNeeds:
-    """Topics that a process reads and writes. `kept`: by source the written topics that take its partition numbers.
+    """Topics that a process reads and writes. `kept`: by source the written topics that take its
+    partition numbers.
 
-    `contracts`: of a written topic by another name than the catalog's, the contract; `letters_of`: of dead letters, the source.
+    `contracts`: of a written topic by another name than the catalog's, the contract; `letters_of`:
+    of dead letters, the source.
     """
 
     reads: Sequence[str]
@@ -31,8 +40,11 @@ class TopicNeeds:
 
     @classmethod
     def of_catalog(
-        cls, service: str, kept: Mapping[str, Sequence[str]] | None = None, letters_of: Mapping[str, str] | None = None
-    ) -> Self:  # fmt: skip
+        cls,
+        service: str,
+        kept: Mapping[str, Sequence[str]] | None = None,
+        letters_of: Mapping[str, str] | None = None,
+    ) -> Self:
         """What topics/ says that a service reads and writes."""
         reads = [each.name for each in topics().values() if service in each.consumers]
         writes = [each.name for each in topics().values() if service in each.producers]
@@ -44,21 +56,29 @@ class TopicNeeds:
 
 
 def prove_topics(admin: TopicAdmin, needs: TopicNeeds, where: str) -> dict[str, int]:
-    """max.message.bytes of what is written; Fatal where a topic is not there, has too few partitions, or takes too little."""
+    """max.message.bytes of what is written; Fatal where a topic is not there, has too few
+    partitions, or takes too little.
+    """
     counts = admin.partitions()
     for name in needs.names:
         if name not in counts:
             raise Fatal(
-                what=f"no topic {name}", where=where,
-                do="run `riskstream topics apply`, or name one that is there and that this user may see", exit_code=2,
-            )  # fmt: skip
+                what=f"no topic {name}",
+                where=where,
+                do="run `riskstream topics apply`, or name one that is there and that this "
+                "user may see",
+                exit_code=2,
+            )
     for source, written in needs.kept.items():
         for name in written:
             if counts[name] < counts[source]:
                 raise Fatal(
-                    what=f"{name} has {counts[name]} partitions, {source} has {counts[source]}", where=where,
-                    do=f"make {name} anew with as many: a customer lives in one partition number of every topic", exit_code=2,
-                )  # fmt: skip
+                    what=f"{name} has {counts[name]} partitions, {source} has {counts[source]}",
+                    where=where,
+                    do=f"make {name} anew with as many: a customer lives in one partition "
+                    "number of every topic",
+                    exit_code=2,
+                )
     limits = admin.message_limits([*needs.writes, *needs.letters_of.values()])
     check(limits, _least(needs, limits), where)
     return limits
@@ -72,9 +92,13 @@ def _least(needs: TopicNeeds, limits: Mapping[str, int]) -> dict[str, int]:
 
 
 class TopicWatch:
-    """Looks every few seconds whether topics are still there; `is_whole` says so. A cluster that is away changes nothing."""
+    """Looks every few seconds whether topics are still there; `is_whole` says so. A cluster that is
+    away changes nothing.
+    """
 
-    def __init__(self, admin: TopicAdmin, needs: TopicNeeds, *, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(
+        self, admin: TopicAdmin, needs: TopicNeeds, *, every_s: float = LOOK_EVERY_S
+    ) -> None:
         self._admin, self._names, self._every_s = admin, needs.names, every_s
         self._missing: list[str] = []
         self._done = Event()

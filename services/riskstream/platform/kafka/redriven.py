@@ -1,7 +1,9 @@
-"""Which dead letters were redriven: notes beside the letters, in their own partition, for as long as these are kept.
+"""Which dead letters were redriven: notes beside the letters, in their own partition, for as long
+as these are kept.
 
-A note is written in the transaction that redrives. It has no bound on how many letters, in how many gaps: it is split into
-records that fit. Before, a commit of a group said the same in 4,096 characters and for seven days; it is still read.
+A note is written in the transaction that redrives. It has no bound on how many letters, in how many
+gaps: it is split into records that fit. Before, a commit of a group said the same in 4,096
+characters and for seven days; it is still read.
 """
 
 import re
@@ -31,7 +33,9 @@ class Redriven:
         return True
 
     def take_commit(self, partition: int, offset: int, metadata: str | None) -> None:
-        """Take what a commit of versions up to 0.1 says: ranges, or without any all before its offset."""
+        """Take what a commit of versions up to 0.1 says: ranges, or without any all before its
+        offset.
+        """
         mine = self._ranges.setdefault(partition, [])
         if metadata is None or "only=" not in metadata:
             mine.append((0, offset - 1))
@@ -52,7 +56,9 @@ class Redriven:
 
 
 def notes(offsets: Iterable[int]) -> Iterator[bytes]:
-    """Values of the notes that say that some offsets of one partition were redriven, none over NOTE_BYTES."""
+    """Values of the notes that say that some offsets of one partition were redriven, none over
+    NOTE_BYTES.
+    """
     parts: list[list[int]] = []
     for at in sorted(offsets):
         if parts and parts[-1][1] >= at - 1:

@@ -1,4 +1,6 @@
-"""Dead letters: the original bytes of a rejected record, with headers that say where it stood and why."""
+"""Dead letters: the original bytes of a rejected record, with headers that say where it stood and
+why.
+"""
 
 from riskstream.domain.contracts import writers
 from riskstream.domain.contracts.catalog import contract, topics
@@ -11,8 +13,12 @@ REASON_TEXT = {
     "empty": "the value is empty",
     "short": "the value has fewer than the 5 bytes of a frame's header",
     "bad_magic": "the first byte is not 0: this is not Confluent framing (JSON, or raw Avro?)",
-    "unknown_schema": "the schema id is of no known version of the contract, nor known to a registry",
-    "incompatible_schema": "the schema of that id cannot be read as the contract: by name, or field by field",
+    "unknown_schema": (
+        "the schema id is of no known version of the contract, nor known to a registry"
+    ),
+    "incompatible_schema": (
+        "the schema of that id cannot be read as the contract: by name, or field by field"
+    ),
     "truncated": "the body ends early or is not Avro of that schema",
     "trailing_bytes": "bytes follow the record",
     "bad_text": "a text is not UTF-8",
@@ -23,13 +29,27 @@ REASON_TEXT = {
     "amount_out_of_range": "an amount is below 0 or above 10^13 minor units",
     "bad_currency": "a currency is not three capital letters",
     "bad_mcc": "the merchant category code is not 0 to 9999",
-    "occurred_at_out_of_range": "the event time is before 1971 or more than 5 minutes after the append time",
-    "text_too_long": "a text has more bytes than its field's maxBytes (schemas/transaction.v1.avsc)",
+    "occurred_at_out_of_range": (
+        "the event time is before 1971 or more than 5 minutes after the append time"
+    ),
+    "text_too_long": (
+        "a text has more bytes than its field's maxBytes (schemas/transaction.v1.avsc)"
+    ),
     "bad_country": "the country is not two capital letters",
-    "out_of_bounds": "a text, number or list breaks a bound of its contract (of a label: schemas/label.v1.avsc)",
-    "other_base_currency": "base_currency is not the installation's (setting base_currency), in which all amounts are summed",
-    "corrects_itself": "corrects is the transaction's own transaction_id: it names the one that this one replaces",
-    "id_reused": "the customer's transaction_id came before, within 24 hours of event time, with another body",
+    "out_of_bounds": (
+        "a text, number or list breaks a bound of its contract (of a label: schemas/label.v1.avsc)"
+    ),
+    "other_base_currency": (
+        "base_currency is not the installation's (setting base_currency), in which all amounts "
+        "are summed"
+    ),
+    "corrects_itself": (
+        "corrects is the transaction's own transaction_id: it names the one that this one replaces"
+    ),
+    "id_reused": (
+        "the customer's transaction_id came before, within 24 hours of event time, with "
+        "another body"
+    ),
 }
 """Every reject reason with its meaning; docs/rejects.md is made from it."""
 
@@ -53,8 +73,10 @@ def detail_of(topic: str, reason: str, frame: bytes | None) -> str:
 
 def dead_letter_headers(
     topic: str, partition: int, offset: int, reason: str, frame: bytes | None = None
-) -> list[tuple[str, bytes]]:  # fmt: skip
-    """Headers of a dead letter: source position, reason code, meaning. `frame`: its bytes, where they can say more."""
+) -> list[tuple[str, bytes]]:
+    """Headers of a dead letter: source position, reason code, meaning. `frame`: its bytes, where
+    they can say more.
+    """
     return [
         ("riskstream-topic", topic.encode()),
         ("riskstream-partition", str(partition).encode()),

@@ -1,6 +1,8 @@
-"""Schemas that other versions of the product write by: published in schemas.v1 before their first record, asked for there.
+"""Schemas that other versions of the product write by: published in schemas.v1 before their first
+record, asked for there.
 
-`Lookups` asks this and other places (a registry) on a thread of its own, and answers a decoder from memory.
+`Lookups` asks this and other places (a registry) on a thread of its own, and answers a decoder from
+memory.
 """
 
 import json
@@ -27,7 +29,15 @@ UNKNOWN_FOR_S = 30.0
 """How long an id that nobody knew is not asked for again."""
 MAX_UNKNOWN = 10_000
 _LONGEST_WAIT_S = 5.0
-_NO_SCHEMA = (Rejected, ValueError, KeyError, TypeError, AttributeError, RecursionError, SchemaParseException)
+_NO_SCHEMA = (
+    Rejected,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    SchemaParseException,
+)
 """What one record may raise that is no schema: it is left out, and the others are found."""
 
 
@@ -41,14 +51,19 @@ class Place(Protocol):
 
 
 class Lookups:
-    """The process's `Writers`: what was asked is fetched in the background from the first place that knows it.
+    """The process's `Writers`: what was asked is fetched in the background from the first place
+    that knows it.
 
-    An id is unknown when every place has said so, for UNKNOWN_FOR_S. Schemas are kept for ever: an id never changes.
+    An id is unknown when every place has said so, for UNKNOWN_FOR_S. Schemas are kept for ever: an
+    id never changes.
     """
 
     def __init__(
-        self, places: Sequence[Place], known: dict[int, Schema] | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:  # fmt: skip
+        self,
+        places: Sequence[Place],
+        known: dict[int, Schema] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._places, self._clock = places, clock
         self._known: dict[int, Schema] = dict(known or {})
         self._unknown: dict[int, tuple[float, Unknown]] = {}
@@ -104,7 +119,10 @@ class Lookups:
             try:
                 found |= place.fetch([each for each in wanted if each not in found])
             except Exception as error:  # whatever a place answers, the next round asks again
-                problem = f"{place.name}: {error if isinstance(error, Retryable | Fatal) else repr(error)}"
+                problem = (
+                    f"{place.name}: "
+                    f"{error if isinstance(error, Retryable | Fatal) else repr(error)}"
+                )
         names = ", ".join(place.name for place in self._places)
         with self._condition:
             self.problem = problem
@@ -121,7 +139,9 @@ class Lookups:
 
 
 class TopicSchemas:
-    """schemas.v1, read to its end at each question: who writes by a schema has published it before."""
+    """schemas.v1, read to its end at each question: who writes by a schema has published it
+    before.
+    """
 
     name = SCHEMAS
 
@@ -159,7 +179,10 @@ class TopicSchemas:
             self._held[int(record["schema_id"])] = schema
         except _NO_SCHEMA as error:
             log.error(
-                "a record cannot be read and is left out", topic=SCHEMAS, at=f"{partition}:{offset}", why=str(error)
+                "a record cannot be read and is left out",
+                topic=SCHEMAS,
+                at=f"{partition}:{offset}",
+                why=str(error),
             )
 
     def _forget(self) -> None:
@@ -169,9 +192,11 @@ class TopicSchemas:
 
 
 def publish(kafka: str) -> int:
-    """Publish the schemas that this version writes by, where they are not there yet; how many were new.
+    """Publish the schemas that this version writes by, where they are not there yet; how many were
+    new.
 
-    Done before the first record is written, else a version that is rolled back to could not read it.
+    Done before the first record is written, else a version that is rolled back to could not read
+    it.
     """
     mine = {str(each.id).encode(): each for each in contracts().values()}
     there = read_keys(kafka, SCHEMAS)
@@ -179,7 +204,9 @@ def publish(kafka: str) -> int:
     if not new:
         return 0
     frames = [
-        codec("schema.v1").encode({"schema_id": each.id, "contract": each.name, "schema": json.dumps(each.schema)})
+        codec("schema.v1").encode(
+            {"schema_id": each.id, "contract": each.name, "schema": json.dumps(each.schema)}
+        )
         for each in new.values()
     ]
     producer = BulkProducer(kafka, "schemas")

@@ -1,6 +1,8 @@
-"""One writer at a time of what several people change: who begins later takes the place of who has not committed yet.
+"""One writer at a time of what several people change: who begins later takes the place of who has
+not committed yet.
 
-By Kafka's own fencing of transactional ids. Read after `begin`, then `commit`: nobody else committed in between.
+By Kafka's own fencing of transactional ids. Read after `begin`, then `commit`: nobody else
+committed in between.
 """
 
 from collections.abc import Sequence
@@ -24,18 +26,23 @@ class Overtaken(Retryable):
 
 
 class SoleWriter:
-    """Writes records of a topic all at once or not at all. `name` is the transactional id that all writers share."""
+    """Writes records of a topic all at once or not at all. `name` is the transactional id that all
+    writers share.
+    """
 
     def __init__(self, bootstrap: str, topic: str, name: str) -> None:
         self._topic = topic
         self._client = Producer(
             {
-                **producing(bootstrap, name), "transactional.id": name, "transaction.timeout.ms": int(2000 * _DEADLINE_S),
-                "partitioner": "murmur2_random", "message.max.bytes": max(declared(topic).max_bytes, producer_bytes()),
+                **producing(bootstrap, name),
+                "transactional.id": name,
+                "transaction.timeout.ms": int(2000 * _DEADLINE_S),
+                "partitioner": "murmur2_random",
+                "message.max.bytes": max(declared(topic).max_bytes, producer_bytes()),
                 "linger.ms": 0,
             },
             logger=client_log(),
-        )  # fmt: skip
+        )
         self.appended_at = 0
         """When the broker appended the last record, ms since 1970 UTC; 0 where it did not tell."""
 
@@ -47,7 +54,10 @@ class SoleWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Nothing that was not committed is ever seen: the broker gives it up."""
 
@@ -61,8 +71,12 @@ class SoleWriter:
         for key, value in records:
             size = record_bytes(key, value or b"", [])
             if size > limit:
-                raise Fatal(what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
-                            where=topic, do="make it smaller", exit_code=2)  # fmt: skip
+                raise Fatal(
+                    what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
+                    where=topic,
+                    do="make it smaller",
+                    exit_code=2,
+                )
         try:
             self._client.begin_transaction()
             for key, value in records:
@@ -71,9 +85,12 @@ class SoleWriter:
         except KafkaException as error:
             inner = error.args[0]
             if inner.code() in FENCED:
-                raise Overtaken(what=f"somebody else changed {topic} meanwhile", where=topic) from error
+                raise Overtaken(
+                    what=f"somebody else changed {topic} meanwhile", where=topic
+                ) from error
             if inner.txn_requires_abort():
-                with suppress(KafkaException):  # brokers that are away: who begins next has it given up
+                # brokers that are away: who begins next has it given up
+                with suppress(KafkaException):
                     self._client.abort_transaction(_DEADLINE_S)
             raise translated(error, topic) from error
 

@@ -1,7 +1,8 @@
 """One process of a group works and the others stand by: whose turn it is, by Kafka's own group.
 
-All members ask for one topic; who owns its first partition has the turn. A member that is gone loses it when its session
-ends. One that was paused may not know yet that it lost its turn: what it writes must be fenced (`sole_writer.py`).
+All members ask for one topic; who owns its first partition has the turn. A member that is gone
+loses it when its session ends. One that was paused may not know yet that it lost its turn: what it
+writes must be fenced (`sole_writer.py`).
 """
 
 from threading import Event, Thread
@@ -21,21 +22,33 @@ _POLL_S = 0.2
 
 
 class Standby:
-    """A member of the group, on a thread of its own; it reads nothing. Leaving it gives the turn to another at once."""
+    """A member of the group, on a thread of its own; it reads nothing. Leaving it gives the turn to
+    another at once.
+    """
 
     def __init__(
-        self, bootstrap: str, group: str, topic: str, *, group_protocol: str = "consumer", session_timeout_ms: int = 6000
-    ) -> None:  # fmt: skip
+        self,
+        bootstrap: str,
+        group: str,
+        topic: str,
+        *,
+        group_protocol: str = "consumer",
+        session_timeout_ms: int = 6000,
+    ) -> None:
         self._topic, self._has_turn = topic, False
         self._failure: Fatal | Retryable | None = None
         self._stop = Event()
-        self._consumer = consumer(bootstrap, group, **group_settings(group_protocol, session_timeout_ms))
+        self._consumer = consumer(
+            bootstrap, group, **group_settings(group_protocol, session_timeout_ms)
+        )
         self._membership = Membership(self._consumer, group)
         self._thread = Thread(target=self._run, name="standby", daemon=True)
 
     @property
     def is_active(self) -> bool:
-        """True where this process has the turn, as far as it knows; raises what ended its membership."""
+        """True where this process has the turn, as far as it knows; raises what ended its
+        membership.
+        """
         if self._failure is not None:
             raise self._failure
         return self._has_turn
@@ -45,7 +58,10 @@ class Standby:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop.set()
         self._thread.join(30)
@@ -53,7 +69,10 @@ class Standby:
     def _run(self) -> None:
         try:
             self._membership.subscribe(
-                [self._topic], on_assign=self._on_assign, on_revoke=self._on_gone, on_lost=self._on_gone
+                [self._topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_gone,
+                on_lost=self._on_gone,
             )
             while not self._stop.is_set():
                 self._membership.check()

@@ -12,7 +12,9 @@ HEADER = "traceparent"
 
 
 def contexts_in(messages: list[Message]) -> dict[int, TraceContext]:
-    """By index the context of each record that carries one; a record without headers costs 30 ns."""
+    """By index the context of each record that carries one; a record without headers costs 30
+    ns.
+    """
     all_headers = headers_of(messages)
     found: dict[int, TraceContext] = {}
     for index in compress(range(len(all_headers)), all_headers):
@@ -22,7 +24,9 @@ def contexts_in(messages: list[Message]) -> dict[int, TraceContext]:
 
 
 def headers_of(messages: Sequence[Message]) -> list[Any]:
-    """Headers of each message, None where it has none. Where a name is not UTF-8 the client raises: such a record has none."""
+    """Headers of each message, None where it has none. Where a name is not UTF-8 the client raises:
+    such a record has none.
+    """
     out: list[Any] = []
     left = iter(messages)
     while True:
@@ -31,12 +35,16 @@ def headers_of(messages: Sequence[Message]) -> list[Any]:
             return out
         except (
             SystemError
-        ):  # of the message that `left` gave last; asked again, it would give names that are no objects
+            # of the message that `left` gave last; asked again, it would give names that are no
+            # objects
+        ):
             out.append(None)
 
 
 def context_in(headers: Any) -> TraceContext | None:
-    """The context in a record's headers; None where there is none, it is not sampled, or it is malformed."""
+    """The context in a record's headers; None where there is none, it is not sampled, or it is
+    malformed.
+    """
     for name, value in headers or ():
         if name == HEADER:
             return sampled_context(value)

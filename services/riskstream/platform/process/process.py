@@ -1,4 +1,6 @@
-"""One service's process: logs, signals, the telemetry port, tracing, the proofs of its topics, and its end."""
+"""One service's process: logs, signals, the telemetry port, tracing, the proofs of its topics, and
+its end.
+"""
 
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack
@@ -23,14 +25,15 @@ Result = TypeVar("Result")
 class Process:
     """Used by `with`: on the way out everything that it holds ends, the newest first.
 
-    Steps 1 and 2 of ARCHITECTURE.md's start are in here, `prove` is step 4; the service itself does the others in their order. The
-    process is alive and not ready until `serve`.
+    Steps 1 and 2 of ARCHITECTURE.md's start are in here, `prove` is step 4; the service itself does
+    the others in their order. The process is alive and not ready until `serve`.
     """
 
     def __init__(self, settings: ServiceSettings, *, handles_signals: bool = True) -> None:
         """Fatal where the telemetry port is taken, or a tracing variable is wrong.
 
-        `handles_signals`: SIGTERM and SIGINT set `stop`; without it nothing does, and they end the process as Python has it.
+        `handles_signals`: SIGTERM and SIGINT set `stop`; without it nothing does, and they end the
+        process as Python has it.
         """
         self._settings = settings
         set_up_logs(settings.service, settings.log_level)
@@ -48,8 +51,11 @@ class Process:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._ends.__exit__(kind, error, trace)
 
     def holds(self, end: Callable[[], object]) -> None:
@@ -57,10 +63,11 @@ class Process:
         self._ends.callback(end)
 
     def prove(self, needs: TopicNeeds, *, schemas: bool = True) -> dict[str, int]:
-        """Wait until Kafka lets us in; max.message.bytes of what is written. Fatal where a topic is not as it is needed.
+        """Wait until Kafka lets us in; max.message.bytes of what is written. Fatal where a topic is
+        not as it is needed.
 
-        From `serve` on the process looks again and again whether the topics are still there. `schemas`: ours are published, and
-        those of others are asked for.
+        From `serve` on the process looks again and again whether the topics are still there.
+        `schemas`: ours are published, and those of others are asked for.
         """
         self.admin.wait_until_allowed()
         limits = prove_topics(self.admin, needs, self._settings.kafka)
@@ -70,10 +77,16 @@ class Process:
         return limits
 
     def serve(
-        self, run: Callable[[], Result], *, is_alive: Callable[[], bool], is_ready: Callable[[], bool],
+        self,
+        run: Callable[[], Result],
+        *,
+        is_alive: Callable[[], bool],
+        is_ready: Callable[[], bool],
         watchdog: tuple[Callable[[], Hashable], Callable[[], bool]] | None = None,
-    ) -> Result:  # fmt: skip
-        """Say how the process is, and run it until it is stopped. `watchdog`: its progress, and whether it is behind."""
+    ) -> Result:
+        """Say how the process is, and run it until it is stopped. `watchdog`: its progress, and
+        whether it is behind.
+        """
         assert self._watch is not None, "prove comes first"
         watch = self._watch
         self._health.show(is_alive=is_alive, is_ready=lambda: is_ready() and watch.is_whole)

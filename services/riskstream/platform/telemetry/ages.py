@@ -1,4 +1,6 @@
-"""A histogram of how old records are, each record one observation: told a micro-batch at a time, by one thread."""
+"""A histogram of how old records are, each record one observation: told a micro-batch at a time, by
+one thread.
+"""
 
 import time
 from bisect import bisect_left, bisect_right
@@ -15,9 +17,17 @@ _FEW = 512
 
 
 class Ages(Collector):
-    """`observe` the append times of a batch: a late batch of 2,048 is 2,048 late records, as an SLO counts them."""
+    """`observe` the append times of a batch: a late batch of 2,048 is 2,048 late records, as an SLO
+    counts them.
+    """
 
-    def __init__(self, name: str, documentation: str, bounds_s: tuple[float, ...], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        bounds_s: tuple[float, ...],
+        registry: CollectorRegistry,
+    ) -> None:
         self._name, self._documentation, self._bounds_s = name, documentation, bounds_s
         self._bounds_ms = [1000 * bound for bound in bounds_s]
         self._counts = [0] * (len(bounds_s) + 1)
@@ -39,7 +49,9 @@ class Ages(Collector):
         self._count(now_ms, times)
 
     def _count(self, now_ms: float, times: Sequence[int] | NDArray[np.int64]) -> None:
-        """From the newest to the oldest, bucket by bucket: as a rule a batch lies in one or two of them."""
+        """From the newest to the oldest, bucket by bucket: as a rule a batch lies in one or two of
+        them.
+        """
         left = len(times)
         if not left:
             return
@@ -56,7 +68,9 @@ class Ages(Collector):
         """One family, as a Histogram of prometheus_client would show it."""
         family = HistogramMetricFamily(self._name, self._documentation)
         buckets, total = [], 0
-        for bound, count in zip((*map(str, self._bounds_s), "+Inf"), list(self._counts), strict=True):
+        for bound, count in zip(
+            (*map(str, self._bounds_s), "+Inf"), list(self._counts), strict=True
+        ):
             total += count
             buckets.append((bound, float(total)))
         family.add_metric([], buckets, self._sum_s)

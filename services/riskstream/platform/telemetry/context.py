@@ -1,4 +1,6 @@
-"""Trace contexts: W3C `traceparent` read and written. Only sampled traces exist here; one that is not is None, and free."""
+"""Trace contexts: W3C `traceparent` read and written. Only sampled traces exist here; one that is
+not is None, and free.
+"""
 
 import random
 import re
@@ -14,7 +16,9 @@ _ids = random.Random()  # of its own: who seeds the module's must not repeat our
 
 
 class TraceContext(str):
-    """A span of a sampled trace, as its `traceparent`: a text, so that it is carried and written without being taken apart."""
+    """A span of a sampled trace, as its `traceparent`: a text, so that it is carried and written
+    without being taken apart.
+    """
 
     __slots__ = ()
 
@@ -37,7 +41,9 @@ class TraceContext(str):
 
 
 class Caller(NamedTuple):
-    """What a `traceparent` said: its context where it is sampled, and whether there was one at all."""
+    """What a `traceparent` said: its context where it is sampled, and whether there was one at
+    all.
+    """
 
     context: TraceContext | None
     has_decided: bool
@@ -56,7 +62,9 @@ def read_traceparent(text: str | bytes | None) -> Caller:
 
 
 def sampled_context(value: str | bytes | None) -> TraceContext | None:
-    """The same of a record's header, where the context alone is asked for; what we write ourselves is read fastest."""
+    """The same of a record's header, where the context alone is asked for; what we write ourselves
+    is read fastest.
+    """
     if isinstance(value, bytes) and _SAMPLED.fullmatch(value):
         return TraceContext(value, "ascii")
     return read_traceparent(value).context

@@ -1,9 +1,15 @@
-"""Names of spans' and logs' attributes, in one place: OpenTelemetry's semantic conventions 1.37, and our own under `riskstream.`.
+"""Names of spans' and logs' attributes, in one place: OpenTelemetry's semantic conventions 1.37,
+and our own under `riskstream.`.
 
-Messaging (https://opentelemetry.io/docs/specs/semconv/messaging/kafka/) and HTTP; what is not there yet has our prefix.
+Messaging (https://opentelemetry.io/docs/specs/semconv/messaging/kafka/) and HTTP; what is not there
+yet has our prefix.
 """
 
-SERVICE_NAME, SERVICE_VERSION, SERVICE_INSTANCE = "service.name", "service.version", "service.instance.id"
+SERVICE_NAME, SERVICE_VERSION, SERVICE_INSTANCE = (
+    "service.name",
+    "service.version",
+    "service.instance.id",
+)
 
 MESSAGING_SYSTEM = "messaging.system"
 MESSAGING_OPERATION_TYPE = "messaging.operation.type"
@@ -13,7 +19,11 @@ MESSAGING_OFFSET = "messaging.kafka.offset"
 MESSAGING_GROUP = "messaging.consumer.group.name"
 MESSAGING_BATCH_COUNT = "messaging.batch.message_count"
 
-HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS = "http.request.method", "http.route", "http.response.status_code"
+HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS = (
+    "http.request.method",
+    "http.route",
+    "http.response.status_code",
+)
 
 TRACE_ID, SPAN_ID = "trace_id", "span_id"
 """Of log events, as OpenTelemetry's log data model names them."""

@@ -1,7 +1,9 @@
-"""Sends spans to an OpenTelemetry collector: OTLP over HTTP with JSON (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+"""Sends spans to an OpenTelemetry collector: OTLP over HTTP with JSON
+(https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 
-Set as everywhere in OpenTelemetry, by OTEL_EXPORTER_OTLP_ENDPOINT and its like (docs/telemetry.md); nothing is traced
-where no endpoint is given. Spans that the collector cannot take now wait; nothing else waits for them.
+Set as everywhere in OpenTelemetry, by OTEL_EXPORTER_OTLP_ENDPOINT and its like (docs/telemetry.md);
+nothing is traced where no endpoint is given. Spans that the collector cannot take now wait; nothing
+else waits for them.
 """
 
 import http.client
@@ -39,9 +41,9 @@ class TracingSettings(BaseSettings):
     exporter_otlp_traces_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
     exporter_otlp_headers: SecretStr = Field(default=SecretStr(""))
     exporter_otlp_timeout: int = Field(default=10_000, ge=1, le=120_000)
-    traces_sampler: Literal["parentbased_traceidratio", "parentbased_always_on", "parentbased_always_off"] = Field(
-        default="parentbased_traceidratio"
-    )
+    traces_sampler: Literal[
+        "parentbased_traceidratio", "parentbased_always_on", "parentbased_always_off"
+    ] = Field(default="parentbased_traceidratio")
     traces_sampler_arg: float = Field(default=0.01, ge=0, le=1)
     resource_attributes: str = Field(default="")
     service_name: str = Field(default="")
@@ -55,7 +57,8 @@ class TracingSettings(BaseSettings):
         """Told at start, without what they hold: the exporter's thread could only fail by them."""
         text = given.get_secret_value()
         if text.count("=") < len([part for part in text.split(",") if part]) or not all(
-            pair.isascii() and pair.isprintable() for pair in (*_pairs(text), *_pairs(text).values())
+            pair.isascii() and pair.isprintable()
+            for pair in (*_pairs(text), *_pairs(text).values())
         ):
             raise ValueError("give key=value,key=value of printable characters")
         return given
@@ -67,7 +70,11 @@ class TracingSettings(BaseSettings):
             return ""
         if self.exporter_otlp_traces_endpoint:
             return self.exporter_otlp_traces_endpoint
-        return f"{self.exporter_otlp_endpoint.rstrip('/')}/v1/traces" if self.exporter_otlp_endpoint else ""
+        return (
+            f"{self.exporter_otlp_endpoint.rstrip('/')}/v1/traces"
+            if self.exporter_otlp_endpoint
+            else ""
+        )
 
     @property
     def ratio(self) -> float:
@@ -99,7 +106,10 @@ def read_settings() -> TracingSettings:
         first = error.errors()[0]
         name = "".join(str(part) for part in first["loc"]).upper()
         raise Fatal(
-            what=f"{name} is wrong: {first['msg']}", where=f"OTEL_{name}", do="see docs/telemetry.md", exit_code=2
+            what=f"{name} is wrong: {first['msg']}",
+            where=f"OTEL_{name}",
+            do="see docs/telemetry.md",
+            exit_code=2,
         ) from None
 
 
@@ -120,9 +130,19 @@ class SpanExporter:
     """A thread that sends what the tracer holds, every few seconds."""
 
     def __init__(
-        self, tracer: Tracer, settings: TracingSettings, resource: dict[str, str], version: str, metrics: TracingMetrics
-    ) -> None:  # fmt: skip
-        self._tracer, self._settings, self._resource, self._version = tracer, settings, resource, version
+        self,
+        tracer: Tracer,
+        settings: TracingSettings,
+        resource: dict[str, str],
+        version: str,
+        metrics: TracingMetrics,
+    ) -> None:
+        self._tracer, self._settings, self._resource, self._version = (
+            tracer,
+            settings,
+            resource,
+            version,
+        )
         self._metrics = metrics
         metrics.waiting.set_function(lambda: len(tracer))
         self._failures = self._sending = 0
@@ -140,7 +160,9 @@ class SpanExporter:
 
     def _run(self) -> None:
         delay_s = self._settings.bsp_schedule_delay / 1000
-        while not self._done.wait(delay_s if not self._failures else min(2.0**self._failures, _LONGEST_WAIT_S)):
+        while not self._done.wait(
+            delay_s if not self._failures else min(2.0**self._failures, _LONGEST_WAIT_S)
+        ):
             self._send_all()
         self._failures = 0
         self._send_all()
@@ -162,16 +184,25 @@ class SpanExporter:
             self._settings.url, encode(self._resource, self._version, spans), headers, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._settings.exporter_otlp_timeout / 1000):
+            with urllib.request.urlopen(
+                request, timeout=self._settings.exporter_otlp_timeout / 1000
+            ):
                 pass
         except urllib.error.HTTPError as error:
             if error.code in _RETRYABLE:
                 return self._put_back(spans, str(error))
             self._metrics.lost.inc(len(spans))
-            log.error("the collector refuses spans", status=error.code, endpoint=self._settings.url, spans=len(spans))
-        except (OSError, http.client.HTTPException) as error:  # the second: an answer that is no HTTP
+            log.error(
+                "the collector refuses spans",
+                status=error.code,
+                endpoint=self._settings.url,
+                spans=len(spans),
+            )
+        except (OSError, http.client.HTTPException) as error:
+            # the second: an answer that is no HTTP
             return self._put_back(spans, str(error))
-        except Exception:  # payments are scored without traces too: whatever this is must not end the process
+        except Exception:
+            # payments are scored without traces too: whatever this is must not end the process
             self._metrics.lost.inc(len(spans))
             log.exception("spans cannot be sent", endpoint=self._settings.url, spans=len(spans))
         else:
@@ -184,13 +215,17 @@ class SpanExporter:
     def _put_back(self, spans: list[str], why: str) -> bool:
         self._tracer.put_back(spans)
         if not self._failures:
-            log.warning("the collector does not answer; spans wait", endpoint=self._settings.url, why=why)
+            log.warning(
+                "the collector does not answer; spans wait", endpoint=self._settings.url, why=why
+            )
         self._failures += 1
         return False
 
 
 class Tracing:
-    """The tracer of a process, and its exporter where an endpoint is given; `stop` sends the rest."""
+    """The tracer of a process, and its exporter where an endpoint is given; `stop` sends the
+    rest.
+    """
 
     def __init__(self, service: str) -> None:
         settings = read_settings()
@@ -200,7 +235,9 @@ class Tracing:
             self.tracer = Tracer(settings.ratio, settings.bsp_max_queue_size)
             version = version_of("riskstream")
             resource = settings.resource(service, version, f"{socket.gethostname()}-{os.getpid()}")
-            self._exporter = SpanExporter(self.tracer, settings, resource, version, TracingMetrics())
+            self._exporter = SpanExporter(
+                self.tracer, settings, resource, version, TracingMetrics()
+            )
 
     def stop(self) -> None:
         if self._exporter is not None:

@@ -1,4 +1,6 @@
-"""The telemetry port of a process: /metrics, /livez (its own loop and all its threads), /readyz (what it needs)."""
+"""The telemetry port of a process: /metrics, /livez (its own loop and all its threads), /readyz
+(what it needs).
+"""
 
 import json
 import sys
@@ -29,7 +31,8 @@ class _Server(ThreadingHTTPServer):
 class TelemetryServer:
     """Serves the three paths on a thread of its own. `port` is the one it got.
 
-    Made before everything else: a process whose port is taken must not join a group. Alive and not ready, until `show`.
+    Made before everything else: a process whose port is taken must not join a group. Alive and not
+    ready, until `show`.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -42,11 +45,14 @@ class TelemetryServer:
 
             def do_GET(self) -> None:
                 if self.path == "/metrics":
-                    encode, kind = choose_encoder(self.headers.get("Accept", ""))  # exemplars are in OpenMetrics only
+                    # exemplars are in OpenMetrics only
+                    encode, kind = choose_encoder(self.headers.get("Accept", ""))
                     self._answer(200, kind, encode(REGISTRY))
                 elif self.path in ("/livez", "/readyz"):
                     is_whole = not dead_threads()
-                    ok = is_whole and (server._is_alive() if self.path == "/livez" else server._is_ready())
+                    ok = is_whole and (
+                        server._is_alive() if self.path == "/livez" else server._is_ready()
+                    )
                     body = json.dumps({"ok": ok}).encode()
                     self._answer(200 if ok else 503, "application/json", body)
                 else:

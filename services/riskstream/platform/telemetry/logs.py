@@ -1,4 +1,6 @@
-"""Logs are events with fields, one JSON object a line on stderr; never a card, a name or an account number."""
+"""Logs are events with fields, one JSON object a line on stderr; never a card, a name or an account
+number.
+"""
 
 import logging
 import sys
@@ -35,6 +37,8 @@ class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().strip()
         if record.name != "librdkafka":
-            structlog.get_logger(record.name).warning(record.name, text=text, exc_info=record.exc_info)
+            structlog.get_logger(record.name).warning(
+                record.name, text=text, exc_info=record.exc_info
+            )
         elif "CONFWARN" not in text:
             structlog.get_logger("librdkafka").warning("kafka client", text=text)

@@ -1,4 +1,6 @@
-"""Every metric of the product, typed. Names are riskstream_<service>_<thing>_<unit>; labels are bounded, never an id."""
+"""Every metric of the product, typed. Names are riskstream_<service>_<thing>_<unit>; labels are
+bounded, never an id.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,54 +22,86 @@ def _lag(service: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(
         f"riskstream_{service}_lag_seconds",
         "Lag in seconds: the age of the last record read; 0 when everything has been read",
-        ["topic", "partition"], registry=registry,
-    )  # fmt: skip
+        ["topic", "partition"],
+        registry=registry,
+    )
 
 
 class TracingMetrics:
     """Metrics of the spans of a process."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.sent = Counter("riskstream_tracing_spans_sent_total", "Spans the collector took", registry=registry)
-        self.lost = Counter(
-            "riskstream_tracing_spans_lost_total", "Spans the collector refused, or left at the end", registry=registry
+        self.sent = Counter(
+            "riskstream_tracing_spans_sent_total", "Spans the collector took", registry=registry
         )
-        self.waiting = Gauge("riskstream_tracing_spans_waiting", "Spans that wait to be sent", registry=registry)
+        self.lost = Counter(
+            "riskstream_tracing_spans_lost_total",
+            "Spans the collector refused, or left at the end",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "riskstream_tracing_spans_waiting", "Spans that wait to be sent", registry=registry
+        )
 
 
 class LaneMetrics:
     """Metrics of the scorer's lane."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.records = Counter("riskstream_scorer_records_total", "Source records taken", ["mode"], registry=registry)
+        self.records = Counter(
+            "riskstream_scorer_records_total", "Source records taken", ["mode"], registry=registry
+        )
         self.rejected = Counter(
-            "riskstream_scorer_rejected_total", "Records sent to the dead letters", ["reason"], registry=registry
+            "riskstream_scorer_rejected_total",
+            "Records sent to the dead letters",
+            ["reason"],
+            registry=registry,
         )
         self.decisions = Counter(
-            "riskstream_scorer_decisions_total", "Scores by decision", ["decision"], registry=registry
+            "riskstream_scorer_decisions_total",
+            "Scores by decision",
+            ["decision"],
+            registry=registry,
         )
-        self.flagged = Counter("riskstream_scorer_flagged_total", "Scores with a flag", ["flag"], registry=registry)
+        self.flagged = Counter(
+            "riskstream_scorer_flagged_total", "Scores with a flag", ["flag"], registry=registry
+        )
         self.counted = {"decisions": self.decisions, "flagged": self.flagged}
         """What the lane's work has it count, by the names that the work gives."""
         self.batch_seconds = Histogram(
-            "riskstream_scorer_batch_seconds", "Time to process a micro-batch", buckets=_LATENCY_S, registry=registry
+            "riskstream_scorer_batch_seconds",
+            "Time to process a micro-batch",
+            buckets=_LATENCY_S,
+            registry=registry,
         )
         self.batch_records = Histogram(
-            "riskstream_scorer_batch_records", "Records of a micro-batch", buckets=_SIZES, registry=registry
+            "riskstream_scorer_batch_records",
+            "Records of a micro-batch",
+            buckets=_SIZES,
+            registry=registry,
         )
         self.event_age_seconds = Ages(
             "riskstream_scorer_event_age_seconds",
-            "Time from the append of a transaction to its score, of each transaction that was scored live",
-            _LATENCY_S, registry,
-        )  # fmt: skip
+            "Time from the append of a transaction to its score, of each transaction that "
+            "was scored live",
+            _LATENCY_S,
+            registry,
+        )
         self.stages = Stages(
-            "riskstream_scorer_stage_seconds", "Time of each stage of a micro-batch",
-            ("poll", "decode", "read", "profile", "apply", "score", "encode", "produce"), _STAGE_S, registry,
-        )  # fmt: skip
+            "riskstream_scorer_stage_seconds",
+            "Time of each stage of a micro-batch",
+            ("poll", "decode", "read", "profile", "apply", "score", "encode", "produce"),
+            _STAGE_S,
+            registry,
+        )
         self.lag = _lag("scorer", registry)
-        self.checkpoints = Counter("riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry)
+        self.checkpoints = Counter(
+            "riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry
+        )
         self.store_errors = Counter(
-            "riskstream_scorer_store_errors_total", "Reads and writes the state store did not answer", registry=registry
+            "riskstream_scorer_store_errors_total",
+            "Reads and writes the state store did not answer",
+            registry=registry,
         )
         self.reopened = Counter(
             "riskstream_scorer_reopened_total",
@@ -82,26 +116,39 @@ class LaneMetrics:
         self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
         self.rules_refused = Gauge(
             "riskstream_scorer_rules_refused",
-            "Records of rules.v1 and lists.v1 that are refused, and rules that are on and cannot be acted on",
-            ["topic", "reason"], registry=registry,
-        )  # fmt: skip
+            "Records of rules.v1 and lists.v1 that are refused, and rules that are on and "
+            "cannot be acted on",
+            ["topic", "reason"],
+            registry=registry,
+        )
         self.releases_refused = Counter(
             "riskstream_scorer_releases_refused_total",
             "Records of releases.v1, and releases, that were refused",
             registry=registry,
         )
         self.waiting = Gauge(
-            "riskstream_scorer_waiting", "1 while a partition waits for a schema that a registry has not told yet",
-            ["partition"], registry=registry,
-        )  # fmt: skip
+            "riskstream_scorer_waiting",
+            "1 while a partition waits for a schema that a registry has not told yet",
+            ["partition"],
+            registry=registry,
+        )
         self.whole_since = Gauge(
             "riskstream_scorer_whole_since_timestamp_seconds",
-            "What customers did before this moment may be missing in their state; 0 where the partition's state is whole",
-            ["partition"], registry=registry,
-        )  # fmt: skip
-        self.held = Gauge("riskstream_scorer_held", "1 while a partition is held", ["partition"], registry=registry)
+            "What customers did before this moment may be missing in their state; 0 where "
+            "the partition's state is whole",
+            ["partition"],
+            registry=registry,
+        )
+        self.held = Gauge(
+            "riskstream_scorer_held",
+            "1 while a partition is held",
+            ["partition"],
+            registry=registry,
+        )
         self.loop_seen = Gauge(
-            "riskstream_scorer_loop_seen_timestamp_seconds", "When the polling loop last went round", registry=registry
+            "riskstream_scorer_loop_seen_timestamp_seconds",
+            "When the polling loop last went round",
+            registry=registry,
         )
 
 
@@ -109,32 +156,49 @@ class SnapshotMetrics:
     """Metrics of the scorer's snapshots."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.taken = Counter("riskstream_scorer_snapshots_total", "Snapshots of partitions written", registry=registry)
+        self.taken = Counter(
+            "riskstream_scorer_snapshots_total",
+            "Snapshots of partitions written",
+            registry=registry,
+        )
         self.errors = Counter(
-            "riskstream_scorer_snapshot_errors_total", "Snapshots that could not be written", registry=registry
+            "riskstream_scorer_snapshot_errors_total",
+            "Snapshots that could not be written",
+            registry=registry,
         )
         self.restored = Counter(
-            "riskstream_scorer_snapshots_restored_total", "Partitions restored from a snapshot", registry=registry
+            "riskstream_scorer_snapshots_restored_total",
+            "Partitions restored from a snapshot",
+            registry=registry,
         )
         self.damaged = Counter(
-            "riskstream_scorer_snapshots_damaged_total", "Snapshots passed over because they are damaged",
+            "riskstream_scorer_snapshots_damaged_total",
+            "Snapshots passed over because they are damaged",
             registry=registry,
-        )  # fmt: skip
+        )
         self.seconds = Histogram(
-            "riskstream_scorer_snapshot_seconds", "Time to take a snapshot, with the rests between its pieces",
-            buckets=_AGES_S, registry=registry,
-        )  # fmt: skip
-        self.bytes = Gauge(
-            "riskstream_scorer_snapshot_bytes", "Size of the newest snapshot that was taken here", ["partition"],
+            "riskstream_scorer_snapshot_seconds",
+            "Time to take a snapshot, with the rests between its pieces",
+            buckets=_AGES_S,
             registry=registry,
-        )  # fmt: skip
+        )
+        self.bytes = Gauge(
+            "riskstream_scorer_snapshot_bytes",
+            "Size of the newest snapshot that was taken here",
+            ["partition"],
+            registry=registry,
+        )
         self.age_seconds = Gauge(
             "riskstream_scorer_snapshot_age_seconds",
-            "Time since a snapshot of a partition was as new as its state; without one, since it was taken over",
-            ["partition"], registry=registry,
-        )  # fmt: skip
+            "Time since a snapshot of a partition was as new as its state; without one, "
+            "since it was taken over",
+            ["partition"],
+            registry=registry,
+        )
         self.interval_seconds = Gauge(
-            "riskstream_scorer_snapshot_interval_seconds", "Time between snapshots that is set", registry=registry
+            "riskstream_scorer_snapshot_interval_seconds",
+            "Time between snapshots that is set",
+            registry=registry,
         )
 
 
@@ -143,23 +207,33 @@ class DerivedMetrics:
 
     def __init__(self, service: str, registry: CollectorRegistry = REGISTRY) -> None:
         self.commit_seconds = Histogram(
-            f"riskstream_{service}_commit_seconds", "Time of a Kafka transaction", buckets=_LATENCY_S, registry=registry
+            f"riskstream_{service}_commit_seconds",
+            "Time of a Kafka transaction",
+            buckets=_LATENCY_S,
+            registry=registry,
         )
         self.source_age_seconds = Ages(
             f"riskstream_{service}_source_age_seconds",
             "Age of each source record, from its arrival in Kafka until its results are committed",
-            _AGES_S, registry,
-        )  # fmt: skip
+            _AGES_S,
+            registry,
+        )
         self.stages = Stages(
-            f"riskstream_{service}_stage_seconds", "Time of each stage of a commit: records taken, then written",
-            ("take", "write"), _STAGE_S, registry,
-        )  # fmt: skip
+            f"riskstream_{service}_stage_seconds",
+            "Time of each stage of a commit: records taken, then written",
+            ("take", "write"),
+            _STAGE_S,
+            registry,
+        )
         self.lag = _lag(service, registry)
-        self.aborts = Counter(f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry)
+        self.aborts = Counter(
+            f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry
+        )
         self.expired = Counter(
-            f"riskstream_{service}_expired_total", "Offsets of the source that expired before they were read",
+            f"riskstream_{service}_expired_total",
+            "Offsets of the source that expired before they were read",
             registry=registry,
-        )  # fmt: skip
+        )
         self.giants = Counter(
             f"riskstream_{service}_giants_total",
             "Batches that decompress to too much, and were left out",
@@ -167,15 +241,20 @@ class DerivedMetrics:
         )
         self.waiting = Gauge(
             f"riskstream_{service}_waiting",
-            "Partitions that wait: for Kafka, for a schema, or for a person at a record that cannot be read",
+            "Partitions that wait: for Kafka, for a schema, or for a person at a record "
+            "that cannot be read",
             registry=registry,
-        )  # fmt: skip
+        )
         self.unreadable_states = Counter(
-            f"riskstream_{service}_unreadable_states_total", "Records of its own state that it could not read",
-            ["topic"], registry=registry,
-        )  # fmt: skip
+            f"riskstream_{service}_unreadable_states_total",
+            "Records of its own state that it could not read",
+            ["topic"],
+            registry=registry,
+        )
         self.dropped = Counter(
-            f"riskstream_{service}_repeats_total", "Repeats dropped by the reader's rule", registry=registry
+            f"riskstream_{service}_repeats_total",
+            "Repeats dropped by the reader's rule",
+            registry=registry,
         )
 
 
@@ -184,22 +263,33 @@ class TrackerMetrics(DerivedMetrics):
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         super().__init__("tracker", registry)
-        self.scores = Counter("riskstream_tracker_scores_total", "Accepted scores", registry=registry)
+        self.scores = Counter(
+            "riskstream_tracker_scores_total", "Accepted scores", registry=registry
+        )
         self.skipped = Counter(
-            "riskstream_tracker_skipped_total", "Scores that could not be read and were left out, as it was told",
+            "riskstream_tracker_skipped_total",
+            "Scores that could not be read and were left out, as it was told",
             registry=registry,
-        )  # fmt: skip
+        )
         self.other_currency = Counter(
-            "riskstream_tracker_other_currency_total", "Good scores left out of states and alerts: of another base currency",
+            "riskstream_tracker_other_currency_total",
+            "Good scores left out of states and alerts: of another base currency",
             registry=registry,
-        )  # fmt: skip
-        self.gaps = Counter("riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry)
+        )
+        self.gaps = Counter(
+            "riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry
+        )
         self.whole_from = Gauge(
             "riskstream_tracker_whole_from_seconds",
-            "Windows that begin before this instant may lack scores that were missed; 0: none was", registry=registry,
-        )  # fmt: skip
-        self.alerts = Counter("riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry)
-        self.customers = Gauge("riskstream_tracker_customers", "Customers held in memory", registry=registry)
+            "Windows that begin before this instant may lack scores that were missed; 0: none was",
+            registry=registry,
+        )
+        self.alerts = Counter(
+            "riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry
+        )
+        self.customers = Gauge(
+            "riskstream_tracker_customers", "Customers held in memory", registry=registry
+        )
 
 
 class ProfilerMetrics(DerivedMetrics):
@@ -208,30 +298,44 @@ class ProfilerMetrics(DerivedMetrics):
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         super().__init__("profiler", registry)
         self.shuffled = Counter(
-            "riskstream_profiler_shuffled_total", "Profile events written by the shuffle stage", registry=registry
+            "riskstream_profiler_shuffled_total",
+            "Profile events written by the shuffle stage",
+            registry=registry,
         )
         self.unkeyed = Counter(
-            "riskstream_profiler_unkeyed_labels_total", "Labels without the entity's key", ["entity"], registry=registry
+            "riskstream_profiler_unkeyed_labels_total",
+            "Labels without the entity's key",
+            ["entity"],
+            registry=registry,
         )
-        self.events = Counter("riskstream_profiler_events_total", "Profile events taken", registry=registry)
+        self.events = Counter(
+            "riskstream_profiler_events_total", "Profile events taken", registry=registry
+        )
         self.bad = Counter(
             "riskstream_profiler_unreadable_total",
             "Profile events and labels not readable or out of bounds",
             registry=registry,
         )
-        self.vectors = Counter("riskstream_profiler_vectors_total", "Vectors written", registry=registry)
-        self.keys = Gauge("riskstream_profiler_keys", "Keys held in memory", ["entity"], registry=registry)
+        self.vectors = Counter(
+            "riskstream_profiler_vectors_total", "Vectors written", registry=registry
+        )
+        self.keys = Gauge(
+            "riskstream_profiler_keys", "Keys held in memory", ["entity"], registry=registry
+        )
         self.view_errors = Counter(
             "riskstream_profiler_view_errors_total",
             "Writes of vectors that Redis did not take in time",
             registry=registry,
         )
-        self.view_waiting = Gauge("riskstream_profiler_view_waiting", "Vectors that wait for Redis", registry=registry)
+        self.view_waiting = Gauge(
+            "riskstream_profiler_view_waiting", "Vectors that wait for Redis", registry=registry
+        )
         self.event_age_seconds = Ages(
             "riskstream_profiler_event_age_seconds",
             "Time from the append of a transaction or label to its profile event, of each of them",
-            _LATENCY_S, registry,
-        )  # fmt: skip
+            _LATENCY_S,
+            registry,
+        )
 
 
 class GatewayMetrics:
@@ -239,28 +343,50 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.requests = Counter(
-            "riskstream_gateway_requests_total", "Requests by route and status", ["route", "status"], registry=registry
+            "riskstream_gateway_requests_total",
+            "Requests by route and status",
+            ["route", "status"],
+            registry=registry,
         )
         self.request_seconds = Histogram(
-            "riskstream_gateway_request_seconds", "Time to answer", ["route"], buckets=_LATENCY_S, registry=registry
+            "riskstream_gateway_request_seconds",
+            "Time to answer",
+            ["route"],
+            buckets=_LATENCY_S,
+            registry=registry,
         )
         self.stage_seconds = Histogram(
             "riskstream_gateway_stage_seconds",
-            "Time of each stage of a request: its body read, sent until the broker has it, waited until scored",
-            ["stage"], buckets=_LATENCY_S, registry=registry,
-        )  # fmt: skip
+            "Time of each stage of a request: its body read, sent until the broker has it, "
+            "waited until scored",
+            ["stage"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
         self.event_age_seconds = Histogram(
             "riskstream_gateway_event_age_seconds",
-            "Time from the append of a transaction to its score's arrival, of those that a caller waits for",
-            buckets=_LATENCY_S, registry=registry,
-        )  # fmt: skip
-        self.appended = Counter(
-            "riskstream_gateway_appended_total", "Records that the broker took from here", ["topic"], registry=registry
+            "Time from the append of a transaction to its score's arrival, of those that a "
+            "caller waits for",
+            buckets=_LATENCY_S,
+            registry=registry,
         )
-        self.waiting = Gauge("riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry)
-        self.connections = Gauge("riskstream_gateway_connections", "Connections that are open", registry=registry)
+        self.appended = Counter(
+            "riskstream_gateway_appended_total",
+            "Records that the broker took from here",
+            ["topic"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry
+        )
+        self.connections = Gauge(
+            "riskstream_gateway_connections", "Connections that are open", registry=registry
+        )
         self.problems = Counter(
-            "riskstream_gateway_problems_total", "Requests refused, by problem", ["problem"], registry=registry
+            "riskstream_gateway_problems_total",
+            "Requests refused, by problem",
+            ["problem"],
+            registry=registry,
         )
 
 
@@ -269,32 +395,45 @@ class ReporterMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.unreadable = Counter(
-            "riskstream_reporter_unreadable_total", "Records that could not be read, and are in no report", ["topic"],
+            "riskstream_reporter_unreadable_total",
+            "Records that could not be read, and are in no report",
+            ["topic"],
             registry=registry,
-        )  # fmt: skip
-        self.reports = Counter("riskstream_reporter_reports_total", "Reports written", ["grain"], registry=registry)
+        )
+        self.reports = Counter(
+            "riskstream_reporter_reports_total", "Reports written", ["grain"], registry=registry
+        )
         self.unreconciled = Counter(
             "riskstream_reporter_unreconciled_total",
             "Reports whose totals differ from the control totals",
             registry=registry,
         )
         self.snapshot_seconds = Histogram(
-            "riskstream_reporter_snapshot_seconds", "Time to read a snapshot", buckets=_LATENCY_S, registry=registry
+            "riskstream_reporter_snapshot_seconds",
+            "Time to read a snapshot",
+            buckets=_LATENCY_S,
+            registry=registry,
         )
         self.stage_seconds = Histogram(
-            "riskstream_reporter_stage_seconds", "Time of each stage of a round: the sums, the files, the records sent",
-            ["stage"], buckets=_LATENCY_S, registry=registry,
-        )  # fmt: skip
+            "riskstream_reporter_stage_seconds",
+            "Time of each stage of a round: the sums, the files, the records sent",
+            ["stage"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
         self.event_age_seconds = Histogram(
             "riskstream_reporter_event_age_seconds",
             "Time from the append of the newest score in a report to when it is published",
-            buckets=_AGES_S, registry=registry,
-        )  # fmt: skip
+            buckets=_AGES_S,
+            registry=registry,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLag:
-    """Of one partition of a group: `events` not done yet, and the age of the oldest; None where it is not known."""
+    """Of one partition of a group: `events` not done yet, and the age of the oldest; None where it
+    is not known.
+    """
 
     group: str
     topic: str
@@ -307,36 +446,57 @@ class LagMetrics(Collector):
     """Metrics of the lag service: all of one look at the cluster, shown together."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self._shown: tuple[Iterable[GroupLag], dict[str, int], dict[str, bool], float] = ((), {}, {}, 0.0)
+        self._shown: tuple[Iterable[GroupLag], dict[str, int], dict[str, bool], float] = (
+            (),
+            {},
+            {},
+            0.0,
+        )
         registry.register(self)
 
     def show(
-        self, rows: Iterable[GroupLag], appended: dict[str, int], has_members: dict[str, bool], seen_at_s: float
+        self,
+        rows: Iterable[GroupLag],
+        appended: dict[str, int],
+        has_members: dict[str, bool],
+        seen_at_s: float,
     ) -> None:
-        """What was seen: lag by partition, sums of end offsets by topic, whether each group has a process, and when."""
+        """What was seen: lag by partition, sums of end offsets by topic, whether each group has a
+        process, and when.
+        """
         self._shown = (rows, appended, has_members, seen_at_s)
 
     def collect(self) -> Iterable[Metric]:
         rows, appended, has_members, seen_at_s = self._shown
         place = ["group", "topic", "partition"]
         events = GaugeMetricFamily(
-            "riskstream_lag_events", "Records of a partition that a group has not done", labels=place
+            "riskstream_lag_events",
+            "Records of a partition that a group has not done",
+            labels=place,
         )
-        seconds = GaugeMetricFamily("riskstream_lag_seconds", "Age of the oldest of them", labels=place)
+        seconds = GaugeMetricFamily(
+            "riskstream_lag_seconds", "Age of the oldest of them", labels=place
+        )
         for row in rows:
             where = [row.group, row.topic, str(row.partition)]
             events.add_metric(where, row.events)
             if row.seconds is not None:
                 seconds.add_metric(where, row.seconds)
         ends = CounterMetricFamily(
-            "riskstream_lag_appended", "Records appended to a topic: its end offsets", labels=["topic"]
+            "riskstream_lag_appended",
+            "Records appended to a topic: its end offsets",
+            labels=["topic"],
         )
         for topic, count in appended.items():
             ends.add_metric([topic], count)
-        members = GaugeMetricFamily("riskstream_lag_has_members", "1 while a group has a process", labels=["group"])
+        members = GaugeMetricFamily(
+            "riskstream_lag_has_members", "1 while a group has a process", labels=["group"]
+        )
         for group, has in has_members.items():
             members.add_metric([group], has)
-        seen = GaugeMetricFamily("riskstream_lag_seen_timestamp_seconds", "When the cluster last answered all of it")
+        seen = GaugeMetricFamily(
+            "riskstream_lag_seen_timestamp_seconds", "When the cluster last answered all of it"
+        )
         if seen_at_s:
             seen.add_metric([], seen_at_s)
         yield from (events, seconds, ends, members, seen)

@@ -11,12 +11,16 @@ from riskstream.platform.telemetry.conventions import MESSAGING_OFFSET, MESSAGIN
 SERVER, PRODUCER, CONSUMER = 2, 4, 5
 """Kinds of spans that there are here, by OTLP's numbers."""
 MAX_LINKS = 128
-"""Most links of a span: OpenTelemetry's own limit. What is above is left off the batch's span; each record's has its own."""
+"""Most links of a span: OpenTelemetry's own limit. What is above is left off the batch's span; each
+record's has its own.
+"""
 
 
 @dataclass(slots=True)
 class Span:
-    """One piece of work that is done; instants in ns since 1970 UTC. `error` is the status' message, empty where all is well."""
+    """One piece of work that is done; instants in ns since 1970 UTC. `error` is the status'
+    message, empty where all is well.
+    """
 
     name: str
     kind: int
@@ -31,7 +35,8 @@ class Span:
 
 @dataclass(slots=True)
 class Hop:
-    """A sampled record on its way through a lane: whose span it hangs on, its own span's id, and where it stood.
+    """A sampled record on its way through a lane: whose span it hangs on, its own span's id, and
+    where it stood.
 
     Without an id of its own it is passed on as it came.
     """
@@ -51,7 +56,8 @@ class Hop:
 def written(span: Span) -> str:
     """The span as OTLP's JSON: ids as hex, 64-bit numbers as text, enums as numbers.
 
-    Written as text, a fifth of what json.dumps of nested dicts costs: it is paid on the money path's processor.
+    Written as text, a fifth of what json.dumps of nested dicts costs: it is paid on the money
+    path's processor.
     """
     context, parent = span.context, span.parent
     hangs = f'"parentSpanId":"{parent.span_id}",' if parent is not None else ""
@@ -64,15 +70,20 @@ def written(span: Span) -> str:
 
 
 def written_alike(span: Span, hops: Iterable[Hop]) -> list[str]:
-    """The texts of spans that differ in a record's own alone: what they share of `span` is written once."""
+    """The texts of spans that differ in a record's own alone: what they share of `span` is written
+    once.
+    """
     timed = f'"startTimeUnixNano":"{span.start_ns}","endTimeUnixNano":"{span.end_ns}"'
     shared = (
-        f'"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},{timed},"attributes":[{_listed(span.attributes)}'
+        f'"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},{timed},'
+        f'"attributes":[{_listed(span.attributes)}'
     )
     links = f',"links":[{",".join(map(_link, span.links))}]'
     return [
-        f'{{"traceId":"{hop.parent[3:35]}","spanId":"{hop.span_id}","parentSpanId":"{hop.parent[36:52]}",{shared},'
-        f"{_partition(hop.partition)},{_number(MESSAGING_OFFSET, hop.offset)}]{links}{_status(hop.error)}}}"
+        f'{{"traceId":"{hop.parent[3:35]}","spanId":"{hop.span_id}",'
+        f'"parentSpanId":"{hop.parent[36:52]}",{shared},'
+        f"{_partition(hop.partition)},{_number(MESSAGING_OFFSET, hop.offset)}]{links}"
+        f"{_status(hop.error)}}}"
         for hop in hops
     ]
 
@@ -91,7 +102,9 @@ def attributes(given: Mapping[str, str | int | float]) -> str:
 
 
 def _listed(given: Mapping[str, str | int | float]) -> str:
-    return ",".join([_text(k, v) if isinstance(v, str) else _number(k, v) for k, v in given.items()])
+    return ",".join(
+        [_text(k, v) if isinstance(v, str) else _number(k, v) for k, v in given.items()]
+    )
 
 
 @lru_cache(maxsize=1024)

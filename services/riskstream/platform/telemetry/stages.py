@@ -1,4 +1,6 @@
-"""A histogram a stage, written by one thread: a mark costs a third of a labelled Histogram's observe, once a micro-batch each."""
+"""A histogram a stage, written by one thread: a mark costs a third of a labelled Histogram's
+observe, once a micro-batch each.
+"""
 
 import time
 from bisect import bisect_left
@@ -12,11 +14,18 @@ from riskstream.platform.telemetry.conventions import STAGE_SECONDS
 
 
 class Stages(Collector):
-    """`begin`, then `mark` at the end of each stage: the time since the mark before is the stage's."""
+    """`begin`, then `mark` at the end of each stage: the time since the mark before is the
+    stage's.
+    """
 
     def __init__(
-        self, name: str, documentation: str, stages: tuple[str, ...], bounds_s: tuple[float, ...], registry: CollectorRegistry
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        documentation: str,
+        stages: tuple[str, ...],
+        bounds_s: tuple[float, ...],
+        registry: CollectorRegistry,
+    ) -> None:
         self._name, self._documentation, self._bounds = name, documentation, bounds_s
         self._counts = {stage: [0] * (len(bounds_s) + 1) for stage in stages}
         self._sums = dict.fromkeys(stages, 0.0)

@@ -1,4 +1,6 @@
-"""The tracer: samples, and holds what was recorded until the exporter takes it (ADR 0008 says why it is not the SDK's)."""
+"""The tracer: samples, and holds what was recorded until the exporter takes it (ADR 0008 says why
+it is not the SDK's).
+"""
 
 import random
 from collections import deque
@@ -13,8 +15,8 @@ _chance = random.Random()  # of its own: who seeds the module's must not choose 
 class Tracer:
     """Samples, and holds what was recorded until the exporter takes it. Any thread may record.
 
-    Where there is nowhere to send spans to, or no room for more, a context is passed on as it came: what comes after us
-    still hangs on a span that exists.
+    Where there is nowhere to send spans to, or no room for more, a context is passed on as it came:
+    what comes after us still hangs on a span that exists.
     """
 
     def __init__(self, ratio: float = 0.0, room: int = 0) -> None:
@@ -26,7 +28,9 @@ class Tracer:
         return len(self._spans) < self._room
 
     def enter(self, caller: Caller) -> TraceContext | None:
-        """The context of a request's first span; None where its trace is not sampled, by the caller or by our share."""
+        """The context of a request's first span; None where its trace is not sampled, by the caller
+        or by our share.
+        """
         if caller.has_decided:
             return caller.context and self.next(caller.context)
         return new_trace() if self.is_recording and _chance.random() < self._ratio else None

@@ -1,4 +1,6 @@
-"""What rules would have done over a file of past transactions: by rule its alerts a day, precision and money."""
+"""What rules would have done over a file of past transactions: by rule its alerts a day, precision
+and money.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,9 @@ CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Of one rule, or of all together: rows it is true of, a day at most and in the mean, frauds among them, money."""
+    """Of one rule, or of all together: rows it is true of, a day at most and in the mean, frauds
+    among them, money.
+    """
 
     name: str
     action: str
@@ -58,9 +62,13 @@ class Outcome:
 
 
 class FileRows:
-    """Rows of a file as rules read them: the contract's columns, and the features computed over it."""
+    """Rows of a file as rules read them: the contract's columns, and the features computed over
+    it.
+    """
 
-    def __init__(self, path: Path, features: FeatureSet, names: dict[str, Name], needed: frozenset[str]) -> None:
+    def __init__(
+        self, path: Path, features: FeatureSet, names: dict[str, Name], needed: frozenset[str]
+    ) -> None:
         read = read_transactions(path)
         self.occurred_at = read.columns.occurred_at
         self.amount_minor = exact(read.columns.base_amount_minor)
@@ -68,24 +76,37 @@ class FileRows:
         self.labels = read.labels
         self._names, self._slice = names, slice(0, len(self.occurred_at))
         places = {
-            each: features.names.index(each) for each in needed if each in features.names and each not in _CONTRACT
+            each: features.names.index(each)
+            for each in needed
+            if each in features.names and each not in _CONTRACT
         }
         self._features = read.vectors(features, dtype=np.float64) if places else None
         self._places = places
         wanted = [name for name in needed if name not in places]
         if "score" in wanted:
-            raise Fatal(what="a rule asks for the score, which a file has not", where=str(path), do="leave it out of a dry run",
-                        exit_code=2)  # fmt: skip
+            raise Fatal(
+                what="a rule asks for the score, which a file has not",
+                where=str(path),
+                do="leave it out of a dry run",
+                exit_code=2,
+            )
         try:
             self._table = pq.read_table(path, columns=wanted) if wanted else pa.table({})
         except pa.ArrowInvalid as error:
             raise Fatal(
-                what=f"it cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
+                what=f"it cannot be read: {cause(error)}",
+                where=str(path),
+                do="give a Parquet file",
+                exit_code=2,
             ) from error
         for name in wanted:
             if name not in self._table.column_names:
-                raise Fatal(what=f"column {name} is missing, which a rule reads", where=str(path), do="give a file with it",
-                            exit_code=2)  # fmt: skip
+                raise Fatal(
+                    what=f"column {name} is missing, which a rule reads",
+                    where=str(path),
+                    do="give a file with it",
+                    exit_code=2,
+                )
 
     def __len__(self) -> int:
         return self._slice.stop - self._slice.start
@@ -123,8 +144,12 @@ _CONTRACT = frozenset({"kind", "channel", "mcc"})
 """Inputs of feature sets that are fields as well: read as fields."""
 
 
-def dry_run(rules: list[Rule], rows: FileRows, lists: Lists, progress: Any = lambda _: None) -> list[Outcome]:
-    """An outcome a rule, then one of all together (any that is true; its action is the strongest)."""
+def dry_run(
+    rules: list[Rule], rows: FileRows, lists: Lists, progress: Any = lambda _: None
+) -> list[Outcome]:
+    """An outcome a rule, then one of all together (any that is true; its action is the
+    strongest).
+    """
     n = len(rows.occurred_at)
     matched = np.zeros((len(rules), n), np.bool_)
     for start in range(0, n, CHUNK):
@@ -132,17 +157,30 @@ def dry_run(rules: list[Rule], rows: FileRows, lists: Lists, progress: Any = lam
         for index, rule in enumerate(rules):
             matched[index, start : start + CHUNK] = rule.when.matches(part, lists)
         progress(len(part))
-    out = [_outcome(rule.rule_id, rule.action, rule.max_share, matched[at], rows) for at, rule in enumerate(rules)]
+    out = [
+        _outcome(rule.rule_id, rule.action, rule.max_share, matched[at], rows)
+        for at, rule in enumerate(rules)
+    ]
     return [*out, _outcome("all", "", 1.0, np.asarray(matched.any(axis=0)), rows)]
 
 
-def _outcome(name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: FileRows) -> Outcome:
+def _outcome(
+    name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: FileRows
+) -> Outcome:
     labels = rows.labels if rows.labels is not None else np.zeros(len(matched), np.bool_)
     day = rows.occurred_at // DAY_MS
     counts = np.bincount(day[matched] - day[0]) if matched.any() else np.zeros(1, np.int64)
     return Outcome(
-        name=name, action=action, rows=len(matched), matched=int(matched.sum()), days=int(day[-1] - day[0]) + 1,
-        most_a_day=int(counts.max()), frauds=int((matched & labels).sum()), all_frauds=int(labels.sum()),
+        name=name,
+        action=action,
+        rows=len(matched),
+        matched=int(matched.sum()),
+        days=int(day[-1] - day[0]) + 1,
+        most_a_day=int(counts.max()),
+        frauds=int((matched & labels).sum()),
+        all_frauds=int(labels.sum()),
         fraud_minor=int(rows.amount_minor[matched & labels].sum()),
-        genuine_minor=int(rows.amount_minor[matched & ~labels].sum()), is_labelled=rows.labels is not None, max_share=max_share,
-    )  # fmt: skip
+        genuine_minor=int(rows.amount_minor[matched & ~labels].sum()),
+        is_labelled=rows.labels is not None,
+        max_share=max_share,
+    )

@@ -1,4 +1,6 @@
-"""Parity with training: the vectors that scores logged against those that training computes for the same rows of a file."""
+"""Parity with training: the vectors that scores logged against those that training computes for the
+same rows of a file.
+"""
 
 from dataclasses import dataclass, field
 
@@ -14,9 +16,11 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Offline:
-    """Counts of scores: rows of the file among them; whose owned features differ; profiles as training has them, or not.
+    """Counts of scores: rows of the file among them; whose owned features differ; profiles as
+    training has them, or not.
 
-    `stale`: scores flagged so, what profiles that differ are mostly due to. `cold` scores are left out.
+    `stale`: scores flagged so, what profiles that differ are mostly due to. `cold` scores are left
+    out.
     """
 
     rows: int = 0
@@ -29,24 +33,32 @@ class Offline:
 
     @property
     def is_whole(self) -> bool:
-        """True where no owned feature differs and something was compared: profiles are reported, they block nothing."""
+        """True where no owned feature differs and something was compared: profiles are reported,
+        they block nothing.
+        """
         return bool(self.rows) and not self.owned_differ
 
 
 class OfflineParity:
-    """Takes records of scores in order by partition. `prefix`: what the replay put before the file's ids."""
+    """Takes records of scores in order by partition. `prefix`: what the replay put before the
+    file's ids.
+    """
 
     def __init__(self, data: Transactions, features: FeatureSet, prefix: str = "") -> None:
         self.found = Offline()
         self._features = features
         self._owned = len(features.inputs) + len(features.owned)
         self._vectors = data.vectors(features)
-        self._rows = {(customer, f"{prefix}{name}"): row for row, (customer, name) in enumerate(data.names())}
+        self._rows = {
+            (customer, f"{prefix}{name}"): row for row, (customer, name) in enumerate(data.names())
+        }
         self._rule = AcceptedReader()
         self._decoder = ColumnDecoder("score.v1")
 
     def take(self, records: list[Record]) -> None:
-        """Scores as they were read; repeats, rejected ones, other sets and transactions that the file has not are passed over."""
+        """Scores as they were read; repeats, rejected ones, other sets and transactions that the
+        file has not are passed over.
+        """
         columns = self._decoder.decode_known([record.value for record in records])
         srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
         flag_starts, flag_lengths = columns.span("flags")
@@ -55,7 +67,9 @@ class OfflineParity:
         for at, record in enumerate(records):
             if not self._rule.accept(record.partition, srcs[at], prevs[at]) or not is_good[at]:
                 continue
-            row = self._rows.get((columns.text("customer_id", at), columns.text("transaction_id", at)))
+            row = self._rows.get(
+                (columns.text("customer_id", at), columns.text("transaction_id", at))
+            )
             if row is None or columns.text("feature_set", at) != label:
                 continue
             flags = columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes()
@@ -69,7 +83,12 @@ class OfflineParity:
             if logged[: self._owned].tobytes() != ours[: self._owned].tobytes():
                 self.found.owned_differ += 1
                 if len(self.found.problems) < SHOWN:
-                    pairs = zip(self._features.names, logged[: self._owned].tolist(), ours.tolist(), strict=False)
+                    pairs = zip(
+                        self._features.names,
+                        logged[: self._owned].tolist(),
+                        ours.tolist(),
+                        strict=False,
+                    )
                     names = [name for name, a, b in pairs if a != b and (a == a or b == b)]
                     self.found.problems.append(f"row {row} of the file: {', '.join(names)} differ")
             if self._owned < wide:

@@ -1,8 +1,10 @@
-"""Parity: the vector that a score logged against the one that the kernel gives at its position, bit for bit.
+"""Parity: the vector that a score logged against the one that the kernel gives at its position, bit
+for bit.
 
-Every accepted score is paired with its transaction and computed again, partition by partition in order, from an empty
-state. What was scored without its customer's row (flagged cold) is applied as recorded and not compared: its vector is not
-of the whole state. Vectors of profiles are computed again from profile-events.v1 as of the offset that the score names.
+Every accepted score is paired with its transaction and computed again, partition by partition in
+order, from an empty state. What was scored without its customer's row (flagged cold) is applied as
+recorded and not compared: its vector is not of the whole state. Vectors of profiles are computed
+again from profile-events.v1 as of the offset that the score names.
 """
 
 from collections import deque
@@ -29,10 +31,11 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Parity:
-    """Counts of scores: `compared` equal or not, `flagged` left out, `other_set` of another feature set and left out.
+    """Counts of scores: `compared` equal or not, `flagged` left out, `other_set` of another feature
+    set and left out.
 
-    `profiles_compared`: vectors of profiles, one an entity and score; `profiles_missing` of them were not there when it was
-    scored.
+    `profiles_compared`: vectors of profiles, one an entity and score; `profiles_missing` of them
+    were not there when it was scored.
     """
 
     compared: int = 0
@@ -51,13 +54,18 @@ class Parity:
     def is_whole(self) -> bool:
         """True where nothing differs and something was compared."""
         return bool(self.compared) and not (
-            self.verdicts_differ or self.vectors_differ or self.without_source or self.profiles_differ
+            self.verdicts_differ
+            or self.vectors_differ
+            or self.without_source
+            or self.profiles_differ
         )
 
 
 @dataclass(slots=True)
 class _Partition:
-    """Of one partition: transactions and scores that wait for each other, and the scorer's state."""
+    """Of one partition: transactions and scores that wait for each other, and the scorer's
+    state.
+    """
 
     fold: Fold
     transactions: deque[Record] = field(default_factory=deque)
@@ -67,7 +75,9 @@ class _Partition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Used:
-    """A profile's vector that a score used: of which key, as of which offset, at the end of which tile."""
+    """A profile's vector that a score used: of which key, as of which offset, at the end of which
+    tile.
+    """
 
     entity: Entity
     key: bytes
@@ -78,9 +88,13 @@ class _Used:
 
 
 class ParityCheck:
-    """Takes records of the source and of scores, in order by partition; `finish` gives what was found."""
+    """Takes records of the source and of scores, in order by partition; `finish` gives what was
+    found.
+    """
 
-    def __init__(self, features: FeatureSet, source: str, partition_count: int, base_currency: str = "EUR") -> None:
+    def __init__(
+        self, features: FeatureSet, source: str, partition_count: int, base_currency: str = "EUR"
+    ) -> None:
         self._base_currency = base_currency
         self.found = Parity()
         self._features, self._source, self._count = features, source, partition_count
@@ -92,7 +106,10 @@ class ParityCheck:
         self._logs: dict[int, ProfileLog] = {}
         self._owned = len(features.inputs) + len(features.owned)
         self._wide = {entity: len(mine) for entity, mine in features.profiles.items()}
-        self._empty = {entity: Profiles(entity, mine).read(b"", 0) for entity, mine in features.profiles.items()}
+        self._empty = {
+            entity: Profiles(entity, mine).read(b"", 0)
+            for entity, mine in features.profiles.items()
+        }
 
     def take(self, records: list[Record]) -> None:
         """Records of both topics as they were read."""
@@ -122,7 +139,9 @@ class ParityCheck:
         return self.found
 
     def take_profile_events(self, records: list[Record]) -> None:
-        """Records of profile-events.v1 in order by partition, from its beginning; call it when all scores were taken."""
+        """Records of profile-events.v1 in order by partition, from its beginning; call it when all
+        scores were taken.
+        """
         for number in sorted({record.partition for record in records}):
             log = self._logs.setdefault(number, ProfileLog(self._features))
             wanted = self._used.get(number, [])
@@ -136,7 +155,9 @@ class ParityCheck:
                     stop += 1
                 _take(log, mine[done:stop])
                 done = stop
-                self._compare_profile(used, log.profiles[used.entity].read(used.key, used.closed_at))
+                self._compare_profile(
+                    used, log.profiles[used.entity].read(used.key, used.closed_at)
+                )
             _take(log, mine[done:])
 
     def _compare_profile(self, used: _Used, computed: NDArray[np.float32]) -> None:
@@ -145,11 +166,14 @@ class ParityCheck:
             self.found.profiles_differ += 1
             logged = np.frombuffer(used.vector, np.float32)
             self._note(
-                f"{used.score} {used.entity.name} as of {used.as_of}: {logged.tolist()} logged, {computed.tolist()} computed"
+                f"{used.score} {used.entity.name} as of {used.as_of}: {logged.tolist()} "
+                f"logged, {computed.tolist()} computed"
             )
 
     def without_profile_events(self) -> int:
-        """Vectors of profiles that are still to be compared: where there are some, profile-events.v1 ends too early."""
+        """Vectors of profiles that are still to be compared: where there are some,
+        profile-events.v1 ends too early.
+        """
         return sum(map(len, self._used.values()))
 
     def _note_profiles(self, logged: Columns, transactions: Columns, at: int, words: str) -> None:
@@ -161,14 +185,27 @@ class ParityCheck:
             start += wide
             partition, as_of, closed_at = places[3 * index : 3 * index + 3]
             if as_of != NEVER:
-                used = _Used(entity=entity, key=transactions.text(entity.key, at).encode(), as_of=as_of, closed_at=closed_at,
-                             vector=mine.tobytes(), score=words)  # fmt: skip
+                used = _Used(
+                    entity=entity,
+                    key=transactions.text(entity.key, at).encode(),
+                    as_of=as_of,
+                    closed_at=closed_at,
+                    vector=mine.tobytes(),
+                    score=words,
+                )
                 self._used.setdefault(partition, []).append(used)
             elif np.isnan(mine).all():
                 self.found.profiles_missing += 1
             else:
                 self._compare_profile(
-                    _Used(entity=entity, key=b"", as_of=as_of, closed_at=closed_at, vector=mine.tobytes(), score=words),
+                    _Used(
+                        entity=entity,
+                        key=b"",
+                        as_of=as_of,
+                        closed_at=closed_at,
+                        vector=mine.tobytes(),
+                        score=words,
+                    ),
                     self._empty[entity],
                 )
 
@@ -191,37 +228,62 @@ class ParityCheck:
                 partition.scores.popleft()
                 partition.pairs.append((record, frame))
 
-    def _compare(self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]) -> None:
+    def _compare(
+        self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]
+    ) -> None:
         logged = self._decoder.decode_known([frame for _, frame in pairs])
-        unlike = FLAG_COLD.encode(), FLAG_PARTIAL.encode()  # of a state that the topics alone do not give
+        # of a state that the topics alone do not give
+        unlike = FLAG_COLD.encode(), FLAG_PARTIAL.encode()
         flags = [_part(logged, "flags", at) for at in range(len(pairs))]
         is_flagged = np.array([any(flag in each for flag in unlike) for each in flags])
         is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
-        modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(np.uint8)
+        modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(
+            np.uint8
+        )
         records = [record for record, _ in pairs]
         offsets = np.array([record.offset for record in records], np.int64)
         batch = Batch(
-            values=[record.value for record in records], keys=[record.key for record in records],
-            partitions=np.full(len(records), number, np.int32), offsets=offsets, prevs=offsets - 1,
-            appended_at=np.array([record.appended_at for record in records], np.int64), modes=modes,
+            values=[record.value for record in records],
+            keys=[record.key for record in records],
+            partitions=np.full(len(records), number, np.int32),
+            offsets=offsets,
+            prevs=offsets - 1,
+            appended_at=np.array([record.appended_at for record in records], np.int64),
+            modes=modes,
             partition_count=self._count,
-        )  # fmt: skip
+        )
         judged = when_known(lambda: partition.fold.prepare(batch))
         applied = partition.fold.apply(judged, ReadResult.empty(judged.rows))
-        transactions = self._transactions.decode_known([record.value for record in records]) if self._wide else None
+        transactions = (
+            self._transactions.decode_known([record.value for record in records])
+            if self._wide
+            else None
+        )
         for at in range(len(pairs)):
             if is_flagged[at]:
                 self.found.flagged += 1
                 continue
-            if self._compare_one(number, int(offsets[at]), logged, applied, at) and transactions is not None:
-                self._note_profiles(logged, transactions, at, f"partition {number} src {int(offsets[at])}")
+            if (
+                self._compare_one(number, int(offsets[at]), logged, applied, at)
+                and transactions is not None
+            ):
+                self._note_profiles(
+                    logged, transactions, at, f"partition {number} src {int(offsets[at])}"
+                )
 
-    def _compare_one(self, number: int, src: int, logged: Columns, applied: Applied, at: int) -> bool:
-        """Compare verdict and the columns that the scorer owns; True where there is a vector of this set."""
+    def _compare_one(
+        self, number: int, src: int, logged: Columns, applied: Applied, at: int
+    ) -> bool:
+        """Compare verdict and the columns that the scorer owns; True where there is a vector of
+        this set.
+        """
         verdicts = logged.numbers("verdict")[at], applied.verdicts[at]
         if verdicts[0] != verdicts[1]:
             self.found.verdicts_differ += 1
-            self._note(f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} computed")
+            self._note(
+                f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} "
+                "computed"
+            )
             return False
         if logged.is_null("feature_set")[at]:
             self.found.rejected += 1
@@ -236,10 +298,15 @@ class ParityCheck:
             self.found.vectors_differ += 1
             names = [
                 name
-                for name, a, b in zip(self._features.names, ours.tolist(), theirs.tolist(), strict=False)
+                for name, a, b in zip(
+                    self._features.names, ours.tolist(), theirs.tolist(), strict=False
+                )
                 if a != b and (a == a or b == b)
             ]
-            self._note(f"partition {number} src {src} {logged.text('customer_id', at)}: {', '.join(names)} differ")
+            self._note(
+                f"partition {number} src {src} {logged.text('customer_id', at)}: "
+                f"{', '.join(names)} differ"
+            )
         return True
 
     def _note(self, words: str) -> None:
@@ -259,7 +326,9 @@ def _floats(columns: Columns, at: int, count: int) -> NDArray[np.float32]:
 
 
 def _part(columns: Columns, name: str, at: int) -> bytes:
-    """The bytes of a list field: equal where all values are, bit for bit; empty where the list is."""
+    """The bytes of a list field: equal where all values are, bit for bit; empty where the list
+    is.
+    """
     starts, lengths = columns.span(name)
     raw = columns.data[starts[at] : starts[at] + lengths[at]].tobytes()
     return b"" if raw == b"\0" else raw

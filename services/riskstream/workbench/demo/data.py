@@ -1,4 +1,6 @@
-"""The demo's data and model: made once, kept under build/demo, made again when what they are made of changes."""
+"""The demo's data and model: made once, kept under build/demo, made again when what they are made
+of changes.
+"""
 
 import hashlib
 import inspect
@@ -22,8 +24,15 @@ MONTH = Simulation(seed=2, customers=1100, days=30, start_ms=START_MS + 90 * DAY
 """A later month of other people: another seed."""
 TRANSACTIONS = 40_000
 _NAMES = {
-    "model", "history.parquet", "month.parquet", "made-of.txt", "training.json", "live", "reports", "summary.json"
-}  # fmt: skip
+    "model",
+    "history.parquet",
+    "month.parquet",
+    "made-of.txt",
+    "training.json",
+    "live",
+    "reports",
+    "summary.json",
+}
 
 
 def is_demo_folder(folder: Path) -> bool:
@@ -37,7 +46,8 @@ def prepare(folder: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     model, month, stamp = folder / "model", folder / "month.parquet", folder / "made-of.txt"
     sources = "".join(
-        inspect.getsource(each) for each in (events, population, simulate, declare, standard, kernel, fit)
+        inspect.getsource(each)
+        for each in (events, population, simulate, declare, standard, kernel, fit)
     )
     made_of = hashlib.sha256(f"{HISTORY}{MONTH}{TRANSACTIONS}{sources}".encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == made_of and model.exists() and month.exists():
@@ -51,7 +61,10 @@ def prepare(folder: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
     data = read_dataset(history, STANDARD)
     say(f"training on {len(data.labels):,} transactions")
     metrics = train(data, STANDARD, FitSettings(), model)
-    say(f"model trained, average precision {metrics['average_precision']:.3f} on its validation rows")
+    say(
+        f"model trained, average precision {metrics['average_precision']:.3f} on its "
+        "validation rows"
+    )
     (folder / "training.json").write_text(json.dumps(metrics, indent=2) + "\n")
     stamp.write_text(made_of)
     return model, month

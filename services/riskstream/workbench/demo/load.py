@@ -1,4 +1,5 @@
-"""The HTTP driver, a process of its own: posts a file's transactions at a rate, open loop; prints its counts as JSON.
+"""The HTTP driver, a process of its own: posts a file's transactions at a rate, open loop; prints
+its counts as JSON.
 
 `python -m riskstream.workbench.demo.load URL FILE FIRST COUNT RATE`
 """
@@ -13,7 +14,14 @@ import aiohttp
 import pyarrow.parquet as pq
 
 CONNECTIONS = 64
-LEFT_OUT = {"is_fraud", "attack", "label_known_at", "base_amount_minor", "base_currency", "rates_version"}
+LEFT_OUT = {
+    "is_fraud",
+    "attack",
+    "label_known_at",
+    "base_amount_minor",
+    "base_currency",
+    "rates_version",
+}
 
 
 async def drive(url: str, file: Path, first: int, count: int, rate: float) -> dict[str, float]:
@@ -24,11 +32,15 @@ async def drive(url: str, file: Path, first: int, count: int, rate: float) -> di
     statuses: dict[int, int] = {}
     took_ms: list[float] = []
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=aiohttp.ClientTimeout(total=30)
+    ) as session:
 
         async def post(body: bytes, due: float) -> None:
             try:
-                async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+                async with session.post(
+                    url, data=body, headers={"Content-Type": "application/json"}
+                ) as answer:
                     await answer.read()
                     status = answer.status
             except (aiohttp.ClientError, TimeoutError):

@@ -10,7 +10,9 @@ from riskstream.platform.kafka.positions import AcceptedReader
 
 @dataclass(slots=True)
 class Seen:
-    """Accepted scores: the score by transaction, counts, and latencies (ms, append of the transaction to read here)."""
+    """Accepted scores: the score by transaction, counts, and latencies (ms, append of the
+    transaction to read here).
+    """
 
     scores: dict[str, float] = field(default_factory=dict)
     accepted: int = 0
@@ -25,7 +27,9 @@ class Observer:
     """Reads scores.v1 from where it ends now, by the reader's rule."""
 
     def __init__(self, kafka: str) -> None:
-        self._reader = TopicReader(kafka, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500)
+        self._reader = TopicReader(
+            kafka, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500
+        )
         self._accepted = AcceptedReader()
         self._decoder = ColumnDecoder("score.v1")
         verdicts = self._decoder.layout.field("verdict").symbols
@@ -47,8 +51,14 @@ class Observer:
         seen = self.seen
         columns = self._decoder.decode_known([record.value for record in records])
         sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        appended, scores = columns.numbers("src_appended_at").tolist(), columns.numbers("score").tolist()
-        verdicts, decisions = columns.numbers("verdict").tolist(), columns.numbers("decision").tolist()
+        appended, scores = (
+            columns.numbers("src_appended_at").tolist(),
+            columns.numbers("score").tolist(),
+        )
+        verdicts, decisions = (
+            columns.numbers("verdict").tolist(),
+            columns.numbers("decision").tolist(),
+        )
         for index, record in enumerate(records):
             if not self._accepted.accept(record.partition, sources[index], prevs[index]):
                 continue

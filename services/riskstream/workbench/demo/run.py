@@ -33,7 +33,9 @@ SETTLE_DEADLINE_S = 60.0
 
 
 def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dict[str, Any]:
-    """1 data and model, 2 stack and services, 3 HTTP load, 4 Kafka load, 5 report, 6 summary, 7 everything down."""
+    """1 data and model, 2 stack and services, 3 HTTP load, 4 Kafka load, 5 report, 6 summary, 7
+    everything down.
+    """
     check_folder(folder, is_own=is_demo_folder, is_replaced=False)
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
@@ -42,13 +44,18 @@ def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dic
         live = folder / "live"
         shutil.rmtree(live, ignore_errors=True)
         env = {"RISKSTREAM_GATEWAY_DRAIN_S": "0"}  # nobody calls when the demo ends it
-        with Chain(live, model, view.say, reports=folder / "reports", reporter_every_s=20, env=env) as chain:
+        with Chain(
+            live, model, view.say, reports=folder / "reports", reporter_every_s=20, env=env
+        ) as chain:
             demo = _Demo(chain, view, month, each)
             demo.by_http()
             demo.by_kafka()
-            summary = demo.summary(folder, Reporter(
-                chain.stack.kafka, folder / "reports", ReporterMetrics(), grace_s=0, so_far=True
-            ))  # fmt: skip
+            summary = demo.summary(
+                folder,
+                Reporter(
+                    chain.stack.kafka, folder / "reports", ReporterMetrics(), grace_s=0, so_far=True
+                ),
+            )
             if serve:
                 _serve(chain, view)
     summary["seconds"] = round(time.monotonic() - started, 1)
@@ -76,9 +83,19 @@ class _Demo:
         url = f"{self._chain.gateway}/v1/transactions"
         self._view.say(f"{self._each:,} transactions by POST {url} at {HTTP_RATE:.0f}/s")
         driver = subprocess.Popen(
-            [sys.executable, "-m", "riskstream.workbench.demo.load", url, str(self._month), "0", str(self._each), str(HTTP_RATE)],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "riskstream.workbench.demo.load",
+                url,
+                str(self._month),
+                "0",
+                str(self._each),
+                str(HTTP_RATE),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         try:
             while driver.poll() is None:
                 self._observer.poll(0.1)
@@ -100,7 +117,9 @@ class _Demo:
         producer = BulkProducer(self._chain.stack.kafka, "demo")
         started = time.monotonic()
         for start in range(0, len(frames), 2000):
-            producer.send("transactions.v1", keys[start : start + 2000], frames[start : start + 2000])
+            producer.send(
+                "transactions.v1", keys[start : start + 2000], frames[start : start + 2000]
+            )
             self._observer.poll(0)
         producer.flush()
         self._settle("Kafka", int(self._http["accepted"]) + len(frames))
@@ -114,9 +133,13 @@ class _Demo:
         kafka = self._chain.stack.kafka
         seen = self._observer.seen
         sent = int(self._http["accepted"] + self._kafka["sent"])
-        table = pq.read_table(self._month, columns=["transaction_id", "is_fraud", "attack", "base_amount_minor"])
+        table = pq.read_table(
+            self._month, columns=["transaction_id", "is_fraud", "attack", "base_amount_minor"]
+        )
         ids = table["transaction_id"].to_pylist()
-        rows = np.array([index for index, name in enumerate(ids[: 2 * self._each]) if name in seen.scores])
+        rows = np.array(
+            [index for index, name in enumerate(ids[: 2 * self._each]) if name in seen.scores]
+        )
         labels = table["is_fraud"].to_numpy()[rows]
         scores = np.array([seen.scores[ids[index]] for index in rows])
         attack = np.array(table["attack"].to_pylist())[rows]
@@ -140,11 +163,15 @@ class _Demo:
             "precision": round(precision, 4),
             "recall": round(recall, 4),
             "recall_by_attack": {
-                name: round(float(alerted[attack == name].mean()), 4) for name in sorted(set(attack.tolist()) - {""})
+                name: round(float(alerted[attack == name].mean()), 4)
+                for name in sorted(set(attack.tolist()) - {""})
             },
             "average_precision": round(average_precision(labels, scores), 4),
             "average_precision_amount": round(
-                average_precision(labels, table["base_amount_minor"].to_numpy()[rows].astype(np.float64)), 4
+                average_precision(
+                    labels, table["base_amount_minor"].to_numpy()[rows].astype(np.float64)
+                ),
+                4,
             ),
             "report_html": str(folder / "reports" / reports["DAILY"]["html_path"]),
             "report_reconciled": all(record["is_reconciled"] for record in reports.values()),
@@ -205,7 +232,9 @@ class _Demo:
     def _lag(self) -> int:
         """Transactions that the broker has and whose score was not read here yet."""
         return max(
-            sum(self._admin.end_offsets("transactions.v1", DEFAULT_PARTITIONS)) - self._observer.seen.accepted, 0
+            sum(self._admin.end_offsets("transactions.v1", DEFAULT_PARTITIONS))
+            - self._observer.seen.accepted,
+            0,
         )
 
 
@@ -218,14 +247,23 @@ def _count(kafka: str, topic: str) -> int:
 def _serve(chain: Chain, view: View) -> None:
     """Keep everything running until Ctrl-C."""
     row = {
-        "transaction_id": "try-1", "customer_id": "c000001", "account_token": "tok-1", "channel": "ECOM", "kind": "PURCHASE",
-        "amount_minor": 4250, "currency": "EUR", "occurred_at": int(time.time() * 1000),
-    }  # fmt: skip
+        "transaction_id": "try-1",
+        "customer_id": "c000001",
+        "account_token": "tok-1",
+        "channel": "ECOM",
+        "kind": "PURCHASE",
+        "amount_minor": 4250,
+        "currency": "EUR",
+        "occurred_at": int(time.time() * 1000),
+    }
     view.say(f"gateway {chain.gateway}   kafka {chain.stack.kafka}   redis {chain.stack.redis}")
     for service in chain.services.values():
         view.say(f"{service.name:9} {service.telemetry}/metrics")
     view.say("try:")
-    print(f"curl -s -X POST {chain.gateway}/v1/decisions -H 'Content-Type: application/json' -d '{json.dumps(row)}'")
+    print(
+        f"curl -s -X POST {chain.gateway}/v1/decisions -H 'Content-Type: application/json' -d "
+        f"'{json.dumps(row)}'"
+    )
     print(f"riskstream tail alerts.v1 --kafka {chain.stack.kafka} --from -3")
     view.say("Ctrl-C ends everything")
     try:

@@ -15,7 +15,11 @@ class View:
 
     def __init__(self) -> None:
         self._console = Console()
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True) if sys.stdout.isatty() else None
+        self._live = (
+            Live(console=self._console, refresh_per_second=4, transient=True)
+            if sys.stdout.isatty()
+            else None
+        )
         self._said = 0.0
         self._started = time.monotonic()
 
@@ -44,7 +48,10 @@ class View:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
             self._live.stop()

@@ -1,1 +1,3 @@
-"""The local stack: a real Kafka and a real Redis as child processes, without root and without Docker."""
+"""The local stack: a real Kafka and a real Redis as child processes, without root and without
+Docker.
+"""

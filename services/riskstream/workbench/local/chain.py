@@ -14,22 +14,36 @@ from riskstream.workbench.local.stack import Stack
 
 
 class Chain:
-    """Stack, topics and services; `gateway` is the gateway's URL. Ends all of it, in order, however it is left."""
+    """Stack, topics and services; `gateway` is the gateway's URL. Ends all of it, in order, however
+    it is left.
+    """
 
     def __init__(
-        self, folder: Path, model: Path, say: Callable[[str], None] = lambda _: None, *, reports: Path | None = None,
-        reporter_every_s: int = 3600, names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
-        session_timeout_ms: int = 6000, brokers: int = 1, has_side_listeners: bool = False,
-        features: str = "standard", env: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        model: Path,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        reports: Path | None = None,
+        reporter_every_s: int = 3600,
+        names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
+        session_timeout_ms: int = 6000,
+        brokers: int = 1,
+        has_side_listeners: bool = False,
+        features: str = "standard",
+        env: dict[str, str] | None = None,
+    ) -> None:
         self._folder, self._model, self._say, self._names = folder, model, say, names
         self._features, self._env = features, env or {}
         self._reports, self._every_s = reports or folder / "reports", reporter_every_s
         self._exits = ExitStack()
         self.stack = Stack(
-            folder / "stack", progress=say, session_timeout_ms=session_timeout_ms, brokers=brokers,
+            folder / "stack",
+            progress=say,
+            session_timeout_ms=session_timeout_ms,
+            brokers=brokers,
             has_side_listeners=has_side_listeners,
-        )  # fmt: skip
+        )
         self.services: dict[str, Service] = {}
         self.gateway = f"http://127.0.0.1:{free_port()}"
 
@@ -49,14 +63,18 @@ class Chain:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._exits.close()
 
     def start(self, name: str, env: dict[str, str] | None = None) -> Service:
         """Start one service, named as its module with an optional suffix (`scorer-2`).
 
-        `env` may name another Redis, or a release in place of the model. Each gets the chain's own `env` as well.
+        `env` may name another Redis, or a release in place of the model. Each gets the chain's own
+        `env` as well.
         """
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         model = () if "RISKSTREAM_SCORER_RELEASE" in (env or {}) else ("--model", str(self._model))
@@ -67,9 +85,18 @@ class Chain:
             "tracker": ("--instance", name),
             "profiler": ("--instance", name, "--redis", redis, *features),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
-            "reporter": ("--out", str(self._reports), "--every-s", str(self._every_s), "--so-far", "true"),
+            "reporter": (
+                "--out",
+                str(self._reports),
+                "--every-s",
+                str(self._every_s),
+                "--so-far",
+                "true",
+            ),
         }[name.split("-")[0]]
-        service = start_service(name, self._folder / "logs", *kafka, *extra, env={**self._env, **(env or {})})
+        service = start_service(
+            name, self._folder / "logs", *kafka, *extra, env={**self._env, **(env or {})}
+        )
         self._exits.callback(service.server.stop)
         self.services[name] = service
         return service

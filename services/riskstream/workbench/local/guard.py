@@ -1,6 +1,8 @@
-"""Runs one server and ends it when the pipe on stdin closes: so a server never outlives who started it.
+"""Runs one server and ends it when the pipe on stdin closes: so a server never outlives who started
+it.
 
-`python guard.py COMMAND...`; the first line on stdout is the server's process id. Standard library only.
+`python guard.py COMMAND...`; the first line on stdout is the server's process id. Standard library
+only.
 """
 
 import os
@@ -18,9 +20,15 @@ def main() -> int:
         signal.signal(ignored, signal.SIG_IGN)  # only the pipe, or the server's own end, ends us
     with Path(os.environ["RISKSTREAM_GUARD_LOG"]).open("ab", buffering=0) as log:
         server = subprocess.Popen(
-            sys.argv[1:], stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=True,
-            preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM)],
-        )  # fmt: skip
+            sys.argv[1:],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            restore_signals=True,
+            preexec_fn=lambda: [
+                signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM)
+            ],
+        )
     print(server.pid, flush=True)
     child = os.pidfd_open(server.pid)
     ready, _, _ = select.select([0, child], [], [])

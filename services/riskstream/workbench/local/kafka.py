@@ -24,19 +24,28 @@ rootLogger.appenderRef.console.ref = console
 
 
 class KafkaCluster:
-    """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of them.
+    """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of
+    them.
 
-    `has_side_listeners`: each broker listens at a second port too, which it advertises as a third: `side_ports` are
-    (advertised, real), so that something can be put in the way of those clients alone that begin there.
+    `has_side_listeners`: each broker listens at a second port too, which it advertises as a third:
+    `side_ports` are (advertised, real), so that something can be put in the way of those clients
+    alone that begin there.
 
-    `users`: passwords by name. Where there are some, `guarded_ports` ask for one of them (SASL_PLAINTEXT, PLAIN), and a user may
-    do what access rules say; who comes by the plain ports may do everything.
+    `users`: passwords by name. Where there are some, `guarded_ports` ask for one of them
+    (SASL_PLAINTEXT, PLAIN), and a user may do what access rules say; who comes by the plain ports
+    may do everything.
     """
 
     def __init__(
-        self, folder: Path, *, brokers: int = 1, ports: list[int] | None = None, session_timeout_ms: int = 6000,
-        has_side_listeners: bool = False, users: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        *,
+        brokers: int = 1,
+        ports: list[int] | None = None,
+        session_timeout_ms: int = 6000,
+        has_side_listeners: bool = False,
+        users: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._users = users or {}
         self._session_timeout_ms = session_timeout_ms
@@ -45,10 +54,13 @@ class KafkaCluster:
         for port in self.ports:
             check_port(port, "Kafka")
         self._controller_ports = [free_port() for _ in self.ports]
-        self.side_ports = [(free_port(), free_port()) for _ in self.ports] if has_side_listeners else []
+        self.side_ports = (
+            [(free_port(), free_port()) for _ in self.ports] if has_side_listeners else []
+        )
         self.guarded_ports = [free_port() for _ in self.ports] if self._users else []
         self.servers: list[Server] = []
-        # As Kafka's own Uuid: url-safe base64; it must not begin with a dash, which the tool takes for an option.
+        # As Kafka's own Uuid: url-safe base64; it must not begin with a dash, which the tool takes
+        # for an option.
         self._cluster_id = "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
     @property
@@ -71,9 +83,16 @@ class KafkaCluster:
         """Start (or start again) one formatted node."""
         folder = self._node_folder(node)
         command = [
-            java(), "-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
-            "-cp", self._class_path, "kafka.Kafka", str(folder / "server.properties"),
-        ]  # fmt: skip
+            java(),
+            "-Xmx512m",
+            "-Xms256m",
+            "-XX:+UseSerialGC",
+            f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
+            "-cp",
+            self._class_path,
+            "kafka.Kafka",
+            str(folder / "server.properties"),
+        ]
         return Server(f"kafka-{node + 1}", command, folder / "server.log")
 
     def stop(self) -> None:
@@ -91,7 +110,9 @@ class KafkaCluster:
                 return
             except Retryable:
                 continue
-        raise Retryable(what=f"Kafka was not up within {START_DEADLINE_S:.0f} s", where=str(self.folder))
+        raise Retryable(
+            what=f"Kafka was not up within {START_DEADLINE_S:.0f} s", where=str(self.folder)
+        )
 
     def _node_folder(self, node: int) -> Path:
         return self.folder / f"node-{node + 1}"
@@ -101,18 +122,36 @@ class KafkaCluster:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "log4j2.properties").write_text(_LOG4J)
         properties = folder / "server.properties"
-        properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings(node).items()))
+        properties.write_text(
+            "".join(f"{key}={value}\n" for key, value in self._settings(node).items())
+        )
         done = subprocess.run(
             [
-                java(), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                f"-Dlog4j2.configurationFile={folder}/log4j2.properties", "-cp", self._class_path,
-                "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self._cluster_id, "-c", str(properties),
+                java(),
+                "-Xmx128m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
+                "-cp",
+                self._class_path,
+                "kafka.tools.StorageTool",
+                "format",
+                "--ignore-formatted",
+                "-t",
+                self._cluster_id,
+                "-c",
+                str(properties),
             ],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             (folder / "server.log").write_text(done.stdout + done.stderr)
-            raise Retryable(what=f"Kafka's storage could not be formatted: {done.stderr[-200:]}", where=str(folder))
+            raise Retryable(
+                what=f"Kafka's storage could not be formatted: {done.stderr[-200:]}",
+                where=str(folder),
+            )
 
     def _listeners(self, node: int) -> dict[str, object]:
         here, controller = f"PLAINTEXT://127.0.0.1:{self.ports[node]}", self._controller_ports[node]
@@ -136,14 +175,19 @@ class KafkaCluster:
         return {
             "listeners": ",".join(listeners),
             "advertised.listeners": ",".join(advertised),
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
+            "listener.security.protocol.map": ",".join(
+                f"{name}:{'SASL_PLAINTEXT' if name == 'GUARDED' else 'PLAINTEXT'}"
+                for name in ("PLAINTEXT", "SIDE", "CONTROLLER", "GUARDED")
+            ),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             **guarded,
         }
 
     def _settings(self, node: int) -> dict[str, object]:
-        voters = ",".join(f"{i + 1}@127.0.0.1:{port}" for i, port in enumerate(self._controller_ports))
+        voters = ",".join(
+            f"{i + 1}@127.0.0.1:{port}" for i, port in enumerate(self._controller_ports)
+        )
         copies = min(3, len(self.ports))
         return {
             "process.roles": "broker,controller",
@@ -160,7 +204,8 @@ class KafkaCluster:
             "transaction.state.log.num.partitions": 8,
             "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": 1,
-            "broker.session.timeout.ms": 3000,  # with acks=all nothing moves until a dead broker is out of the ISR
+            # with acks=all nothing moves until a dead broker is out of the ISR
+            "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             "group.consumer.min.session.timeout.ms": 1000,

@@ -1,4 +1,6 @@
-"""A real Redis as a guarded child process on 127.0.0.1, set up as the product needs it: never evicts, appends to a file."""
+"""A real Redis as a guarded child process on 127.0.0.1, set up as the product needs it: never
+evicts, appends to a file.
+"""
 
 import time
 from pathlib import Path
@@ -29,22 +31,41 @@ class RedisServer:
 
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [
-            redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-            "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--daemonize", "no",
-        ]  # fmt: skip
+            redis_server(),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "everysec",
+            "--maxmemory-policy",
+            "noeviction",
+            "--daemonize",
+            "no",
+        ]
         self.server = Server("redis", command, self.folder / "server.log")
         end = time.monotonic() + START_DEADLINE_S
         while time.monotonic() < end:
             if not self.server.is_running:
                 raise self.server.failure()
             try:
-                with redis.Redis(port=self.port, socket_timeout=1, socket_connect_timeout=1) as client:
+                with redis.Redis(
+                    port=self.port, socket_timeout=1, socket_connect_timeout=1
+                ) as client:
                     if client.ping():
                         return
             except redis.RedisError:
                 time.sleep(0.05)
         self.stop()
-        raise Retryable(what=f"Redis was not up within {START_DEADLINE_S:.0f} s", where=str(self.folder))
+        raise Retryable(
+            what=f"Redis was not up within {START_DEADLINE_S:.0f} s", where=str(self.folder)
+        )
 
     def stop(self) -> None:
         if self.server is not None:

@@ -1,4 +1,6 @@
-"""A real schema registry (Apicurio, Confluent's API, ids of its own) as a guarded child process on 127.0.0.1."""
+"""A real schema registry (Apicurio, Confluent's API, ids of its own) as a guarded child process on
+127.0.0.1.
+"""
 
 import time
 import urllib.error
@@ -26,9 +28,15 @@ class RegistryServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         [runner] = self._installed.glob("*-runner.jar")
         command = [
-            java(), "-Xmx512m", "-XX:+UseSerialGC", "-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={self._port}",
-            "-cp", f"{runner}:{self._installed}/lib/*", "io.quarkus.runner.GeneratedMain",
-        ]  # fmt: skip
+            java(),
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-Dquarkus.http.host=127.0.0.1",
+            f"-Dquarkus.http.port={self._port}",
+            "-cp",
+            f"{runner}:{self._installed}/lib/*",
+            "io.quarkus.runner.GeneratedMain",
+        ]
         self._server = Server("registry", command, self._folder / "registry.log")
         end = time.monotonic() + START_DEADLINE_S
         while time.monotonic() < end:
@@ -40,7 +48,9 @@ class RegistryServer:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
         self.stop()
-        raise Retryable(what=f"the registry was not up within {START_DEADLINE_S:.0f} s", where=str(self._folder))
+        raise Retryable(
+            what=f"the registry was not up within {START_DEADLINE_S:.0f} s", where=str(self._folder)
+        )
 
     def stop(self) -> None:
         if self._server is not None:

@@ -20,7 +20,9 @@ PORT_IN_USE, NO_DISK, NO_NETWORK, NO_START = 3, 4, 5, 6
 class Server:
     """A process behind `guard.py`. `pid` is the server's own."""
 
-    def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = log
         guard = Path(__file__).with_name("guard.py")
@@ -34,7 +36,9 @@ class Server:
         assert self._guard.stdout is not None
         line = self._guard.stdout.readline()
         if not line:
-            raise Fatal(what=f"{name} did not start", where=str(log), do="read that log", exit_code=NO_START)
+            raise Fatal(
+                what=f"{name} did not start", where=str(log), do="read that log", exit_code=NO_START
+            )
         self.pid = int(line)
 
     @property
@@ -51,18 +55,28 @@ class Server:
 
     def failure(self) -> Fatal:
         """What to raise when it ended by itself: its last words are in it."""
-        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        lines = (
+            self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        )
         last = lines[-1][:200] if lines else "no output"
-        return Fatal(what=f"{self.name} ended: {last}", where=str(self.log), do="read that log", exit_code=NO_START)
+        return Fatal(
+            what=f"{self.name} ended: {last}",
+            where=str(self.log),
+            do="read that log",
+            exit_code=NO_START,
+        )
 
 
 _LISTENING = range(10_000, 22_000)
-"""Ports given to servers. The system gives outgoing connections ports above these; Redis adds 10,000 for its cluster bus."""
+"""Ports given to servers. The system gives outgoing connections ports above these; Redis adds
+10,000 for its cluster bus.
+"""
 _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now, given once by this process, and by no other of this user while it runs.
+    """A port of 127.0.0.1 that nobody listens on now, given once by this process, and by no other
+    of this user while it runs.
 
     No outgoing connection can take it before its server does: such ports lie above the range.
     """
@@ -87,7 +101,9 @@ def _locks() -> IO[bytes]:
 
 
 def _is_ours(port: int) -> bool:
-    """Lock the port's byte of a file that all processes of this user share: a server binds its port seconds after it was given."""
+    """Lock the port's byte of a file that all processes of this user share: a server binds its port
+    seconds after it was given.
+    """
     try:
         fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except OSError:

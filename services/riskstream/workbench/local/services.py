@@ -1,4 +1,6 @@
-"""The product's services as guarded child processes: started, ready, ended; for the demo and the tests."""
+"""The product's services as guarded child processes: started, ready, ended; for the demo and the
+tests.
+"""
 
 import os
 import sys
@@ -53,14 +55,27 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def start_service(name: str, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Service:
-    """Start `python -m riskstream.<name>`; its log is `<folder>/<name>.log`. Ready later: see wait_ready."""
+def start_service(
+    name: str, folder: Path, *arguments: str, env: dict[str, str] | None = None
+) -> Service:
+    """Start `python -m riskstream.<name>`; its log is `<folder>/<name>.log`. Ready later: see
+    wait_ready.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     module = name.split("-")[0]
-    command = [sys.executable, "-m", f"riskstream.{module}", *arguments, "--telemetry-port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        f"riskstream.{module}",
+        *arguments,
+        "--telemetry-port",
+        str(port),
+    ]
     return Service(
-        name=name, server=Server(name, command, folder / f"{name}.log", env), telemetry=f"http://127.0.0.1:{port}"
+        name=name,
+        server=Server(name, command, folder / f"{name}.log", env),
+        telemetry=f"http://127.0.0.1:{port}",
     )
 
 
@@ -73,6 +88,8 @@ def wait_ready(services: list[Service], deadline_s: float = READY_DEADLINE_S) ->
                 raise service.server.failure()
             if time.monotonic() > end:
                 raise Fatal(
-                    what=f"{service.name} is not ready after {deadline_s:.0f} s", where=str(service.server.log), do="read that log"
-                )  # fmt: skip
+                    what=f"{service.name} is not ready after {deadline_s:.0f} s",
+                    where=str(service.server.log),
+                    do="read that log",
+                )
             time.sleep(0.05)

@@ -1,4 +1,6 @@
-"""The local stack as a context manager: Kafka and Redis under one folder, gone when it ends, however it ends."""
+"""The local stack as a context manager: Kafka and Redis under one folder, gone when it ends,
+however it ends.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -15,7 +17,9 @@ MIN_FREE_MIB = 1024
 
 
 class Stack:
-    """Servers of one folder. `kafka` and `redis` of the constructor are addresses of servers to use instead."""
+    """Servers of one folder. `kafka` and `redis` of the constructor are addresses of servers to use
+    instead.
+    """
 
     def __init__(
         self,
@@ -89,7 +93,10 @@ class Stack:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 

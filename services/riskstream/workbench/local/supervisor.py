@@ -1,7 +1,7 @@
 """The process that `riskstream local up` leaves behind: holds the stack until `down` ends it.
 
-A lock on `<folder>/lock`, held for its life, tells that it runs; when it dies, however, the servers' guards see
-their pipes close and end them.
+A lock on `<folder>/lock`, held for its life, tells that it runs; when it dies, however, the
+servers' guards see their pipes close and end them.
 """
 
 import fcntl
@@ -48,7 +48,9 @@ def running(folder: Path) -> dict[str, Any] | None:
     return state
 
 
-def up(folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
+def up(
+    folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]
+) -> tuple[dict[str, Any], bool]:
     """Start a supervisor unless one runs; (its state, whether it ran before)."""
     check_folder(folder, "--dir", is_own=has_stack, is_replaced=False)
     if (state := running(folder)) is not None:
@@ -57,13 +59,25 @@ def up(folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]) -> tup
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(
-            what=f"the folder cannot be made: {error.strerror}", where=str(folder), do="give another --dir"
+            what=f"the folder cannot be made: {error.strerror}",
+            where=str(folder),
+            do="give another --dir",
         ) from error
     with (folder / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "riskstream.workbench.local.supervisor", str(folder.resolve()), json.dumps(wanted)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "riskstream.workbench.local.supervisor",
+                str(folder.resolve()),
+                json.dumps(wanted),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            text=True,
+        )
     assert child.stdout is not None
     try:
         for line in child.stdout:
@@ -80,12 +94,17 @@ def up(folder: Path, wanted: dict[str, Any], echo: Callable[[str], None]) -> tup
         raise
     child.wait()
     raise Fatal(
-        what="the stack did not start", where=str(folder / "supervisor.log"), do="read that log", exit_code=NO_START
+        what="the stack did not start",
+        where=str(folder / "supervisor.log"),
+        do="read that log",
+        exit_code=NO_START,
     )
 
 
 def down(folder: Path, *, wipe: bool = False) -> bool:
-    """End the stack of a folder; True where one ran. Fatal where it does not end in time, or is to wipe another's files."""
+    """End the stack of a folder; True where one ran. Fatal where it does not end in time, or is to
+    wipe another's files.
+    """
     if os.path.lexists(folder):
         check_folder(folder, "--dir", is_own=has_stack, is_replaced=False)
     state = running(folder)
@@ -94,7 +113,11 @@ def down(folder: Path, *, wipe: bool = False) -> bool:
         end = time.monotonic() + DOWN_DEADLINE_S
         while running(folder) is not None:
             if time.monotonic() > end:
-                raise Fatal(what=f"process {state['pid']} does not end", where=str(folder), do="end it with kill -9")
+                raise Fatal(
+                    what=f"process {state['pid']} does not end",
+                    where=str(folder),
+                    do="end it with kill -9",
+                )
             time.sleep(0.05)
     if wipe:
         for name in _FOLDERS:
@@ -107,33 +130,55 @@ def down(folder: Path, *, wipe: bool = False) -> bool:
 
 
 def main() -> None:
-    """The supervisor's own process: `python -m riskstream.workbench.local.supervisor FOLDER JSON`."""
+    """The supervisor's own process: `python -m riskstream.workbench.local.supervisor FOLDER
+    JSON`.
+    """
     folder, wanted = Path(sys.argv[1]), json.loads(sys.argv[2])
     stop = stop_event()
     with (folder / "lock").open("a") as lock:
         if not _locked(lock):
             _tell(
                 "failed",
-                json.dumps(_fields(Fatal(what="another stack is starting", where=str(folder), do="wait for it"))),
+                json.dumps(
+                    _fields(
+                        Fatal(what="another stack is starting", where=str(folder), do="wait for it")
+                    )
+                ),
             )
             return
         stack = Stack(
-            folder, brokers=wanted["brokers"],
-            kafka_ports=[wanted["kafka_port"]] if wanted["kafka_port"] and wanted["brokers"] == 1 else None,
-            redis_port=wanted["redis_port"], kafka=wanted["kafka"], redis=wanted["redis"],
-            min_free_mib=wanted["min_free_mib"], progress=lambda text: _tell("progress", text),
-        )  # fmt: skip
+            folder,
+            brokers=wanted["brokers"],
+            kafka_ports=[wanted["kafka_port"]]
+            if wanted["kafka_port"] and wanted["brokers"] == 1
+            else None,
+            redis_port=wanted["redis_port"],
+            kafka=wanted["kafka"],
+            redis=wanted["redis"],
+            min_free_mib=wanted["min_free_mib"],
+            progress=lambda text: _tell("progress", text),
+        )
         try:
             stack.start()
         except Fatal as error:
             _tell("failed", json.dumps(_fields(error)))
             return
         except Retryable as error:
-            fatal = Fatal(what=error.what, where=error.where, do="read its log and try again", exit_code=NO_START)
+            fatal = Fatal(
+                what=error.what,
+                where=error.where,
+                do="read its log and try again",
+                exit_code=NO_START,
+            )
             _tell("failed", json.dumps(_fields(fatal)))
             return
         try:
-            state = {"kafka": stack.kafka, "redis": stack.redis, "folder": str(folder), "pid": os.getpid()}
+            state = {
+                "kafka": stack.kafka,
+                "redis": stack.redis,
+                "folder": str(folder),
+                "pid": os.getpid(),
+            }
             partial = folder / ".state.part"
             partial.write_text(json.dumps(state))
             partial.replace(folder / "state.json")

@@ -1,1 +1,3 @@
-"""Replay of a file: its rows become transactions and labels, interleaved by the time each becomes known."""
+"""Replay of a file: its rows become transactions and labels, interleaved by the time each becomes
+known.
+"""

@@ -1,4 +1,6 @@
-"""A batch of a file's rows to the contracts' columns; rows that do not fit are told apart with their reason."""
+"""A batch of a file's rows to the contracts' columns; rows that do not fit are told apart with
+their reason.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +18,9 @@ _AMOUNTS = ("amount_minor", "base_amount_minor")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """`transactions` in the contract's columns, `labels` beside them row by row (None without a fraud column), and
-    the rows left out as (index in the batch, reason)."""
+    """`transactions` in the contract's columns, `labels` beside them row by row (None without a
+    fraud column), and the rows left out as (index in the batch, reason).
+    """
 
     transactions: pa.Table
     labels: pa.Table | None
@@ -25,11 +28,15 @@ class Converted:
 
 
 class Converter:
-    """Applies one mapping. Rows whose base amount is not in `base_currency` are left out, as the scorer would reject them."""
+    """Applies one mapping. Rows whose base amount is not in `base_currency` are left out, as the
+    scorer would reject them.
+    """
 
     def __init__(self, mapping: Mapping, base_currency: str = "EUR") -> None:
         self._mapping, self._base = mapping, base_currency
-        self._schema: dict[str, Any] = {f["name"]: f for f in contract("transaction.v1").schema["fields"]}
+        self._schema: dict[str, Any] = {
+            f["name"]: f for f in contract("transaction.v1").schema["fields"]
+        }
 
     def convert(self, batch: pa.RecordBatch) -> Converted:
         """Columns of the good rows, and what is wrong with the others."""
@@ -49,11 +56,15 @@ class Converter:
             bad=sorted(reasons.items()),
         )
 
-    def _field(self, name: str, source: Source, batch: pa.RecordBatch, reasons: dict[int, str]) -> pa.Array:
+    def _field(
+        self, name: str, source: Source, batch: pa.RecordBatch, reasons: dict[int, str]
+    ) -> pa.Array:
         kind, nullable, symbols = _kind(self._schema[name]["type"])
         n = batch.num_rows
         if source.column is None:
-            return pa.array([source.value] * n, pa.string() if kind in ("string", "enum") else pa.int64())
+            return pa.array(
+                [source.value] * n, pa.string() if kind in ("string", "enum") else pa.int64()
+            )
         column = _plain(batch.column(source.column))
         if kind in ("string", "enum"):
             text = _texts(column)
@@ -61,7 +72,9 @@ class Converter:
                 text = pc.binary_join_element_wise(source.prefix, text, "")
             if kind == "enum":
                 text = pc.fill_null(text, "UNKNOWN")
-                unknown = pc.invert(pc.is_in(text, pa.array(symbols))).to_numpy(zero_copy_only=False)
+                unknown = pc.invert(pc.is_in(text, pa.array(symbols))).to_numpy(
+                    zero_copy_only=False
+                )
                 _note(reasons, unknown, f"{name}: not one of {', '.join(symbols)}")
             elif self._schema[name].get("default"):
                 text = pc.fill_null(text, self._schema[name]["default"])
@@ -69,23 +82,43 @@ class Converter:
                 empty = pc.equal(pc.fill_null(text, ""), "").to_numpy(zero_copy_only=False)
                 _note(reasons, empty, f"{name}: empty")
             return text if nullable else pc.fill_null(text, "")
-        values, missing = instants(column, source) if kind == "instant" else _numbers(column, source)
+        values, missing = (
+            instants(column, source) if kind == "instant" else _numbers(column, source)
+        )
         if not nullable:
             _note(reasons, missing, f"{name}: missing or not a number")
         if name in _AMOUNTS:
-            _note(reasons, ~missing & ((values < 0) | (values > MAX_AMOUNT_MINOR)), f"{name}: below 0 or above 10^13")
+            _note(
+                reasons,
+                ~missing & ((values < 0) | (values > MAX_AMOUNT_MINOR)),
+                f"{name}: below 0 or above 10^13",
+            )
         if kind == "instant":
-            _note(reasons, ~missing & ((values < 0) | (values > 253_402_300_799_999)), f"{name}: outside 1970 to 9999")
+            _note(
+                reasons,
+                ~missing & ((values < 0) | (values > 253_402_300_799_999)),
+                f"{name}: outside 1970 to 9999",
+            )
         return pa.array(values, pa.int64(), mask=missing if nullable else None)
 
     def _check_base(self, columns: dict[str, pa.Array], reasons: dict[int, str], n: int) -> None:
-        """Base amounts are summed. Where the file gives none, its amounts must be in the base currency themselves."""
-        is_given = self._mapping.fields["base_amount_minor"] is not self._mapping.fields["amount_minor"]
+        """Base amounts are summed. Where the file gives none, its amounts must be in the base
+        currency themselves.
+        """
+        is_given = (
+            self._mapping.fields["base_amount_minor"] is not self._mapping.fields["amount_minor"]
+        )
         columns.setdefault("base_currency", pa.array([self._base] * n, pa.string()))
         for name in ("base_currency",) if is_given else ("base_currency", "currency"):
-            is_other = pc.fill_null(pc.not_equal(columns[name], self._base), True).to_numpy(zero_copy_only=False)
+            is_other = pc.fill_null(pc.not_equal(columns[name], self._base), True).to_numpy(
+                zero_copy_only=False
+            )
             why = f"{name}: not {self._base}, in which amounts are summed"
-            _note(reasons, is_other, why if name == "base_currency" else f"{why}, and no base_amount_minor is given")
+            _note(
+                reasons,
+                is_other,
+                why if name == "base_currency" else f"{why}, and no base_amount_minor is given",
+            )
 
     def _labels(
         self, batch: pa.RecordBatch, columns: dict[str, pa.Array], reasons: dict[int, str]
@@ -98,8 +131,14 @@ class Converter:
         occurred = columns["occurred_at"].fill_null(0).to_numpy(zero_copy_only=False)
         known = occurred + self._mapping.delay_ms
         if self._mapping.known_at is not None and self._mapping.known_at.column is not None:
-            known, missing = instants(_plain(batch.column(self._mapping.known_at.column)), self._mapping.known_at)
-            _note(reasons, missing | (known < occurred), "label known_at: missing or before occurred_at")
+            known, missing = instants(
+                _plain(batch.column(self._mapping.known_at.column)), self._mapping.known_at
+            )
+            _note(
+                reasons,
+                missing | (known < occurred),
+                "label known_at: missing or before occurred_at",
+            )
         amount = columns["base_amount_minor"].to_numpy(zero_copy_only=False)
         n = batch.num_rows
         return {
@@ -117,7 +156,9 @@ class Converter:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """The same values, each kind of them in one type: texts as string, dates and timestamps as timestamps of ms."""
+    """The same values, each kind of them in one type: texts as string, dates and timestamps as
+    timestamps of ms.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
@@ -136,7 +177,9 @@ def _texts(column: pa.Array) -> pa.Array:
 
 
 def instants(column: pa.Array, source: Source) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(ms since 1970 UTC, missing) of timestamps, numbers in the source's unit, or ISO 8601 texts (UTC where unsaid)."""
+    """(ms since 1970 UTC, missing) of timestamps, numbers in the source's unit, or ISO 8601 texts
+    (UTC where unsaid).
+    """
     if pa.types.is_timestamp(column.type):
         return _filled(column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()))
     if pa.types.is_string(column.type):
@@ -150,7 +193,8 @@ def instants(column: pa.Array, source: Source) -> tuple[NDArray[np.int64], NDArr
 def _iso(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     text = pc.replace_substring_regex(pc.replace_substring(column, "T", " "), r"(Z|\+00:00)$", "")
     shaped = pc.fill_null(
-        pc.match_substring_regex(text, r"^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$"), False
+        pc.match_substring_regex(text, r"^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$"),
+        False,
     )
     out = np.zeros(len(text), np.int64)
     missing = ~shaped.to_numpy(zero_copy_only=False)
@@ -163,12 +207,22 @@ def _iso(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _numbers(column: pa.Array, source: Source) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(rounded value times scale, missing); text that is no number, NaN, infinity and what is no number at all are missing."""
-    if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type) and source.scale == 1:
+    """(rounded value times scale, missing); text that is no number, NaN, infinity and what is no
+    number at all are missing.
+    """
+    if (
+        pa.types.is_integer(column.type)
+        and not pa.types.is_uint64(column.type)
+        and source.scale == 1
+    ):
         return _filled(column.cast(pa.int64()))
     if pa.types.is_string(column.type):
-        ok = pc.match_substring_regex(pc.utf8_trim_whitespace(column), r"^-?\d+(\.\d+)?([eE][-+]?\d+)?$")
-        column = pc.if_else(pc.fill_null(ok, False), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string()))
+        ok = pc.match_substring_regex(
+            pc.utf8_trim_whitespace(column), r"^-?\d+(\.\d+)?([eE][-+]?\d+)?$"
+        )
+        column = pc.if_else(
+            pc.fill_null(ok, False), pc.utf8_trim_whitespace(column), pa.scalar(None, pa.string())
+        )
     try:
         numbers = column.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -1,4 +1,6 @@
-"""Labels that wait until they are known, on disk: files by the day of known_at, so memory holds one day at most."""
+"""Labels that wait until they are known, on disk: files by the day of known_at, so memory holds one
+day at most.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -38,7 +40,9 @@ class WaitingLabels:
             self._writers[day].write_table(mine)
 
     def known_until(self, until_ms: int | None) -> Iterator[pa.Table]:
-        """Labels known before until_ms (all that wait, where it is None), oldest first, a day at most a table."""
+        """Labels known before until_ms (all that wait, where it is None), oldest first, a day at
+        most a table.
+        """
         while True:
             if self._rows is None:
                 if not self._files:
@@ -82,5 +86,7 @@ class WaitingLabels:
             with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
                 parts.append(reader.read_all())
             path.unlink()
-        self._rows = pa.concat_tables(parts).sort_by([("known_at", "ascending"), ("label_id", "ascending")])
+        self._rows = pa.concat_tables(parts).sort_by(
+            [("known_at", "ascending"), ("label_id", "ascending")]
+        )
         self._open_day = day

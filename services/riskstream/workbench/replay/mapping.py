@@ -21,7 +21,9 @@ _FIELD_KEYS = {"column", "value", "scale", "unit", "prefix"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a field comes from: a column (times `scale`, or an instant in `unit`, or behind `prefix`) or one value."""
+    """Where a field comes from: a column (times `scale`, or an instant in `unit`, or behind
+    `prefix`) or one value.
+    """
 
     column: str | None = None
     value: Any = None
@@ -32,7 +34,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
-    """`fields` of the transaction by name; for the label a fraud column, and a known-at source or a delay.
+    """`fields` of the transaction by name; for the label a fraud column, and a known-at source or a
+    delay.
 
     `left_empty`: fields that were looked for by the contract's own name and are not in the file.
     """
@@ -47,19 +50,27 @@ class Mapping:
     def columns(self) -> tuple[str, ...]:
         """Columns of the file that are read."""
         used = [each.column for each in self.fields.values() if each.column]
-        used += [each for each in (self.is_fraud, self.known_at.column if self.known_at else None) if each]
+        used += [
+            each
+            for each in (self.is_fraud, self.known_at.column if self.known_at else None)
+            if each
+        ]
         return tuple(dict.fromkeys(used))
 
 
 def default_mapping(names: Collection[str]) -> Mapping:
     """The contract's own names, with is_fraud and label_known_at: what `simulate` writes.
 
-    Of a file that has the columns `names`: fields with a default and the label may be missing there. Without label_known_at
-    a label is known after 7 days.
+    Of a file that has the columns `names`: fields with a default and the label may be missing
+    there. Without label_known_at a label is known after 7 days.
     """
     schema = contract("transaction.v1").schema["fields"]
     needed = {each["name"] for each in schema if "default" not in each} - {"base_amount_minor"}
-    fields = {each["name"]: Source(column=each["name"]) for each in schema if each["name"] in needed.union(names)}
+    fields = {
+        each["name"]: Source(column=each["name"])
+        for each in schema
+        if each["name"] in needed.union(names)
+    }
     fields.setdefault("base_amount_minor", fields["amount_minor"])
     return Mapping(
         left_empty=tuple(each["name"] for each in schema if each["name"] not in fields),
@@ -83,13 +94,21 @@ def read_mapping(path: Path) -> Mapping:
     schema = {field["name"]: field for field in contract("transaction.v1").schema["fields"]}
     if unknown := set(data["transaction"]) - set(schema):
         raise _wrong(path, f"transaction.{_first(unknown)} is no field of the contract")
-    fields = {name: _source(path, f"transaction.{name}", value) for name, value in data["transaction"].items()}
+    fields = {
+        name: _source(path, f"transaction.{name}", value)
+        for name, value in data["transaction"].items()
+    }
     for name, source in fields.items():
         if source.column is None and not _may_be(source.value, schema[name]["type"]):
-            raise _wrong(path, f"transaction.{name}.value is {source.value!r}, which the contract does not take")
+            raise _wrong(
+                path,
+                f"transaction.{name}.value is {source.value!r}, which the contract does not take",
+            )
     if "amount_minor" in fields and "base_amount_minor" not in fields:
         fields["base_amount_minor"] = fields["amount_minor"]
-    needed = [name for name, field in schema.items() if "default" not in field and name not in fields]
+    needed = [
+        name for name, field in schema.items() if "default" not in field and name not in fields
+    ]
     if needed:
         raise _wrong(path, f"transaction.{needed[0]} is missing and has no default")
     return Mapping(fields=fields, **_label(path, data.get("label") or {}))
@@ -105,7 +124,9 @@ def _label(path: Path, label: Any) -> dict[str, Any]:
     if not isinstance(is_fraud, str | None):
         raise _wrong(path, f"label.is_fraud is {is_fraud!r}, no name of a column")
     if not _is_number(days) or not 0 <= days <= MAX_DELAY_DAYS:
-        raise _wrong(path, f"label.delay_days is {days!r}, not a number from 0 to {MAX_DELAY_DAYS:,}")
+        raise _wrong(
+            path, f"label.delay_days is {days!r}, not a number from 0 to {MAX_DELAY_DAYS:,}"
+        )
     known_at = _source(path, "label.known_at", label["known_at"]) if "known_at" in label else None
     if known_at is not None and known_at.column is None:
         raise _wrong(path, "label.known_at needs a column")
@@ -130,7 +151,9 @@ def _source(path: Path, key: str, value: Any) -> Source:
 
 
 def _may_be(value: Any, kind: Any) -> bool:
-    """Whether one value for all rows is of a field's type: a text, a symbol, a whole number of 0 to 10^13, or null."""
+    """Whether one value for all rows is of a field's type: a text, a symbol, a whole number of 0 to
+    10^13, or null.
+    """
     if isinstance(kind, list):
         return value is None or any(_may_be(value, each) for each in kind if each != "null")
     if kind == "string":
@@ -149,4 +172,6 @@ def _first(names: set[Any]) -> str:
 
 
 def _wrong(path: Path, what: str) -> Fatal:
-    return Fatal(what=f"the mapping is wrong: {what}", where=str(path), do="see docs/replay.md", exit_code=2)
+    return Fatal(
+        what=f"the mapping is wrong: {what}", where=str(path), do="see docs/replay.md", exit_code=2
+    )

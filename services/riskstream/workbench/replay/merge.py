@@ -1,4 +1,6 @@
-"""Merges a file's transactions and their labels by the time each becomes known, in slices of at most an hour."""
+"""Merges a file's transactions and their labels by the time each becomes known, in slices of at
+most an hour.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """What became known in [start_ms, end_ms), at most an hour. `file_rows`: rows of the file read up to here."""
+    """What became known in [start_ms, end_ms), at most an hour. `file_rows`: rows of the file read
+    up to here.
+    """
 
     start_ms: int
     end_ms: int
@@ -25,13 +29,20 @@ class Slice:
 
     @property
     def events(self) -> int:
-        return sum(table.num_rows for table in (self.transactions, self.labels) if table is not None)
+        return sum(
+            table.num_rows for table in (self.transactions, self.labels) if table is not None
+        )
 
 
 def merged(
-    source: FileSource, converter: Converter, waiting: WaitingLabels, on_bad: Callable[[int, str], None]
+    source: FileSource,
+    converter: Converter,
+    waiting: WaitingLabels,
+    on_bad: Callable[[int, str], None],
 ) -> Iterator[Slice]:
-    """Slices in order of time. A transaction earlier than its predecessor stays where it stands in the file."""
+    """Slices in order of time. A transaction earlier than its predecessor stays where it stands in
+    the file.
+    """
     clock = -1
     rows = 0
     for part in source.batches():

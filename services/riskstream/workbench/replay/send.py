@@ -1,4 +1,6 @@
-"""Sends merged slices to Kafka at a pace, and remembers how far it came, so that a replay can be resumed."""
+"""Sends merged slices to Kafka at a pace, and remembers how far it came, so that a replay can be
+resumed.
+"""
 
 import hashlib
 import json
@@ -34,10 +36,18 @@ class Progress:
 
 
 class Sender:
-    """Sends slices in order. Before an hour of event time begins, all of the one before is with the broker."""
+    """Sends slices in order. Before an hour of event time begins, all of the one before is with the
+    broker.
+    """
 
-    def __init__(self, bootstrap: str, *, rate: float | None, speed: float | None, stop: Event) -> None:
-        prove_topics(TopicAdmin(bootstrap), TopicNeeds(reads=(), writes=["transactions.v1", "labels.v1"]), bootstrap)
+    def __init__(
+        self, bootstrap: str, *, rate: float | None, speed: float | None, stop: Event
+    ) -> None:
+        prove_topics(
+            TopicAdmin(bootstrap),
+            TopicNeeds(reads=(), writes=["transactions.v1", "labels.v1"]),
+            bootstrap,
+        )
         self._producer = BulkProducer(bootstrap, "replay")
         self._rate, self._speed, self._stop = rate, speed, stop
         self._encoders = {
@@ -126,6 +136,9 @@ class ResumeFile:
         if not force and time.monotonic() - self._written < 1.0:
             return
         self._written = time.monotonic()
-        data = {"identity": self._identity, **{name: getattr(progress, name) for name in Progress.__slots__}}
+        data = {
+            "identity": self._identity,
+            **{name: getattr(progress, name) for name in Progress.__slots__},
+        }
         with whole(self._path, "--state") as partial:
             partial.write_text(json.dumps(data))

@@ -1,4 +1,6 @@
-"""Reads a Parquet or CSV file in batches, in bounded memory; CSV values stay text until they are mapped."""
+"""Reads a Parquet or CSV file in batches, in bounded memory; CSV values stay text until they are
+mapped.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +19,18 @@ BATCH_ROWS = 16_384
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRows:
-    """A batch of a file: `first_line` is the line (CSV, the header being 1) or row (Parquet, from 1) of its first row."""
+    """A batch of a file: `first_line` is the line (CSV, the header being 1) or row (Parquet, from
+    1) of its first row.
+    """
 
     batch: pa.RecordBatch
     first_line: int
 
 
 class FileSource:
-    """One file. `total` is its rows where that is known (Parquet), else None; `done_share` for a CSV's progress."""
+    """One file. `total` is its rows where that is known (Parquet), else None; `done_share` for a
+    CSV's progress.
+    """
 
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self.path = path
@@ -32,11 +38,19 @@ class FileSource:
         self.broken_lines: list[tuple[int, str]] = []
         self.is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
         if not path.is_file():
-            raise Fatal(what="there is no such file", where=str(path), do="give a Parquet or CSV file", exit_code=2)
+            raise Fatal(
+                what="there is no such file",
+                where=str(path),
+                do="give a Parquet or CSV file",
+                exit_code=2,
+            )
         names = self._names()
         if not any(names):
             raise Fatal(
-                what="the file is empty", where=str(path), do="give one with a line of column names", exit_code=2
+                what="the file is empty",
+                where=str(path),
+                do="give one with a line of column names",
+                exit_code=2,
             )
         self.mapping = mapping or default_mapping(names)
         missing = [name for name in self.mapping.columns if name not in names]
@@ -57,7 +71,10 @@ class FileSource:
                 line += batch.num_rows
         except pa.ArrowInvalid as error:
             raise Fatal(
-                what=f"the file is broken: {cause(error)}", where=str(self.path), do="write it again", exit_code=2
+                what=f"the file is broken: {cause(error)}",
+                where=str(self.path),
+                do="write it again",
+                exit_code=2,
             ) from error
 
     def _names(self) -> list[str]:
@@ -82,7 +99,9 @@ class FileSource:
 
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self.path, pre_buffer=False) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=list(self.mapping.columns), use_threads=False)
+            yield from file.iter_batches(
+                BATCH_ROWS, columns=list(self.mapping.columns), use_threads=False
+            )
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         names = self._names()
@@ -96,7 +115,9 @@ class FileSource:
         reader = pa.csv.open_csv(
             self.path,
             read_options=pa.csv.ReadOptions(block_size=1 << 20, use_threads=False),
-            parse_options=pa.csv.ParseOptions(delimiter=self._delimiter(), invalid_row_handler=on_broken),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=self._delimiter(), invalid_row_handler=on_broken
+            ),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 include_columns=list(self.mapping.columns),

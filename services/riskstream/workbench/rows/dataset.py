@@ -1,4 +1,6 @@
-"""Reads a Parquet file of transactions with labels into point-in-time rows: the contract's columns, or the public book's."""
+"""Reads a Parquet file of transactions with labels into point-in-time rows: the contract's columns,
+or the public book's.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +21,15 @@ from riskstream.domain.risk.features.owned.table import LATEST_MS
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 
-NEEDED = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "kind", "channel", "mcc")
+NEEDED = (
+    "transaction_id",
+    "customer_id",
+    "occurred_at",
+    "base_amount_minor",
+    "kind",
+    "channel",
+    "mcc",
+)
 LABEL = "is_fraud"
 BASE_CURRENCY = "base_currency"
 CORRECTS = "corrects"
@@ -36,7 +46,8 @@ _PLAIN = ("occurred_at", "base_amount_minor", "kind", "channel", "mcc", "mcc_nul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transactions:
-    """A file's rows, in order of time. `units`: minor units in one of the file's amounts; `ids` as in the file.
+    """A file's rows, in order of time. `units`: minor units in one of the file's amounts; `ids` as
+    in the file.
 
     `base_currency`: of the amounts, "" where the file does not say.
     """
@@ -58,7 +69,9 @@ class Transactions:
     def names(self) -> list[tuple[str, str]]:
         """(customer, transaction) of each row as texts, as the contract has them."""
         ends, raw = self.columns.customer_id.ends.tolist(), self.columns.customer_id.data.tobytes()
-        customers = [raw[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        customers = [
+            raw[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)
+        ]
         return list(zip(customers, self.ids.cast(pa.string()).to_pylist(), strict=True))
 
     def until(self, stop: int) -> "Transactions":
@@ -66,10 +79,13 @@ class Transactions:
         columns = self.columns
         part = replace(
             columns,
-            transaction_id=Texts(data=columns.transaction_id.data, ends=columns.transaction_id.ends[:stop]),
+            transaction_id=Texts(
+                data=columns.transaction_id.data, ends=columns.transaction_id.ends[:stop]
+            ),
             customer_id=Texts(data=columns.customer_id.data, ends=columns.customer_id.ends[:stop]),
             keys={name: codes[:stop] for name, codes in columns.keys.items()},
-            corrects=columns.corrects and Texts(data=columns.corrects.data, ends=columns.corrects.ends[:stop]),
+            corrects=columns.corrects
+            and Texts(data=columns.corrects.data, ends=columns.corrects.ends[:stop]),
             **{name: getattr(columns, name)[:stop] for name in _PLAIN},
         )
         frauds = self.frauds
@@ -87,20 +103,34 @@ class Transactions:
         is_at_event: bool = False,
         dtype: Any = np.float32,
     ) -> NDArray[Any]:
-        """dtype[n, columns]: see offline.vectors. Fatal where the file lacks the key of a profile."""
+        """dtype[n, columns]: see offline.vectors. Fatal where the file lacks the key of a
+        profile.
+        """
         for entity in features.profiles:
             if entity.key not in self.columns.keys:
                 raise Fatal(
-                    what=f"column {entity.key} is missing, which profiles of {features.label} are kept by",
-                    where=str(self.path), do="give a file with it, or another feature set", exit_code=2,
-                )  # fmt: skip
-        return vectors(features, self.columns, progress, frauds=self.frauds, is_at_event=is_at_event, dtype=dtype)
+                    what=f"column {entity.key} is missing, which profiles of {features.label} "
+                    "are kept by",
+                    where=str(self.path),
+                    do="give a file with it, or another feature set",
+                    exit_code=2,
+                )
+        return vectors(
+            features,
+            self.columns,
+            progress,
+            frauds=self.frauds,
+            is_at_event=is_at_event,
+            dtype=dtype,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n], `customers` a number of each
-    row's, `amounts_minor` int64[n] as features cannot hold them (float32), in time order. `base_currency` "": not said."""
+    """`rows` float32[n, columns] of the feature set, `labels` bool[n], `occurred_at` ms int64[n],
+    `customers` a number of each row's, `amounts_minor` int64[n] as features cannot hold them
+    (float32), in time order. `base_currency` "": not said.
+    """
 
     rows: NDArray[np.float32]
     labels: NDArray[np.bool_]
@@ -110,20 +140,28 @@ class Dataset:
     base_currency: str = ""
 
 
-def read_dataset(path: Path, features: FeatureSet, progress: Callable[[int], None] = lambda _: None) -> Dataset:
+def read_dataset(
+    path: Path, features: FeatureSet, progress: Callable[[int], None] = lambda _: None
+) -> Dataset:
     """Fatal as `read_transactions`, and where there are no labels or labels of one class only."""
     read = read_transactions(path, is_labelled=True)
     labels = labels_of(read)
     rows = read.vectors(features, progress)
     check_no_leak(read, features, rows)
     return Dataset(
-        rows=rows, labels=labels, occurred_at=read.columns.occurred_at, customers=read.customers,
-        amounts_minor=read.columns.base_amount_minor, base_currency=read.base_currency,
-    )  # fmt: skip
+        rows=rows,
+        labels=labels,
+        occurred_at=read.columns.occurred_at,
+        customers=read.customers,
+        amounts_minor=read.columns.base_amount_minor,
+        base_currency=read.base_currency,
+    )
 
 
 def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) -> None:
-    """Fatal where a row's vector changes when everything later than it is taken away: then it knew what came after."""
+    """Fatal where a row's vector changes when everything later than it is taken away: then it knew
+    what came after.
+    """
     n = len(rows)
     for place in sorted({n // 4, n // 2, 3 * n // 4}):
         alone = read.until(place + 1).vectors(features, dtype=rows.dtype)[place]
@@ -131,9 +169,11 @@ def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) 
         if differs.any():
             name = features.names[int(np.flatnonzero(differs)[0])]
             raise Fatal(
-                what=f"feature {name} of row {place} depends on later rows or labels", where=str(read.path),
-                do="mend the feature, or the times at which labels become known", exit_code=2,
-            )  # fmt: skip
+                what=f"feature {name} of row {place} depends on later rows or labels",
+                where=str(read.path),
+                do="mend the feature, or the times at which labels become known",
+                exit_code=2,
+            )
 
 
 def labels_of(read: Transactions) -> NDArray[np.bool_]:
@@ -153,8 +193,12 @@ def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
         )
 
 
-def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: int = LABEL_DELAY_MS) -> Transactions:
-    """Fatal where the file is not there, lacks a column, holds a null, an id twice or a time out of range, or is not sorted."""
+def read_transactions(
+    path: Path, *, is_labelled: bool = False, label_delay_ms: int = LABEL_DELAY_MS
+) -> Transactions:
+    """Fatal where the file is not there, lacks a column, holds a null, an id twice or a time out of
+    range, or is not sorted.
+    """
     try:
         found = set(pq.read_schema(path).names)
         is_book = "TX_DATETIME" in found
@@ -173,11 +217,19 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
         table = pq.read_table(path, columns=[*needed, *more])
     except (OSError, pa.ArrowInvalid) as error:
         raise Fatal(
-            what=f"the data cannot be read: {cause(error)}", where=str(path), do="give a Parquet file", exit_code=2
+            what=f"the data cannot be read: {cause(error)}",
+            where=str(path),
+            do="give a Parquet file",
+            exit_code=2,
         ) from error
     for name in needed:
         if name != "mcc" and table[name].null_count:
-            raise Fatal(what=f"column {name} holds nulls", where=str(path), do="fill or drop those rows", exit_code=2)
+            raise Fatal(
+                what=f"column {name} holds nulls",
+                where=str(path),
+                do="fill or drop those rows",
+                exit_code=2,
+            )
     id_name = "TRANSACTION_ID" if is_book else "transaction_id"
     _no_id_twice(table[id_name], table["CUSTOMER_ID" if is_book else "customer_id"], path)
     base_currency = one_currency(table, path)
@@ -191,19 +243,29 @@ def read_transactions(path: Path, *, is_labelled: bool = False, label_delay_ms: 
             if (known < columns.occurred_at[frauds.row]).any():
                 first = int(frauds.row[np.flatnonzero(known < columns.occurred_at[frauds.row])[0]])
                 raise Fatal(
-                    what=f"the label of row {first} is known before its transaction", where=str(path),
-                    do=f"mend {KNOWN_AT}", exit_code=2,
-                )  # fmt: skip
+                    what=f"the label of row {first} is known before its transaction",
+                    where=str(path),
+                    do=f"mend {KNOWN_AT}",
+                    exit_code=2,
+                )
             order = np.argsort(known, kind="stable")
             frauds = KnownFrauds(row=frauds.row[order], known_at=known[order])
     return Transactions(
-        columns=columns, ids=table[id_name].combine_chunks(), id_name=id_name, units=100 if is_book else 1,
-        labels=labels, frauds=frauds, path=path, base_currency=base_currency,
-    )  # fmt: skip
+        columns=columns,
+        ids=table[id_name].combine_chunks(),
+        id_name=id_name,
+        units=100 if is_book else 1,
+        labels=labels,
+        frauds=frauds,
+        path=path,
+        base_currency=base_currency,
+    )
 
 
 def transaction_columns(table: pa.Table, path: Path) -> TransactionColumns:
-    """A table of the contract's columns as the kernels read them. Fatal where it is not sorted by occurred_at."""
+    """A table of the contract's columns as the kernels read them. Fatal where it is not sorted by
+    occurred_at.
+    """
     occurred = _sorted(table["occurred_at"].cast(pa.int64()).to_numpy(), "occurred_at", path)
     keys = {
         name: _numbered(table[name])
@@ -232,8 +294,14 @@ def _originals(table: pa.Table) -> Texts | None:
 
 
 def _book_columns(table: pa.Table, path: Path) -> TransactionColumns:
-    """A table of the public book's columns. Amounts become minor units, hundredths; kind, channel and mcc are unknown."""
-    occurred = _sorted(table["TX_DATETIME"].cast(pa.timestamp("ms")).cast(pa.int64()).to_numpy(), "TX_DATETIME", path)
+    """A table of the public book's columns. Amounts become minor units, hundredths; kind, channel
+    and mcc are unknown.
+    """
+    occurred = _sorted(
+        table["TX_DATETIME"].cast(pa.timestamp("ms")).cast(pa.int64()).to_numpy(),
+        "TX_DATETIME",
+        path,
+    )
     amounts = table["TX_AMOUNT"].cast(pa.float64()).to_numpy()
     if not (np.isfinite(amounts) & (amounts >= 0) & (amounts <= 1e11)).all():
         first = int(np.flatnonzero(~(np.isfinite(amounts) & (amounts >= 0) & (amounts <= 1e11)))[0])
@@ -253,7 +321,10 @@ def _book_columns(table: pa.Table, path: Path) -> TransactionColumns:
         channel=unknown,
         mcc=unknown,
         mcc_null=np.ones(len(occurred), np.uint8),
-        keys={"customer_id": _numbered(table["CUSTOMER_ID"]), "terminal_id": _numbered(table["TERMINAL_ID"])},
+        keys={
+            "customer_id": _numbered(table["CUSTOMER_ID"]),
+            "terminal_id": _numbered(table["TERMINAL_ID"]),
+        },
     )
 
 
@@ -261,39 +332,52 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
     if len(occurred) > 1 and (np.diff(occurred) < 0).any():
         first = int(np.flatnonzero(np.diff(occurred) < 0)[0]) + 1
         raise Fatal(
-            what=f"row {first} is earlier than the row before", where=str(path), do=f"sort by {name}", exit_code=2
+            what=f"row {first} is earlier than the row before",
+            where=str(path),
+            do=f"sort by {name}",
+            exit_code=2,
         )
     if len(wrong := np.flatnonzero((occurred < 0) | (occurred > LATEST_MS))):
         raise Fatal(
-            what=f"row {wrong[0]} has {name} {occurred[wrong[0]]}, which no ring of events holds", where=str(path),
-            do=f"give ms since 1970 UTC from 0 to {LATEST_MS}", exit_code=2,
-        )  # fmt: skip
+            what=f"row {wrong[0]} has {name} {occurred[wrong[0]]}, which no ring of events holds",
+            where=str(path),
+            do=f"give ms since 1970 UTC from 0 to {LATEST_MS}",
+            exit_code=2,
+        )
     return np.array(occurred, np.int64)
 
 
 def _amounts(table: pa.Table, path: Path) -> NDArray[np.int64]:
-    """The base amounts, int64[n]. Fatal where one breaks the contract's bounds: the scorer rejects it too."""
+    """The base amounts, int64[n]. Fatal where one breaks the contract's bounds: the scorer rejects
+    it too.
+    """
     bounds = bounds_of("transaction.v1")["base_amount_minor"]
     least, most = bounds.range
     amounts = np.array(table["base_amount_minor"].to_numpy(), np.int64)
     if len(wrong := np.flatnonzero((amounts < least) | (amounts > most))):
         raise Fatal(
-            what=f"row {wrong[0]} has base_amount_minor {amounts[wrong[0]]}", where=str(path),
-            do=f"give minor units {bounds.said()}", exit_code=2,
-        )  # fmt: skip
+            what=f"row {wrong[0]} has base_amount_minor {amounts[wrong[0]]}",
+            where=str(path),
+            do=f"give minor units {bounds.said()}",
+            exit_code=2,
+        )
     return amounts
 
 
 def one_currency(table: pa.Table, path: Path) -> str:
-    """The currency of a table's base amounts, "" where it does not say. Fatal where there are several: they are added up."""
+    """The currency of a table's base amounts, "" where it does not say. Fatal where there are
+    several: they are added up.
+    """
     if BASE_CURRENCY not in table.column_names:
         return ""
     found = sorted(each for each in pc.unique(table[BASE_CURRENCY]).to_pylist() if each is not None)
     if len(found) > 1:
         raise Fatal(
-            what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed", where=str(path),
-            do="convert base_amount_minor to one base_currency", exit_code=2,
-        )  # fmt: skip
+            what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed",
+            where=str(path),
+            do="convert base_amount_minor to one base_currency",
+            exit_code=2,
+        )
     return found[0] if found else ""
 
 
@@ -305,14 +389,20 @@ def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -
         return
     if pc.count_distinct(ids).as_py() == len(ids):
         return
-    rows = pa.table({"id": ids, "customer": customers}).group_by(["customer", "id"]).aggregate([([], "count_all")])
+    rows = (
+        pa.table({"id": ids, "customer": customers})
+        .group_by(["customer", "id"])
+        .aggregate([([], "count_all")])
+    )
     if rows.num_rows == len(ids):
         return
     twice = rows.filter(pc.greater(rows["count_all"], 1)).slice(0, 1).to_pylist()[0]
     raise Fatal(
-        what=f"transaction {twice['id']} of customer {twice['customer']} is there twice", where=str(path),
-        do="drop repeated rows", exit_code=2,
-    )  # fmt: skip
+        what=f"transaction {twice['id']} of customer {twice['customer']} is there twice",
+        where=str(path),
+        do="drop repeated rows",
+        exit_code=2,
+    )
 
 
 def _numbered(column: pa.ChunkedArray) -> NDArray[np.int32]:
@@ -323,7 +413,11 @@ def _numbered(column: pa.ChunkedArray) -> NDArray[np.int32]:
 
 def texts(column: pa.ChunkedArray) -> Texts:
     """A text column as one buffer and ends."""
-    array = pa.concat_arrays(column.cast(pa.large_string()).chunks) if column.num_chunks != 1 else column.chunk(0)
+    array = (
+        pa.concat_arrays(column.cast(pa.large_string()).chunks)
+        if column.num_chunks != 1
+        else column.chunk(0)
+    )
     array = array.cast(pa.large_string())
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
@@ -333,7 +427,9 @@ def texts(column: pa.ChunkedArray) -> Texts:
 
 def enum_indices(column: pa.ChunkedArray, field: str) -> NDArray[np.int64]:
     """Indices in the transaction's enum; a symbol that it does not know is UNKNOWN (0)."""
-    schema: Any = next(each for each in contract("transaction.v1").schema["fields"] if each["name"] == field)
+    schema: Any = next(
+        each for each in contract("transaction.v1").schema["fields"] if each["name"] == field
+    )
     symbols = pa.array(schema["type"]["symbols"])
     found = pc.fill_null(pc.index_in(column, symbols), 0)
     return np.array(found.to_numpy(), np.int64)

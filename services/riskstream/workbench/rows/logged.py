@@ -1,6 +1,8 @@
-"""Rows to train on from the topics themselves: the vectors that scores logged, joined with the labels that came later.
+"""Rows to train on from the topics themselves: the vectors that scores logged, joined with the
+labels that came later.
 
-The vector is the one that was used, so that no feature is computed again and none can know what came after.
+The vector is the one that was used, so that no feature is computed again and none can know what
+came after.
 """
 
 from collections.abc import Iterable
@@ -19,7 +21,13 @@ from riskstream.domain.risk.features.profiles.entity_profiles import FRAUD, stan
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.dataset import BASE_CURRENCY, LABEL_DELAY_MS, Dataset, check_two_classes, one_currency
+from riskstream.workbench.rows.dataset import (
+    BASE_CURRENCY,
+    LABEL_DELAY_MS,
+    Dataset,
+    check_two_classes,
+    one_currency,
+)
 
 MARK = b"riskstream.logged"
 """Key of the Parquet file's metadata that says of which feature set its vectors are."""
@@ -31,9 +39,10 @@ _DECISIONS = ("UNKNOWN", "APPROVE", "REVIEW", "BLOCK")
 class Joined:
     """Counts: rows written and the frauds among them; what was left out, and why.
 
-    `immature`: no label yet and younger than the delay; `cold`: scored without the customer's state; `late`: labels known
-    more than MAX_LATE_MS after their transaction; `strange`: labels of transactions without a score here; `other_currency`:
-    scores of another base currency, which scorers of before let pass.
+    `immature`: no label yet and younger than the delay; `cold`: scored without the customer's
+    state; `late`: labels known more than MAX_LATE_MS after their transaction; `strange`: labels of
+    transactions without a score here; `other_currency`: scores of another base currency, which
+    scorers of before let pass.
     """
 
     rows: int = 0
@@ -71,23 +80,31 @@ class LoggedRows:
         self._scores, self._said = ColumnDecoder("score.v1"), ColumnDecoder("label.v1")
 
     def take_scores(self, records: list[Record]) -> None:
-        """Repeats and what was rejected are passed over; cold scores and those of other sets are counted."""
+        """Repeats and what was rejected are passed over; cold scores and those of other sets are
+        counted.
+        """
         columns = self._scores.decode_known([record.value for record in records])
         numbers = {
-            name: columns.numbers(name) for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
+            name: columns.numbers(name)
+            for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
         }
         flag_starts, flag_lengths = columns.span("flags")
         is_base = columns.is_text("base_currency", self._base.encode())
         wide, kept = len(self._features.names), []
         for at, record in enumerate(records):
-            is_new = self._rule.accept(record.partition, int(numbers["src"][at]), int(numbers["prev"][at]))
+            is_new = self._rule.accept(
+                record.partition, int(numbers["src"][at]), int(numbers["prev"][at])
+            )
             if not is_new or numbers["verdict"][at] != GOOD or columns.is_null("score")[at]:
                 continue
             if columns.text("feature_set", at) != self._features.label:
                 self.found.other_set += 1
             elif not is_base[at]:
                 self.found.other_currency += 1
-            elif b"cold" in columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes():
+            elif (
+                b"cold"
+                in columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes()
+            ):
                 self.found.cold += 1
             else:
                 kept.append(at)
@@ -97,15 +114,22 @@ class LoggedRows:
         place = {"partition": np.array([records[at].partition for at in kept], np.int64)}
         self._parts.append(
             _Part(
-                texts={name: [columns.text(name, at) for at in kept] for name in ("transaction_id", "customer_id")},
+                texts={
+                    name: [columns.text(name, at) for at in kept]
+                    for name in ("transaction_id", "customer_id")
+                },
                 numbers={
-                    **place, **{name: numbers[name][rows] for name in ("src", "occurred_at", "base_amount_minor")},
+                    **place,
+                    **{
+                        name: numbers[name][rows]
+                        for name in ("src", "occurred_at", "base_amount_minor")
+                    },
                     "decision": columns.numbers("decision")[rows],
                 },
                 score=columns.numbers("score")[rows],
                 vectors=np.stack([columns.floats_of("features", at, wide) for at in kept]),
             )
-        )  # fmt: skip
+        )
         self._newest_ms = max(self._newest_ms, int(numbers["occurred_at"][rows].max()))
 
     def take_labels(self, records: list[Record]) -> None:
@@ -113,7 +137,9 @@ class LoggedRows:
         columns = self._said.decode_known([record.value for record in records])
         good = np.flatnonzero(columns.status == 0)
         known, happened = columns.numbers("known_at"), columns.numbers("occurred_at")
-        ranks = standings(columns.numbers("source") * (columns.status == 0), known, columns.numbers("outcome"))
+        ranks = standings(
+            columns.numbers("source") * (columns.status == 0), known, columns.numbers("outcome")
+        )
         is_late = known - happened > MAX_LATE_MS
         self.found.late += int(is_late[good].sum())
         for at in good[~is_late[good]].tolist():
@@ -123,11 +149,14 @@ class LoggedRows:
             self._newest_ms = max(self._newest_ms, int(known[at]))
 
     def table(self, as_of_ms: int | None = None, delay_ms: int = LABEL_DELAY_MS) -> pa.Table:
-        """Rows by time, then position. A label counts that was known by then; without one a row is genuine once it is
-        `delay_ms` old, and is left out before. As of the newest event or label by default."""
+        """Rows by time, then position. A label counts that was known by then; without one a row is
+        genuine once it is `delay_ms` old, and is left out before. As of the newest event or label
+        by default.
+        """
         now = self._newest_ms if as_of_ms is None else as_of_ms
         ids, customers = (
-            _joined(part.texts[name] for part in self._parts) for name in ("transaction_id", "customer_id")
+            _joined(part.texts[name] for part in self._parts)
+            for name in ("transaction_id", "customer_id")
         )
         names = list(zip(customers, ids, strict=True))
         happened = self._column("occurred_at")
@@ -140,12 +169,15 @@ class LoggedRows:
                 _, known, outcome = max(said)
                 is_fraud[row], known_at[row], is_known[row] = outcome == FRAUD, known, True
         rows = np.flatnonzero(is_known & (happened <= now))
-        rows = rows[np.lexsort((self._column("src")[rows], self._column("partition")[rows], happened[rows]))]
+        rows = rows[
+            np.lexsort((self._column("src")[rows], self._column("partition")[rows], happened[rows]))
+        ]
         self.found.rows, self.found.frauds = len(rows), int(is_fraud[rows].sum())
         self.found.immature = len(ids) - len(rows)
         self.found.strange = len(self._labels.keys() - set(names))
         vectors = np.concatenate(
-            [part.vectors for part in self._parts] or [np.empty((0, len(self._features.names)), np.float32)]
+            [part.vectors for part in self._parts]
+            or [np.empty((0, len(self._features.names)), np.float32)]
         )
         picked = pa.array(rows)
         columns = {
@@ -154,16 +186,24 @@ class LoggedRows:
             "occurred_at": pa.array(happened[rows], pa.timestamp("ms")),
             "base_amount_minor": self._column("base_amount_minor")[rows],
             BASE_CURRENCY: pa.array([self._base] * len(rows), pa.string()),
-            "score": np.concatenate([part.score for part in self._parts] or [np.empty(0, np.float32)])[rows],
-            "decision": pa.array([_DECISIONS[each] for each in self._column("decision")[rows].tolist()], pa.string()),
+            "score": np.concatenate(
+                [part.score for part in self._parts] or [np.empty(0, np.float32)]
+            )[rows],
+            "decision": pa.array(
+                [_DECISIONS[each] for each in self._column("decision")[rows].tolist()], pa.string()
+            ),
             "is_fraud": is_fraud[rows],
             "label_known_at": pa.array(known_at[rows], pa.timestamp("ms")),
         }
-        columns |= {_vector(name): vectors[rows, at] for at, name in enumerate(self._features.names)}
+        columns |= {
+            _vector(name): vectors[rows, at] for at, name in enumerate(self._features.names)
+        }
         return pa.table(columns).replace_schema_metadata({MARK: self._features.label.encode()})
 
     def _column(self, name: str) -> NDArray[np.int64]:
-        return np.concatenate([part.numbers[name] for part in self._parts] or [np.empty(0, np.int64)])
+        return np.concatenate(
+            [part.numbers[name] for part in self._parts] or [np.empty(0, np.int64)]
+        )
 
 
 def is_logged(path: Path) -> bool:
@@ -175,23 +215,31 @@ def is_logged(path: Path) -> bool:
 
 
 def read_logged(path: Path, features: FeatureSet) -> Dataset:
-    """The rows of a file of logged vectors. Fatal where they are of another feature set, or the labels of one class."""
+    """The rows of a file of logged vectors. Fatal where they are of another feature set, or the
+    labels of one class.
+    """
     label = pq.read_schema(path).metadata[MARK].decode()
     if label != features.label:
         raise Fatal(
-            what=f"its vectors are of {label}, not of {features.label}", where=str(path),
-            do="give --features as the scorer was started with", exit_code=2,
-        )  # fmt: skip
+            what=f"its vectors are of {label}, not of {features.label}",
+            where=str(path),
+            do="give --features as the scorer was started with",
+            exit_code=2,
+        )
     table = pq.read_table(path)
     labels = np.array(table["is_fraud"].to_numpy(), np.bool_)
     check_two_classes(labels, path)
     codes = table["customer_id"].combine_chunks().dictionary_encode().indices
     return Dataset(
-        rows=np.stack([table[_vector(name)].to_numpy() for name in features.names], axis=1).astype(np.float32),
-        labels=labels, occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
-        customers=np.array(codes, np.int32), amounts_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
+        rows=np.stack([table[_vector(name)].to_numpy() for name in features.names], axis=1).astype(
+            np.float32
+        ),
+        labels=labels,
+        occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
+        customers=np.array(codes, np.int32),
+        amounts_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
         base_currency=one_currency(table, path),
-    )  # fmt: skip
+    )
 
 
 def _vector(name: str) -> str:

@@ -1,4 +1,6 @@
-"""What happens in the simulation: everyday transactions, their honest oddities, and six kinds of attack."""
+"""What happens in the simulation: everyday transactions, their honest oddities, and six kinds of
+attack.
+"""
 
 from dataclasses import dataclass, fields
 
@@ -19,18 +21,32 @@ from riskstream.workbench.simulator.population import (
 )
 
 ATTACKS = (
-    "", "card_testing", "account_takeover", "stolen_card_spree", "phished_terminal", "under_limit", "dormant_account",
-)  # fmt: skip
+    "",
+    "card_testing",
+    "account_takeover",
+    "stolen_card_spree",
+    "phished_terminal",
+    "under_limit",
+    "dormant_account",
+)
 TESTING, TAKEOVER, SPREE, PHISHED, UNDER_LIMIT, DORMANT = range(1, 7)
 DAY_S = 86_400.0
-ATTACKS_PER_CUSTOMER_DAY = {TESTING: 9e-5, TAKEOVER: 5.5e-4, SPREE: 3.6e-4, UNDER_LIMIT: 3.4e-4, DORMANT: 2.5e-4}
+ATTACKS_PER_CUSTOMER_DAY = {
+    TESTING: 9e-5,
+    TAKEOVER: 5.5e-4,
+    SPREE: 3.6e-4,
+    UNDER_LIMIT: 3.4e-4,
+    DORMANT: 2.5e-4,
+}
 PHISHED_TERMINALS_PER_DAY_SHARE = 0.0003
 LIMIT = 500.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """Columns of n events, not sorted. `at_s`: seconds since the start; `own_device` false where it is a stranger's."""
+    """Columns of n events, not sorted. `at_s`: seconds since the start; `own_device` false where it
+    is a stranger's.
+    """
 
     customer: NDArray[np.int64]
     at_s: NDArray[np.float64]
@@ -53,19 +69,25 @@ class Events:
 def concatenate(parts: list[Events]) -> Events:
     """One Events of all."""
     return Events(
-        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Events)}
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Events)
+        }
     )
 
 
 def everyday(rng: np.random.Generator, people: Population, days: int) -> Events:
-    """Poisson days, habits by hour, log-normal amounts; bursts, large purchases, travel and refunds that are honest."""
+    """Poisson days, habits by hour, log-normal amounts; bursts, large purchases, travel and refunds
+    that are honest.
+    """
     counts = rng.poisson(np.repeat(people.rate[:, None], days, axis=1))
     awake = np.arange(days)[None, :] < people.sleeps_from_day[:, None]
     cells = np.flatnonzero(counts * awake)
     per_cell = counts.reshape(-1)[cells]
     customer = np.repeat(cells // days, per_cell)
     day = np.repeat(cells % days, per_cell)
-    burst_cells = rng.random(len(cells)) < 0.012  # an honest shopping tour: a few more within the hour
+    # an honest shopping tour: a few more within the hour
+    burst_cells = rng.random(len(cells)) < 0.012
     extra = np.where(burst_cells, rng.integers(2, 7, len(cells)), 0)
     tour_customer, tour_day = np.repeat(cells // days, extra), np.repeat(cells % days, extra)
     tour_hour = np.repeat(rng.normal(14, 3, len(cells)), extra)
@@ -77,19 +99,32 @@ def everyday(rng: np.random.Generator, people: Population, days: int) -> Events:
     large = rng.random(n) < 0.02
     factor = np.where(large, rng.uniform(3, 12, n), 1.0)
     return _dress(
-        rng, people, customer, at_s, _own_amount(rng, people, customer) * factor, 0, strange=0.04, abroad=0.05
+        rng,
+        people,
+        customer,
+        at_s,
+        _own_amount(rng, people, customer) * factor,
+        0,
+        strange=0.04,
+        abroad=0.05,
     )
 
 
 def attacks(rng: np.random.Generator, people: Population, normal: Events, days: int) -> Events:
-    """Transactions of all six kinds of attack, on random customers; the phished ones change everyday ones in place."""
+    """Transactions of all six kinds of attack, on random customers; the phished ones change
+    everyday ones in place.
+    """
     parts = []
     for kind, per_day in ATTACKS_PER_CUSTOMER_DAY.items():
         cases = rng.poisson(per_day * people.customers * days)
         if kind == DORMANT:
             asleep = np.flatnonzero(people.sleeps_from_day + 15 < days)
             victims = rng.choice(asleep, cases) if len(asleep) else np.zeros(0, np.int64)
-            begin = rng.uniform(people.sleeps_from_day[victims] + 12, days - 0.5) if len(victims) else np.zeros(0)
+            begin = (
+                rng.uniform(people.sleeps_from_day[victims] + 12, days - 0.5)
+                if len(victims)
+                else np.zeros(0)
+            )
         else:
             victims = rng.integers(0, people.customers, cases)
             begin = rng.uniform(0, days - 0.5, cases)
@@ -99,8 +134,12 @@ def attacks(rng: np.random.Generator, people: Population, normal: Events, days: 
     return everyone.take(everyone.at_s < days * DAY_S)
 
 
-def phished(rng: np.random.Generator, people: Population, normal: Events, days: int) -> NDArray[np.bool_]:
-    """Which everyday transactions were made at a terminal while it was phished (14 days from a random day on)."""
+def phished(
+    rng: np.random.Generator, people: Population, normal: Events, days: int
+) -> NDArray[np.bool_]:
+    """Which everyday transactions were made at a terminal while it was phished (14 days from a
+    random day on).
+    """
     m = len(people.terminal_mcc)
     cases = max(rng.poisson(PHISHED_TERMINALS_PER_DAY_SHARE * m * days), 1)
     from_s = np.full(m, np.inf)
@@ -111,7 +150,11 @@ def phished(rng: np.random.Generator, people: Population, normal: Events, days: 
 
 
 def _attack(
-    rng: np.random.Generator, people: Population, kind: int, victims: NDArray[np.int64], begin_s: NDArray[np.float64]
+    rng: np.random.Generator,
+    people: Population,
+    kind: int,
+    victims: NDArray[np.int64],
+    begin_s: NDArray[np.float64],
 ) -> Events:
     low, high, span_s = {
         TESTING: (8, 26, 1500.0),
@@ -146,11 +189,19 @@ def _dress(
     strange: float,
     abroad: float,
 ) -> Events:
-    """Channel, kind, terminal, device and place of events whose customer, time and amount are known."""
+    """Channel, kind, terminal, device and place of events whose customer, time and amount are
+    known.
+    """
     n = len(customer)
-    ecom_share = people.ecom_share[customer] if attack == 0 else np.full(n, 0.75 if attack == TESTING else 0.42)
+    ecom_share = (
+        people.ecom_share[customer]
+        if attack == 0
+        else np.full(n, 0.75 if attack == TESTING else 0.42)
+    )
     u = rng.random(n)
-    channel = np.where(u < ecom_share, ECOM, np.where(u < ecom_share + (1 - ecom_share) * 0.86, POS, ATM))
+    channel = np.where(
+        u < ecom_share, ECOM, np.where(u < ecom_share + (1 - ecom_share) * 0.86, POS, ATM)
+    )
     channel = np.where((channel == ECOM) & (rng.random(n) < 0.3), MOBILE, channel)
     kind = np.where(channel == ATM, CASH, PURCHASE)
     transfers = (channel == MOBILE) & (rng.random(n) < 0.5)
@@ -177,8 +228,12 @@ def _dress(
     )
 
 
-def _own_amount(rng: np.random.Generator, people: Population, customer: NDArray[np.int64]) -> NDArray[np.float64]:
+def _own_amount(
+    rng: np.random.Generator, people: Population, customer: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """An amount as the customer would spend it: log-normal with the customer's mean."""
     spread = people.amount_spread[customer]
-    drawn: NDArray[np.float64] = people.amount_mean[customer] * np.exp(rng.normal(-(spread**2) / 2, spread))
+    drawn: NDArray[np.float64] = people.amount_mean[customer] * np.exp(
+        rng.normal(-(spread**2) / 2, spread)
+    )
     return drawn

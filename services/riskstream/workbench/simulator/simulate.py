@@ -1,4 +1,6 @@
-"""One simulation as an Arrow table in the contract's columns, sorted by time, with its truth beside."""
+"""One simulation as an Arrow table in the contract's columns, sorted by time, with its truth
+beside.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from riskstream.workbench.simulator.events import ATTACKS, PHISHED, attacks, concatenate, everyday, phished
+from riskstream.workbench.simulator.events import (
+    ATTACKS,
+    PHISHED,
+    attacks,
+    concatenate,
+    everyday,
+    phished,
+)
 from riskstream.workbench.simulator.population import COUNTRIES, TRANSFER, populate
 
 CHANNELS = ("UNKNOWN", "POS", "ECOM", "ATM", "MOBILE", "BRANCH")
@@ -29,7 +38,9 @@ class Simulation:
 
 
 def simulate(wanted: Simulation) -> pa.Table:
-    """Table of the contract's columns (instants in ms) and `is_fraud`, `attack`, `label_known_at`."""
+    """Table of the contract's columns (instants in ms) and `is_fraud`, `attack`,
+    `label_known_at`.
+    """
     rng = np.random.default_rng(wanted.seed)
     people = populate(rng, wanted.customers, wanted.days)
     normal = everyday(rng, people, wanted.days)
@@ -41,7 +52,9 @@ def simulate(wanted: Simulation) -> pa.Table:
     amount_minor = np.maximum((events.amount * 100).round().astype(np.int64), 1)
     is_transfer = events.kind == TRANSFER
     is_fraud = events.attack > 0
-    country = np.where(events.is_abroad, rng.integers(0, len(COUNTRIES), n), people.home[events.customer])
+    country = np.where(
+        events.is_abroad, rng.integers(0, len(COUNTRIES), n), people.home[events.customer]
+    )
     stranger = rng.integers(10**6, 10**7, n)
     device = np.where(events.own_device, events.customer, stranger)
     customer = _named("c", events.customer, people.customers)
@@ -53,13 +66,19 @@ def simulate(wanted: Simulation) -> pa.Table:
             "customer_id": customer,
             "account_token": _named("tok-", events.customer, people.customers),
             "terminal_id": _nulled(terminal, is_transfer),
-            "merchant_id": _nulled(_named("m-", events.terminal, len(people.terminal_mcc)), is_transfer),
+            "merchant_id": _nulled(
+                _named("m-", events.terminal, len(people.terminal_mcc)), is_transfer
+            ),
             "mcc": pa.array(events.mcc, pa.int32(), mask=is_transfer),
-            "country": pa.DictionaryArray.from_arrays(country.astype(np.int32), list(COUNTRIES)).cast(pa.string()),
-            "channel": pa.DictionaryArray.from_arrays(events.channel.astype(np.int32), list(CHANNELS)).cast(
+            "country": pa.DictionaryArray.from_arrays(
+                country.astype(np.int32), list(COUNTRIES)
+            ).cast(pa.string()),
+            "channel": pa.DictionaryArray.from_arrays(
+                events.channel.astype(np.int32), list(CHANNELS)
+            ).cast(pa.string()),
+            "kind": pa.DictionaryArray.from_arrays(events.kind.astype(np.int32), list(KINDS)).cast(
                 pa.string()
             ),
-            "kind": pa.DictionaryArray.from_arrays(events.kind.astype(np.int32), list(KINDS)).cast(pa.string()),
             "amount_minor": amount_minor,
             "currency": _constant(wanted.currency, n),
             "base_amount_minor": amount_minor,
@@ -70,14 +89,18 @@ def simulate(wanted: Simulation) -> pa.Table:
             "occurred_at": occurred,
             "corrects": pa.nulls(n, pa.string()),
             "is_fraud": is_fraud,
-            "attack": pa.DictionaryArray.from_arrays(events.attack.astype(np.int32), list(ATTACKS)).cast(pa.string()),
+            "attack": pa.DictionaryArray.from_arrays(
+                events.attack.astype(np.int32), list(ATTACKS)
+            ).cast(pa.string()),
             "label_known_at": occurred + _label_delay_ms(rng, is_fraud),
         }
     )
 
 
 def _label_delay_ms(rng: np.random.Generator, is_fraud: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Fraud is reported after a day and an exponential wait of 9 days, 120 days at most; the rest stands after 30."""
+    """Fraud is reported after a day and an exponential wait of 9 days, 120 days at most; the rest
+    stands after 30.
+    """
     days = np.where(is_fraud, np.minimum(1 + rng.exponential(9, len(is_fraud)), 120), 30)
     return (days * DAY_MS).astype(np.int64)
 

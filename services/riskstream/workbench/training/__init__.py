@@ -1,1 +1,3 @@
-"""The trainer: from a file of transactions with labels to a model folder. Features by the lane's own kernel."""
+"""The trainer: from a file of transactions with labels to a model folder. Features by the lane's
+own kernel.
+"""

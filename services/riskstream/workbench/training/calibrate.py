@@ -1,6 +1,7 @@
 """Calibration that is part of the trees: Platt's scaling of the margin, written into the leaves.
 
-So the ONNX model, LightGBM's own prediction and the exact reasons all speak of the same, calibrated probability.
+So the ONNX model, LightGBM's own prediction and the exact reasons all speak of the same, calibrated
+probability.
 """
 
 import lightgbm as lgb
@@ -12,9 +13,11 @@ MIN_FRAUDS = 20
 
 
 def platt(margins: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[float, float]:
-    """(slope, offset) of the margin that make its logistic the likeliest of the labels: Platt (1999), with his targets.
+    """(slope, offset) of the margin that make its logistic the likeliest of the labels: Platt
+    (1999), with his targets.
 
-    Newton's method as in Lin, Lin and Weng (2007). (1, 0) where there are too few of a class or the slope is not positive.
+    Newton's method as in Lin, Lin and Weng (2007). (1, 0) where there are too few of a class or the
+    slope is not positive.
     """
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if positives < MIN_FRAUDS or negatives < MIN_FRAUDS:
@@ -41,7 +44,9 @@ def platt(margins: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[floa
 
 
 def scale(booster: lgb.Booster, slope: float, offset: float) -> None:
-    """Make every margin of the trees slope * margin + offset: each leaf is scaled, the first tree's are moved as well."""
+    """Make every margin of the trees slope * margin + offset: each leaf is scaled, the first tree's
+    are moved as well.
+    """
     for number, tree in enumerate(booster.dump_model()["tree_info"]):
         for leaf, value in _leaves(tree["tree_structure"]):
             booster.set_leaf_output(number, leaf, slope * value + (offset if number == 0 else 0.0))

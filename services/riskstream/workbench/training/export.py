@@ -13,7 +13,10 @@ def export(booster: lgb.Booster, columns: int) -> bytes:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     model = onnxmltools.convert_lightgbm(
-        booster, initial_types=[("features", FloatTensorType([None, columns]))], zipmap=False, target_opset=15
+        booster,
+        initial_types=[("features", FloatTensorType([None, columns]))],
+        zipmap=False,
+        target_opset=15,
     )
     kept = [output for output in model.graph.output if output.name == "probabilities"]
     del model.graph.output[:]
@@ -25,14 +28,19 @@ def export(booster: lgb.Booster, columns: int) -> bytes:
 
 
 def _floor_thresholds(nodes: Any, booster: lgb.Booster) -> None:
-    """Round thresholds down to float32, where the converter rounds to the nearest: float32 inputs then go the trees' own way.
+    """Round thresholds down to float32, where the converter rounds to the nearest: float32 inputs
+    then go the trees' own way.
 
-    A threshold lies between two values of the training rows; rounded up it may become the greater one, which then goes left.
+    A threshold lies between two values of the training rows; rounded up it may become the greater
+    one, which then goes left.
     """
     ensemble = next(node for node in nodes if node.op_type.startswith("TreeEnsemble"))
     held = {each.name: each for each in ensemble.attribute}
     place = {
-        pair: at for at, pair in enumerate(zip(held["nodes_treeids"].ints, held["nodes_nodeids"].ints, strict=True))
+        pair: at
+        for at, pair in enumerate(
+            zip(held["nodes_treeids"].ints, held["nodes_nodeids"].ints, strict=True)
+        )
     }
     values = held["nodes_values"].floats
     for number, tree in enumerate(booster.dump_model()["tree_info"]):

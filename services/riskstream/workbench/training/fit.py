@@ -1,4 +1,6 @@
-"""Fits and calibrates the trees, chooses thresholds, exports to ONNX, and writes a model folder whole or not at all."""
+"""Fits and calibrates the trees, chooses thresholds, exports to ONNX, and writes a model folder
+whole or not at all.
+"""
 
 import hashlib
 import json
@@ -35,18 +37,23 @@ from riskstream.workbench.training.xgboost_trees import XgboostSettings, boost_x
 
 REASON_ROWS = 200
 BOOSTERS = ("lightgbm", "xgboost")
-STAGE2_METRICS = ("average_precision", "average_precision_gain", "gains_in_share_of_resamples", "share_asked")
+STAGE2_METRICS = (
+    "average_precision",
+    "average_precision_gain",
+    "gains_in_share_of_resamples",
+    "share_asked",
+)
 VALIDATION_SHARE = 0.25
 MODEL_FILES = {"model.json", "model.onnx", "reasons.npz", "card.html", "stage2.onnx"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and blocked; with `costs`
-    thresholds are those that cost least.
+    """`review_budget` and `block_budget`: shares of the validation rows that are not approved, and
+    blocked; with `costs` thresholds are those that cost least.
 
-    `patience`: trees without gain on the validation rows before training stops; 0: never. Histograms want many bins: at
-    255 the amounts just below and above a rule blur.
+    `patience`: trees without gain on the validation rows before training stops; 0: never.
+    Histograms want many bins: at 255 the amounts just below and above a rule blur.
     """
 
     trees: int = 200
@@ -77,13 +84,17 @@ def _silent(_name: str, _total: int | None) -> AbstractContextManager[Callable[[
 
 
 def train(
-    data: Dataset, features: FeatureSet, settings: FitSettings, out: Path, progress: Progress = _silent
+    data: Dataset,
+    features: FeatureSet,
+    settings: FitSettings,
+    out: Path,
+    progress: Progress = _silent,
 ) -> dict[str, Any]:
     """Train, calibrate, set thresholds, check and write; the metrics that were written.
 
-    The first three quarters of the rows grow the trees; the next eighth says when to stop and calibrates; on the last eighth
-    thresholds are set and everything is measured. Fatal, and nothing is written, where a gate does not hold
-    or `out` is something else than a model folder.
+    The first three quarters of the rows grow the trees; the next eighth says when to stop and
+    calibrates; on the last eighth thresholds are set and everything is measured. Fatal, and nothing
+    is written, where a gate does not hold or `out` is something else than a model folder.
     """
     check_folder(out, is_own=is_model_folder)
     split = int(len(data.labels) * (1 - VALIDATION_SHARE))
@@ -91,15 +102,19 @@ def train(
     parts = [slice(0, split), slice(split, middle), slice(middle, None)]
     if split < 100 or any(not data.labels[part].any() for part in parts):
         raise Fatal(
-            what=f"{len(data.labels)} rows with {int(data.labels.sum())} frauds are too few to train and validate",
+            what=f"{len(data.labels)} rows with {int(data.labels.sum())} frauds are too few to "
+            "train and validate",
             where="training data",
-            do="give more rows, with frauds in the first three quarters and in both halves of the last",
+            do="give more rows, with frauds in the first three quarters and in both halves of "
+            "the last",
             exit_code=2,
         )
     tuning = data.rows[parts[1]], data.labels[parts[1]]
     with progress("trees", settings.trees) as advance:
         booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning, advance)
-    slope, offset = platt(np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1])
+    slope, offset = platt(
+        np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1]
+    )
     scale(booster, slope, offset)
 
     rows, labels = data.rows[parts[2]], data.labels[parts[2]]
@@ -132,7 +147,9 @@ def train(
         "onnx_bytes": len(raw),
     }
     if settings.costs is not None:
-        metrics["cost_minor"] = cost_minor(scores, labels, amounts, settings.costs, review_from, block_from)
+        metrics["cost_minor"] = cost_minor(
+            scores, labels, amounts, settings.costs, review_from, block_from
+        )
     packed = paths.packed()
     card = {
         "version": hashlib.sha256(raw).hexdigest()[:12],
@@ -141,23 +158,39 @@ def train(
         "names": list(features.names),
         "thresholds": {"review": review_from, "block": block_from},
         "reasons": hashlib.sha256(packed).hexdigest()[:12],
-        "trained_on": {"first": int(data.occurred_at[0]), "last": int(data.occurred_at[split - 1]), "rows": split},
+        "trained_on": {
+            "first": int(data.occurred_at[0]),
+            "last": int(data.occurred_at[split - 1]),
+            "rows": split,
+        },
         "metrics": metrics,
     }
     files = {"model.onnx": raw, "reasons.npz": packed}
     if settings.stage2:
         with progress("passes of the second stage", passes_over(split)) as advance:
             second = second_stage(
-                booster, data.rows[parts[0]], rows, labels, variant=settings.stage2, review_budget=settings.review_budget,
-                block_from=block_from, seed=settings.seed, advance=advance,
-            )  # fmt: skip
+                booster,
+                data.rows[parts[0]],
+                rows,
+                labels,
+                variant=settings.stage2,
+                review_budget=settings.review_budget,
+                block_from=block_from,
+                seed=settings.seed,
+                advance=advance,
+            )
         files["stage2.onnx"], card["stage2"] = second.onnx, second.card
         metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
     alerted = scores >= np.float32(min(review_from, block_from))
     held = Scored(
-        score=scores.astype(np.float64), label=labels, alerted=alerted, customer=data.customers[parts[2]],
-        occurred_at=data.occurred_at[parts[2]], amount_minor=amounts, base_currency=data.base_currency,
-    )  # fmt: skip
+        score=scores.astype(np.float64),
+        label=labels,
+        alerted=alerted,
+        customer=data.customers[parts[2]],
+        occurred_at=data.occurred_at[parts[2]],
+        amount_minor=amounts,
+        base_currency=data.base_currency,
+    )
     text = page(
         f"Model {card['version']}, {features.label}",
         evaluate(held),
@@ -182,24 +215,39 @@ def boost(
     held: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> lgb.Booster:
-    """Trees fitted to rows float32[n, columns]; stopped early by the `held` rows where there are some and patience ends."""
+    """Trees fitted to rows float32[n, columns]; stopped early by the `held` rows where there are
+    some and patience ends.
+    """
     if settings.booster == "xgboost":
         own = {each.name: getattr(settings, each.name) for each in fields(XgboostSettings)}
         return boost_xgboost(rows, labels, XgboostSettings(**own), held, advance)
     parameters = {
-        "objective": "binary", "num_leaves": settings.leaves, "learning_rate": settings.learning_rate,
-        "max_bin": settings.max_bin, "min_data_in_leaf": settings.min_leaf_rows, "feature_fraction": settings.column_share,
-        "bagging_fraction": settings.row_share, "bagging_freq": 1, "lambda_l2": settings.l2, "seed": settings.seed,
-        "deterministic": True, "num_threads": 2, "verbose": -1, "metric": "average_precision",
-    }  # fmt: skip
+        "objective": "binary",
+        "num_leaves": settings.leaves,
+        "learning_rate": settings.learning_rate,
+        "max_bin": settings.max_bin,
+        "min_data_in_leaf": settings.min_leaf_rows,
+        "feature_fraction": settings.column_share,
+        "bagging_fraction": settings.row_share,
+        "bagging_freq": 1,
+        "lambda_l2": settings.l2,
+        "seed": settings.seed,
+        "deterministic": True,
+        "num_threads": 2,
+        "verbose": -1,
+        "metric": "average_precision",
+    }
     train_set = lgb.Dataset(rows, labels.astype(np.int8))
     if held is None or not settings.patience:
         return lgb.train(parameters, train_set, settings.trees, callbacks=[lambda _: advance(1)])
     held_set = lgb.Dataset(held[0], held[1].astype(np.int8), reference=train_set)
     return lgb.train(
-        parameters, train_set, settings.trees, valid_sets=[held_set],
+        parameters,
+        train_set,
+        settings.trees,
+        valid_sets=[held_set],
         callbacks=[lgb.early_stopping(settings.patience, verbose=False), lambda _: advance(1)],
-    )  # fmt: skip
+    )
 
 
 def is_model_folder(folder: Path) -> bool:

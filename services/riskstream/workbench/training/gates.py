@@ -1,4 +1,6 @@
-"""What a model must hold before it is written: each gate is a Fatal of one sentence, and nothing is left behind."""
+"""What a model must hold before it is written: each gate is a Fatal of one sentence, and nothing is
+left behind.
+"""
 
 import time
 from pathlib import Path
@@ -22,15 +24,21 @@ MAX_ROW_MS = 5.0
 _TIMED_ROWS = 31
 
 
-def exported_scores(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """(the ONNX model's scores, their largest difference from LightGBM's). Fatal where that is over the bound."""
+def exported_scores(
+    booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float]:
+    """(the ONNX model's scores, their largest difference from LightGBM's). Fatal where that is over
+    the bound.
+    """
     scores = onnx_scores(raw, rows)
     difference = float(np.abs(scores - np.asarray(booster.predict(rows), np.float64)).max())
     if difference > MAX_ONNX_DIFFERENCE:
         raise Fatal(
-            what=f"ONNX and LightGBM differ by {difference:.2e}, allowed are {MAX_ONNX_DIFFERENCE:.0e}",
-            where="export", do="report this: the model was not written",
-        )  # fmt: skip
+            what=f"ONNX and LightGBM differ by {difference:.2e}, allowed are "
+            f"{MAX_ONNX_DIFFERENCE:.0e}",
+            where="export",
+            do="report this: the model was not written",
+        )
     return scores, difference
 
 
@@ -40,13 +48,19 @@ def check_reasons(paths: TreePaths, booster: lgb.Booster, rows: NDArray[np.float
     found = paths.contributions(rows)
     off = max(
         float(np.abs(found - own[:, :-1]).max()),
-        float(np.abs(found.sum(axis=1) + paths.base - np.asarray(booster.predict(rows, raw_score=True))).max()),
+        float(
+            np.abs(
+                found.sum(axis=1) + paths.base - np.asarray(booster.predict(rows, raw_score=True))
+            ).max()
+        ),
     )
     if off > MAX_REASON_DIFFERENCE:
         raise Fatal(
-            what=f"reasons and LightGBM's contributions differ by {off:.2e}, allowed are {MAX_REASON_DIFFERENCE:.0e}",
-            where="reasons", do="report this: the model was not written",
-        )  # fmt: skip
+            what=f"reasons and LightGBM's contributions differ by {off:.2e}, allowed are "
+            f"{MAX_REASON_DIFFERENCE:.0e}",
+            where="reasons",
+            do="report this: the model was not written",
+        )
 
 
 def check_calibration(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
@@ -54,19 +68,24 @@ def check_calibration(labels: NDArray[np.bool_], scores: NDArray[np.float32]) ->
     error, _ = calibration(labels, scores)
     if error > MAX_CALIBRATION_ERROR:
         raise Fatal(
-            what=f"scores are off by {error:.4f} from the share of frauds, allowed are {MAX_CALIBRATION_ERROR}",
-            where="calibration", do="give more rows or frauds: the model was not written",
-        )  # fmt: skip
+            what=f"scores are off by {error:.4f} from the share of frauds, allowed are "
+            f"{MAX_CALIBRATION_ERROR}",
+            where="calibration",
+            do="give more rows or frauds: the model was not written",
+        )
     return error
 
 
 def check_size_and_latency(raw: bytes, rows: NDArray[np.float32]) -> None:
-    """Fatal where the model is too large for a release, or a single row takes too long to decide on in time."""
+    """Fatal where the model is too large for a release, or a single row takes too long to decide on
+    in time.
+    """
     if len(raw) > MAX_ONNX_BYTES:
         raise Fatal(
-            what=f"the model has {len(raw):,} bytes, allowed are {MAX_ONNX_BYTES:,}", where="size",
+            what=f"the model has {len(raw):,} bytes, allowed are {MAX_ONNX_BYTES:,}",
+            where="size",
             do="train fewer --trees: the model was not written",
-        )  # fmt: skip
+        )
     session, took = _session(raw, rows), []
     for at in range(_TIMED_ROWS):
         started = time.perf_counter()
@@ -74,13 +93,16 @@ def check_size_and_latency(raw: bytes, rows: NDArray[np.float32]) -> None:
         took.append(1e3 * (time.perf_counter() - started))
     if median(took) > MAX_ROW_MS:
         raise Fatal(
-            what=f"a row takes {median(took):.1f} ms, allowed are {MAX_ROW_MS}", where="latency",
+            what=f"a row takes {median(took):.1f} ms, allowed are {MAX_ROW_MS}",
+            where="latency",
             do="train fewer --trees: the model was not written",
-        )  # fmt: skip
+        )
 
 
 def onnx_scores(raw: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of fraud, by the session that serves them: what it refuses is refused here as well."""
+    """Probabilities of fraud, by the session that serves them: what it refuses is refused here as
+    well.
+    """
     return _session(raw, rows).predict(rows)
 
 

@@ -1,7 +1,9 @@
-"""The public book's protocol: train on past days, let a week pass for the labels, test on a week without known cards.
+"""The public book's protocol: train on past days, let a week pass for the labels, test on a week
+without known cards.
 
-Le Borgne et al., Fraud Detection Handbook (2022), chapters 3 and 5. The settings here were chosen on the validation weeks
-(2018-07-04 to 07-31, each with its own training span before it); the test week is read once, at the end.
+Le Borgne et al., Fraud Detection Handbook (2022), chapters 3 and 5. The settings here were chosen
+on the validation weeks (2018-07-04 to 07-31, each with its own training span before it); the test
+week is read once, at the end.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,32 +48,60 @@ class Variant:
 
 VARIANTS = (
     Variant(
-        name="week", features=HANDBOOK_ADDED, days=7,
+        name="week",
+        features=HANDBOOK_ADDED,
+        days=7,
         settings=FitSettings(
-            trees=300, leaves=15, learning_rate=0.03, min_leaf_rows=10, column_share=0.5, row_share=0.7, l2=1.0,
-            max_bin=4095, patience=0,
+            trees=300,
+            leaves=15,
+            learning_rate=0.03,
+            min_leaf_rows=10,
+            column_share=0.5,
+            row_share=0.7,
+            l2=1.0,
+            max_bin=4095,
+            patience=0,
         ),
     ),
     Variant(
-        name="book", features=HANDBOOK, days=84,
+        name="book",
+        features=HANDBOOK,
+        days=84,
         settings=FitSettings(
-            trees=400, leaves=31, learning_rate=0.04, min_leaf_rows=40, column_share=0.6, row_share=0.8, l2=5.0,
-            max_bin=4095, patience=0,
+            trees=400,
+            leaves=31,
+            learning_rate=0.04,
+            min_leaf_rows=40,
+            column_share=0.6,
+            row_share=0.8,
+            l2=5.0,
+            max_bin=4095,
+            patience=0,
         ),
     ),
     Variant(
-        name="added", features=HANDBOOK_ADDED, days=84,
+        name="added",
+        features=HANDBOOK_ADDED,
+        days=84,
         settings=FitSettings(
-            trees=400, leaves=31, learning_rate=0.04, min_leaf_rows=40, column_share=0.6, row_share=0.8, l2=5.0,
-            max_bin=4095, patience=0,
+            trees=400,
+            leaves=31,
+            learning_rate=0.04,
+            min_leaf_rows=40,
+            column_share=0.6,
+            row_share=0.8,
+            l2=5.0,
+            max_bin=4095,
+            patience=0,
         ),
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """A variant's trees, their ONNX model and figures, the rows trained and tested on, and the scores of the latter.
+    """A variant's trees, their ONNX model and figures, the rows trained and tested on, and the
+    scores of the latter.
 
     `inputs` float32[n, columns] are of all rows of the file.
     """
@@ -86,11 +116,13 @@ class Tested:
     scores: NDArray[np.float32]
 
 
-def split(data: Transactions, test_day: int, train_days: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split(
+    data: Transactions, test_day: int, train_days: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(training rows, test rows) for the test week that begins on `test_day` (days since 1970).
 
-    Training ends DELAY + 1 days before it. From the test rows of a day go those of cards whose fraud is known by then: in the
-    last week of training, or on a day up to DELAY + 1 before.
+    Training ends DELAY + 1 days before it. From the test rows of a day go those of cards whose
+    fraud is known by then: in the last week of training, or on a day up to DELAY + 1 before.
     """
     day = data.columns.occurred_at // DAY_MS
     labels, cards = labels_of(data), data.customers
@@ -102,7 +134,10 @@ def split(data: Transactions, test_day: int, train_days: int) -> tuple[NDArray[n
             for each in (last - train_days + 1, test_day + WEEK - 1)
         )
         raise Fatal(
-            what=f"the protocol needs {begin} to {end}", where=str(data.path), do="give the book's data", exit_code=2
+            what=f"the protocol needs {begin} to {end}",
+            where=str(data.path),
+            do="give the book's data",
+            exit_code=2,
         )
     known = set(cards[labels & (day > last - WEEK) & (day <= last)].tolist())
     test = []
@@ -113,7 +148,9 @@ def split(data: Transactions, test_day: int, train_days: int) -> tuple[NDArray[n
     return training, np.concatenate(test)
 
 
-def figures(data: Transactions, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> dict[str, float]:
+def figures(
+    data: Transactions, rows: NDArray[np.int64], scores: NDArray[np.floating]
+) -> dict[str, float]:
     """AUC, average precision and Card Precision@100 of scored rows."""
     labels, day = labels_of(data)[rows], data.columns.occurred_at[rows] // DAY_MS
     return {
@@ -123,7 +160,9 @@ def figures(data: Transactions, rows: NDArray[np.int64], scores: NDArray[np.floa
     }
 
 
-def validated(data: Transactions, variant: Variant, inputs: NDArray[np.float32]) -> dict[str, float]:
+def validated(
+    data: Transactions, variant: Variant, inputs: NDArray[np.float32]
+) -> dict[str, float]:
     """Mean figures over the validation weeks."""
     found = []
     for first in VALIDATION:
@@ -134,7 +173,9 @@ def validated(data: Transactions, variant: Variant, inputs: NDArray[np.float32])
 
 
 def run(data: Transactions, say: Callable[[str], Any], *, validate: bool) -> Iterator[Tested]:
-    """Train and test every variant; with `validate` its figures on the validation weeks come first."""
+    """Train and test every variant; with `validate` its figures on the validation weeks come
+    first.
+    """
     inputs: dict[str, NDArray[np.float32]] = {}
     for variant in VARIANTS:
         name = variant.features.name
@@ -150,9 +191,15 @@ def run(data: Transactions, say: Callable[[str], Any], *, validate: bool) -> Ite
         onnx = export(booster, len(variant.features.names))
         scores, _ = exported_scores(booster, onnx, inputs[name][test])
         yield Tested(
-            variant=variant, booster=booster, onnx=onnx, inputs=inputs[name], training=training,
-            figures=figures(data, test, scores), rows=test, scores=scores,
-        )  # fmt: skip
+            variant=variant,
+            booster=booster,
+            onnx=onnx,
+            inputs=inputs[name],
+            training=training,
+            figures=figures(data, test, scores),
+            rows=test,
+            scores=scores,
+        )
 
 
 def _shown(values: dict[str, float]) -> str:

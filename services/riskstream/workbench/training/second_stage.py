@@ -1,4 +1,6 @@
-"""The second stage of a model: the student, asked for the uncertain band alone, and on only where that surely gains."""
+"""The second stage of a model: the student, asked for the uncertain band alone, and on only where
+that surely gains.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -12,12 +14,20 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.evaluation import average_precision
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.training.gates import onnx_scores
-from riskstream.workbench.training.student import distil, export_student, halved, quantised, strongest_splits
+from riskstream.workbench.training.student import (
+    distil,
+    export_student,
+    halved,
+    quantised,
+    strongest_splits,
+)
 
 VARIANTS = ("fp32", "int8", "fp16")
 MAX_VARIANT_LOSS = 0.005
 BAND = 5.0
-"""The uncertain band begins at the score that this many times the review budget lies above; it ends where blocking begins."""
+"""The uncertain band begins at the score that this many times the review budget lies above; it ends
+where blocking begins.
+"""
 RESAMPLES, SURE = 200, 0.95
 
 
@@ -30,25 +40,40 @@ class SecondStage:
 
 
 def second_stage(
-    booster: lgb.Booster, training: NDArray[np.float32], held: NDArray[np.float32], labels: NDArray[np.bool_],
-    *, variant: str, review_budget: float, block_from: float, seed: int, advance: Callable[[int], None] = lambda _: None,
-) -> SecondStage:  # fmt: skip
+    booster: lgb.Booster,
+    training: NDArray[np.float32],
+    held: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    *,
+    variant: str,
+    review_budget: float,
+    block_from: float,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> SecondStage:
     """A student of the (calibrated) booster, its band, and its gain on the held rows.
 
-    Fatal where a smaller variant loses more than MAX_VARIANT_LOSS of average precision against the float32 student.
+    Fatal where a smaller variant loses more than MAX_VARIANT_LOSS of average precision against the
+    float32 student.
     """
     margins = np.asarray(booster.predict(training, raw_score=True), np.float64)
-    full = export_student(distil(training, margins, splits=strongest_splits(booster), seed=seed, advance=advance))
-    raw = {"fp32": lambda: full, "int8": lambda: quantised(full), "fp16": lambda: halved(full)}[variant]()
+    full = export_student(
+        distil(training, margins, splits=strongest_splits(booster), seed=seed, advance=advance)
+    )
+    raw = {"fp32": lambda: full, "int8": lambda: quantised(full), "fp16": lambda: halved(full)}[
+        variant
+    ]()
     first = np.asarray(booster.predict(held), np.float64)
     student = onnx_scores(raw, held)
     own = average_precision(labels, student)
     lost = average_precision(labels, onnx_scores(full, held)) - own
     if lost > MAX_VARIANT_LOSS:
         raise Fatal(
-            what=f"the {variant} student loses {lost:.4f} of average precision, allowed are {MAX_VARIANT_LOSS}",
-            where="second stage", do="train it as fp32: the model was not written",
-        )  # fmt: skip
+            what=f"the {variant} student loses {lost:.4f} of average precision, allowed are "
+            f"{MAX_VARIANT_LOSS}",
+            where="second stage",
+            do="train it as fp32: the model was not written",
+        )
     low = float(np.quantile(first, max(1 - BAND * review_budget, 0)))
     both = combined(first, student, low, block_from)
     gain, sure = gained(labels, first, both, seed)
@@ -67,8 +92,12 @@ def second_stage(
     return SecondStage(onnx=raw, card=card)
 
 
-def combined(first: NDArray[np.floating], second: NDArray[np.floating], low: float, high: float) -> NDArray[np.float64]:
-    """The scores that decisions are made by: the second's from `low` on and below `high` of the first, else the first's."""
+def combined(
+    first: NDArray[np.floating], second: NDArray[np.floating], low: float, high: float
+) -> NDArray[np.float64]:
+    """The scores that decisions are made by: the second's from `low` on and below `high` of the
+    first, else the first's.
+    """
     out = np.asarray(first, np.float64).copy()
     band = (out >= low) & (out < high)
     out[band] = second[band]
@@ -78,7 +107,9 @@ def combined(first: NDArray[np.floating], second: NDArray[np.floating], low: flo
 def gained(
     labels: NDArray[np.bool_], before: NDArray[np.float64], after: NDArray[np.float64], seed: int
 ) -> tuple[float, float]:
-    """(average precision gained, share of bootstrap samples of the rows that gain): paired, Efron and Tibshirani (1993)."""
+    """(average precision gained, share of bootstrap samples of the rows that gain): paired, Efron
+    and Tibshirani (1993).
+    """
     gain = average_precision(labels, after) - average_precision(labels, before)
     rng = np.random.default_rng(seed)
     better = used = 0
@@ -86,5 +117,7 @@ def gained(
         rows = rng.integers(0, len(labels), len(labels))
         if labels[rows].any():
             used += 1
-            better += average_precision(labels[rows], after[rows]) > average_precision(labels[rows], before[rows])
+            better += average_precision(labels[rows], after[rows]) > average_precision(
+                labels[rows], before[rows]
+            )
     return gain, better / max(used, 1)

@@ -1,7 +1,9 @@
-"""A small neural student of the trees: it learns their margins, not the labels, and runs where trees cannot (a GPU).
+"""A small neural student of the trees: it learns their margins, not the labels, and runs where
+trees cannot (a GPU).
 
-Distillation as in Bucila, Caruana and Niculescu-Mizil (2006). scikit-learn fits it (weighed: torch is fifty times the
-download for three matrices); the ONNX graph holds the preparation of its inputs, so that it takes the same raw rows as the trees.
+Distillation as in Bucila, Caruana and Niculescu-Mizil (2006). scikit-learn fits it (weighed: torch
+is fifty times the download for three matrices); the ONNX graph holds the preparation of its inputs,
+so that it takes the same raw rows as the trees.
 """
 
 import io
@@ -16,16 +18,20 @@ from riskstream.runtime.errors import Fatal
 
 OPSET = 15
 SPLITS = 48
-"""Splits of the trees that a student is told of: without them it rounds off the steps that the trees cut (measured on a
-validation week of the public book: 0.091 of average precision lost without, 0.001 with them)."""
+"""Splits of the trees that a student is told of: without them it rounds off the steps that the
+trees cut (measured on a validation week of the public book: 0.091 of average precision lost
+without, 0.001 with them).
+"""
 CLIP = 6.0
 """Prepared inputs stay within this many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """Of float32[n, columns]: NaN becomes `fill`, then sign(x) log(1 + |x|), then standardised; beside these a column each for
-    NaN in the `flagged` columns, and for x > split_at in the `split_columns`."""
+    """Of float32[n, columns]: NaN becomes `fill`, then sign(x) log(1 + |x|), then standardised;
+    beside these a column each for NaN in the `flagged` columns, and for x > split_at in the
+    `split_columns`.
+    """
 
     fill: NDArray[np.float32]
     mean: NDArray[np.float32]
@@ -35,27 +41,35 @@ class Preparation:
     split_at: NDArray[np.float32]
 
     @classmethod
-    def of(cls, rows: NDArray[np.float32], splits: Sequence[tuple[int, float]] = ()) -> "Preparation":
+    def of(
+        cls, rows: NDArray[np.float32], splits: Sequence[tuple[int, float]] = ()
+    ) -> "Preparation":
         fill = np.nan_to_num(np.nanmedian(rows, axis=0)).astype(np.float32)
         logs = _logs(np.where(np.isnan(rows), fill, rows))
         scale = logs.std(axis=0)
         return cls(
-            fill=fill, mean=logs.mean(axis=0).astype(np.float32), scale=np.where(scale > 1e-6, scale, 1).astype(np.float32),
+            fill=fill,
+            mean=logs.mean(axis=0).astype(np.float32),
+            scale=np.where(scale > 1e-6, scale, 1).astype(np.float32),
             flagged=np.flatnonzero(np.isnan(rows).any(axis=0)),
             split_columns=np.array([column for column, _ in splits], np.int64),
             split_at=np.array([at for _, at in splits], np.float32),
-        )  # fmt: skip
+        )
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         missing = np.isnan(rows)
         logs = _logs(np.where(missing, self.fill, rows))
         prepared = np.clip((logs - self.mean) / self.scale, -CLIP, CLIP)
         above = rows[:, self.split_columns] > self.split_at
-        return np.concatenate([prepared, missing[:, self.flagged], above], axis=1).astype(np.float32)
+        return np.concatenate([prepared, missing[:, self.flagged], above], axis=1).astype(
+            np.float32
+        )
 
 
 def strongest_splits(booster: Any, count: int = SPLITS) -> list[tuple[int, float]]:
-    """(column, threshold in float32) of the splits of a LightGBM booster with the most gain over all trees, the most first."""
+    """(column, threshold in float32) of the splits of a LightGBM booster with the most gain over
+    all trees, the most first.
+    """
     gains: dict[tuple[int, float], float] = {}
     waiting = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
     while waiting:
@@ -70,13 +84,17 @@ def strongest_splits(booster: Any, count: int = SPLITS) -> list[tuple[int, float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Student:
-    """The fitted network: layers of (weights [in, out], bias [out]), ReLU between them; its output is a margin."""
+    """The fitted network: layers of (weights [in, out], bias [out]), ReLU between them; its output
+    is a margin.
+    """
 
     preparation: Preparation
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n] of rows float32[n, columns], by numpy: what the ONNX graph must equal before its logistic."""
+        """float32[n] of rows float32[n, columns], by numpy: what the ONNX graph must equal before
+        its logistic.
+        """
         out = self.preparation(rows)
         for number, (weights, bias) in enumerate(self.layers):
             out = out @ weights + bias
@@ -90,14 +108,20 @@ def passes_over(rows: int) -> int:
 
 
 def distil(
-    rows: NDArray[np.float32], margins: NDArray[np.float64], *, splits: Sequence[tuple[int, float]] = (),
-    hidden: tuple[int, ...] = (64, 32), epochs: int | None = None, seed: int = 0,
+    rows: NDArray[np.float32],
+    margins: NDArray[np.float64],
+    *,
+    splits: Sequence[tuple[int, float]] = (),
+    hidden: tuple[int, ...] = (64, 32),
+    epochs: int | None = None,
+    seed: int = 0,
     advance: Callable[[int], None] = lambda _: None,
-) -> Student:  # fmt: skip
+) -> Student:
     """A student of the trees' margins on these rows, told of the trees' `splits`.
 
-    Rows that the trees find suspicious are rare and count as much as the rest. `epochs`: passes over the rows, by default as
-    many as make two million examples, 10 to 150; `advance` is told of each. Fatal where scikit-learn is not there.
+    Rows that the trees find suspicious are rare and count as much as the rest. `epochs`: passes
+    over the rows, by default as many as make two million examples, 10 to 150; `advance` is told of
+    each. Fatal where scikit-learn is not there.
     """
     try:
         from sklearn.neural_network import MLPRegressor
@@ -114,9 +138,13 @@ def distil(
     chosen = rng.permutation(np.concatenate([np.arange(len(rows)), more]))
     preparation = Preparation.of(rows, splits)
     network = MLPRegressor(
-        hidden_layer_sizes=hidden, batch_size=512, learning_rate_init=2e-3, alpha=1e-5,
-        random_state=np.random.RandomState(seed),  # one that goes on from pass to pass, else each shuffles alike
-    )  # fmt: skip
+        hidden_layer_sizes=hidden,
+        batch_size=512,
+        learning_rate_init=2e-3,
+        alpha=1e-5,
+        # one that goes on from pass to pass, else each shuffles alike
+        random_state=np.random.RandomState(seed),
+    )
     prepared, wanted = preparation(rows[chosen]), margins[chosen]
     for _ in range(passes):
         network.partial_fit(prepared, wanted)
@@ -129,16 +157,24 @@ def distil(
 
 
 def export_student(student: Student) -> bytes:
-    """As ONNX: float32[n, columns] in (raw rows, NaN and all), the probability float32[n, 1] out. No tree, no loop."""
+    """As ONNX: float32[n, columns] in (raw rows, NaN and all), the probability float32[n, 1] out.
+    No tree, no loop.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     held = student.preparation
     constants: dict[str, NDArray[Any]] = {
-        "fill": held.fill, "one": np.array(1, np.float32), "mean": held.mean, "scale": held.scale,
-        "low": np.array(-CLIP, np.float32), "high": np.array(CLIP, np.float32), "flagged": held.flagged,
-        "split_columns": held.split_columns, "split_at": held.split_at,
-    }  # fmt: skip
+        "fill": held.fill,
+        "one": np.array(1, np.float32),
+        "mean": held.mean,
+        "scale": held.scale,
+        "low": np.array(-CLIP, np.float32),
+        "high": np.array(CLIP, np.float32),
+        "flagged": held.flagged,
+        "split_columns": held.split_columns,
+        "split_at": held.split_at,
+    }
     nodes = [
         helper.make_node("IsNaN", ["features"], ["missing"]),
         helper.make_node("Where", ["missing", "fill", "features"], ["filled"]),
@@ -166,11 +202,12 @@ def export_student(student: Student) -> bytes:
             nodes.append(helper.make_node("Relu", [out], [f"h{number + 1}"]))
     nodes.append(helper.make_node("Sigmoid", ["margin"], ["probability"]))
     graph = helper.make_graph(
-        nodes, "riskstream-student",
+        nodes,
+        "riskstream-student",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", len(held.fill)])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["rows", 1])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
@@ -185,7 +222,9 @@ def quantised(raw: bytes) -> bytes:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder:
-        before, ready, after = (Path(folder) / f"{name}.onnx" for name in ("before", "ready", "after"))
+        before, ready, after = (
+            Path(folder) / f"{name}.onnx" for name in ("before", "ready", "after")
+        )
         before.write_bytes(raw)
         quant_pre_process(before, ready, skip_symbolic_shape=True)
         quantize_dynamic(ready, after, weight_type=QuantType.QInt8, per_channel=True)
@@ -201,14 +240,20 @@ def halved(raw: bytes) -> bytes:
     graph = model.graph
     for tensor in graph.initializer:
         if tensor.name[0] in "wb" and tensor.name[1:].isdigit():
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+            tensor.CopyFrom(
+                numpy_helper.from_array(
+                    numpy_helper.to_array(tensor).astype(np.float16), tensor.name
+                )
+            )
     nodes = []
     for node in graph.node:
         if node.op_type == "Gemm" and node.input[0] == "h0":
             nodes.append(helper.make_node("Cast", ["h0"], ["h0_half"], to=TensorProto.FLOAT16))
             node.input[0] = "h0_half"
         if node.op_type == "Sigmoid":
-            nodes.append(helper.make_node("Cast", ["margin"], ["margin_full"], to=TensorProto.FLOAT))
+            nodes.append(
+                helper.make_node("Cast", ["margin"], ["margin_full"], to=TensorProto.FLOAT)
+            )
             node.input[0] = "margin_full"
         nodes.append(node)
     del graph.node[:]

@@ -10,7 +10,9 @@ from riskstream.domain.risk.money import exact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Minor units: of a review (which finds a fraud), and of a genuine transaction blocked. A fraud approved costs its amount."""
+    """Minor units: of a review (which finds a fraud), and of a genuine transaction blocked. A fraud
+    approved costs its amount.
+    """
 
     review_minor: int
     block_minor: int
@@ -23,9 +25,14 @@ def by_budget(scores: NDArray[np.floating], review: float, block: float) -> tupl
 
 
 def by_cost(
-    scores: NDArray[np.floating], labels: NDArray[np.bool_], amounts_minor: NDArray[np.integer], costs: Costs
+    scores: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+    amounts_minor: NDArray[np.integer],
+    costs: Costs,
 ) -> tuple[float, float]:
-    """(review from, block from) with the least cost over these rows, of all pairs of scores; equal scores stay together."""
+    """(review from, block from) with the least cost over these rows, of all pairs of scores; equal
+    scores stay together.
+    """
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
@@ -34,7 +41,8 @@ def by_cost(
     ]  # frauds approved, by how many are
     genuine = np.r_[0, np.cumsum(~labels[order])]
     places = np.r_[starts, len(ranked)]
-    # Cost of approving below i, reviewing from i to j and blocking from j on splits into a part of i and a part of j.
+    # Cost of approving below i, reviewing from i to j and blocking from j on splits into a part of
+    # i and a part of j.
     of_review = lost[places] - costs.review_minor * places
     of_block = costs.review_minor * places + costs.block_minor * (genuine[-1] - genuine[places])
     best_review = np.minimum.accumulate(of_review)
@@ -46,9 +54,13 @@ def by_cost(
 
 
 def cost_minor(
-    scores: NDArray[np.floating], labels: NDArray[np.bool_], amounts_minor: NDArray[np.integer], costs: Costs,
-    review_from: float, block_from: float,
-) -> int:  # fmt: skip
+    scores: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+    amounts_minor: NDArray[np.integer],
+    costs: Costs,
+    review_from: float,
+    block_from: float,
+) -> int:
     """What decisions by these thresholds cost over the rows."""
     is_blocked = scores >= block_from
     is_reviewed = (scores >= review_from) & ~is_blocked

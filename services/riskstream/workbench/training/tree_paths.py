@@ -13,7 +13,9 @@ from riskstream.runtime.errors import Fatal
 
 @dataclass(slots=True)
 class _Entry:
-    """What a path asks of one feature: low < x <= high, or NaN; the share of rows that go this way."""
+    """What a path asks of one feature: low < x <= high, or NaN; the share of rows that go this
+    way.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -49,9 +51,10 @@ def _leaves(node: dict[str, Any], path: dict[int, _Entry]) -> list[tuple[float, 
         return [(float(node["leaf_value"]), path)]
     if node["decision_type"] != "<=":
         raise Fatal(
-            what=f"a split is by {node['decision_type']}, which reasons cannot explain", where="model",
+            what=f"a split is by {node['decision_type']}, which reasons cannot explain",
+            where="model",
             do="train without categorical features",
-        )  # fmt: skip
+        )
     feature, threshold, rows = node["split_feature"], float(node["threshold"]), _count(node)
     # Without NaN in training LightGBM reads NaN as 0.
     nan_goes_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0

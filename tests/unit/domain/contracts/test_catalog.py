@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from riskstream.domain.contracts.catalog import contract, contract_by_id, contracts, schema_id, shipped, topic, topics
+from riskstream.domain.contracts.catalog import (
+    contract,
+    contract_by_id,
+    contracts,
+    schema_id,
+    shipped,
+    topic,
+    topics,
+)
 from riskstream.domain.contracts.codec import codec, decode_any
 from riskstream.domain.contracts.records import Label, Transaction
 from riskstream.runtime.errors import Fatal
@@ -35,10 +43,25 @@ def _types(schema: Any) -> list[dict[str, Any]]:
 
 def test_the_contracts_that_the_design_names_are_there() -> None:
     assert set(NAMES) == {
-        "transaction.v1", "score.v1", "alert.v1", "customer-risk.v1", "terminal-risk.v1", "label.v1", "answer.v1",
-        "risk-report.v1", "report-total.v1", "device-risk.v1", "card-risk.v1", "profile-event.v1", "profile-state.v1",
-        "rule.v1", "list.v1", "release.v1", "schema.v1", "owner.v1",
-    }  # fmt: skip
+        "transaction.v1",
+        "score.v1",
+        "alert.v1",
+        "customer-risk.v1",
+        "terminal-risk.v1",
+        "label.v1",
+        "answer.v1",
+        "risk-report.v1",
+        "report-total.v1",
+        "device-risk.v1",
+        "card-risk.v1",
+        "profile-event.v1",
+        "profile-state.v1",
+        "rule.v1",
+        "list.v1",
+        "release.v1",
+        "schema.v1",
+        "owner.v1",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,9 +107,19 @@ def test_every_topic_names_a_contract_and_keeps_append_time() -> None:
         assert each.why
         assert each.producers
     assert {each.name for each in topics().values() if each.is_compacted} == {
-        "customer-risk.v1", "terminal-risk.v1", "device-risk.v1", "card-risk.v1", "profile-state.v1", "rules.v1", "lists.v1",
-        "releases.v1", "risk-reports.v1", "report-totals.v1", "schemas.v1", "owners.v1",
-    }  # fmt: skip
+        "customer-risk.v1",
+        "terminal-risk.v1",
+        "device-risk.v1",
+        "card-risk.v1",
+        "profile-state.v1",
+        "rules.v1",
+        "lists.v1",
+        "releases.v1",
+        "risk-reports.v1",
+        "report-totals.v1",
+        "schemas.v1",
+        "owners.v1",
+    }
 
 
 def test_an_unknown_topic_or_contract_is_one_sentence() -> None:
@@ -98,7 +131,13 @@ def test_an_unknown_topic_or_contract_is_one_sentence() -> None:
 
 def test_a_generated_record_is_frozen_keyword_only_and_encodes() -> None:
     label = Label(
-        label_id="l", transaction_id="t", customer_id="c", outcome="FRAUD", occurred_at=1, known_at=2, loss_minor=3
+        label_id="l",
+        transaction_id="t",
+        customer_id="c",
+        outcome="FRAUD",
+        occurred_at=1,
+        known_at=2,
+        loss_minor=3,
     )
     decoded = codec("label.v1").decode(codec("label.v1").encode(label))
     assert decoded["outcome"] == "FRAUD"

@@ -30,12 +30,19 @@ def strategy(schema: Any) -> st.SearchStrategy[Any]:
         if schema["type"] == "array":
             return st.lists(strategy(schema["items"]), max_size=5)
         if schema["type"] == "record":
-            return st.fixed_dictionaries({field["name"]: strategy(field["type"]) for field in schema["fields"]})
+            return st.fixed_dictionaries(
+                {field["name"]: strategy(field["type"]) for field in schema["fields"]}
+            )
         return strategy(schema["type"])
     return {
-        "string": st.text(max_size=20), "long": LONGS, "int": st.integers(-(2**31), 2**31 - 1), "float": FLOATS,
-        "double": st.floats(allow_nan=False), "boolean": st.booleans(), "null": st.none(),
-    }[schema]  # fmt: skip
+        "string": st.text(max_size=20),
+        "long": LONGS,
+        "int": st.integers(-(2**31), 2**31 - 1),
+        "float": FLOATS,
+        "double": st.floats(allow_nan=False),
+        "boolean": st.booleans(),
+        "null": st.none(),
+    }[schema]
 
 
 @pytest.mark.parametrize("name", FLAT)
@@ -46,7 +53,9 @@ def test_columns_equal_records(name: str, data: st.DataObject) -> None:
     frames = [codec(name).encode(record) for record in records]
     columns = ColumnDecoder(name).decode(frames)
     assert columns.status.tolist() == [0] * len(records)
-    assert [columns.record(index) for index in range(len(records))] == [codec(name).decode(frame) for frame in frames]
+    assert [columns.record(index) for index in range(len(records))] == [
+        codec(name).decode(frame) for frame in frames
+    ]
 
 
 @settings(max_examples=300, deadline=None)
@@ -70,7 +79,8 @@ def test_broken_frames_are_judged_alike_and_never_crash(data: st.DataObject) -> 
     except Rejected:
         assert columns.status[0] != 0
         return
-    # fastavro takes what Avro does not allow: negative enum and union indices, numbers over 64 bits.
+    # fastavro takes what Avro does not allow: negative enum and union indices, numbers over 64
+    # bits.
     if columns.status[0] == 0:
         assert repr(columns.record(0)) == repr(record)
 
@@ -114,17 +124,39 @@ def test_text_that_is_not_utf8_is_rejected_and_the_rest_of_the_batch_is_not() ->
 
 def test_an_older_version_is_read_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     now = contract("label.v1").schema
-    old = {**now, "fields": [f for f in now["fields"] if f["name"] not in ("loss_minor", "base_currency", "source")]}
-    both = Contract(name="label.v1", schema=now, id=schema_id(now), versions={schema_id(now): now, schema_id(old): old})
+    old = {
+        **now,
+        "fields": [
+            f for f in now["fields"] if f["name"] not in ("loss_minor", "base_currency", "source")
+        ],
+    }
+    both = Contract(
+        name="label.v1",
+        schema=now,
+        id=schema_id(now),
+        versions={schema_id(now): now, schema_id(old): old},
+    )
     monkeypatch.setattr(columns_module, "contract", lambda _: both)
     record = {
-        "label_id": "l", "transaction_id": "t", "customer_id": "c", "outcome": "FRAUD", "occurred_at": 1, "known_at": 2,
-    }  # fmt: skip
+        "label_id": "l",
+        "transaction_id": "t",
+        "customer_id": "c",
+        "outcome": "FRAUD",
+        "occurred_at": 1,
+        "known_at": 2,
+    }
     frame = Codec.of("label.v1", old, [old]).encode(record)
-    columns = ColumnDecoder("label.v1").decode([frame, codec("label.v1").encode({**record, "loss_minor": 9})])
+    columns = ColumnDecoder("label.v1").decode(
+        [frame, codec("label.v1").encode({**record, "loss_minor": 9})]
+    )
     assert columns.record(0) == {
-        **record, "loss_minor": 0, "base_currency": "EUR", "source": "UNKNOWN", "terminal_id": None, "device_id": None,
-    }  # fmt: skip
+        **record,
+        "loss_minor": 0,
+        "base_currency": "EUR",
+        "source": "UNKNOWN",
+        "terminal_id": None,
+        "device_id": None,
+    }
     assert columns.record(1)["loss_minor"] == 9
 
 
@@ -136,9 +168,13 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
     longs = data.draw(st.lists(LONGS, min_size=n, max_size=n))
     scores = data.draw(st.lists(st.one_of(st.none(), FLOATS), min_size=n, max_size=n))
     vectors = data.draw(st.lists(st.lists(FLOATS, max_size=3), min_size=n, max_size=n))
-    reasons = data.draw(st.lists(st.lists(st.sampled_from(["A", "BÉ"]), max_size=4), min_size=n, max_size=n))
+    reasons = data.draw(
+        st.lists(st.lists(st.sampled_from(["A", "BÉ"]), max_size=4), min_size=n, max_size=n)
+    )
     places = data.draw(st.lists(st.lists(LONGS, max_size=3), min_size=n, max_size=n))
-    encoder = ColumnEncoder("score.v1", capacity=8, vector_width=3, long_width=3, from_input=("transaction_id",))
+    encoder = ColumnEncoder(
+        "score.v1", capacity=8, vector_width=3, long_width=3, from_input=("transaction_id",)
+    )
     raw = [text.encode() for text in ids]
     ends = np.cumsum([len(each) for each in raw])
     starts, lengths = encoder.spans("transaction_id")
@@ -177,19 +213,41 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
     frames = encoder.encode(n, np.frombuffer(joined, np.uint8) if joined else np.zeros(1, np.uint8))
     for index, frame in enumerate(frames):
         expected = {
-            "src": longs[index], "prev": 0, "src_appended_at": 0, "verdict": "GOOD", "reason": None,
-            "reject_rules_version": 0, "transaction_id": ids[index], "customer_id": None, "occurred_at": None,
-            "base_amount_minor": None, "base_currency": None, "score": scores[index], "decision": None,
-            "reasons": reasons[index], "flags": [], "model_version": "m", "feature_set": None, "features": vectors[index],
-            "profiles": places[index], "release_id": None, "rules_version": None, "rules": [], "stage2_score": None,
-        }  # fmt: skip
+            "src": longs[index],
+            "prev": 0,
+            "src_appended_at": 0,
+            "verdict": "GOOD",
+            "reason": None,
+            "reject_rules_version": 0,
+            "transaction_id": ids[index],
+            "customer_id": None,
+            "occurred_at": None,
+            "base_amount_minor": None,
+            "base_currency": None,
+            "score": scores[index],
+            "decision": None,
+            "reasons": reasons[index],
+            "flags": [],
+            "model_version": "m",
+            "feature_set": None,
+            "features": vectors[index],
+            "profiles": places[index],
+            "release_id": None,
+            "rules_version": None,
+            "rules": [],
+            "stage2_score": None,
+        }
         assert frame == codec("score.v1").encode(expected)
         assert ColumnDecoder("score.v1").decode([frame]).record(0)["profiles"] == places[index]
 
 
 def test_a_score_of_the_first_release_has_the_later_fields_by_default() -> None:
     old = contract("score.v1").versions
-    first = next(schema for schema in old.values() if all(field["name"] != "profiles" for field in schema["fields"]))
+    first = next(
+        schema
+        for schema in old.values()
+        if all(field["name"] != "profiles" for field in schema["fields"])
+    )
     path = shipped("schemas") / "examples" / "score.v1" / "approved.json"
     record = json.loads(path.read_text())
     kept = {field["name"]: record[field["name"]] for field in first["fields"]}

@@ -42,15 +42,24 @@ def test_the_schemas_as_they_are_are_compatible_with_every_release() -> None:
         (lambda f: f.append({"name": "added", "type": "string", "doc": "No default."}), "added"),
         (lambda f: _field(f, "amount_minor").update(type="string"), "amount_minor"),
         (lambda f: _field(f, "mcc").update(type=["null", "string"]), "mcc"),
-        (lambda f: _field(f, "kind")["type"].update(symbols=["UNKNOWN", "PURCHASE"], default=None), "kind"),
         (
-            lambda f: _field(f, "occurred_at").update(type={"type": "long", "logicalType": "timestamp-micros"}),
+            lambda f: _field(f, "kind")["type"].update(
+                symbols=["UNKNOWN", "PURCHASE"], default=None
+            ),
+            "kind",
+        ),
+        (
+            lambda f: _field(f, "occurred_at").update(
+                type={"type": "long", "logicalType": "timestamp-micros"}
+            ),
             "occurred_at",
         ),
         (lambda f: _field(f, "customer_id").update(name="client_id"), "client_id"),
     ],
 )
-def test_a_breaking_change_is_found_at_its_field(tmp_path: Path, change: Change, where: str) -> None:
+def test_a_breaking_change_is_found_at_its_field(
+    tmp_path: Path, change: Change, where: str
+) -> None:
     def without_none(fields: list[dict[str, Any]]) -> None:
         change(fields)
         for field in fields:
@@ -76,13 +85,20 @@ def test_a_contract_that_went_is_found(tmp_path: Path) -> None:
 
 
 def test_what_is_written_today_is_kept_with_golden_bytes() -> None:
-    assert unreleased(shipped("schemas")) == [], "run `riskstream contracts release` and commit what it writes"
+    assert unreleased(shipped("schemas")) == [], (
+        "run `riskstream contracts release` and commit what it writes"
+    )
 
 
 def test_a_schema_that_differs_from_every_released_one_is_told(tmp_path: Path) -> None:
     added = {"name": "added", "type": ["null", "string"], "default": None, "doc": "New."}
     assert _checked(tmp_path, lambda fields: fields.append(added)) == []
     assert unreleased(tmp_path / "schemas") == ["transaction.v1"]
-    said = CliRunner().invoke(command, ["check", "--schemas", str(tmp_path / "schemas")], standalone_mode=False)
+    said = CliRunner().invoke(
+        command, ["check", "--schemas", str(tmp_path / "schemas")], standalone_mode=False
+    )
     assert said.return_value == 1
-    assert "transaction.v1: the schema is none of the released ones: run `riskstream contracts release`" in said.output
+    assert (
+        "transaction.v1: the schema is none of the released ones: run `riskstream contracts "
+        "release`"
+    ) in said.output

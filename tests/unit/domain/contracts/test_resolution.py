@@ -1,4 +1,6 @@
-"""Writers' schemas that moved on: the columnar decoder reads what Avro's rules allow as fastavro does, or refuses the plan."""
+"""Writers' schemas that moved on: the columnar decoder reads what Avro's rules allow as fastavro
+does, or refuses the plan.
+"""
 
 import io
 import json
@@ -20,9 +22,15 @@ from riskstream.domain.contracts.resolution import Incompatible, problems
 from riskstream.runtime.errors import Rejected
 
 PROMOTIONS = [
-    ("int", "long"), ("int", "float"), ("int", "double"), ("long", "float"), ("long", "double"), ("float", "double"),
-    ("string", "bytes"), ("bytes", "string"),
-]  # fmt: skip
+    ("int", "long"),
+    ("int", "float"),
+    ("int", "double"),
+    ("long", "float"),
+    ("long", "double"),
+    ("float", "double"),
+    ("string", "bytes"),
+    ("bytes", "string"),
+]
 PRIMITIVES = ["boolean", "int", "long", "float", "double", "string", "bytes"]
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "null": st.none(),
@@ -41,7 +49,12 @@ def _record(fields: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
 
 
 def _enum(name: str, symbols: list[str], default: str | None = "U") -> dict[str, Any]:
-    return {"type": "enum", "name": name, "symbols": symbols, **({"default": default} if default else {})}
+    return {
+        "type": "enum",
+        "name": name,
+        "symbols": symbols,
+        **({"default": default} if default else {}),
+    }
 
 
 def _contract(reader: dict[str, Any], writer: dict[str, Any]) -> Contract:
@@ -71,7 +84,9 @@ def values(schema: Any) -> st.SearchStrategy[Any]:
     if kind == "fixed":
         return st.binary(min_size=schema["size"], max_size=schema["size"])
     if kind == "record":
-        return st.fixed_dictionaries({field["name"]: values(field["type"]) for field in schema["fields"]})
+        return st.fixed_dictionaries(
+            {field["name"]: values(field["type"]) for field in schema["fields"]}
+        )
     return values(kind)
 
 
@@ -89,7 +104,10 @@ def removed_types(draw: st.DrawFn, name: str, depth: int = 2) -> Any:
     if kind == "map":
         return {"type": "map", "values": draw(removed_types(f"{name}m", depth - 1))}
     if kind == "record":
-        inner = [{"name": "x", "type": draw(removed_types(f"{name}r", depth - 1))}, {"name": "y", "type": "long"}]
+        inner = [
+            {"name": "x", "type": draw(removed_types(f"{name}r", depth - 1))},
+            {"name": "y", "type": "long"},
+        ]
         return {"type": "record", "name": name, "fields": inner}
     if kind == "union":
         return ["null", draw(removed_types(f"{name}u", 0)), {"type": "map", "values": "long"}]
@@ -97,14 +115,22 @@ def removed_types(draw: st.DrawFn, name: str, depth: int = 2) -> Any:
 
 
 DEFAULTS: dict[str, Any] = {
-    "boolean": True, "int": -3, "long": 2**40, "float": 0.5, "double": 1, "string": "dé", "bytes": "\u00ff\u0001",
-}  # fmt: skip
+    "boolean": True,
+    "int": -3,
+    "long": 2**40,
+    "float": 0.5,
+    "double": 1,
+    "string": "dé",
+    "bytes": "\u00ff\u0001",
+}
 
 
 @st.composite
 def field_pairs(draw: st.DrawFn, name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """(reader's field, writer's field) of a flat contract: kept, moved on, added or removed."""
-    how = draw(st.sampled_from(["kept", "promoted", "enum", "array", "added", "removed", "wide", "narrow"]))
+    how = draw(
+        st.sampled_from(["kept", "promoted", "enum", "array", "added", "removed", "wide", "narrow"])
+    )
     mine: Any
     theirs: Any
     if how == "removed":
@@ -118,7 +144,13 @@ def field_pairs(draw: st.DrawFn, name: str) -> tuple[dict[str, Any] | None, dict
     elif how == "array":
         pair = draw(
             st.sampled_from(
-                [("long", "int"), ("float", "long"), ("float", "float"), ("string", "bytes"), ("string", "string")]
+                [
+                    ("long", "int"),
+                    ("float", "long"),
+                    ("float", "float"),
+                    ("string", "bytes"),
+                    ("string", "string"),
+                ]
             )
         )
         pair = {"type": "array", "items": pair[0]}, {"type": "array", "items": pair[1]}
@@ -132,11 +164,17 @@ def field_pairs(draw: st.DrawFn, name: str) -> tuple[dict[str, Any] | None, dict
         if draw(st.booleans()):
             return {"name": name, "type": ["null", mine], "default": None}, None
         if draw(st.booleans()):
-            return {"name": name, "type": {"type": "array", "items": "string"}, "default": ["é", "b"]}, None
+            return {
+                "name": name,
+                "type": {"type": "array", "items": "string"},
+                "default": ["é", "b"],
+            }, None
         return {"name": name, "type": mine, "default": DEFAULTS[mine]}, None
     if how == "wide" or (how in ("promoted", "enum") and draw(st.booleans())):
         mine = list(draw(st.permutations(["null", mine])))
-        theirs = draw(st.sampled_from([theirs, ["null", theirs], [theirs, "null"], [theirs], "null"]))
+        theirs = draw(
+            st.sampled_from([theirs, ["null", theirs], [theirs, "null"], [theirs], "null"])
+        )
     if how == "narrow":
         mine = ["null", mine]
         others = [each for each in ("int", "long") if each != theirs]
@@ -168,11 +206,17 @@ def _avro_says(reader: dict[str, Any], writer: dict[str, Any]) -> bool:
 
 
 def _single(reader: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The record with its floats of 4 bytes as 4 bytes hold them: fastavro keeps the promoted number."""
+    """The record with its floats of 4 bytes as 4 bytes hold them: fastavro keeps the promoted
+    number.
+    """
 
     def of(schema: Any, value: Any) -> Any:
         if isinstance(schema, list):
-            return None if value is None else of(next(each for each in schema if each != "null"), value)
+            return (
+                None
+                if value is None
+                else of(next(each for each in schema if each != "null"), value)
+            )
         if isinstance(schema, dict) and schema["type"] == "array":
             return [of(schema["items"], each) for each in value]
         return float(np.float32(value)) if schema == "float" else value
@@ -202,7 +246,9 @@ def test_a_writers_records_read_as_fastavro_reads_them_or_not_at_all(data: st.Da
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_hostile_bytes_of_an_older_schema_are_judged_and_never_read_past_the_end(data: st.DataObject) -> None:
+def test_hostile_bytes_of_an_older_schema_are_judged_and_never_read_past_the_end(
+    data: st.DataObject,
+) -> None:
     reader, writer = data.draw(schema_pairs())
     if problems(reader, writer):
         return
@@ -210,7 +256,16 @@ def test_hostile_bytes_of_an_older_schema_are_judged_and_never_read_past_the_end
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(5, len(frame)))
         odd = data.draw(
-            st.sampled_from([b"", b"\xff" * 9 + b"\x01", b"\xff" * 11, b"\x01", b"\x80", b"\xfe\xff\xff\xff\x0f"])
+            st.sampled_from(
+                [
+                    b"",
+                    b"\xff" * 9 + b"\x01",
+                    b"\xff" * 11,
+                    b"\x01",
+                    b"\x80",
+                    b"\xfe\xff\xff\xff\x0f",
+                ]
+            )
         )
         frame[at:] = odd + frame[at + data.draw(st.integers(0, 3)) :]
     columns = ColumnDecoder(_contract(reader, writer)).decode([bytes(frame)])
@@ -222,11 +277,26 @@ def test_hostile_bytes_of_an_older_schema_are_judged_and_never_read_past_the_end
 @pytest.mark.parametrize(("theirs", "mine"), PROMOTIONS)
 def test_each_promotion_gives_the_value_and_leaves_its_neighbours(theirs: str, mine: str) -> None:
     value: Any = (
-        7 if theirs in ("int", "long") else 0.25 if theirs == "float" else "é" if theirs == "string" else b"\xc3\xa9"
+        7
+        if theirs in ("int", "long")
+        else 0.25
+        if theirs == "float"
+        else "é"
+        if theirs == "string"
+        else b"\xc3\xa9"
     )
-    reader = _record([{"name": n, "type": t} for n, t in (("before", "double"), ("x", mine), ("after", "long"))])
-    writer = _record([{"name": n, "type": t} for n, t in (("after", "long"), ("x", theirs), ("before", "double"))])
-    columns = ColumnDecoder(_contract(reader, writer)).decode([_frame(writer, {"before": 1.5, "x": value, "after": 9})])
+    reader = _record(
+        [{"name": n, "type": t} for n, t in (("before", "double"), ("x", mine), ("after", "long"))]
+    )
+    writer = _record(
+        [
+            {"name": n, "type": t}
+            for n, t in (("after", "long"), ("x", theirs), ("before", "double"))
+        ]
+    )
+    columns = ColumnDecoder(_contract(reader, writer)).decode(
+        [_frame(writer, {"before": 1.5, "x": value, "after": 9})]
+    )
     assert columns.record(0) == Codec(_contract(reader, writer)).decode(
         _frame(writer, {"before": 1.5, "x": value, "after": 9})
     )
@@ -248,17 +318,33 @@ def test_what_is_no_promotion_is_refused_when_the_plan_is_made(theirs: str, mine
 
 
 def test_a_block_with_its_size_is_skipped_and_read_alike() -> None:
-    reader = _record([{"name": "kept", "type": {"type": "array", "items": "long"}}, {"name": "last", "type": "long"}])
-    gone = {"type": "array", "items": {"type": "record", "name": "G", "fields": [{"name": "g", "type": "string"}]}}
+    reader = _record(
+        [
+            {"name": "kept", "type": {"type": "array", "items": "long"}},
+            {"name": "last", "type": "long"},
+        ]
+    )
+    gone = {
+        "type": "array",
+        "items": {"type": "record", "name": "G", "fields": [{"name": "g", "type": "string"}]},
+    }
     writer = _record([{"name": "gone", "type": gone}, *reader["fields"]])
-    body = bytes([1, 4]) + b"\x02a" + b"\0" + bytes([3, 4, 2, 4, 2, 6, 0]) + b"\x0a"  # (-1, 2 bytes) (-2, 2 bytes) (1)
-    columns = ColumnDecoder(_contract(reader, writer)).decode([struct.pack(">bI", 0, schema_id(writer)) + body])
+    # (-1, 2 bytes) (-2, 2 bytes) (1)
+    body = bytes([1, 4]) + b"\x02a" + b"\0" + bytes([3, 4, 2, 4, 2, 6, 0]) + b"\x0a"
+    columns = ColumnDecoder(_contract(reader, writer)).decode(
+        [struct.pack(">bI", 0, schema_id(writer)) + body]
+    )
     assert columns.record(0) == {"kept": [1, 2, 3], "last": 5}
 
 
 def test_an_array_whose_items_take_no_bytes_is_refused() -> None:
     reader = _record([{"name": "x", "type": "long"}])
-    writer = _record([{"name": "gone", "type": {"type": "array", "items": "null"}}, {"name": "x", "type": "long"}])
+    writer = _record(
+        [
+            {"name": "gone", "type": {"type": "array", "items": "null"}},
+            {"name": "x", "type": "long"},
+        ]
+    )
     assert problems(reader, writer)
 
 
@@ -274,7 +360,9 @@ def test_an_instant_in_other_units_is_refused() -> None:
 def test_a_long_text_in_an_array_is_no_bad_text_because_its_neighbour_is_not_ascii() -> None:
     reader = _record([{"name": "t", "type": {"type": "array", "items": "string"}}])
     frame = _frame(reader, {"t": ["x" * 100, "é"]})
-    assert ColumnDecoder(_contract(reader, reader)).decode([frame]).record(0) == {"t": ["x" * 100, "é"]}
+    assert ColumnDecoder(_contract(reader, reader)).decode([frame]).record(0) == {
+        "t": ["x" * 100, "é"]
+    }
 
 
 def test_a_field_written_under_both_names_is_read_under_its_own() -> None:
@@ -291,7 +379,11 @@ def test_a_record_of_something_else_is_refused_by_its_name() -> None:
 
 
 def test_a_type_that_holds_itself_is_skipped() -> None:
-    node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
+    node = {
+        "type": "record",
+        "name": "Node",
+        "fields": [{"name": "next", "type": ["null", "Node"]}],
+    }
     reader = _record([{"name": "x", "type": "long"}])
     writer = _record([{"name": "gone", "type": node}, {"name": "x", "type": "long"}])
     frame = _frame(writer, {"gone": {"next": {"next": None}}, "x": 4})

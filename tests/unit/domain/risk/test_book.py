@@ -11,9 +11,18 @@ NAMES = names_of(STANDARD)
 
 def rule(**changes: Any) -> dict[str, Any]:
     return {
-        "rule_id": "r", "version": 1, "is_on": True, "when": "base_amount_minor > 5", "action": "REVIEW", "reason": "RULE_R",
-        "max_share": 0.5, "feature_set": "standard.v1", "changed_at": 1, "changed_by": "", **changes,
-    }  # fmt: skip
+        "rule_id": "r",
+        "version": 1,
+        "is_on": True,
+        "when": "base_amount_minor > 5",
+        "action": "REVIEW",
+        "reason": "RULE_R",
+        "max_share": 0.5,
+        "feature_set": "standard.v1",
+        "changed_at": 1,
+        "changed_by": "",
+        **changes,
+    }
 
 
 def listed(*values: str) -> dict[str, Any]:
@@ -21,7 +30,9 @@ def listed(*values: str) -> dict[str, Any]:
 
 
 def test_only_rules_that_are_on_are_in_it_and_none_has_no_version() -> None:
-    book = read_book([rule(rule_id="b"), rule(rule_id="a"), rule(rule_id="c", is_on=False)], [], NAMES)
+    book = read_book(
+        [rule(rule_id="b"), rule(rule_id="a"), rule(rule_id="c", is_on=False)], [], NAMES
+    )
     assert [each.rule_id for each in book.rules] == ["a", "b"]
     assert read_book([rule(is_on=False)], [listed("x")], NAMES).version == ""
 
@@ -30,18 +41,24 @@ def test_the_version_changes_with_what_is_done_and_not_with_who_did_it() -> None
     asks = rule(when='customer_id in lists["l"]')
     first = read_book([asks], [listed("a", "b")], NAMES)
     assert (
-        read_book([{**asks, "changed_by": "ann", "changed_at": 9}], [listed("b", "a")], NAMES).version == first.version
+        read_book(
+            [{**asks, "changed_by": "ann", "changed_at": 9}], [listed("b", "a")], NAMES
+        ).version
+        == first.version
     )
     assert read_book([asks], [listed("a")], NAMES).version != first.version
-    assert read_book([{**asks, "action": "BLOCK"}], [listed("a", "b")], NAMES).version != first.version
+    assert (
+        read_book([{**asks, "action": "BLOCK"}], [listed("a", "b")], NAMES).version != first.version
+    )
     assert first.lists["l"].tolist() == sorted([hash_of("a"), hash_of("b")])
 
 
 def test_a_rule_that_cannot_be_read_is_told_and_the_others_stand() -> None:
     bad = [
-        rule(rule_id="feature", when="no_such_thing > 1"), rule(rule_id="list", when='customer_id in lists["gone"]'),
+        rule(rule_id="feature", when="no_such_thing > 1"),
+        rule(rule_id="list", when='customer_id in lists["gone"]'),
         rule(rule_id="zero", when="base_amount_minor / 0 > 1"),
-    ]  # fmt: skip
+    ]
     book = read_book([*bad, rule(rule_id="good")], [], NAMES)
     assert [each.rule_id for each in book.rules] == ["good"]
     assert dict(book.refused).keys() == {"feature", "list", "zero"}

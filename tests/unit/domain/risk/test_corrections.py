@@ -1,4 +1,6 @@
-"""Corrections take the place of what they name: windows and what leaves them against a naive computation over lists."""
+"""Corrections take the place of what they name: windows and what leaves them against a naive
+computation over lists.
+"""
 
 from dataclasses import dataclass, field
 
@@ -9,9 +11,19 @@ from hypothesis import strategies as st
 from tests.support.stream import Stream, hash_of
 
 from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, SPENDING, Kind
-from riskstream.domain.risk.features.owned.corrections_kernel import NO_SLOT, take_out_kernel, unfold_kernel
+from riskstream.domain.risk.features.owned.corrections_kernel import (
+    NO_SLOT,
+    take_out_kernel,
+    unfold_kernel,
+)
 from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES
-from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE, GOOD, MARKS, MAX_IDS, REPLAY
+from riskstream.domain.risk.features.owned.repeats_kernel import (
+    DUPLICATE,
+    GOOD,
+    MARKS,
+    MAX_IDS,
+    REPLAY,
+)
 from riskstream.domain.risk.features.owned.row_kernel import ROW_VERSION, TAGGED_VERSION
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
 
@@ -31,7 +43,9 @@ class Event:
 
 @dataclass
 class Customer:
-    """`standing`: by the id of each corrected transaction the one that stands in its place, and the hour at which it was said."""
+    """`standing`: by the id of each corrected transaction the one that stands in its place, and the
+    hour at which it was said.
+    """
 
     events: list[Event] = field(default_factory=list)
     came: dict[str, int] = field(default_factory=dict)
@@ -47,12 +61,16 @@ class Oracle:
     serial: int = 0
 
     def apply(self, key: str, event: Event) -> tuple[int, list[float], Event | None, bool, bool]:
-        """(verdict, counts, sums and seconds since the last, what leaves, whether itself does, whether the original is unknown)."""
+        """(verdict, counts, sums and seconds since the last, what leaves, whether itself does,
+        whether the original is unknown).
+        """
         mine = self.customers.setdefault(key, Customer())
         self.serial += 1
         event.serial = self.serial
         if event.name in mine.came:
-            same = [each for each in mine.events if (each.at, each.amount) == (event.at, event.amount)]
+            same = [
+                each for each in mine.events if (each.at, each.amount) == (event.at, event.amount)
+            ]
             own = max(same, key=lambda each: (each.at, each.serial)) if same else event
             return DUPLICATE, self._features(mine, own, event), None, False, False
         mine.newest = max(mine.newest, event.at)
@@ -70,7 +88,9 @@ class Oracle:
             left = self._take_out(mine, stands)
         unknown = event.corrects is not None and left is None
         mine.came[event.name] = hour
-        mine.events = [each for each in [*mine.events, event] if each.at > mine.newest - WINDOWS[-1]]
+        mine.events = [
+            each for each in [*mine.events, event] if each.at > mine.newest - WINDOWS[-1]
+        ]
         features = self._features(mine, event, event)
         if later is not None:
             self._take_out(mine, event.name)
@@ -90,13 +110,18 @@ class Oracle:
             inside.append(own)
         counts, sums = [], []
         for window in WINDOWS:
-            amounts = [each.amount for each in inside if each.at > said.at - window and each.kind in SPENDING]
+            amounts = [
+                each.amount
+                for each in inside
+                if each.at > said.at - window and each.kind in SPENDING
+            ]
             counts.append(float(len(amounts)))
             sums.append(float(sum(amounts)))
         before = [
             e
             for e in inside
-            if e is not own and (e.at, e.serial) < (own.at, own.serial if own in mine.events else 1 << 60)
+            if e is not own
+            and (e.at, e.serial) < (own.at, own.serial if own in mine.events else 1 << 60)
         ]
         last = max(before, key=lambda each: (each.at, each.serial), default=None)
         return [*counts, *sums, float("nan") if last is None else (said.at - last.at) / 1000]
@@ -104,32 +129,57 @@ class Oracle:
 
 NAMES = st.integers(0, 14).map(str)
 EVENT = st.tuples(
-    st.sampled_from("ab"), st.integers(0, 40 * DAY_MS // 1000), st.integers(1, 10**6), NAMES,
-    st.sampled_from([Kind.PURCHASE, Kind.PURCHASE, Kind.TRANSFER, Kind.REFUND]), st.one_of(st.none(), NAMES),
-)  # fmt: skip
+    st.sampled_from("ab"),
+    st.integers(0, 40 * DAY_MS // 1000),
+    st.integers(1, 10**6),
+    NAMES,
+    st.sampled_from([Kind.PURCHASE, Kind.PURCHASE, Kind.TRANSFER, Kind.REFUND]),
+    st.one_of(st.none(), NAMES),
+)
 COLUMNS = [
     *range(BASE, BASE + 2 * len(WINDOWS)),
     STANDARD.names.index("customer_seconds_since_last"),
 ]
 
 
-def _feed(stream: Stream, events: list[tuple[str, Event]], mode: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _feed(
+    stream: Stream, events: list[tuple[str, Event]], mode: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     return stream.apply(
-        [(key, e.at, e.amount, e.name) for key, e in events], mode=mode, kinds=[e.kind for _, e in events],
+        [(key, e.at, e.amount, e.name) for key, e in events],
+        mode=mode,
+        kinds=[e.kind for _, e in events],
         corrects=[e.corrects for _, e in events],
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    raw=st.lists(EVENT, min_size=1, max_size=60), cut=st.integers(1, 30), spread=st.sampled_from([1, 60, 1000]),
-    in_order=st.booleans(), moved_at=st.integers(0, 5),
-)  # fmt: skip
+    raw=st.lists(EVENT, min_size=1, max_size=60),
+    cut=st.integers(1, 30),
+    spread=st.sampled_from([1, 60, 1000]),
+    in_order=st.booleans(),
+    moved_at=st.integers(0, 5),
+)
 def test_windows_and_what_leaves_them_equal_a_naive_computation(
-    raw: list[tuple[str, int, int, str, Kind, str | None]], cut: int, spread: int, *, in_order: bool, moved_at: int
+    raw: list[tuple[str, int, int, str, Kind, str | None]],
+    cut: int,
+    spread: int,
+    *,
+    in_order: bool,
+    moved_at: int,
 ) -> None:
     events = [
-        (key, Event(at=1_700_000_000_000 + at * spread, amount=amount, name=name, kind=kind, corrects=corrects))
+        (
+            key,
+            Event(
+                at=1_700_000_000_000 + at * spread,
+                amount=amount,
+                name=name,
+                kind=kind,
+                corrects=corrects,
+            ),
+        )
         for key, at, amount, name, kind, corrects in raw
         if name != corrects
     ]
@@ -140,7 +190,11 @@ def test_windows_and_what_leaves_them_equal_a_naive_computation(
         part = events[start : start + cut]
         verdicts, out = _feed(stream, part)
         found = stream.told.corrected
-        left = {} if found is None else dict(zip(found.rows.tolist(), range(len(found.rows)), strict=True))
+        left = (
+            {}
+            if found is None
+            else dict(zip(found.rows.tolist(), range(len(found.rows)), strict=True))
+        )
         for row, (key, event) in enumerate(part):
             verdict, expected, leaves, is_late, is_unknown = oracle.apply(key, event)
             assert verdicts[row] == verdict
@@ -162,7 +216,16 @@ def test_replaying_what_was_recorded_gives_the_same_rows(
     raw: list[tuple[str, int, int, str, Kind, str | None]], at: int, cut: int
 ) -> None:
     events = [
-        (key, Event(at=1_700_000_000_000 + at * 60, amount=amount, name=name, kind=kind, corrects=corrects))
+        (
+            key,
+            Event(
+                at=1_700_000_000_000 + at * 60,
+                amount=amount,
+                name=name,
+                kind=kind,
+                corrects=corrects,
+            ),
+        )
         for key, at, amount, name, kind, corrects in raw
         if name != corrects
     ]
@@ -172,7 +235,8 @@ def test_replaying_what_was_recorded_gives_the_same_rows(
         verdicts, _ = _feed(live, events[start : start + cut])
         modes += [REPLAY if each == GOOD else 3 for each in verdicts.tolist()]
     replayed = Stream(STANDARD)
-    for number, each in enumerate(events):  # one at a time, each by its recorded verdict, some of them twice
+    # one at a time, each by its recorded verdict, some of them twice
+    for number, each in enumerate(events):
         _feed(replayed, [each], modes[number])
         if number % 7 == at % 7:
             replayed.offset -= 1
@@ -188,7 +252,13 @@ def _rows(stream: Stream) -> dict[bytes, bytes]:
 def _event(
     minute: int, amount: int, name: str, corrects: str | None = None, kind: Kind = Kind.PURCHASE
 ) -> tuple[str, Event]:
-    return "a", Event(at=1_700_000_000_000 + minute * 60_000, amount=amount, name=name, kind=kind, corrects=corrects)
+    return "a", Event(
+        at=1_700_000_000_000 + minute * 60_000,
+        amount=amount,
+        name=name,
+        kind=kind,
+        corrects=corrects,
+    )
 
 
 def _counts(stream: Stream, events: list[tuple[str, Event]]) -> list[tuple[float, float]]:
@@ -218,17 +288,26 @@ def test_an_original_that_comes_after_its_correction_counts_for_itself_alone() -
         (2, 91),
     ]
     assert stream.told.corrected is not None
-    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.late.tolist()) == ([0], [1])
+    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.late.tolist()) == (
+        [0],
+        [1],
+    )
 
 
 def test_one_that_was_corrected_before_it_came_takes_nobodys_place() -> None:
     stream = Stream(STANDARD)
-    assert _counts(stream, [_event(0, 1, "x"), _event(2, 90, "c2", "c"), _event(1, 80, "c", "x"), _event(3, 5, "n")])[
-        -1
-    ] == (3, 96)
+    assert _counts(
+        stream,
+        [_event(0, 1, "x"), _event(2, 90, "c2", "c"), _event(1, 80, "c", "x"), _event(3, 5, "n")],
+    )[-1] == (3, 96)
     assert stream.told.corrected is not None
-    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.late.tolist()) == ([1, 2], [2])
-    assert _counts(Stream(STANDARD), [_event(0, 90, "b", "a"), _event(1, 100, "a", "b"), _event(2, 1, "n")])[-1] == (
+    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.late.tolist()) == (
+        [1, 2],
+        [2],
+    )
+    assert _counts(
+        Stream(STANDARD), [_event(0, 90, "b", "a"), _event(1, 100, "a", "b"), _event(2, 1, "n")]
+    )[-1] == (
         2,
         91,
     )
@@ -251,7 +330,10 @@ def test_what_was_folded_into_tiles_cannot_leave() -> None:
     _feed(stream, [_event(index, 10, f"t{index}") for index in range(RING_CAP + 10)])
     _feed(stream, [_event(1000, 10, "old", "t0"), _event(1001, 10, "new", f"t{RING_CAP + 9}")])
     assert stream.told.corrected is not None
-    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.rows.tolist()) == ([0], [1])
+    assert (stream.told.corrected.unknown.tolist(), stream.told.corrected.rows.tolist()) == (
+        [0],
+        [1],
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.PURCHASE, Kind.REFUND])
@@ -264,7 +346,11 @@ def test_a_late_original_leaves_a_key_of_more_than_its_ring_holds(minute: int, k
     _feed(with_late, [_event(minute, 7000, "x", kind=kind)])
     assert with_late.told.corrected is not None
     assert with_late.told.corrected.late.tolist() == [0]
-    assert _counts(with_late, [_event(2001, 10, "n")]) == _counts(without, [_event(2001, 10, "n")]) == [(258, 2580)]
+    assert (
+        _counts(with_late, [_event(2001, 10, "n")])
+        == _counts(without, [_event(2001, 10, "n")])
+        == [(258, 2580)]
+    )
     again = with_late.packed_and_loaded()
     assert _counts(again, [_event(2002, 10, "m")]) == [(259, 2590)]
 
@@ -274,7 +360,9 @@ def test_tiles_count_a_correction_beside_its_original_and_leave_out_one_that_com
     assert _counts(stream, [_event(0, 100, "x"), _event(1, 90, "c", "x")])[-1] == (2, 190)
     assert stream.told.corrected is not None
     assert stream.told.corrected.unknown.tolist() == [1]
-    assert _counts(stream, [_event(2, 50, "d", "y"), _event(3, 60, "y"), _event(4, 1, "n")])[-1] == (4, 241)
+    assert _counts(stream, [_event(2, 50, "d", "y"), _event(3, 60, "y"), _event(4, 1, "n")])[
+        -1
+    ] == (4, 241)
 
 
 def test_past_the_cap_marks_are_forgotten_as_ids_are() -> None:
@@ -316,7 +404,9 @@ def test_a_slot_that_is_not_there_is_refused(slot: int) -> None:
     held = (table.offs, table.caps, table.firsts, table.sizes, table.lefts, table.sums, table.ring)
     assert take_out_kernel(slot, 5, *held, np.zeros(3, np.int64)) == NO_SLOT
     assert take_out_kernel(0, 5, *held, np.zeros(2, np.int64)) == NO_SLOT
-    assert take_out_kernel(0, 5, *held[:-1], table.ring[:0].copy(), np.zeros(3, np.int64)) == NO_SLOT
+    assert (
+        take_out_kernel(0, 5, *held[:-1], table.ring[:0].copy(), np.zeros(3, np.int64)) == NO_SLOT
+    )
     np.testing.assert_array_equal(before, table.ring)
     tiles = tuple(np.zeros((1, len(WINDOWS), TILES), np.int64) for _ in range(3))
     assert not unfold_kernel(slot, 5, 7, table.windows, *tiles)

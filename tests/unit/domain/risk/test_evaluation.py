@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from riskstream.domain.risk.evaluation import average_precision, calibration, card_precision, roc_auc
+from riskstream.domain.risk.evaluation import (
+    average_precision,
+    calibration,
+    card_precision,
+    roc_auc,
+)
 
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=60).filter(
     lambda rows: len({label for label, _ in rows}) == 2
@@ -15,11 +20,15 @@ ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_siz
 
 @settings(max_examples=100, deadline=None)
 @given(rows=ROWS)
-def test_auc_and_average_precision_equal_scikit_learns_ties_and_all(rows: list[tuple[bool, int]]) -> None:
+def test_auc_and_average_precision_equal_scikit_learns_ties_and_all(
+    rows: list[tuple[bool, int]],
+) -> None:
     labels = np.array([label for label, _ in rows])
     scores = np.array([score / 9 for _, score in rows])
     assert roc_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert average_precision(labels, scores) == pytest.approx(
+        average_precision_score(labels, scores), abs=1e-12
+    )
 
 
 def test_without_frauds_there_is_no_auc() -> None:

@@ -19,21 +19,35 @@ WINDOWS = (1000, 10_000, 100_000)
 
 
 def _feature(kind: Aggregate, window_ms: int) -> Feature:
-    return Feature(name=f"{kind.name}_{window_ms}", entity=CUSTOMER, aggregate=kind, window_ms=window_ms, reason="R")
+    return Feature(
+        name=f"{kind.name}_{window_ms}",
+        entity=CUSTOMER,
+        aggregate=kind,
+        window_ms=window_ms,
+        reason="R",
+    )
 
 
 SMALL = FeatureSet(
-    name="small", version=1, inputs=(),
+    name="small",
+    version=1,
+    inputs=(),
     features=(
-        *(_feature(kind, w) for w in WINDOWS for kind in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.OVER_MEAN)),
+        *(
+            _feature(kind, w)
+            for w in WINDOWS
+            for kind in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.OVER_MEAN)
+        ),
         _feature(Aggregate.SINCE_LAST, 0),
     ),
-)  # fmt: skip
+)
 
 
 @dataclass
 class Oracle:
-    """Keeps every event; drops what is older than the longest window behind the newest, as the kernel states."""
+    """Keeps every event; drops what is older than the longest window behind the newest, as the
+    kernel states.
+    """
 
     events: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     ids: dict[str, list[str]] = field(default_factory=dict)
@@ -46,7 +60,9 @@ class Oracle:
             seen.append(name)
             mine.append((at, amount))
             newest = max(t for t, _ in mine)
-            kept = sorted(((t, a) for t, a in mine if t > newest - WINDOWS[-1]), key=lambda event: event[0])
+            kept = sorted(
+                ((t, a) for t, a in mine if t > newest - WINDOWS[-1]), key=lambda event: event[0]
+            )
             self.events[key] = kept
             own = [] if (at, amount) in kept else [(at, amount)]
         else:
@@ -58,21 +74,31 @@ class Oracle:
             count, total = len(amounts), sum(amounts)
             others = total - amount
             out += [
-                float(count), float(total), total / count if count else np.nan,
+                float(count),
+                float(total),
+                total / count if count else np.nan,
                 amount * (count - 1) / others if count > 1 and others > 0 else np.nan,
-            ]  # fmt: skip
+            ]
         before = [event for event in self.events[key] if event[0] <= at]
-        if (at, amount) in before:  # the event itself, or the original that it repeats: the last one that is equal
+        # the event itself, or the original that it repeats: the last one that is equal
+        if (at, amount) in before:
             before = before[: len(before) - 1 - before[::-1].index((at, amount))]
         out.append((at - before[-1][0]) / 1000 if before else np.nan)
         return is_duplicate, out
 
 
-EVENT = st.tuples(st.sampled_from("abc"), st.integers(0, 300_000), st.integers(0, 10**13), st.integers(0, 60).map(str))
+EVENT = st.tuples(
+    st.sampled_from("abc"),
+    st.integers(0, 300_000),
+    st.integers(0, 10**13),
+    st.integers(0, 60).map(str),
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(events=st.lists(EVENT, min_size=1, max_size=80), cut=st.integers(1, 40), in_order=st.booleans())
+@given(
+    events=st.lists(EVENT, min_size=1, max_size=80), cut=st.integers(1, 40), in_order=st.booleans()
+)
 def test_windows_equal_a_naive_computation(events: list[Any], cut: int, in_order: bool) -> None:
     if in_order:
         events = sorted(events, key=lambda event: event[1])
@@ -87,7 +113,9 @@ def test_windows_equal_a_naive_computation(events: list[Any], cut: int, in_order
 
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENT, min_size=1, max_size=60), at=st.integers(0, 60))
-def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(events: list[Any], at: int) -> None:
+def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(
+    events: list[Any], at: int
+) -> None:
     straight, broken = Stream(SMALL), Stream(SMALL)
     straight.apply(events[:at] or events[:1])
     broken.apply(events[:at] or events[:1])
@@ -97,8 +125,13 @@ def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(events: list
 
 
 @settings(max_examples=60, deadline=None)
-@given(events=st.lists(EVENT, min_size=2, max_size=40, unique_by=lambda event: event[3]), seed=st.integers(0, 9))
-def test_the_final_state_does_not_depend_on_the_order_of_arrival(events: list[Any], seed: int) -> None:
+@given(
+    events=st.lists(EVENT, min_size=2, max_size=40, unique_by=lambda event: event[3]),
+    seed=st.integers(0, 9),
+)
+def test_the_final_state_does_not_depend_on_the_order_of_arrival(
+    events: list[Any], seed: int
+) -> None:
     events = [(key, at % WINDOWS[-1], amount, name) for key, at, amount, name in events]
     shuffled = [events[index] for index in np.random.default_rng(seed).permutation(len(events))]
     probe = [(key, 150_000, 1, "probe" + key) for key in "abc"]

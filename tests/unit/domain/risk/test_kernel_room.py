@@ -1,4 +1,6 @@
-"""Kernels look at the room where they take it: a slot or an array that is not there is refused, and nothing is written."""
+"""Kernels look at the room where they take it: a slot or an array that is not there is refused, and
+nothing is written.
+"""
 
 from typing import Any
 
@@ -23,14 +25,24 @@ def _batch(table: KeyTable, slots: list[int]) -> tuple[Any, ...]:
     n = len(slots)
     longs = np.arange(1, n + 1)
     return (
-        np.array(slots, np.int32), longs + 1_700_000_000_000, longs, longs.astype(np.uint64), longs,
-        np.zeros(n, np.uint8), np.zeros(n, np.uint8), np.zeros((n, table.base + len(table.program)), np.float32),
-    )  # fmt: skip
+        np.array(slots, np.int32),
+        longs + 1_700_000_000_000,
+        longs,
+        longs.astype(np.uint64),
+        longs,
+        np.zeros(n, np.uint8),
+        np.zeros(n, np.uint8),
+        np.zeros((n, table.base + len(table.program)), np.float32),
+    )
 
 
 def _resolved(table: KeyTable) -> None:
     table.resolve(
-        np.frombuffer(b"abc", np.uint8), np.arange(3), np.ones(3, np.int32), np.zeros(3, np.int32), np.ones(3, np.uint8)
+        np.frombuffer(b"abc", np.uint8),
+        np.arange(3),
+        np.ones(3, np.int32),
+        np.zeros(3, np.int32),
+        np.ones(3, np.uint8),
     )
 
 
@@ -68,10 +80,21 @@ def test_keys_of_arrays_of_different_lengths_are_refused() -> None:
             np.ones(3, np.uint8),
         )
     answer = resolve_kernel(
-        np.zeros(3, np.int64), np.frombuffer(b"abc", np.uint8), np.arange(3), np.ones(3, np.int32), np.zeros(3, np.int32),
-        np.ones(3, np.uint8), np.zeros(2, np.int32), table.buckets, table.hashes, table.key_starts, table.key_lengths,
-        table.key_bytes, table.partitions, table.statuses,
-    )  # fmt: skip
+        np.zeros(3, np.int64),
+        np.frombuffer(b"abc", np.uint8),
+        np.arange(3),
+        np.ones(3, np.int32),
+        np.zeros(3, np.int32),
+        np.ones(3, np.uint8),
+        np.zeros(2, np.int32),
+        table.buckets,
+        table.hashes,
+        table.key_starts,
+        table.key_lengths,
+        table.key_bytes,
+        table.partitions,
+        table.statuses,
+    )
     assert answer == SHORT
 
 
@@ -79,9 +102,21 @@ def test_rows_are_neither_packed_nor_unpacked_where_a_slot_is_not_there() -> Non
     table = KeyTable(next(iter(SETS.values())))
     out, ends = np.full(1000, 7, np.int64), np.full(1, 7, np.int64)
     held = (
-        table.layout, table.ats, table.offs, table.caps, table.firsts, table.sizes, table.newests, table.repeats.heads,
-        table.repeats.entries, table.ring, table.blocks, table.tile_numbers, table.tile_counts, table.tile_sums,
-    )  # fmt: skip
+        table.layout,
+        table.ats,
+        table.offs,
+        table.caps,
+        table.firsts,
+        table.sizes,
+        table.newests,
+        table.repeats.heads,
+        table.repeats.entries,
+        table.ring,
+        table.blocks,
+        table.tile_numbers,
+        table.tile_counts,
+        table.tile_sums,
+    )
     for slots in ([table.capacity], [-1], [0, 1]):  # two rows, room for one end
         assert pack_kernel(np.array(slots, np.int32), *held, out, ends) == -1
     assert set(out.tolist()) == {7}
@@ -110,13 +145,25 @@ def test_frames_past_the_bytes_or_the_banks_stay_unread() -> None:
             whole.nulls,
         )
         decode_kernel(
-            whole.data, np.array(ends), plan.ops, plan.symbol_map, decoder.contract.id, status, *banks
-        )  # fmt: skip
+            whole.data,
+            np.array(ends),
+            plan.ops,
+            plan.symbol_map,
+            decoder.contract.id,
+            status,
+            *banks,
+        )
         assert status[1] == UNKNOWN_SCHEMA
     short = (np.zeros((len(whole.ints), 1), np.int64), *banks[1:])
     status = np.full(2, UNKNOWN_SCHEMA, np.uint8)
     decode_kernel(
-        whole.data, np.array([length, 2 * length]), plan.ops, plan.symbol_map, decoder.contract.id, status, *short
+        whole.data,
+        np.array([length, 2 * length]),
+        plan.ops,
+        plan.symbol_map,
+        decoder.contract.id,
+        status,
+        *short,
     )
     assert status.tolist() == [0, UNKNOWN_SCHEMA]
 
@@ -135,4 +182,6 @@ def test_a_text_past_the_bytes_is_not_encoded(start: int, length: int) -> None:
 
 def test_more_records_than_an_encoder_has_places_for_are_refused() -> None:
     with pytest.raises(Fatal, match="record 3"):
-        ColumnEncoder("profile-event.v1", capacity=2, from_input=("key",)).encode(3, np.zeros(1, np.uint8))
+        ColumnEncoder("profile-event.v1", capacity=2, from_input=("key",)).encode(
+            3, np.zeros(1, np.uint8)
+        )

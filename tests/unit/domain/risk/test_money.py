@@ -1,4 +1,6 @@
-"""Money is exact wherever it is added for people, up to the contract's bound, and shown by its currency's digits."""
+"""Money is exact wherever it is added for people, up to the contract's bound, and shown by its
+currency's digits.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -47,13 +49,22 @@ def test_states_control_totals_and_reports_add_to_the_last_minor_unit(amounts: l
         occurred_at = AT_MS + src * 600_000
         state.add(
             {
-                "decision": "BLOCK", "base_amount_minor": amount, "occurred_at": occurred_at, "src": src, "score": 0.5,
+                "decision": "BLOCK",
+                "base_amount_minor": amount,
+                "occurred_at": occurred_at,
+                "src": src,
+                "score": 0.5,
                 "base_currency": "EUR",
             },
             AT_MS,
-        )  # fmt: skip
+        )
         scored = Scored(
-            offset=src, src=src, appended_at=AT_MS, is_good=True, occurred_at=occurred_at, amount_minor=amount
+            offset=src,
+            src=src,
+            appended_at=AT_MS,
+            is_good=True,
+            occurred_at=occurred_at,
+            amount_minor=amount,
         )
         totals.of(0).take_scores([scored], len(amounts))
     snapshot.add(state.record(0))
@@ -63,7 +74,9 @@ def test_states_control_totals_and_reports_add_to_the_last_minor_unit(amounts: l
     for grain in ("HOURLY", "DAILY"):
         found = report(grain, snapshot, control, grace_ms=0, so_far=True)
         assert found is not None
-        assert found["totals"]["amount_minor"] == found["totals"]["alert_amount_minor"] == sum(amounts)
+        assert (
+            found["totals"]["amount_minor"] == found["totals"]["alert_amount_minor"] == sum(amounts)
+        )
         assert found["control"]["amount_minor"] == sum(amounts)
         assert found["is_reconciled"]
 
@@ -76,11 +89,19 @@ def test_figures_of_an_evaluation_add_to_the_last_minor_unit(amounts: list[int],
     label[:2] = True, False
     found = evaluate(
         ScoredRows(
-            score=rng.random(n), label=label, alerted=alerted, customer=np.zeros(n, np.int32),
-            occurred_at=np.full(n, AT_MS), amount_minor=np.array(amounts),
+            score=rng.random(n),
+            label=label,
+            alerted=alerted,
+            customer=np.zeros(n, np.int32),
+            occurred_at=np.full(n, AT_MS),
+            amount_minor=np.array(amounts),
         )
-    )  # fmt: skip
-    parts = {"saved_minor": label & alerted, "lost_minor": label & ~alerted, "stopped_minor": ~label & alerted}
+    )
+    parts = {
+        "saved_minor": label & alerted,
+        "lost_minor": label & ~alerted,
+        "stopped_minor": ~label & alerted,
+    }
     for name, rows in parts.items():
         assert found[name] == sum(amounts[row] for row in np.flatnonzero(rows).tolist())
 
@@ -88,15 +109,23 @@ def test_figures_of_an_evaluation_add_to_the_last_minor_unit(amounts: list[int],
 def _file(path: Path, amounts: list[int], **changes: Any) -> Path:
     n = len(amounts)
     columns = {
-        "transaction_id": [f"t{at}" for at in range(n)], "customer_id": ["c"] * n, "occurred_at": [AT_MS + at for at in range(n)],
-        "base_amount_minor": amounts, "kind": ["PURCHASE"] * n, "channel": ["POS"] * n, "mcc": [5411] * n,
-        "is_fraud": [at % 2 == 0 for at in range(n)], **changes,
-    }  # fmt: skip
+        "transaction_id": [f"t{at}" for at in range(n)],
+        "customer_id": ["c"] * n,
+        "occurred_at": [AT_MS + at for at in range(n)],
+        "base_amount_minor": amounts,
+        "kind": ["PURCHASE"] * n,
+        "channel": ["POS"] * n,
+        "mcc": [5411] * n,
+        "is_fraud": [at % 2 == 0 for at in range(n)],
+        **changes,
+    }
     pq.write_table(pa.table(columns), path)
     return path
 
 
-def test_a_dry_run_adds_to_the_last_minor_unit_and_a_feature_is_the_nearest_float(tmp_path: Path) -> None:
+def test_a_dry_run_adds_to_the_last_minor_unit_and_a_feature_is_the_nearest_float(
+    tmp_path: Path,
+) -> None:
     amounts = [MAX_AMOUNT_MINOR - at for at in range(1001)]
     path = _file(tmp_path / "in.parquet", amounts, base_currency=["JPY"] * 1001)
     features = SETS["standard"]
@@ -122,12 +151,20 @@ def test_a_dry_run_adds_to_the_last_minor_unit_and_a_feature_is_the_nearest_floa
 @pytest.mark.parametrize(
     ("minor", "currency", "text"),
     [
-        (123_456, "EUR", "1,234.56"), (-5, "EUR", "-0.05"), (1_234, "JPY", "1,234"), (-1, "JPY", "-1"),
-        (1_234_567, "KWD", "1,234.567"), (7, "KWD", "0.007"), (12_345, "CLF", "1.2345"), (5, "", "0.05"),
+        (123_456, "EUR", "1,234.56"),
+        (-5, "EUR", "-0.05"),
+        (1_234, "JPY", "1,234"),
+        (-1, "JPY", "-1"),
+        (1_234_567, "KWD", "1,234.567"),
+        (7, "KWD", "0.007"),
+        (12_345, "CLF", "1.2345"),
+        (5, "", "0.05"),
         (MAX_AMOUNT_MINOR * 10**9 + 1, "EUR", f"{10**20:,}.01"),
     ],
-)  # fmt: skip
-def test_minor_units_are_shown_by_their_currencys_digits(minor: int, currency: str, text: str) -> None:
+)
+def test_minor_units_are_shown_by_their_currencys_digits(
+    minor: int, currency: str, text: str
+) -> None:
     assert shown(minor, currency) == text
 
 
@@ -142,5 +179,7 @@ def test_minor_units_are_shown_by_their_currencys_digits(minor: int, currency: s
         (1.0005, "KWD", 1000),
     ],
 )
-def test_what_people_write_becomes_minor_units_half_to_even(major: float, currency: str, minor: int) -> None:
+def test_what_people_write_becomes_minor_units_half_to_even(
+    major: float, currency: str, minor: int
+) -> None:
     assert minor_of(major, currency) == minor

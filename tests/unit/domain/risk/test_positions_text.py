@@ -1,4 +1,6 @@
-"""Positions in commit metadata: short at 1,000 partitions, read again as they were, in the form of before as well."""
+"""Positions in commit metadata: short at 1,000 partitions, read again as they were, in the form of
+before as well.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,12 @@ from riskstream.profiler.core import ProfilerCore
 
 def _positions(partitions: int, spread: int) -> dict[int, int]:
     dice = np.random.default_rng(partitions)
-    series = [(p << 16) | (index << 4) | kind for p in range(partitions) for index in range(3) for kind in (1, 2)]
+    series = [
+        (p << 16) | (index << 4) | kind
+        for p in range(partitions)
+        for index in range(3)
+        for kind in (1, 2)
+    ]
     return {each: 50_000_000 + int(dice.integers(spread)) for each in series}
 
 
@@ -34,7 +41,9 @@ def test_the_form_of_before_is_read() -> None:
 
 @pytest.mark.parametrize("spread", [1, 1_000_000])
 @pytest.mark.parametrize("partitions", [12, 72, 1000])
-def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(partitions: int, spread: int) -> None:
+def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(
+    partitions: int, spread: int
+) -> None:
     core = ProfilerCore(STANDARD_PROFILES, ProfilerMetrics(CollectorRegistry()))
     core.resume(0, None)
     log = core._partitions[0].log
@@ -43,7 +52,15 @@ def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(partition
     metadata = f"flushed={2**40};{core.metadata(0)}"
     assert len(metadata.encode()) <= 4096
     records = [
-        Record(topic=o.topic, partition=0, offset=n, appended_at=0, key=o.key, value=o.value, headers=[])
+        Record(
+            topic=o.topic,
+            partition=0,
+            offset=n,
+            appended_at=0,
+            key=o.key,
+            value=o.value,
+            headers=[],
+        )
         for n, o in enumerate(state)
     ]
     again = ProfilerCore(STANDARD_PROFILES, ProfilerMetrics(CollectorRegistry()))

@@ -1,4 +1,6 @@
-"""One partition of profile events: repeats, labels, order of arrival, and going on from what was written."""
+"""One partition of profile events: repeats, labels, order of arrival, and going on from what was
+written.
+"""
 
 from typing import Any
 
@@ -31,7 +33,9 @@ def test_a_record_that_was_taken_is_dropped_and_so_is_a_transaction_that_upstrea
 
 
 @pytest.mark.parametrize("first", ["FRAUD", "GENUINE"])
-def test_of_two_labels_the_one_of_the_stronger_source_stands_whichever_came_first(first: str) -> None:
+def test_of_two_labels_the_one_of_the_stronger_source_stands_whichever_came_first(
+    first: str,
+) -> None:
     other = "GENUINE" if first == "FRAUD" else "FRAUD"
     strong = label(1, 1, outcome=first, source="CHARGEBACK")
     weak = label(2, 1, outcome=other, source="CUSTOMER", known_at=T0 + 10**9)
@@ -59,20 +63,42 @@ def test_what_cannot_be_read_is_left_out_and_counted() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.booleans(), st.integers(0, 11), st.integers(0, 40), st.sampled_from(["FRAUD", "GENUINE"]),
-              st.sampled_from(["CHARGEBACK", "ANALYST", "UNKNOWN"])), min_size=1, max_size=40,
-)  # fmt: skip
+    st.tuples(
+        st.booleans(),
+        st.integers(0, 11),
+        st.integers(0, 40),
+        st.sampled_from(["FRAUD", "GENUINE"]),
+        st.sampled_from(["CHARGEBACK", "ANALYST", "UNKNOWN"]),
+    ),
+    min_size=1,
+    max_size=40,
+)
 
 
 def _frames(steps: list[Any]) -> list[bytes]:
-    """Each step from a source partition of its own, so that any order is one that a log may have."""
+    """Each step from a source partition of its own, so that any order is one that a log may
+    have.
+    """
     out = []
     for number, (is_label, of, hours, outcome, source) in enumerate(steps):
         at = T0 + of * 3 * HOUR_MS + of
-        common = {"src_partition": number, "key": f"t{of % 3}", "occurred_at": at, "transaction_hash": of}
+        common = {
+            "src_partition": number,
+            "key": f"t{of % 3}",
+            "occurred_at": at,
+            "transaction_hash": of,
+        }
         if is_label:
             out.append(
-                event(1, **common, kind="LABEL", outcome=outcome, source=source, known_at=at + hours, amount_minor=0)
+                event(
+                    1,
+                    **common,
+                    kind="LABEL",
+                    outcome=outcome,
+                    source=source,
+                    known_at=at + hours,
+                    amount_minor=0,
+                )
             )
         else:
             out.append(event(1, **common, amount_minor=of))
@@ -81,7 +107,9 @@ def _frames(steps: list[Any]) -> list[bytes]:
 
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 10**6), cut=st.integers(1, 9))
-def test_the_final_vectors_do_not_depend_on_the_order_of_arrival(steps: list[Any], seed: int, cut: int) -> None:
+def test_the_final_vectors_do_not_depend_on_the_order_of_arrival(
+    steps: list[Any], seed: int, cut: int
+) -> None:
     frames = _frames(steps)
     shuffled = [frames[at] for at in np.random.default_rng(seed).permutation(len(frames))]
     one, other = taken(*frames), ProfileLog(STANDARD_PROFILES)
@@ -91,7 +119,9 @@ def test_the_final_vectors_do_not_depend_on_the_order_of_arrival(steps: list[Any
     for key in (b"t0", b"t1", b"t2"):
         for hour in range(0, 60, 7):
             at = T0 + hour * HOUR_MS
-            np.testing.assert_array_equal(one.profiles[TERMINAL].read(key, at), other.profiles[TERMINAL].read(key, at))
+            np.testing.assert_array_equal(
+                one.profiles[TERMINAL].read(key, at), other.profiles[TERMINAL].read(key, at)
+            )
 
 
 def _core() -> ProfilerCore:
@@ -101,7 +131,13 @@ def _core() -> ProfilerCore:
 def _records(frames: list[bytes], first: int) -> list[Record]:
     return [
         Record(
-            topic="profile-events.v1", partition=0, offset=first + at, appended_at=0, key=b"k", value=frame, headers=[]
+            topic="profile-events.v1",
+            partition=0,
+            offset=first + at,
+            appended_at=0,
+            key=b"k",
+            value=frame,
+            headers=[],
         )
         for at, frame in enumerate(frames)
     ]
@@ -112,7 +148,9 @@ def _records(frames: list[bytes], first: int) -> list[Record]:
 def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(
     steps: list[Any], share: float, is_lost: bool
 ) -> None:
-    """Where the group's offsets are lost (`is_lost`), the shuffle may have written everything once more as well."""
+    """Where the group's offsets are lost (`is_lost`), the shuffle may have written everything once
+    more as well.
+    """
     frames = _frames(steps)
     split = int(len(frames) * share)
     alone, before, after = _core(), _core(), _core()
@@ -129,10 +167,21 @@ def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(
     for output in [*before.settle(0, 0), *before.flush(0)]:
         written[output.topic, output.key] = output
     after.resume(0, None if is_lost else f"flushed={split};" + before.metadata(0))
-    after.restore(0, [
-        Record(topic=each.topic, partition=0, offset=0, appended_at=0, key=each.key, value=each.value, headers=[])
-        for each in written.values()
-    ])  # fmt: skip
+    after.restore(
+        0,
+        [
+            Record(
+                topic=each.topic,
+                partition=0,
+                offset=0,
+                appended_at=0,
+                key=each.key,
+                value=each.value,
+                headers=[],
+            )
+            for each in written.values()
+        ],
+    )
     assert after.start(0, None if is_lost else split) == split
     if is_lost and split:
         after.take(0, _records(frames[:split], split), 0)
@@ -143,7 +192,9 @@ def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(
     for key in (b"t0", b"t1", b"t2"):
         one, other = (core._partitions[0].log.profiles[TERMINAL] for core in (alone, after))
         for hour in range(0, 60, 7):
-            np.testing.assert_array_equal(one.read(key, T0 + hour * HOUR_MS), other.read(key, T0 + hour * HOUR_MS))
+            np.testing.assert_array_equal(
+                one.read(key, T0 + hour * HOUR_MS), other.read(key, T0 + hour * HOUR_MS)
+            )
 
 
 def test_nothing_is_written_twice_while_what_was_committed_is_taken_again() -> None:
@@ -156,7 +207,9 @@ def test_nothing_is_written_twice_while_what_was_committed_is_taken_again() -> N
     assert core.settle(0, 2) == []
 
 
-def test_a_vector_is_kept_with_the_one_before_it_and_is_written_when_a_tile_leaves_a_window() -> None:
+def test_a_vector_is_kept_with_the_one_before_it_and_is_written_when_a_tile_leaves_a_window() -> (
+    None
+):
     core = _core()
     core.resume(0, None)
     core.restore(0, [])

@@ -1,4 +1,6 @@
-"""Profiles against a naive computation, tile by tile and label by label; what the declarations may say."""
+"""Profiles against a naive computation, tile by tile and label by label; what the declarations may
+say.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.domain.risk.features.declare import CUSTOMER, TERMINAL, Aggregate, Entity, Feature, FeatureSet
+from riskstream.domain.risk.features.declare import (
+    CUSTOMER,
+    TERMINAL,
+    Aggregate,
+    Entity,
+    Feature,
+    FeatureSet,
+)
 from riskstream.domain.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
 from riskstream.domain.risk.features.profiles.table import ProfileTable
@@ -18,10 +27,18 @@ SHOP = Entity(name="shop", key="terminal_id", tile_ms=TILE)
 KINDS = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.FRAUDS, Aggregate.FRAUD_RATE)
 SPANS = ((0, 300), (200, 300), (200, 1000), (500, 5000))
 FEATURES = tuple(
-    Feature(name=f"{kind.name}_{delay}_{window}", entity=SHOP, aggregate=kind, window_ms=window, delay_ms=delay,
-            default=-1.0, reason="R")
-    for delay, window in SPANS for kind in KINDS
-)  # fmt: skip
+    Feature(
+        name=f"{kind.name}_{delay}_{window}",
+        entity=SHOP,
+        aggregate=kind,
+        window_ms=window,
+        delay_ms=delay,
+        default=-1.0,
+        reason="R",
+    )
+    for delay, window in SPANS
+    for kind in KINDS
+)
 
 
 @dataclass
@@ -36,23 +53,37 @@ class Oracle:
         out = []
         for delay, window in SPANS:
             inside = [
-                event for event in self.events.get(key, [])
-                if closed - delay - window < -(-event[0] // self.tile_ms) * self.tile_ms <= closed - delay
-            ]  # fmt: skip
+                event
+                for event in self.events.get(key, [])
+                if closed - delay - window
+                < -(-event[0] // self.tile_ms) * self.tile_ms
+                <= closed - delay
+            ]
             count, total, frauds = len(inside), sum(e[1] for e in inside), sum(e[2] for e in inside)
-            out += [count, total, total / count if count else -1, frauds, frauds / count if count else -1]
+            out += [
+                count,
+                total,
+                total / count if count else -1,
+                frauds,
+                frauds / count if count else -1,
+            ]
         return [float(each) for each in out]
 
 
 def _take(table: ProfileTable, steps: list[tuple[int, int, int, int]]) -> Any:
     return table.take(
-        np.array([step[0] for step in steps], np.uint8), np.array([step[1] for step in steps], np.int32),
-        np.array([step[2] for step in steps], np.int64), np.array([step[3] for step in steps], np.int64),
-    )  # fmt: skip
+        np.array([step[0] for step in steps], np.uint8),
+        np.array([step[1] for step in steps], np.int32),
+        np.array([step[2] for step in steps], np.int64),
+        np.array([step[3] for step in steps], np.int64),
+    )
 
 
 STEP = st.tuples(
-    st.sampled_from([ADD, ADD, READ, LABEL]), st.integers(0, 2), st.integers(0, 20_000), st.integers(1, 10**13)
+    st.sampled_from([ADD, ADD, READ, LABEL]),
+    st.integers(0, 2),
+    st.integers(0, 20_000),
+    st.integers(1, 10**13),
 )
 
 
@@ -63,7 +94,9 @@ STEP = st.tuples(
     tile_ms=st.sampled_from([1, TILE]),
     in_order=st.booleans(),
 )
-def test_profiles_equal_a_naive_computation(steps: list[Any], cut: int, tile_ms: int, in_order: bool) -> None:
+def test_profiles_equal_a_naive_computation(
+    steps: list[Any], cut: int, tile_ms: int, in_order: bool
+) -> None:
     if in_order:
         steps = sorted(steps, key=lambda step: step[2])
     table, oracle = ProfileTable(FEATURES, tile_ms, slots=1), Oracle(tile_ms)
@@ -88,17 +121,27 @@ def test_profiles_equal_a_naive_computation(steps: list[Any], cut: int, tile_ms:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    events=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 10**6), st.booleans()), min_size=1, max_size=40),
+    events=st.lists(
+        st.tuples(st.integers(0, 10_000), st.integers(1, 10**6), st.booleans()),
+        min_size=1,
+        max_size=40,
+    ),
     seed=st.integers(0, 9),
 )
-def test_what_a_profile_says_does_not_depend_on_the_order_of_events_and_labels(events: list[Any], seed: int) -> None:
+def test_what_a_profile_says_does_not_depend_on_the_order_of_events_and_labels(
+    events: list[Any], seed: int
+) -> None:
     adds = [(ADD, 0, at, amount) for at, amount, _ in events]
     labels = [(LABEL, 0, at, 1) for at, _, is_fraud in events if is_fraud]
     shuffled = [adds[index] for index in np.random.default_rng(seed).permutation(len(adds))]
     mixed: list[tuple[int, int, int, int]] = []
     for step in shuffled:  # here each label comes at once, there after all events
         mixed.append(step)
-        mixed += [(LABEL, 0, at, 1) for at, amount, is_fraud in events if is_fraud and (at, amount) == step[2:]][:1]
+        mixed += [
+            (LABEL, 0, at, 1)
+            for at, amount, is_fraud in events
+            if is_fraud and (at, amount) == step[2:]
+        ][:1]
     reads = [(READ, 0, at, 0) for at in (0, 3000, 9900, 12_000, 16_000)]
     if len({(at, amount) for at, amount, _ in events}) < len(events):
         return
@@ -128,13 +171,21 @@ def test_tiles_out_of_reach_are_dropped_and_their_room_is_used_again() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"aggregate": Aggregate.FRAUD_RATE}, "labels"), ({"delay_ms": 1000}, "delay"), ({"window_ms": 0}, "no window"),
-        ({"aggregate": Aggregate.SINCE_LAST}, "window"), ({"entity": TERMINAL, "window_ms": 1000}, "whole tiles"),
-        ({"entity": TERMINAL, "aggregate": Aggregate.OVER_MEAN, "window_ms": 3_600_000}, "only owned"),
+        ({"aggregate": Aggregate.FRAUD_RATE}, "labels"),
+        ({"delay_ms": 1000}, "delay"),
+        ({"window_ms": 0}, ("no window")),
+        ({"aggregate": Aggregate.SINCE_LAST}, "window"),
+        ({"entity": TERMINAL, "window_ms": 1000}, ("whole tiles")),
+        (
+            {"entity": TERMINAL, "aggregate": Aggregate.OVER_MEAN, "window_ms": 3_600_000},
+            ("only owned"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_declaration_that_cannot_be_is_refused(change: dict[str, Any], words: str) -> None:
-    good = Feature(name="count", entity=CUSTOMER, aggregate=Aggregate.COUNT, window_ms=3_600_000, reason="R")
+    good = Feature(
+        name="count", entity=CUSTOMER, aggregate=Aggregate.COUNT, window_ms=3_600_000, reason="R"
+    )
     with pytest.raises(ValueError, match=words):
         FeatureSet(name="wrong", version=1, inputs=(), features=(replace(good, **change),))
 
@@ -153,8 +204,15 @@ def test_the_arena_holds_whatever_keys_gaps_and_batches_come(seed: int) -> None:
     table, clock, keys = ProfileTable(FEATURES, TILE, slots=4), 10**9, int(rng.integers(50, 2000))
     for _ in range(60):
         n = int(rng.integers(1, 3000))
-        times = np.sort(clock + rng.integers(0, TILE * int(rng.integers(1, 40)), n)).astype(np.int64)
+        times = np.sort(clock + rng.integers(0, TILE * int(rng.integers(1, 40)), n)).astype(
+            np.int64
+        )
         clock = int(times[-1])
-        table.take(np.full(n, ADD, np.uint8), rng.integers(0, keys, n).astype(np.int32), times, np.ones(n, np.int64))
+        table.take(
+            np.full(n, ADD, np.uint8),
+            rng.integers(0, keys, n).astype(np.int32),
+            times,
+            np.ones(n, np.int64),
+        )
         assert int(table.arena_used[0]) <= len(table.tiles)
         assert (table.firsts + table.sizes <= table.caps).all()

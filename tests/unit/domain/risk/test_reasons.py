@@ -1,4 +1,6 @@
-"""Exact contributions against Shapley values by their definition, against LightGBM's own, and the codes made of them."""
+"""Exact contributions against Shapley values by their definition, against LightGBM's own, and the
+codes made of them.
+"""
 
 import itertools
 import math
@@ -18,7 +20,14 @@ from riskstream.workbench.training.tree_paths import tree_paths
 def _booster(
     rows: NDArray[np.float32], labels: NDArray[np.bool_], trees: int, leaves: int, **more: object
 ) -> lgb.Booster:
-    parameters = {"objective": "binary", "num_leaves": leaves, "verbose": -1, "min_data_in_leaf": 5, "seed": 1, **more}
+    parameters = {
+        "objective": "binary",
+        "num_leaves": leaves,
+        "verbose": -1,
+        "min_data_in_leaf": 5,
+        "seed": 1,
+        **more,
+    }
     return lgb.train(parameters, lgb.Dataset(rows, labels.astype(np.int8)), trees)
 
 
@@ -27,19 +36,28 @@ def _data(n: int, columns: int, seed: int = 0) -> tuple[NDArray[np.float32], NDA
     rows = rng.normal(size=(n, columns)).astype(np.float32)
     rows[rng.random(rows.shape) < 0.1] = np.nan
     rows[:, 0] = np.nan_to_num(rows[:, 0])  # a column without NaN in training
-    labels = np.nan_to_num(rows[:, 0] * rows[:, 1]) + np.nan_to_num(rows[:, 2]) + rng.normal(size=n) > 0.8
+    labels = (
+        np.nan_to_num(rows[:, 0] * rows[:, 1]) + np.nan_to_num(rows[:, 2]) + rng.normal(size=n)
+        > 0.8
+    )
     return rows, labels
 
 
 def _by_definition(paths: TreePaths, row: NDArray[np.float32], columns: int) -> list[float]:
-    """Shapley values of the expectation over leaves when only the features of a set are known, subset by subset."""
+    """Shapley values of the expectation over leaves when only the features of a set are known,
+    subset by subset.
+    """
     leaves = []
     begin = 0
     for end, value in zip(paths.ends.tolist(), paths.values.tolist(), strict=True):
         path = {}
         for e in range(begin, end):
             x = float(row[paths.features[e]])
-            follows = bool(paths.takes_nan[e]) if math.isnan(x) else bool(paths.lows[e] < x <= paths.highs[e])
+            follows = (
+                bool(paths.takes_nan[e])
+                if math.isnan(x)
+                else bool(paths.lows[e] < x <= paths.highs[e])
+            )
             path[int(paths.features[e])] = (follows, float(paths.weights[e]))
         leaves.append((value, path))
         begin = end
@@ -47,7 +65,9 @@ def _by_definition(paths: TreePaths, row: NDArray[np.float32], columns: int) -> 
     def worth(known: set[int]) -> float:
         total = 0.0
         for value, path in leaves:
-            total += value * math.prod((float(follows) if f in known else w) for f, (follows, w) in path.items())
+            total += value * math.prod(
+                (float(follows) if f in known else w) for f, (follows, w) in path.items()
+            )
         return total
 
     out = []
@@ -55,7 +75,9 @@ def _by_definition(paths: TreePaths, row: NDArray[np.float32], columns: int) -> 
         others = [f for f in range(columns) if f != i]
         total = 0.0
         for size in range(columns):
-            share = math.factorial(size) * math.factorial(columns - size - 1) / math.factorial(columns)
+            share = (
+                math.factorial(size) * math.factorial(columns - size - 1) / math.factorial(columns)
+            )
             for known in itertools.combinations(others, size):
                 total += share * (worth({*known, i}) - worth(set(known)))
         out.append(total)
@@ -66,11 +88,15 @@ def test_contributions_are_shapley_values_by_their_definition() -> None:
     rows, labels = _data(600, 5)
     paths = tree_paths(_booster(rows, labels, trees=4, leaves=12))
     for row in rows[:6]:
-        np.testing.assert_allclose(paths.contributions(row[None, :])[0], _by_definition(paths, row, 5), atol=1e-12)
+        np.testing.assert_allclose(
+            paths.contributions(row[None, :])[0], _by_definition(paths, row, 5), atol=1e-12
+        )
 
 
 @pytest.mark.parametrize(("columns", "leaves", "trees"), [(3, 4, 20), (23, 31, 100), (40, 128, 30)])
-def test_contributions_equal_lightgbms_own_and_add_up_to_the_margin(columns: int, leaves: int, trees: int) -> None:
+def test_contributions_equal_lightgbms_own_and_add_up_to_the_margin(
+    columns: int, leaves: int, trees: int
+) -> None:
     rows, labels = _data(4000, columns, seed=columns)
     booster = _booster(rows, labels, trees, leaves, max_bin=2047)
     rows = rows[:37].copy()
@@ -79,7 +105,9 @@ def test_contributions_equal_lightgbms_own_and_add_up_to_the_margin(columns: int
     found, own = paths.contributions(rows), np.asarray(booster.predict(rows, pred_contrib=True))
     np.testing.assert_allclose(found, own[:, :-1], rtol=0, atol=1e-9)
     assert paths.base == pytest.approx(own[0, -1], abs=1e-9)
-    np.testing.assert_allclose(found.sum(axis=1) + paths.base, booster.predict(rows, raw_score=True), atol=1e-9)
+    np.testing.assert_allclose(
+        found.sum(axis=1) + paths.base, booster.predict(rows, raw_score=True), atol=1e-9
+    )
     one_by_one = np.concatenate([paths.contributions(rows[at : at + 1]) for at in range(len(rows))])
     np.testing.assert_array_equal(found, one_by_one)
 
@@ -103,10 +131,18 @@ def test_reasons_name_the_groups_that_raise_the_score_strongest_first() -> None:
     rows = rng.integers(0, 2, (4000, 5)).astype(np.float32)
     margin = 3 * rows[:, 0] + 5 * rows[:, 1] - 2 * rows[:, 2] + 4 * rows[:, 3] - 4
     labels = rng.random(4000) < 1 / (1 + np.exp(-margin))
-    reasons = Reasons(["A", "B", "C", "", "A"], tree_paths(_booster(rows, labels, trees=40, leaves=8)))
+    reasons = Reasons(
+        ["A", "B", "C", "", "A"], tree_paths(_booster(rows, labels, trees=40, leaves=8))
+    )
     assert reasons.codes == ("A", "B", "C")
-    found = reasons.explain(np.array([[1, 1, 1, 1, 0], [1, 0, 0, 1, 0], [0, 0, 1, 1, 0]], np.float32))
-    assert [[reasons.codes[group] for group in row] for row in found] == [["B", "A"], ["A", "C"], []]
+    found = reasons.explain(
+        np.array([[1, 1, 1, 1, 0], [1, 0, 0, 1, 0], [0, 0, 1, 1, 0]], np.float32)
+    )
+    assert [[reasons.codes[group] for group in row] for row in found] == [
+        ["B", "A"],
+        ["A", "C"],
+        [],
+    ]
 
 
 def test_without_trees_nothing_is_explained() -> None:

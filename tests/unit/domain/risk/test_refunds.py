@@ -1,4 +1,6 @@
-"""Refunds: they are no spending, in windows, profiles, customers' states and reports, and are shown as what they are."""
+"""Refunds: they are no spending, in windows, profiles, customers' states and reports, and are shown
+as what they are.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,15 @@ from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
 
 from riskstream.domain.risk.customer_risk import HOUR_MS, CustomerState
-from riskstream.domain.risk.features.declare import CUSTOMER, EVERY_KIND, SPENDING, Aggregate, Feature, FeatureSet, Kind
+from riskstream.domain.risk.features.declare import (
+    CUSTOMER,
+    EVERY_KIND,
+    SPENDING,
+    Aggregate,
+    Feature,
+    FeatureSet,
+    Kind,
+)
 from riskstream.domain.risk.features.owned.row_kernel import PLAIN_VERSION, ROW_VERSION
 from riskstream.domain.risk.features.sets import SETS, set_of
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
@@ -21,15 +31,27 @@ from riskstream.reporter.page import page
 
 WINDOWS = (1000, 10_000, 100_000)
 SPENT = FeatureSet(
-    name="spent", version=1, inputs=(),
+    name="spent",
+    version=1,
+    inputs=(),
     features=(
         *(
-            Feature(name=f"{kind.name}_{w}", entity=CUSTOMER, aggregate=kind, window_ms=w, reason="R", kinds=SPENDING)
-            for w in WINDOWS for kind in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.OVER_MEAN)
+            Feature(
+                name=f"{kind.name}_{w}",
+                entity=CUSTOMER,
+                aggregate=kind,
+                window_ms=w,
+                reason="R",
+                kinds=SPENDING,
+            )
+            for w in WINDOWS
+            for kind in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.OVER_MEAN)
         ),
-        Feature(name="since", entity=CUSTOMER, aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"),
+        Feature(
+            name="since", entity=CUSTOMER, aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"
+        ),
     ),
-)  # fmt: skip
+)
 EVENT = st.tuples(
     st.sampled_from("ab"),
     st.integers(0, 300_000),
@@ -51,15 +73,19 @@ def _expected(past: list[tuple[int, int, Kind]], own: tuple[int, int, Kind]) -> 
         mine = [] if kind is Kind.REFUND else [amount]
         total = beside + mine
         out += [
-            len(total), sum(total), sum(total) / len(total) if total else np.nan,
+            len(total),
+            sum(total),
+            sum(total) / len(total) if total else np.nan,
             amount * len(beside) / sum(beside) if sum(beside) else np.nan,
-        ]  # fmt: skip
+        ]
     before = [t for t, _, _ in others]
     return [*out, (at - max(before)) / 1000 if before else np.nan]
 
 
 @settings(max_examples=150, deadline=None)
-@given(events=st.lists(EVENT, min_size=1, max_size=80), cut=st.integers(1, 40), turn=st.integers(0, 80))
+@given(
+    events=st.lists(EVENT, min_size=1, max_size=80), cut=st.integers(1, 40), turn=st.integers(0, 80)
+)
 def test_windows_leave_refunds_out_and_the_time_since_the_last_event_does_not(
     events: list[Any], cut: int, turn: int
 ) -> None:
@@ -69,31 +95,47 @@ def test_windows_leave_refunds_out_and_the_time_since_the_last_event_does_not(
         if start <= turn < start + cut and start:
             stream = stream.packed_and_loaded()
         part = events[start : start + cut]
-        named = [(key, at, amount, str(start + index)) for index, (key, at, amount, _) in enumerate(part)]
+        named = [
+            (key, at, amount, str(start + index)) for index, (key, at, amount, _) in enumerate(part)
+        ]
         _, out = stream.apply(named, kinds=[kind for *_, kind in part])
         for index, (key, *own) in enumerate(part):
             mine = seen.setdefault(key, [])
             mine.append(tuple(own))
-            np.testing.assert_array_equal(out[index], np.array(_expected(mine, mine[-1]), np.float32))
+            np.testing.assert_array_equal(
+                out[index], np.array(_expected(mine, mine[-1]), np.float32)
+            )
 
 
 @pytest.mark.parametrize("features", [STANDARD, STANDARD_TILES], ids=lambda each: each.name)
 def test_a_refund_neither_raises_nor_lowers_what_was_spent(features: FeatureSet) -> None:
     names = features.names
     stream = Stream(features)
-    events = [("a", NOW_MS, 1000, "paid"), ("a", NOW_MS + 5000, 900, "back"), ("a", NOW_MS + 9000, 500, "again")]
+    events = [
+        ("a", NOW_MS, 1000, "paid"),
+        ("a", NOW_MS + 5000, 900, "back"),
+        ("a", NOW_MS + 9000, 500, "again"),
+    ]
     _, out = stream.apply(events, kinds=[Kind.PURCHASE, Kind.REFUND, Kind.CASH])
     for window in ("10m", "1h", "1d", "7d", "30d"):
         column = names.index(f"customer_count_{window}"), names.index(f"customer_sum_{window}")
-        assert [(out[at, column[0]], out[at, column[1]]) for at in range(3)] == [(1, 1000), (1, 1000), (2, 1500)]
+        assert [(out[at, column[0]], out[at, column[1]]) for at in range(3)] == [
+            (1, 1000),
+            (1, 1000),
+            (2, 1500),
+        ]
     assert out[1, names.index("customer_amount_over_mean_30d")] == np.float32(0.9)
-    assert out[:, names.index("customer_seconds_since_last")].tolist()[1:] == [5, 4], "a refund was seen"
+    assert out[:, names.index("customer_seconds_since_last")].tolist()[1:] == [5, 4], (
+        "a refund was seen"
+    )
 
 
 def test_a_key_past_its_ring_leaves_refunds_out_of_its_tiles_as_well() -> None:
     stream = Stream(SPENT)
     events = [("a", index * 20, 100, str(index)) for index in range(3000)]
-    _, out = stream.apply(events, kinds=[Kind.REFUND if index % 3 == 0 else Kind.CASH for index in range(3000)])
+    _, out = stream.apply(
+        events, kinds=[Kind.REFUND if index % 3 == 0 else Kind.CASH for index in range(3000)]
+    )
     sums, counts = out[:, 9], out[:, 8]
     assert (sums == 100 * counts).all()
     assert 2000 <= counts[-1] <= 2000 + 2 * 100_000 // 64 // 20
@@ -118,19 +160,27 @@ def test_the_set_of_before_counts_as_it_did_and_keeps_its_label() -> None:
     before = set_of("standard.v1")
     assert before is not None
     assert (before.names, before.counted) == (STANDARD.names, EVERY_KIND)
-    _, out = Stream(before).apply([("a", 1, 1000, "x"), ("a", 2, 900, "y")], kinds=[Kind.PURCHASE, Kind.REFUND])
+    _, out = Stream(before).apply(
+        [("a", 1, 1000, "x"), ("a", 2, 900, "y")], kinds=[Kind.PURCHASE, Kind.REFUND]
+    )
     assert out[1, before.names.index("customer_sum_1d")] == 1900
     assert SETS["handbook"].counted == EVERY_KIND, "the public book's columns do not move"
 
 
 def test_features_of_one_entity_count_the_same_kinds() -> None:
     other = replace(SPENT.features[0], name="other", kinds=EVERY_KIND)
-    with pytest.raises(ValueError, match="other counts other kinds than another feature of customer"):
+    with pytest.raises(
+        ValueError, match="other counts other kinds than another feature of customer"
+    ):
         replace(SPENT, features=(*SPENT.features, other))
 
 
 def test_a_profile_leaves_refunds_out_and_its_clock_goes_on() -> None:
-    log = taken(event(1), event(2, transaction_kind="REFUND"), event(3, transaction_kind="CASH", amount_minor=500))
+    log = taken(
+        event(1),
+        event(2, transaction_kind="REFUND"),
+        event(3, transaction_kind="CASH", amount_minor=500),
+    )
     found = vector(log, T0 + HOUR_MS)
     assert (found["terminal_count_1d"], found["terminal_mean_7d"]) == (2, 300)
     assert taken(event(1), event(600, transaction_kind="REFUND")).clock_ms == T0 + 600 * 60_000
@@ -141,7 +191,10 @@ def test_states_and_reports_show_refunds_beside_what_was_spent() -> None:
     at = NOW_MS // HOUR_MS * HOUR_MS
     for src, (kind, amount) in enumerate([("PURCHASE", 1000), ("REFUND", 400), ("CASH", 50)]):
         decision = "BLOCK" if kind == "REFUND" else "APPROVE"
-        state.add(score(src=src, kind=kind, base_amount_minor=amount, occurred_at=at, decision=decision), at)
+        state.add(
+            score(src=src, kind=kind, base_amount_minor=amount, occurred_at=at, decision=decision),
+            at,
+        )
         control.add_score(at, amount, is_refund=kind == "REFUND")
     control.add_alert(at, True)
     snapshot.add(state.record(0))
@@ -149,7 +202,14 @@ def test_states_and_reports_show_refunds_beside_what_was_spent() -> None:
     assert found is not None
     assert found["is_reconciled"]
     assert found["totals"] == {
-        "transactions": 2, "amount_minor": 1050, "alerts": 1, "blocked": 1, "alert_amount_minor": 0, "refunds": 1,
-        "refund_amount_minor": 400, "corrected": 0, "corrected_amount_minor": 0,
-    }  # fmt: skip
+        "transactions": 2,
+        "amount_minor": 1050,
+        "alerts": 1,
+        "blocked": 1,
+        "alert_amount_minor": 0,
+        "refunds": 1,
+        "refund_amount_minor": 400,
+        "corrected": 0,
+        "corrected_amount_minor": 0,
+    }
     assert "4.00</b><span>refunded, EUR, by 1 refunds" in page(found)

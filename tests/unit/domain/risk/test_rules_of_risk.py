@@ -8,7 +8,13 @@ from sklearn.metrics import average_precision_score
 from tests.support.builders import NOW_MS, score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState, History
+from riskstream.domain.risk.customer_risk import (
+    DAY_MS,
+    HOUR_MS,
+    HOURLY_KEPT,
+    CustomerState,
+    History,
+)
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.domain.risk.evaluation import at_budget, average_precision
 
@@ -21,9 +27,14 @@ def test_thresholds_are_reached_from_below() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=60))
 def test_average_precision_equals_scikit_learn(rows: list[tuple[bool, int]]) -> None:
-    labels, scores = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], np.float64)
+    labels, scores = (
+        np.array([row[0] for row in rows]),
+        np.array([row[1] for row in rows], np.float64),
+    )
     if labels.any():
-        assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+        assert average_precision(labels, scores) == pytest.approx(
+            average_precision_score(labels, scores), abs=1e-12
+        )
     else:
         assert np.isnan(average_precision(labels, scores))
 
@@ -50,7 +61,10 @@ def test_a_history_keeps_the_newest_tiles_that_are_not_empty() -> None:
 def test_a_state_survives_its_record() -> None:
     state = CustomerState(customer_id="c-1")
     for index in range(5):
-        state.add(score(src=index, occurred_at=NOW_MS + index * DAY_MS, decision="BLOCK", score=0.5), NOW_MS)
+        state.add(
+            score(src=index, occurred_at=NOW_MS + index * DAY_MS, decision="BLOCK", score=0.5),
+            NOW_MS,
+        )
     record = state.record(3)
     assert codec("customer-risk.v1").decode(codec("customer-risk.v1").encode(record)) == record
     assert CustomerState.of(record).record(3) == record

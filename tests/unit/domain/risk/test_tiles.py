@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream
 
-from riskstream.domain.risk.features.declare import CUSTOMER, DAY_MS, MINUTE_MS, Aggregate, Feature, FeatureSet
+from riskstream.domain.risk.features.declare import (
+    CUSTOMER,
+    DAY_MS,
+    MINUTE_MS,
+    Aggregate,
+    Feature,
+    FeatureSet,
+)
 from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
 
@@ -17,15 +24,23 @@ WINDOWS = (10 * MINUTE_MS, 60 * MINUTE_MS, 600 * MINUTE_MS)
 WIDTHS = (2 * MINUTE_MS, 10 * MINUTE_MS, 120 * MINUTE_MS)
 
 TILED = FeatureSet(
-    name="tiled", version=1, inputs=(), tiles_ms=WIDTHS,
+    name="tiled",
+    version=1,
+    inputs=(),
+    tiles_ms=WIDTHS,
     features=(
         *(
-            Feature(name=f"{kind.name}_{w}", entity=CUSTOMER, aggregate=kind, window_ms=w, reason="R")
-            for w in WINDOWS for kind in (Aggregate.COUNT, Aggregate.SUM)
+            Feature(
+                name=f"{kind.name}_{w}", entity=CUSTOMER, aggregate=kind, window_ms=w, reason="R"
+            )
+            for w in WINDOWS
+            for kind in (Aggregate.COUNT, Aggregate.SUM)
         ),
-        Feature(name="since", entity=CUSTOMER, aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"),
+        Feature(
+            name="since", entity=CUSTOMER, aggregate=Aggregate.SINCE_LAST, window_ms=0, reason="R"
+        ),
     ),
-)  # fmt: skip
+)
 EXACT = replace(TILED, tiles_ms=())
 EVENT = st.tuples(st.sampled_from("ab"), st.integers(0, 40_000_000), st.integers(0, 10**13))
 
@@ -46,7 +61,9 @@ def _level(at: int, newest: int) -> int:
 
 @settings(max_examples=150, deadline=None)
 @given(events=st.lists(EVENT, min_size=1, max_size=80), cut=st.integers(1, 40))
-def test_an_event_in_order_sees_the_tiles_that_reach_into_each_window(events: list[Any], cut: int) -> None:
+def test_an_event_in_order_sees_the_tiles_that_reach_into_each_window(
+    events: list[Any], cut: int
+) -> None:
     events = _named(sorted(events, key=lambda event: event[1]))
     stream, exact = Stream(TILED), Stream(EXACT)
     seen: dict[str, list[tuple[int, int]]] = {}
@@ -83,7 +100,9 @@ def test_what_is_kept_does_not_depend_on_the_order_of_arrival(events: list[Any],
 
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENT, min_size=1, max_size=60), at=st.integers(0, 60))
-def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(events: list[Any], at: int) -> None:
+def test_a_row_that_was_packed_and_loaded_goes_on_as_if_nothing_was(
+    events: list[Any], at: int
+) -> None:
     named = _named(events)
     straight, broken = Stream(TILED), Stream(TILED)
     straight.apply(named[:at] or named[:1])
@@ -97,7 +116,8 @@ def test_a_late_event_sees_what_reached_into_its_own_windows() -> None:
     stream = Stream(TILED)
     stream.apply([("a", minute * MINUTE_MS, 100, f"n{minute}") for minute in range(0, 30)])
     _, out = stream.apply([("a", 15 * MINUTE_MS, 7, "late")])
-    assert 11 <= out[0, 0] <= 13 + 10  # minutes 6..15 and itself; what moved up counts by its coarser tile
+    # minutes 6..15 and itself; what moved up counts by its coarser tile
+    assert 11 <= out[0, 0] <= 13 + 10
     assert out[0, 1] == (out[0, 0] - 1) * 100 + 7
     assert np.isnan(out[0, 6])
     _, out = stream.apply([("a", -5 * 600 * MINUTE_MS, 7, "ancient")])
@@ -121,7 +141,9 @@ def test_dropping_a_partition_keeps_the_tiles_of_the_others() -> None:
     alone.apply([("a", n * 13 * MINUTE_MS, 7, f"y{n}") for n in range(40)], partition=1)
     stream.table.drop(0)
     event = [("a", 40 * 13 * MINUTE_MS, 7, "next")]
-    np.testing.assert_array_equal(stream.apply(event, partition=1)[1], alone.apply(event, partition=1)[1])
+    np.testing.assert_array_equal(
+        stream.apply(event, partition=1)[1], alone.apply(event, partition=1)[1]
+    )
 
 
 def test_a_key_with_two_events_a_day_takes_at_most_512_bytes() -> None:

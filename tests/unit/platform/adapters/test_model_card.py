@@ -11,9 +11,13 @@ from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.runtime.errors import Fatal
 
 CARD: dict[str, Any] = {
-    "version": "v", "feature_set": STANDARD.label, "names": list(STANDARD.names), "reasons": "r", "metrics": {},
+    "version": "v",
+    "feature_set": STANDARD.label,
+    "names": list(STANDARD.names),
+    "reasons": "r",
+    "metrics": {},
     "thresholds": {"review": 0.2, "block": 0.8},
-}  # fmt: skip
+}
 
 
 def _refused(folder: Path, text: str) -> str:
@@ -26,12 +30,20 @@ def _refused(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("name", ["review", "block"])
 @pytest.mark.parametrize("value", [float("nan"), -1.0, float("-inf")])
 def test_a_threshold_that_is_no_number_is_refused(tmp_path: Path, name: str, value: float) -> None:
-    said = _refused(tmp_path, json.dumps({**CARD, "thresholds": {**CARD["thresholds"], name: value}}))
+    said = _refused(
+        tmp_path, json.dumps({**CARD, "thresholds": {**CARD["thresholds"], name: value}})
+    )
     assert said.startswith("model.json cannot be read: ValueError('review from")
 
 
-def test_a_second_stage_without_bounds_and_a_card_that_is_nested_deep_are_refused(tmp_path: Path) -> None:
+def test_a_second_stage_without_bounds_and_a_card_that_is_nested_deep_are_refused(
+    tmp_path: Path,
+) -> None:
     stage2 = {"version": "s", "low": float("nan"), "high": 0.5, "on": True}
-    assert "second stage from nan to 0.5" in _refused(tmp_path, json.dumps({**CARD, "stage2": stage2}))
+    assert "second stage from nan to 0.5" in _refused(
+        tmp_path, json.dumps({**CARD, "stage2": stage2})
+    )
     assert "RecursionError" in _refused(tmp_path, "[" * 100_000)
-    assert _refused(tmp_path, json.dumps(CARD)).startswith("model.onnx cannot be read"), "this card is right"
+    assert _refused(tmp_path, json.dumps(CARD)).startswith("model.onnx cannot be read"), (
+        "this card is right"
+    )

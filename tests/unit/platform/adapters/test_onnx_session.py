@@ -24,7 +24,9 @@ WIDTH = 5
 def student() -> bytes:
     rng = np.random.default_rng(4)
     rows = rng.normal(size=(3000, WIDTH)).astype(np.float32)
-    return export_student(distil(rows, rows[:, 0].astype(np.float64) * 2, splits=[(1, 0.5)], epochs=2))
+    return export_student(
+        distil(rows, rows[:, 0].astype(np.float64) * 2, splits=[(1, 0.5)], epochs=2)
+    )
 
 
 def _rows(n: int) -> NDArray[np.float32]:
@@ -32,14 +34,19 @@ def _rows(n: int) -> NDArray[np.float32]:
 
 
 def _graph(
-    operator: str, kind: int = TensorProto.FLOAT, width: Any = WIDTH, rows: Any = "rows", opset: int = 15
+    operator: str,
+    kind: int = TensorProto.FLOAT,
+    width: Any = WIDTH,
+    rows: Any = "rows",
+    opset: int = 15,
 ) -> bytes:
     """One operator on a matrix of inputs."""
     graph = helper.make_graph(
-        [helper.make_node(operator, ["given"], ["found"])], "g",
+        [helper.make_node(operator, ["given"], ["found"])],
+        "g",
         [helper.make_tensor_value_info("given", kind, [rows, width])],
         [helper.make_tensor_value_info("found", kind, [rows, width])],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return bytes(model.SerializeToString())
 
@@ -56,7 +63,7 @@ def _graph(
         (b"no model", "cannot be loaded"),
     ],
     ids=["type", "columns", "rows", "opset", "NaN", "operator", "bytes"],
-)  # fmt: skip
+)
 def test_a_model_that_cannot_serve_is_refused_with_what_is_wrong(raw: bytes, words: str) -> None:
     with pytest.raises(Fatal, match=words) as caught:
         OnnxSession(raw, WIDTH, WHERE)
@@ -65,22 +72,31 @@ def test_a_model_that_cannot_serve_is_refused_with_what_is_wrong(raw: bytes, wor
 
 
 def test_two_inputs_are_refused() -> None:
-    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", WIDTH]) for name in ("a", "b")]
+    given = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", WIDTH])
+        for name in ("a", "b")
+    ]
     found = [helper.make_tensor_value_info("found", TensorProto.FLOAT, ["rows", WIDTH])]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["found"])], "g", given, found)
-    raw = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8).SerializeToString()
+    raw = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8
+    ).SerializeToString()
     with pytest.raises(Fatal, match=r"takes a tensor.*, b tensor"):
         OnnxSession(raw, WIDTH, WHERE)
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 16, 17, 40])
 def test_fixed_shapes_give_what_free_ones_give(student: bytes, n: int) -> None:
-    """The bound path of a GPU, here on the CPU: padded to the next shape, cut where longer than the last."""
+    """The bound path of a GPU, here on the CPU: padded to the next shape, cut where longer than the
+    last.
+    """
     bound = OnnxSession(student, WIDTH, WHERE, buckets=(1, 4, 16))
     bound.predict(_rows(16) + 100)  # what stands in the buffers must not matter
     found = bound.predict(_rows(n))
     assert found.shape == (n,)
-    np.testing.assert_allclose(found, OnnxSession(student, WIDTH, WHERE).predict(_rows(n)), atol=1e-6)
+    np.testing.assert_allclose(
+        found, OnnxSession(student, WIDTH, WHERE).predict(_rows(n)), atol=1e-6
+    )
 
 
 def test_a_provider_that_this_runtime_lacks_is_refused_with_the_extra(student: bytes) -> None:
@@ -94,16 +110,37 @@ def test_a_profile_tells_which_nodes_ran_elsewhere(student: bytes, tmp_path: Pat
     session.predict(_rows(8))
     profile = session.end_profiling()
     assert off_provider(profile, "cpu") == {}
-    assert any(name.startswith("Gemm") or "Gemm on" in name for name in off_provider(profile, "cuda"))
+    assert any(
+        name.startswith("Gemm") or "Gemm on" in name for name in off_provider(profile, "cuda")
+    )
     (tmp_path / "empty.json").write_text(json.dumps([{"cat": "Session"}]))
     with pytest.raises(ValueError, match="no node's run"):
         off_provider(tmp_path / "empty.json", "cpu")
 
 
 def test_every_operator_of_the_student_has_a_cuda_kernel(student: bytes) -> None:
-    """From ONNX Runtime's docs/OperatorKernels.md, CUDAExecutionProvider; trees are in no GPU provider's list."""
-    on_cuda = {"IsNaN", "Where", "Sign", "Abs", "Add", "Log", "Mul", "Sub", "Div", "Clip", "Cast", "Gather", "Greater", "Concat",
-               "Gemm", "Relu", "Sigmoid"}  # fmt: skip
+    """From ONNX Runtime's docs/OperatorKernels.md, CUDAExecutionProvider; trees are in no GPU
+    provider's list.
+    """
+    on_cuda = {
+        "IsNaN",
+        "Where",
+        "Sign",
+        "Abs",
+        "Add",
+        "Log",
+        "Mul",
+        "Sub",
+        "Div",
+        "Clip",
+        "Cast",
+        "Gather",
+        "Greater",
+        "Concat",
+        "Gemm",
+        "Relu",
+        "Sigmoid",
+    }
     assert {node.op_type for node in onnx.load_from_string(student).graph.node} <= on_cuda
 
 
@@ -113,9 +150,15 @@ def _folder(tmp_path: Path, student: bytes) -> ModelCard:
     (tmp_path / "stage2.onnx").write_bytes(student)
     version = hashlib.sha256(student).hexdigest()[:12]
     return ModelCard(
-        version="v", feature_set="f", names=tuple("abcde"), review_from=0.5, block_from=0.9, reasons="", metrics={},
+        version="v",
+        feature_set="f",
+        names=tuple("abcde"),
+        review_from=0.5,
+        block_from=0.9,
+        reasons="",
+        metrics={},
         stage2=Stage2Card(version=version, low=0.1, high=0.9, is_on=True),
-    )  # fmt: skip
+    )
 
 
 class _Gpu(OnnxSession):
@@ -136,7 +179,9 @@ def test_a_gpu_that_goes_is_the_cpu_from_then_on_and_says_so(
 
     monkeypatch.setattr(onnx_model, "OnnxSession", _Gpu)
     real = onnx_session._open
-    monkeypatch.setattr(onnx_session, "_open", lambda raw, where, *_: real(raw, where, "cpu", None, None))
+    monkeypatch.setattr(
+        onnx_session, "_open", lambda raw, where, *_: real(raw, where, "cpu", None, None)
+    )
     monkeypatch.setitem(onnx_session.DEVICES, "cuda", "cpu")
     stage = SecondStage(tmp_path, _folder(tmp_path, student), "cuda")
     before = stage.predict(_rows(6))

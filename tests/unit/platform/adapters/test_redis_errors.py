@@ -1,4 +1,6 @@
-"""Every refusal of Redis, by a server that speaks its protocol and answers each command alike: the world's, or ours."""
+"""Every refusal of Redis, by a server that speaks its protocol and answers each command alike: the
+world's, or ours.
+"""
 
 import socketserver
 import threading
@@ -19,7 +21,9 @@ TEXTS = {
     "OOM": "OOM command not allowed when used memory > 'maxmemory'.",
     "READONLY": "READONLY You can't write against a read only replica.",
     "LOADING": "LOADING Redis is loading the dataset in memory",
-    "BUSY": "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "BUSY": (
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    ),
     "MOVED": "MOVED 3999 127.0.0.1:6381",
     "ASK": "ASK 3999 127.0.0.1:6381",
     "WRONGPASS": "NOAUTH Authentication required.",
@@ -59,7 +63,9 @@ def test_a_refusal_of_the_world_can_be_tried_again_and_names_its_code(code: str)
         for ask in (
             lambda: store.mark(0),
             lambda: store.read({0: [b"a"]}),
-            lambda: store.checkpoint(0, -1, Mark(stored_src=1, output_offset=1, identity="t"), [(b"a", b"row")]),
+            lambda: store.checkpoint(
+                0, -1, Mark(stored_src=1, output_offset=1, identity="t"), [(b"a", b"row")]
+            ),
             lambda: store.clear(0),
         ):
             with pytest.raises(Retryable, match=f"Redis refuses, .*{code}"):
@@ -83,7 +89,10 @@ def test_a_refusal_that_a_script_met_is_the_worlds_too(code: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "ERR Error running script (call to f_ab12): @user_script:5: attempt to compare number with nil",
+        (
+            "ERR Error running script (call to f_ab12): @user_script:5: attempt to compare "
+            "number with nil"
+        ),
         "ERR unknown command `EVALSHA`, with args beginning with: ",
         "WRONGTYPE Operation against a key holding the wrong kind of value",
     ],

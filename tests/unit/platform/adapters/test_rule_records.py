@@ -1,4 +1,6 @@
-"""Records of rules.v1 and lists.v1: those that are right are in force, each that is wrong is told with its place and why."""
+"""Records of rules.v1 and lists.v1: those that are right are in force, each that is wrong is told
+with its place and why.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +37,9 @@ def newer(name: str, field: str) -> tuple[dict[str, Any], bytes]:
 
 
 class Told:
-    """What a lookup in the background would give: nothing yet, that nobody knows it, or the schema."""
+    """What a lookup in the background would give: nothing yet, that nobody knows it, or the
+    schema.
+    """
 
     def __init__(self) -> None:
         self.answer: dict[str, Any] | Unknown | None = None
@@ -89,7 +93,8 @@ class Scorer:
 
     def refused(self, topic: str = RULES) -> dict[str, float]:
         found = {
-            reason: self.metrics.rules_refused.labels(topic=topic, reason=reason)._value.get() for reason in REASONS
+            reason: self.metrics.rules_refused.labels(topic=topic, reason=reason)._value.get()
+            for reason in REASONS
         }
         return {reason: count for reason, count in found.items() if count}
 
@@ -101,24 +106,48 @@ WRONG: dict[str, tuple[Callable[[], tuple[str, bytes, bytes]], str]] = {
     "a rule cut short": (lambda: (RULES, b"bad", rule("bad")[:-9]), "unreadable"),
     "bytes behind a rule": (lambda: (RULES, b"bad", rule("bad") + b"!"), "unreadable"),
     "no UTF-8": (lambda: (RULES, b"bad", rule("bad").replace(b"bad", b"b\xffd")), "unreadable"),
-    "a schema that nobody knows": (lambda: (RULES, b"bad", b"\0\xde\xad\xbe\xef" + rule("bad")[5:]), "schema"),
+    "a schema that nobody knows": (
+        lambda: (RULES, b"bad", b"\0\xde\xad\xbe\xef" + rule("bad")[5:]),
+        "schema",
+    ),
     "a record of another contract": (lambda: (RULES, b"bad", a_list("bad", "x")), "schema"),
     "a megabyte": (lambda: (RULES, b"bad", rule("bad", when="1" * 1_000_000)), "too_large"),
     "a megabyte of junk": (lambda: (RULES, b"bad", b"\xff" * 1_040_000), "too_large"),
     "a reason that is too long": (lambda: (RULES, b"bad", rule("bad", reason="R" * 241)), "bounds"),
     "no name": (lambda: (RULES, b"", rule("")), "bounds"),
     "a foreign key": (lambda: (RULES, b"else", rule("bad")), "key"),
-    "a second rule of a name": (lambda: (RULES, b"good-2", rule("good", when="base_amount_minor > 9")), "key"),
+    "a second rule of a name": (
+        lambda: (RULES, b"good-2", rule("good", when="base_amount_minor > 9")),
+        "key",
+    ),
     "a key that is no text": (lambda: (RULES, b"\xff\xfe", rule("bad")), "key"),
-    "an expression that does not compile": (lambda: (RULES, b"bad", rule("bad", when="import os")), "rule"),
-    "a feature of another version": (lambda: (RULES, b"bad", rule("bad", when="no_such_feature > 1")), "rule"),
-    "an action of another version": (lambda: (RULES, b"bad", rule("bad", action="UNKNOWN")), "rule"),
-    "a share that is no number": (lambda: (RULES, b"bad", rule("bad", max_share=float("nan"))), "rule"),
-    "a list that is not there": (lambda: (RULES, b"bad", rule("bad", when='customer_id in lists["gone"]')), "rule"),
+    "an expression that does not compile": (
+        lambda: (RULES, b"bad", rule("bad", when="import os")),
+        "rule",
+    ),
+    "a feature of another version": (
+        lambda: (RULES, b"bad", rule("bad", when="no_such_feature > 1")),
+        "rule",
+    ),
+    "an action of another version": (
+        lambda: (RULES, b"bad", rule("bad", action="UNKNOWN")),
+        "rule",
+    ),
+    "a share that is no number": (
+        lambda: (RULES, b"bad", rule("bad", max_share=float("nan"))),
+        "rule",
+    ),
+    "a list that is not there": (
+        lambda: (RULES, b"bad", rule("bad", when='customer_id in lists["gone"]')),
+        "rule",
+    ),
     "a list of junk": (lambda: (LISTS, b"l", b"\0junk junk"), "schema"),
     "a list under a foreign key": (lambda: (LISTS, b"m", a_list("l", "x")), "key"),
     "a value that is too long": (lambda: (LISTS, b"l", a_list("l", "x" * 257)), "bounds"),
-    "too many values": (lambda: (LISTS, b"l", a_list("l", *(f"{n:0200d}" for n in range(4600)))), "too_large"),
+    "too many values": (
+        lambda: (LISTS, b"l", a_list("l", *(f"{n:0200d}" for n in range(4600)))),
+        "too_large",
+    ),
 }
 
 
@@ -156,7 +185,9 @@ def test_a_tombstone_takes_a_rule_out_and_the_newest_of_two_partitions_counts() 
     scorer.say(b"good", rule(), partition=3)
     scorer.say(b"good", rule(when="base_amount_minor > 7"), partition=1)
     assert scorer.book.rules[0].when.text == "base_amount_minor > 7"
-    late = Record(topic=RULES, partition=2, offset=0, appended_at=1, key=b"good", value=None, headers=[])
+    late = Record(
+        topic=RULES, partition=2, offset=0, appended_at=1, key=b"good", value=None, headers=[]
+    )
     scorer.live.take(late)
     assert scorer.live.settle()
     assert scorer.on == ["good"], "read later, appended earlier"
@@ -177,7 +208,9 @@ def test_a_rule_of_a_newer_version_is_acted_on_once_its_schema_is_known(told: To
     assert (scorer.on, scorer.refused()) == (["good", "later"], {})
 
 
-def test_while_a_schema_is_asked_for_the_others_are_acted_on(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_a_schema_is_asked_for_the_others_are_acted_on(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("riskstream.scorer.live_rules._SCHEMA_S", 0.05)
     schema, frame = newer("later", "ticket")
     scorer = Scorer()
@@ -194,7 +227,15 @@ def test_a_record_is_told_with_its_place_and_can_be_taken_out() -> None:
     values: Sequence[bytes] = [rule(), b"junk", b"\xff" * 5]
     for offset, (key, value) in enumerate(zip([b"good", b"good", b"\xffkey"], values, strict=True)):
         records.take(
-            Record(topic=RULES, partition=2, offset=offset, appended_at=offset, key=key, value=value, headers=[])
+            Record(
+                topic=RULES,
+                partition=2,
+                offset=offset,
+                appended_at=offset,
+                key=key,
+                value=value,
+                headers=[],
+            )
         )
     first, second = records.refused()
     assert (first.place, first.key, first.reason) == ("rules.v1:2:1", "good", "unreadable")
@@ -207,7 +248,11 @@ def test_a_record_is_told_with_its_place_and_can_be_taken_out() -> None:
 def test_a_rule_of_a_feature_that_is_another_here_is_refused_for_itself(label: str) -> None:
     scorer = Scorer()
     scorer.say(b"fields", rule("fields", feature_set=label))
-    scorer.say(b"same", rule("same", when="customer_count_1h > 5", feature_set="standard-profiles.v2"))
+    scorer.say(
+        b"same", rule("same", when="customer_count_1h > 5", feature_set="standard-profiles.v2")
+    )
     scorer.say(b"other", rule("other", when="customer_count_1h > 5", feature_set=label))
-    assert scorer.on == ["fields", "same"], "every set has the fields, and standard-profiles declares the count alike"
+    assert scorer.on == ["fields", "same"], (
+        "every set has the fields, and standard-profiles declares the count alike"
+    )
     assert scorer.refused() == {"rule": 1}

@@ -1,4 +1,6 @@
-"""The registry client against a registry in this process that answers well, wrongly, slowly, hugely, or not at all."""
+"""The registry client against a registry in this process that answers well, wrongly, slowly,
+hugely, or not at all.
+"""
 
 import json
 import time
@@ -37,7 +39,9 @@ def _client(registry: FakeRegistry, timeout_s: float = 0.5) -> SchemaRegistry:
 
 def _newer(name: str = "transaction.v1") -> dict[str, Any]:
     schema = deepcopy(contract(name).schema)
-    schema["fields"].insert(1, {"name": "tags", "type": {"type": "map", "values": "string"}, "default": {}})
+    schema["fields"].insert(
+        1, {"name": "tags", "type": {"type": "map", "values": "string"}, "default": {}}
+    )
     return schema
 
 
@@ -56,7 +60,7 @@ def _until(found: Any) -> Any:
 
 @pytest.mark.parametrize(
     "mode", ["500", "401", "proxy_404", "garbage", "no_schema", "huge", "redirect", "slow"]
-)  # fmt: skip
+)
 def test_an_answer_that_says_nothing_is_retryable(registry: FakeRegistry, mode: str) -> None:
     registry.put(7, _newer())
     registry.mode = mode
@@ -82,17 +86,23 @@ def test_nobody_there_is_retryable() -> None:
 
 
 def test_a_schema_that_refers_to_another_is_put_together(registry: FakeRegistry) -> None:
-    kind = next(field for field in contract("transaction.v1").schema["fields"] if field["name"] == "kind")["type"]
+    kind = next(
+        field for field in contract("transaction.v1").schema["fields"] if field["name"] == "kind"
+    )["type"]
     schema = deepcopy(contract("transaction.v1").schema)
     next(field for field in schema["fields"] if field["name"] == "kind")["type"] = "riskstream.Kind"
     full = {**kind, "namespace": "riskstream", "name": "Kind"}
     named = kind["name"] == "Kind"
     registry.subjects["kind/versions/1"] = {"schema": json.dumps(full)}
     registry.schemas[7] = {
-        "schema": json.dumps(schema), "references": [{"name": "riskstream.Kind", "subject": "kind", "version": 1}],
-    }  # fmt: skip
+        "schema": json.dumps(schema),
+        "references": [{"name": "riskstream.Kind", "subject": "kind", "version": 1}],
+    }
     found = _client(registry).fetch([7])[7]
-    assert next(field for field in found["fields"] if field["name"] == "kind")["type"]["symbols"] == kind["symbols"]
+    assert (
+        next(field for field in found["fields"] if field["name"] == "kind")["type"]["symbols"]
+        == kind["symbols"]
+    )
     if named:
         ColumnDecoder(contract("transaction.v1"))
 
@@ -101,7 +111,9 @@ def test_a_schema_of_another_kind_reads_as_nothing(registry: FakeRegistry) -> No
     registry.schemas[7] = {"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
     writers.use(Lookups([_client(registry)]))
     with pytest.raises(
-        Rejected, match=r"schema id 7 cannot be read as transaction.v1: .*of PROTOBUF is not Transaction"
+        Rejected,
+        match=r"schema id 7 cannot be read as transaction.v1: .*of PROTOBUF is not "
+        r"Transaction",
     ):
         _until(lambda: _decoded(b"\0\0\0\0\x07" + frame()[5:]))
 
@@ -113,7 +125,9 @@ def _decoded(raw: bytes) -> dict[str, Any] | None:
         return None
 
 
-def test_an_unknown_id_waits_until_it_is_known_and_is_then_read_by_its_own_plan(registry: FakeRegistry) -> None:
+def test_an_unknown_id_waits_until_it_is_known_and_is_then_read_by_its_own_plan(
+    registry: FakeRegistry,
+) -> None:
     registry.put(9, _newer())
     registry.mode = "500"
     writers.use(Lookups([_client(registry)]))
@@ -137,7 +151,9 @@ def test_an_unknown_id_waits_until_it_is_known_and_is_then_read_by_its_own_plan(
     assert len(registry.asked) == asked
 
 
-def test_an_id_that_nobody_knows_is_rejected_with_the_id_and_asked_for_again_later(registry: FakeRegistry) -> None:
+def test_an_id_that_nobody_knows_is_rejected_with_the_id_and_asked_for_again_later(
+    registry: FakeRegistry,
+) -> None:
     now = [0.0]
     writers.use(Lookups([_client(registry)], clock=lambda: now[0]))
     raw = b"\0\0\0\0\x0b" + frame()[5:]
@@ -161,12 +177,15 @@ def test_an_id_that_nobody_knows_is_rejected_with_the_id_and_asked_for_again_lat
     ("change", "why"),
     [
         ({"name": "Payment"}, "record Payment is not Transaction"),
-        ({"fields": [{"name": "transaction_id", "type": "string"}]}, "customer_id is not written and has no default"),
+        (
+            {"fields": [{"name": "transaction_id", "type": "string"}]},
+            ("customer_id is not written and has no default"),
+        ),
     ],
 )
 def test_an_incompatible_schema_is_rejected_with_the_reason(
     registry: FakeRegistry, change: dict[str, Any], why: str
-) -> None:  # fmt: skip
+) -> None:
     registry.put(12, {**contract("transaction.v1").schema, **change})
     writers.use(Lookups([_client(registry)]))
     _until(lambda: writers.find(12))
@@ -182,13 +201,20 @@ def test_an_incompatible_schema_is_rejected_with_the_reason(
 
 def test_what_is_no_schema_at_all_is_rejected(registry: FakeRegistry) -> None:
     for known, odd in enumerate(
-        ['"string"', "[]", '{"type": "record"}', '{"type": "record", "name": "Transaction", "fields": 7}']
+        [
+            '"string"',
+            "[]",
+            '{"type": "record"}',
+            ('{"type": "record", "name": "Transaction", "fields": 7}'),
+        ]
     ):
         registry.schemas[20 + known] = {"schema": odd}
     writers.use(Lookups([_client(registry)]))
     for known in range(20, 24):
         _until(lambda known=known: writers.find(known))
-        columns = ColumnDecoder("transaction.v1").decode([b"\0" + known.to_bytes(4, "big") + frame()[5:]])
+        columns = ColumnDecoder("transaction.v1").decode(
+            [b"\0" + known.to_bytes(4, "big") + frame()[5:]]
+        )
         assert REASONS[int(columns.status[0])] == "incompatible_schema"
 
 
@@ -211,7 +237,7 @@ def test_one_place_that_is_away_does_not_hide_what_another_knows(registry: FakeR
 
 def test_what_we_write_carries_the_registrys_id_where_it_is_registered(
     registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("RISKSTREAM_SCHEMA_REGISTRY_URL", registry.url)
     monkeypatch.setenv("RISKSTREAM_SCHEMA_REGISTRY_REGISTER", "true")
     monkeypatch.setattr("riskstream.platform.adapters.schemas.publish", lambda _: 0)
@@ -222,8 +248,12 @@ def test_what_we_write_carries_the_registrys_id_where_it_is_registered(
     assert codec("transaction.v1").decode(raw) == transaction()
     assert ColumnDecoder("transaction.v1").decode([raw]).status[0] == 0
     writers.use(None)
-    assert codec("transaction.v1").encode(transaction())[1:5] == contract("transaction.v1").id.to_bytes(4, "big")
-    assert ColumnEncoder("score.v1", capacity=1)._header[1:].tobytes() == contract("score.v1").id.to_bytes(4, "big")
+    assert codec("transaction.v1").encode(transaction())[1:5] == contract(
+        "transaction.v1"
+    ).id.to_bytes(4, "big")
+    assert ColumnEncoder("score.v1", capacity=1)._header[1:].tobytes() == contract(
+        "score.v1"
+    ).id.to_bytes(4, "big")
 
 
 def test_wrong_settings_are_one_sentence_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +269,9 @@ def test_wrong_settings_are_one_sentence_at_start(monkeypatch: pytest.MonkeyPatc
 def test_without_a_source_an_unknown_id_is_rejected_at_once() -> None:
     assert isinstance(writers.find(3), Unknown)
     assert (
-        REASONS[int(ColumnDecoder("transaction.v1").decode([b"\0\0\0\0\3" + frame()[5:]]).status[0])]
+        REASONS[
+            int(ColumnDecoder("transaction.v1").decode([b"\0\0\0\0\3" + frame()[5:]]).status[0])
+        ]
         == "unknown_schema"
     )
 
@@ -247,7 +279,9 @@ def test_without_a_source_an_unknown_id_is_rejected_at_once() -> None:
 def test_another_contracts_id_is_unknown_at_once_and_named(registry: FakeRegistry) -> None:
     writers.use(Lookups([_client(registry)]))
     label = b"\0" + contract("label.v1").id.to_bytes(4, "big") + frame()[5:]
-    assert REASONS[int(ColumnDecoder("transaction.v1").decode([label]).status[0])] == "unknown_schema"
+    assert (
+        REASONS[int(ColumnDecoder("transaction.v1").decode([label]).status[0])] == "unknown_schema"
+    )
     with pytest.raises(Rejected, match=r"it is a label\.v1"):
         codec("transaction.v1").decode(label)
     assert not registry.asked

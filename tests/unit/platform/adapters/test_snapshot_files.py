@@ -57,7 +57,9 @@ def test_a_cut_or_a_changed_byte_is_seen(data: st.DataObject) -> None:
 
 
 def _put(shelf: Shelf, s: int, identity: str = TOPICS, *, since: int = 0) -> None:
-    with shelf.write(0, {"s": str(s), "e": "0", "identity": identity, "whole_since": str(since)}) as writer:
+    with shelf.write(
+        0, {"s": str(s), "e": "0", "identity": identity, "whole_since": str(since)}
+    ) as writer:
         writer.end({})
 
 
@@ -84,7 +86,11 @@ def test_pruning_keeps_the_newest_whole_one_beside_partial_ones(tmp_path: Path) 
     for s, since in ((10, 0), (20, 0), (30, 500), (40, 500), (50, 500)):
         _put(shelf, s, since=since)
     assert shelf.prune(0, TOPICS, 2, 3600) == 2
-    assert [(each.stored_src, each.is_whole) for each in shelf.known(0)] == [(50, False), (40, False), (20, True)]
+    assert [(each.stored_src, each.is_whole) for each in shelf.known(0)] == [
+        (50, False),
+        (40, False),
+        (20, True),
+    ]
 
 
 def test_an_exception_while_it_is_written_leaves_no_file(tmp_path: Path) -> None:
@@ -124,7 +130,9 @@ def test_a_folder_that_is_gone_or_full_is_the_worlds_fault(tmp_path: Path) -> No
         _put(gone, 5)
     with pytest.raises(Retryable, match="refuses"):
         gone.known(0)
-    assert not (tmp_path / "gone").exists(), "a volume that is not mounted is not replaced by a folder in its place"
+    assert not (tmp_path / "gone").exists(), (
+        "a volume that is not mounted is not replaced by a folder in its place"
+    )
     full = Shelf(FolderPlace(Path("/dev/full")), "scorer.standard.v1")
     with pytest.raises(Retryable, match="refuses"):
         _put(full, 5)
@@ -132,7 +140,14 @@ def test_a_folder_that_is_gone_or_full_is_the_worlds_fault(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["gs://bucket/x", "s3:bucket", "s3://", "s3://bucket/x?access_key=a", "s3://key:secret@bucket/x", "file:///x"],
+    [
+        "gs://bucket/x",
+        "s3:bucket",
+        "s3://",
+        "s3://bucket/x?access_key=a",
+        "s3://key:secret@bucket/x",
+        "file:///x",
+    ],
 )
 def test_a_place_of_no_known_kind_is_said_at_once(text: str) -> None:
     with pytest.raises(Fatal) as found:

@@ -21,7 +21,9 @@ class _Client:
         assert timeout > 0
         self._is_fenced = not self._learns
 
-    def list_offsets(self, asked: dict[TopicPartition, Any], request_timeout: float) -> dict[TopicPartition, Any]:
+    def list_offsets(
+        self, asked: dict[TopicPartition, Any], request_timeout: float
+    ) -> dict[TopicPartition, Any]:
         assert request_timeout > 0
         out: dict[TopicPartition, Any] = {each: Future() for each in asked}
         for future in out.values():
@@ -39,7 +41,9 @@ def _admin(*, learns: bool) -> TopicAdmin:
 
 
 def test_a_leader_that_changed_is_asked_for_anew() -> None:
-    """As after a broker was paused until it was given up: the client's own memory of who leads lasts five minutes."""
+    """As after a broker was paused until it was given up: the client's own memory of who leads
+    lasts five minutes.
+    """
     assert _admin(learns=True).end_offsets("scores.v1", 2) == [7, 7]
 
 

@@ -1,4 +1,6 @@
-"""A topic of dead letters that is larger than memory: letters are counted, chosen and sent, and never held together."""
+"""A topic of dead letters that is larger than memory: letters are counted, chosen and sent, and
+never held together.
+"""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ MOST = 80_000_000
 
 
 class _Reader:
-    """Two partitions of letters that are made as they are read; partition 1 holds each letter of 0 again."""
+    """Two partitions of letters that are made as they are read; partition 1 holds each letter of 0
+    again.
+    """
 
     counts: ClassVar = {TOPIC: 2}
 
@@ -28,12 +32,22 @@ class _Reader:
         self._offsets = offsets
 
     def until_end(self, _deadline_s: float = 0.0) -> Iterator[Record]:
-        for partition in (0, 1) if self._offsets is None else sorted(number for _, number in self._offsets):
+        for partition in (
+            (0, 1) if self._offsets is None else sorted(number for _, number in self._offsets)
+        ):
             for n in range((self._offsets or {}).get((TOPIC, partition), 0), LETTERS):
-                headers: Any = dead_letter_headers("transactions.v1", 0, n, "bad_magic", b"{broken}")
+                headers: Any = dead_letter_headers(
+                    "transactions.v1", 0, n, "bad_magic", b"{broken}"
+                )
                 yield Record(
-                    topic=TOPIC, partition=partition, offset=n, appended_at=0, key=b"c-1", value=bytes(BODY), headers=headers
-                )  # fmt: skip
+                    topic=TOPIC,
+                    partition=partition,
+                    offset=n,
+                    appended_at=0,
+                    key=b"c-1",
+                    value=bytes(BODY),
+                    headers=headers,
+                )
 
     def look_at_ends(self) -> None:
         self._offsets = {}
@@ -42,7 +56,10 @@ class _Reader:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None: ...
 
 
@@ -60,7 +77,9 @@ class _Producer:
 
     def poll(self, _timeout_s: float) -> None: ...
 
-    def produce(self, topic: str, value: bytes, _key: bytes | None, _partition: int, *, headers: Any) -> None:
+    def produce(
+        self, topic: str, value: bytes, _key: bytes | None, _partition: int, *, headers: Any
+    ) -> None:
         is_note = headers[0][0] == HEADER
         self.sent.append((topic, -1 if is_note else len(value)))
         self._open += len(value)
@@ -83,7 +102,11 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_letters_are_counted_and_shown_one_after_the_other() -> None:
     listed = CliRunner().invoke(dlq.command, ["list", "--kafka", "127.0.0.1:1"])
     assert listed.output.split() == ["400", "bad_magic", "400", "dead", "letters"], listed.exception
-    lines = CliRunner().invoke(dlq.command, ["list", "--positions", "--kafka", "127.0.0.1:1"]).output.splitlines()
+    lines = (
+        CliRunner()
+        .invoke(dlq.command, ["list", "--positions", "--kafka", "127.0.0.1:1"])
+        .output.splitlines()
+    )
     assert [each.split()[0] for each in lines] == [*(f"0:{n}" for n in range(LETTERS)), "400"]
 
 
@@ -95,7 +118,9 @@ def test_letters_are_redriven_a_transaction_at_a_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr(dead_letters, "_transactional", lambda _: producer)
     assert dead_letters.redrive("k:1", TOPIC, lambda letter: letter.offset >= 100) == (300, 0)
     assert producer.sent.count(("transactions.v1", BODY)) == 300
-    assert producer.sent.count((TOPIC, -1)) == len(producer.sent) - 300 == 10, "a note in each transaction"
+    assert producer.sent.count((TOPIC, -1)) == len(producer.sent) - 300 == 10, (
+        "a note in each transaction"
+    )
     assert producer.most <= dead_letters.AT_ONCE_BYTES
 
 

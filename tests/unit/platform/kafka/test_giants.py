@@ -43,7 +43,9 @@ def test_it_is_counted_once_however_often_it_is_told(monkeypatch: pytest.MonkeyP
     assert counter._value.get() == 0, "Kafka is away, then the seek is refused"
     found.go_on_behind("t", 1, 4)
     found.go_on_behind("t", 1, 4)
-    assert (counter._value.get(), client.at) == (1, [7, 7]), "told again, it is left behind again and not counted again"
+    assert (counter._value.get(), client.at) == (1, [7, 7]), (
+        "told again, it is left behind again and not counted again"
+    )
     found.go_on_behind("t", 1, 7)
     found.go_on_behind("t", 0, 4)
     assert counter._value.get() == 3

@@ -1,4 +1,6 @@
-"""Lag in seconds: from the append of the last record taken, zero at the end, growing while nothing is taken."""
+"""Lag in seconds: from the append of the last record taken, zero at the end, growing while nothing
+is taken.
+"""
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
@@ -6,7 +8,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from riskstream.platform.kafka.lanes.lag import Lag
 
 
-def test_lag_grows_until_the_end_is_reached_and_goes_with_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lag_grows_until_the_end_is_reached_and_goes_with_the_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     registry = CollectorRegistry()
     now = [1000.0]
     monkeypatch.setattr("riskstream.platform.kafka.lanes.lag.time.time", lambda: now[0])

@@ -20,14 +20,24 @@ from riskstream.scorer.models import NO_MODEL
 
 def _lane(registry: CollectorRegistry) -> Lane:
     settings = LaneSettings(
-        kafka="127.0.0.1:9", group="g", source="source", output="output", dead_letters="letters", drain_ms=1
+        kafka="127.0.0.1:9",
+        group="g",
+        source="source",
+        output="output",
+        dead_letters="letters",
+        drain_ms=1,
     )
-    core, store = ScorerCore(STANDARD, *NO_MODEL, 16), RedisStateStore("redis://127.0.0.1:9/0", "test")
+    core, store = (
+        ScorerCore(STANDARD, *NO_MODEL, 16),
+        RedisStateStore("redis://127.0.0.1:9/0", "test"),
+    )
     return Lane(settings, core, store, LaneMetrics(registry), Event())
 
 
 @pytest.mark.parametrize("was_slow", [True, False])
-def test_a_store_that_answers_late_again_and_again_holds_nothing_and_one_that_goes_back_does(was_slow: bool) -> None:
+def test_a_store_that_answers_late_again_and_again_holds_nothing_and_one_that_goes_back_does(
+    was_slow: bool,
+) -> None:
     lane = _lane(CollectorRegistry())
     lane._consumer.incremental_assign([TopicPartition("source", 3, 0)])
     lane._owned[3] = Owned(partition=3, number=1)

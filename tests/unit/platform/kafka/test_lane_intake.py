@@ -32,7 +32,9 @@ def _hold(owned: Owned, why: str) -> None:
 
 def _messages(*offsets: int) -> list[Message]:
     return [
-        Message(topic="transactions.v1", partition=1, offset=at, key=b"c", value=b"v", timestamp=(2, 0))
+        Message(
+            topic="transactions.v1", partition=1, offset=at, key=b"c", value=b"v", timestamp=(2, 0)
+        )
         for at in offsets
     ]
 
@@ -40,24 +42,37 @@ def _messages(*offsets: int) -> list[Message]:
 def _replaying(recorded: dict[int, Recorded], judged_to: int = -1) -> Owned:
     """A partition whose rows hold the source up to 7, and whose answers are known up to 10."""
     return Owned(
-        partition=1, number=1, phase=Phase.RUNNING, stored_src=7, position=7, known_src=10, acked_src=10,
-        recorded=recorded, judged_to=judged_to,
-    )  # fmt: skip
+        partition=1,
+        number=1,
+        phase=Phase.RUNNING,
+        stored_src=7,
+        position=7,
+        known_src=10,
+        acked_src=10,
+        recorded=recorded,
+        judged_to=judged_to,
+    )
 
 
 @pytest.mark.parametrize(
     ("offsets", "taken", "prevs"),
     [
-        ((5, 6, 7, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),  # fetched before the seek, from the head on
-        ((8, 9, 10, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),  # the same, and what the seek brought behind it
-        ((8, 10, 12, 8, 10, 12, 14, 16, 18), [8, 10, 12, 14, 16, 18], [7, 8, 10, 12, 14, 16]),  # with markers between
+        # fetched before the seek, from the head on
+        ((5, 6, 7, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),
+        # the same, and what the seek brought behind it
+        ((8, 9, 10, 8, 9, 10, 11), [8, 9, 10, 11], [7, 8, 9, 10]),
+        # with markers between
+        ((8, 10, 12, 8, 10, 12, 14, 16, 18), [8, 10, 12, 14, 16, 18], [7, 8, 10, 12, 14, 16]),
         ((8, 9), [8, 9], [7, 8]),
     ],
 )
 def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     offsets: tuple[int, ...], taken: list[int], prevs: list[int]
 ) -> None:
-    recorded = {at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at) for at in (8, 9, 10)}
+    recorded = {
+        at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at)
+        for at in (8, 9, 10)
+    }
     owned = _replaying(recorded)
     batch = batch_of(_messages(*offsets), {1: owned}, MODES, _hold)
     assert batch is not None
@@ -66,7 +81,9 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     assert batch.modes.tolist() == [REPLAY if at <= 10 else LIVE for at in taken]
 
 
-def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_and_held_else() -> None:
+def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_else_held() -> (
+    None
+):
     recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
     owned = _replaying(recorded, judged_to=9)
     owned.whole_since = 123
@@ -94,9 +111,13 @@ class _Wanting:
     answers: AnswerReader = ScoreAnswerReader()
 
     def prepare(self, batch: Batch) -> Prepared:
-        raise SchemaWait(what="a schema is being asked for", where="test", rows=list(range(len(batch.values))))
+        raise SchemaWait(
+            what="a schema is being asked for", where="test", rows=list(range(len(batch.values)))
+        )
 
-    def score(self, prepared: Prepared, rows: ReadResult, profiles: list[bytes | None] | None) -> Outcome:
+    def score(
+        self, prepared: Prepared, rows: ReadResult, profiles: list[bytes | None] | None
+    ) -> Outcome:
         raise AssertionError(prepared.rows, rows, profiles)
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]:
@@ -108,14 +129,35 @@ class _Wanting:
 def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty() -> None:
     client: Any = _Paused()
     waits = LaneWaits(client, "transactions.v1", _Wanting(), LaneMetrics(CollectorRegistry()))
-    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=7, position=7, known_src=7, acked_src=7)
+    owned = Owned(
+        partition=1,
+        number=1,
+        phase=Phase.RUNNING,
+        stored_src=7,
+        position=7,
+        known_src=7,
+        acked_src=7,
+    )
     owned.at_end, owned.end = True, 9  # told in the poll that brought the record at 8
-    assert waits.prepare(_messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _hold)) is None
+    assert (
+        waits.prepare(
+            _messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _hold)
+        )
+        is None
+    )
     assert client.paused == [1]
     assert owned.phase is Phase.WAITING
     assert owned.empty_metadata() == ""
 
 
 def test_a_poll_of_nothing_new_is_no_batch() -> None:
-    owned = Owned(partition=1, number=1, phase=Phase.RUNNING, stored_src=9, position=9, known_src=9, acked_src=9)
+    owned = Owned(
+        partition=1,
+        number=1,
+        phase=Phase.RUNNING,
+        stored_src=9,
+        position=9,
+        known_src=9,
+        acked_src=9,
+    )
     assert batch_of(_messages(5, 6, 9), {1: owned}, MODES, _hold) is None

@@ -1,4 +1,6 @@
-"""Sizes: every text has a bound, every record fits its topic, and what does not fit is cut and says so."""
+"""Sizes: every text has a bound, every record fits its topic, and what does not fit is cut and says
+so.
+"""
 
 import hashlib
 
@@ -27,20 +29,26 @@ from riskstream.runtime.errors import Fatal
 def _reason(frame_: bytes, key: bytes = b"c-1") -> str:
     decoder = ColumnDecoder("transaction.v1")
     columns, judge = decoder.decode([frame_]), Judge(decoder.layout)
-    return judge.reason(columns, judge.judge(columns, Keys.of([key]), np.array([NOW_MS], np.int64)), 0)
+    return judge.reason(
+        columns, judge.judge(columns, Keys.of([key]), np.array([NOW_MS], np.int64)), 0
+    )
 
 
 def test_every_text_and_array_of_every_contract_has_a_bound_and_fits_its_topic() -> None:
     for name in contracts():
         assert largest_frame(name) > 0
-    for topic, needed in least_of_topics([each.name for each in topics().values() if each.contract]).items():
+    for topic, needed in least_of_topics(
+        [each.name for each in topics().values() if each.contract]
+    ).items():
         assert needed <= topics()[topic].max_bytes, topic
     assert largest_frame("transaction.v1") < MAX_FRAME_BYTES
     assert topics()["transactions.v1.dlq"].max_bytes > topics()["transactions.v1"].max_bytes
     assert producer_bytes() >= topics()["transactions.v1.dlq"].max_bytes
 
 
-@pytest.mark.parametrize("name", [name for name, each in bounds_of("transaction.v1").items() if each.max_bytes])
+@pytest.mark.parametrize(
+    "name", [name for name, each in bounds_of("transaction.v1").items() if each.max_bytes]
+)
 def test_a_text_is_taken_up_to_its_bound_in_bytes_and_rejected_over_it(name: str) -> None:
     most = bounds_of("transaction.v1")[name].max_bytes
     assert most is not None
@@ -58,7 +66,9 @@ def test_a_text_is_taken_up_to_its_bound_in_bytes_and_rejected_over_it(name: str
 def test_a_large_value_is_told_by_its_first_bytes_and_its_neighbours_are_decoded() -> None:
     assert _reason(frame(terminal_id="T" * 520_000)) == "too_large"
     assert _reason(b"x" * 1_030_000) == "bad_magic"
-    columns = ColumnDecoder("transaction.v1").decode([frame(), b"\0" * 100_000, None, frame(transaction_id="t-2")])
+    columns = ColumnDecoder("transaction.v1").decode(
+        [frame(), b"\0" * 100_000, None, frame(transaction_id="t-2")]
+    )
     assert columns.status.tolist()[0] == columns.status.tolist()[3] == 0
     assert columns.text("transaction_id", 3) == "t-2"
 
@@ -85,7 +95,8 @@ def test_a_key_over_the_bound_is_cut_in_the_score_with_its_length_and_hash() -> 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [(1_040_000, 4), (3, 90_000_000), (90_000_000, 90_000_000), (600_000, 600_000)]
+    ("key", "value"),
+    [(1_040_000, 4), (3, 90_000_000), (90_000_000, 90_000_000), (600_000, 600_000)],
 )
 def test_a_dead_letter_always_fits_and_says_what_was_cut(key: int, value: int) -> None:
     whole = b"k" * key, b"v" * value
@@ -93,19 +104,35 @@ def test_a_dead_letter_always_fits_and_says_what_was_cut(key: int, value: int) -
     limit = producer_bytes()
     out = fitted(*whole, list(headers), limit)
     assert record_bytes(*out) <= limit
-    told = {name: held for name, held in out[2] if name.startswith(("riskstream-key", "riskstream-value"))}
+    told = {
+        name: held
+        for name, held in out[2]
+        if name.startswith(("riskstream-key", "riskstream-value"))
+    }
     for part, held, before in zip(("key", "value"), out[:2], whole, strict=True):
         assert held is not None
         assert before.startswith(held)
-        assert told.get(f"riskstream-{part}-bytes") == (None if held == before else str(len(before)).encode())
+        assert told.get(f"riskstream-{part}-bytes") == (
+            None if held == before else str(len(before)).encode()
+        )
     record = Record(
-        topic="t", partition=0, offset=0, appended_at=0, key=out[0], value=out[1], headers=out[2]  # type: ignore[arg-type]
-    )  # fmt: skip
+        topic="t",
+        partition=0,
+        offset=0,
+        appended_at=0,
+        key=out[0],
+        value=out[1],
+        headers=out[2],  # type: ignore[arg-type]
+    )
     letter = DeadLetter(topic="t", partition=0, offset=0, reason="", detail="", record=record)
     assert letter.is_cut == (out[:2] != whole)
 
 
 def test_a_topic_that_takes_too_little_is_fatal_and_says_what_to_do() -> None:
-    with pytest.raises(Fatal, match=r"scores\.v1 takes records of 1,000 bytes, 2,000 are needed .*topics apply"):
+    with pytest.raises(
+        Fatal,
+        match=r"scores\.v1 takes records of 1,000 bytes, 2,000 are needed .*topics "
+        r"apply",
+    ):
         check({"scores.v1": 1000}, {"scores.v1": 2000}, "here")
     check({"scores.v1": 2000}, {"scores.v1": 2000}, "here")

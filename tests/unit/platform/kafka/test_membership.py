@@ -61,7 +61,9 @@ def test_one_that_is_not_ends_and_says_why() -> None:
     member.client.says("on_lost")
     member.after(OUT_S - 1)
     with pytest.raises(
-        Retryable, match=r"the group gave nothing for 60 s after this member lost its partitions .* \(g\)"
+        Retryable,
+        match=r"the group gave nothing for 60 s after this member lost its partitions .* "
+        r"\(g\)",
     ):
         member.after(2)
 

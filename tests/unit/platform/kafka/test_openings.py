@@ -1,4 +1,6 @@
-"""Partitions that are taken up: held when that does not end, and seen by the watchdog when it hangs."""
+"""Partitions that are taken up: held when that does not end, and seen by the watchdog when it
+hangs.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -14,7 +16,12 @@ from riskstream.runtime.errors import Retryable
 def _openings() -> tuple[Openings, ThreadPoolExecutor]:
     background = ThreadPoolExecutor(1)
     recovery = Recovery(
-        "127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(AnswerReader, None), cast(StateStore, None)
+        "127.0.0.1:1",
+        "scorer",
+        "transactions.v1",
+        "scores.v1",
+        cast(AnswerReader, None),
+        cast(StateStore, None),
     )
     return Openings(recovery, background), background
 
@@ -28,7 +35,9 @@ def test_a_partition_that_is_taken_up_anew_again_and_again_is_too_often_by_itsel
     assert not openings.is_too_often(3), "a new owner begins to count"
 
 
-def test_an_answer_that_the_world_is_away_is_progress_and_silence_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_the_world_is_away_is_progress_and_silence_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def late(self: Recovery) -> tuple[str, int]:
         raise TimeoutError
 

@@ -6,7 +6,15 @@ from riskstream.platform.kafka.positions import AcceptedReader
 def test_the_first_of_each_position_is_accepted() -> None:
     reader = AcceptedReader()
     series = [(0, -1), (1, 0), (0, -1), (1, 0), (2, 1), (2, 1), (3, 2)]
-    assert [reader.accept(0, src, prev) for src, prev in series] == [True, True, False, False, True, False, True]
+    assert [reader.accept(0, src, prev) for src, prev in series] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
     assert (reader.dropped, reader.gaps) == (3, 0)
 
 

@@ -11,13 +11,20 @@ from riskstream.platform.kafka.lanes.ports import AnswerReader, Mark, OnStateLos
 from riskstream.runtime.errors import Retryable
 
 
-def test_a_request_that_is_not_answered_in_time_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_not_answered_in_time_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def late(self: Recovery) -> tuple[str, int]:
         raise TimeoutError
 
     monkeypatch.setattr(Recovery, "_identity", late)
     recovery = Recovery(
-        "127.0.0.1:1", "scorer", "transactions.v1", "scores.v1", cast(AnswerReader, None), cast(StateStore, None)
+        "127.0.0.1:1",
+        "scorer",
+        "transactions.v1",
+        "scores.v1",
+        cast(AnswerReader, None),
+        cast(StateStore, None),
     )
     with pytest.raises(Retryable, match="does not answer"):
         recovery.recover(0)
@@ -45,12 +52,26 @@ def test_snapshots_that_are_away_are_waited_for_and_not_for_ever(
     clock = _Clock()
     monkeypatch.setattr("riskstream.platform.kafka.lanes.exact.recovery.time", clock)
     recovery = Recovery(
-        "127.0.0.1:1", "g", "s", "o", cast(AnswerReader, None), cast(StateStore, None), on_state_lost, _Away()
+        "127.0.0.1:1",
+        "g",
+        "s",
+        "o",
+        cast(AnswerReader, None),
+        cast(StateStore, None),
+        on_state_lost,
+        _Away(),
     )
     lost = Standing(
-        mark=None, identity="t", source_low=5, source_high=9, output_low=0, output_high=7, committed=0, empty_to=0,
+        mark=None,
+        identity="t",
+        source_low=5,
+        source_high=9,
+        output_low=0,
+        output_high=7,
+        committed=0,
+        empty_to=0,
         verdicts=Verdicts(("UNKNOWN",)),
-    )  # fmt: skip
+    )
     for _ in range(2):
         with pytest.raises(Retryable, match="no answer about partition 3"):
             recovery._regained(None, 3, lost, "why")

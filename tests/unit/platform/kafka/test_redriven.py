@@ -9,7 +9,9 @@ from riskstream.platform.kafka.redriven import HEADER, Redriven, notes
 
 def _note(value: bytes | None, name: str = HEADER) -> Record:
     headers: list[tuple[str, bytes | None]] = [(name, None)]
-    return Record(topic="t", partition=1, offset=0, appended_at=0, key=None, value=value, headers=headers)
+    return Record(
+        topic="t", partition=1, offset=0, appended_at=0, key=None, value=value, headers=headers
+    )
 
 
 def test_notes_say_any_set_of_offsets_and_each_fits() -> None:

@@ -16,18 +16,37 @@ def _verdicts(first: int, end: int, **reasons: str) -> Verdicts:
     """GOOD ones of source offsets first..end-1, each at the output offset of its number."""
     found = Verdicts(SYMBOLS)
     srcs = np.arange(first, end, dtype=np.int64)
-    found.add(srcs, srcs - 1, srcs, np.ones(len(srcs), np.int64), {int(src[1:]): why for src, why in reasons.items()})
+    found.add(
+        srcs,
+        srcs - 1,
+        srcs,
+        np.ones(len(srcs), np.int64),
+        {int(src[1:]): why for src, why in reasons.items()},
+    )
     return found
 
 
-def _standing(mark: int | None, answers: tuple[int, int] = (0, 0), rows_to: int = -1, **changes: Any) -> Standing:
-    """A source of 0..99; `mark`: the watermark; `answers`: the output holds those of these source offsets and no others."""
+def _standing(
+    mark: int | None, answers: tuple[int, int] = (0, 0), rows_to: int = -1, **changes: Any
+) -> Standing:
+    """A source of 0..99; `mark`: the watermark; `answers`: the output holds those of these source
+    offsets and no others.
+    """
     first, end = answers
     given: dict[str, Any] = {
-        "mark": None if mark is None else Mark(stored_src=mark, output_offset=mark, identity="t", rows_to=rows_to),
-        "identity": "t", "source_low": 0, "source_high": 100, "output_low": first, "output_high": end, "committed": 0,
-        "empty_to": 0, "verdicts": _verdicts(first, end), **changes,
-    }  # fmt: skip
+        "mark": None
+        if mark is None
+        else Mark(stored_src=mark, output_offset=mark, identity="t", rows_to=rows_to),
+        "identity": "t",
+        "source_low": 0,
+        "source_high": 100,
+        "output_low": first,
+        "output_high": end,
+        "committed": 0,
+        "empty_to": 0,
+        "verdicts": _verdicts(first, end),
+        **changes,
+    }
     return Standing(**given)
 
 
@@ -47,7 +66,9 @@ def _standing(mark: int | None, answers: tuple[int, int] = (0, 0), rows_to: int 
         ),  # markers
     ],
 )
-def test_a_whole_state_goes_on_after_its_watermark(standing: Standing, start: int, o: int, position: int) -> None:
+def test_a_whole_state_goes_on_after_its_watermark(
+    standing: Standing, start: int, o: int, position: int
+) -> None:
     standing.refuse_guessing()
     assert standing.lost("source", "output") is None
     assert standing.certain_from() is None
@@ -67,21 +88,48 @@ def test_a_whole_state_goes_on_after_its_watermark(standing: Standing, start: in
         # The topic is whole, the answers are not.
         (_standing(None, (20, 80)), "19 was answered before", 0, 79, -1, 19, 20),
         # An old backup: the source is past it, or the answers after it are.
-        (_standing(9, (20, 80), source_low=30), "source begins at 30, 10 is needed", 30, 79, 29, None, 30),
+        (
+            _standing(9, (20, 80), source_low=30),
+            "source begins at 30, 10 is needed",
+            30,
+            79,
+            29,
+            None,
+            30,
+        ),
         (_standing(9, (20, 80)), "19 was answered before", 10, 79, 9, 19, 20),
         # Answered up to 4 and then away for longer than retention: readers see a hole before 9.
         (_standing(4, (0, 5), source_low=9), "source begins at 9, 5 is needed", 9, 4, 8, None, 9),
         # What was empty for an owner before the last is no excuse.
-        (_standing(9, (20, 80), source_low=85, committed=80, empty_to=85), "begins at 85", 85, 79, 79, None, 85),
+        (
+            _standing(9, (20, 80), source_low=85, committed=80, empty_to=85),
+            "begins at 85",
+            85,
+            79,
+            79,
+            None,
+            85,
+        ),
         # Rows of a snapshot reach past its watermark: they were answered.
         (
             _standing(50, (80, 80), rows_to=70),
-            "70 was answered before", 51, 70, 50, 70, 71,
+            "70 was answered before",
+            51,
+            70,
+            50,
+            70,
+            71,
         ),
     ],
-)  # fmt: skip
+)
 def test_a_lost_state_goes_on_from_what_is_left(
-    standing: Standing, why: str, start: int, o: int, position: int, judged_to: int | None, certain_from: int
+    standing: Standing,
+    why: str,
+    start: int,
+    o: int,
+    position: int,
+    judged_to: int | None,
+    certain_from: int,
 ) -> None:
     standing.refuse_guessing()
     assert why in (standing.lost("source", "output") or "it is whole")
@@ -91,7 +139,9 @@ def test_a_lost_state_goes_on_from_what_is_left(
 
 def test_answers_that_are_gone_and_unknown_are_given_again_from_whole_rows() -> None:
     standing = _standing(9, (80, 80))  # 10 to 99 may have been answered: readers drop what they had
-    assert "the output begins at 80, its records from 10 are needed" in (standing.lost("source", "output") or "")
+    assert "the output begins at 80, its records from 10 are needed" in (
+        standing.lost("source", "output") or ""
+    )
     assert (standing.start, standing.known_src, standing.certain_from()) == (10, 9, None)
 
 
@@ -132,7 +182,10 @@ def test_what_expired_unanswered_is_counted() -> None:
 
 def test_verdicts_keep_the_first_record_of_each_source_offset_and_its_reason() -> None:
     found = Verdicts(SYMBOLS)
-    for srcs, outputs, code, reasons in (([5, 6], [20, 21], 1, {}), ([4, 5], [10, 11], 2, {4: "late", 5: "late"})):
+    for srcs, outputs, code, reasons in (
+        ([5, 6], [20, 21], 1, {}),
+        ([4, 5], [10, 11], 2, {4: "late", 5: "late"}),
+    ):
         rows = np.array(srcs, np.int64)
         found.add(rows, rows - 1, np.array(outputs, np.int64), np.full(2, code, np.int64), reasons)
     assert list(found) == [4, 5, 6]
@@ -153,7 +206,8 @@ def test_verdicts_are_bounded_and_keep_the_newest() -> None:
 def test_a_hole_is_found_below_unbroken_runs_and_gaps_that_are_no_holes() -> None:
     found = Verdicts(SYMBOLS)
     srcs = np.array([3, 4, 8, 9, 12], np.int64)
-    found.add(srcs, np.array([2, 3, 4, 8, 11], np.int64), srcs, np.ones(5, np.int64), {})  # 5-7: markers
+    # 5-7: markers
+    found.add(srcs, np.array([2, 3, 4, 8, 11], np.int64), srcs, np.ones(5, np.int64), {})
     assert found.hole(2, 9) is None
     assert found.hole(2, 12) == 11
     assert found.hole(0, 9) == 2

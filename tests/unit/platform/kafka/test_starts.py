@@ -27,8 +27,13 @@ def _failing(code: int) -> Any:
 
 
 def test_a_broker_that_comes_back_and_does_not_know_the_partition_yet_is_asked_again() -> None:
-    """Seen with a broker that stood still for 60 s: the scorer ended, and named the topic as what is wrong."""
-    for ask in (lambda each: watermarks(each, "t", 1, 1.0), lambda each: legal_start(each, "t", 1, 5)):
+    """Seen with a broker that stood still for 60 s: the scorer ended, and named the topic as what
+    is wrong.
+    """
+    for ask in (
+        lambda each: watermarks(each, "t", 1, 1.0),
+        lambda each: legal_start(each, "t", 1, 5),
+    ):
         with pytest.raises(Retryable, match="t\\[1\\]"):
             ask(_failing(KafkaError._UNKNOWN_PARTITION))
 

@@ -1,4 +1,6 @@
-"""What `topics plan` says of copies: too few is shown, the number in sync is set where copies allow it, nothing is lowered."""
+"""What `topics plan` says of copies: too few is shown, the number in sync is set where copies allow
+it, nothing is lowered.
+"""
 
 import pytest
 
@@ -8,7 +10,10 @@ from riskstream.runtime.errors import Fatal
 
 
 def _said(copies: int, min_isr: int, safety: Safety) -> list[tuple[str, str]]:
-    return [(step.action, step.detail.split(":")[0]) for step in safety_steps("t.v1", copies, min_isr, safety)]
+    return [
+        (step.action, step.detail.split(":")[0])
+        for step in safety_steps("t.v1", copies, min_isr, safety)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,9 @@ def _said(copies: int, min_isr: int, safety: Safety) -> list[tuple[str, str]]:
         (3, 2, Safety.by_brokers(1), []),
     ],
 )
-def test_each_difference_is_told_once(copies: int, min_isr: int, safety: Safety, said: list[tuple[str, str]]) -> None:
+def test_each_difference_is_told_once(
+    copies: int, min_isr: int, safety: Safety, said: list[tuple[str, str]]
+) -> None:
     assert _said(copies, min_isr, safety) == said
 
 
@@ -48,9 +55,11 @@ def test_what_cannot_be_had_is_refused() -> None:
 def test_a_step_of_copies_says_what_to_do() -> None:
     [step, _] = safety_steps("t.v1", 1, 1, Safety.of(3))
     assert step == Step(
-        action="differs", topic="t.v1",
-        detail="copies: 1, 3 asked for: move them by kafka-reassign-partitions (docs/runbooks/copies.md)",
-    )  # fmt: skip
+        action="differs",
+        topic="t.v1",
+        detail="copies: 1, 3 asked for: move them by kafka-reassign-partitions "
+        "(docs/runbooks/copies.md)",
+    )
 
 
 def test_no_topic_lets_a_copy_lead_that_missed_records_and_each_keeps_append_time() -> None:

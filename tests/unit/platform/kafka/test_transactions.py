@@ -18,9 +18,13 @@ def _transactions(stop: Event) -> Transactions:
 
 
 class _Broker:
-    """Answers after so many seconds; a call before that takes TRY_S and ends as librdkafka's does."""
+    """Answers after so many seconds; a call before that takes TRY_S and ends as librdkafka's
+    does.
+    """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, away_s: float, *, is_retriable: bool = True) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, away_s: float, *, is_retriable: bool = True
+    ) -> None:
         self.now, self._away_s, self._is_retriable = 0.0, away_s, is_retriable
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
 

@@ -11,7 +11,10 @@ class _World:
         self.is_behind = True
         self.ended: list[int] = []
         self.watchdog = Watchdog(
-            lambda: self.position, lambda: self.is_behind, now=self.clock.monotonic, end=self.ended.append
+            lambda: self.position,
+            lambda: self.is_behind,
+            now=self.clock.monotonic,
+            end=self.ended.append,
         )
 
     def pass_seconds(self, seconds: int) -> None:

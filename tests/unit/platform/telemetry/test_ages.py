@@ -19,13 +19,19 @@ def _read(registry: CollectorRegistry, name: str) -> dict[str, float]:
     for family in registry.collect():
         for sample in family.samples:
             if family.name == name and not sample.name.endswith("_created"):
-                out[sample.name.removeprefix(name) + str(sample.labels.get("le", ""))] = sample.value
+                out[sample.name.removeprefix(name) + str(sample.labels.get("le", ""))] = (
+                    sample.value
+                )
     return out
 
 
 @given(
     batches=st.lists(
-        st.lists(st.one_of(st.integers(-50, 20_000), st.sampled_from([0, 10, 50, 500, 5000])), max_size=40), max_size=6
+        st.lists(
+            st.one_of(st.integers(-50, 20_000), st.sampled_from([0, 10, 50, 500, 5000])),
+            max_size=40,
+        ),
+        max_size=6,
     )
 )
 def test_it_counts_each_record_as_a_histogram_that_observes_each(batches: list[list[int]]) -> None:

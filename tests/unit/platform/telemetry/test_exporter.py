@@ -13,7 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import CollectorRegistry
 
 from riskstream.platform.telemetry.context import TraceContext
-from riskstream.platform.telemetry.exporter import SpanExporter, TracingSettings, encode, read_settings
+from riskstream.platform.telemetry.exporter import (
+    SpanExporter,
+    TracingSettings,
+    encode,
+    read_settings,
+)
 from riskstream.platform.telemetry.metrics import TracingMetrics
 from riskstream.platform.telemetry.span import CONSUMER, Span, written
 from riskstream.platform.telemetry.tracing import Tracer
@@ -25,13 +30,22 @@ PARENT, LINKED = (
 )
 OWN = TraceContext.of(PARENT.trace_id, "0123456789abcdef")
 SPAN = Span(
-    "process transactions.v1", CONSUMER, OWN, PARENT, 1_700_000_000_000_000_001, 1_700_000_000_000_000_999,
-    {"text": 'a "quoted" \u00fc', "count": 2**53 + 1, "seconds": 0.25}, [LINKED], "rejected: bad_mcc",
-)  # fmt: skip
+    "process transactions.v1",
+    CONSUMER,
+    OWN,
+    PARENT,
+    1_700_000_000_000_000_001,
+    1_700_000_000_000_000_999,
+    {"text": 'a "quoted" \u00fc', "count": 2**53 + 1, "seconds": 0.25},
+    [LINKED],
+    "rejected: bad_mcc",
+)
 
 
 def _official(body: bytes) -> ExportTraceServiceRequest:
-    """Read by the official message's parser, unknown fields refused; OTLP's hex ids become protobuf's base64 first."""
+    """Read by the official message's parser, unknown fields refused; OTLP's hex ids become
+    protobuf's base64 first.
+    """
 
     def converted(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
@@ -39,7 +53,9 @@ def _official(body: bytes) -> ExportTraceServiceRequest:
         if isinstance(value, list):
             return [converted(item) for item in value]
         return (
-            base64.b64encode(bytes.fromhex(value)).decode() if key in ("traceId", "spanId", "parentSpanId") else value
+            base64.b64encode(bytes.fromhex(value)).decode()
+            if key in ("traceId", "spanId", "parentSpanId")
+            else value
         )
 
     message = ExportTraceServiceRequest()
@@ -65,7 +81,9 @@ def test_the_official_message_holds_what_was_recorded() -> None:
     assert values["text"].string_value == SPAN.attributes["text"]
     assert values["count"].int_value == SPAN.attributes["count"]
     assert values["seconds"].double_value == SPAN.attributes["seconds"]
-    assert [(link.trace_id.hex(), link.span_id.hex()) for link in span.links] == [(LINKED.trace_id, LINKED.span_id)]
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in span.links] == [
+        (LINKED.trace_id, LINKED.span_id)
+    ]
     assert (span.status.code, span.status.message) == (2, "rejected: bad_mcc")
 
 
@@ -88,13 +106,18 @@ def test_spans_arrive_with_the_operators_headers() -> None:
     tracer = Tracer(1.0, 10_000)
     with Collector() as collector:
         exporter, registry = _exporter(
-            tracer, collector.endpoint, exporter_otlp_headers="authorization=Basic%20abc,x-tenant=bank"
+            tracer,
+            collector.endpoint,
+            exporter_otlp_headers="authorization=Basic%20abc,x-tenant=bank",
         )
         for _ in range(1200):
             tracer.record(SPAN)
         _until(lambda: len(collector.spans()) == 1200)
         exporter.stop()
-        assert (collector.headers[0]["Authorization"], collector.headers[0]["X-Tenant"]) == ("Basic abc", "bank")
+        assert (collector.headers[0]["Authorization"], collector.headers[0]["X-Tenant"]) == (
+            ("Basic abc"),
+            "bank",
+        )
         assert collector.spans()[0].attributes == SPAN.attributes
         assert registry.get_sample_value("riskstream_tracing_spans_sent_total") == 1200
 
@@ -124,7 +147,9 @@ def test_an_answer_that_is_no_http_does_not_end_the_sending() -> None:
                 connection.recv(65536)
                 connection.sendall(b"this is no HTTP\r\n\r\n")
         exporter.stop()
-    assert registry.get_sample_value("riskstream_tracing_spans_lost_total") == 1, "left at the end, and told"
+    assert registry.get_sample_value("riskstream_tracing_spans_lost_total") == 1, (
+        "left at the end, and told"
+    )
 
 
 def test_refused_spans_are_counted_and_do_not_come_again() -> None:
@@ -158,7 +183,9 @@ def test_stopping_sends_the_rest_and_never_waits_long_for_a_collector_that_is_aw
 def test_settings_are_opentelemetrys_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings().url == ""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/")
-    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=prod,service.name=mine")
+    monkeypatch.setenv(
+        "OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=prod,service.name=mine"
+    )
     settings = read_settings()
     assert (settings.url, settings.ratio) == ("http://collector:4318/v1/traces", 0.01)
     assert settings.resource("scorer", "1", "i")["service.name"] == "mine"
@@ -180,7 +207,9 @@ def test_settings_are_opentelemetrys_own(monkeypatch: pytest.MonkeyPatch) -> Non
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret%0Ax"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_wrong_setting_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(Fatal, match=name) as caught:
         read_settings()

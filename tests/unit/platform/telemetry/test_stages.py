@@ -25,6 +25,10 @@ def test_it_is_shown_as_a_histogram_with_a_label_is(monkeypatch: pytest.MonkeyPa
     assert stages.last == {"a": 0.0, "b": 0.25}
 
     def lines(registry: CollectorRegistry) -> list[str]:
-        return sorted(line for line in generate_latest(registry).decode().splitlines() if "_created" not in line)
+        return sorted(
+            line
+            for line in generate_latest(registry).decode().splitlines()
+            if "_created" not in line
+        )
 
     assert lines(ours) == lines(theirs)

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.platform.telemetry.context import Caller, TraceContext, new_trace, read_traceparent, sampled_context
+from riskstream.platform.telemetry.context import (
+    Caller,
+    TraceContext,
+    new_trace,
+    read_traceparent,
+    sampled_context,
+)
 from riskstream.platform.telemetry.span import Span
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 
@@ -22,8 +28,11 @@ def test_a_sampled_context_is_read_and_written_the_same() -> None:
 
 
 def test_flags_of_later_levels_and_later_versions_are_understood() -> None:
-    assert read_traceparent(f"00-{TRACE}-{SPAN}-03").context == TraceContext.of(TRACE, SPAN)  # random-trace-id flag
-    assert read_traceparent(f"cc-{TRACE}-{SPAN}-01-what-comes-later").context == TraceContext.of(TRACE, SPAN)
+    # random-trace-id flag
+    assert read_traceparent(f"00-{TRACE}-{SPAN}-03").context == TraceContext.of(TRACE, SPAN)
+    assert read_traceparent(f"cc-{TRACE}-{SPAN}-01-what-comes-later").context == TraceContext.of(
+        TRACE, SPAN
+    )
 
 
 def test_a_caller_that_does_not_sample_has_decided() -> None:
@@ -33,11 +42,23 @@ def test_a_caller_that_does_not_sample_has_decided() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        None, "", b"", "00", f"00-{TRACE}-{SPAN}", f"ff-{TRACE}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01",
-        f"00-{TRACE.upper()}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE[:-1]}-{SPAN}-01", f"00-{TRACE}-{SPAN}-0g",
-        f"00-{TRACE}-{SPAN}-01\n", b"\xff\xfe", "x" * 10_000,
+        None,
+        "",
+        b"",
+        "00",
+        f"00-{TRACE}-{SPAN}",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"00-{TRACE[:-1]}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-0g",
+        f"00-{TRACE}-{SPAN}-01\n",
+        b"\xff\xfe",
+        "x" * 10_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_malformed_counts_as_absent(text: str | bytes | None) -> None:
     assert read_traceparent(text) == Caller(None, False)
 
@@ -81,8 +102,12 @@ def test_room_is_a_bound_and_comes_back() -> None:
     assert tracer.take(5)[0] is spans[0]
 
 
-@pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 0, 0), (1.0, 2000, 2000), (0.1, 120, 280)])
-def test_roots_are_sampled_by_the_ratio_and_callers_decide_for_themselves(ratio: float, least: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("ratio", "least", "most"), [(0.0, 0, 0), (1.0, 2000, 2000), (0.1, 120, 280)]
+)
+def test_roots_are_sampled_by_the_ratio_and_callers_decide_for_themselves(
+    ratio: float, least: int, most: int
+) -> None:
     tracer = Tracer(ratio, 10)
     sampled = sum(tracer.enter(Caller(None, False)) is not None for _ in range(2000))
     assert least <= sampled <= most

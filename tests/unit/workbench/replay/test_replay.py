@@ -45,11 +45,17 @@ def _mapping(tmp_path: Path, text: str = MAPPING) -> Path:
     return path
 
 
-def _slices(path: Path, mapping: Path | None, tmp_path: Path) -> tuple[list[Slice], list[tuple[int, str]]]:
+def _slices(
+    path: Path, mapping: Path | None, tmp_path: Path
+) -> tuple[list[Slice], list[tuple[int, str]]]:
     bad: list[tuple[int, str]] = []
     waiting = WaitingLabels(tmp_path / "labels")
     source = FileSource(path, read_mapping(mapping) if mapping else None)
-    out = list(merged(source, Converter(source.mapping), waiting, lambda line, why: bad.append((line, why))))
+    out = list(
+        merged(
+            source, Converter(source.mapping), waiting, lambda line, why: bad.append((line, why))
+        )
+    )
     waiting.close()
     return out, bad
 
@@ -78,21 +84,34 @@ def test_a_csv_row_becomes_a_transaction_and_a_label(tmp_path: Path) -> None:
     assert rows[1]["mcc"] is None
     labels = slices[-1].labels
     assert labels is not None
-    assert [(row["transaction_id"], row["outcome"], row["loss_minor"]) for row in labels.to_pylist()] == [
-        ("x-1", "GENUINE", 0), ("x-2", "FRAUD", 300),
-    ]  # fmt: skip
+    assert [
+        (row["transaction_id"], row["outcome"], row["loss_minor"]) for row in labels.to_pylist()
+    ] == [
+        ("x-1", "GENUINE", 0),
+        ("x-2", "FRAUD", 300),
+    ]
     assert labels["known_at"][0].as_py() == 1_717_236_000_000 + 7 * 86_400_000
 
 
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        (0, "", "transaction_id"), (1, "", "customer_id"), (2, "GIFT", "kind: not one of"), (3, "abc", "amount_minor"),
-        (3, "", "amount_minor"), (3, "-5", "amount_minor"), (3, "nan", "amount_minor"), (3, "inf", "amount_minor"),
-        (3, "1e14", "amount_minor"), (4, "yesterday", "occurred_at"), (4, "", "occurred_at"), (4, "-1", "occurred_at"),
-        (6, "7", "is_fraud"), (6, "", "is_fraud"),
+        (0, "", "transaction_id"),
+        (1, "", "customer_id"),
+        (2, "GIFT", "kind: not one of"),
+        (3, "abc", "amount_minor"),
+        (3, "", "amount_minor"),
+        (3, "-5", "amount_minor"),
+        (3, "nan", "amount_minor"),
+        (3, "inf", "amount_minor"),
+        (3, "1e14", "amount_minor"),
+        (4, "yesterday", "occurred_at"),
+        (4, "", "occurred_at"),
+        (4, "-1", "occurred_at"),
+        (6, "7", "is_fraud"),
+        (6, "", "is_fraud"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_row_is_left_out_with_its_line_and_the_others_are_not(
     tmp_path: Path, place: int, value: str, words: str
 ) -> None:
@@ -113,7 +132,9 @@ def test_a_line_with_too_few_columns_is_left_out(tmp_path: Path) -> None:
     assert sum(part.transactions.num_rows for part in slices if part.transactions is not None) == 2
 
 
-@pytest.mark.parametrize("text", ["2024-06-01T10:00:00Z", "2024-06-01 10:00:00", "2024-06-01T10:00:00.000+00:00"])
+@pytest.mark.parametrize(
+    "text", ["2024-06-01T10:00:00Z", "2024-06-01 10:00:00", "2024-06-01T10:00:00.000+00:00"]
+)
 def test_instants_may_be_iso_8601(tmp_path: Path, text: str) -> None:
     _write_csv(tmp_path / "in.csv", [[*GOOD[:4], text, *GOOD[5:]]])
     slices, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path), tmp_path)
@@ -128,10 +149,14 @@ def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_lo
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=1000)
     slices, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
     assert bad == []
-    transactions = pa.concat_tables([part.transactions for part in slices if part.transactions is not None])
+    transactions = pa.concat_tables(
+        [part.transactions for part in slices if part.transactions is not None]
+    )
     labels = pa.concat_tables([part.labels for part in slices if part.labels is not None])
     assert transactions["transaction_id"].to_pylist() == table["transaction_id"].to_pylist()
-    assert sorted(labels["transaction_id"].to_pylist()) == sorted(table["transaction_id"].to_pylist())
+    assert sorted(labels["transaction_id"].to_pylist()) == sorted(
+        table["transaction_id"].to_pylist()
+    )
     assert (np.diff(labels["known_at"].to_numpy()) >= 0).all()
     clock = 0
     for part in slices:
@@ -189,34 +214,54 @@ def test_a_wrong_mapping_names_the_key(tmp_path: Path, text: str, words: str) ->
 
 
 _BAD_TYPES = [
-    pa.array(["abc"], pa.large_string()), pa.array(["abc"]).dictionary_encode(), pa.array([2**64 - 1], pa.uint64()),
-    pa.array([datetime.timedelta(1)]), pa.array([datetime.time(1)]), pa.array([b"\xff"]), pa.array([[1]]),
-    pa.array([{"a": 1}]), pa.nulls(1),
-]  # fmt: skip
+    pa.array(["abc"], pa.large_string()),
+    pa.array(["abc"]).dictionary_encode(),
+    pa.array([2**64 - 1], pa.uint64()),
+    pa.array([datetime.timedelta(1)]),
+    pa.array([datetime.time(1)]),
+    pa.array([b"\xff"]),
+    pa.array([[1]]),
+    pa.array([{"a": 1}]),
+    pa.nulls(1),
+]
 
 
 @pytest.mark.parametrize("values", _BAD_TYPES, ids=lambda each: str(each.type))
 @pytest.mark.parametrize("name", ["base_amount_minor", "occurred_at", "is_fraud", "label_known_at"])
-def test_a_column_of_another_type_leaves_its_rows_out(tmp_path: Path, name: str, values: pa.Array) -> None:
+def test_a_column_of_another_type_leaves_its_rows_out(
+    tmp_path: Path, name: str, values: pa.Array
+) -> None:
     table = simulate(Simulation(seed=1, customers=10, days=2)).slice(0, 3)
     odd = pa.chunked_array([values, values, values]).combine_chunks()
-    pq.write_table(table.set_column(table.column_names.index(name), name, odd), tmp_path / "in.parquet")
+    pq.write_table(
+        table.set_column(table.column_names.index(name), name, odd), tmp_path / "in.parquet"
+    )
     slices, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
     assert (slices, [line for line, _ in bad]) == ([], [1, 2, 3])
 
 
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
 def test_texts_of_every_type_are_read_alike(tmp_path: Path, kind: pa.DataType) -> None:
-    _write_csv(tmp_path / "in.csv", [GOOD, ["2", "c", "PURCHASE", "ten", "1717236000", "", "true"], ["3", *GOOD[1:]]])
+    _write_csv(
+        tmp_path / "in.csv",
+        [GOOD, ["2", "c", "PURCHASE", "ten", "1717236000", "", "true"], ["3", *GOOD[1:]]],
+    )
     table = pa.csv.read_csv(
         tmp_path / "in.csv",
-        convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(("amount", "at", "bad"), pa.string())),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(("amount", "at", "bad"), pa.string())
+        ),
     )
     pq.write_table(table, tmp_path / "plain.parquet")
     for name in ("amount", "at", "bad", "kind", "client"):
         table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
     pq.write_table(table, tmp_path / "odd.parquet")
-    found = [_slices(tmp_path / name, _mapping(tmp_path), tmp_path) for name in ("plain.parquet", "odd.parquet")]
+    found = [
+        _slices(tmp_path / name, _mapping(tmp_path), tmp_path)
+        for name in ("plain.parquet", "odd.parquet")
+    ]
     assert found[0] == found[1]
     assert found[0][1] == [(2, "amount_minor: missing or not a number")]
 
@@ -225,7 +270,8 @@ def test_dates_are_the_beginning_of_their_days(tmp_path: Path) -> None:
     table = simulate(Simulation(seed=1, customers=10, days=2)).slice(0, 1)
     day = pa.array([datetime.date(2023, 5, 1)])
     pq.write_table(
-        table.set_column(table.column_names.index("occurred_at"), "occurred_at", day), tmp_path / "in.parquet"
+        table.set_column(table.column_names.index("occurred_at"), "occurred_at", day),
+        tmp_path / "in.parquet",
     )
     slices, _ = _slices(tmp_path / "in.parquet", None, tmp_path)
     assert slices[0].start_ms == 1_682_899_200_000
@@ -267,14 +313,18 @@ def test_the_resume_file_belongs_to_one_file_and_mapping(tmp_path: Path) -> None
     data = tmp_path / "in.csv"
     data.write_text("x")
     os.utime(data, (1, 1))
-    ResumeFile(tmp_path / "state", data, "m").write(Progress(events=7, transactions=4, labels=3), force=True)
+    ResumeFile(tmp_path / "state", data, "m").write(
+        Progress(events=7, transactions=4, labels=3), force=True
+    )
     assert ResumeFile(tmp_path / "state", data, "m").read().events == 7
     with pytest.raises(Fatal, match="another file or mapping"):
         ResumeFile(tmp_path / "state", data, "other").read()
 
 
 def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Path) -> None:
-    text = MAPPING.replace("currency: {value: EUR}", "currency: kind").replace("kind: kind", "kind: {value: CASH}")
+    text = MAPPING.replace("currency: {value: EUR}", "currency: kind").replace(
+        "kind: kind", "kind: {value: CASH}"
+    )
     rows = [[*GOOD[:2], currency, *GOOD[3:]] for currency in ("EUR", "JPY", "USD")]
     _write_csv(tmp_path / "in.csv", rows)
     _, bad = _slices(tmp_path / "in.csv", _mapping(tmp_path, text), tmp_path)
@@ -305,9 +355,16 @@ def test_a_file_in_the_contract_s_names_needs_only_those_without_a_default(tmp_p
     path.write_text(f"{head},is_fraud\nt-1,c-1,a-1,POS,PURCHASE,1999,EUR,1700000000000,1\n")
     slices, bad = _slices(path, None, tmp_path)
     assert bad == []
-    (row,) = [row for each in slices if each.transactions is not None for row in each.transactions.to_pylist()]
+    (row,) = [
+        row
+        for each in slices
+        if each.transactions is not None
+        for row in each.transactions.to_pylist()
+    ]
     assert (row["base_amount_minor"], "terminal_id" in row) == (1999, False)
-    (label,) = [row for each in slices if each.labels is not None for row in each.labels.to_pylist()]
+    (label,) = [
+        row for each in slices if each.labels is not None for row in each.labels.to_pylist()
+    ]
     assert label["outcome"] == "FRAUD"
     mapping = FileSource(path).mapping
     assert mapping.delay_ms == 7 * DAY_MS

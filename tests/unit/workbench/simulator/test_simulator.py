@@ -36,7 +36,9 @@ def test_all_six_attacks_are_there_and_frauds_are_rare(table: pa.Table) -> None:
     assert set(table["attack"].to_pylist()) == set(ATTACKS)
     share = table["is_fraud"].to_numpy().mean()
     assert 0.002 < share < 0.02
-    assert ((table["attack"].to_numpy(zero_copy_only=False) != "") == table["is_fraud"].to_numpy()).all()
+    assert (
+        (table["attack"].to_numpy(zero_copy_only=False) != "") == table["is_fraud"].to_numpy()
+    ).all()
 
 
 def test_labels_arrive_late_and_frauds_within_120_days(table: pa.Table) -> None:
@@ -61,4 +63,6 @@ def test_every_row_is_a_record_of_the_contract(table: pa.Table) -> None:
     part = table.slice(0, 300)
     frames = ArrowEncoder("transaction.v1", 128).encode(part)
     names = [field["name"] for field in codec("transaction.v1").contract.schema["fields"]]
-    assert [codec("transaction.v1").decode(frame) for frame in frames] == part.select(names).to_pylist()
+    assert [codec("transaction.v1").decode(frame) for frame in frames] == part.select(
+        names
+    ).to_pylist()

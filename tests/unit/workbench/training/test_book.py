@@ -1,4 +1,6 @@
-"""The public book's columns: by a naive computation on a small table, and as published where its data is there."""
+"""The public book's columns: by a naive computation on a small table, and as published where its
+data is there.
+"""
 
 from pathlib import Path
 
@@ -39,18 +41,28 @@ def _naive(table: pa.Table) -> dict[str, list[float]]:
     out: dict[str, list[float]] = {name: [] for name in HANDBOOK.names[3:]}
     for i in range(len(at)):
         for days in (1, 7, 30):
-            mine = [amount[j] for j in range(i + 1) if card[j] == card[i] and at[i] - days * DAY_S < at[j]]
+            mine = [
+                amount[j]
+                for j in range(i + 1)
+                if card[j] == card[i] and at[i] - days * DAY_S < at[j]
+            ]
             out[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"].append(len(mine))
             out[f"CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW"].append(sum(mine) / len(mine))
             end = at[i] - 7 * DAY_S
-            seen = [fraud[j] for j in range(i) if shop[j] == shop[i] and end - days * DAY_S < at[j] <= end]
+            seen = [
+                fraud[j]
+                for j in range(i)
+                if shop[j] == shop[i] and end - days * DAY_S < at[j] <= end
+            ]
             out[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"].append(len(seen))
             out[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"].append(sum(seen) / len(seen) if seen else 0.0)
     return out
 
 
 def _run(data: Path, out: Path, *more: str) -> pa.Table:
-    result = CliRunner().invoke(command, ["--set", "handbook", "--data", str(data), "--out", str(out), *more])
+    result = CliRunner().invoke(
+        command, ["--set", "handbook", "--data", str(data), "--out", str(out), *more]
+    )
     if result.exception:
         raise result.exception
     return pq.read_table(out)
@@ -76,20 +88,30 @@ def test_by_closed_tiles_a_profile_is_that_of_the_last_hours_end(tmp_path: Path)
     shop, fraud = np.array(table["TERMINAL_ID"]), np.array(table["TX_FRAUD"])
     for days in (1, 7, 30):
         end = at // 3600 * 3600 - 7 * DAY_S
-        counts = [((shop == shop[i]) & (at <= end[i]) & (at > end[i] - days * DAY_S)).sum() for i in range(len(at))]
+        counts = [
+            ((shop == shop[i]) & (at <= end[i]) & (at > end[i] - days * DAY_S)).sum()
+            for i in range(len(at))
+        ]
         np.testing.assert_array_equal(tiled[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"], counts)
-        assert tiled[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"].equals(exact[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"])
+        assert tiled[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"].equals(
+            exact[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"]
+        )
     assert fraud.any()
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("unsorted", "earlier than the row before"), ("twice", "there twice"), ("nulls", "holds nulls"),
-        ("missing", "TERMINAL_ID is missing"), ("negative", "TX_AMOUNT -1"),
+        ("unsorted", "earlier than the row before"),
+        ("twice", "there twice"),
+        ("nulls", ("holds nulls")),
+        ("missing", "TERMINAL_ID is missing"),
+        ("negative", "TX_AMOUNT -1"),
     ],
-)  # fmt: skip
-def test_bad_input_is_one_sentence_and_no_file_is_left(tmp_path: Path, change: str, words: str) -> None:
+)
+def test_bad_input_is_one_sentence_and_no_file_is_left(
+    tmp_path: Path, change: str, words: str
+) -> None:
     table = _table(50)
     if change == "unsorted":
         table = table.take(pa.array(np.arange(50)[::-1]))
@@ -110,16 +132,23 @@ def test_bad_input_is_one_sentence_and_no_file_is_left(tmp_path: Path, change: s
 def test_a_set_whose_key_the_file_lacks_is_refused(tmp_path: Path) -> None:
     table = pa.table(
         {
-            "transaction_id": ["a"], "customer_id": ["c"], "occurred_at": [1], "base_amount_minor": [5],
-            "kind": ["PURCHASE"], "channel": ["POS"], "mcc": pa.array([None], pa.int32()),
+            "transaction_id": ["a"],
+            "customer_id": ["c"],
+            "occurred_at": [1],
+            "base_amount_minor": [5],
+            "kind": ["PURCHASE"],
+            "channel": ["POS"],
+            "mcc": pa.array([None], pa.int32()),
         }
-    )  # fmt: skip
+    )
     pq.write_table(table, tmp_path / "in.parquet")
     with pytest.raises(Fatal, match="terminal_id is missing"):
         read_transactions(tmp_path / "in.parquet").vectors(HANDBOOK)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="SKIPPED LOUDLY: the handbook's data is not beside this checkout")
+@pytest.mark.skipif(
+    not PUBLISHED.exists(), reason="SKIPPED LOUDLY: the handbook's data is not beside this checkout"
+)
 def test_the_published_columns_are_met_on_every_sampled_row(tmp_path: Path) -> None:
     found = _run(PUBLISHED / "transactions_dev.parquet", tmp_path / "out.parquet")
     book = pq.read_table(PUBLISHED / "book_features_dev.parquet")

@@ -30,15 +30,22 @@ def _scores(**change: Any) -> pa.Table:
 
 def _labels(**change: Any) -> pa.Table:
     columns: dict[str, Any] = {
-        "transaction_id": ["f", "e", "d", "c", "b", "a"], "is_fraud": [True, False, True, False, False, True],
-    }  # fmt: skip
+        "transaction_id": ["f", "e", "d", "c", "b", "a"],
+        "is_fraud": [True, False, True, False, False, True],
+    }
     return pa.table({**columns, **change})
 
 
 def _run(folder: Path, scores: pa.Table, labels: pa.Table, *more: str) -> Result:
     pq.write_table(scores, folder / "scores.parquet")
     pq.write_table(labels, folder / "labels.parquet")
-    given = ["--scores", str(folder / "scores.parquet"), "--labels", str(folder / "labels.parquet"), *more]
+    given = [
+        "--scores",
+        str(folder / "scores.parquet"),
+        "--labels",
+        str(folder / "labels.parquet"),
+        *more,
+    ]
     result = CliRunner().invoke(command, given)
     if result.exception:
         raise result.exception
@@ -47,7 +54,13 @@ def _run(folder: Path, scores: pa.Table, labels: pa.Table, *more: str) -> Result
 
 def test_figures_by_hand(tmp_path: Path) -> None:
     result = _run(
-        tmp_path, _scores(), _labels(), "--json", str(tmp_path / "out.json"), "--page", str(tmp_path / "out.html")
+        tmp_path,
+        _scores(),
+        _labels(),
+        "--json",
+        str(tmp_path / "out.json"),
+        "--page",
+        str(tmp_path / "out.html"),
     )
     found = json.loads((tmp_path / "out.json").read_text())
     assert (found["rows"], found["frauds"], found["alerts"]) == (6, 3, 3)
@@ -55,9 +68,10 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     assert found["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     assert (found["saved_minor"], found["lost_minor"], found["stopped_minor"]) == (900, 3200, 400)
     assert found["brier"] == pytest.approx(np.mean([0.01, 0.01, 0.64, 0.09, 0.04, 0.49]))
-    assert [(day["day"], day["rows"], day["frauds"], day["alerts"], day["precision"], day["recall"]) for day in found["days"]] == [
-        ("1970-01-01", 3, 1, 2, 0.5, 1.0), ("1970-01-02", 3, 2, 1, 1.0, 0.5)
-    ]  # fmt: skip
+    assert [
+        (day["day"], day["rows"], day["frauds"], day["alerts"], day["precision"], day["recall"])
+        for day in found["days"]
+    ] == [("1970-01-01", 3, 1, 2, 0.5, 1.0), ("1970-01-02", 3, 2, 1, 1.0, 0.5)]
     assert "1970-01-02" in result.output
     page = (tmp_path / "out.html").read_text()
     assert "Precision by recall" in page
@@ -83,39 +97,72 @@ def test_labels_are_joined_by_customer_and_transaction(tmp_path: Path) -> None:
     scores = _scores(transaction_id=["a", "b", "a", "d", "b", "f"])
     customers = _scores()["customer_id"].to_pylist()
     named = _labels(
-        transaction_id=scores["transaction_id"].to_pylist()[::-1], customer_id=customers[::-1],
-    )  # fmt: skip
+        transaction_id=scores["transaction_id"].to_pylist()[::-1],
+        customer_id=customers[::-1],
+    )
     _run(tmp_path, scores, named, "--json", str(tmp_path / "out.json"))
     found = json.loads((tmp_path / "out.json").read_text())
-    assert (found["frauds"], found["saved_minor"], found["lost_minor"], found["stopped_minor"]) == (3, 900, 3200, 400)
+    assert (found["frauds"], found["saved_minor"], found["lost_minor"], found["stopped_minor"]) == (
+        3,
+        900,
+        3200,
+        400,
+    )
 
 
 def test_labels_without_customers_are_refused_where_customers_share_an_id(tmp_path: Path) -> None:
     shared = _scores(transaction_id=["a", "b", "a", "d", "e", "f"])
-    with pytest.raises(Fatal, match=r"transaction a is there of several customers.*add the column customer_id"):
+    with pytest.raises(
+        Fatal,
+        match=r"transaction a is there of several customers.*add the column "
+        r"customer_id",
+    ):
         _run(tmp_path, shared, _labels())
 
 
 @pytest.mark.parametrize(
     ("scores", "labels", "words"),
     [
-        (_scores(), _labels(transaction_id=["f", "e", "d", "c", "b", "x"]), "1 scored transactions have no label, a first"),
         (
-            _scores(), pa.concat_tables([_labels(), pa.table({"transaction_id": ["z"], "is_fraud": [True]})]),
+            _scores(),
+            _labels(transaction_id=["f", "e", "d", "c", "b", "x"]),
+            ("1 scored transactions have no label, a first"),
+        ),
+        (
+            _scores(),
+            pa.concat_tables([_labels(), pa.table({"transaction_id": ["z"], "is_fraud": [True]})]),
             "1 labels are of transactions without a score, z first",
         ),
         (_scores(score=[0.1, float("nan"), 0.1, 0.1, 0.1, 0.1]), _labels(), "row 1 has no number"),
-        (_scores(transaction_id=["a", "a", "c", "d", "e", "f"]), _labels(), "transaction a of customer k is there twice"),
-        (_scores(), _labels(transaction_id=["f", "f", "d", "c", "b", "a"]), "transaction f is there twice"),
-        (_scores(), _labels(customer_id=["n", "m", "m", "l", "k", None]), "customer_id holds nulls"),
-        (_scores(), _labels(customer_id=["n", "m", "m", "l", "k", "x"]), "1 scored transactions have no label, a first"),
+        (
+            _scores(transaction_id=["a", "a", "c", "d", "e", "f"]),
+            _labels(),
+            ("transaction a of customer k is there twice"),
+        ),
+        (
+            _scores(),
+            _labels(transaction_id=["f", "f", "d", "c", "b", "a"]),
+            ("transaction f is there twice"),
+        ),
+        (
+            _scores(),
+            _labels(customer_id=["n", "m", "m", "l", "k", None]),
+            "customer_id holds nulls",
+        ),
+        (
+            _scores(),
+            _labels(customer_id=["n", "m", "m", "l", "k", "x"]),
+            ("1 scored transactions have no label, a first"),
+        ),
         (_scores(score=[None, 0.1, 0.1, 0.1, 0.1, 0.1]), _labels(), "score holds nulls"),
         (_scores().drop_columns(["score"]), _labels(), "column score is missing"),
         (_scores(), _labels(is_fraud=[True] * 6), "one class only"),
         (_scores().slice(0, 0), _labels().slice(0, 0), "holds no rows"),
     ],
-)  # fmt: skip
-def test_bad_input_is_one_sentence(tmp_path: Path, scores: pa.Table, labels: pa.Table, words: str) -> None:
+)
+def test_bad_input_is_one_sentence(
+    tmp_path: Path, scores: pa.Table, labels: pa.Table, words: str
+) -> None:
     with pytest.raises(Fatal, match=words):
         _run(tmp_path, scores, labels)
 

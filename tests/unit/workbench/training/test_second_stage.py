@@ -44,13 +44,16 @@ def test_the_folder_holds_it_and_the_card_says_what_it_gains(model: Path, data: 
     assert band.mean() == pytest.approx(card["share_asked"], abs=0.002)
     assert 0.02 < card["share_asked"] < 0.06
     assert np.abs(second.predict(held[band]) - first[band]).mean() < 0.2
-    assert card["on"] == (card["average_precision_gain"] > 0 and card["gains_in_share_of_resamples"] >= 0.95)
+    assert card["on"] == (
+        card["average_precision_gain"] > 0 and card["gains_in_share_of_resamples"] >= 0.95
+    )
 
 
 def test_a_scorer_uses_it_as_the_card_says_or_as_it_is_told(model: Path) -> None:
     card = json.loads((model / "model.json").read_text())
     policies = {
-        asked: load_model(ScorerSettings(model=model, stage2=asked), STANDARD)[1] for asked in ("card", "on", "off")
+        asked: load_model(ScorerSettings(model=model, stage2=asked), STANDARD)[1]
+        for asked in ("card", "on", "off")
     }
     assert (policies["card"].stage2 is not None) == card["stage2"]["on"]
     assert policies["off"].stage2 is None
@@ -59,7 +62,9 @@ def test_a_scorer_uses_it_as_the_card_says_or_as_it_is_told(model: Path) -> None
     assert policies["on"].model_version == f"{card['version']}+{card['stage2']['version']}"
 
 
-def test_one_that_is_asked_for_and_not_there_or_of_another_run_is_refused(model: Path, tmp_path: Path) -> None:
+def test_one_that_is_asked_for_and_not_there_or_of_another_run_is_refused(
+    model: Path, tmp_path: Path
+) -> None:
     for path in model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "stage2.onnx").write_bytes(b"other")

@@ -62,28 +62,36 @@ def test_one_row_and_many_rows_give_the_same_scores(model: Path, data: Path) -> 
     loaded = OnnxModel(model, STANDARD)
     rows = read_dataset(data, STANDARD).rows[:50]
     many = loaded.predict(rows)
-    np.testing.assert_array_equal(many, np.concatenate([loaded.predict(rows[i : i + 1]) for i in range(50)]))
+    np.testing.assert_array_equal(
+        many, np.concatenate([loaded.predict(rows[i : i + 1]) for i in range(50)])
+    )
 
 
 def _changed(tmp_path: Path, data: Path, change: str) -> Path:
     table = pq.read_table(data).slice(0, 4000)
     if change == "one class":
-        table = table.set_column(table.column_names.index("is_fraud"), "is_fraud", pa.array([False] * len(table)))
+        table = table.set_column(
+            table.column_names.index("is_fraud"), "is_fraud", pa.array([False] * len(table))
+        )
     elif change == "missing":
         table = table.drop_columns(["kind"])
     elif change == "unsorted":
         table = table.take(pa.array(np.arange(len(table))[::-1]))
     elif change == "nulls":
         column = pc.if_else(
-            pc.equal(table["base_amount_minor"], table["base_amount_minor"][0]), None, table["base_amount_minor"]
+            pc.equal(table["base_amount_minor"], table["base_amount_minor"][0]),
+            None,
+            table["base_amount_minor"],
         )
-        table = table.set_column(table.column_names.index("base_amount_minor"), "base_amount_minor", column)
+        table = table.set_column(
+            table.column_names.index("base_amount_minor"), "base_amount_minor", column
+        )
     elif change == "twice":
         table = pa.concat_tables([table.slice(0, 2000), table.slice(1999)])
     elif change == "few":
-        table = pa.concat_tables([table.filter(table["is_fraud"]).slice(0, 3), table.slice(0, 20)]).sort_by(
-            "occurred_at"
-        )
+        table = pa.concat_tables(
+            [table.filter(table["is_fraud"]).slice(0, 3), table.slice(0, 20)]
+        ).sort_by("occurred_at")
     path = tmp_path / "in.parquet"
     pq.write_table(table, path)
     return path
@@ -92,11 +100,17 @@ def _changed(tmp_path: Path, data: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("one class", "one class only"), ("missing", "column kind is missing"), ("unsorted", "earlier than the row before"),
-        ("nulls", "base_amount_minor holds nulls"), ("few", "too few"), ("twice", "is there twice"),
+        ("one class", "one class only"),
+        ("missing", "column kind is missing"),
+        ("unsorted", ("earlier than the row before")),
+        ("nulls", "base_amount_minor holds nulls"),
+        ("few", "too few"),
+        ("twice", "is there twice"),
     ],
-)  # fmt: skip
-def test_bad_data_is_one_sentence_and_no_folder_is_left(tmp_path: Path, data: Path, change: str, words: str) -> None:
+)
+def test_bad_data_is_one_sentence_and_no_folder_is_left(
+    tmp_path: Path, data: Path, change: str, words: str
+) -> None:
     path = _changed(tmp_path, data, change)
     with pytest.raises(Fatal, match=words):
         train(read_dataset(path, STANDARD), STANDARD, FitSettings(trees=3), tmp_path / "out")
@@ -114,7 +128,9 @@ def test_two_customers_may_share_an_id(tmp_path: Path, data: Path) -> None:
     assert read.names() == list(zip(customers, ids, strict=True))
     customers[7] = customers[6]
     pq.write_table(
-        table.set_column(table.column_names.index("customer_id"), "customer_id", pa.array(customers)),
+        table.set_column(
+            table.column_names.index("customer_id"), "customer_id", pa.array(customers)
+        ),
         tmp_path / "in.parquet",
     )
     with pytest.raises(Fatal, match=f"transaction {ids[0]} of customer c-6 is there twice"):
@@ -122,11 +138,15 @@ def test_two_customers_may_share_an_id(tmp_path: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize("amount", [-1, 10**13 + 1, 2**62])
-def test_an_amount_that_the_scorer_rejects_is_no_training_data(tmp_path: Path, data: Path, amount: int) -> None:
+def test_an_amount_that_the_scorer_rejects_is_no_training_data(
+    tmp_path: Path, data: Path, amount: int
+) -> None:
     table = pq.read_table(data).slice(0, 100)
     amounts = pa.array([*table["base_amount_minor"].to_pylist()[:99], amount], pa.int64())
     pq.write_table(
-        table.set_column(table.column_names.index("base_amount_minor"), "base_amount_minor", amounts),
+        table.set_column(
+            table.column_names.index("base_amount_minor"), "base_amount_minor", amounts
+        ),
         tmp_path / "in.parquet",
     )
     with pytest.raises(Fatal, match=f"row 99 has base_amount_minor {amount}"):
@@ -134,13 +154,18 @@ def test_an_amount_that_the_scorer_rejects_is_no_training_data(tmp_path: Path, d
 
 
 @pytest.mark.parametrize(("row", "time"), [(0, -1), (99, 2**42), (99, 2**62)])
-def test_a_time_that_no_ring_holds_is_no_training_data(tmp_path: Path, data: Path, row: int, time: int) -> None:
+def test_a_time_that_no_ring_holds_is_no_training_data(
+    tmp_path: Path, data: Path, row: int, time: int
+) -> None:
     table = pq.read_table(data).slice(0, 100)
     times = table["occurred_at"].cast(pa.int64()).to_pylist()
     times[row] = time
     path = tmp_path / "in.parquet"
     pq.write_table(
-        table.set_column(table.column_names.index("occurred_at"), "occurred_at", pa.array(times, pa.int64())), path
+        table.set_column(
+            table.column_names.index("occurred_at"), "occurred_at", pa.array(times, pa.int64())
+        ),
+        path,
     )
     with pytest.raises(Fatal, match=f"row {row} has occurred_at {time}"):
         read_transactions(path)
@@ -150,7 +175,8 @@ def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Pat
     table = pq.read_table(data).slice(0, 100)
     mixed = pa.array(["EUR"] * 99 + ["JPY"])
     pq.write_table(
-        table.set_column(table.column_names.index("base_currency"), "base_currency", mixed), tmp_path / "in.parquet"
+        table.set_column(table.column_names.index("base_currency"), "base_currency", mixed),
+        tmp_path / "in.parquet",
     )
     with pytest.raises(Fatal, match="base amounts are in EUR and JPY, and would be summed"):
         read_transactions(tmp_path / "in.parquet")
@@ -164,8 +190,12 @@ def test_no_file_or_no_parquet_is_one_sentence(tmp_path: Path) -> None:
         read_dataset(tmp_path / "in.parquet", STANDARD)
 
 
-@pytest.mark.parametrize("damage", ["no card", "broken card", "other model", "truncated model", "other set"])
-def test_a_damaged_model_is_refused_with_what_to_do(model: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage", ["no card", "broken card", "other model", "truncated model", ("other set")]
+)
+def test_a_damaged_model_is_refused_with_what_to_do(
+    model: Path, tmp_path: Path, damage: str
+) -> None:
     for path in model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     features = STANDARD
@@ -181,9 +211,15 @@ def test_a_damaged_model_is_refused_with_what_to_do(model: Path, tmp_path: Path,
 
         raw = (model / "model.onnx").read_bytes()[:1000]
         (tmp_path / "model.onnx").write_bytes(raw)
-        card.write_text(json.dumps({**json.loads(card.read_text()), "version": hashlib.sha256(raw).hexdigest()[:12]}))
+        card.write_text(
+            json.dumps(
+                {**json.loads(card.read_text()), "version": hashlib.sha256(raw).hexdigest()[:12]}
+            )
+        )
     else:
-        features = FeatureSet(name="other", version=1, inputs=STANDARD.inputs, features=STANDARD.features)
+        features = FeatureSet(
+            name="other", version=1, inputs=STANDARD.inputs, features=STANDARD.features
+        )
     with pytest.raises(Fatal) as caught:
         OnnxModel(tmp_path, features)
     assert caught.value.do
@@ -193,7 +229,9 @@ def test_the_trainer_needs_only_the_columns_it_names() -> None:
     assert "attack" not in NEEDED
 
 
-def test_scores_are_calibrated_and_the_trees_speak_of_the_same_margin(model: Path, data: Path) -> None:
+def test_scores_are_calibrated_and_the_trees_speak_of_the_same_margin(
+    model: Path, data: Path
+) -> None:
     loaded = OnnxModel(model, STANDARD)
     rows = read_dataset(data, STANDARD).rows[:200]
     margin = loaded.paths.contributions(rows).sum(axis=1) + loaded.paths.base
@@ -211,7 +249,8 @@ def test_platts_scaling_finds_the_slope_and_offset_that_made_the_labels() -> Non
     assert slope == pytest.approx(0.5, abs=0.02)
     assert offset == pytest.approx(0.7, abs=0.03)
     assert platt(margins[:50], np.zeros(50, np.bool_)) == (1.0, 0.0)
-    assert platt(-margins, labels) == (1.0, 0.0)  # a model that ranks the wrong way is not turned round
+    # a model that ranks the wrong way is not turned round
+    assert platt(-margins, labels) == (1.0, 0.0)
 
 
 def test_scaled_trees_give_the_scaled_margin() -> None:
@@ -229,23 +268,33 @@ def test_scaled_trees_give_the_scaled_margin() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(1, 900)), min_size=1, max_size=25),
-    review=st.integers(0, 300), block=st.integers(0, 900),
-)  # fmt: skip
+    rows=st.lists(
+        st.tuples(st.integers(0, 6), st.booleans(), st.integers(1, 900)), min_size=1, max_size=25
+    ),
+    review=st.integers(0, 300),
+    block=st.integers(0, 900),
+)
 def test_thresholds_by_cost_are_the_cheapest_of_all_pairs(
     rows: list[tuple[int, bool, int]], review: int, block: int
 ) -> None:
     scores = np.array([score / 10 for score, _, _ in rows], np.float32)
-    labels, amounts = np.array([label for _, label, _ in rows]), np.array([amount for _, _, amount in rows])
+    labels, amounts = (
+        np.array([label for _, label, _ in rows]),
+        np.array([amount for _, _, amount in rows]),
+    )
     costs = Costs(review_minor=review, block_minor=block)
     review_from, block_from = by_cost(scores, labels, amounts, costs)
     assert review_from <= block_from
     edges = [*np.unique(scores).tolist(), 2.0]
-    least = min(cost_minor(scores, labels, amounts, costs, a, b) for a in edges for b in edges if a <= b)
+    least = min(
+        cost_minor(scores, labels, amounts, costs, a, b) for a in edges for b in edges if a <= b
+    )
     assert cost_minor(scores, labels, amounts, costs, review_from, block_from) == least
 
 
-def test_a_feature_that_knows_what_comes_after_stops_the_training(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feature_that_knows_what_comes_after_stops_the_training(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def leaking(features: FeatureSet, rows: TransactionColumns, *given: Any, **more: Any) -> Any:
         out = vectors(features, rows, *given, **more)
         out[:, 9] += np.float32(rows.base_amount_minor.mean())
@@ -267,7 +316,14 @@ def test_a_label_known_before_its_transaction_is_refused(data: Path, tmp_path: P
 
 def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     page = (model / "card.html").read_text()
-    for words in ("Precision by recall", "Calibration", "By slice", "channel ECOM", "amount up to", "By day"):
+    for words in (
+        "Precision by recall",
+        "Calibration",
+        "By slice",
+        "channel ECOM",
+        "amount up to",
+        "By day",
+    ):
         assert words in page
     assert "<script" not in page
     for words in ("Trained on", "by lightgbm", "Reviewed from, blocked from"):
@@ -277,13 +333,20 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
 @pytest.mark.parametrize(
     ("bound", "value", "words"),
     [
-        ("MAX_ONNX_BYTES", 1000, "the model has .* bytes, allowed are 1,000"), ("MAX_ROW_MS", 0.0, "a row takes .* ms"),
+        ("MAX_ONNX_BYTES", 1000, "the model has .* bytes, allowed are 1,000"),
+        ("MAX_ROW_MS", 0.0, ("a row takes .* ms")),
         ("MAX_CALIBRATION_ERROR", 0.0, "off by .* from the share of frauds"),
-        ("MAX_ONNX_DIFFERENCE", -1.0, "ONNX and LightGBM differ"), ("MAX_REASON_DIFFERENCE", -1.0, "reasons and LightGBM"),
+        ("MAX_ONNX_DIFFERENCE", -1.0, "ONNX and LightGBM differ"),
+        ("MAX_REASON_DIFFERENCE", -1.0, ("reasons and LightGBM")),
     ],
-)  # fmt: skip
+)
 def test_a_gate_that_does_not_hold_leaves_nothing_behind(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: float, words: str
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    value: float,
+    words: str,
 ) -> None:
     monkeypatch.setattr(gates, bound, value)
     with pytest.raises(Fatal, match=words):
@@ -293,9 +356,14 @@ def test_a_gate_that_does_not_hold_leaves_nothing_behind(
 
 def test_a_value_next_to_a_threshold_goes_the_same_way_in_onnx() -> None:
     low = np.float32(1.0)
-    high = np.nextafter(low, np.float32(2))  # no float32 lies between them, where the trees put their threshold
+    # no float32 lies between them, where the trees put their threshold
+    high = np.nextafter(low, np.float32(2))
     rows = np.repeat(np.array([[low], [high]], np.float32), 500, axis=0)
-    booster = boost(rows, rows[:, 0] > low, FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0))
+    booster = boost(
+        rows,
+        rows[:, 0] > low,
+        FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0),
+    )
     assert booster.predict(rows[:1]) < booster.predict(rows[-1:])
     _, difference = exported_scores(booster, export(booster, 1), rows)
     assert difference < 1e-6
@@ -305,7 +373,9 @@ def test_a_value_next_to_a_threshold_goes_the_same_way_in_onnx() -> None:
 def test_a_split_by_what_is_missing_goes_the_same_way_in_onnx_and_warns_of_nothing() -> None:
     rows = np.repeat(np.array([[np.nan], [-1.0], [1.0], [2.0]], np.float32), 500, axis=0)
     booster = boost(
-        rows, np.isnan(rows[:, 0]), FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0)
+        rows,
+        np.isnan(rows[:, 0]),
+        FitSettings(trees=5, leaves=2, min_leaf_rows=5, row_share=1.0, patience=0),
     )
     assert max(_thresholds(booster)) > float(np.finfo(np.float32).max)
     assert booster.predict(rows[:1]) > booster.predict(rows[-1:])
@@ -315,4 +385,6 @@ def test_a_split_by_what_is_missing_goes_the_same_way_in_onnx_and_warns_of_nothi
 
 def _thresholds(booster: lgb.Booster) -> list[float]:
     """Of the root of each tree."""
-    return [float(tree["tree_structure"]["threshold"]) for tree in booster.dump_model()["tree_info"]]
+    return [
+        float(tree["tree_structure"]["threshold"]) for tree in booster.dump_model()["tree_info"]
+    ]

@@ -24,7 +24,8 @@ from riskstream.workbench.training.xgboost_trees import as_lightgbm
 
 def _rows(seed: int, n: int = 6000) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
-    rows = np.round(rng.normal(size=(n, 5)), 1).astype(np.float32)  # many values equal to thresholds
+    # many values equal to thresholds
+    rows = np.round(rng.normal(size=(n, 5)), 1).astype(np.float32)
     rows[rng.random(rows.shape) < 0.15] = np.nan
     return rows
 
@@ -34,12 +35,23 @@ def test_every_row_goes_the_same_way_also_at_thresholds_and_with_nan(seed: int) 
     rows = _rows(seed)
     labels = np.nan_to_num(rows[:, 0]) + np.nan_to_num(rows[:, 1]) * np.isnan(rows[:, 2]) > 0.8
     own = xgboost.train(
-        {"objective": "binary:logistic", "max_leaves": 12, "grow_policy": "lossguide", "subsample": 0.7, "seed": seed},
-        xgboost.DMatrix(rows, labels), 25,
-    )  # fmt: skip
+        {
+            "objective": "binary:logistic",
+            "max_leaves": 12,
+            "grow_policy": "lossguide",
+            "subsample": 0.7,
+            "seed": seed,
+        },
+        xgboost.DMatrix(rows, labels),
+        25,
+    )
     carried = as_lightgbm(json.loads(own.save_raw("json")), rows)
-    thresholds = np.array([[each] * 5 for each in {0.0, -0.0, *np.unique(rows[~np.isnan(rows)]).tolist()}], np.float32)
-    strange = np.concatenate([rows, _rows(seed + 50), thresholds, np.full((1, 5), np.nan, np.float32)])
+    thresholds = np.array(
+        [[each] * 5 for each in {0.0, -0.0, *np.unique(rows[~np.isnan(rows)]).tolist()}], np.float32
+    )
+    strange = np.concatenate(
+        [rows, _rows(seed + 50), thresholds, np.full((1, 5), np.nan, np.float32)]
+    )
     expected = own.predict(xgboost.DMatrix(strange))
     np.testing.assert_allclose(carried.predict(strange), expected, atol=1e-6)
     _, difference = exported_scores(carried, export(carried, 5), strange)
@@ -49,10 +61,15 @@ def test_every_row_goes_the_same_way_also_at_thresholds_and_with_nan(seed: int) 
 def test_reasons_add_up_and_equal_lightgbms_own() -> None:
     rows = _rows(9)
     booster = boost(
-        rows, np.nan_to_num(rows[:, 0]) > 0.4, FitSettings(booster="xgboost", trees=20, leaves=8, patience=0)
+        rows,
+        np.nan_to_num(rows[:, 0]) > 0.4,
+        FitSettings(booster="xgboost", trees=20, leaves=8, patience=0),
     )
     paths = tree_paths(booster)
-    found, own = paths.contributions(rows[:300]), np.asarray(booster.predict(rows[:300], pred_contrib=True))
+    found, own = (
+        paths.contributions(rows[:300]),
+        np.asarray(booster.predict(rows[:300], pred_contrib=True)),
+    )
     np.testing.assert_allclose(found, own[:, :-1], atol=1e-6)
     margins = booster.predict(rows[:300], raw_score=True)
     np.testing.assert_allclose(found.sum(axis=1) + paths.base, margins, atol=1e-6)

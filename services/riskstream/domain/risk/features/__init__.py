@@ -1,1 +1,3 @@
-"""Features: declared once (`declare`, `standard`), computed by one kernel live, offline and in training."""
+"""Features: declared once (`declare`, `standard`), computed by one kernel live, offline and in
+training.
+"""

@@ -1,4 +1,6 @@
-"""The vocabulary in which features are declared: entity, aggregate, window, delay, default, reason."""
+"""The vocabulary in which features are declared: entity, aggregate, window, delay, default,
+reason.
+"""
 
 import itertools
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 class Aggregate(IntEnum):
     """What is computed over the entity's events in (t - delay - window, t - delay].
 
-    Of an owned entity t is the event's own time. An event with the same time that stands earlier in the log is inside;
-    the event itself is inside, but for OVER_MEAN (amount over the mean of the others) and SINCE_LAST (seconds since the
-    event before). Of a profile t is the end of the last closed tile, and the event itself is not inside: see `Entity`.
-    FRAUDS and FRAUD_RATE (a share) go by the labels known at that point of the log; only profiles have them.
+    Of an owned entity t is the event's own time. An event with the same time that stands earlier in
+    the log is inside; the event itself is inside, but for OVER_MEAN (amount over the mean of the
+    others) and SINCE_LAST (seconds since the event before). Of a profile t is the end of the last
+    closed tile, and the event itself is not inside: see `Entity`. FRAUDS and FRAUD_RATE (a share)
+    go by the labels known at that point of the log; only profiles have them.
     """
 
     COUNT = 0
@@ -50,7 +53,9 @@ class Kind(IntEnum):
 
 EVERY_KIND = frozenset(Kind)
 SPENDING = EVERY_KIND - {Kind.REFUND}
-"""What a customer spends. A refund neither raises it nor lowers it: else spending could be hidden behind refunds."""
+"""What a customer spends. A refund neither raises it nor lowers it: else spending could be hidden
+behind refunds.
+"""
 
 
 def bits_of(kinds: frozenset[Kind]) -> int:
@@ -62,8 +67,9 @@ def bits_of(kinds: frozenset[Kind]) -> int:
 class Entity:
     """What events are grouped by: the field `key` of the transaction.
 
-    Owned (tile_ms 0): the partition key, whose state the scorer itself holds, exact to the event. Else a profile, kept by
-    the profiler in tiles: tile n holds ((n - 1) tile_ms, n tile_ms] and is closed at its end.
+    Owned (tile_ms 0): the partition key, whose state the scorer itself holds, exact to the event.
+    Else a profile, kept by the profiler in tiles: tile n holds ((n - 1) tile_ms, n tile_ms] and is
+    closed at its end.
     """
 
     name: str
@@ -79,16 +85,19 @@ CUSTOMER = Entity(name="customer", key="customer_id")
 TERMINAL = Entity(name="terminal", key="terminal_id", tile_ms=HOUR_MS)
 DEVICE = Entity(name="device", key="device_id", tile_ms=HOUR_MS)
 CARD = Entity(name="card", key="customer_id", tile_ms=HOUR_MS)
-"""The customer again, as a profile: what labels say of it. The owned state never depends on labels."""
+"""The customer again, as a profile: what labels say of it. The owned state never depends on
+labels.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One declared feature. `window_ms` is 0 for SINCE_LAST. `reason` is the code of docs/reasons.md it explains.
+    """One declared feature. `window_ms` is 0 for SINCE_LAST. `reason` is the code of
+    docs/reasons.md it explains.
 
-    `kinds`: transactions of which kinds are counted. SINCE_LAST and labels go by every kind; all other features of one
-    entity in a set count the same kinds. `default` is the value where there is nothing to compute from. Windows and delays
-    of a profile are whole tiles.
+    `kinds`: transactions of which kinds are counted. SINCE_LAST and labels go by every kind; all
+    other features of one entity in a set count the same kinds. `default` is the value where there
+    is nothing to compute from. Windows and delays of a profile are whole tiles.
     """
 
     name: str
@@ -103,7 +112,9 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFeature:
-    """One value of the transaction that the model sees; `reason` as in Feature, empty where it explains nothing."""
+    """One value of the transaction that the model sees; `reason` as in Feature, empty where it
+    explains nothing.
+    """
 
     name: str
     input: Input
@@ -112,10 +123,11 @@ class InputFeature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSet:
-    """An ordered set: first the inputs, then the owned features, then profiles. `label` names it in every score.
+    """An ordered set: first the inputs, then the owned features, then profiles. `label` names it in
+    every score.
 
-    Windows are exact, or `tiles_ms` gives the width of a tile of each, shortest window first: whole minutes, each a
-    multiple of the one before. Raises ValueError where they are not.
+    Windows are exact, or `tiles_ms` gives the width of a tile of each, shortest window first: whole
+    minutes, each a multiple of the one before. Raises ValueError where they are not.
     """
 
     name: str
@@ -129,20 +141,28 @@ class FeatureSet:
         nests = all(wide % narrow == 0 for narrow, wide in itertools.pairwise(steps))
         fits = len(self.tiles_ms) == len(self.windows_ms) <= 7
         if self.tiles_ms and not (
-            nests and fits and sum(w // t + 2 for w, t in zip(self.windows_ms, self.tiles_ms, strict=True)) <= 256
+            nests
+            and fits
+            and sum(w // t + 2 for w, t in zip(self.windows_ms, self.tiles_ms, strict=True)) <= 256
         ):
             raise ValueError(
-                f"{self.name}: a tile width a window (7 at most), each a multiple of the one before, 256 tiles in all"
+                f"{self.name}: a tile width a window (7 at most), each a multiple of the "
+                "one before, 256 tiles in all"
             )
         for before, each in itertools.pairwise(self.features):
             if each.entity.is_owned and not before.entity.is_owned:
-                raise ValueError(f"{self.name}: {each.name} is owned and must stand before {before.name}")
+                raise ValueError(
+                    f"{self.name}: {each.name} is owned and must stand before {before.name}"
+                )
         for each in self.features:
             if why := _wrong(each):
                 raise ValueError(f"{self.name}: {each.name} {why}")
-            if each.aggregate is not Aggregate.SINCE_LAST and each.kinds != self.kinds_of(each.entity):
+            if each.aggregate is not Aggregate.SINCE_LAST and each.kinds != self.kinds_of(
+                each.entity
+            ):
                 raise ValueError(
-                    f"{self.name}: {each.name} counts other kinds than another feature of {each.entity.name}"
+                    f"{self.name}: {each.name} counts other kinds than another feature of "
+                    f"{each.entity.name}"
                 )
 
     @property
@@ -166,11 +186,18 @@ class FeatureSet:
     def profiles(self) -> dict[Entity, tuple[Feature, ...]]:
         """Features of each other entity, in the order of the entities' first."""
         entities = dict.fromkeys(each.entity for each in self.features if not each.entity.is_owned)
-        return {entity: tuple(each for each in self.features if each.entity == entity) for entity in entities}
+        return {
+            entity: tuple(each for each in self.features if each.entity == entity)
+            for entity in entities
+        }
 
     def kinds_of(self, entity: Entity) -> frozenset[Kind]:
         """The kinds of transactions that the windows of an entity count."""
-        mine = (each for each in self.features if each.entity == entity and each.aggregate is not Aggregate.SINCE_LAST)
+        mine = (
+            each
+            for each in self.features
+            if each.entity == entity and each.aggregate is not Aggregate.SINCE_LAST
+        )
         return next((each.kinds for each in mine), EVERY_KIND)
 
     @property

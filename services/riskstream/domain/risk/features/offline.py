@@ -1,4 +1,6 @@
-"""The same kernels over a whole table: vectors for training and for checks, row by row as the services would see them."""
+"""The same kernels over a whole table: vectors for training and for checks, row by row as the
+services would see them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ class Texts:
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
 
-    def spans(self, start: int, stop: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
+    def spans(
+        self, start: int, stop: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
         """(bytes, starts, lengths) of texts start..stop-1."""
         first = int(self.ends[start - 1]) if start else 0
         ends = self.ends[start:stop] - first
@@ -37,10 +41,11 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionColumns:
-    """n transactions in log order, as the kernels read them. Enums as indices of the contract's, instants in ms.
+    """n transactions in log order, as the kernels read them. Enums as indices of the contract's,
+    instants in ms.
 
-    `keys`: for a key field a number of each row's key, -1 where it is null. `corrects`: the id that each corrects, empty where
-    none; None where the file does not say it.
+    `keys`: for a key field a number of each row's key, -1 where it is null. `corrects`: the id that
+    each corrects, empty where none; None where the file does not say it.
     """
 
     transaction_id: Texts
@@ -58,18 +63,26 @@ class TransactionColumns:
     def are_corrections(self) -> NDArray[np.bool_]:
         """Which rows correct another."""
         n = len(self.occurred_at)
-        return np.zeros(n, np.bool_) if self.corrects is None or n == 0 else self.corrects.spans(0, n)[2] > 0
+        return (
+            np.zeros(n, np.bool_)
+            if self.corrects is None or n == 0
+            else self.corrects.spans(0, n)[2] > 0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownFrauds:
-    """Frauds by the time at which they become known: row of the transaction, and that instant in ms, in its order."""
+    """Frauds by the time at which they become known: row of the transaction, and that instant in
+    ms, in its order.
+    """
 
     row: NDArray[np.int64]
     known_at: NDArray[np.int64]
 
     @classmethod
-    def after(cls, frauds: NDArray[np.bool_], occurred_at: NDArray[np.int64], delay_ms: int) -> "KnownFrauds":
+    def after(
+        cls, frauds: NDArray[np.bool_], occurred_at: NDArray[np.int64], delay_ms: int
+    ) -> "KnownFrauds":
         """Each fraud known `delay_ms` after its transaction; rows in order of time."""
         row = np.flatnonzero(frauds)
         return cls(row=row, known_at=occurred_at[row] + delay_ms)
@@ -84,23 +97,31 @@ def vectors(
     is_at_event: bool = False,
     dtype: Any = np.float32,
 ) -> NDArray[Any]:
-    """dtype[n, columns]: what the services compute when they read these rows and labels from an empty state.
+    """dtype[n, columns]: what the services compute when they read these rows and labels from an
+    empty state.
 
-    Rows are in order of time where the set has profiles. A profile is read as of the end of the last tile closed at the
-    row's time, or with `is_at_event` as of that time itself, to the millisecond (what the public book's columns are).
-    A row without the profile's key has NaN.
+    Rows are in order of time where the set has profiles. A profile is read as of the end of the
+    last tile closed at the row's time, or with `is_at_event` as of that time itself, to the
+    millisecond (what the public book's columns are). A row without the profile's key has NaN.
     """
     n = len(rows.occurred_at)
     out = np.empty((n, len(features.names)), dtype)
     _owned(features, rows, out, progress)
     for entity, mine in features.profiles.items():
         columns = [features.names.index(each.name) for each in mine]
-        is_counted = ((bits_of(features.kinds_of(entity)) >> rows.kind) & 1).astype(np.bool_) & ~rows.are_corrections
+        is_counted = ((bits_of(features.kinds_of(entity)) >> rows.kind) & 1).astype(
+            np.bool_
+        ) & ~rows.are_corrections
         out[:, columns] = _profiles(entity, mine, rows, is_counted, frauds, is_at_event)
     return out
 
 
-def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], progress: Callable[[int], None]) -> None:
+def _owned(
+    features: FeatureSet,
+    rows: TransactionColumns,
+    out: NDArray[Any],
+    progress: Callable[[int], None],
+) -> None:
     n = len(out)
     wide = len(features.inputs) + len(features.owned)
     table = KeyTable(features)
@@ -118,17 +139,33 @@ def _owned(features: FeatureSet, rows: TransactionColumns, out: NDArray[Any], pr
             hash_kernel(original_data, original_starts, original_lengths, originals)
             originals[original_lengths == 0] = 0
         data, starts, lengths = rows.customer_id.spans(start, stop)
-        slots, _ = table.resolve(data, starts, lengths, np.zeros(size, np.int32), np.ones(size, np.uint8))
+        slots, _ = table.resolve(
+            data, starts, lengths, np.zeros(size, np.int32), np.ones(size, np.uint8)
+        )
         chunk = np.empty((size, wide), out.dtype)
         input_kernel(
-            size, rows.base_amount_minor[part], rows.occurred_at[part], rows.kind[part], rows.channel[part],
-            rows.mcc[part], rows.mcc_null[part], program, chunk,
-        )  # fmt: skip
+            size,
+            rows.base_amount_minor[part],
+            rows.occurred_at[part],
+            rows.kind[part],
+            rows.channel[part],
+            rows.mcc[part],
+            rows.mcc_null[part],
+            program,
+            chunk,
+        )
         table.apply(
-            slots, rows.occurred_at[part], rows.base_amount_minor[part], ids, np.arange(start, stop, dtype=np.int64),
-            np.full(size, LIVE, np.uint8), np.zeros(size, np.uint8), chunk, kinds=rows.kind[part],
+            slots,
+            rows.occurred_at[part],
+            rows.base_amount_minor[part],
+            ids,
+            np.arange(start, stop, dtype=np.int64),
+            np.full(size, LIVE, np.uint8),
+            np.zeros(size, np.uint8),
+            chunk,
+            kinds=rows.kind[part],
             corrects=originals,
-        )  # fmt: skip
+        )
         out[part, :wide] = chunk
         progress(size)
 
@@ -141,11 +178,14 @@ def _profiles(
     frauds: KnownFrauds | None,
     is_at_event: bool,
 ) -> NDArray[np.float64]:
-    """float64[n, features]: labels known by a row's time come before it; a counted row joins its profile after it was read."""
+    """float64[n, features]: labels known by a row's time come before it; a counted row joins its
+    profile after it was read.
+    """
     keys, times = rows.keys[entity.key], rows.occurred_at
     table = ProfileTable(features, 1 if is_at_event else entity.tile_ms)
     known = frauds or KnownFrauds(row=np.zeros(0, np.int64), known_at=np.zeros(0, np.int64))
-    before = np.searchsorted(times, known.known_at, side="left")  # the row that each label comes before
+    # the row that each label comes before
+    before = np.searchsorted(times, known.known_at, side="left")
     out = np.full((len(times), len(features)), np.nan)
     for start in range(0, len(times), _PROFILE_CHUNK):
         there = start + np.flatnonzero(keys[start : start + _PROFILE_CHUNK] >= 0)

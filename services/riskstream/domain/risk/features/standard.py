@@ -1,8 +1,10 @@
-"""The feature set `standard`: what is known of a customer from its own transactions. Add a feature here.
+"""The feature set `standard`: what is known of a customer from its own transactions. Add a feature
+here.
 
-`standard-profiles` adds what is known of the terminal and the device from everybody's transactions and labels.
-`standard-tiles` is the same as `standard` in tiles: less memory a key, windows whose left edge is quantised to a tile.
-Version 2 counts SPENDING; version 1, which counts refunds as payments, is kept for models that were trained on it.
+`standard-profiles` adds what is known of the terminal and the device from everybody's transactions
+and labels. `standard-tiles` is the same as `standard` in tiles: less memory a key, windows whose
+left edge is quantised to a tile. Version 2 counts SPENDING; version 1, which counts refunds as
+payments, is kept for models that were trained on it.
 """
 
 from dataclasses import replace
@@ -24,8 +26,20 @@ from riskstream.domain.risk.features.declare import (
     InputFeature,
 )
 
-_WINDOWS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
-_REASONS = {"10m": "BURST", "1h": "BURST", "1d": "BUSY_DAY", "7d": "BUSY_WEEK", "30d": "UNUSUAL_MONTH"}
+_WINDOWS = {
+    "10m": 10 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "1d": DAY_MS,
+    "7d": 7 * DAY_MS,
+    "30d": 30 * DAY_MS,
+}
+_REASONS = {
+    "10m": "BURST",
+    "1h": "BURST",
+    "1d": "BUSY_DAY",
+    "7d": "BUSY_WEEK",
+    "30d": "UNUSUAL_MONTH",
+}
 
 
 def _windowed(kind: Aggregate, prefix: str, suffix: str) -> tuple[Feature, ...]:
@@ -82,7 +96,9 @@ STANDARD_TILES = replace(
 )
 
 
-def _profiled(entity: Entity, kind: Aggregate, days: tuple[int, ...], reason: str) -> tuple[Feature, ...]:
+def _profiled(
+    entity: Entity, kind: Aggregate, days: tuple[int, ...], reason: str
+) -> tuple[Feature, ...]:
     default = 0.0 if kind is Aggregate.FRAUD_RATE else float("nan")
     name = kind.name.lower()
     return tuple(
@@ -116,5 +132,7 @@ STANDARD_PROFILES = replace(
 def first_version(features: FeatureSet) -> FeatureSet:
     """Version 1 of a set: every kind counts."""
     return replace(
-        features, version=1, features=tuple(replace(each, kinds=EVERY_KIND) for each in features.features)
-    )  # fmt: skip
+        features,
+        version=1,
+        features=tuple(replace(each, kinds=EVERY_KIND) for each in features.features),
+    )

@@ -1,4 +1,6 @@
-"""The rules and lists that are on, as one value: what rules.v1 and lists.v1 say, read for one feature set. Pure."""
+"""The rules and lists that are on, as one value: what rules.v1 and lists.v1 say, read for one
+feature set. Pure.
+"""
 
 import hashlib
 import json
@@ -18,7 +20,9 @@ MAX_RULES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleBook:
-    """`version` is a hash of what the rules and lists say; empty where no rule is on. `refused`: rule and why."""
+    """`version` is a hash of what the rules and lists say; empty where no rule is on. `refused`:
+    rule and why.
+    """
 
     version: str = ""
     rules: tuple[Rule, ...] = ()
@@ -27,29 +31,41 @@ class RuleBook:
 
 
 def read_book(
-    rules: Iterable[dict[str, Any]], lists: Iterable[dict[str, Any]], names: Mapping[str, Name],
+    rules: Iterable[dict[str, Any]],
+    lists: Iterable[dict[str, Any]],
+    names: Mapping[str, Name],
     features: FeatureSet | None = None,
-) -> RuleBook:  # fmt: skip
-    """From records of rule.v1 and list.v1. A rule that cannot be read for these names is left out and told.
+) -> RuleBook:
+    """From records of rule.v1 and list.v1. A rule that cannot be read for these names is left out
+    and told.
 
-    With `features` also one that was checked for another set, in which a feature that it names is declared otherwise.
+    With `features` also one that was checked for another set, in which a feature that it names is
+    declared otherwise.
     """
     values = {each["list_id"]: each["values"] for each in lists}
     good: list[Rule] = []
     refused: list[tuple[str, str]] = []
     said = []
-    for each in sorted((each for each in rules if each["is_on"]), key=lambda each: str(each["rule_id"])):
+    for each in sorted(
+        (each for each in rules if each["is_on"]), key=lambda each: str(each["rule_id"])
+    ):
         try:
             rule = read_rule(
                 {
-                    "id": each["rule_id"], "version": each["version"], "when": each["when"], "action": each["action"],
-                    "reason": each["reason"], "max_share": each["max_share"],
+                    "id": each["rule_id"],
+                    "version": each["version"],
+                    "when": each["when"],
+                    "action": each["action"],
+                    "reason": each["reason"],
+                    "max_share": each["max_share"],
                 },
                 names,
-            )  # fmt: skip
+            )
             if missing := sorted(rule.when.lists - set(values)):
                 raise RuleError(f"{rule.rule_id}: there is no list {missing[0]}")
-            if features is not None and (why := difference(rule.when.names, each["feature_set"], features)):
+            if features is not None and (
+                why := difference(rule.when.names, each["feature_set"], features)
+            ):
                 raise RuleError(f"{rule.rule_id}: {why}")
             if len(good) == MAX_RULES:
                 raise RuleError(f"{rule.rule_id}: {MAX_RULES} rules are on already")
@@ -58,11 +74,16 @@ def read_book(
             continue
         good.append(rule)
         said.append([rule.rule_id, rule.version, rule.when.text, rule.action, rule.reason])
-    used = {name: values[name] for name in sorted({name for rule in good for name in rule.when.lists})}
+    used = {
+        name: values[name] for name in sorted({name for rule in good for name in rule.when.lists})
+    }
     text = json.dumps([said, {name: sorted(held) for name, held in used.items()}], sort_keys=True)
     return RuleBook(
         version=hashlib.sha256(text.encode()).hexdigest()[:12] if good else "",
         rules=tuple(good),
-        lists={name: np.array(sorted({hash_of(value) for value in held}), np.uint64) for name, held in used.items()},
+        lists={
+            name: np.array(sorted({hash_of(value) for value in held}), np.uint64)
+            for name, held in used.items()
+        },
         refused=tuple(refused),
     )

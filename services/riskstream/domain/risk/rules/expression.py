@@ -1,13 +1,18 @@
-"""The language of rules: a typed expression is parsed, checked against the names there are, and compiled to numpy.
+"""The language of rules: a typed expression is parsed, checked against the names there are, and
+compiled to numpy.
 
-The syntax is Python's expressions, read by the standard library's parser and never evaluated by it; what is allowed:
+The syntax is Python's expressions, read by the standard library's parser and never evaluated by it;
+what is allowed:
 
 - names of the transaction's fields, of features, and `score`; numbers, texts in quotes;
-- `and`, `or`, `not`; `==`, `!=`, `<`, `<=`, `>`, `>=` (also in chains); `+`, `-`, `*`, `/` on numbers;
-- `channel in ("ECOM", "MOBILE")`; `terminal_id in lists["blocked-terminals"]`; `mcc is None`, `mcc is not None`.
+- `and`, `or`, `not`; `==`, `!=`, `<`, `<=`, `>`, `>=` (also in chains); `+`, `-`, `*`, `/` on
+  numbers;
+- `channel in ("ECOM", "MOBILE")`; `terminal_id in lists["blocked-terminals"]`; `mcc is None`, `mcc
+  is not None`.
 
-A value that is not there (null, or a feature that is NaN, or a division by zero) makes a comparison false, whichever it is;
-`is None` asks for it. Every operation is done on whole columns: cost is bounded by the number of nodes.
+A value that is not there (null, or a feature that is NaN, or a division by zero) makes a comparison
+false, whichever it is; `is None` asks for it. Every operation is done on whole columns: cost is
+bounded by the number of nodes.
 """
 
 import ast
@@ -46,7 +51,9 @@ class RuleError(Exception):
 
 
 class Rows(Protocol):
-    """n transactions by column. Texts are hashes (key_kernel); symbols are indices of their enum."""
+    """n transactions by column. Texts are hashes (key_kernel); symbols are indices of their
+    enum.
+    """
 
     def __len__(self) -> int: ...
 
@@ -63,18 +70,29 @@ Hash = Callable[[str], int]
 _Number = Callable[[Rows], tuple[NDArray[np.float64], NDArray[np.bool_]]]
 _Truth = Callable[[Rows, Lists], NDArray[np.bool_]]
 
-_COMPARE: dict[type[ast.cmpop], Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]] = {
-    ast.Eq: np.equal, ast.NotEq: np.not_equal, ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater,
+_COMPARE: dict[
+    type[ast.cmpop], Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
+] = {
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
     ast.GtE: np.greater_equal,
-}  # fmt: skip
+}
 _ARITHMETIC: dict[type[ast.operator], Callable[..., NDArray[np.float64]]] = {
-    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
-}  # fmt: skip
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it asks, `names` what it reads."""
+    """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it asks,
+    `names` what it reads.
+    """
 
     text: str
     matches: _Truth
@@ -83,13 +101,19 @@ class Expression:
 
 
 def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
-    """Check and compile. RuleError where it is too long or deep, names what is not there, or mixes types."""
+    """Check and compile. RuleError where it is too long or deep, names what is not there, or mixes
+    types.
+    """
     if len(text) > MAX_LENGTH:
         raise RuleError(f"it has {len(text):,} characters, {MAX_LENGTH:,} are allowed")
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        where = (
+            f" at character {error.offset}"
+            if isinstance(error, SyntaxError) and error.offset
+            else ""
+        )
         raise RuleError(f"it is not an expression{where}") from error
     count = sum(1 for _ in ast.walk(tree))
     if count > MAX_NODES:
@@ -99,7 +123,10 @@ def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
     compiler = _Compiler(names, hash_of)
     matches = compiler.truth(tree.body)
     return Expression(
-        text=text.strip(), matches=matches, names=frozenset(compiler.seen), lists=frozenset(compiler.lists)
+        text=text.strip(),
+        matches=matches,
+        names=frozenset(compiler.seen),
+        lists=frozenset(compiler.lists),
     )
 
 
@@ -130,7 +157,10 @@ class _Compiler:
             return lambda rows, lists: ~inner(rows, lists)
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            links = [self._link(a, op, b) for a, op, b in zip(sides[:-1], node.ops, sides[1:], strict=True)]
+            links = [
+                self._link(a, op, b)
+                for a, op, b in zip(sides[:-1], node.ops, sides[1:], strict=True)
+            ]
 
             def all_links(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
                 out = links[0](rows, lists)
@@ -142,7 +172,9 @@ class _Compiler:
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
             value = node.value
             return lambda rows, _lists: np.full(len(rows), value)
-        raise RuleError(f"{_shown(node)} is {self._kind(node).value}, where true or false is asked for")
+        raise RuleError(
+            f"{_shown(node)} is {self._kind(node).value}, where true or false is asked for"
+        )
 
     def _link(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Truth:
         if isinstance(op, ast.Is | ast.IsNot):
@@ -160,7 +192,10 @@ class _Compiler:
 
             return compared
         if not isinstance(op, ast.Eq | ast.NotEq):
-            raise RuleError(f"{_shown(left)} and {_shown(right)} have no order: {kinds[0].value}, {kinds[1].value}")
+            raise RuleError(
+                f"{_shown(left)} and {_shown(right)} have no order: {kinds[0].value}, "
+                f"{kinds[1].value}"
+            )
         if isinstance(left, ast.Constant):
             left, right = right, left
         inside = self._inside(left, ast.Tuple([right]))
@@ -181,7 +216,9 @@ class _Compiler:
             number = self.number(node)
             return lambda rows: number(rows)[1]
         name = self._named(node)
-        return lambda rows: rows.hashes(name)[1] if self._names[name].kind is Kind.TEXT else rows.numbers(name)[1]
+        return lambda rows: (
+            rows.hashes(name)[1] if self._names[name].kind is Kind.TEXT else rows.numbers(name)[1]
+        )
 
     def _inside(self, left: ast.expr, right: ast.expr) -> _Truth:
         """Is a name one of some constants, or in a list?"""
@@ -190,7 +227,9 @@ class _Compiler:
         if isinstance(right, ast.Subscript):
             return self._in_list(name, known, right)
         if not isinstance(right, ast.Tuple | ast.List | ast.Set):
-            raise RuleError(f'{_shown(right)} is no list of values; write (..., ...) or lists["name"]')
+            raise RuleError(
+                f'{_shown(right)} is no list of values; write (..., ...) or lists["name"]'
+            )
         values = [self._constant(each, name, known) for each in right.elts]
         if known.kind is Kind.TEXT:
             wanted = np.array(sorted(self._hash(str(value)) for value in values), np.uint64)
@@ -200,7 +239,9 @@ class _Compiler:
                 return np.isin(found, wanted) & there
 
             return one_of
-        numbers = [known.symbols.index(str(v)) if known.kind is Kind.SYMBOL else float(v) for v in values]
+        numbers = [
+            known.symbols.index(str(v)) if known.kind is Kind.SYMBOL else float(v) for v in values
+        ]
 
         def one_number(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
             found, there = rows.numbers(name)
@@ -231,12 +272,18 @@ class _Compiler:
             return _float(value)  # type: ignore[arg-type]
         if known.kind in (Kind.TEXT, Kind.SYMBOL) and isinstance(value, str):
             if known.kind is Kind.SYMBOL and value not in known.symbols:
-                raise RuleError(f"{name} is never {value!r}; it is one of {', '.join(known.symbols)}")
+                raise RuleError(
+                    f"{name} is never {value!r}; it is one of {', '.join(known.symbols)}"
+                )
             return value
         raise RuleError(f"{name} is {known.kind.value} and cannot be {_shown(node)}")
 
     def number(self, node: ast.expr) -> _Number:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, int | float)
+            and not isinstance(node.value, bool)
+        ):
             value = _float(node.value)
             return lambda rows: (np.full(len(rows), value), np.ones(len(rows), np.bool_))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -256,7 +303,11 @@ class _Compiler:
         raise RuleError(f"{_shown(node)} is {self._kind(node).value}, where a number is asked for")
 
     def _arithmetic(self, node: ast.BinOp) -> _Number:
-        if isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant) and node.right.value == 0:
+        if (
+            isinstance(node.op, ast.Div)
+            and isinstance(node.right, ast.Constant)
+            and node.right.value == 0
+        ):
             raise RuleError(f"{_shown(node)} divides by zero")
         a, b, work = self.number(node.left), self.number(node.right), _ARITHMETIC[type(node.op)]
 

@@ -14,7 +14,13 @@ from riskstream.domain.risk.rules.expression import Expression, Kind, Name, Rule
 ACTIONS = ("REVIEW", "BLOCK")
 DEFAULT_MAX_SHARE = 0.02
 _FIELDS = {"id", "when", "action", "reason", "max_share", "version"}
-_TYPES = {"int": Kind.NUMBER, "long": Kind.NUMBER, "float": Kind.NUMBER, "double": Kind.NUMBER, "string": Kind.TEXT}
+_TYPES = {
+    "int": Kind.NUMBER,
+    "long": Kind.NUMBER,
+    "float": Kind.NUMBER,
+    "double": Kind.NUMBER,
+    "string": Kind.TEXT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,9 @@ def hash_of(text: str) -> int:
 
 
 def read_rule(given: Any, names: Mapping[str, Name]) -> Rule:
-    """A rule from what a file or record holds. RuleError where a part is missing, unknown or wrong."""
+    """A rule from what a file or record holds. RuleError where a part is missing, unknown or
+    wrong.
+    """
     if not isinstance(given, dict):
         raise RuleError("a rule is a mapping of id, when, action, reason")
     rule_id = given.get("id")
@@ -67,7 +75,9 @@ def read_rule(given: Any, names: Mapping[str, Name]) -> Rule:
         if not isinstance(given.get(part), str) or not given[part]:
             raise RuleError(f"{rule_id}: it needs {part}, a text")
     if given.get("action") not in ACTIONS:
-        raise RuleError(f"{rule_id}: action is {given.get('action')!r}, it must be one of {', '.join(ACTIONS)}")
+        raise RuleError(
+            f"{rule_id}: action is {given.get('action')!r}, it must be one of {', '.join(ACTIONS)}"
+        )
     share, version = given.get("max_share", DEFAULT_MAX_SHARE), given.get("version", 1)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise RuleError(f"{rule_id}: max_share is {share!r}, it must be over 0 and at most 1")

@@ -1,4 +1,6 @@
-"""Topics as code: what a cluster has, what `topics/` declares, and the safe steps from one to the other."""
+"""Topics as code: what a cluster has, what `topics/` declares, and the safe steps from one to the
+other.
+"""
 
 import time
 from collections.abc import Sequence
@@ -26,24 +28,37 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from riskstream.domain.contracts.catalog import MESSAGE_BYTES, Topic
 from riskstream.domain.contracts.catalog import topics as declared
 from riskstream.platform.kafka.clients.client import client_log, connection, consumer, translated
-from riskstream.platform.kafka.clients.topic_steps import MIN_ISR, Safety, Step, config_steps, safety_steps
+from riskstream.platform.kafka.clients.topic_steps import (
+    MIN_ISR,
+    Safety,
+    Step,
+    config_steps,
+    safety_steps,
+)
 from riskstream.runtime.errors import Fatal, Retryable
 
 _WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
 
 _COORDINATOR_MOVES = (
-    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
-)  # fmt: skip
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+)
 
 
 class TopicAdmin:
-    """Plans and applies topics on one cluster. Never deletes a topic, never changes a partition count."""
+    """Plans and applies topics on one cluster. Never deletes a topic, never changes a partition
+    count.
+    """
 
     def __init__(self, bootstrap: str, *, timeout_s: float = 10.0) -> None:
         self._bootstrap = bootstrap
         self._timeout_s = timeout_s
         self._refused = ""
-        settings: dict[str, Any] = {"socket.connection.setup.timeout.ms": 5000, "error_cb": self._on_error}
+        settings: dict[str, Any] = {
+            "socket.connection.setup.timeout.ms": 5000,
+            "error_cb": self._on_error,
+        }
         self._admin = AdminClient({**connection(bootstrap), **settings}, logger=client_log())
 
     def wait_until_ready(self, brokers: int, deadline_s: float) -> None:
@@ -55,10 +70,14 @@ class TopicAdmin:
                     return
             except KafkaException:
                 time.sleep(0.1)
-        raise Retryable(what=f"Kafka did not answer within {deadline_s:.0f} s", where=self._bootstrap)
+        raise Retryable(
+            what=f"Kafka did not answer within {deadline_s:.0f} s", where=self._bootstrap
+        )
 
     def wait_until_allowed(self, deadline_s: float = 30.0) -> None:
-        """Return when the cluster answers this user; Fatal where it refuses, Retryable after the deadline."""
+        """Return when the cluster answers this user; Fatal where it refuses, Retryable after the
+        deadline.
+        """
         end = time.monotonic() + deadline_s
         while True:
             try:
@@ -79,7 +98,9 @@ class TopicAdmin:
     def topic_ids(self, names: Sequence[str]) -> dict[str, str]:
         """The id of each topic; one that was deleted and made again has another."""
         try:
-            found = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout_s)
+            found = self._admin.describe_topics(
+                TopicCollection(list(names)), request_timeout=self._timeout_s
+            )
             return {name: str(found[name].result(self._timeout_s).topic_id) for name in names}
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
@@ -98,34 +119,49 @@ class TopicAdmin:
                 self._admin.poll(0)
                 if self._refused:
                     raise Fatal(
-                        what=f"Kafka refuses this user: {self._refused.split(': ', 1)[-1]}", where=self._bootstrap,
-                        do="see RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD and _CA", exit_code=2,
-                    ) from error  # fmt: skip
+                        what=f"Kafka refuses this user: {self._refused.split(': ', 1)[-1]}",
+                        where=self._bootstrap,
+                        do="see RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD "
+                        "and _CA",
+                        exit_code=2,
+                    ) from error
                 if time.monotonic() > end:
                     raise translated(error, self._bootstrap) from error
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL):
+        if error.code() in (
+            KafkaError._AUTHENTICATION,
+            KafkaError.SASL_AUTHENTICATION_FAILED,
+            KafkaError._SSL,
+        ):
             self._refused = error.str()
 
-    def plan(self, topics: list[Topic], partitions: int, safety: Safety | None = None) -> list[Step]:
-        """Steps from the cluster as it is to the topics as declared, with that partition count for new ones.
+    def plan(
+        self, topics: list[Topic], partitions: int, safety: Safety | None = None
+    ) -> list[Step]:
+        """Steps from the cluster as it is to the topics as declared, with that partition count for
+        new ones.
 
-        `safety` defaults to what the brokers can do; Fatal where more copies are asked for than brokers are there.
+        `safety` defaults to what the brokers can do; Fatal where more copies are asked for than
+        brokers are there.
         """
         metadata = self._metadata()
         brokers = len(metadata.brokers)
         safety = safety or Safety.by_brokers(brokers)
         if safety.replication > brokers:
             raise Fatal(
-                what=f"{safety.replication} copies of each topic were asked for, and the cluster shows {brokers} brokers",
-                where=self._bootstrap, do="start those that are missing, or ask for fewer copies", exit_code=2,
-            )  # fmt: skip
+                what=f"{safety.replication} copies of each topic were asked for, and the "
+                f"cluster shows {brokers} brokers",
+                where=self._bootstrap,
+                do="start those that are missing, or ask for fewer copies",
+                exit_code=2,
+            )
         existing = {name: len(meta.partitions) for name, meta in metadata.topics.items()}
         counts = {existing[topic.name] for topic in topics if topic.name in existing}
         if len(counts) == 1 and partitions not in counts:
             raise Fatal(
-                what=f"the cluster's topics have {counts.pop()} partitions, {partitions} were asked for",
+                what=f"the cluster's topics have {counts.pop()} partitions, {partitions} were "
+                "asked for",
                 where=self._bootstrap,
                 do="ask for the number they have: all keyed topics share it, and it never changes",
                 exit_code=2,
@@ -133,19 +169,29 @@ class TopicAdmin:
         steps = []
         for topic in topics:
             if topic.name not in existing:
-                detail = f"{partitions} partitions, copies: {safety.replication}, {safety.min_isr} in sync"
+                detail = (
+                    f"{partitions} partitions, copies: {safety.replication}, {safety.min_isr} "
+                    "in sync"
+                )
                 steps.append(Step(action="create", topic=topic.name, detail=detail))
                 continue
             if existing[topic.name] != partitions:
-                detail = f"{existing[topic.name]} partitions, declared {partitions}: never changed on a keyed topic"
+                detail = (
+                    f"{existing[topic.name]} partitions, declared {partitions}: never changed "
+                    "on a keyed topic"
+                )
                 steps.append(Step(action="differs", topic=topic.name, detail=detail))
-            copies = min(len(each.replicas) for each in metadata.topics[topic.name].partitions.values())
+            copies = min(
+                len(each.replicas) for each in metadata.topics[topic.name].partitions.values()
+            )
             now = self._config(topic.name)
             steps += safety_steps(topic.name, copies, int(now[MIN_ISR] or 1), safety)
             steps += config_steps(topic.name, topic.config, now)
         return steps
 
-    def apply(self, topics: list[Topic], partitions: int, safety: Safety | None = None) -> list[Step]:
+    def apply(
+        self, topics: list[Topic], partitions: int, safety: Safety | None = None
+    ) -> list[Step]:
         """Do the `create` and `alter` steps; all steps of the plan come back."""
         safety = safety or Safety.by_brokers(self.broker_count())
         steps = self.plan(topics, partitions, safety)
@@ -163,26 +209,41 @@ class TopicAdmin:
             altered = [step for step in steps if step.action == "alter"]
             self._alter(altered)
             self._await_config(
-                [by_name[name] for name in dict.fromkeys(step.topic for step in altered)], partitions, safety
+                [by_name[name] for name in dict.fromkeys(step.topic for step in altered)],
+                partitions,
+                safety,
             )
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
         return steps
 
     def _await_topics(self, names: set[str]) -> None:
-        """Return when the brokers know of topics that the controller has made: each learns of it a moment later."""
+        """Return when the brokers know of topics that the controller has made: each learns of it a
+        moment later.
+        """
         end = time.monotonic() + self._timeout_s
         while not names <= self.partitions().keys():
             if time.monotonic() >= end:
-                raise Retryable(what="topics that were made are not known to every broker yet", where=self._bootstrap)
+                raise Retryable(
+                    what="topics that were made are not known to every broker yet",
+                    where=self._bootstrap,
+                )
             time.sleep(0.02)
 
     def _await_config(self, topics: list[Topic], partitions: int, safety: Safety) -> None:
-        """Return when brokers tell the values that were set: each learns of them from the controller a moment later."""
+        """Return when brokers tell the values that were set: each learns of them from the
+        controller a moment later.
+        """
         end = time.monotonic() + self._timeout_s
-        while any(step.action == "alter" for step in (self.plan(topics, partitions, safety) if topics else ())):
+        while any(
+            step.action == "alter"
+            for step in (self.plan(topics, partitions, safety) if topics else ())
+        ):
             if time.monotonic() >= end:
-                raise Retryable(what="values that were set are not known to every broker yet", where=self._bootstrap)
+                raise Retryable(
+                    what="values that were set are not known to every broker yet",
+                    where=self._bootstrap,
+                )
             time.sleep(0.02)
 
     def end_offsets(self, topic: str, partitions: int, *, first: bool = False) -> list[int]:
@@ -202,26 +263,35 @@ class TopicAdmin:
                 self._learn_leaders()
 
     def _learn_leaders(self) -> None:
-        """Have the client ask anew who leads: of itself it keeps to a leader of before for five minutes, and is refused."""
+        """Have the client ask anew who leads: of itself it keeps to a leader of before for five
+        minutes, and is refused.
+        """
         with suppress(KafkaException):
             self._admin.list_topics(timeout=1.0)
 
     def group_offsets(self, group: str) -> dict[tuple[str, int], int]:
-        """Committed offset of each partition that a group has committed; none of a group that the cluster does not know.
+        """Committed offset of each partition that a group has committed; none of a group that the
+        cluster does not know.
 
-        Asked by a consumer that joins nothing: the admin client's own call ends the process with signal 11 where the broker
-        asked is not the group's coordinator, as before the first group, or while brokers fail over (librdkafka #5040).
+        Asked by a consumer that joins nothing: the admin client's own call ends the process with
+        signal 11 where the broker asked is not the group's coordinator, as before the first group,
+        or while brokers fail over (librdkafka #5040).
         """
         asked = [
-            TopicPartition(topic, number) for topic, count in self.partitions().items() for number in range(count)
+            TopicPartition(topic, number)
+            for topic, count in self.partitions().items()
+            for number in range(count)
             if not topic.startswith("__")
-        ]  # fmt: skip
+        ]
         end = time.monotonic() + self._timeout_s
         while True:
-            outsider = consumer(self._bootstrap, group)  # a new one each time: it asks anew who the coordinator is
+            # a new one each time: it asks anew who the coordinator is
+            outsider = consumer(self._bootstrap, group)
             try:
                 found = outsider.committed(asked, timeout=self._timeout_s) if asked else []
-                return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+                return {
+                    (each.topic, each.partition): each.offset for each in found if each.offset >= 0
+                }
             except KafkaException as error:
                 if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end:
                     raise translated(error, self._bootstrap) from error
@@ -240,13 +310,17 @@ class TopicAdmin:
     def _group_states(self) -> dict[str, ConsumerGroupState]:
         self._metadata()
         try:
-            found = self._admin.list_consumer_groups(request_timeout=self._timeout_s).result(self._timeout_s)
+            found = self._admin.list_consumer_groups(request_timeout=self._timeout_s).result(
+                self._timeout_s
+            )
         except (KafkaException, TimeoutError) as error:
             raise translated(error, self._bootstrap) from error
         return {each.group_id: each.state for each in found.valid}
 
     def message_limits(self, names: Sequence[str]) -> dict[str, int]:
-        """max.message.bytes of topics as the brokers have it; as declared where this user may not ask. Fatal without a topic."""
+        """max.message.bytes of topics as the brokers have it; as declared where this user may not
+        ask. Fatal without a topic.
+        """
         out = {}
         for name in names:
             try:
@@ -255,16 +329,24 @@ class TopicAdmin:
                 code = error.args[0].code() if isinstance(error, KafkaException) else None
                 if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise Fatal(
-                        what=f"no topic {name}", where=self._bootstrap, do="run `riskstream topics apply`", exit_code=2
+                        what=f"no topic {name}",
+                        where=self._bootstrap,
+                        do="run `riskstream topics apply`",
+                        exit_code=2,
                     ) from error
-                if code not in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+                if code not in (
+                    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+                    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+                ):
                     raise translated(error, self._bootstrap) from error
                 out[name] = declared()[name].max_bytes if name in declared() else MESSAGE_BYTES
         return out
 
     def _entries(self, topic: str) -> dict[str, ConfigEntry]:
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        found: dict[str, ConfigEntry] = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
+        found: dict[str, ConfigEntry] = self._admin.describe_configs([resource])[resource].result(
+            self._timeout_s
+        )
         return found
 
     def _config(self, topic: str) -> dict[str, str | None]:
@@ -282,7 +364,8 @@ class TopicAdmin:
         resources = []
         for name, changes in by_topic.items():
             entries = [
-                ConfigEntry(change.key, change.value, incremental_operation=AlterConfigOpType.SET) for change in changes
+                ConfigEntry(change.key, change.value, incremental_operation=AlterConfigOpType.SET)
+                for change in changes
             ]
             resources.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries))
         if resources:

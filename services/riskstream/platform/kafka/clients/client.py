@@ -1,4 +1,6 @@
-"""Clients with the settings that the product relies on, and the translation of librdkafka's errors."""
+"""Clients with the settings that the product relies on, and the translation of librdkafka's
+errors.
+"""
 
 import logging
 import time
@@ -25,7 +27,9 @@ GAPLESS: dict[str, Any] = {
 
 
 def producing(bootstrap: str, name: str) -> dict[str, Any]:
-    """What every producer begins with: a connection, and the largest record that one of our topics takes."""
+    """What every producer begins with: a connection, and the largest record that one of our topics
+    takes.
+    """
     return {**connection(bootstrap), "client.id": name, "message.max.bytes": producer_bytes()}
 
 
@@ -35,7 +39,9 @@ def connection(bootstrap: str) -> dict[str, Any]:
 
 
 def client_log() -> logging.Logger:
-    """Where librdkafka's own log lines go: nowhere, until `telemetry.logs` gives this logger a handler."""
+    """Where librdkafka's own log lines go: nowhere, until `telemetry.logs` gives this logger a
+    handler.
+    """
     logger = logging.getLogger("librdkafka")
     logger.propagate = False
     if not logger.handlers:
@@ -44,7 +50,9 @@ def client_log() -> logging.Logger:
 
 
 def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
-    """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every other client."""
+    """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every
+    other client.
+    """
     return Producer(
         {
             **producing(bootstrap, name),
@@ -82,7 +90,9 @@ def consumer(bootstrap: str, group: str, **overrides: Any) -> Consumer:
 
 
 def group_settings(protocol: str, session_timeout_ms: int) -> dict[str, Any]:
-    """Settings of a group member: KIP-848 (`consumer`, timeouts are the broker's) or `classic` cooperative."""
+    """Settings of a group member: KIP-848 (`consumer`, timeouts are the broker's) or `classic`
+    cooperative.
+    """
     if protocol == "consumer":
         return {"group.protocol": "consumer", "group.remote.assignor": "uniform"}
     return {
@@ -94,16 +104,22 @@ def group_settings(protocol: str, session_timeout_ms: int) -> dict[str, Any]:
 
 
 def raise_if_error(error: KafkaError | None, where: str) -> None:
-    """Translate a librdkafka error: Retryable where the world may mend it, Fatal else; EOF is no error."""
+    """Translate a librdkafka error: Retryable where the world may mend it, Fatal else; EOF is no
+    error.
+    """
     if error is None or error.code() == KafkaError._PARTITION_EOF:
         return
     if error.fatal():
-        raise Fatal(what=f"Kafka client failed: {error.str()}", where=where, do="restart the process")
+        raise Fatal(
+            what=f"Kafka client failed: {error.str()}", where=where, do="restart the process"
+        )
     raise translated(error, where)
 
 
 def translated(error: KafkaError | KafkaException | TimeoutError, where: str) -> Retryable | Fatal:
-    """The product's error for a librdkafka error or exception, or a request that was not answered in time."""
+    """The product's error for a librdkafka error or exception, or a request that was not answered
+    in time.
+    """
     if isinstance(error, TimeoutError):
         return Retryable(what="Kafka does not answer", where=where)
     inner = error.args[0] if isinstance(error, KafkaException) else error
@@ -123,9 +139,11 @@ _DO = "check the topics and the settings"
 
 
 def flushed(client: Producer, deadline_s: float) -> int:
-    """Wait until the brokers have everything; how many records they lack at the deadline. KafkaException where it is broken.
+    """Wait until the brokers have everything; how many records they lack at the deadline.
+    KafkaException where it is broken.
 
-    Not Producer.flush: that calls our callbacks on after a fatal error, with its exception set, and ends in a SystemError.
+    Not Producer.flush: that calls our callbacks on after a fatal error, with its exception set, and
+    ends in a SystemError.
     """
     end = time.monotonic() + deadline_s
     while len(client) and (left := end - time.monotonic()) > 0:

@@ -1,7 +1,9 @@
-"""Batches that decompress to more than the client takes (100 MB, receive.message.max.bytes): who reads goes on behind them.
+"""Batches that decompress to more than the client takes (100 MB, receive.message.max.bytes): who
+reads goes on behind them.
 
-A broker bounds a batch as it is compressed: 3 kB of zstd can hold 100 MB of zeros. The client asks for such a batch again and
-again, and tells its first offset only; where it ends is found by asking from further on.
+A broker bounds a batch as it is compressed: 3 kB of zstd can hold 100 MB of zeros. The client asks
+for such a batch again and again, and tells its first offset only; where it ends is found by asking
+from further on.
 """
 
 import time
@@ -19,25 +21,35 @@ _DEADLINE_S = 20.0
 
 
 def is_giant(error: KafkaError) -> bool:
-    """True where an error says that a batch was not decompressed; its message's offset is the batch's first."""
+    """True where an error says that a batch was not decompressed; its message's offset is the
+    batch's first.
+    """
     return error.code() == KafkaError._BAD_COMPRESSION
 
 
 class Giants:
-    """Those that one consumer meets. `counter` counts each batch once: when the position has been moved behind it."""
+    """Those that one consumer meets. `counter` counts each batch once: when the position has been
+    moved behind it.
+    """
 
     def __init__(self, client: Consumer, bootstrap: str, counter: Counter) -> None:
         self._client, self._bootstrap, self._counter = client, bootstrap, counter
         self._behind: dict[tuple[str, int], int] = {}
 
     def go_on_behind(self, topic: str, partition: int, first: int) -> None:
-        """Go on behind the batch that begins at `first`; where Kafka does not answer we stay, and are told of it again."""
+        """Go on behind the batch that begins at `first`; where Kafka does not answer we stay, and
+        are told of it again.
+        """
         try:
             behind = end_of(self._bootstrap, topic, partition, first)
             self._client.seek(TopicPartition(topic, partition, behind))
         except (Retryable, KafkaException) as error:
             log.warning(
-                "cannot go on behind a batch yet", topic=topic, partition=partition, first=first, why=str(error)
+                "cannot go on behind a batch yet",
+                topic=topic,
+                partition=partition,
+                first=first,
+                why=str(error),
             )
             return
         if first >= self._behind.get((topic, partition), 0):
@@ -46,7 +58,9 @@ class Giants:
 
 
 def end_of(bootstrap: str, topic: str, partition: int, first: int) -> int:
-    """Offset behind the batch that begins at `first`, and a line in the log; Retryable where Kafka does not answer in time."""
+    """Offset behind the batch that begins at `first`, and a line in the log; Retryable where Kafka
+    does not answer in time.
+    """
     deadline = time.monotonic() + _DEADLINE_S
     where = f"{topic}[{partition}]"
     probe = consumer(bootstrap, "riskstream-reader", **{"fetch.error.backoff.ms": 10})
@@ -76,7 +90,9 @@ def end_of(bootstrap: str, topic: str, partition: int, first: int) -> int:
     return behind
 
 
-def _is_within(probe: Consumer, topic: str, partition: int, offset: int, first: int, deadline: float) -> bool:
+def _is_within(
+    probe: Consumer, topic: str, partition: int, offset: int, first: int, deadline: float
+) -> bool:
     """True where the batch that begins at `first` holds an offset behind it."""
     where = TopicPartition(topic, partition, offset)
     if offset >= watermarks(probe, topic, partition, max(deadline - time.monotonic(), 0.1))[1]:
@@ -91,4 +107,6 @@ def _is_within(probe: Consumer, topic: str, partition: int, offset: int, first: 
             return message.offset() == first
         raise_if_error(error, f"{topic}[{partition}]")
         return False
-    raise Retryable(what=f"Kafka does not answer within {_DEADLINE_S:.0f} s", where=f"{topic}[{partition}]")
+    raise Retryable(
+        what=f"Kafka does not answer within {_DEADLINE_S:.0f} s", where=f"{topic}[{partition}]"
+    )

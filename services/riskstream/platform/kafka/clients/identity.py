@@ -1,4 +1,6 @@
-"""Which topics a state is of: one that was made again under the same name, or has other partitions, is another."""
+"""Which topics a state is of: one that was made again under the same name, or has other partitions,
+is another.
+"""
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient

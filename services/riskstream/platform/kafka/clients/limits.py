@@ -1,8 +1,10 @@
-"""How large records may be: what producers send, what topics take, and what is cut where a record does not fit.
+"""How large records may be: what producers send, what topics take, and what is cut where a record
+does not fit.
 
-All of it derives from the contracts' bounds and the topics' max.message.bytes, and is checked against the brokers at start.
-A topic's limit is of a compressed batch, a producer's of the record itself: so what a topic holds can be far larger than its
-limit, and whoever passes records on cuts what does not fit.
+All of it derives from the contracts' bounds and the topics' max.message.bytes, and is checked
+against the brokers at start. A topic's limit is of a compressed batch, a producer's of the record
+itself: so what a topic holds can be far larger than its limit, and whoever passes records on cuts
+what does not fit.
 """
 
 import hashlib
@@ -14,7 +16,9 @@ from riskstream.domain.contracts.catalog import DEAD_LETTER_ROOM, topics
 from riskstream.runtime.errors import Fatal
 
 OVERHEAD = 1024
-"""Bytes of a batch of one record beside its key, value and named headers: Kafka's own, and a traceparent."""
+"""Bytes of a batch of one record beside its key, value and named headers: Kafka's own, and a
+traceparent.
+"""
 KEPT_KEY_BYTES = 4096
 """Kept of a dead letter's key where the letter does not fit whole."""
 KEPT_VALUE_BYTES = 64
@@ -37,7 +41,9 @@ def max_key_bytes() -> int:
 
 @cache
 def producer_bytes() -> int:
-    """message.max.bytes of our producers: what the largest topic takes; only releases are larger, and say so."""
+    """message.max.bytes of our producers: what the largest topic takes; only releases are larger,
+    and say so.
+    """
     return max(each.max_bytes for each in topics().values() if each.contract != "release.v1")
 
 
@@ -49,7 +55,11 @@ def least_of(topic: str, name: str) -> int:
 
 def least_of_topics(names: Sequence[str]) -> dict[str, int]:
     """The same of topics of the catalog, by name."""
-    return {name: least_of(name, held) for name in names if (held := topics()[name].contract) is not None}
+    return {
+        name: least_of(name, held)
+        for name in names
+        if (held := topics()[name].contract) is not None
+    }
 
 
 def least_of_dead_letters(source_bytes: int) -> int:
@@ -58,13 +68,16 @@ def least_of_dead_letters(source_bytes: int) -> int:
 
 
 def check(real: Mapping[str, int], least: Mapping[str, int], where: str) -> None:
-    """Fatal where a topic takes less than what is written to it. `real`: max.message.bytes as the brokers have it."""
+    """Fatal where a topic takes less than what is written to it. `real`: max.message.bytes as the
+    brokers have it.
+    """
     for topic, needed in least.items():
         if real[topic] < needed:
             raise Fatal(
                 what=f"{topic} takes records of {real[topic]:,} bytes, {needed:,} are needed",
                 where=where,
-                do=f"run `riskstream topics apply`, or set its max.message.bytes to {needed} or more",
+                do=f"run `riskstream topics apply`, or set its max.message.bytes to {needed} "
+                "or more",
                 exit_code=2,
             )
 
@@ -76,7 +89,9 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> in
 
 
 def short_key(key: bytes | None) -> tuple[bytes | None, Headers]:
-    """A score's key, cut with headers that tell its length and hash where it is longer than any customer's."""
+    """A score's key, cut with headers that tell its length and hash where it is longer than any
+    customer's.
+    """
     if key is None or len(key) <= max_key_bytes():
         return key, []
     return key[: max_key_bytes()], _told("key", key)
@@ -85,7 +100,9 @@ def short_key(key: bytes | None) -> tuple[bytes | None, Headers]:
 def fitted(
     key: bytes | None, value: bytes | None, headers: Headers, limit: int
 ) -> tuple[bytes | None, bytes | None, Headers]:
-    """(key, value, headers) of a dead letter, cut so that a batch of it has at most `limit` bytes."""
+    """(key, value, headers) of a dead letter, cut so that a batch of it has at most `limit`
+    bytes.
+    """
     if record_bytes(key, value, headers) <= limit:
         return key, value, headers
     if key is not None and len(key) > KEPT_KEY_BYTES:
@@ -100,7 +117,8 @@ def fitted(
 def without_excess(
     topic: str, key: bytes | None, value: bytes | None, headers: Headers
 ) -> tuple[bytes | None, bytes | None, Headers]:
-    """(key, value, headers) of a record as a reader keeps them: cut where they are larger than any that we send there.
+    """(key, value, headers) of a record as a reader keeps them: cut where they are larger than any
+    that we send there.
 
     Its first bytes stay: they say whose schema it claims to be of.
     """

@@ -1,4 +1,6 @@
-"""Producers for edges: in bulk with back pressure, and one record at a time for a caller that waits."""
+"""Producers for edges: in bulk with back pressure, and one record at a time for a caller that
+waits.
+"""
 
 import asyncio
 import threading
@@ -8,7 +10,13 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from riskstream.domain.contracts.catalog import topic as declared
-from riskstream.platform.kafka.clients.client import GAPLESS, client_log, producer, producing, translated
+from riskstream.platform.kafka.clients.client import (
+    GAPLESS,
+    client_log,
+    producer,
+    producing,
+    translated,
+)
 from riskstream.platform.kafka.clients.limits import record_bytes
 from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.context import TraceContext
@@ -16,14 +24,22 @@ from riskstream.runtime.errors import Fatal, Retryable
 
 
 class BulkProducer:
-    """Sends many records; `send` holds when the queue is full, `flush` returns when the broker has all."""
+    """Sends many records; `send` holds when the queue is full, `flush` returns when the broker has
+    all.
+    """
 
     def __init__(self, bootstrap: str, name: str, *, queue: int = 50_000) -> None:
-        settings: dict[str, Any] = {**GAPLESS, "linger.ms": 1, "queue.buffering.max.messages": queue}
+        settings: dict[str, Any] = {
+            **GAPLESS,
+            "linger.ms": 1,
+            "queue.buffering.max.messages": queue,
+        }
         self._producer = Producer({**producing(bootstrap, name), **settings}, logger=client_log())
         self._error: KafkaError | None = None
 
-    def send(self, topic: str, keys: Iterable[bytes | None], frames: Sequence[bytes | None]) -> None:
+    def send(
+        self, topic: str, keys: Iterable[bytes | None], frames: Sequence[bytes | None]
+    ) -> None:
         """Queue records in order; returns when all of them are in the queue."""
         produce = self._producer.produce
         for key, frame in zip(keys, frames, strict=True):
@@ -47,7 +63,9 @@ class BulkProducer:
         left = self._producer.flush(deadline_s)
         self._raise()
         if left:
-            raise Retryable(what=f"{left} records were not delivered in {deadline_s:.0f} s", where="Kafka")
+            raise Retryable(
+                what=f"{left} records were not delivered in {deadline_s:.0f} s", where="Kafka"
+            )
 
     def _on_delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
@@ -55,35 +73,58 @@ class BulkProducer:
 
     def _raise(self) -> None:
         if self._error is not None:
-            raise Fatal(what=f"Kafka refused a record: {self._error.str()}", where="producer", do="check the topics")
+            raise Fatal(
+                what=f"Kafka refused a record: {self._error.str()}",
+                where="producer",
+                do="check the topics",
+            )
 
 
 def put(
-    bootstrap: str, name: str, key: bytes, frame: bytes | None, *, partition: int | None = None, deadline_s: float = 15.0
-) -> None:  # fmt: skip
-    """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal where it is refused.
+    bootstrap: str,
+    name: str,
+    key: bytes,
+    frame: bytes | None,
+    *,
+    partition: int | None = None,
+    deadline_s: float = 15.0,
+) -> None:
+    """One record of a compacted topic, there when this returns; Retryable after the deadline, Fatal
+    where it is refused.
 
-    Without a frame it deletes the key. `partition`: that of the record to be replaced, where it may not be the key's own.
-    Not idempotent, which costs half a second at the start: that the newest value of a key stands twice changes nothing.
+    Without a frame it deletes the key. `partition`: that of the record to be replaced, where it may
+    not be the key's own. Not idempotent, which costs half a second at the start: that the newest
+    value of a key stands twice changes nothing.
     """
     limit = declared(name).max_bytes
     size = record_bytes(key, frame or b"", [])
     if size > limit:
-        raise Fatal(what=f"a record of {size:,} bytes does not fit: {limit:,} at most", where=name,
-                    do="make it smaller", exit_code=2)  # fmt: skip
+        raise Fatal(
+            what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
+            where=name,
+            do="make it smaller",
+            exit_code=2,
+        )
     refused: list[KafkaError] = []
     client = Producer(
         {
-            **producing(bootstrap, "put"), "acks": "all", "partitioner": "murmur2_random", "linger.ms": 0,
-            "message.max.bytes": limit, "message.timeout.ms": int(1000 * deadline_s),
+            **producing(bootstrap, "put"),
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "linger.ms": 0,
+            "message.max.bytes": limit,
+            "message.timeout.ms": int(1000 * deadline_s),
         },
         logger=client_log(),
-    )  # fmt: skip
+    )
     by_key = -1
     client.produce(
-        name, frame, key, by_key if partition is None else partition,
+        name,
+        frame,
+        key,
+        by_key if partition is None else partition,
         on_delivery=lambda error, _: refused.append(error) if error else None,
-    )  # fmt: skip
+    )
     left = client.flush(deadline_s + 1)
     if refused:
         raise translated(refused[0], name)
@@ -103,12 +144,16 @@ class AwaitedProducer:
 
     async def send(
         self, topic: str, key: bytes, value: bytes, context: TraceContext | None = None
-    ) -> tuple[int, int]:  # fmt: skip
-        """(partition, offset) once the broker has the record; Retryable where it could not take it in time."""
+    ) -> tuple[int, int]:
+        """(partition, offset) once the broker has the record; Retryable where it could not take it
+        in time.
+        """
         future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
 
         def on_delivered(error: KafkaError | None, message: Message) -> None:
-            self._loop.call_soon_threadsafe(_settle, future, error, message.partition(), message.offset())
+            self._loop.call_soon_threadsafe(
+                _settle, future, error, message.partition(), message.offset()
+            )
 
         try:
             self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
@@ -119,9 +164,16 @@ class AwaitedProducer:
         return await future
 
     def post(
-        self, topic: str, key: bytes, value: bytes, on_error: Callable[[str], None], context: TraceContext | None = None
-    ) -> None:  # fmt: skip
-        """Send without waiting; `on_error` is told, on another thread, when the broker did not take it."""
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        on_error: Callable[[str], None],
+        context: TraceContext | None = None,
+    ) -> None:
+        """Send without waiting; `on_error` is told, on another thread, when the broker did not take
+        it.
+        """
 
         def on_delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:
@@ -148,7 +200,10 @@ def _headers(context: TraceContext | None) -> dict[str, Any]:
 
 
 def _settle(
-    future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None, partition: int | None, offset: int | None
+    future: "asyncio.Future[tuple[int, int]]",
+    error: KafkaError | None,
+    partition: int | None,
+    offset: int | None,
 ) -> None:
     if future.done():
         return
@@ -156,4 +211,6 @@ def _settle(
         future.set_result((partition, offset))
     else:
         why = error.str() if error else "no position"
-        future.set_exception(Retryable(what=f"Kafka did not take the record: {why}", where="producer"))
+        future.set_exception(
+            Retryable(what=f"Kafka did not take the record: {why}", where="producer")
+        )

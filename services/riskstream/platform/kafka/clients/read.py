@@ -1,4 +1,6 @@
-"""Readers without a group: all partitions of some topics from given places, records as plain values."""
+"""Readers without a group: all partitions of some topics from given places, records as plain
+values.
+"""
 
 import time
 from collections.abc import Iterator
@@ -17,13 +19,16 @@ from riskstream.platform.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
 
 FRUGAL = {"fetch.message.max.bytes": 4_096, "queued.max.messages.kbytes": 1_024}
-"""Of a client that holds little at once. A fetch of a MB may hold hundreds of batches that decompress to 90 MB each."""
+"""Of a client that holds little at once. A fetch of a MB may hold hundreds of batches that
+decompress to 90 MB each.
+"""
 MOST, MOST_FRUGAL = 1000, 10
 """Records that `until_end` takes at once."""
 
 
 class TopicReader:
-    """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given offsets.
+    """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given
+    offsets.
 
     `is_frugal`: at most a few records are held at once, of whatever size, at some speed.
     """
@@ -43,12 +48,19 @@ class TopicReader:
         counts = self._admin.partitions()
         for topic in topics:
             if topic not in counts:
-                raise Fatal(what=f"no topic {topic}", where=bootstrap, do="run `riskstream topics apply`", exit_code=2)
+                raise Fatal(
+                    what=f"no topic {topic}",
+                    where=bootstrap,
+                    do="run `riskstream topics apply`",
+                    exit_code=2,
+                )
         isolation = "read_committed" if committed_only else "read_uncommitted"
         self._most = MOST_FRUGAL if is_frugal else MOST
         held: dict[str, int] = FRUGAL if is_frugal else {}
         self._consumer = consumer(
-            bootstrap, "riskstream-reader", **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms, **held}
+            bootstrap,
+            "riskstream-reader",
+            **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms, **held},
         )
         self.counts = {topic: counts[topic] for topic in topics}
         self.ends = {
@@ -59,12 +71,17 @@ class TopicReader:
         self._firsts = firsts = {
             (topic, number): first
             for topic in topics
-            for number, first in enumerate(self._admin.end_offsets(topic, counts[topic], first=True))
+            for number, first in enumerate(
+                self._admin.end_offsets(topic, counts[topic], first=True)
+            )
         }
         self._kept: list[Record] = []
         """What `until_end` read past the ends: `poll` and its next call begin with it."""
         origin = self.ends if start == "end" else firsts
-        self.positions = {place: max((offsets or {}).get(place, at), firsts[place]) for place, at in origin.items()}
+        self.positions = {
+            place: max((offsets or {}).get(place, at), firsts[place])
+            for place, at in origin.items()
+        }
         """Behind the last record of each partition that was given out."""
         self._fetched = dict(self.positions)
         """Behind the last one that the client gave us."""
@@ -74,7 +91,9 @@ class TopicReader:
             raise translated(error, bootstrap) from error
 
     def _assign(self) -> None:
-        self._consumer.assign([TopicPartition(topic, n, at) for (topic, n), at in self._fetched.items()])
+        self._consumer.assign(
+            [TopicPartition(topic, n, at) for (topic, n), at in self._fetched.items()]
+        )
 
     def look_at_ends(self) -> None:
         """Let `until_end` go on to the ends as they are now."""
@@ -127,7 +146,9 @@ class TopicReader:
             self.positions[record.topic, record.partition] = record.offset + 1
 
     def until_end(self, deadline_s: float = 600.0) -> Iterator[Record]:
-        """Everything up to the ends as they were when the reader was made; Fatal where that takes too long."""
+        """Everything up to the ends as they were when the reader was made; Fatal where that takes
+        too long.
+        """
         for records in self.batches_until_end(deadline_s):
             yield from records
 
@@ -138,7 +159,9 @@ class TopicReader:
         while records or self._is_before_ends(self.positions):
             if time.monotonic() > end:
                 raise Fatal(
-                    what=f"the end was not reached in {deadline_s:.0f} s", where=str(list(self.counts)), do="try again"
+                    what=f"the end was not reached in {deadline_s:.0f} s",
+                    where=str(list(self.counts)),
+                    do="try again",
                 )
             if given := self._up_to_ends(records):
                 yield given
@@ -148,9 +171,13 @@ class TopicReader:
         return any(positions[place] < at for place, at in self.ends.items())
 
     def _up_to_ends(self, records: list[Record]) -> list[Record]:
-        """Those before the ends. What is behind them is kept for the next call, and the positions do not pass it."""
+        """Those before the ends. What is behind them is kept for the next call, and the positions
+        do not pass it.
+        """
         given = [each for each in records if each.offset < self.ends[each.topic, each.partition]]
-        self._kept += [each for each in records if each.offset >= self.ends[each.topic, each.partition]]
+        self._kept += [
+            each for each in records if each.offset >= self.ends[each.topic, each.partition]
+        ]
         for place, at in self._fetched.items():
             self.positions[place] = max(self.positions[place], min(at, self.ends[place]))
         return given
@@ -162,16 +189,26 @@ class TopicReader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def _record(message: Message, place: tuple[str, int], offset: int) -> Record:
-    """A record of more than its topic takes as it is (it came compressed) is cut: nothing of ours is that large."""
+    """A record of more than its topic takes as it is (it came compressed) is cut: nothing of ours
+    is that large.
+    """
     headers: Any = list(headers_of([message])[0] or [])
     key, value, headers = without_excess(place[0], message.key(), message.value(), headers)
     return Record(
-        topic=place[0], partition=place[1], offset=offset, appended_at=message.timestamp()[1], key=key, value=value,
+        topic=place[0],
+        partition=place[1],
+        offset=offset,
+        appended_at=message.timestamp()[1],
+        key=key,
+        value=value,
         headers=headers,
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""How every client of this process reaches Kafka: RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD and _CA."""
+"""How every client of this process reaches Kafka: RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME,
+_PASSWORD and _CA.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +13,9 @@ from riskstream.runtime.errors import Fatal
 
 
 class KafkaSecurity(BaseSettings):
-    """PLAINTEXT where nothing is set. One set for a process: all of its clients talk to the same cluster as the same user."""
+    """PLAINTEXT where nothing is set. One set for a process: all of its clients talk to the same
+    cluster as the same user.
+    """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_kafka_", frozen=True, extra="ignore")
 
@@ -29,9 +33,11 @@ class KafkaSecurity(BaseSettings):
         if self.protocol.startswith("SASL"):
             if not self.username or not self.password.get_secret_value():
                 raise Fatal(
-                    what=f"{self.protocol} needs a user and a password", where="environment",
-                    do="set RISKSTREAM_KAFKA_USERNAME and RISKSTREAM_KAFKA_PASSWORD", exit_code=2,
-                )  # fmt: skip
+                    what=f"{self.protocol} needs a user and a password",
+                    where="environment",
+                    do="set RISKSTREAM_KAFKA_USERNAME and RISKSTREAM_KAFKA_PASSWORD",
+                    exit_code=2,
+                )
             out |= {
                 "sasl.mechanism": self.mechanism,
                 "sasl.username": self.username,
@@ -40,9 +46,11 @@ class KafkaSecurity(BaseSettings):
         if self.protocol.endswith("SSL") and self.ca is not None:
             if not self.ca.is_file():
                 raise Fatal(
-                    what=f"there is no file {self.ca}", where="RISKSTREAM_KAFKA_CA",
-                    do="give the certificate of the authority that signed the brokers'", exit_code=2,
-                )  # fmt: skip
+                    what=f"there is no file {self.ca}",
+                    where="RISKSTREAM_KAFKA_CA",
+                    do="give the certificate of the authority that signed the brokers'",
+                    exit_code=2,
+                )
             out["ssl.ca.location"] = str(self.ca)
         return out
 
@@ -56,5 +64,8 @@ def security() -> dict[str, Any]:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise Fatal(
-            what=f"{name} is wrong: {first['msg']}", where=f"RISKSTREAM_KAFKA_{name.upper()}", do="mend it", exit_code=2
+            what=f"{name} is wrong: {first['msg']}",
+            where=f"RISKSTREAM_KAFKA_{name.upper()}",
+            do="mend it",
+            exit_code=2,
         ) from None

@@ -1,4 +1,6 @@
-"""Where a partition may be read from: an offset that it still holds. Retention moves a topic's head at any moment."""
+"""Where a partition may be read from: an offset that it still holds. Retention moves a topic's head
+at any moment.
+"""
 
 import time
 
@@ -20,39 +22,60 @@ def is_expired(error: KafkaError) -> bool:
 def watermarks(client: Consumer, topic: str, partition: int, deadline_s: float) -> tuple[int, int]:
     """(first offset that the partition holds, its end).
 
-    Retryable where Kafka does not answer in time, or the client does not know the partition: a broker that comes back tells it
-    for a moment that there is none. Whoever asks knows that there is: the group gave it out, or the topic has it.
+    Retryable where Kafka does not answer in time, or the client does not know the partition: a
+    broker that comes back tells it for a moment that there is none. Whoever asks knows that there
+    is: the group gave it out, or the topic has it.
     """
     where = f"{topic}[{partition}]"
     try:
-        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=deadline_s)
+        low, high = client.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=deadline_s
+        )
     except (KafkaException, TimeoutError) as error:
-        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
+        if (
+            isinstance(error, KafkaException)
+            and error.args[0].code() == KafkaError._UNKNOWN_PARTITION
+        ):
             raise Retryable(what="Kafka does not know the partition yet", where=where) from error
         raise translated(error, where) from error
     return int(low), int(high)
 
 
-def legal_start(client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0) -> int:
+def legal_start(
+    client: Consumer, topic: str, partition: int, wanted: int, deadline_s: float = 30.0
+) -> int:
     """`wanted` where the partition holds it or ends there, else its first offset.
 
-    Retryable where Kafka does not answer in time; Fatal past the end: the topic is not the one that was read before.
+    Retryable where Kafka does not answer in time; Fatal past the end: the topic is not the one that
+    was read before.
     """
     low, high = watermarks(client, topic, partition, deadline_s)
     if wanted > high:
         raise Fatal(
-            what=f"the group's position {wanted} is past the end {high}", where=f"{topic}[{partition}]",
-            do="the topic was made again or lost records: reset the group's offsets and its own states when you know which",
-        )  # fmt: skip
+            what=f"the group's position {wanted} is past the end {high}",
+            where=f"{topic}[{partition}]",
+            do="the topic was made again or lost records: reset the group's offsets and its "
+            "own states when you know which",
+        )
     if wanted < low:
-        log.warning("records expired before they were read", topic=topic, partition=partition, first=wanted, now=low)
+        log.warning(
+            "records expired before they were read",
+            topic=topic,
+            partition=partition,
+            first=wanted,
+            now=low,
+        )
     return max(wanted, low)
 
 
-def heads(client: Consumer, topic: str, partitions: list[int], deadline_s: float = 2.0) -> dict[int, int]:
-    """First offset that each partition holds; OFFSET_BEGINNING for those of which Kafka does not tell by the deadline.
+def heads(
+    client: Consumer, topic: str, partitions: list[int], deadline_s: float = 2.0
+) -> dict[int, int]:
+    """First offset that each partition holds; OFFSET_BEGINNING for those of which Kafka does not
+    tell by the deadline.
 
-    A number is better: the client asks Kafka what a name means, and the answer may come after a seek and undo it.
+    A number is better: the client asks Kafka what a name means, and the answer may come after a
+    seek and undo it.
     """
     found = dict.fromkeys(partitions, OFFSET_BEGINNING)
     end = time.monotonic() + deadline_s
@@ -71,7 +94,9 @@ def heads(client: Consumer, topic: str, partitions: list[int], deadline_s: float
 
 
 def assign_paused(client: Consumer, partitions: list[TopicPartition]) -> None:
-    """For a callback on assignment: at their heads, paused. Who takes them up may have to wait for Kafka: `go_on_at` then."""
+    """For a callback on assignment: at their heads, paused. Who takes them up may have to wait for
+    Kafka: `go_on_at` then.
+    """
     for topic in {each.topic for each in partitions}:
         mine = [each for each in partitions if each.topic == topic]
         first = heads(client, topic, [each.partition for each in mine])
@@ -82,10 +107,11 @@ def assign_paused(client: Consumer, partitions: list[TopicPartition]) -> None:
 
 
 def go_on_at(client: Consumer, places: list[TopicPartition], deadline_s: float = 5.0) -> None:
-    """Begin at these offsets; the caller leaves out what stands before them. Retryable where the client is not ready in time.
+    """Begin at these offsets; the caller leaves out what stands before them. Retryable where the
+    client is not ready in time.
 
-    What a fetch from the head brought meanwhile has no hole in it. Assigning anew in place of a seek once left partitions that
-    were never fetched again.
+    What a fetch from the head brought meanwhile has no hole in it. Assigning anew in place of a
+    seek once left partitions that were never fetched again.
     """
     end = time.monotonic() + deadline_s
     for place in places:
@@ -104,9 +130,11 @@ def go_on_at(client: Consumer, places: list[TopicPartition], deadline_s: float =
 
 
 def begin_anew(client: Consumer, topic: str, partition: int, wanted: int) -> int:
-    """Assign an owned partition again, at the first offset from `wanted` on that it holds; that offset.
+    """Assign an owned partition again, at the first offset from `wanted` on that it holds; that
+    offset.
 
-    A seek will not do: a partition whose fetch ended in an error takes none. For the polling thread alone.
+    A seek will not do: a partition whose fetch ended in an error takes none. For the polling thread
+    alone.
     """
     start = legal_start(client, topic, partition, wanted)
     client.incremental_unassign([TopicPartition(topic, partition)])

@@ -1,4 +1,6 @@
-"""Compacted topics, followed record by record on a thread of their own; and the keys that stand in one."""
+"""Compacted topics, followed record by record on a thread of their own; and the keys that stand in
+one.
+"""
 
 import threading
 import time
@@ -24,20 +26,28 @@ def read_keys(kafka: str, topic: str) -> set[bytes]:
 
 
 class Sink(Protocol):
-    """What a follower tells, on its thread. What `settle` raises is logged and tried again, as where it gives False."""
+    """What a follower tells, on its thread. What `settle` raises is logged and tried again, as
+    where it gives False.
+    """
 
     def begin(self) -> None:
-        """The topics are read from their beginning: at the start, and again after Kafka was away."""
+        """The topics are read from their beginning: at the start, and again after Kafka was
+        away.
+        """
 
     def take(self, record: Record) -> None:
         """A record. What it raises is logged, and the record left out."""
 
     def settle(self) -> bool:
-        """All that there was is taken: act on it. False: nothing new has to come before it is tried again."""
+        """All that there was is taken: act on it. False: nothing new has to come before it is tried
+        again.
+        """
 
 
 class TopicFollower:
-    """Follows compacted topics and tells a sink; nothing that goes wrong ends the start or the following."""
+    """Follows compacted topics and tells a sink; nothing that goes wrong ends the start or the
+    following.
+    """
 
     def __init__(self, kafka: str, topics: list[str], sink: Sink) -> None:
         self._kafka, self._topics, self._sink = kafka, topics, sink
@@ -51,7 +61,9 @@ class TopicFollower:
         self._thread.start()
         if not self._is_read.wait(deadline_s):
             why = self._problem or f"not in {deadline_s:.0f} s"
-            raise Retryable(what=f"{', '.join(self._topics)} could not be read: {why}", where=self._kafka)
+            raise Retryable(
+                what=f"{', '.join(self._topics)} could not be read: {why}", where=self._kafka
+            )
 
     def stop(self) -> None:
         self._stop.set()
@@ -63,9 +75,12 @@ class TopicFollower:
                 self._follow()
             except (Retryable, Fatal) as error:  # what was read stays in force until it is back
                 self._problem = str(error)
-                log.warning("cannot be followed, tried again", topics=self._topics, error=str(error))
+                log.warning(
+                    "cannot be followed, tried again", topics=self._topics, error=str(error)
+                )
                 self._stop.wait(1.0)
-            except Exception as error:  # a thread that ends would leave everybody on what was said last, unseen
+            except Exception as error:
+                # a thread that ends would leave everybody on what was said last, unseen
                 self._problem = repr(error)
                 log.exception("cannot be followed, tried again", topics=self._topics)
                 self._stop.wait(1.0)
@@ -89,11 +104,14 @@ class TopicFollower:
         try:
             self._sink.take(record)
         except Exception:  # one record that cannot be taken must not hide the others
-            log.exception("a record cannot be taken and is left out", topic=record.topic, offset=record.offset)
+            log.exception(
+                "a record cannot be taken and is left out", topic=record.topic, offset=record.offset
+            )
 
     def _settle(self) -> bool:
         try:
             return self._sink.settle()
-        except Exception:  # a change that cannot be taken up must not end the following, nor the start
+        except Exception:
+            # a change that cannot be taken up must not end the following, nor the start
             log.exception("a change cannot be taken up, tried again", topics=self._topics)
             return False

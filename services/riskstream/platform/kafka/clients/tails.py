@@ -7,9 +7,11 @@ _LOOK_BACK = (64, 4096, 262_144)
 
 
 def newest_records(bootstrap: str, topic: str) -> list[Record]:
-    """Some of the newest committed records of each partition, in order: at least the last one, where there is one.
+    """Some of the newest committed records of each partition, in order: at least the last one,
+    where there is one.
 
-    Markers of transactions and aborted records stand behind it, so ever more is read until it is found.
+    Markers of transactions and aborted records stand behind it, so ever more is read until it is
+    found.
     """
     with TopicReader(bootstrap, [topic], start="end") as probe:
         ends = probe.ends
@@ -19,7 +21,9 @@ def newest_records(bootstrap: str, topic: str) -> list[Record]:
         asked = {place: end - back if place[1] in left else end for place, end in ends.items()}
         with TopicReader(bootstrap, [topic], offsets=asked) as reader:
             reader.ends = ends
-            whole = {number for (_, number), at in reader.positions.items() if at > asked[topic, number]}
+            whole = {
+                number for (_, number), at in reader.positions.items() if at > asked[topic, number]
+            }
             found += (records := list(reader.until_end()))
         left -= whole | {record.partition for record in records}
         if not left:

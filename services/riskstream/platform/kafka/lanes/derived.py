@@ -1,9 +1,11 @@
-"""A derived lane: reads accepted scores, writes outputs and offsets in one Kafka transaction each commit interval.
+"""A derived lane: reads accepted scores, writes outputs and offsets in one Kafka transaction each
+commit interval.
 
-Not latency-critical, and its outputs are compacted topics where a zombie's late write could not be undone: hence
-transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds the offset up to which all changed
-state was written, and the work's own positions there: a new owner goes on from that place. Where the group's offsets are
-lost, it goes on where the state itself says that it stands.
+Not latency-critical, and its outputs are compacted topics where a zombie's late write could not be
+undone: hence transactions here and positions in `lane.py` (ADR 0001). The commit's metadata holds
+the offset up to which all changed state was written, and the work's own positions there: a new
+owner goes on from that place. Where the group's offsets are lost, it goes on where the state itself
+says that it stands.
 """
 
 import time
@@ -17,7 +19,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.clients.client import consumer, group_settings, translated
 from riskstream.platform.kafka.clients.giants import Giants, is_giant
-from riskstream.platform.kafka.clients.starts import assign_paused, begin_anew, go_on_at, is_expired, legal_start
+from riskstream.platform.kafka.clients.starts import (
+    assign_paused,
+    begin_anew,
+    go_on_at,
+    is_expired,
+    legal_start,
+)
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_start import Committed, read_states
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
@@ -39,7 +47,9 @@ log = structlog.get_logger("derived")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerivedSettings:
-    """What a derived lane is told. State is written at most each `flush_ms`, everything else each `commit_ms`."""
+    """What a derived lane is told. State is written at most each `flush_ms`, everything else each
+    `commit_ms`.
+    """
 
     kafka: str
     group: str
@@ -52,13 +62,26 @@ class DerivedSettings:
 
 
 class DerivedLane:
-    """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's transaction is fenced."""
+    """Runs a DerivedWork until stopped. One process owns a partition at a time; a zombie's
+    transaction is fenced.
+    """
 
     def __init__(
-        self, settings: DerivedSettings, work: DerivedWork, metrics: DerivedMetrics, stop: Event, view: View | None = None,
+        self,
+        settings: DerivedSettings,
+        work: DerivedWork,
+        metrics: DerivedMetrics,
+        stop: Event,
+        view: View | None = None,
         tracer: Tracer = NO_TRACER,
-    ) -> None:  # fmt: skip
-        self._settings, self._work, self._metrics, self._stop, self._view = settings, work, metrics, stop, view
+    ) -> None:
+        self._settings, self._work, self._metrics, self._stop, self._view = (
+            settings,
+            work,
+            metrics,
+            stop,
+            view,
+        )
         self._parts: dict[int, Part] = {}
         self._spans, self._lag = HopSpans(tracer, settings.source, settings.group), Lag(metrics.lag)
         self._taken = self._taken_ns = 0
@@ -67,14 +90,18 @@ class DerivedLane:
         """Partitions given to us whose state is not taken up yet: nothing of theirs is taken."""
         self._open_at = self._open_by = 0.0
         self._state_waits: list[SchemaWait] = []
-        """What partitions whose state cannot be read wait for; looked at again when one is over, or at `_open_by`."""
+        """What partitions whose state cannot be read wait for; looked at again when one is over, or
+        at `_open_by`.
+        """
         self._expired: set[int] = set()
         """Partitions whose head passed us: they go on where Kafka says that records are."""
         self._is_broken = False
         """An exception ended a step: memory may be ahead of the log."""
         self.loop_seen = time.monotonic()
         self._consumer: Consumer = consumer(
-            settings.kafka, settings.group, **group_settings(settings.group_protocol, settings.session_timeout_ms)
+            settings.kafka,
+            settings.group,
+            **group_settings(settings.group_protocol, settings.session_timeout_ms),
         )
         self._membership = Membership(self._consumer, settings.group)
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
@@ -91,7 +118,8 @@ class DerivedLane:
         return max(self.loop_seen, self._transactions.waited_at)
 
     def is_behind(self) -> bool:
-        """True within a transaction. The client may not come back from a step of one that lost its broker, whatever its timeout.
+        """True within a transaction. The client may not come back from a step of one that lost its
+        broker, whatever its timeout.
 
         For the watchdog, from its thread; its progress is `seen_at`.
         """
@@ -100,7 +128,10 @@ class DerivedLane:
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
         self._membership.subscribe(
-            [self._settings.source], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            [self._settings.source],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
         )
         committed_at = flushed_at = time.monotonic()
         try:
@@ -115,14 +146,16 @@ class DerivedLane:
                 if now - committed_at >= self._settings.commit_ms / 1000:
                     flush = now - flushed_at >= self._settings.flush_ms / 1000
                     self._commit(flush=flush)
-                    if flush and self._view is not None:  # idle partitions as well: what it lost or did not take
+                    # idle partitions as well: what it lost or did not take
+                    if flush and self._view is not None:
                         self._view.show(list(self._parts), [])
                     committed_at = now
                     flushed_at = now if flush else flushed_at
             if self._transactions.failure is None:
                 self._commit(flush=True)
         except BaseException:
-            self._is_broken = True  # memory may be ahead of the log: nothing more is committed, not even on the way out
+            # memory may be ahead of the log: nothing more is committed, not even on the way out
+            self._is_broken = True
             raise
         finally:
             self._consumer.close()
@@ -130,7 +163,9 @@ class DerivedLane:
             raise self._transactions.failure
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        """Assign paused, at the head; state is taken up by the loop, which may have to wait for Kafka."""
+        """Assign paused, at the head; state is taken up by the loop, which may have to wait for
+        Kafka.
+        """
         assign_paused(client, partitions)
         for each in partitions:
             self._lag.own(self._settings.source, each.partition)
@@ -139,18 +174,28 @@ class DerivedLane:
         log.info("assigned", partitions=[each.partition for each in partitions])
 
     def _open(self) -> None:
-        """Take up state and positions of the partitions given to us; later, where Kafka or a schema is not there yet."""
+        """Take up state and positions of the partitions given to us; later, where Kafka or a schema
+        is not there yet.
+        """
         now = time.monotonic()
         if not self._unopened or now < self._open_at:
             return
-        if self._parts and now < self._open_by and not any(wait.is_over() for wait in self._state_waits):
+        if (
+            self._parts
+            and now < self._open_by
+            and not any(wait.is_over() for wait in self._state_waits)
+        ):
             self._open_at = now + _AGAIN_S  # reading all states again holds up those that go on
             return
         numbers = sorted(self._unopened)
         try:
             starts = self._take_up(numbers)
             go_on_at(
-                self._consumer, [TopicPartition(self._settings.source, number, at) for number, at in starts.items()]
+                self._consumer,
+                [
+                    TopicPartition(self._settings.source, number, at)
+                    for number, at in starts.items()
+                ],
             )
         except Retryable as error:
             for number in numbers:
@@ -164,9 +209,11 @@ class DerivedLane:
         log.info("taken up", offsets=starts)
 
     def _take_up(self, numbers: list[int]) -> dict[int, int]:
-        """State, positions, and where to go on: the last flush by the group's metadata, or where the state itself stands.
+        """State, positions, and where to go on: the last flush by the group's metadata, or where
+        the state itself stands.
 
-        Without those whose state is of a schema that is not known. Retryable where Kafka does not answer.
+        Without those whose state is of a schema that is not known. Retryable where Kafka does not
+        answer.
         """
         source = self._settings.source
         committed = Committed.read(self._consumer, source, numbers)
@@ -200,7 +247,9 @@ class DerivedLane:
         self.loop_seen = time.monotonic()
 
     def _go_back(self) -> None:
-        """After an abort: what is owned is taken up as on assignment, from the last commit. The world gets a moment."""
+        """After an abort: what is owned is taken up as on assignment, from the last commit. The
+        world gets a moment.
+        """
         log.info("goes back to the last commit", partitions=sorted(self._parts))
         self._unopened |= self._parts.keys()
         self._parts.clear()
@@ -242,15 +291,21 @@ class DerivedLane:
                 continue
             part.position = records[-1].offset + 1
             part.is_dirty = True
-            part.appended_at += [record.appended_at for record in records if record.offset >= part.committed]
+            part.appended_at += [
+                record.appended_at for record in records if record.offset >= part.committed
+            ]
             part.outputs += outputs
             self._taken += len(records)
             self._lag.taken(self._settings.source, number, records[-1].appended_at)
         fault_point("taken")
         self._metrics.stages.mark("take")
 
-    def _fold(self, number: int, records: list[Record], committed: int) -> tuple[list[Output], list[Record]]:
-        """What comes of the records, and those that were taken: up to the first whose schema is not known yet."""
+    def _fold(
+        self, number: int, records: list[Record], committed: int
+    ) -> tuple[list[Output], list[Record]]:
+        """What comes of the records, and those that were taken: up to the first whose schema is not
+        known yet.
+        """
         while records:
             try:
                 return self._work.take(number, records, committed), records
@@ -271,7 +326,9 @@ class DerivedLane:
                 self._expired.add(message.partition() or 0)
                 return
             if is_giant(error):
-                self._giants.go_on_behind(self._settings.source, message.partition() or 0, message.offset() or 0)
+                self._giants.go_on_behind(
+                    self._settings.source, message.partition() or 0, message.offset() or 0
+                )
                 return
             problem = translated(error, self._settings.source)
             if isinstance(problem, Fatal):
@@ -285,13 +342,21 @@ class DerivedLane:
         if part is None or offset < part.position:
             return
         record = Record(
-            topic=self._settings.source, partition=number, offset=offset, appended_at=message.timestamp()[1],
-            key=message.key(), value=message.value(), headers=[], trace=self._trace(part, message, number, offset),
-        )  # fmt: skip
+            topic=self._settings.source,
+            partition=number,
+            offset=offset,
+            appended_at=message.timestamp()[1],
+            key=message.key(),
+            value=message.value(),
+            headers=[],
+            trace=self._trace(part, message, number, offset),
+        )
         taken.setdefault(number, []).append(record)
 
     def _go_on_at_heads(self) -> None:
-        """The head of the source passed a partition: go on at what is there. The series has a hole, and the work says so."""
+        """The head of the source passed a partition: go on at what is there. The series has a hole,
+        and the work says so.
+        """
         for number in sorted(self._expired):
             part = self._parts.get(number)
             try:
@@ -318,7 +383,9 @@ class DerivedLane:
         return hop.context
 
     def _commit(self, *, flush: bool) -> None:
-        """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4 commit."""
+        """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4
+        commit.
+        """
         dirty = {number: part for number, part in self._parts.items() if part.is_dirty}
         if not dirty:
             return
@@ -326,8 +393,13 @@ class DerivedLane:
         self._metrics.stages.begin()
         positions = {number: part.position for number, part in dirty.items()}
         outputs = [output for part in dirty.values() for output in part.outputs]
-        outputs += [output for number, part in dirty.items() for output in self._work.settle(number, part.committed)]
-        # A state that was written early (by `take`) must not stand alone: readers reconcile at flush points.
+        outputs += [
+            output
+            for number, part in dirty.items()
+            for output in self._work.settle(number, part.committed)
+        ]
+        # A state that was written early (by `take`) must not stand alone: readers reconcile at
+        # flush points.
         states = self._work.state_topics[:1]
         flush = flush or any(output.topic in states for output in outputs)
         if flush:
@@ -336,7 +408,10 @@ class DerivedLane:
         for number, part in dirty.items():
             if flush:
                 part.flushed, part.flushed_metadata = positions[number], self._work.metadata(number)
-            at, metadata = max(positions[number], part.committed), f"flushed={part.flushed};{part.flushed_metadata}"
+            at, metadata = (
+                max(positions[number], part.committed),
+                f"flushed={part.flushed};{part.flushed_metadata}",
+            )
             offsets.append(TopicPartition(self._settings.source, number, at, metadata))
         try:
             self._transactions.write(outputs, offsets, self._consumer.consumer_group_metadata())
@@ -349,7 +424,10 @@ class DerivedLane:
             np.array([at for part in dirty.values() for at in part.appended_at], np.int64)
         )
         self._spans.end(
-            [hop for part in dirty.values() for hop in part.hops], self._taken, self._taken_ns, time.time_ns()
+            [hop for part in dirty.values() for hop in part.hops],
+            self._taken,
+            self._taken_ns,
+            time.time_ns(),
         )
         self._taken = self._taken_ns = 0
         for number, part in dirty.items():

@@ -1,4 +1,6 @@
-"""One owned partition of a derived lane: where it stands, and what was made of it since the last commit."""
+"""One owned partition of a derived lane: where it stands, and what was made of it since the last
+commit.
+"""
 
 from dataclasses import dataclass, field
 
@@ -15,6 +17,8 @@ class Part:
     outputs: list[Output] = field(default_factory=list)
     is_dirty: bool = False
     appended_at: list[int] = field(default_factory=list)
-    """When each record taken since the last commit was appended, ms; without those that were committed before."""
+    """When each record taken since the last commit was appended, ms; without those that were
+    committed before.
+    """
     hops: list[Hop] = field(default_factory=list)
     """Sampled records taken since the last commit."""

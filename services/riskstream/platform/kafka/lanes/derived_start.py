@@ -17,7 +17,8 @@ _ANSWER_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """Of one partition. `flushed`: up to where state was written; None where the group's offset is lost, or set by hand.
+    """Of one partition. `flushed`: up to where state was written; None where the group's offset is
+    lost, or set by hand.
 
     `offset`: up to where outputs were written; 0 where the group has none.
     """
@@ -30,7 +31,9 @@ class Committed:
     def read(cls, client: Consumer, source: str, partitions: list[int]) -> "dict[int, Committed]":
         """What the group committed. It waits where an owner before has a commit under way."""
         try:
-            found = client.committed([TopicPartition(source, number) for number in partitions], timeout=_ANSWER_S)
+            found = client.committed(
+                [TopicPartition(source, number) for number in partitions], timeout=_ANSWER_S
+            )
         except KafkaException as error:
             raise translated(error, source) from error
         out = {}
@@ -42,12 +45,17 @@ class Committed:
 
 
 def read_states(
-    kafka: str, work: DerivedWork, view: View | None, committed: dict[int, Committed], see: Callable[[], None]
+    kafka: str,
+    work: DerivedWork,
+    view: View | None,
+    committed: dict[int, Committed],
+    see: Callable[[], None],
 ) -> dict[int, SchemaWait]:
-    """Give the work the records of its state topics by partition, and those of its tail topics where offsets are lost.
+    """Give the work the records of its state topics by partition, and those of its tail topics
+    where offsets are lost.
 
-    The answer: of partitions whose state is of a schema that is not known what they wait for. The others can go on. `see` is
-    called while it is reading.
+    The answer: of partitions whose state is of a schema that is not known what they wait for. The
+    others can go on. `see` is called while it is reading.
     """
     states: dict[int, list[Record]] = {number: [] for number in committed}
     with TopicReader(kafka, list(work.state_topics)) as reader:
@@ -64,7 +72,9 @@ def read_states(
     waiting: dict[int, SchemaWait] = {}
     for number, records in states.items():
         try:
-            work.restore(number, records + [record for record in tails if record.partition == number])
+            work.restore(
+                number, records + [record for record in tails if record.partition == number]
+            )
             if view is not None:
                 view.restore(number, records)
         except SchemaWait as wait:

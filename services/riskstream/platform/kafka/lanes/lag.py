@@ -1,4 +1,6 @@
-"""How many seconds behind each partition is, as a metric that grows by itself while nothing is taken."""
+"""How many seconds behind each partition is, as a metric that grows by itself while nothing is
+taken.
+"""
 
 import time
 from functools import partial
@@ -15,9 +17,13 @@ class Lag:
         """Append time of the last record taken; 0 at the end."""
 
     def own(self, topic: str, partition: int) -> None:
-        """Behind from now on, until a record or the end says more: taking a partition up takes time as well."""
+        """Behind from now on, until a record or the end says more: taking a partition up takes time
+        as well.
+        """
         self._since_s[topic, partition] = time.time()
-        self._gauge.labels(topic, str(partition)).set_function(partial(self._seconds, topic, partition))
+        self._gauge.labels(topic, str(partition)).set_function(
+            partial(self._seconds, topic, partition)
+        )
 
     def taken(self, topic: str, partition: int, appended_at_ms: int) -> None:
         if (topic, partition) in self._since_s:

@@ -11,8 +11,9 @@ from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.context import TraceContext
 
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
-"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected); recorded duplicate; answered
-before, but the answer is gone: judge it again and apply it silently."""
+"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected);
+recorded duplicate; answered before, but the answer is gone: judge it again and apply it silently.
+"""
 
 OnStateLost = Literal["degrade", "restore", "hold"]
 
@@ -25,7 +26,8 @@ def unmarked(stage: str) -> None:
 class ReadResult:
     """Rows of the asked keys by partition, in their order (None: the store has none).
 
-    Of partitions in `unreadable` the store did not answer in time; those in `abandoned` are taken up anew.
+    Of partitions in `unreadable` the store did not answer in time; those in `abandoned` are taken
+    up anew.
     """
 
     rows: dict[int, list[bytes | None]]
@@ -35,13 +37,17 @@ class ReadResult:
     @classmethod
     def empty(cls, keys: dict[int, list[bytes]]) -> "ReadResult":
         """Of keys that the store does not have."""
-        rows: dict[int, list[bytes | None]] = {partition: [None] * len(mine) for partition, mine in keys.items()}
+        rows: dict[int, list[bytes | None]] = {
+            partition: [None] * len(mine) for partition, mine in keys.items()
+        }
         return cls(rows=rows, unreadable=frozenset(), abandoned=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A micro-batch of n records in the order they were read. Partitions are mixed; each partition is in order."""
+    """A micro-batch of n records in the order they were read. Partitions are mixed; each partition
+    is in order.
+    """
 
     values: list[bytes | None]
     keys: list[bytes | None]
@@ -52,7 +58,9 @@ class Batch:
     modes: NDArray[np.uint8]
     partition_count: int
     answers: NDArray[np.int64] | None = None
-    """Of each record to be replayed as a good one what it was answered (`risk.features.repeats.answers_of`), 0 where not known."""
+    """Of each record to be replayed as a good one what it was answered
+    (`risk.features.repeats.answers_of`), 0 where not known.
+    """
     traces: dict[int, TraceContext] = field(default_factory=dict)
     """By index the context of each sampled record."""
     whole_since: dict[int, int] = field(default_factory=dict)
@@ -63,30 +71,37 @@ class Batch:
 
 @dataclass(slots=True)
 class Outcome:
-    """What the work made of a batch: a frame for each live record, in order; who was rejected and why.
+    """What the work made of a batch: a frame for each live record, in order; who was rejected and
+    why.
 
-    Partitions in `abandoned` were not applied: their frames are None and the lane takes them up anew.
+    Partitions in `abandoned` were not applied: their frames are None and the lane takes them up
+    anew.
     """
 
     frames: list[bytes | None]
     rejected: list[tuple[int, str]] = field(default_factory=list)
     abandoned: frozenset[int] = frozenset()
     ahead: dict[int, int] = field(default_factory=dict)
-    """Of abandoned partitions the highest offset of a row that was at or past its own live record: another owner answered
-    that far, or an owner before wrote what it never answered. Rows up to the answers known at assignment never show here."""
+    """Of abandoned partitions the highest offset of a row that was at or past its own live record:
+    another owner answered that far, or an owner before wrote what it never answered. Rows up to the
+    answers known at assignment never show here.
+    """
 
     @property
     def counted(self) -> Mapping[str, Mapping[str, int]]:
-        """What the work has the lane count: how many of each kind, by the name of a counter in `LaneMetrics.counted`."""
+        """What the work has the lane count: how many of each kind, by the name of a counter in
+        `LaneMetrics.counted`.
+        """
         return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """n records of the output. `is_unread`: nobody knows the schema. Where `is_answer` is False the rest says nothing.
+    """n records of the output. `is_unread`: nobody knows the schema. Where `is_answer` is False the
+    rest says nothing.
 
-    `srcs` and `prevs`: source offsets. `verdicts`: places in the reader's verdicts. `answers`: as in `Recorded`.
-    `reasons`: by row why it was rejected.
+    `srcs` and `prevs`: source offsets. `verdicts`: places in the reader's verdicts. `answers`: as
+    in `Recorded`. `reasons`: by row why it was rejected.
     """
 
     is_answer: NDArray[np.bool_]
@@ -99,7 +114,9 @@ class Answers:
 
 
 class AnswerReader(Protocol):
-    """How a lane reads its own output. `verdicts`: their names. `replay_modes`: by verdict the mode of a record answered so."""
+    """How a lane reads its own output. `verdicts`: their names. `replay_modes`: by verdict the mode
+    of a record answered so.
+    """
 
     @property
     def verdicts(self) -> Sequence[str]: ...
@@ -111,21 +128,27 @@ class AnswerReader(Protocol):
 
 
 class NeedsRows(Protocol):
-    """A batch that was prepared. `rows`: by partition the keys whose rows must be read before it can be applied."""
+    """A batch that was prepared. `rows`: by partition the keys whose rows must be read before it
+    can be applied.
+    """
 
     @property
     def rows(self) -> dict[int, list[bytes]]: ...
 
 
 class Prepared(NeedsRows, Protocol):
-    """A batch that can be scored once it was read for. `profiles`: what a ProfileReader is to read."""
+    """A batch that can be scored once it was read for. `profiles`: what a ProfileReader is to
+    read.
+    """
 
     @property
     def profiles(self) -> list[bytes]: ...
 
 
 class ProfileReader(Protocol):
-    """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where there was no answer in time."""
+    """What is held of each key, `:<entity>:<key>` or the clock `#<entity>:<partition>`; None where
+    there was no answer in time.
+    """
 
     def read(self, keys: list[bytes]) -> list[bytes | None] | None: ...
 
@@ -135,9 +158,11 @@ _P = TypeVar("_P", bound=Prepared)
 
 
 class FoldWork(Protocol[_N]):
-    """What makes the state of owned keys: `prepare` changes none, `apply` takes the rows that it asked for.
+    """What makes the state of owned keys: `prepare` changes none, `apply` takes the rows that it
+    asked for.
 
-    `prepare` raises SchemaWait where a record cannot be read yet. The next one comes after the `apply`.
+    `prepare` raises SchemaWait where a record cannot be read yet. The next one comes after the
+    `apply`.
     """
 
     def prepare(self, batch: Batch) -> _N: ...
@@ -152,7 +177,8 @@ class FoldWork(Protocol[_N]):
 class LaneWork(Protocol[_P]):
     """The pure part of a lane: holds the rows of owned keys and turns micro-batches into outputs.
 
-    `prepare` as FoldWork's; `score` applies the batch and answers it. `profiles`: as their reader gave them.
+    `prepare` as FoldWork's; `score` applies the batch and answers it. `profiles`: as their reader
+    gave them.
     """
 
     @property
@@ -160,7 +186,9 @@ class LaneWork(Protocol[_P]):
 
     def prepare(self, batch: Batch) -> _P: ...
 
-    def score(self, prepared: _P, rows: ReadResult, profiles: list[bytes | None] | None) -> Outcome: ...
+    def score(
+        self, prepared: _P, rows: ReadResult, profiles: list[bytes | None] | None
+    ) -> Outcome: ...
 
     def take_changed(self, partition: int) -> list[tuple[bytes, bytes]]: ...
 
@@ -169,11 +197,12 @@ class LaneWork(Protocol[_P]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The store's watermark of a partition: `stored_src` (s) is the last source offset that its rows hold, `output_offset`
-    (e) the place in the output of that record's answer.
+    """The store's watermark of a partition: `stored_src` (s) is the last source offset that its
+    rows hold, `output_offset` (e) the place in the output of that record's answer.
 
-    `whole_since`: what was appended to the source before this instant (ms since 1970 UTC) may be missing in the rows;
-    0: the rows are whole. `rows_to`: rows may be of source offsets up to here, -1: none is past `stored_src`.
+    `whole_since`: what was appended to the source before this instant (ms since 1970 UTC) may be
+    missing in the rows; 0: the rows are whole. `rows_to`: rows may be of source offsets up to here,
+    -1: none is past `stored_src`.
     """
 
     stored_src: int
@@ -184,14 +213,18 @@ class Mark:
 
 
 class StateStore(Protocol):
-    """Rows and watermarks, one namespace a feature layout. Raises Retryable when it does not answer in time."""
+    """Rows and watermarks, one namespace a feature layout. Raises Retryable when it does not answer
+    in time.
+    """
 
     def mark(self, partition: int) -> Mark | None: ...
 
     def read(
         self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
     ) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        """Watermark and rows of each partition; a partition whose `whole_since` is not as in `since` has OTHER_STATE."""
+        """Watermark and rows of each partition; a partition whose `whole_since` is not as in
+        `since` has OTHER_STATE.
+        """
         ...
 
     def checkpoint(
@@ -202,7 +235,8 @@ class StateStore(Protocol):
         rows: list[tuple[bytes, bytes]],
         replaces: int | None = None,
     ) -> int | None:
-        """Rows and mark in one step; the watermark then, None where the store went back or holds another state.
+        """Rows and mark in one step; the watermark then, None where the store went back or holds
+        another state.
 
         Another state is one whose `whole_since` is neither the mark's nor `replaces`.
         """
@@ -210,19 +244,23 @@ class StateStore(Protocol):
 
 
 OTHER_STATE = -2
-"""In place of a watermark: the store's rows are not those that the reader's owner went on from. Below every watermark."""
+"""In place of a watermark: the store's rows are not those that the reader's owner went on from.
+Below every watermark.
+"""
 
 
 class Snapshots(Protocol):
     """Copies of partitions' rows outside the state store, for when the store has lost them."""
 
     def restore(self, partition: int, identity: str, first: int = 0) -> Mark | None:
-        """Load the newest usable snapshot into the store, in one step; the mark then in the store, None where none is.
+        """Load the newest usable snapshot into the store, in one step; the mark then in the store,
+        None where none is.
 
-        Only where the store's watermark is missing or lower, and only a snapshot of these topics (`identity`). All fields
-        of the partition but rows come with it; where its rows were read after its watermark, `rows_to` is the watermark
-        that stood behind them. A whole one that joins up with the source's `first` record comes before a newer one that is not
-        whole. Raises Retryable where the store or the place of the snapshots does not answer.
+        Only where the store's watermark is missing or lower, and only a snapshot of these topics
+        (`identity`). All fields of the partition but rows come with it; where its rows were read
+        after its watermark, `rows_to` is the watermark that stood behind them. A whole one that
+        joins up with the source's `first` record comes before a newer one that is not whole. Raises
+        Retryable where the store or the place of the snapshots does not answer.
         """
         ...
 
@@ -234,11 +272,13 @@ class RebuiltStore(StateStore, Protocol):
 
 
 class DerivedWork(Protocol):
-    """The pure part of a derived lane. It applies the reader's rule itself, and `metadata` is what to commit of it.
+    """The pure part of a derived lane. It applies the reader's rule itself, and `metadata` is what
+    to commit of it.
 
-    `resume` comes first, then `restore` with the state topics' records of a partition and, where the group's offsets are
-    lost, some of the newest of each tail topic; `start` says where to go on. `take` folds source records in, those below
-    `committed` silently; `settle` gives what is written at each commit, `flush` the states that changed.
+    `resume` comes first, then `restore` with the state topics' records of a partition and, where
+    the group's offsets are lost, some of the newest of each tail topic; `start` says where to go
+    on. `take` folds source records in, those below `committed` silently; `settle` gives what is
+    written at each commit, `flush` the states that changed.
     """
 
     @property
@@ -252,7 +292,9 @@ class DerivedWork(Protocol):
     def restore(self, partition: int, records: Iterable[Record]) -> None: ...
 
     def start(self, partition: int, flushed: int | None) -> int:
-        """Offset of the source to go on at. `flushed`: up to where the group's metadata says that state was written."""
+        """Offset of the source to go on at. `flushed`: up to where the group's metadata says that
+        state was written.
+        """
         ...
 
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]: ...
@@ -267,7 +309,9 @@ class DerivedWork(Protocol):
 
 
 class View(Protocol):
-    """Something outside Kafka that shows what was committed; it may be away, and is told everything again on assignment."""
+    """Something outside Kafka that shows what was committed; it may be away, and is told everything
+    again on assignment.
+    """
 
     def restore(self, partition: int, records: list[Record]) -> None: ...
 

@@ -1,4 +1,6 @@
-"""The producer of a derived lane: outputs and offsets in one Kafka transaction, aborted where the broker refuses a part."""
+"""The producer of a derived lane: outputs and offsets in one Kafka transaction, aborted where the
+broker refuses a part.
+"""
 
 import time
 from collections.abc import Callable
@@ -17,12 +19,16 @@ from riskstream.runtime.faults import fault_point
 
 log = structlog.get_logger("derived")
 PATIENCE_S, LAST_PATIENCE_S = 600.0, 30.0
-"""How long a step waits for a broker that does not answer: while the process runs, and once it is to end. A client that is stuck
-for good, while brokers answer others, ends so too; whoever runs the process starts it again."""
+"""How long a step waits for a broker that does not answer: while the process runs, and once it is
+to end. A client that is stuck for good, while brokers answer others, ends so too; whoever runs the
+process starts it again.
+"""
 
 
 class Transactions:
-    """One at a time. A second process of the same group and instance fences this one, which then ends."""
+    """One at a time. A second process of the same group and instance fences this one, which then
+    ends.
+    """
 
     def __init__(self, kafka: str, group: str, instance: str, stop: Event) -> None:
         self._group, self._instance, self._stop = group, instance, stop
@@ -31,13 +37,16 @@ class Transactions:
         self.waited_at = time.monotonic()
         """When it last waited for the broker: the lane is alive then."""
         self.is_under_way = False
-        """From the begin of a transaction to its commit, and while one is aborted: for the watchdog, from its thread."""
+        """From the begin of a transaction to its commit, and while one is aborted: for the
+        watchdog, from its thread.
+        """
         self._producer = Producer(
             {
                 **producing(kafka, group),
                 "transactional.id": f"{group}-{instance}",
                 "transaction.timeout.ms": 10_000,
-                "retry.backoff.ms": 5,  # else each transaction waits about 100 ms on CONCURRENT_TRANSACTIONS
+                # else each transaction waits about 100 ms on CONCURRENT_TRANSACTIONS
+                "retry.backoff.ms": 5,
                 "linger.ms": 0,
                 "partitioner": "murmur2_random",
                 "error_cb": self._on_client_error,
@@ -50,7 +59,9 @@ class Transactions:
             raise translated(error, kafka) from error
 
     def write(self, outputs: list[Output], offsets: list[TopicPartition], group: object) -> None:
-        """1 outputs, 2 the source's offsets with metadata, 3 commit. KafkaException where a step failed: `abort` then."""
+        """1 outputs, 2 the source's offsets with metadata, 3 commit. KafkaException where a step
+        failed: `abort` then.
+        """
         self.waited_at, self.is_under_way = time.monotonic(), True
         try:
             self._producer.begin_transaction()
@@ -65,9 +76,16 @@ class Transactions:
             self.is_under_way = False
 
     def abort(self, error: KafkaException) -> None:
-        """A transaction failed: aborted, it never was. Fatal where the process must end: fenced, or a record no broker takes."""
+        """A transaction failed: aborted, it never was. Fatal where the process must end: fenced, or
+        a record no broker takes.
+        """
         inner = error.args[0]
-        log.error("transaction failed", error=inner.str(), abortable=inner.txn_requires_abort(), fatal=inner.fatal())
+        log.error(
+            "transaction failed",
+            error=inner.str(),
+            abortable=inner.txn_requires_abort(),
+            fatal=inner.fatal(),
+        )
         if inner.fatal():
             raise self._ended_by(inner) from error
         self.waited_at, self.is_under_way = time.monotonic(), True
@@ -77,7 +95,9 @@ class Transactions:
             problem = second.args[0]
             if problem.fatal():
                 raise self._ended_by(problem) from second
-            raise Retryable(what=f"a transaction cannot be aborted: {problem.str()}", where=self._group) from second
+            raise Retryable(
+                what=f"a transaction cannot be aborted: {problem.str()}", where=self._group
+            ) from second
         finally:
             self.is_under_way = False
         if inner.txn_requires_abort():
@@ -90,14 +110,18 @@ class Transactions:
         extra: Any = {"headers": header_of(output.trace)} if output.trace is not None else {}
         while True:
             try:
-                self._producer.produce(output.topic, output.value, output.key, output.partition, **extra)
+                self._producer.produce(
+                    output.topic, output.value, output.key, output.partition, **extra
+                )
                 return
             except BufferError:
                 self._producer.poll(0.02)
                 self.waited_at = time.monotonic()
 
     def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """A step of a transaction; again where the broker did not answer in time, for the outcome is not known else."""
+        """A step of a transaction; again where the broker did not answer in time, for the outcome
+        is not known else.
+        """
         since, stopping_since = time.monotonic(), None
         while True:
             try:
@@ -119,6 +143,9 @@ class Transactions:
     def _ended_by(self, error: KafkaError) -> Fatal:
         """What to say where the producer cannot go on."""
         if error.code() in FENCED:
-            what = f"another process runs as instance {self._instance}, or this one stood still for too long"
+            what = (
+                f"another process runs as instance {self._instance}, or this one stood still "
+                "for too long"
+            )
             return Fatal(what=what, where=self._group, do=ADVICE[error.code()])
         return Fatal(what=f"producer failed: {error.str()}", where=self._group, do="restart")

@@ -1,4 +1,6 @@
-"""Partitions of a lane that wait for a schema: paused at the first record that needs it, taken up again when it is known."""
+"""Partitions of a lane that wait for a schema: paused at the first record that needs it, taken up
+again when it is known.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +29,9 @@ class Waits:
         """Take nothing of the partition from `offset` on until the wait is over."""
         self._held[topic, partition] = offset, wait.is_over
         self._client.pause([TopicPartition(topic, partition)])
-        log.warning("waits for a schema", topic=topic, partition=partition, offset=offset, why=str(wait))
+        log.warning(
+            "waits for a schema", topic=topic, partition=partition, offset=offset, why=str(wait)
+        )
 
     def take_up(self) -> list[tuple[str, int]]:
         """Resume those whose wait is over; which they are."""
@@ -47,7 +51,9 @@ class Waits:
             self._client.resume([where])
             del self._held[topic, partition]
             out.append((topic, partition))
-            log.info("goes on, its schema is known", topic=topic, partition=partition, offset=offset)
+            log.info(
+                "goes on, its schema is known", topic=topic, partition=partition, offset=offset
+            )
         return out
 
     def clear(self) -> None:
@@ -60,7 +66,9 @@ class Waits:
 
 
 def firsts(partitions: Sequence[int], offsets: Sequence[int], wait: SchemaWait) -> dict[int, int]:
-    """By partition the offset of the first record that cannot be decoded yet; records are in order by partition."""
+    """By partition the offset of the first record that cannot be decoded yet; records are in order
+    by partition.
+    """
     out: dict[int, int] = {}
     for row in sorted(wait.rows):
         out.setdefault(partitions[row], offsets[row])

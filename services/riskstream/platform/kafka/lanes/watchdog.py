@@ -1,4 +1,6 @@
-"""Ends the process when there is work, nothing is held, and nothing has moved for 30 s: a restart is the cure."""
+"""Ends the process when there is work, nothing is held, and nothing has moved for 30 s: a restart
+is the cure.
+"""
 
 import os
 import time
@@ -11,14 +13,17 @@ log = structlog.get_logger("watchdog")
 LIMIT_S = 30.0
 EXIT_CODE = 70  # EX_SOFTWARE
 _ASLEEP_S = 5.0
-"""Nobody looked for so long: the process itself stood still, paused from outside, and nothing could move."""
+"""Nobody looked for so long: the process itself stood still, paused from outside, and nothing could
+move.
+"""
 
 
 class Watchdog:
     """Looks once a second, on a thread of its own, so that a loop that is stuck is seen too.
 
-    `progress` changes whenever something moved (holding counts as moving); `is_behind` tells whether there is work. A process
-    that was paused (a debugger, a frozen container) gets its time anew.
+    `progress` changes whenever something moved (holding counts as moving); `is_behind` tells
+    whether there is work. A process that was paused (a debugger, a frozen container) gets its time
+    anew.
     """
 
     def __init__(
@@ -30,7 +35,13 @@ class Watchdog:
         now: Callable[[], float] = time.monotonic,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        self._progress, self._is_behind, self._limit_s, self._now, self._end = progress, is_behind, limit_s, now, end
+        self._progress, self._is_behind, self._limit_s, self._now, self._end = (
+            progress,
+            is_behind,
+            limit_s,
+            now,
+            end,
+        )
         self._seen: Hashable = None
         self._moved_at = self._looked_at = now()
         self._done = Event()

@@ -1,4 +1,6 @@
-"""Applies a batch with corrections: what each takes out of its key's windows, between the records before and behind it."""
+"""Applies a batch with corrections: what each takes out of its key's windows, between the records
+before and behind it.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,10 +26,16 @@ Event = tuple[int, int, int]
 
 
 def correct(
-    table: "KeyTable", rows: NDArray[np.int64], slots: NDArray[np.int32], ids: NDArray[np.uint64],
-    events: tuple[NDArray[np.int64], ...], told: Told, run: Callable[[int, int], None],
-) -> Corrected:  # fmt: skip
-    """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself where it was corrected.
+    table: "KeyTable",
+    rows: NDArray[np.int64],
+    slots: NDArray[np.int32],
+    ids: NDArray[np.uint64],
+    events: tuple[NDArray[np.int64], ...],
+    told: Told,
+    run: Callable[[int, int], None],
+) -> Corrected:
+    """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself
+    where it was corrected.
 
     `events`: times, amounts and kinds of the batch.
     """
@@ -50,13 +58,19 @@ def correct(
     run(done, len(slots))
     columns = np.array(left, np.int64).reshape(-1, 4)
     return Corrected(
-        rows=columns[:, 0], times=columns[:, 1], amounts=columns[:, 2], are_refunds=columns[:, 3] != 0,
-        late=np.flatnonzero(told.is_corrected), unknown=np.array(unknown, np.int64),
-    )  # fmt: skip
+        rows=columns[:, 0],
+        times=columns[:, 1],
+        amounts=columns[:, 2],
+        are_refunds=columns[:, 3] != 0,
+        late=np.flatnonzero(told.is_corrected),
+        unknown=np.array(unknown, np.int64),
+    )
 
 
 def _take_out(table: "KeyTable", slot: int, tag: int) -> Event | None:
-    """Time, amount, and 1 for a refund, of the event with this tag, which leaves the windows; None where there is none."""
+    """Time, amount, and 1 for a refund, of the event with this tag, which leaves the windows; None
+    where there is none.
+    """
     if table.step:
         return None
     out = np.zeros(3, np.int64)
@@ -64,13 +78,17 @@ def _take_out(table: "KeyTable", slot: int, tag: int) -> Event | None:
     answer = take_out_kernel(slot, tag, *held, out)
     if answer == NO_SLOT:
         raise Fatal(
-            what=f"slot {slot:,} is not there", where="corrections", do="report this: nothing was written past it"
+            what=f"slot {slot:,} is not there",
+            where="corrections",
+            do="report this: nothing was written past it",
         )
     return (int(out[0]), int(out[1]), int(out[2])) if answer == TAKEN_OUT else None
 
 
 def _leave(table: "KeyTable", slot: int, hashed: int, event: Event) -> None:
-    """Take the event that was just applied out again; one before a full ring was folded into the tiles."""
+    """Take the event that was just applied out again; one before a full ring was folded into the
+    tiles.
+    """
     time, amount, kind = event
     is_done = _take_out(table, slot, tag_of(hashed)) or table.step or not table.counted >> kind & 1
     if not is_done and time > table.newests[slot] - table.windows[-1]:  # an older one was not kept

@@ -5,7 +5,10 @@ import numpy as np
 from riskstream.domain.risk.features.owned.kernel import OUTS
 from riskstream.runtime.kernel import kernel
 
-_SIGNATURE = "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], int32[::1], {out})"
+_SIGNATURE = (
+    "void(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], "
+    "int32[::1], {out})"
+)
 
 
 @kernel(*(_SIGNATURE.replace("{out}", each) for each in OUTS))
@@ -20,7 +23,8 @@ def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, o
             elif which == 1:
                 value = np.float64((times[i] // 3_600_000) % 24)
             elif which == 2:
-                value = np.float64((times[i] // 86_400_000 + 3) % 7)  # 1970-01-01 was a Thursday; Monday is 0
+                # 1970-01-01 was a Thursday; Monday is 0
+                value = np.float64((times[i] // 86_400_000 + 3) % 7)
             elif which == 3:
                 value = np.float64(kinds[i])
             elif which == 4:

@@ -1,13 +1,16 @@
-"""The kernels that update and read sliding windows of owned keys over flat arrays; `table.py` explains the arrays.
+"""The kernels that update and read sliding windows of owned keys over flat arrays; `table.py`
+explains the arrays.
 
-Exact (`apply_kernel`): each key has a ring of its events sorted by time, and for every window the index of its left edge
-and the int64 total right of it, so that an event in order costs the same whatever the window's length. A ring holds up to
-256 events; older ones are folded into 65 tiles a window, whose left edge is quantised to one tile (1/64 window).
+Exact (`apply_kernel`): each key has a ring of its events sorted by time, and for every window the
+index of its left edge and the int64 total right of it, so that an event in order costs the same
+whatever the window's length. A ring holds up to 256 events; older ones are folded into 65 tiles a
+window, whose left edge is quantised to one tile (1/64 window).
 
-Tiled (`apply_tiles_kernel`): each key has a few tiles in no order, each the count and int64 sum of a stretch of time. An
-event is kept at the finest level whose tile is not yet past that level's window, and moves up as the newest event moves
-on; widths nest, so what is kept depends on the events alone and not on their order. A window is read from the tiles
-that reach into it: its left edge is quantised to one tile of its level.
+Tiled (`apply_tiles_kernel`): each key has a few tiles in no order, each the count and int64 sum of
+a stretch of time. An event is kept at the finest level whose tile is not yet past that level's
+window, and moves up as the newest event moves on; widths nest, so what is kept depends on the
+events alone and not on their order. A window is read from the tiles that reach into it: its left
+edge is quantised to one tile of its level.
 """
 
 import numpy as np
@@ -63,7 +66,9 @@ def _is_full(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _take(ring, frees, arena_used, cap):  # type: ignore[no-untyped-def]
-    """Where a block of `cap` pairs of the arena begins: one given back, else a new one. Ask `_is_full` before."""
+    """Where a block of `cap` pairs of the arena begins: one given back, else a new one. Ask
+    `_is_full` before.
+    """
     at = frees[cap // 4]
     if at >= 0:
         frees[cap // 4] = ring[at, 0]
@@ -103,7 +108,9 @@ def _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger):  # typ
 
 @njit(inline="always")
 def _write(out, i, base, program, count_w, sum_w, amount, own, since):  # type: ignore[no-untyped-def]
-    """Compute the declared features of one event from its windows; `own` is 1 where they count it, `since` in seconds."""
+    """Compute the declared features of one event from its windows; `own` is 1 where they count it,
+    `since` in seconds.
+    """
     for f in range(program.shape[0]):
         aggregate = program[f, 0]
         w = program[f, 1]
@@ -125,28 +132,63 @@ def _write(out, i, base, program, count_w, sum_w, amount, own, since):  # type: 
 
 
 _GIVEN = (
-    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], uint8[::1], uint8[::1],"
+    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], int64, "
+    "int64[::1], uint8[::1], uint8[::1],"
     "{out}, int64, int32[:, ::1], int64[::1],"
 )
-_HELD = "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], int64[::1],"
+_HELD = (
+    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], "
+    "int64[::1],"
+)
 _TILES = "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1]"
-_EXACT = f"{_GIVEN} uint64[::1], {_HELD} int32[:, ::1], int64[:, ::1], uint8[::1], int64[:, ::1], int32[::1], {_TILES})"
+_EXACT = (
+    f"{_GIVEN} uint64[::1], {_HELD} int32[:, ::1], int64[:, ::1], uint8[::1], int64[:, ::1], "
+    f"int32[::1], {_TILES})"
+)
 _TILED = f"{_GIVEN} int64[::1], {_HELD} uint8[::1], int64[:, ::1])"
 
 
 @kernel(*(_EXACT.replace("{out}", each) for each in OUTS))
 def apply_kernel(  # type: ignore[no-untyped-def]
-    first, n, slots, times, amounts, kinds, counted, offsets, modes, verdicts,
-    out, base, program, windows, ids,
-    ats, offs, caps, firsts, sizes, newests, arena_used, frees, lefts, sums,
-    changed, ring, blocks,
-    tile_numbers, tile_counts, tile_sums, blocks_used,
-):  # fmt: skip
-    """Apply records first..n-1 in order: features into out[i, base:], by their `verdicts`. The record at which it stopped, or n.
+    first,
+    n,
+    slots,
+    times,
+    amounts,
+    kinds,
+    counted,
+    offsets,
+    modes,
+    verdicts,
+    out,
+    base,
+    program,
+    windows,
+    ids,
+    ats,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    newests,
+    arena_used,
+    frees,
+    lefts,
+    sums,
+    changed,
+    ring,
+    blocks,
+    tile_numbers,
+    tile_counts,
+    tile_sums,
+    blocks_used,
+):
+    """Apply records first..n-1 in order: features into out[i, base:], by their `verdicts`. The
+    record at which it stopped, or n.
 
-    `counted` has a bit for each of `kinds` that windows count.
-    It stops, before anything of that record is done, where the arena has no room for the key's next block, or the tile
-    blocks have none: give room and go on from there. -1 where a slot is not there.
+    `counted` has a bit for each of `kinds` that windows count. It stops, before anything of that
+    record is done, where the arena has no room for the key's next block, or the tile blocks have
+    none: give room and go on from there. -1 where a slot is not there.
     """
     wide = len(windows)
     longest = windows[wide - 1]
@@ -190,7 +232,10 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 for w in range(wide):
                     left = lefts[s, w]
                     edge = t - windows[w]
-                    while left < sizes[s] and ring[off + ((firsts[s] + left) & mask), 0] >> TIME_BITS <= edge:
+                    while (
+                        left < sizes[s]
+                        and ring[off + ((firsts[s] + left) & mask), 0] >> TIME_BITS <= edge
+                    ):
                         sums[s, w] -= _total_of(ring[off + ((firsts[s] + left) & mask), 1])
                         left += 1
                     lefts[s, w] = left
@@ -202,7 +247,11 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         lefts[s, w] -= gone
             if t > newests[s] - longest:
                 tag = np.int64(ids[i])
-                word = (amount << AMOUNT_BITS) | ((1 - own) << KIND_AT) | ((tag >> TIME_BITS) & _AMOUNT_TAG)
+                word = (
+                    (amount << AMOUNT_BITS)
+                    | ((1 - own) << KIND_AT)
+                    | ((tag >> TIME_BITS) & _AMOUNT_TAG)
+                )
                 if sizes[s] == cap and cap < RING_CAP:
                     bigger = _next_cap(cap)
                     _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger)
@@ -220,7 +269,15 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, t, word)
                     else:
                         gone_word = ring[off + firsts[s], 1]
-                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, oldest, gone_word)
+                        _fold(
+                            tile_numbers,
+                            tile_counts,
+                            tile_sums,
+                            blocks[s],
+                            windows,
+                            oldest,
+                            gone_word,
+                        )
                         for w in range(wide):
                             if lefts[s, w] > 0:
                                 lefts[s, w] -= 1
@@ -230,7 +287,10 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         sizes[s] -= 1
                 if not fold_this:
                     position = np.int64(sizes[s])
-                    while position > 0 and ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS > t:
+                    while (
+                        position > 0
+                        and ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS > t
+                    ):
                         to = off + ((firsts[s] + position) & mask)
                         fr = off + ((firsts[s] + position - 1) & mask)
                         ring[to, 0] = ring[fr, 0]
@@ -248,7 +308,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                             lefts[s, w] += 1
         if mode != LIVE:
             continue
-        # Read the windows: from the running sums, which stand at the newest time that ever was; else from the ring.
+        # Read the windows: from the running sums, which stand at the newest time that ever was;
+        # else from the ring.
         previous = np.int64(-1)
         if position >= 0 and position == sizes[s] - 1 and t == newests[s]:
             for w in range(wide):
@@ -260,7 +321,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
             for w in range(wide):
                 count_w[w] = 0
                 sum_w[w] = 0
-            if is_duplicate:  # a repeat is read as its original: find it, so that a retry gets the same answer
+            # a repeat is read as its original: find it, so that a retry gets the same answer
+            if is_duplicate:
                 for k in range(sizes[s] - 1, -1, -1):
                     place = off + ((firsts[s] + k) & mask)
                     if ring[place, 0] >> TIME_BITS == t and ring[place, 1] >> AMOUNT_BITS == amount:
@@ -278,7 +340,8 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                         count_w[w] += total & _TOTAL
                         sum_w[w] += total >> TOTAL_BITS
             if position < 0 and blocks[s] < 0:
-                for w in range(wide):  # too old to be kept, or a repeat that differs: it still counts for itself
+                # too old to be kept, or a repeat that differs: it still counts for itself
+                for w in range(wide):
                     count_w[w] += own
                     sum_w[w] += own * amount
         if blocks[s] >= 0:
@@ -287,7 +350,11 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 width = (windows[w] + 63) // 64
                 for k in range(TILES):
                     number = tile_numbers[b, w, k]
-                    if number >= 0 and (number + 1) * width > t - windows[w] and number * width <= t:
+                    if (
+                        number >= 0
+                        and (number + 1) * width > t - windows[w]
+                        and number * width <= t
+                    ):
                         count_w[w] += tile_counts[b, w, k]
                         sum_w[w] += tile_sums[b, w, k]
         since = np.float64(t - previous) / 1000.0 if previous >= 0 else np.float64(np.nan)
@@ -297,7 +364,9 @@ def apply_kernel(  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _level_of(time, first, newest, windows, widths):  # type: ignore[no-untyped-def]
-    """(level, start of its tile) of an instant, from level `first` up; the level is len(windows) when it is past all."""
+    """(level, start of its tile) of an instant, from level `first` up; the level is len(windows)
+    when it is past all.
+    """
     start = time
     level = first
     while level < len(windows):
@@ -310,7 +379,9 @@ def _level_of(time, first, newest, windows, widths):  # type: ignore[no-untyped-
 
 @njit(inline="always")
 def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
-    """Add to the tile of this label (minute and level) among the first `size`; False where there is none."""
+    """Add to the tile of this label (minute and level) among the first `size`; False where there is
+    none.
+    """
     for k in range(off, off + size):
         if ring[k, 0] >> 28 == label:
             ring[k, 0] = (label << 28) | min((ring[k, 0] & _COUNTS) + count, _COUNTS)
@@ -321,12 +392,34 @@ def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
 
 @kernel(*(_TILED.replace("{out}", each) for each in OUTS))
 def apply_tiles_kernel(  # type: ignore[no-untyped-def]
-    first, n, slots, times, amounts, kinds, counted, offsets, modes, verdicts,
-    out, base, program, windows, widths,
-    ats, offs, caps, firsts, sizes, newests, arena_used, frees,
-    changed, ring,
-):  # fmt: skip
-    """As `apply_kernel`, in tiles. A pair of the ring is a tile: start in minutes << 31 | level << 28 | count, and sum.
+    first,
+    n,
+    slots,
+    times,
+    amounts,
+    kinds,
+    counted,
+    offsets,
+    modes,
+    verdicts,
+    out,
+    base,
+    program,
+    windows,
+    widths,
+    ats,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    newests,
+    arena_used,
+    frees,
+    changed,
+    ring,
+):
+    """As `apply_kernel`, in tiles. A pair of the ring is a tile: start in minutes << 31 | level <<
+    28 | count, and sum.
 
     SINCE_LAST is known for an event that is not older than the newest before it, else NaN.
     """
@@ -363,7 +456,9 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
                     old = (head >> 28) & 7
                     level, start = _level_of((head >> 31) * MINUTE_MS, old, t, windows, widths)
                     label = ((start // MINUTE_MS) << 3) | level
-                    if level == wide or (level != old and _add(ring, off, kept, label, head & _COUNTS, total)):
+                    if level == wide or (
+                        level != old and _add(ring, off, kept, label, head & _COUNTS, total)
+                    ):
                         continue
                     ring[off + kept, 0] = (label << 28) | (head & _COUNTS)
                     ring[off + kept, 1] = total
@@ -394,6 +489,10 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
                 if level <= w if t == newests[s] else start + widths[level] > t - windows[w]:
                     count_w[w] += head & _COUNTS
                     sum_w[w] += ring[k, 1]
-        since = np.float64(t - before) / 1000.0 if not is_duplicate and 0 <= before <= t else np.float64(np.nan)
+        since = (
+            np.float64(t - before) / 1000.0
+            if not is_duplicate and 0 <= before <= t
+            else np.float64(np.nan)
+        )
         _write(out, i, base, program, count_w, sum_w, amount, own, since)
     return n

@@ -1,4 +1,6 @@
-"""Kernels that find the slot of a key: an open-addressing hash table over flat arrays. `table.py` explains the arrays."""
+"""Kernels that find the slot of a key: an open-addressing hash table over flat arrays. `table.py`
+explains the arrays.
+"""
 
 import numpy as np
 from numba import njit
@@ -36,19 +38,36 @@ def hash_kernel(data, starts, lengths, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"int64(int64[::1], {_U8}, int64[::1], int32[::1], int32[::1], uint8[::1], int32[::1], int32[::1], uint64[::1],"
+    f"int64(int64[::1], {_U8}, int64[::1], int32[::1], int32[::1], uint8[::1], int32[::1], "
+    "int32[::1], uint64[::1],"
     "int64[::1], int32[::1], uint8[::1], int32[::1], uint8[::1])"
 )
 def resolve_kernel(  # type: ignore[no-untyped-def]
-    progress, data, starts, lengths, partitions, wanted, slots, buckets, hashes, key_starts,
-    key_lengths, key_bytes, slot_partitions, statuses,
-):  # fmt: skip
-    """Find or make the slot of each wanted record's key. 0, or the room that is missing: NO_SLOT, or bytes of a key.
+    progress,
+    data,
+    starts,
+    lengths,
+    partitions,
+    wanted,
+    slots,
+    buckets,
+    hashes,
+    key_starts,
+    key_lengths,
+    key_bytes,
+    slot_partitions,
+    statuses,
+):
+    """Find or make the slot of each wanted record's key. 0, or the room that is missing: NO_SLOT,
+    or bytes of a key.
 
-    `progress` is (next record, slots used, key bytes used): it stops before the record whose new key has no room, and goes on
-    there when it is called again. At most half of the buckets are used.
+    `progress` is (next record, slots used, key bytes used): it stops before the record whose new
+    key has no room, and goes on there when it is called again. At most half of the buckets are
+    used.
     """
-    if min(len(lengths), len(partitions), len(wanted), len(slots)) < len(starts) or len(buckets) & (len(buckets) - 1):
+    if min(len(lengths), len(partitions), len(wanted), len(slots)) < len(starts) or len(buckets) & (
+        len(buckets) - 1
+    ):
         return SHORT
     room = min(len(hashes), len(key_starts), len(key_lengths), len(slot_partitions), len(statuses))
     mask = np.uint64(len(buckets) - 1)
@@ -82,7 +101,11 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
                 slot_partitions[slot] = partitions[i]
                 statuses[slot] = FRESH
                 break
-            if hashes[slot] == h and key_lengths[slot] == lengths[i] and slot_partitions[slot] == partitions[i]:
+            if (
+                hashes[slot] == h
+                and key_lengths[slot] == lengths[i]
+                and slot_partitions[slot] == partitions[i]
+            ):
                 same = True
                 for at in range(lengths[i]):
                     if key_bytes[key_starts[slot] + at] != data[starts[i] + at]:

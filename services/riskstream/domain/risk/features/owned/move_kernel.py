@@ -7,7 +7,9 @@ from riskstream.runtime.kernel import kernel
 
 @kernel("boolean(int64, uint64[::1], int32[::1])")
 def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
-    """Put slots 0..used-1 into empty buckets (-1), a power of two of them. False, and nothing done, where they are too few."""
+    """Put slots 0..used-1 into empty buckets (-1), a power of two of them. False, and nothing done,
+    where they are too few.
+    """
     if used > len(hashes) or used >= len(buckets):
         return False
     mask = np.uint64(len(buckets) - 1)
@@ -20,13 +22,27 @@ def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "int64(int64, int64, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int32[::1], int64[:, ::1], uint8[::1],"
+    "int64(int64, int64, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
+    "int32[::1], int64[:, ::1], uint8[::1],"
     "int64[:, ::1], uint8[::1], int64[::1])"
 )
 def compact_kernel(  # type: ignore[no-untyped-def]
-    used, step, offs, caps, firsts, sizes, key_starts, key_lengths, old_ring, old_keys, ring, keys, arena_used
-):  # fmt: skip
-    """Copy the rings and keys of slots 0..used-1 one behind another, and point the slots there. The key bytes used.
+    used,
+    step,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    key_starts,
+    key_lengths,
+    old_ring,
+    old_keys,
+    ring,
+    keys,
+    arena_used,
+):
+    """Copy the rings and keys of slots 0..used-1 one behind another, and point the slots there. The
+    key bytes used.
 
     -1, and nothing done, where `ring` or `keys` have no room for all of them.
     With a `step` a ring is cut to what it holds, rounded up to it.

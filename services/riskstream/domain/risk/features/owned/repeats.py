@@ -1,4 +1,6 @@
-"""What a key remembers of its transactions' ids: the arrays of `repeats_kernel`, and the answers in them."""
+"""What a key remembers of its transactions' ids: the arrays of `repeats_kernel`, and the answers in
+them.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +17,11 @@ _DECISION = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrected:
-    """The records that leave windows with some rows of a batch, in order: `rows`, and time, amount and kind of each record.
+    """The records that leave windows with some rows of a batch, in order: `rows`, and time, amount
+    and kind of each record.
 
-    `late`: rows whose own correction came before them. `unknown`: corrections whose original is not to be found.
+    `late`: rows whose own correction came before them. `unknown`: corrections whose original is not
+    to be found.
     """
 
     rows: NDArray[np.int64]
@@ -30,7 +34,8 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Of each record of a batch: `places` for `Repeats.answer`, `priors`, `takes` and `is_corrected` as `repeats_kernel` states.
+    """Of each record of a batch: `places` for `Repeats.answer`, `priors`, `takes` and
+    `is_corrected` as `repeats_kernel` states.
 
     `corrected`: None where no record of the batch is a correction or has one.
     """
@@ -48,8 +53,9 @@ class Told:
 
 
 class Repeats:
-    """Rings of ids: `heads` int32[slots, WIDE] say where a slot's ring stands in `entries` int64[:, 2] and its hash table in
-    `index`; `frees` are the blocks that were given back, by size."""
+    """Rings of ids: `heads` int32[slots, WIDE] say where a slot's ring stands in `entries` int64[:,
+    2] and its hash table in `index`; `frees` are the blocks that were given back, by size.
+    """
 
     def __init__(self, slots: int) -> None:
         self.heads = _heads(slots)
@@ -75,31 +81,75 @@ class Repeats:
             self.index = index
 
     def tell(
-        self, slots: NDArray[np.int32], times: NDArray[np.int64], ids: NDArray[np.uint64], bodies: NDArray[np.int64],
-        answers: NDArray[np.int64], offsets: NDArray[np.int64], modes: NDArray[np.uint8], verdicts: NDArray[np.uint8],
-        ats: NDArray[np.int64], corrects: NDArray[np.uint64] | None = None,
-    ) -> Told:  # fmt: skip
-        """Verdicts of a batch into `verdicts`; modes of conflicts become SKIP. See `repeats_kernel`."""
+        self,
+        slots: NDArray[np.int32],
+        times: NDArray[np.int64],
+        ids: NDArray[np.uint64],
+        bodies: NDArray[np.int64],
+        answers: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        modes: NDArray[np.uint8],
+        verdicts: NDArray[np.uint8],
+        ats: NDArray[np.int64],
+        corrects: NDArray[np.uint64] | None = None,
+    ) -> Told:
+        """Verdicts of a batch into `verdicts`; modes of conflicts become SKIP. See
+        `repeats_kernel`.
+        """
         n = len(slots)
         corrects = np.zeros(n, np.uint64) if corrects is None else corrects
-        if min(len(each) for each in (times, ids, bodies, answers, offsets, modes, verdicts, corrects)) < n:
-            raise Fatal(what="columns of a batch are of different lengths", where="Repeats.tell", do="report this")
+        if (
+            min(
+                len(each)
+                for each in (times, ids, bodies, answers, offsets, modes, verdicts, corrects)
+            )
+            < n
+        ):
+            raise Fatal(
+                what="columns of a batch are of different lengths",
+                where="Repeats.tell",
+                do="report this",
+            )
         told = Told(
-            places=np.empty(n, np.int32), priors=np.empty(n, np.int64), takes=np.zeros(n, np.int64),
+            places=np.empty(n, np.int32),
+            priors=np.empty(n, np.int64),
+            takes=np.zeros(n, np.int64),
             is_corrected=np.zeros(n, np.uint8),
-        )  # fmt: skip
+        )
         done = 0
         while (
             done := int(
                 k.repeats_kernel(
-                    done, n, slots, times, ids, corrects, bodies, answers, offsets, modes, verdicts, ats,
-                    self.heads, self.entries, self.index, self.used, self.frees, told.places, told.priors, told.takes,
+                    done,
+                    n,
+                    slots,
+                    times,
+                    ids,
+                    corrects,
+                    bodies,
+                    answers,
+                    offsets,
+                    modes,
+                    verdicts,
+                    ats,
+                    self.heads,
+                    self.entries,
+                    self.index,
+                    self.used,
+                    self.frees,
+                    told.places,
+                    told.priors,
+                    told.takes,
                     told.is_corrected,
                 )
             )
-        ) < n:  # fmt: skip
+        ) < n:
             if done < 0:
-                raise Fatal(what=f"a slot of {n:,} records is not there", where="Repeats.tell", do="report this")
+                raise Fatal(
+                    what=f"a slot of {n:,} records is not there",
+                    where="Repeats.tell",
+                    do="report this",
+                )
             asked = int(self.heads[slots[done], k.CAP])
             self.grow(max(2 * asked, k.FEW_IDS) + k.FEW_IDS * (n - done))
         return told
@@ -109,8 +159,12 @@ class Repeats:
         k.index_kernel(slot, self.heads, self.entries, self.index)
 
     def answer(
-        self, rows: NDArray[np.int64], slots: NDArray[np.int32], told: Told, answers: NDArray[np.int64]
-    ) -> None:  # fmt: skip
+        self,
+        rows: NDArray[np.int64],
+        slots: NDArray[np.int32],
+        told: Told,
+        answers: NDArray[np.int64],
+    ) -> None:
         """Remember what these rows of the batch that was told were answered."""
         k.answer_kernel(rows, slots, told.places, answers, self.heads, self.entries)
 
@@ -136,10 +190,14 @@ class Repeats:
 
 
 def answers_of(decisions: NDArray[Any], scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Each score (0 to 1, or NaN for none) and decision in 32 bits, as the rings keep it: score << 2 | decision."""
+    """Each score (0 to 1, or NaN for none) and decision in 32 bits, as the rings keep it: score <<
+    2 | decision.
+    """
     bits = np.ascontiguousarray(scores, np.float32).view(np.uint32).astype(np.int64)
     is_score = (scores >= 0) & (scores < 1.5)
-    out: NDArray[np.int64] = (np.where(is_score, bits, _NO_SCORE) << 2) | np.asarray(decisions, np.int64)
+    out: NDArray[np.int64] = (np.where(is_score, bits, _NO_SCORE) << 2) | np.asarray(
+        decisions, np.int64
+    )
     return out
 
 

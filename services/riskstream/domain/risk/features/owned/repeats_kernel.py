@@ -1,14 +1,18 @@
-"""The kernels that tell a repeated transaction, and remember what was answered; `repeats.py` explains the arrays.
+"""The kernels that tell a repeated transaction, and remember what was answered; `repeats.py`
+explains the arrays.
 
-Each key has a ring of its transactions in the order of their arrival. An entry is two int64: the hash of the id, and
-answer << 32 | body << 6 | stamp. The stamp is the hour of the key's newest event time when the transaction arrived,
-modulo 64: entries that are more than 24 hours behind leave before the stamps of any two could be confused.
+Each key has a ring of its transactions in the order of their arrival. An entry is two int64: the
+hash of the id, and answer << 32 | body << 6 | stamp. The stamp is the hour of the key's newest
+event time when the transaction arrived, modulo 64: entries that are more than 24 hours behind leave
+before the stamps of any two could be confused.
 
-A correction leaves a *mark* beside its own entry: it says of an id that it was corrected, and by which transaction. Its first
-word is the id's hash under another salt; its second is MARK, the tag of the correction (`corrections_kernel.py`) and the stamp.
+A correction leaves a *mark* beside its own entry: it says of an id that it was corrected, and by
+which transaction. Its first word is the id's hash under another salt; its second is MARK, the tag
+of the correction (`corrections_kernel.py`) and the stamp.
 
-A ring of more than 8 has a hash table over it, so that a busy key costs no more: twice as many places, each the number of an
-entry in its ring and one, 0 where it is empty. It stands in `index` where the ring does in `entries`, twice as far on.
+A ring of more than 8 has a hash table over it, so that a busy key costs no more: twice as many
+places, each the number of an entry in its ring and one, 0 where it is empty. It stands in `index`
+where the ring does in `entries`, twice as far on.
 """
 
 import numpy as np
@@ -25,20 +29,25 @@ SCANNED = 8
 KEPT_HOURS = 24
 HOUR_MS = 3_600_000
 OFF, CAP, FIRST, SIZE, END, CLOCK, MARKS, WIDE = range(8)
-"""Columns of `heads`: where the ring begins, its capacity, place of its oldest, how many; how many there ever were; newest hour;
-how many are marks."""
+"""Columns of `heads`: where the ring begins, its capacity, place of its oldest, how many; how many
+there ever were; newest hour; how many are marks.
+"""
 CLASSES = 13
 """Capacities of a ring: 4, 8, … 16,384."""
 
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
-"""Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate; judge and apply, score not."""
+"""Modes: score and apply; apply a recorded good one; touch nothing; a recorded duplicate; judge and
+apply, score not.
+"""
 GOOD, REJECTED, DUPLICATE = 1, 2, 3
 """Verdicts that the kernel gives: the index in the contract's enum Verdict."""
 CONFLICT = -(2**62)
 """A prior: the id was used before, with another body."""
 NOBODY = -1
 AHEAD = 8
-"""Records ahead for which a ring's newest entries are fetched into the cache; its head twice as far."""
+"""Records ahead for which a ring's newest entries are fetched into the cache; its head twice as
+far.
+"""
 BODY_BITS = 26
 _BODY = (1 << BODY_BITS) - 1
 _STAMP = 63
@@ -155,7 +164,9 @@ def _forget(heads, entries, index, s, hour):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _make_room(heads, entries, index, entries_used, frees, s, more):  # type: ignore[no-untyped-def]
-    """Room for one or two more entries of a key; False, and nothing done, where `entries` have none."""
+    """Room for one or two more entries of a key; False, and nothing done, where `entries` have
+    none.
+    """
     cap = np.int64(heads[s, CAP])
     if heads[s, SIZE] + more <= cap:
         return True
@@ -205,7 +216,9 @@ def _add(heads, entries, index, s, name, word):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _standing(heads, entries, index, s, name):  # type: ignore[no-untyped-def]
-    """(entry of the mark of an id, tag of what stands in its place); (-1, -1) where it was not corrected."""
+    """(entry of the mark of an id, tag of what stands in its place); (-1, -1) where it was not
+    corrected.
+    """
     if heads[s, MARKS] == 0:
         return np.int64(-1), np.int64(-1)
     found = _find(heads, entries, index, s, name ^ _MARK_SALT)
@@ -231,29 +244,62 @@ def _restand(heads, entries, s, before, tag):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "int64(int64, int64, int32[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], int64[::1], int64[::1], uint8[::1],"
-    "uint8[::1], int64[::1], int32[:, ::1], int64[:, ::1], int16[::1], int64[::1], int64[::1], int32[::1], int64[::1],"
+    "int64(int64, int64, int32[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], "
+    "int64[::1], int64[::1], uint8[::1],"
+    "uint8[::1], int64[::1], int32[:, ::1], int64[:, ::1], int16[::1], int64[::1], "
+    "int64[::1], int32[::1], int64[::1],"
     "int64[::1], uint8[::1])",
     allocates=False,
 )
 def repeats_kernel(  # type: ignore[no-untyped-def]
-    first, n, slots, times, ids, corrects, bodies, answers, offsets, modes, verdicts,
-    ats, heads, entries, index, entries_used, frees, places, priors, takes, is_corrected,
-):  # fmt: skip
-    """The verdict of each record that is to be applied; good ones are remembered. The record at which it stopped, or n.
+    first,
+    n,
+    slots,
+    times,
+    ids,
+    corrects,
+    bodies,
+    answers,
+    offsets,
+    modes,
+    verdicts,
+    ats,
+    heads,
+    entries,
+    index,
+    entries_used,
+    frees,
+    places,
+    priors,
+    takes,
+    is_corrected,
+):
+    """The verdict of each record that is to be applied; good ones are remembered. The record at
+    which it stopped, or n.
 
-    It stops before a record for which `entries` have no room: give room and go on there. `bodies`: a hash, 0 where it is not
-    known, which is equal to any. `answers`: of replayed good ones what was answered, 0 where it is not known. `corrects`: the
-    hash of the id that each corrects, 0 where none.
+    It stops before a record for which `entries` have no room: give room and go on there. `bodies`:
+    a hash, 0 where it is not known, which is equal to any. `answers`: of replayed good ones what
+    was answered, 0 where it is not known. `corrects`: the hash of the id that each corrects, 0
+    where none.
 
-    Out: `places` of each good one (-1 else), for `answer_kernel`. `priors` of each repeat: what its original was answered; 0
-    where that is not known; -1 - row where the original is a row of this batch. CONFLICT where the id was used with another
-    body: its verdict is REJECTED, and its mode becomes SKIP. Zeros at first, and set where it applies: `is_corrected`, 1 for a new
-    transaction whose correction came before it; `takes`, 1 + the tag of the event whose place a correction takes, or NOBODY
-    where it was corrected itself before it came.
-    -1 where an array is shorter than n, or a slot is not there.
+    Out: `places` of each good one (-1 else), for `answer_kernel`. `priors` of each repeat: what its
+    original was answered; 0 where that is not known; -1 - row where the original is a row of this
+    batch. CONFLICT where the id was used with another body: its verdict is REJECTED, and its mode
+    becomes SKIP. Zeros at first, and set where it applies: `is_corrected`, 1 for a new transaction
+    whose correction came before it; `takes`, 1 + the tag of the event whose place a correction
+    takes, or NOBODY where it was corrected itself before it came. -1 where an array is shorter than
+    n, or a slot is not there.
     """
-    least = min(len(slots), len(times), len(ids), len(bodies), len(answers), len(offsets), len(modes), len(verdicts))
+    least = min(
+        len(slots),
+        len(times),
+        len(ids),
+        len(bodies),
+        len(answers),
+        len(offsets),
+        len(modes),
+        len(verdicts),
+    )
     least = min(least, len(corrects), len(places), len(priors), len(takes), len(is_corrected))
     if n > least or heads.shape[1] < WIDE or len(frees) < CLASSES:
         return -1
@@ -323,17 +369,33 @@ def repeats_kernel(  # type: ignore[no-untyped-def]
             takes[i] = 1 + standing
             _restand(heads, entries, s, standing, own)
             if mark < 0:
-                _add(heads, entries, index, s, target ^ _MARK_SALT, _marked(own, heads[s, CLOCK] & _STAMP))
+                _add(
+                    heads,
+                    entries,
+                    index,
+                    s,
+                    target ^ _MARK_SALT,
+                    _marked(own, heads[s, CLOCK] & _STAMP),
+                )
                 heads[s, MARKS] += 1
         answer = answers[i] if modes[i] == REPLAY else np.int64(0)
         places[i] = heads[s, END]
-        _add(heads, entries, index, s, name, ((answer & _ANSWER) << 32) | (body << 6) | (heads[s, CLOCK] & _STAMP))
+        _add(
+            heads,
+            entries,
+            index,
+            s,
+            name,
+            ((answer & _ANSWER) << 32) | (body << 6) | (heads[s, CLOCK] & _STAMP),
+        )
     return n
 
 
 @kernel("void(int64[::1], int32[::1], int32[::1], int64[::1], int32[:, ::1], int64[:, ::1])")
 def answer_kernel(rows, slots, places, answers, heads, entries):  # type: ignore[no-untyped-def]
-    """Note what each of these rows was answered: answers[k] of rows[k]. One that was forgotten meanwhile is left."""
+    """Note what each of these rows was answered: answers[k] of rows[k]. One that was forgotten
+    meanwhile is left.
+    """
     for k in range(min(len(rows), len(answers))):
         i = rows[k]
         if i < 0 or i >= min(len(places), len(slots)) or places[i] < 0:
@@ -344,7 +406,9 @@ def answer_kernel(rows, slots, places, answers, heads, entries):  # type: ignore
         behind = (heads[s, END] - places[i]) & _END
         if behind == 0 or behind > heads[s, SIZE]:
             continue
-        place = np.int64(heads[s, OFF]) + ((heads[s, FIRST] + heads[s, SIZE] - behind) & (heads[s, CAP] - 1))
+        place = np.int64(heads[s, OFF]) + (
+            (heads[s, FIRST] + heads[s, SIZE] - behind) & (heads[s, CAP] - 1)
+        )
         entries[place, 1] = ((answers[k] & _ANSWER) << 32) | (entries[place, 1] & _ANSWER)
 
 

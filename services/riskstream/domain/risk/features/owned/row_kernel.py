@@ -1,17 +1,27 @@
-"""Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64 values, little endian:
+"""Kernels that turn a key's state into a row of bytes for the store, and back. A row is int64
+values, little endian:
 
-layout, at, newest, events, ids, tiles (0 or 1), then the first word of each event, the second of each (`kernel.py`), two
-values of each id (`repeats_kernel`), the oldest first, and per window and tile the number, count and sum. Left edges and
-totals are made again from the events. Tiled rows have tiles in place of the events.
+layout, at, newest, events, ids, tiles (0 or 1), then the first word of each event, the second of
+each (`kernel.py`), two values of each id (`repeats_kernel`), the oldest first, and per window and
+tile the number, count and sum. Left edges and totals are made again from the events. Tiled rows
+have tiles in place of the events.
 
-The layout has ROW_VERSION in it. Rows of version 3 had no bit for a refund in their tags: these are left out, so that no
-correction finds such an event. Rows of version 2 have times and amounts in place of the words: all are counted, and no tag is
-known. Rows without a version are older still, and hold hashes of the last 16 ids alone, in a ring.
+The layout has ROW_VERSION in it. Rows of version 3 had no bit for a refund in their tags: these are
+left out, so that no correction finds such an event. Rows of version 2 have times and amounts in
+place of the words: all are counted, and no tag is known. Rows without a version are older still,
+and hold hashes of the last 16 ids alone, in a ring.
 """
 
 import numpy as np
 
-from riskstream.domain.risk.features.owned.kernel import AMOUNT_BITS, KIND_AT, RING_CAP, TILES, TIME_BITS, TOTAL_BITS
+from riskstream.domain.risk.features.owned.kernel import (
+    AMOUNT_BITS,
+    KIND_AT,
+    RING_CAP,
+    TILES,
+    TIME_BITS,
+    TOTAL_BITS,
+)
 from riskstream.domain.risk.features.owned.repeats_kernel import (
     CAP,
     CLOCK,
@@ -39,20 +49,46 @@ NO_ROOM, BROKEN, LOADED = -1, 0, 1
 
 
 @kernel(
-    "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int32[:, ::1],"
-    "int64[:, ::1], int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1],"
+    "int64(int32[::1], int64, int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], "
+    "int64[::1], int32[:, ::1],"
+    "int64[:, ::1], int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], "
+    "int64[:, :, ::1],"
     "int64[::1], int64[::1])"
 )
 def pack_kernel(  # type: ignore[no-untyped-def]
-    slots, layout, ats, offs, caps, firsts, sizes, newests, heads, entries,
-    ring, blocks, tile_numbers, tile_counts, tile_sums, out, ends,
-):  # fmt: skip
+    slots,
+    layout,
+    ats,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    newests,
+    heads,
+    entries,
+    ring,
+    blocks,
+    tile_numbers,
+    tile_counts,
+    tile_sums,
+    out,
+    ends,
+):
     """Pack the slots one behind another into `out`; `ends` get the end of each, in values.
 
     The values used, or -1 where `out` or `ends` have no room for them, or a slot is not there.
     """
     at = 0
-    room = min(len(ats), len(offs), len(caps), len(firsts), len(sizes), len(newests), len(heads), len(blocks))
+    room = min(
+        len(ats),
+        len(offs),
+        len(caps),
+        len(firsts),
+        len(sizes),
+        len(newests),
+        len(heads),
+        len(blocks),
+    )
     if len(ends) < len(slots):
         return -1
     for i in range(len(slots)):
@@ -92,21 +128,55 @@ def pack_kernel(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "int64(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1],"
-    "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], int32[:, ::1], int64[:, ::1], int64[::1],"
+    "int64(int32, Array(int64, 1, 'C', readonly=True), int64, int64, int64, int64[::1], "
+    "int64[::1], int64[::1], int32[::1],"
+    "int32[::1], int32[::1], int64[::1], int64[::1], int32[:, ::1], int64[:, ::1], "
+    "int32[:, ::1], int64[:, ::1], int64[::1],"
     "int64[:, ::1], int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1])"
 )
 def unpack_kernel(  # type: ignore[no-untyped-def]
-    s, row, layout, step, levels, windows, ats, offs, caps, firsts, sizes, newests, arena_used, lefts, sums,
-    heads, entries, entries_used,
-    ring, blocks, tile_numbers, tile_counts, tile_sums, blocks_used,
-):  # fmt: skip
-    """Fill a slot from a row: LOADED, BROKEN (of another layout as well), or NO_ROOM in the arena, the entries or the tile blocks.
+    s,
+    row,
+    layout,
+    step,
+    levels,
+    windows,
+    ats,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    newests,
+    arena_used,
+    lefts,
+    sums,
+    heads,
+    entries,
+    entries_used,
+    ring,
+    blocks,
+    tile_numbers,
+    tile_counts,
+    tile_sums,
+    blocks_used,
+):
+    """Fill a slot from a row: LOADED, BROKEN (of another layout as well), or NO_ROOM in the arena,
+    the entries or the tile blocks.
 
-    `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many widths tiles have. Nothing
-    is done where the answer is not LOADED.
+    `step`: by how many pairs a ring grows; 0 where it grows fourfold up to 256. `levels`: how many
+    widths tiles have. Nothing is done where the answer is not LOADED.
     """
-    room = min(len(ats), len(offs), len(caps), len(firsts), len(sizes), len(newests), len(lefts), len(sums), len(heads))
+    room = min(
+        len(ats),
+        len(offs),
+        len(caps),
+        len(firsts),
+        len(sizes),
+        len(newests),
+        len(lefts),
+        len(sums),
+        len(heads),
+    )
     if s < 0 or s >= min(room, len(blocks)):
         return BROKEN
     if len(row) < HEAD:
@@ -125,7 +195,9 @@ def unpack_kernel(  # type: ignore[no-untyped-def]
         return BROKEN
     ids = min(row[4], LAST_IDS) if is_old else row[4]
     tiles = 3 * TILES * len(windows) if row[5] else 0
-    if len(row) != HEAD + 2 * size + (ids if is_old else 2 * ids) + tiles or (row[5] and len(windows) == 0):
+    if len(row) != HEAD + 2 * size + (ids if is_old else 2 * ids) + tiles or (
+        row[5] and len(windows) == 0
+    ):
         return BROKEN
     for k in range(size):
         if step and ((row[HEAD + k] >> 28) & 7) >= levels:

@@ -1,11 +1,13 @@
 """The state of owned keys as flat arrays: what the kernels update.
 
-A kernel checks its room where it takes it, and stops before what has none; it grows here, and the kernel goes on.
+A kernel checks its room where it takes it, and stops before what has none; it grows here, and the
+kernel goes on.
 
-An event in a ring is two int64: time << 21 | refund << 20 | tag, and amount << 19 | uncounted << 17 | tag. The 20 and 17 bits
-of tag are of the hash of its transaction's id: by it a correction finds the event whose place it takes. An uncounted one (a kind
-that the feature set does not count, `declare.Feature.kinds`) is there for SINCE_LAST alone. A total of a window is
-sum << 9 | count, of what is counted: 256 events of 10^13 fit.
+An event in a ring is two int64: time << 21 | refund << 20 | tag, and amount << 19 | uncounted << 17
+| tag. The 20 and 17 bits of tag are of the hash of its transaction's id: by it a correction finds
+the event whose place it takes. An uncounted one (a kind that the feature set does not count,
+`declare.Feature.kinds`) is there for SINCE_LAST alone. A total of a window is sum << 9 | count, of
+what is counted: 256 events of 10^13 fit.
 """
 
 from dataclasses import replace
@@ -18,11 +20,24 @@ from riskstream.domain.risk.features.declare import FeatureSet, Kind, bits_of
 from riskstream.domain.risk.features.owned import kernel as k
 from riskstream.domain.risk.features.owned.corrections import correct
 from riskstream.domain.risk.features.owned.corrections_kernel import REFUND_AT
-from riskstream.domain.risk.features.owned.key_kernel import FRESH, KNOWN, NO_SLOT, SHORT, UNKNOWN, resolve_kernel
+from riskstream.domain.risk.features.owned.key_kernel import (
+    FRESH,
+    KNOWN,
+    NO_SLOT,
+    SHORT,
+    UNKNOWN,
+    resolve_kernel,
+)
 from riskstream.domain.risk.features.owned.move_kernel import compact_kernel, rebuild_kernel
 from riskstream.domain.risk.features.owned.repeats import Repeats, Told
 from riskstream.domain.risk.features.owned.repeats_kernel import SIZE
-from riskstream.domain.risk.features.owned.row_kernel import HEAD, LOADED, NO_ROOM, pack_kernel, unpack_kernel
+from riskstream.domain.risk.features.owned.row_kernel import (
+    HEAD,
+    LOADED,
+    NO_ROOM,
+    pack_kernel,
+    unpack_kernel,
+)
 from riskstream.runtime.errors import Fatal
 
 _REFUND = np.uint64(1 << REFUND_AT)
@@ -51,10 +66,11 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
 class KeyTable:
     """State of the keys of one feature set, of every partition this process owns.
 
-    A key has a slot: `ats` last applied offset, `repeats`, and a ring (`offs`, `caps`, `firsts`, `sizes` in the arena
-    `ring`). Exact: pairs of words as `kernel.py` states, per window `lefts` and totals in `sums` (`edges` are these windows),
-    and for a key past 256 events a block of tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`. `counted`: a
-    bit for each kind of transaction that windows count.
+    A key has a slot: `ats` last applied offset, `repeats`, and a ring (`offs`, `caps`, `firsts`,
+    `sizes` in the arena `ring`). Exact: pairs of words as `kernel.py` states, per window `lefts`
+    and totals in `sums` (`edges` are these windows), and for a key past 256 events a block of
+    tiles. Tiled: pairs as `apply_tiles_kernel` states, and no `edges`. `counted`: a bit for each
+    kind of transaction that windows count.
     """
 
     def __init__(self, features: FeatureSet, slots: int = 1024) -> None:
@@ -113,14 +129,28 @@ class KeyTable:
         partitions: NDArray[np.int32],
         wanted: NDArray[np.uint8],
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """(slot of each record or -1, slots made by this call with status FRESH: their rows are to be loaded)."""
+        """(slot of each record or -1, slots made by this call with status FRESH: their rows are to
+        be loaded).
+        """
         slots = np.empty(len(starts), np.int32)
         before = self.used
         progress = np.array([0, self.used, self.key_used], np.int64)
         while missing := resolve_kernel(
-            progress, data, starts, lengths, partitions, wanted, slots, self.buckets, self.hashes, self.key_starts,
-            self.key_lengths, self.key_bytes, self.partitions, self.statuses,
-        ):  # fmt: skip
+            progress,
+            data,
+            starts,
+            lengths,
+            partitions,
+            wanted,
+            slots,
+            self.buckets,
+            self.hashes,
+            self.key_starts,
+            self.key_lengths,
+            self.key_bytes,
+            self.partitions,
+            self.statuses,
+        ):
             self.used, self.key_used = int(progress[1]), int(progress[2])
             if missing == SHORT:
                 raise _no_room("columns of", len(starts), "KeyTable.resolve")
@@ -146,43 +176,81 @@ class KeyTable:
         kinds: NDArray[np.int64] | None = None,
         corrects: NDArray[np.uint64] | None = None,
     ) -> Told:
-        """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into `out` (kernel.apply_kernel).
+        """Apply a micro-batch in order: verdicts into `verdicts` (repeats_kernel), features into
+        `out` (kernel.apply_kernel).
 
-        Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where not given; `kinds` are
-        indices of `declare.Kind`; `corrects` the hash of the id that each corrects, 0 where none. A correction takes the place of
-        the event that it names before it is applied; one whose correction came before it leaves after it was.
+        Modes of conflicts become SKIP. `bodies` and `answers` as in repeats_kernel, unknown where
+        not given; `kinds` are indices of `declare.Kind`; `corrects` the hash of the id that each
+        corrects, 0 where none. A correction takes the place of the event that it names before it is
+        applied; one whose correction came before it leaves after it was.
         """
         n, wide = len(slots), self.base + len(self.program)
         bodies = np.zeros(n, np.int64) if bodies is None else bodies
         kinds = np.zeros(n, np.int64) if kinds is None else kinds
         answers = np.zeros(n, np.int64) if answers is None else answers
-        least = min(len(each) for each in (times, amounts, kinds, ids, offsets, modes, verdicts, out))
+        least = min(
+            len(each) for each in (times, amounts, kinds, ids, offsets, modes, verdicts, out)
+        )
         if least < n or out.shape[1] < wide:
             raise _no_room("vectors and verdicts of", n, "KeyTable.apply")
-        told = self.repeats.tell(slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats, corrects)
+        told = self.repeats.tell(
+            slots, times, ids, bodies, answers, offsets, modes, verdicts, self.ats, corrects
+        )
         rows = np.flatnonzero((told.takes != 0) | (told.is_corrected != 0))
-        if len(rows) and self.step:  # tiles hold no events: one that was corrected before it came is not counted
+        # tiles hold no events: one that was corrected before it came is not counted
+        if len(rows) and self.step:
             kinds = np.where(told.is_corrected != 0, _NO_KIND, kinds)
         tags = ids & ~_REFUND | (kinds == Kind.REFUND).astype(np.uint64) << np.uint64(REFUND_AT)
 
         def run(done: int, stop: int) -> None:
             while done < stop:
                 given = (
-                    done, stop, slots, times, amounts, kinds, self.counted, offsets, modes, verdicts, out,
-                    self.base, self.program, self.windows,
-                )  # fmt: skip
+                    done,
+                    stop,
+                    slots,
+                    times,
+                    amounts,
+                    kinds,
+                    self.counted,
+                    offsets,
+                    modes,
+                    verdicts,
+                    out,
+                    self.base,
+                    self.program,
+                    self.windows,
+                )
                 held = (
-                    self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.arena_used, self.frees,
-                )  # fmt: skip
+                    self.ats,
+                    self.offs,
+                    self.caps,
+                    self.firsts,
+                    self.sizes,
+                    self.newests,
+                    self.arena_used,
+                    self.frees,
+                )
                 if self.step:
-                    done = int(k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring))
+                    done = int(
+                        k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring)
+                    )
                 else:
                     done = int(
                         k.apply_kernel(
-                            *given, tags, *held, self.lefts, self.sums, self.changed, self.ring, self.blocks,
-                            self.tile_numbers, self.tile_counts, self.tile_sums, self.blocks_used,
+                            *given,
+                            tags,
+                            *held,
+                            self.lefts,
+                            self.sums,
+                            self.changed,
+                            self.ring,
+                            self.blocks,
+                            self.tile_numbers,
+                            self.tile_counts,
+                            self.tile_sums,
+                            self.blocks_used,
                         )
-                    )  # fmt: skip
+                    )
                 if done < 0:
                     raise _no_room("slots and columns of", n, "KeyTable.apply")
                 if done < stop:
@@ -191,7 +259,9 @@ class KeyTable:
         if not len(rows):
             run(0, n)
             return told
-        return replace(told, corrected=correct(self, rows, slots, ids, (times, amounts, kinds), told, run))
+        return replace(
+            told, corrected=correct(self, rows, slots, ids, (times, amounts, kinds), told, run)
+        )
 
     def key(self, slot: int) -> bytes:
         """The key of a slot."""
@@ -199,9 +269,15 @@ class KeyTable:
         return self.key_bytes[start : start + int(self.key_lengths[slot])].tobytes()
 
     def changed_slots(self, partition: int) -> NDArray[np.int32]:
-        """Slots of a partition that changed since they were last packed, but for those that could not be read."""
+        """Slots of a partition that changed since they were last packed, but for those that could
+        not be read.
+        """
         used = self.used
-        mine = (self.changed[:used] != 0) & (self.partitions[:used] == partition) & (self.statuses[:used] != UNKNOWN)
+        mine = (
+            (self.changed[:used] != 0)
+            & (self.partitions[:used] == partition)
+            & (self.statuses[:used] != UNKNOWN)
+        )
         return np.flatnonzero(mine).astype(np.int32)
 
     def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
@@ -213,10 +289,24 @@ class KeyTable:
         out = np.empty(max(bound, 1), np.int64)
         ends = np.empty(len(slots), np.int64)
         used = pack_kernel(
-            slots, self.layout, self.ats, self.offs, self.caps, self.firsts, self.sizes, self.newests, self.repeats.heads,
-            self.repeats.entries, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
-            self.tile_sums, out, ends,
-        )  # fmt: skip
+            slots,
+            self.layout,
+            self.ats,
+            self.offs,
+            self.caps,
+            self.firsts,
+            self.sizes,
+            self.newests,
+            self.repeats.heads,
+            self.repeats.entries,
+            self.ring,
+            self.blocks,
+            self.tile_numbers,
+            self.tile_counts,
+            self.tile_sums,
+            out,
+            ends,
+        )
         if used < 0:
             raise _no_room("rows of", len(slots), "KeyTable.pack")
         joined = out[:used].tobytes()
@@ -224,7 +314,9 @@ class KeyTable:
         return [joined[a * 8 : b * 8] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def load(self, slot: int, row: bytes | None) -> bool:
-        """Fill a FRESH slot from its row; None is a key never seen. False where the row cannot be read: UNKNOWN."""
+        """Fill a FRESH slot from its row; None is a key never seen. False where the row cannot be
+        read: UNKNOWN.
+        """
         self.statuses[slot] = KNOWN
         if row is None:
             return True
@@ -232,11 +324,31 @@ class KeyTable:
         answer = NO_ROOM
         while answer == NO_ROOM:
             answer = unpack_kernel(
-                slot, values, self.layout, self.step, len(self.widths), self.edges, self.ats, self.offs, self.caps,
-                self.firsts, self.sizes, self.newests, self.arena_used, self.lefts, self.sums, self.repeats.heads,
-                self.repeats.entries, self.repeats.used, self.ring, self.blocks, self.tile_numbers, self.tile_counts,
-                self.tile_sums, self.blocks_used,
-            )  # fmt: skip
+                slot,
+                values,
+                self.layout,
+                self.step,
+                len(self.widths),
+                self.edges,
+                self.ats,
+                self.offs,
+                self.caps,
+                self.firsts,
+                self.sizes,
+                self.newests,
+                self.arena_used,
+                self.lefts,
+                self.sums,
+                self.repeats.heads,
+                self.repeats.entries,
+                self.repeats.used,
+                self.ring,
+                self.blocks,
+                self.tile_numbers,
+                self.tile_counts,
+                self.tile_sums,
+                self.blocks_used,
+            )
             if answer == NO_ROOM:
                 self._grow_arena(k.RING_CAP)
                 self._grow_blocks(1)
@@ -248,12 +360,19 @@ class KeyTable:
         return bool(answer == LOADED)
 
     def hot_bytes(self) -> int:
-        """Bytes that the used slots hold, their keys, rings, tiles and places in the hash table with them."""
-        slots = sum(getattr(self, name)[: self.used].nbytes for name in (*_PER_SLOT, "lefts", "sums"))
+        """Bytes that the used slots hold, their keys, rings, tiles and places in the hash table
+        with them.
+        """
+        slots = sum(
+            getattr(self, name)[: self.used].nbytes for name in (*_PER_SLOT, "lefts", "sums")
+        )
         slots += self.repeats.held_bytes(self.used)
         rings = int(self.arena_used[0]) * self.ring.itemsize * 2
         tiles = int(self.blocks_used[0]) * self.tile_numbers[:1].nbytes * 3
-        return int(slots + self.key_used + rings + tiles) + _power_of_two(2 * self.used) * self.buckets.itemsize
+        return (
+            int(slots + self.key_used + rings + tiles)
+            + _power_of_two(2 * self.used) * self.buckets.itemsize
+        )
 
     def drop(self, partition: int) -> None:
         """Forget a partition's keys, and give back what they held."""
@@ -265,8 +384,13 @@ class KeyTable:
         old = {name: getattr(self, name)[kept] for name in (*_PER_SLOT, "lefts", "sums")}
         repeats = self.repeats
         blocks = np.flatnonzero(old["blocks"] >= 0)
-        tiles = [each[old["blocks"][blocks]] for each in (self.tile_numbers, self.tile_counts, self.tile_sums)]
-        self._start(max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity))
+        tiles = [
+            each[old["blocks"][blocks]]
+            for each in (self.tile_numbers, self.tile_counts, self.tile_sums)
+        ]
+        self._start(
+            max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity)
+        )
         self.used = len(kept)
         for name, values in old.items():
             getattr(self, name)[: self.used] = values
@@ -282,9 +406,20 @@ class KeyTable:
         self.ring = np.zeros((int(self.caps[: self.used].sum()), 2), np.int64)
         self.frees[:] = -1
         key_used = compact_kernel(
-            self.used, self.step, self.offs, self.caps, self.firsts, self.sizes, self.key_starts, self.key_lengths,
-            old_ring, old_keys, self.ring, self.key_bytes, self.arena_used,
-        )  # fmt: skip
+            self.used,
+            self.step,
+            self.offs,
+            self.caps,
+            self.firsts,
+            self.sizes,
+            self.key_starts,
+            self.key_lengths,
+            old_ring,
+            old_keys,
+            self.ring,
+            self.key_bytes,
+            self.arena_used,
+        )
         if key_used < 0:
             raise _no_room("rings and keys of", self.used, "KeyTable._compact")
         self.key_used = int(key_used)
@@ -310,17 +445,23 @@ class KeyTable:
 
     def _reserve_keys(self, more: int) -> None:
         if self.key_used + more > len(self.key_bytes):
-            self.key_bytes = _grown(self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0)
+            self.key_bytes = _grown(
+                self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0
+            )
 
     def _make_room(self, slot: int, records: int) -> None:
-        """Where a kernel stopped before a record of this slot: what that slot's next block needs, and more for those behind it."""
+        """Where a kernel stopped before a record of this slot: what that slot's next block needs,
+        and more for those behind it.
+        """
         if not self.step and self.caps[slot] == k.RING_CAP:
             self._grow_blocks(1)
             return
         if self.step and self.caps[slot] // 4 + 1 >= len(self.frees):
             self.frees = _grown(self.frees, 2 * len(self.frees), -1)
         caps = self.caps[: self.used].astype(np.int64)
-        fit = int((-(-self.sizes[: self.used] // self.step) * self.step if self.step else caps).sum())
+        fit = int(
+            (-(-self.sizes[: self.used] // self.step) * self.step if self.step else caps).sum()
+        )
         if self.arena_used[0] > 1.15 * fit:  # the rest are rings that were outgrown
             self._compact(self.ring, self.key_bytes.copy())
         self._grow_arena(max(int(caps[slot]) * 4, k.RING_CAP) + 16 * min(records, self.used))
@@ -342,7 +483,9 @@ class KeyTable:
 
 def _no_room(what: str, many: int, where: str) -> Fatal:
     return Fatal(
-        what=f"there is no room for the {what} {many:,}", where=where, do="report this: nothing was written past it"
+        what=f"there is no room for the {what} {many:,}",
+        where=where,
+        do="report this: nothing was written past it",
     )
 
 

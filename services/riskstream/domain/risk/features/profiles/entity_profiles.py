@@ -1,7 +1,9 @@
-"""Profiles of one entity as their owner holds them: events and labels in, vectors of closed tiles out. Pure.
+"""Profiles of one entity as their owner holds them: events and labels in, vectors of closed tiles
+out. Pure.
 
-What a vector is depends on the events and labels taken, not on their order: repeats are told by the last 16 transactions of
-a key, and of several labels of one transaction the one with the highest standing counts, whichever came first.
+What a vector is depends on the events and labels taken, not on their order: repeats are told by the
+last 16 transactions of a key, and of several labels of one transaction the one with the highest
+standing counts, whichever came first.
 """
 
 from dataclasses import dataclass
@@ -25,19 +27,25 @@ LAST_HASHES = 16
 PART_TILES = 24
 """Tiles of a part of the state: what is written together."""
 _RANKS = np.array([0, 4, 3, 2, 1], np.int64)
-"""Precedence of a label's source, by index of the contract's enum: chargeback, analyst, customer, import, unknown."""
+"""Precedence of a label's source, by index of the contract's enum: chargeback, analyst, customer,
+import, unknown.
+"""
 
 
 def standings(
     sources: NDArray[np.int64], known_at: NDArray[np.int64], outcomes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """How labels stand against others of their transaction: by source, then the later known, then fraud under genuine."""
+    """How labels stand against others of their transaction: by source, then the later known, then
+    fraud under genuine.
+    """
     return (_RANKS[sources] << 52) | (known_at << 3) | outcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """n profile events of one entity, in log order. `slots` of their keys; `standings` of labels."""
+    """n profile events of one entity, in log order. `slots` of their keys; `standings` of
+    labels.
+    """
 
     slots: NDArray[np.int32]
     kinds: NDArray[np.int64]
@@ -67,10 +75,13 @@ class Profiles:
     def _grow(self, size: int) -> None:
         old = len(self.keys)
         for name, shape, kind, fill in (
-            ("last_hashes", (LAST_HASHES,), np.int64, 0), ("hash_counts", (), np.int32, 0),
-            ("nexts", (), np.int64, NOT_AGAIN), ("closed", (2,), np.int64, NEVER), ("as_of", (2,), np.int64, NEVER),
+            ("last_hashes", (LAST_HASHES,), np.int64, 0),
+            ("hash_counts", (), np.int32, 0),
+            ("nexts", (), np.int64, NOT_AGAIN),
+            ("closed", (2,), np.int64, NEVER),
+            ("as_of", (2,), np.int64, NEVER),
             ("vectors", (2, len(self.features)), np.float32, 0),
-        ):  # fmt: skip
+        ):
             fresh = np.full((size, *shape), fill, kind)
             if old:
                 fresh[:old] = getattr(self, name)[:old]
@@ -81,7 +92,9 @@ class Profiles:
     hash_counts: NDArray[np.int32]
     nexts: NDArray[np.int64]
     closed: NDArray[np.int64]
-    """int64[slots, (newest, the one before)]: end of the last closed tile of each vector, NEVER where there is none."""
+    """int64[slots, (newest, the one before)]: end of the last closed tile of each vector, NEVER
+    where there is none.
+    """
     as_of: NDArray[np.int64]
     """int64[slots, (newest, the one before)]: the log's offset when each vector was made."""
     vectors: NDArray[np.float32]
@@ -101,14 +114,23 @@ class Profiles:
         """Fold events and labels in, in order."""
         is_event = (steps.kinds == EVENT).astype(np.uint8)
         repeats = np.empty(len(is_event), np.uint8)
-        if not repeat_kernel(steps.slots, steps.hashes, is_event, self.last_hashes, self.hash_counts, repeats):
-            raise Fatal(what=f"a slot of {len(repeats):,} events is not there", where="Profiles.take", do="report this")
+        if not repeat_kernel(
+            steps.slots, steps.hashes, is_event, self.last_hashes, self.hash_counts, repeats
+        ):
+            raise Fatal(
+                what=f"a slot of {len(repeats):,} events is not there",
+                where="Profiles.take",
+                do="report this",
+            )
         what = np.full(len(is_event), ADD, np.uint8)
         amounts = steps.amounts.copy()
         counts = (is_event != 0) & (repeats == 0)
         for row in np.flatnonzero(is_event == 0).tolist():
             change = self._say(
-                int(steps.slots[row]), int(steps.hashes[row]), int(steps.times[row]), int(steps.standings[row])
+                int(steps.slots[row]),
+                int(steps.hashes[row]),
+                int(steps.times[row]),
+                int(steps.standings[row]),
             )
             if change:
                 what[row], amounts[row], counts[row] = LABEL, change, True
@@ -145,7 +167,9 @@ class Profiles:
         return found
 
     def close(self, clock_ms: int, as_of: int) -> NDArray[np.int32]:
-        """Slots whose vector is another one now that tiles up to `clock_ms` are closed, `as_of` an offset."""
+        """Slots whose vector is another one now that tiles up to `clock_ms` are closed, `as_of` an
+        offset.
+        """
         closed_at = clock_ms // self.entity.tile_ms * self.entity.tile_ms
         due = np.flatnonzero(self.nexts[: len(self.keys)] <= closed_at).astype(np.int32)
         slots: NDArray[np.int32] = np.unique(np.concatenate([due, *self._touched]))
@@ -161,20 +185,33 @@ class Profiles:
         self.vectors[slots[later], 1] = self.vectors[slots[later], 0]
         self.closed[slots[later], 1] = self.closed[slots[later], 0]
         self.as_of[slots[later], 1] = self.as_of[slots[later], 0]
-        self.vectors[slots, 0], self.closed[slots, 0], self.as_of[slots, 0] = found, closed_at, as_of
+        self.vectors[slots, 0], self.closed[slots, 0], self.as_of[slots, 0] = (
+            found,
+            closed_at,
+            as_of,
+        )
         return slots
 
     def take_parts(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """(slot, tiles int64[tiles, (end, count, sum, frauds)]) of each part that changed since the last call."""
+        """(slot, tiles int64[tiles, (end, count, sum, frauds)]) of each part that changed since the
+        last call.
+        """
         out = []
         for slot, part in sorted(self._parts):
-            out.append((slot, self.table.tiles_of(slot, (part - 1) * self.part_ms, part * self.part_ms)))
+            out.append(
+                (slot, self.table.tiles_of(slot, (part - 1) * self.part_ms, part * self.part_ms))
+            )
         self._parts.clear()
         return out
 
     def take_said(self) -> list[tuple[int, int, int, int]]:
-        """(slot, transaction, standing, occurred_at) of each label that came to stand since the last call."""
-        out = [(slot, name, said, self._said_at[slot, name]) for (slot, name), said in self._said.items()]
+        """(slot, transaction, standing, occurred_at) of each label that came to stand since the
+        last call.
+        """
+        out = [
+            (slot, name, said, self._said_at[slot, name])
+            for (slot, name), said in self._said.items()
+        ]
         self._said.clear()
         self._said_at.clear()
         return out
@@ -186,11 +223,16 @@ class Profiles:
             del self._labels[week]
 
     def restore(
-        self, tiles: dict[bytes, list[NDArray[np.int64]]], hashes: dict[bytes, list[int]],
-        said: list[tuple[bytes, int, int, int]], vectors: dict[bytes, Written],
-    ) -> None:  # fmt: skip
-        """Fill an empty instance: parts of the tiles of each key, its last hashes (oldest first), labels (key, transaction,
-        standing, occurred_at) and written vectors (`closed`, `as_of`, `vectors` of a key)."""
+        self,
+        tiles: dict[bytes, list[NDArray[np.int64]]],
+        hashes: dict[bytes, list[int]],
+        said: list[tuple[bytes, int, int, int]],
+        vectors: dict[bytes, Written],
+    ) -> None:
+        """Fill an empty instance: parts of the tiles of each key, its last hashes (oldest first),
+        labels (key, transaction, standing, occurred_at) and written vectors (`closed`, `as_of`,
+        `vectors` of a key).
+        """
         names = dict.fromkeys([*tiles, *vectors])
         for key in names:
             slot = self.slot(key)
@@ -202,11 +244,15 @@ class Profiles:
         joined = [np.vstack(tiles[key]) if key in tiles else none for key in names]
         self.table.load([each[np.argsort(each[:, 0], kind="stable")] for each in joined])
         for key, name, standing, occurred_at in said:
-            self._labels.setdefault(occurred_at // (7 * DAY_MS), {})[self.slot(key), name] = standing
+            self._labels.setdefault(occurred_at // (7 * DAY_MS), {})[self.slot(key), name] = (
+                standing
+            )
         self.nexts[: len(self.keys)] = 0  # each is looked at when tiles are closed next
 
     def last_hashes_of(self, slot: int) -> list[int]:
         """Hashes of the slot's last transactions, oldest first."""
         count = int(self.hash_counts[slot])
         kept = min(count, LAST_HASHES)
-        return [int(self.last_hashes[slot, place % LAST_HASHES]) for place in range(count - kept, count)]
+        return [
+            int(self.last_hashes[slot, place % LAST_HASHES]) for place in range(count - kept, count)
+        ]

@@ -1,4 +1,5 @@
-"""One partition of profile-events.v1 folded into profiles: the reader's rule, the clock, and the profiles of each entity.
+"""One partition of profile-events.v1 folded into profiles: the reader's rule, the clock, and the
+profiles of each entity.
 
 The owner of the partition and the parity check run this same code. Pure.
 """
@@ -11,19 +12,30 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.bounds import ColumnBounds
 from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.risk.features.declare import FeatureSet, bits_of
-from riskstream.domain.risk.features.profiles.entity_profiles import EVENT, Profiles, Steps, standings
+from riskstream.domain.risk.features.profiles.entity_profiles import (
+    EVENT,
+    Profiles,
+    Steps,
+    standings,
+)
 from riskstream.domain.risk.features.profiles.positions_text import packed, unpacked
 
 MAX_INLINE = 3900
-"""Of the positions in a commit's metadata: Kafka takes 4,096 bytes by default, and offset and clock stand beside them."""
+"""Of the positions in a commit's metadata: Kafka takes 4,096 bytes by default, and offset and clock
+stand beside them.
+"""
 IN_STATE = "state"
 
 
 class ProfileLog:
-    """Takes frames of one partition in order. `clock_ms`: the latest event time seen; `repeats`: records dropped."""
+    """Takes frames of one partition in order. `clock_ms`: the latest event time seen; `repeats`:
+    records dropped.
+    """
 
     def __init__(self, features: FeatureSet) -> None:
-        self.profiles = {entity: Profiles(entity, mine) for entity, mine in features.profiles.items()}
+        self.profiles = {
+            entity: Profiles(entity, mine) for entity, mine in features.profiles.items()
+        }
         self._counted = {entity: bits_of(features.kinds_of(entity)) for entity in features.profiles}
         self.clock_ms = 0
         self.repeats = 0
@@ -42,11 +54,18 @@ class ProfileLog:
             raise wait
         readable = (columns.status == 0) & ~self._bounds.broken(columns)
         accepted = self._accept(
-            columns.numbers("kind"), columns.numbers("src_partition"), columns.numbers("src_index"), columns.numbers("src"),
+            columns.numbers("kind"),
+            columns.numbers("src_partition"),
+            columns.numbers("src_index"),
+            columns.numbers("src"),
             readable,
-        )  # fmt: skip
+        )
         kinds, times = columns.numbers("kind"), columns.numbers("occurred_at")
-        said = standings(columns.numbers("source") * readable, columns.numbers("known_at"), columns.numbers("outcome"))
+        said = standings(
+            columns.numbers("source") * readable,
+            columns.numbers("known_at"),
+            columns.numbers("outcome"),
+        )
         is_event = accepted & (kinds == EVENT)
         if is_event.any():
             self.clock_ms = max(self.clock_ms, int(times[is_event].max()))
@@ -55,25 +74,41 @@ class ProfileLog:
         raw = columns.data.tobytes()
         for entity, profiles in self.profiles.items():
             name = entity.name.encode()
-            counted = ~is_event | ((self._counted[entity] >> columns.numbers("transaction_kind")) & 1).astype(np.bool_)
+            counted = ~is_event | (
+                (self._counted[entity] >> columns.numbers("transaction_kind")) & 1
+            ).astype(np.bool_)
             maybe = np.flatnonzero(accepted & counted & (lengths == len(name)))
-            rows = np.array([at for at in maybe.tolist() if raw[starts[at] : starts[at] + len(name)] == name], np.int64)
+            rows = np.array(
+                [at for at in maybe.tolist() if raw[starts[at] : starts[at] + len(name)] == name],
+                np.int64,
+            )
             if not len(rows):
                 continue
             ends = (key_starts + key_lengths)[rows].tolist()
-            slots = [profiles.slot(raw[a:b]) for a, b in zip(key_starts[rows].tolist(), ends, strict=True)]
+            slots = [
+                profiles.slot(raw[a:b])
+                for a, b in zip(key_starts[rows].tolist(), ends, strict=True)
+            ]
             profiles.take(
                 Steps(
-                    slots=np.array(slots, np.int32), kinds=kinds[rows], hashes=columns.numbers("transaction_hash")[rows],
-                    times=times[rows], amounts=columns.numbers("amount_minor")[rows], standings=said[rows],
+                    slots=np.array(slots, np.int32),
+                    kinds=kinds[rows],
+                    hashes=columns.numbers("transaction_hash")[rows],
+                    times=times[rows],
+                    amounts=columns.numbers("amount_minor")[rows],
+                    standings=said[rows],
                 )
-            )  # fmt: skip
+            )
         return int((~readable).sum())
 
     def _accept(
-        self, kinds: NDArray[np.int64], partitions: NDArray[np.int64], indices: NDArray[np.int64], srcs: NDArray[np.int64],
+        self,
+        kinds: NDArray[np.int64],
+        partitions: NDArray[np.int64],
+        indices: NDArray[np.int64],
+        srcs: NDArray[np.int64],
         readable: NDArray[np.bool_],
-    ) -> NDArray[np.bool_]:  # fmt: skip
+    ) -> NDArray[np.bool_]:
         """The reader's rule (I4), a series for each kind, source partition and index."""
         accepted = np.zeros(len(srcs), np.bool_)
         series = (partitions << 16) | (indices << 4) | kinds
@@ -87,7 +122,9 @@ class ProfileLog:
         return accepted
 
     def metadata(self) -> str:
-        """What to commit beside the offset, for `resume`; where they are too long, those in the state topic count."""
+        """What to commit beside the offset, for `resume`; where they are too long, those in the
+        state topic count.
+        """
         text = packed(self._last)
         return f"clock={self.clock_ms};z={text if len(text) <= MAX_INLINE else IN_STATE}"
 
@@ -101,7 +138,9 @@ class ProfileLog:
         self.clock_ms, self._last = clock_ms, positions
 
     def restore(self, positions: dict[int, int]) -> None:
-        """Take up `positions` from the state topic, where the metadata given to `resume` says that they stand there."""
+        """Take up `positions` from the state topic, where the metadata given to `resume` says that
+        they stand there.
+        """
         if self._is_in_state:
             self._last = positions
 

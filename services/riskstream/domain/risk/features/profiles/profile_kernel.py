@@ -1,9 +1,10 @@
-"""The kernel that keeps and reads profiles: tiles of entities that are not the partition key. `profiles/table.py` has the arrays.
+"""The kernel that keeps and reads profiles: tiles of entities that are not the partition key.
+`profiles/table.py` has the arrays.
 
-Each key has a row of tiles sorted by end, those that a window can still reach, and totals (count, sum, frauds). A tile
-holds its end and the totals of what stands before it, so that a window is the difference between two places of the row,
-whatever its length; `cursors` remember the places of the last read. What a read gives depends on the events and labels
-alone, not on their order.
+Each key has a row of tiles sorted by end, those that a window can still reach, and totals (count,
+sum, frauds). A tile holds its end and the totals of what stands before it, so that a window is the
+difference between two places of the row, whatever its length; `cursors` remember the places of the
+last read. What a read gives depends on the events and labels alone, not on their order.
 """
 
 import numpy as np
@@ -13,8 +14,9 @@ from riskstream.runtime.kernel import kernel
 from riskstream.runtime.prefetch import prefetch
 
 ADD, LABEL, READ = 0, 1, 2
-"""Steps: an event joins its tile; `amounts` (1 or -1) is added to the frauds of an event's tile, which need not be there
-yet; the windows are read."""
+"""Steps: an event joins its tile; `amounts` (1 or -1) is added to the frauds of an event's tile,
+which need not be there yet; the windows are read.
+"""
 SUM, MEAN, FRAUD_RATE = 1, 2, 6
 FIRST_TILES = 4
 AHEAD = 16
@@ -23,7 +25,9 @@ AHEAD = 16
 
 @njit(inline="always")
 def _find(tiles, start, size, end):  # type: ignore[no-untyped-def]
-    """Index of the first of `size` tiles from `start` that ends at `end` or later; from the newest, where most events go."""
+    """Index of the first of `size` tiles from `start` that ends at `end` or later; from the newest,
+    where most events go.
+    """
     if size == 0 or tiles[start + size - 1, 0] < end:
         return start + size
     low, high = start, start + size - 1
@@ -49,27 +53,55 @@ def _add(tiles, totals, s, place, stop, count, amount, frauds):  # type: ignore[
 
 
 @kernel(
-    "int64(int64[::1], uint8[::1], int32[::1], int64[::1], int64[::1], int64, int64, int64[::1], int32[:, ::1], float64[::1],"
-    "float64[:, ::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[:, ::1], int32[:, ::1],"
+    "int64(int64[::1], uint8[::1], int32[::1], int64[::1], int64[::1], int64, int64, "
+    "int64[::1], int32[:, ::1], float64[::1],"
+    "float64[:, ::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[:, "
+    "::1], int32[:, ::1],"
     "int64[::1], int64[:, ::1])"
 )
 def profile_kernel(  # type: ignore[no-untyped-def]
-    progress, steps, slots, times, amounts, tile_ms, horizon, edges, program, defaults,
-    out, offs, caps, firsts, sizes, newests, totals, cursors, arena_used, tiles,
-):  # fmt: skip
-    """Take the steps in order; each READ fills the next row of out[:, len(program)]. 0, or the room that is missing.
+    progress,
+    steps,
+    slots,
+    times,
+    amounts,
+    tile_ms,
+    horizon,
+    edges,
+    program,
+    defaults,
+    out,
+    offs,
+    caps,
+    firsts,
+    sizes,
+    newests,
+    totals,
+    cursors,
+    arena_used,
+    tiles,
+):
+    """Take the steps in order; each READ fills the next row of out[:, len(program)]. 0, or the room
+    that is missing.
 
-    `progress` is (next step, next row): where there is no room in `tiles` the kernel stops before that step, and answers how
-    many tiles a key asks for. Called again with more room it goes on there. -1: a slot, a row or column of `out`, or the value of
-    a column is not there.
+    `progress` is (next step, next row): where there is no room in `tiles` the kernel stops before
+    that step, and answers how many tiles a key asks for. Called again with more room it goes on
+    there. -1: a slot, a row or column of `out`, or the value of a column is not there.
 
-    `edges` are ages, `program` rows of (aggregate, edge where the window ends, edge where it begins). A READ at t counts
-    the tiles that end in (t' - begin, t' - end], t' being the end of the last tile closed at t. Tiles that ended `horizon`
-    before the newest are dropped. Sums may wrap: differences do not mind.
+    `edges` are ages, `program` rows of (aggregate, edge where the window ends, edge where it
+    begins). A READ at t counts the tiles that end in (t' - begin, t' - end], t' being the end of
+    the last tile closed at t. Tiles that ended `horizon` before the newest are dropped. Sums may
+    wrap: differences do not mind.
     """
     row = progress[1]
-    room = min(len(offs), len(caps), len(firsts), len(sizes), len(newests), len(totals), len(cursors))
-    is_wide = out.shape[1] >= len(program) and len(defaults) >= len(program) and cursors.shape[1] >= len(edges)
+    room = min(
+        len(offs), len(caps), len(firsts), len(sizes), len(newests), len(totals), len(cursors)
+    )
+    is_wide = (
+        out.shape[1] >= len(program)
+        and len(defaults) >= len(program)
+        and cursors.shape[1] >= len(edges)
+    )
     if min(len(slots), len(times), len(amounts)) < len(steps):
         return -1
     for i in range(progress[0], len(steps)):
@@ -98,7 +130,9 @@ def profile_kernel(  # type: ignore[no-untyped-def]
                 aggregate = program[f, 0]
                 last = cursors[s, program[f, 1]]
                 first = cursors[s, program[f, 2]]
-                column = 1 if aggregate == SUM or aggregate == MEAN else 2 if aggregate > MEAN else 0
+                column = (
+                    1 if aggregate == SUM or aggregate == MEAN else 2 if aggregate > MEAN else 0
+                )
                 count = np.int64(0)
                 value = np.int64(0)
                 if last > first:
@@ -170,7 +204,8 @@ def profile_kernel(  # type: ignore[no-untyped-def]
 
 @kernel("boolean(int32[::1], int64[::1], uint8[::1], int64[:, ::1], int32[::1], uint8[::1])")
 def repeat_kernel(slots, hashes, is_event, last_hashes, hash_counts, out):  # type: ignore[no-untyped-def]
-    """1 for each event whose transaction is one of the last 16 of its key; the others are remembered.
+    """1 for each event whose transaction is one of the last 16 of its key; the others are
+    remembered.
 
     False where an array is shorter than another, or a slot is not there: then `out` is not whole.
     """

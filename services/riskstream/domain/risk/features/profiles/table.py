@@ -4,29 +4,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import Feature
-from riskstream.domain.risk.features.profiles.profile_kernel import FIRST_TILES, READ, profile_kernel
+from riskstream.domain.risk.features.profiles.profile_kernel import (
+    FIRST_TILES,
+    READ,
+    profile_kernel,
+)
 from riskstream.runtime.errors import Fatal
 
 _NEVER = np.iinfo(np.int64).min // 2
 NOT_AGAIN = np.iinfo(np.int64).max
 LATENESS_MS = 86_400_000
-"""How much later than the newest event of its entity an event or a read may be, and still see all of its windows."""
+"""How much later than the newest event of its entity an event or a read may be, and still see all
+of its windows.
+"""
 
 
 class ProfileTable:
     """Tiles of the keys of one entity, by slot: a slot is a number that the caller gives a key.
 
-    `offs`, `caps`, `firsts` and `sizes` are a key's stretch of the arena `tiles`: int64[:, (end, count, sum and frauds of
-    what stands before)]; `totals` int64[slots, (count, sum, frauds)].
+    `offs`, `caps`, `firsts` and `sizes` are a key's stretch of the arena `tiles`: int64[:, (end,
+    count, sum and frauds of what stands before)]; `totals` int64[slots, (count, sum, frauds)].
     """
 
     def __init__(self, features: tuple[Feature, ...], tile_ms: int, slots: int = 1024) -> None:
-        edges = sorted({age for each in features for age in (each.delay_ms, each.delay_ms + each.window_ms)})
+        edges = sorted(
+            {age for each in features for age in (each.delay_ms, each.delay_ms + each.window_ms)}
+        )
         self.tile_ms = tile_ms
         self.edges = np.array(edges, np.int64)
         self.horizon = edges[-1] + LATENESS_MS
         rows = [
-            (int(each.aggregate), edges.index(each.delay_ms), edges.index(each.delay_ms + each.window_ms))
+            (
+                int(each.aggregate),
+                edges.index(each.delay_ms),
+                edges.index(each.delay_ms + each.window_ms),
+            )
             for each in features
         ]
         self.program = np.array(rows, np.int32)
@@ -42,28 +54,54 @@ class ProfileTable:
         self.tiles = np.zeros((slots * FIRST_TILES, 4), np.int64)
 
     def take(
-        self, steps: NDArray[np.uint8], slots: NDArray[np.int32], times: NDArray[np.int64], amounts: NDArray[np.int64]
+        self,
+        steps: NDArray[np.uint8],
+        slots: NDArray[np.int32],
+        times: NDArray[np.int64],
+        amounts: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Take steps in order (profile_kernel); float64[reads, features], in the order of the features."""
+        """Take steps in order (profile_kernel); float64[reads, features], in the order of the
+        features.
+        """
         self._reserve_slots(int(slots.max(initial=-1)) + 1)
         out = np.empty((int((steps == READ).sum()), len(self.program)), np.float64)
         progress = np.zeros(2, np.int64)
         while missing := profile_kernel(
-            progress, steps, slots, times, amounts, self.tile_ms, self.horizon, self.edges, self.program, self.defaults,
-            out, self.offs, self.caps, self.firsts, self.sizes, self.newests,
-            self.totals, self.cursors, self.arena_used, self.tiles,
-        ):  # fmt: skip
+            progress,
+            steps,
+            slots,
+            times,
+            amounts,
+            self.tile_ms,
+            self.horizon,
+            self.edges,
+            self.program,
+            self.defaults,
+            out,
+            self.offs,
+            self.caps,
+            self.firsts,
+            self.sizes,
+            self.newests,
+            self.totals,
+            self.cursors,
+            self.arena_used,
+            self.tiles,
+        ):
             if missing < 0:
                 raise Fatal(
-                    what=f"step {progress[0]:,} of {len(steps):,} asks for slot {slots[progress[0]]:,}", where="ProfileTable.take",
+                    what=f"step {progress[0]:,} of {len(steps):,} asks for slot "
+                    f"{slots[progress[0]]:,}",
+                    where="ProfileTable.take",
                     do="report this: the kernel wrote nothing",
-                )  # fmt: skip
+                )
             added = int(np.count_nonzero(steps[progress[0] :] != READ))
             self._compact(max(int(missing), FIRST_TILES * min(added, len(self.offs))))
         return out
 
     def next_changes(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
-        """When each slot's windows change next if nothing more comes, after a READ of it: a tile enters or leaves then.
+        """When each slot's windows change next if nothing more comes, after a READ of it: a tile
+        enters or leaves then.
 
         The end of a tile; the largest int64 where nothing will.
         """
@@ -77,7 +115,9 @@ class ProfileTable:
         return out
 
     def tiles_of(self, slot: int, after: int, until: int) -> NDArray[np.int64]:
-        """int64[tiles, (end, count, sum, frauds)] of the slot's tiles that end in (after, until]."""
+        """int64[tiles, (end, count, sum, frauds)] of the slot's tiles that end in (after,
+        until].
+        """
         start = int(self.offs[slot] + self.firsts[slot])
         held = self.tiles[start : start + int(self.sizes[slot])]
         first, last = np.searchsorted(held[:, 0], [after, until], side="right")
@@ -85,7 +125,9 @@ class ProfileTable:
         return np.column_stack([held[first:last, 0], np.diff(before, axis=0)])
 
     def load(self, tiles: list[NDArray[np.int64]]) -> None:
-        """Fill the slots 0, 1, … of an empty table: int64[tiles, (end, count, sum, frauds)] each, ends rising."""
+        """Fill the slots 0, 1, … of an empty table: int64[tiles, (end, count, sum, frauds)] each,
+        ends rising.
+        """
         if not tiles:
             return
         n = len(tiles)
@@ -110,11 +152,15 @@ class ProfileTable:
         more = max(need, 2 * len(self.offs)) - len(self.offs)
         for name in ("offs", "caps", "firsts", "sizes", "totals", "cursors"):
             array = getattr(self, name)
-            setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)]))
+            setattr(
+                self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)])
+            )
         self.newests = np.concatenate([self.newests, np.full(more, _NEVER, np.int64)])
 
     def _compact(self, most: int) -> None:
-        """Copy the tiles one behind another, with room for `most` more and as much again as there is."""
+        """Copy the tiles one behind another, with room for `most` more and as much again as there
+        is.
+        """
         sizes = self.sizes.astype(np.int64)
         used = int(sizes.sum())
         ends = np.cumsum(sizes)

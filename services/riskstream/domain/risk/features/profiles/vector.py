@@ -1,4 +1,6 @@
-"""The vector of one key of a profiled entity: as a record of <entity>-risk.v1, and as the bytes that readers fetch."""
+"""The vector of one key of a profiled entity: as a record of <entity>-risk.v1, and as the bytes
+that readers fetch.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from riskstream.domain.risk.features.declare import Entity
 from riskstream.runtime.errors import Rejected
 
 HEAD = struct.Struct("<qqqqi")
-"""as_of of the newest and of the one before, closed_at of both, partition. Then float32 of both, newest first."""
+"""as_of of the newest and of the one before, closed_at of both, partition. Then float32 of both,
+newest first.
+"""
 NEVER = -1
 
 
@@ -22,7 +26,8 @@ def topic_of(entity: Entity) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileVector:
-    """Newest and the one before: `as_of` int64[2] offsets of profile-events.v1, `closed` int64[2], `vectors` float32[2, features].
+    """Newest and the one before: `as_of` int64[2] offsets of profile-events.v1, `closed` int64[2],
+    `vectors` float32[2, features].
 
     closed is NEVER where there is none.
     """
@@ -57,12 +62,19 @@ class ProfileVector:
 
 
 def vector_of(record: dict[str, Any], entity: Entity) -> ProfileVector:
-    """From a decoded record of the entity's contract; Rejected where its two vectors are not of one length."""
+    """From a decoded record of the entity's contract; Rejected where its two vectors are not of one
+    length.
+    """
     newest = record["vector"]
     before = record["previous_vector"] or [float("nan")] * len(newest)
     if len(before) != len(newest):
-        raise Rejected(reason="inconsistent", detail=f"vectors of {len(newest)} and {len(before)} features")
-    closed = [record["closed_at"], NEVER if record["previous_closed_at"] is None else record["previous_closed_at"]]
+        raise Rejected(
+            reason="inconsistent", detail=f"vectors of {len(newest)} and {len(before)} features"
+        )
+    closed = [
+        record["closed_at"],
+        NEVER if record["previous_closed_at"] is None else record["previous_closed_at"],
+    ]
     return ProfileVector(
         entity=entity,
         key=record[entity.key].encode(),

@@ -8,7 +8,8 @@ from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase
 
 
 def is_behind(client: Consumer, source: str, owned: Iterable[Owned]) -> bool:
-    """True where a partition is opening, or a running one has records that were not taken by what the last fetch told.
+    """True where a partition is opening, or a running one has records that were not taken by what
+    the last fetch told.
 
     A held one is not behind: it waits for a person.
     """
@@ -16,7 +17,9 @@ def is_behind(client: Consumer, source: str, owned: Iterable[Owned]) -> bool:
         if each.phase is Phase.OPENING:
             return True
         try:
-            marks = client.get_watermark_offsets(TopicPartition(source, each.partition), cached=True)
+            marks = client.get_watermark_offsets(
+                TopicPartition(source, each.partition), cached=True
+            )
         except (KafkaException, RuntimeError):  # RuntimeError: the consumer is closed
             return False
         if marks is not None and each.phase is Phase.RUNNING and marks[1] > each.position + 1:

@@ -1,4 +1,6 @@
-"""Checkpoints of a lane's rows (C1-C2): copied at a batch edge, written once everything up to there is acked."""
+"""Checkpoints of a lane's rows (C1-C2): copied at a batch edge, written once everything up to there
+is acked.
+"""
 
 import time
 from concurrent.futures import Executor, Future
@@ -14,18 +16,26 @@ from riskstream.runtime.faults import fault_point
 
 log = structlog.get_logger("lane")
 AGAIN_S = 0.5
-"""A store that refuses answers at once: without a pause the loop would ask, and log, a thousand times a second."""
+"""A store that refuses answers at once: without a pause the loop would ask, and log, a thousand
+times a second.
+"""
 
 
 class Checkpoints:
-    """At most one checkpoint a partition is under way. Called by the polling thread; writes in the background."""
+    """At most one checkpoint a partition is under way. Called by the polling thread; writes in the
+    background.
+    """
 
-    def __init__(self, work: LaneWork[Any], store: StateStore, background: Executor, metrics: LaneMetrics) -> None:
+    def __init__(
+        self, work: LaneWork[Any], store: StateStore, background: Executor, metrics: LaneMetrics
+    ) -> None:
         self._work, self._store, self._background, self._metrics = work, store, background, metrics
         self._writing: dict[int, tuple[int, PendingCheckpoint, Future[int | None]]] = {}
 
     def begin(self, owned_by: dict[int, Owned]) -> None:
-        """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under way."""
+        """C1: at a batch edge copy the changed rows of each partition that has no checkpoint under
+        way.
+        """
         for owned in owned_by.values():
             if (
                 owned.phase not in (Phase.RUNNING, Phase.WAITING)
@@ -49,7 +59,9 @@ class Checkpoints:
             fault_point("copied")
 
     def advance(self, owned_by: dict[int, Owned]) -> list[int]:
-        """C2 in the background for copies that are acked; partitions whose store went back (I6) are returned."""
+        """C2 in the background for copies that are acked; partitions whose store went back (I6) are
+        returned.
+        """
         went_back = []
         for owned in owned_by.values():
             pending = owned.pending
@@ -61,7 +73,11 @@ class Checkpoints:
             mark = owned.mark_for(pending)
             fault_point("writing")
             future = self._background.submit(
-                self._store.checkpoint, owned.partition, owned.highest_stored_src, mark, pending.rows
+                self._store.checkpoint,
+                owned.partition,
+                owned.highest_stored_src,
+                mark,
+                pending.rows,
             )
             self._writing[owned.partition] = (owned.number, pending, future)
         for partition, (number, pending, future) in list(self._writing.items()):

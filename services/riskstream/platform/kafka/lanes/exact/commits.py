@@ -1,4 +1,6 @@
-"""The lane's offsets in its group: for lag tools, and as a floor of what the next owner knows to be answered."""
+"""The lane's offsets in its group: for lag tools, and as a floor of what the next owner knows to be
+answered.
+"""
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -17,7 +19,9 @@ def commit(client: Consumer, source: str, owned_by: dict[int, Owned]) -> None:
             owned.acked_src > owned.committed or owned.empty_to() > owned.told_empty_to
         ):
             owned.committed, owned.told_empty_to = owned.acked_src, owned.empty_to()
-            offsets.append(TopicPartition(source, owned.partition, owned.acked_src + 1, owned.empty_metadata()))
+            offsets.append(
+                TopicPartition(source, owned.partition, owned.acked_src + 1, owned.empty_metadata())
+            )
     if not offsets:
         return
     try:

@@ -1,4 +1,6 @@
-"""A batch that the lane's work or its reads cannot do: the process ends, and says which records they were."""
+"""A batch that the lane's work or its reads cannot do: the process ends, and says which records
+they were.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ log = structlog.get_logger("lane")
 
 @contextmanager
 def naming(batch: Batch) -> Iterator[None]:
-    """Round B2 and B3: any error but SchemaWait is logged with the records, which come again at the next start.
+    """Round B2 and B3: any error but SchemaWait is logged with the records, which come again at the
+    next start.
 
     What is not our own error becomes Fatal.
     """
@@ -31,15 +34,18 @@ def naming(batch: Batch) -> Iterator[None]:
         log.exception("a batch cannot be scored", records=places(batch))
         log.error("a batch ends the process", records=_told(batch))
         raise Fatal(
-            what=f"a batch cannot be scored: {type(error).__name__}: {error}", where=places(batch), exit_code=EXIT_CODE,
+            what=f"a batch cannot be scored: {type(error).__name__}: {error}",
+            where=places(batch),
+            exit_code=EXIT_CODE,
             do="see the log and docs/runbooks/ScorerStuck.md",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def places(batch: Batch) -> str:
     """The records of a batch by partition, for an error: `1: 100-120, 3: 7`."""
     return ", ".join(
-        f"{number}: {first}-{last}" if last > first else f"{number}: {first}" for number, first, last in _spans(batch)
+        f"{number}: {first}-{last}" if last > first else f"{number}: {first}"
+        for number, first, last in _spans(batch)
     )
 
 

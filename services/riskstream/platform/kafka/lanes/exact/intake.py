@@ -1,4 +1,6 @@
-"""From what a poll gave to a micro-batch: the records of running partitions, recorded ones with their mode (B1, B3)."""
+"""From what a poll gave to a micro-batch: the records of running partitions, recorded ones with
+their mode (B1, B3).
+"""
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -22,9 +24,11 @@ def batch_of(
     hold: Callable[[Owned, str], None],
     mark: Callable[[str], None] = unmarked,
 ) -> Batch | None:
-    """The messages (none of them an error) of `running` partitions; None where none is left. `replay_modes`: as AnswerReader.
+    """The messages (none of them an error) of `running` partitions; None where none is left.
+    `replay_modes`: as AnswerReader.
 
-    A partition with a record that was answered before, but whose answer is gone, is held and left out.
+    A partition with a record that was answered before, but whose answer is gone, is held and left
+    out.
     """
     if not messages:
         return None
@@ -44,9 +48,12 @@ def batch_of(
         if not len(rows):
             continue
         mine = offsets[rows]
-        if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():  # of a fetch before the seek: it was taken
+        # of a fetch before the seek: it was taken
+        if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():
             is_new = np.ones(n, np.bool_)
-            is_new[rows] = mine > np.maximum.accumulate(np.concatenate([[owned.position], mine[:-1]]))
+            is_new[rows] = mine > np.maximum.accumulate(
+                np.concatenate([[owned.position], mine[:-1]])
+            )
             left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
             return batch_of(left, running, replay_modes, hold, mark)
         if owned.whole_since:
@@ -56,7 +63,10 @@ def batch_of(
         if offsets[rows[0]] <= owned.known_src:
             unknown = _replay_modes(owned, replay_modes, rows, offsets, modes, answers)
             if unknown is not None:
-                hold(owned, f"source offset {unknown} was answered before, but the output does not say how")
+                hold(
+                    owned,
+                    f"source offset {unknown} was answered before, but the output does not say how",
+                )
                 others = {number: each for number, each in running.items() if number != partition}
                 return batch_of(messages, others, replay_modes, hold, mark)
     return Batch(
@@ -79,14 +89,17 @@ def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
     """Append times of the records that were scored now: no replayed ones, none that come again."""
     if not np.count_nonzero(batch.modes) and not outcome.abandoned:  # LIVE is 0
         return batch.appended_at
-    wanted = np.flatnonzero((batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned)))
+    wanted = np.flatnonzero(
+        (batch.modes == LIVE) & ~np.isin(batch.partitions, list(outcome.abandoned))
+    )
     return batch.appended_at.take(wanted)
 
 
 def _replay_modes(
     owned: Owned, replay_modes: Mapping[str, int], rows: Any, offsets: Any, modes: Any, answers: Any
-) -> int | None:  # fmt: skip
-    """B3 for recorded records: their verdict decides, and what they were answered is kept; or they are judged again.
+) -> int | None:
+    """B3 for recorded records: their verdict decides, and what they were answered is kept; or they
+    are judged again.
 
     The offset of one that cannot be, else None.
     """

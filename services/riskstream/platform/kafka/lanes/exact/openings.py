@@ -1,4 +1,6 @@
-"""Partitions that are being taken up: A2-A4 of each in the background, again while the world is away, and not for ever."""
+"""Partitions that are being taken up: A2-A4 of each in the background, again while the world is
+away, and not for ever.
+"""
 
 import time
 from collections.abc import Iterator
@@ -9,12 +11,16 @@ from riskstream.platform.kafka.lanes.exact.owned import Recovered
 from riskstream.platform.kafka.lanes.exact.recovery import Recovery
 
 MOST_REOPENINGS, WITHIN_S = 5, 60.0
-"""A failover of the store, or another owner that was ahead, takes a partition up anew once. What does so again and again
-within a minute does not pass by itself: the partition is held, where the watchdog would see it move."""
+"""A failover of the store, or another owner that was ahead, takes a partition up anew once. What
+does so again and again within a minute does not pass by itself: the partition is held, where the
+watchdog would see it move.
+"""
 
 
 class Openings:
-    """Which partitions are under way, and when one is tried again. Called by the polling thread alone."""
+    """Which partitions are under way, and when one is tried again. Called by the polling thread
+    alone.
+    """
 
     def __init__(self, recovery: Recovery, background: Executor) -> None:
         self._recovery, self._background = recovery, background
@@ -24,11 +30,15 @@ class Openings:
         self.answers = 0
 
     def progress(self) -> tuple[int, int]:
-        """Changes with each step that the background takes and each answer it gives, `not now` among them."""
+        """Changes with each step that the background takes and each answer it gives, `not now`
+        among them.
+        """
         return self.answers, self._recovery.steps
 
     def begin(self, partition: int, number: int, row_ahead: int = -1) -> None:
-        """Recover a partition for the owner with this ownership number; `row_ahead` as in Recovery.recover."""
+        """Recover a partition for the owner with this ownership number; `row_ahead` as in
+        Recovery.recover.
+        """
         self._again_at.pop(partition, None)
         work = partial(self._recovery.recover, partition, row_ahead=row_ahead)
         self._under_way[partition] = number, self._background.submit(work)
@@ -52,7 +62,9 @@ class Openings:
                 yield partition, number, future
 
     def is_too_often(self, partition: int) -> bool:
-        """Note that a partition must be taken up anew; True where that was so MOST_REOPENINGS times within WITHIN_S."""
+        """Note that a partition must be taken up anew; True where that was so MOST_REOPENINGS times
+        within WITHIN_S.
+        """
         now = time.monotonic()
         before = [at for at in self._reopened_at.get(partition, []) if now - at < WITHIN_S]
         self._reopened_at[partition] = [*before, now]

@@ -31,13 +31,20 @@ class OutputTail:
         return Verdicts(self._answers.verdicts)
 
     def read(
-        self, client: Any, partition: int, start: int, low: int, end: int, stored_src: int, known_src: int
+        self,
+        client: Any,
+        partition: int,
+        start: int,
+        low: int,
+        end: int,
+        stored_src: int,
+        known_src: int,
     ) -> Verdicts:
-        """Verdicts of source offsets after `stored_src`, from the records at output offsets `start` to `end`. Offsets up to
-        `known_src` were surely answered.
+        """Verdicts of source offsets after `stored_src`, from the records at output offsets `start`
+        to `end`. Offsets up to `known_src` were surely answered.
 
-        A late append of an owner before may stand on both sides of `start`: what is missing then is looked for further
-        back, down to `low`.
+        A late append of an owner before may stand on both sides of `start`: what is missing then is
+        looked for further back, down to `low`.
         """
         found = self.empty()
         self._read(client, partition, start, end, stored_src, found)
@@ -48,7 +55,9 @@ class OutputTail:
             step *= 4
         return found
 
-    def _read(self, client: Any, partition: int, start: int, end: int, stored_src: int, found: Verdicts) -> None:
+    def _read(
+        self, client: Any, partition: int, start: int, end: int, stored_src: int, found: Verdicts
+    ) -> None:
         if start >= end:
             return
         client.assign([TopicPartition(self._output, partition, start)])
@@ -62,10 +71,13 @@ class OutputTail:
                 if message.error() is not None:
                     if is_expired(message.error()):
                         raise Retryable(
-                            what=f"records of {self._output} expired meanwhile", where=f"partition {partition}"
+                            what=f"records of {self._output} expired meanwhile",
+                            where=f"partition {partition}",
                         )
                     if is_giant(message.error()):  # no score of ours
-                        position = end_of(self._bootstrap, self._output, partition, message.offset())
+                        position = end_of(
+                            self._bootstrap, self._output, partition, message.offset()
+                        )
                         client.assign([TopicPartition(self._output, partition, position)])
                         continue
                     raise_if_error(message.error(), f"{self._output}[{partition}]")
@@ -77,24 +89,33 @@ class OutputTail:
                     offsets.append(message.offset())
             quiet_s = 0.0 if messages else quiet_s + 0.2
             if quiet_s > _TIMEOUT_S:
-                raise Retryable(what=f"no answer from {self._output}", where=f"partition {partition}")
+                raise Retryable(
+                    what=f"no answer from {self._output}", where=f"partition {partition}"
+                )
             self._collect(frames, offsets, stored_src, found)
 
-    def _collect(self, frames: list[bytes], offsets: list[int], stored_src: int, found: Verdicts) -> None:
+    def _collect(
+        self, frames: list[bytes], offsets: list[int], stored_src: int, found: Verdicts
+    ) -> None:
         if not frames:
             return
         read = self._answers.read(frames)
         if read.is_unread.any():
             at = int(read.is_unread.argmax())
             raise Hold(
-                why=f"the record of {self._output} at offset {offsets[at]} has schema {int.from_bytes(frames[at][1:5], 'big')}, "
-                "which is not known, so neither is which transaction it answers: run `riskstream topics apply` of the version that "
-                "wrote it, and the partition goes on by itself; where none of ours wrote it, see docs/runbooks/PartitionHeld.md"
+                why=f"the record of {self._output} at offset {offsets[at]} has schema "
+                f"{int.from_bytes(frames[at][1:5], 'big')}, "
+                "which is not known, so neither is which transaction it answers: run "
+                "`riskstream topics apply` of the version that "
+                "wrote it, and the partition goes on by itself; where none of ours wrote "
+                "it, see docs/runbooks/PartitionHeld.md"
             )
         for row in np.flatnonzero(
             ~read.is_answer
         ).tolist():  # who counts answers misses what it may stand in the place of
-            log.error("a record that is no score is left out", topic=self._output, offset=offsets[row])
+            log.error(
+                "a record that is no score is left out", topic=self._output, offset=offsets[row]
+            )
         kept = np.flatnonzero((read.srcs > stored_src) & read.is_answer)
         srcs, outputs = read.srcs[kept], np.array(offsets, np.int64)[kept]
         reasons: dict[int, str] = {}

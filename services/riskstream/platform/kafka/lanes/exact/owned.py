@@ -1,4 +1,6 @@
-"""One owned partition of a lane: where it stands. The letters are those of the protocol (docs/protocol.md)."""
+"""One owned partition of a lane: where it stands. The letters are those of the protocol
+(docs/protocol.md).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ REJECT_WINDOW = 1000
 
 
 class Phase(Enum):
-    """OPENING: A1-A4 run in the background; RUNNING: records are taken; WAITING: for a schema; HELD: for a person."""
+    """OPENING: A1-A4 run in the background; RUNNING: records are taken; WAITING: for a schema;
+    HELD: for a person.
+    """
 
     OPENING = "opening"
     RUNNING = "running"
@@ -21,9 +25,11 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the output says of a source offset: verdict, reason, the offset before it, and where in the output it stands.
+    """What the output says of a source offset: verdict, reason, the offset before it, and where in
+    the output it stands.
 
-    `answer`: how it was answered, as the key's row keeps it (`risk.features.repeats.answers_of`), 0 where that is not known.
+    `answer`: how it was answered, as the key's row keeps it (`risk.features.repeats.answers_of`), 0
+    where that is not known.
     """
 
     verdict: str
@@ -35,11 +41,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """Where to go on: read from `start`, the first record after `stored_src`; up to `known_src` silently by `recorded`, then live.
+    """Where to go on: read from `start`, the first record after `stored_src`; up to `known_src`
+    silently by `recorded`, then live.
 
-    `highest_stored_src`: the watermark that the store has, -1 where it has none. `stored_src` of a fresh group is then the
-    offset before the source's first record.
-    `position`: the record before `start` as scores tell it. `whole_since`: as in the mark. Records up to `judged_to` were
+    `highest_stored_src`: the watermark that the store has, -1 where it has none. `stored_src` of a
+    fresh group is then the offset before the source's first record. `position`: the record before
+    `start` as scores tell it. `whole_since`: as in the mark. Records up to `judged_to` were
     answered, and those among them that `recorded` lacks are judged again.
     """
 
@@ -58,7 +65,9 @@ class Recovered:
 
 @dataclass(slots=True)
 class PendingCheckpoint:
-    """Rows copied at a batch edge (C1), written once everything up to `copied_to_src` (t) is acked (C2)."""
+    """Rows copied at a batch edge (C1), written once everything up to `copied_to_src` (t) is acked
+    (C2).
+    """
 
     copied_to_src: int
     rows: list[tuple[bytes, bytes]]
@@ -67,11 +76,13 @@ class PendingCheckpoint:
 
 @dataclass(slots=True)
 class Owned:
-    """`stored_src` (s): the store's watermark; `output_offset` (e): where in the output to look from there; `position`: last source
-    offset processed; `known_src` (o): outputs are known up to here; `acked_src` (a): everything up to here is acked;
-    `acked_output_offset`: where in the output the record of `acked_src` stands; `highest_stored_src` (h): highest watermark seen;
-    `end`: where the source ended when `at_end` was told; `row_ahead`: offset of a row for which it was taken up anew, -1: none;
-    `whole_since`, `judged_to`: as Recovered says."""
+    """`stored_src` (s): the store's watermark; `output_offset` (e): where in the output to look
+    from there; `position`: last source offset processed; `known_src` (o): outputs are known up to
+    here; `acked_src` (a): everything up to here is acked; `acked_output_offset`: where in the
+    output the record of `acked_src` stands; `highest_stored_src` (h): highest watermark seen;
+    `end`: where the source ended when `at_end` was told; `row_ahead`: offset of a row for which it
+    was taken up anew, -1: none; `whole_since`, `judged_to`: as Recovered says.
+    """
 
     partition: int
     number: int
@@ -109,7 +120,11 @@ class Owned:
         self.highest_stored_src, self.output_offset = found.highest_stored_src, found.output_offset
         self.known_src = self.acked_src = found.known_src
         self.identity, self.partition_count = found.identity, found.partition_count
-        self.whole_since, self.judged_to, self.recorded = found.whole_since, found.judged_to, found.recorded
+        self.whole_since, self.judged_to, self.recorded = (
+            found.whole_since,
+            found.judged_to,
+            found.recorded,
+        )
         self.phase, self.held_because, self.at_end = Phase.RUNNING, "", False
 
     def is_acked_to(self, up_to: int) -> bool:
@@ -118,7 +133,11 @@ class Owned:
 
     def output_offset_for(self, pending: PendingCheckpoint) -> int:
         """Where in the output the record of `copied_to_src` stands."""
-        return self.acked_output_offset if pending.recorded_output_offset is None else pending.recorded_output_offset
+        return (
+            self.acked_output_offset
+            if pending.recorded_output_offset is None
+            else pending.recorded_output_offset
+        )
 
     def mark_for(self, pending: PendingCheckpoint) -> Mark:
         return Mark(
@@ -129,15 +148,25 @@ class Owned:
         )
 
     def empty_to(self) -> int:
-        """Where the source ends when no record stands between `acked_src` and there, but markers of transactions do; else 0."""
-        return self.end if self.at_end and self.position == self.acked_src and self.end > self.acked_src + 1 else 0
+        """Where the source ends when no record stands between `acked_src` and there, but markers of
+        transactions do; else 0.
+        """
+        return (
+            self.end
+            if self.at_end and self.position == self.acked_src and self.end > self.acked_src + 1
+            else 0
+        )
 
     def empty_metadata(self) -> str:
-        """The same for the commit's metadata: a new owner must know that nothing was lost when retention takes them."""
+        """The same for the commit's metadata: a new owner must know that nothing was lost when
+        retention takes them.
+        """
         return f"empty={self.acked_src + 1}-{self.empty_to()}" if self.empty_to() else ""
 
     def rejected_share(self, records: int, rejected: int) -> float:
-        """Note these records; how many of the current window of REJECT_WINDOW records were rejected, 0 to 1."""
+        """Note these records; how many of the current window of REJECT_WINDOW records were
+        rejected, 0 to 1.
+        """
         if self.window_records >= REJECT_WINDOW:
             self.window_records = self.window_rejected = 0
         self.window_records += records

@@ -1,4 +1,6 @@
-"""What a lane reads for a batch (B2): rows and profiles; and what it does while the state store is away (W1, W3)."""
+"""What a lane reads for a batch (B2): rows and profiles; and what it does while the state store is
+away (W1, W3).
+"""
 
 import time
 from concurrent.futures import Executor, Future
@@ -18,23 +20,39 @@ _NO_ROWS = ReadResult.empty({})
 
 
 class LaneReads:
-    """Reads for the polling thread; looks in the background whether a store that was away is back."""
+    """Reads for the polling thread; looks in the background whether a store that was away is
+    back.
+    """
 
     def __init__(
-        self, store: StateStore, profiles: ProfileReader | None, background: Executor, metrics: LaneMetrics
+        self,
+        store: StateStore,
+        profiles: ProfileReader | None,
+        background: Executor,
+        metrics: LaneMetrics,
     ) -> None:
-        self._store, self._profiles, self._background, self._metrics = store, profiles, background, metrics
+        self._store, self._profiles, self._background, self._metrics = (
+            store,
+            profiles,
+            background,
+            metrics,
+        )
         self._away_until = 0.0
         self._probe: Future[Any] | None = None
 
     def read(self, owned_by: dict[int, Owned], keys: dict[int, list[bytes]]) -> ReadResult:
-        """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that the store went back."""
+        """B2: one round trip with a deadline; the watermark that comes with it sets h or shows that
+        the store went back.
+        """
         if not keys:
             return _NO_ROWS
         answers = None
-        if time.monotonic() >= self._away_until:  # W1: while it is away, do not wait for it at every batch
+        # W1: while it is away, do not wait for it at every batch
+        if time.monotonic() >= self._away_until:
             try:
-                answers = self._store.read(keys, {each: owned_by[each].whole_since for each in keys})
+                answers = self._store.read(
+                    keys, {each: owned_by[each].whole_since for each in keys}
+                )
             except Retryable as error:
                 self._away_until = time.monotonic() + _AWAY_S
                 self._metrics.store_errors.inc()
@@ -58,13 +76,17 @@ class LaneReads:
         return ReadResult(rows=rows, unreadable=frozenset(), abandoned=frozenset(abandoned))
 
     def profiles(self, keys: list[bytes]) -> list[bytes | None] | None:
-        """B2: one round trip with a deadline; None where nothing answered in time, or there is no reader."""
+        """B2: one round trip with a deadline; None where nothing answered in time, or there is no
+        reader.
+        """
         if not keys:
             return []
         return None if self._profiles is None else self._profiles.read(keys)
 
     def came_back(self, owned_by: dict[int, Owned]) -> list[int]:
-        """W3, once a second: partitions with rows that were unknown, when the store answers again."""
+        """W3, once a second: partitions with rows that were unknown, when the store answers
+        again.
+        """
         touched = [each.partition for each in owned_by.values() if each.touched_unreadable]
         if self._probe is not None and self._probe.done():
             is_back = self._probe.exception() is None

@@ -1,5 +1,6 @@
-"""Makes the state of a partition again from what there is: a snapshot, recorded verdicts and source records, through the
-fold of the lane's own work. Nothing is scored."""
+"""Makes the state of a partition again from what there is: a snapshot, recorded verdicts and source
+records, through the fold of the lane's own work. Nothing is scored.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ _QUIET_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """What became of a partition: records applied, rows written, up to which source offset its rows are, and `whole_since`
-    as in its mark. `kept`: its state in the store knows more than could be made, and was left."""
+    """What became of a partition: records applied, rows written, up to which source offset its rows
+    are, and `whole_since` as in its mark. `kept`: its state in the store knows more than could be
+    made, and was left.
+    """
 
     applied: int
     rows: int
@@ -42,12 +45,20 @@ class Rebuilt:
 
 
 class Rebuild:
-    """Makes partitions of one lane again. Give the fold of the lane's own work, new for each partition."""
+    """Makes partitions of one lane again. Give the fold of the lane's own work, new for each
+    partition.
+    """
 
     def __init__(
-        self, kafka: str, group: str, source: str, output: str, answers: AnswerReader, store: RebuiltStore,
+        self,
+        kafka: str,
+        group: str,
+        source: str,
+        output: str,
+        answers: AnswerReader,
+        store: RebuiltStore,
         snapshots: Snapshots | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._kafka, self._group, self._source, self._output = kafka, group, source, output
         self._answers, self._store, self._snapshots = answers, store, snapshots
 
@@ -61,28 +72,44 @@ class Rebuild:
     ) -> Rebuilt:
         """The store's partition is emptied first, and written as the replay goes on.
 
-        Ended half-way it leaves a state that is right up to its watermark; a scorer goes on from there. Where the topics do
-        not reach back to the partition's beginning, a state in the store that knows as much is kept, but for `discard`;
-        else the newest snapshot is loaded, and what the topics still hold is applied. Fatal where the topics end before
-        what was answered.
+        Ended half-way it leaves a state that is right up to its watermark; a scorer goes on from
+        there. Where the topics do not reach back to the partition's beginning, a state in the store
+        that knows as much is kept, but for `discard`; else the newest snapshot is loaded, and what
+        the topics still hold is applied. Fatal where the topics end before what was answered.
         """
         try:
             by_topics = self._recovery("hold").recover(partition, from_start=True)
             live = self._live(partition) if by_topics.whole_since and not discard else None
             if live is not None and live.whole_since <= by_topics.whole_since:
-                return Rebuilt(applied=0, rows=0, stored_src=live.stored_src, whole_since=live.whole_since, kept=True)
+                return Rebuilt(
+                    applied=0,
+                    rows=0,
+                    stored_src=live.stored_src,
+                    whole_since=live.whole_since,
+                    kept=True,
+                )
             self._store.clear(partition)
             if by_topics.whole_since and self._snapshots is not None:
                 self._snapshots.restore(partition, by_topics.identity, by_topics.start)
             found = self._recovery("degrade").recover(partition)
         except Hold as hold:
             raise Fatal(
-                what=hold.why, where=f"{self._source}[{partition}]", do="see docs/runbooks/redis-lost.md"
+                what=hold.why,
+                where=f"{self._source}[{partition}]",
+                do="see docs/runbooks/redis-lost.md",
             ) from hold
         return self._replay(found, partition, work, progress)
 
     def _recovery(self, on_state_lost: OnStateLost) -> Recovery:
-        return Recovery(self._kafka, self._group, self._source, self._output, self._answers, self._store, on_state_lost)
+        return Recovery(
+            self._kafka,
+            self._group,
+            self._source,
+            self._output,
+            self._answers,
+            self._store,
+            on_state_lost,
+        )
 
     def _live(self, partition: int) -> Recovered | None:
         """The store's own state, where the topics join up with it."""
@@ -96,10 +123,16 @@ class Rebuild:
         self, found: Recovered, partition: int, work: FoldWork[Any], progress: Callable[[int], None]
     ) -> Rebuilt:
         owned = Owned(
-            partition=partition, number=1, phase=Phase.RUNNING, position=found.position, known_src=found.known_src,
-            recorded=found.recorded, judged_to=found.judged_to, partition_count=found.partition_count,
+            partition=partition,
+            number=1,
+            phase=Phase.RUNNING,
+            position=found.position,
+            known_src=found.known_src,
+            recorded=found.recorded,
+            judged_to=found.judged_to,
+            partition_count=found.partition_count,
             identity=found.identity,
-        )  # fmt: skip
+        )
         reader = consumer(self._kafka, f"{self._group}-rebuild")
         applied = written = since = 0
         quiet_s = 0.0
@@ -114,11 +147,16 @@ class Rebuild:
                         reader.assign([TopicPartition(self._source, partition, behind)])
                         continue
                     raise_if_error(error, f"{self._source}[{partition}]")
-                good = [each for each in messages if each.error() is None and (each.offset() or 0) <= found.known_src]
+                good = [
+                    each
+                    for each in messages
+                    if each.error() is None and (each.offset() or 0) <= found.known_src
+                ]
                 quiet_s = 0.0 if good else quiet_s + 0.2
                 if quiet_s > _QUIET_S:
                     raise Retryable(
-                        what=f"no answer from {self._source} at {owned.position + 1}", where=f"partition {partition}"
+                        what=f"no answer from {self._source} at {owned.position + 1}",
+                        where=f"partition {partition}",
                     )
                 batch = batch_of(good, {partition: owned}, self._answers.replay_modes, _refuse)
                 if batch is None:
@@ -147,12 +185,18 @@ class Rebuild:
         rows = work.take_changed(partition)
         recorded = found.recorded.get(src)
         output_offset = recorded.output_offset if recorded else found.output_offset
-        mark = Mark(stored_src=src, output_offset=output_offset, identity=found.identity, whole_since=found.whole_since)
+        mark = Mark(
+            stored_src=src,
+            output_offset=output_offset,
+            identity=found.identity,
+            whole_since=found.whole_since,
+        )
         if self._store.checkpoint(partition, found.highest_stored_src, mark, rows) != src:
             raise Fatal(
-                what="another process writes this partition's state", where=f"{self._source}[{partition}]",
+                what="another process writes this partition's state",
+                where=f"{self._source}[{partition}]",
                 do="stop the scorers",
-            )  # fmt: skip
+            )
         return len(rows)
 
     def _stored(self, keys: dict[int, list[bytes]]) -> ReadResult:
@@ -163,4 +207,6 @@ class Rebuild:
 
 
 def _refuse(owned: Owned, why: str) -> None:
-    raise Fatal(what=why, where=f"partition {owned.partition}", do="see docs/runbooks/redis-lost.md")
+    raise Fatal(
+        what=why, where=f"partition {owned.partition}", do="see docs/runbooks/redis-lost.md"
+    )

@@ -1,6 +1,7 @@
 """A2-A4 of the protocol: find where a partition stands from the store and the output's tail.
 
-It writes to the store only where state is lost and the lane is to go on: then it begins a state of what is left.
+It writes to the store only where state is lost and the lane is to go on: then it begins a state of
+what is left.
 """
 
 import re
@@ -12,35 +13,60 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riskstream.platform.kafka.clients.client import client_log, connection, consumer, raise_if_error, translated
+from riskstream.platform.kafka.clients.client import (
+    client_log,
+    connection,
+    consumer,
+    raise_if_error,
+    translated,
+)
 from riskstream.platform.kafka.clients.identity import identity_of
 from riskstream.platform.kafka.clients.starts import is_expired, watermarks
 from riskstream.platform.kafka.lanes.exact.output_tail import OutputTail
 from riskstream.platform.kafka.lanes.exact.owned import Recovered
 from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing, StateLost
-from riskstream.platform.kafka.lanes.ports import AnswerReader, Mark, OnStateLost, Snapshots, StateStore
+from riskstream.platform.kafka.lanes.ports import (
+    AnswerReader,
+    Mark,
+    OnStateLost,
+    Snapshots,
+    StateStore,
+)
 from riskstream.runtime.errors import Retryable
 
 __all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
 log = structlog.get_logger("lane")
 EMPTY = re.compile(r"empty=\d+-(\d+)")
-"""Metadata of a commit behind which, up to the number, the source has markers of transactions only."""
+"""Metadata of a commit behind which, up to the number, the source has markers of transactions
+only.
+"""
 SNAPSHOTS_PATIENCE_S = 60.0
-"""A partition whose state is lost waits so long for the place of its snapshots; then `degrade` goes on without them."""
+"""A partition whose state is lost waits so long for the place of its snapshots; then `degrade` goes
+on without them.
+"""
 _FIRST_RECORD_S = 2.0
 
 
 class Recovery:
-    """Recovers partitions of one lane. Safe to use from one background thread beside the polling thread.
+    """Recovers partitions of one lane. Safe to use from one background thread beside the polling
+    thread.
 
-    `on_state_lost` says what is done where the state is not to be had whole: `degrade` goes on with the newest of
-    `snapshots` or with what is left, `restore` only with a snapshot that joins up with the topics, `hold` waits for a person.
+    `on_state_lost` says what is done where the state is not to be had whole: `degrade` goes on with
+    the newest of `snapshots` or with what is left, `restore` only with a snapshot that joins up
+    with the topics, `hold` waits for a person.
     """
 
     def __init__(
-        self, bootstrap: str, group: str, source: str, output: str, answers: AnswerReader, store: StateStore,
-        on_state_lost: OnStateLost = "degrade", snapshots: Snapshots | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        bootstrap: str,
+        group: str,
+        source: str,
+        output: str,
+        answers: AnswerReader,
+        store: StateStore,
+        on_state_lost: OnStateLost = "degrade",
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self._bootstrap, self._group = bootstrap, group
         self._source, self._output = source, output
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
@@ -51,17 +77,24 @@ class Recovery:
 
     @property
     def steps(self) -> int:
-        """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane that hangs here."""
+        """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane
+        that hangs here.
+        """
         return self._own_steps + self._tail.steps
 
-    def recover(self, partition: int, *, from_start: bool = False, row_ahead: int = -1) -> Recovered:
-        """Numbered as in docs/protocol.md; Hold where it must not go on, Retryable where the world is away.
+    def recover(
+        self, partition: int, *, from_start: bool = False, row_ahead: int = -1
+    ) -> Recovered:
+        """Numbered as in docs/protocol.md; Hold where it must not go on, Retryable where the world
+        is away.
 
-        `from_start`: as if the store were empty, whatever the topics still hold; nothing is written to it.
-        `row_ahead`: offset of a row for which the partition is taken up anew, -1: none.
+        `from_start`: as if the store were empty, whatever the topics still hold; nothing is written
+        to it. `row_ahead`: offset of a row for which the partition is taken up anew, -1: none.
         """
         client = consumer(
-            self._bootstrap, self._group, **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10}
+            self._bootstrap,
+            self._group,
+            **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10},
         )
         try:
             identity, partition_count = self._identity()
@@ -69,25 +102,36 @@ class Recovery:
                 found = self._stand(client, partition, identity, None)
                 why = None
             else:
-                found = self._stand(client, partition, identity, self._store.mark(partition), row_ahead)
+                found = self._stand(
+                    client, partition, identity, self._store.mark(partition), row_ahead
+                )
                 why = found.lost(self._source, self._output)
             if why is not None:
                 found, why = self._regained(client, partition, found, why)
             since = self._whole_since(client, partition, found)
             if found.is_fresh and found.source_low > 0:
-                log.warning("a fresh group begins where the source does", partition=partition, first=found.source_low)
+                log.warning(
+                    "a fresh group begins where the source does",
+                    partition=partition,
+                    first=found.source_low,
+                )
             if why is not None:
                 self._say(partition, found, why, since)
             if not from_start:
                 found = self._begin(partition, found, since, is_lost=why is not None)
             return Recovered(
-                start=found.start, stored_src=found.stored_src, position=found.position,
+                start=found.start,
+                stored_src=found.stored_src,
+                position=found.position,
                 highest_stored_src=found.mark.stored_src if found.mark else -1,
                 output_offset=max(found.mark.output_offset if found.mark else 0, found.output_low),
-                known_src=found.known_src, identity=identity,
-                partition_count=partition_count, recorded=found.verdicts, whole_since=since,
+                known_src=found.known_src,
+                identity=identity,
+                partition_count=partition_count,
+                recorded=found.verdicts,
+                whole_since=since,
                 judged_to=-1 if found.missing is None else found.missing,
-            )  # fmt: skip
+            )
         except (KafkaException, TimeoutError) as error:
             raise translated(error, f"{self._source}[{partition}]") from error
         finally:
@@ -95,7 +139,7 @@ class Recovery:
 
     def _stand(
         self, client: Any, partition: int, identity: str, mark: Mark | None, row_ahead: int = -1
-    ) -> Standing:  # fmt: skip
+    ) -> Standing:
         """A2 to A4: watermark, ends, the group's offset, then the output's tail."""
         self._own_steps += 1
         output_low, output_high = self._ends(client, self._output, partition)
@@ -104,26 +148,40 @@ class Recovery:
             client, self._source, partition
         )  # last: what was answered stands before it
         found = Standing(
-            mark=mark, identity=identity, source_low=source_low, source_high=source_high, output_low=output_low,
-            output_high=output_high, committed=committed, empty_to=empty_to, verdicts=self._tail.empty(),
+            mark=mark,
+            identity=identity,
+            source_low=source_low,
+            source_high=source_high,
+            output_low=output_low,
+            output_high=output_high,
+            committed=committed,
+            empty_to=empty_to,
+            verdicts=self._tail.empty(),
             row_ahead=row_ahead,
-        )  # fmt: skip
+        )
         found.refuse_guessing()
         start = max(mark.output_offset if mark else 0, output_low)
         found = replace(
             found,
-            verdicts=self._tail.read(client, partition, start, output_low, output_high, found.base, found.known_src),
+            verdicts=self._tail.read(
+                client, partition, start, output_low, output_high, found.base, found.known_src
+            ),
         )
         found.refuse_guessing()
         return found
 
-    def _regained(self, client: Any, partition: int, found: Standing, why: str) -> tuple[Standing, str | None]:
-        """State is lost: what stands after the newest snapshot was loaded, and why it still is not whole.
+    def _regained(
+        self, client: Any, partition: int, found: Standing, why: str
+    ) -> tuple[Standing, str | None]:
+        """State is lost: what stands after the newest snapshot was loaded, and why it still is not
+        whole.
 
         StateLost where it is not and the setting says to wait.
         """
         if self._on_state_lost == "hold":
-            raise StateLost(why=f"{why}: put Redis's files back, or see docs/runbooks/redis-lost.md")
+            raise StateLost(
+                why=f"{why}: put Redis's files back, or see docs/runbooks/redis-lost.md"
+            )
         if self._snapshots is not None:
             mark = self._restored(self._snapshots, partition, found)
             if mark is not None and (mark != found.mark or mark.rows_to != found.mark.rows_to):
@@ -140,42 +198,65 @@ class Recovery:
                     return found, None
                 why = still
         if self._on_state_lost == "restore":
-            raise StateLost(why=f"{why}, and no snapshot joins up with the topics: see docs/runbooks/redis-lost.md")
+            raise StateLost(
+                why=f"{why}, and no snapshot joins up with the topics: see "
+                "docs/runbooks/redis-lost.md"
+            )
         return found, why
 
     def _restored(self, snapshots: Snapshots, partition: int, found: Standing) -> Mark | None:
-        """The store's mark after the newest snapshot was loaded; None where there is none, or its place is away for too long."""
+        """The store's mark after the newest snapshot was loaded; None where there is none, or its
+        place is away for too long.
+        """
         self._own_steps += 1
         try:
             mark = snapshots.restore(partition, found.identity, found.source_low)
         except Retryable as error:
             away_since = self._away_since.setdefault(partition, time.monotonic())
-            if self._on_state_lost != "degrade" or time.monotonic() - away_since < SNAPSHOTS_PATIENCE_S:
+            if (
+                self._on_state_lost != "degrade"
+                or time.monotonic() - away_since < SNAPSHOTS_PATIENCE_S
+            ):
                 raise
-            log.error("snapshots are away, scores go on without them", partition=partition, why=str(error))
+            log.error(
+                "snapshots are away, scores go on without them", partition=partition, why=str(error)
+            )
             return None
         self._away_since.pop(partition, None)
         return mark
 
     def _say(self, partition: int, found: Standing, why: str, since: int) -> None:
         log.error(
-            "state is lost, scores go on without all of it", partition=partition, why=why, first=found.start,
-            whole_since=since, answered_to=found.known_src,
-        )  # fmt: skip
+            "state is lost, scores go on without all of it",
+            partition=partition,
+            why=why,
+            first=found.start,
+            whole_since=since,
+            answered_to=found.known_src,
+        )
         if found.unanswered():
             log.error(
-                "records expired before they were answered", partition=partition, first=found.answered + 1,
+                "records expired before they were answered",
+                partition=partition,
+                first=found.answered + 1,
                 last=found.start - 1,
-            )  # fmt: skip
+            )
 
     def _whole_since(self, client: Any, partition: int, found: Standing) -> int:
-        """Append time of the first record from which on nothing is missing; the mark's where nothing more is missing."""
+        """Append time of the first record from which on nothing is missing; the mark's where
+        nothing more is missing.
+        """
         before = found.mark.whole_since if found.mark else 0
         first = found.certain_from()
-        return before if first is None else max(before, self._appended_at(client, partition, first, found.source_high))
+        return (
+            before
+            if first is None
+            else max(before, self._appended_at(client, partition, first, found.source_high))
+        )
 
     def _begin(self, partition: int, found: Standing, since: int, *, is_lost: bool) -> Standing:
-        """Tell the store that its rows are those of a state with less in it, before anything is scored from them.
+        """Tell the store that its rows are those of a state with less in it, before anything is
+        scored from them.
 
         An owner that knows the state of before then neither reads nor overwrites them.
         """
@@ -191,10 +272,14 @@ class Recovery:
             whole_since=since,
         )
         replaces = mark.whole_since if mark else -1
-        stored_src = self._store.checkpoint(partition, mark.stored_src if mark else -1, begun, [], replaces)
+        stored_src = self._store.checkpoint(
+            partition, mark.stored_src if mark else -1, begun, [], replaces
+        )
         after = self._store.mark(partition)
         if stored_src != found.base or after is None or after.rows_to > found.known_src:
-            raise Retryable(what="the store holds another state meanwhile", where=f"partition {partition}")
+            raise Retryable(
+                what="the store holds another state meanwhile", where=f"partition {partition}"
+            )
         return replace(found, mark=after)
 
     def _identity(self) -> tuple[str, int]:
@@ -205,13 +290,17 @@ class Recovery:
         return watermarks(client, topic, partition, 10)
 
     def _committed(self, client: Any, partition: int) -> tuple[int, int]:
-        """The group's offset, 0 where there is none; and up to where the owner before saw no record behind it, else 0."""
+        """The group's offset, 0 where there is none; and up to where the owner before saw no record
+        behind it, else 0.
+        """
         [found] = client.committed([TopicPartition(self._source, partition)], timeout=10)
         told = EMPTY.fullmatch(found.metadata or "")
         return max(int(found.offset), 0), int(told[1]) if told else 0
 
     def _appended_at(self, client: Any, partition: int, first: int, end: int) -> int:
-        """When the first record from a source offset on was appended, ms; now, where there is none yet."""
+        """When the first record from a source offset on was appended, ms; now, where there is none
+        yet.
+        """
         if first < end:
             client.assign([TopicPartition(self._source, partition, first)])
             until = time.monotonic() + _FIRST_RECORD_S
@@ -221,7 +310,8 @@ class Recovery:
                         return int(message.timestamp()[1])
                     if is_expired(message.error()):
                         raise Retryable(
-                            what=f"records of {self._source} expired meanwhile", where=f"partition {partition}"
+                            what=f"records of {self._source} expired meanwhile",
+                            where=f"partition {partition}",
                         )
                     if message.error().code() == KafkaError._PARTITION_EOF:
                         until = 0.0  # markers of transactions alone stand there

@@ -9,11 +9,13 @@ from riskstream.platform.kafka.lanes.ports import OnStateLost, Snapshots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at once.
+    """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at
+    once.
 
-    `reject_limit`: share of rejected records, of the last thousand, past which a partition is held. `output_kafka`:
-    brokers of the producer where they differ; `client_id`: its name there. Empty: as `kafka`, as `group`.
-    `dead_letter_bytes`: max.message.bytes of the dead letters' topic. `on_state_lost`, `snapshots`: as Recovery says.
+    `reject_limit`: share of rejected records, of the last thousand, past which a partition is held.
+    `output_kafka`: brokers of the producer where they differ; `client_id`: its name there. Empty:
+    as `kafka`, as `group`. `dead_letter_bytes`: max.message.bytes of the dead letters' topic.
+    `on_state_lost`, `snapshots`: as Recovery says.
     """
 
     kafka: str

@@ -1,4 +1,6 @@
-"""A2 and A3 of the protocol: what is known of a partition, whether it may be gone on with, and from where. Pure."""
+"""A2 and A3 of the protocol: what is known of a partition, whether it may be gone on with, and from
+where. Pure.
+"""
 
 from dataclasses import dataclass
 
@@ -19,8 +21,9 @@ class StateLost(Hold):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What the store (`mark`), the topics (first and end offsets, `identity`) and the group (`committed`, 0 where it has
-    no offset; `empty_to`: no record stands from there up to this offset) say of a partition; `verdicts` after `base`.
+    """What the store (`mark`), the topics (first and end offsets, `identity`) and the group
+    (`committed`, 0 where it has no offset; `empty_to`: no record stands from there up to this
+    offset) say of a partition; `verdicts` after `base`.
 
     `row_ahead`: offset of a row that was found past every answer, -1: none.
     """
@@ -52,7 +55,8 @@ class Standing:
         known = [self.committed - 1, self.verdicts.highest()]
         if self.mark:
             known += [self.mark.stored_src, self.mark.rows_to]
-        if self.output_low == self.output_high:  # all answers have expired: a row is never past them (I5)
+        # all answers have expired: a row is never past them (I5)
+        if self.output_low == self.output_high:
             known.append(self.row_ahead)
         return max(known)
 
@@ -64,7 +68,9 @@ class Standing:
     @property
     def joins_up_to(self) -> int:
         """The highest first offset of the source with which the rows lack no record of it."""
-        return max(self.stored_src + 1, self.empty_to if self.committed <= self.stored_src + 1 else 0)
+        return max(
+            self.stored_src + 1, self.empty_to if self.committed <= self.stored_src + 1 else 0
+        )
 
     @property
     def missing(self) -> int | None:
@@ -78,7 +84,9 @@ class Standing:
 
     @property
     def position(self) -> int:
-        """The record before `start`, as scores tell it: readers then see whether an answer is missing between them."""
+        """The record before `start`, as scores tell it: readers then see whether an answer is
+        missing between them.
+        """
         no_record_between = self.answered >= self.base or self.empty_to >= self.start
         return min(self.answered, self.base) if no_record_between else self.base
 
@@ -90,15 +98,22 @@ class Standing:
     def refuse_guessing(self) -> None:
         """A3: Hold where the topics are not those of the store, or end before it."""
         if self.mark and self.mark.identity != self.identity:
-            raise Hold(why=f"topics were made again or repartitioned: {self.mark.identity} before, {self.identity} now")
+            raise Hold(
+                why=f"topics were made again or repartitioned: {self.mark.identity} before, "
+                f"{self.identity} now"
+            )
         output_offset = self.mark.output_offset if self.mark else 0
         if self.source_high < self.stored_src + 1 or self.output_high < output_offset:
             raise Hold(
-                why=f"source ends at {self.source_high}, output at {self.output_high}: behind the store "
+                why=f"source ends at {self.source_high}, output at {self.output_high}: behind "
+                "the store "
                 f"({self.stored_src}, {output_offset})"
             )
         if self.known_src >= self.source_high:
-            raise Hold(why=f"the source ends at {self.source_high}, but was answered up to {self.known_src}")
+            raise Hold(
+                why=f"the source ends at {self.source_high}, but was answered up to "
+                f"{self.known_src}"
+            )
 
     def lost(self, source: str, output: str) -> str | None:
         """Why the state is not to be had whole; None where it is."""
@@ -108,20 +123,28 @@ class Standing:
             return f"the store has no watermark, and {source} begins at {self.source_low}"
         if self.source_low > self.joins_up_to:
             return f"the source begins at {self.source_low}, {self.stored_src + 1} is needed"
-        # The record at `output_offset` is the mark's own. Where later ones are gone, an answer that is left leads back by `prev`.
+        # The record at `output_offset` is the mark's own. Where later ones are gone, an answer that
+        # is left leads back by `prev`.
         needed = self.mark.output_offset + 1 if self.mark else 0
         if self.output_low > needed and self.known_src == self.stored_src < self.source_high - 1:
             return f"the output begins at {self.output_low}, its records from {needed} are needed"
         if self.missing is not None:
-            return f"source offset {self.missing} was answered before, but {output} does not say how"
+            return (
+                f"source offset {self.missing} was answered before, but {output} does not say how"
+            )
         return None
 
     def unanswered(self) -> int:
         """Source offsets that expired before they were answered, as far as one can tell."""
-        return max(0, self.start - 1 - self.answered) if self.mark and self.empty_to < self.start else 0
+        return (
+            max(0, self.start - 1 - self.answered)
+            if self.mark and self.empty_to < self.start
+            else 0
+        )
 
     def certain_from(self) -> int | None:
-        """The source offset from which on everything is in the rows by its verdict, where before it something is not.
+        """The source offset from which on everything is in the rows by its verdict, where before it
+        something is not.
 
         None where the rows of the store reach up to `start`, and every verdict after them is there.
         """

@@ -1,4 +1,6 @@
-"""What the output says of source offsets that were answered: kept in columns, as a replay may be of millions."""
+"""What the output says of source offsets that were answered: kept in columns, as a replay may be of
+millions.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,13 +11,17 @@ from numpy.typing import NDArray
 from riskstream.platform.kafka.lanes.exact.owned import Recorded
 
 MOST = 8_000_000
-"""Verdicts of a partition that are kept, the newest: 240 MB. Older records of a longer replay are judged again."""
+"""Verdicts of a partition that are kept, the newest: 240 MB. Older records of a longer replay are
+judged again.
+"""
 _ROOM = 1.25
 _KINDS = (np.int64, np.int64, np.int64, np.uint8, np.uint32)
 
 
 class Verdicts(Mapping[int, Recorded]):
-    """By source offset what its first record in the output says. Add in any order; then read, mostly in rising order."""
+    """By source offset what its first record in the output says. Add in any order; then read,
+    mostly in rising order.
+    """
 
     def __init__(self, symbols: Sequence[str], most: int = MOST) -> None:
         """`symbols`: names of the verdicts by their code. `most`: as MOST, in verdicts."""
@@ -28,14 +34,22 @@ class Verdicts(Mapping[int, Recorded]):
         self._at = 0
 
     def add(
-        self, srcs: NDArray[np.int64], prevs: NDArray[np.int64], outputs: NDArray[np.int64], codes: NDArray[np.int64],
-        reasons: dict[int, str], answers: NDArray[np.int64] | None = None,
-    ) -> None:  # fmt: skip
-        """n records of the output: source offsets, those before them, their own offsets, verdicts, answers as in `Recorded`;
-        reasons by source offset."""
+        self,
+        srcs: NDArray[np.int64],
+        prevs: NDArray[np.int64],
+        outputs: NDArray[np.int64],
+        codes: NDArray[np.int64],
+        reasons: dict[int, str],
+        answers: NDArray[np.int64] | None = None,
+    ) -> None:
+        """n records of the output: source offsets, those before them, their own offsets, verdicts,
+        answers as in `Recorded`; reasons by source offset.
+        """
         if not len(srcs):
             return
-        self._new.append((srcs, prevs, outputs, codes, np.zeros_like(srcs) if answers is None else answers))
+        self._new.append(
+            (srcs, prevs, outputs, codes, np.zeros_like(srcs) if answers is None else answers)
+        )
         self._new_rows += len(srcs)
         self._reasons.update(reasons)
         if self._new_rows > max(100_000, (_ROOM - 1) * self._most):
@@ -47,7 +61,9 @@ class Verdicts(Mapping[int, Recorded]):
         return int(srcs[-1]) if len(srcs) else -1
 
     def hole(self, after: int, up_to: int) -> int | None:
-        """The highest source offset in (after, up_to] that was answered and is not here: each record tells the one before it."""
+        """The highest source offset in (after, up_to] that was answered and is not here: each
+        record tells the one before it.
+        """
         srcs, prevs, *_ = self._settle()
         if self._runs is None:  # where each unbroken run of records begins
             begins = np.ones(len(srcs), np.bool_)
@@ -71,9 +87,12 @@ class Verdicts(Mapping[int, Recorded]):
                 return default
         self._at = row
         return Recorded(
-            verdict=self._symbols[codes[row]], prev=int(prevs[row]), reason=self._reasons.get(src),
-            output_offset=int(outputs[row]), answer=int(answers[row]),
-        )  # fmt: skip
+            verdict=self._symbols[codes[row]],
+            prev=int(prevs[row]),
+            reason=self._reasons.get(src),
+            output_offset=int(outputs[row]),
+            answer=int(answers[row]),
+        )
 
     def __getitem__(self, src: int) -> Recorded:
         found = self.get(src)
@@ -97,7 +116,9 @@ class Verdicts(Mapping[int, Recorded]):
         is_first = np.ones(len(srcs), np.bool_)
         is_first[1:] = srcs[1:] != srcs[:-1]
         kept = order[is_first][-self._most :]
-        self._columns = tuple(each[kept].astype(kind) for each, kind in zip(joined, _KINDS, strict=True))
+        self._columns = tuple(
+            each[kept].astype(kind) for each, kind in zip(joined, _KINDS, strict=True)
+        )
         self._new, self._new_rows, self._runs, self._at = [], 0, None, 0
         lowest = int(self._columns[0][0])
         if self._reasons and min(self._reasons) < lowest:

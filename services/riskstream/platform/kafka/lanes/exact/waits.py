@@ -1,4 +1,6 @@
-"""The scorer's lane where a record's schema is not known yet: what stands before it is answered, its partition waits."""
+"""The scorer's lane where a record's schema is not known yet: what stands before it is answered,
+its partition waits.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +19,16 @@ from riskstream.runtime.faults import fault_point
 class LaneWaits:
     """Used by the polling thread alone."""
 
-    def __init__(self, client: Consumer, source: str, work: LaneWork[Any], metrics: LaneMetrics) -> None:
+    def __init__(
+        self, client: Consumer, source: str, work: LaneWork[Any], metrics: LaneMetrics
+    ) -> None:
         self._waits, self._source, self._work, self._metrics = Waits(client), source, work, metrics
 
     def prepare(
-        self, messages: list[Message], owned_by: dict[int, Owned], batch_of: Callable[[list[Message]], Batch | None]
+        self,
+        messages: list[Message],
+        owned_by: dict[int, Owned],
+        batch_of: Callable[[list[Message]], Batch | None],
     ) -> tuple[Batch, Prepared] | None:
         """The batch of the messages, prepared by the work; None where none is left.
 
@@ -42,10 +49,15 @@ class LaneWaits:
                     owned_by[partition].phase = Phase.WAITING
                     owned_by[
                         partition
-                    ].at_end = False  # an end that came with the record: the source is not empty up to there
+                        # an end that came with the record: the source is not empty up to there
+                    ].at_end = False
                     self._waits.begin(self._source, partition, offset, wait)
                     self._metrics.waiting.labels(partition=str(partition)).set(1)
-                messages = [m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)]
+                messages = [
+                    m
+                    for m in messages
+                    if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)
+                ]
 
     def take_up(self, owned_by: dict[int, Owned]) -> None:
         """Go on with partitions whose schema is known by now."""
