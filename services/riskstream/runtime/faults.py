@@ -10,6 +10,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 POINTS = (
@@ -51,6 +53,7 @@ wait as one.
 """
 
 _passed: dict[str, int] = {}
+_listener: Callable[[str], None] | None = None
 
 
 class Injected(Exception):
@@ -59,6 +62,9 @@ class Injected(Exception):
 
 def fault_point(name: str) -> None:
     """Nothing, unless this point is armed and it is its turn."""
+    if _listener is not None:
+        _listener(name)
+        return
     armed, turn, how = _armed()
     if name != armed:
         return
@@ -74,6 +80,19 @@ def fault_point(name: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Within the block every point that is passed is told, and none is armed; what the listener
+    raises goes on from there.
+    """
+    global _listener  # noqa: PLW0603  # as `_passed`: points are of the whole process
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
 
 
 @cache

@@ -12,7 +12,7 @@ from sys import intern
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from riskstream.platform.kafka.clients.admin import TopicAdmin
-from riskstream.platform.kafka.clients.client import client_log, consumer, producing, translated
+from riskstream.platform.kafka.clients.client import consumer, producer_of, producing, translated
 from riskstream.platform.kafka.clients.limits import CUT_HEADERS, record_bytes
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
@@ -263,15 +263,14 @@ def _parts(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
 
 def _transactional(bootstrap: str) -> Producer:
     """The producer of all redrives; who made one before may not commit any more."""
-    producer = Producer(
+    producer = producer_of(
         {
             **producing(bootstrap, REDRIVE_GROUP),
             "transactional.id": REDRIVE_GROUP,
             "transaction.timeout.ms": 60_000,
             "retry.backoff.ms": 5,
             "partitioner": "murmur2_random",
-        },
-        logger=client_log(),
+        }
     )
     producer.init_transactions(30)
     return producer

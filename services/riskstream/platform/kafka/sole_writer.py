@@ -10,10 +10,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from riskstream.domain.contracts.catalog import topic as declared
-from riskstream.platform.kafka.clients.client import client_log, producing, translated
+from riskstream.platform.kafka.clients.client import producer_of, producing, translated
 from riskstream.platform.kafka.clients.limits import producer_bytes, record_bytes
 from riskstream.platform.kafka.clients.refusals import FENCED
 from riskstream.runtime.errors import Fatal, Retryable
@@ -32,7 +32,7 @@ class SoleWriter:
 
     def __init__(self, bootstrap: str, topic: str, name: str) -> None:
         self._topic = topic
-        self._client = Producer(
+        self._client = producer_of(
             {
                 **producing(bootstrap, name),
                 "transactional.id": name,
@@ -40,8 +40,7 @@ class SoleWriter:
                 "partitioner": "murmur2_random",
                 "message.max.bytes": max(declared(topic).max_bytes, producer_bytes()),
                 "linger.ms": 0,
-            },
-            logger=client_log(),
+            }
         )
         self.appended_at = 0
         """When the broker appended the last record, ms since 1970 UTC; 0 where it did not tell."""

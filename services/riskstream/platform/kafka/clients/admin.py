@@ -2,7 +2,6 @@
 other.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,7 +14,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
-    AdminClient,
     AlterConfigOpType,
     ClusterMetadata,
     ConfigEntry,
@@ -27,7 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 
 from riskstream.domain.contracts.catalog import MESSAGE_BYTES, Topic
 from riskstream.domain.contracts.catalog import topics as declared
-from riskstream.platform.kafka.clients.client import client_log, connection, consumer, translated
+from riskstream.platform.kafka.clients.client import admin_client, consumer, translated
 from riskstream.platform.kafka.clients.topic_steps import (
     MIN_ISR,
     Safety,
@@ -36,6 +34,7 @@ from riskstream.platform.kafka.clients.topic_steps import (
     safety_steps,
 )
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic, sleep
 
 _WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
 
@@ -59,17 +58,17 @@ class TopicAdmin:
             "socket.connection.setup.timeout.ms": 5000,
             "error_cb": self._on_error,
         }
-        self._admin = AdminClient({**connection(bootstrap), **settings}, logger=client_log())
+        self._admin = admin_client(bootstrap, **settings)
 
     def wait_until_ready(self, brokers: int, deadline_s: float) -> None:
         """Return when the cluster shows that many brokers; Retryable after the deadline."""
-        end = time.monotonic() + deadline_s
-        while time.monotonic() < end:
+        end = monotonic() + deadline_s
+        while monotonic() < end:
             try:
                 if len(self._admin.list_topics(timeout=1).brokers) >= brokers:
                     return
             except KafkaException:
-                time.sleep(0.1)
+                sleep(0.1)
         raise Retryable(
             what=f"Kafka did not answer within {deadline_s:.0f} s", where=self._bootstrap
         )
@@ -78,13 +77,13 @@ class TopicAdmin:
         """Return when the cluster answers this user; Fatal where it refuses, Retryable after the
         deadline.
         """
-        end = time.monotonic() + deadline_s
+        end = monotonic() + deadline_s
         while True:
             try:
                 self.partitions()
                 return
             except Retryable:
-                if time.monotonic() > end:
+                if monotonic() > end:
                     raise
 
     def partitions(self) -> dict[str, int]:
@@ -111,7 +110,7 @@ class TopicAdmin:
 
     def _metadata(self) -> ClusterMetadata:
         """Fatal as soon as the cluster refuses us: else that looks like one that is away."""
-        end = time.monotonic() + self._timeout_s
+        end = monotonic() + self._timeout_s
         while True:
             try:
                 return self._admin.list_topics(timeout=1)
@@ -125,7 +124,7 @@ class TopicAdmin:
                         "and _CA",
                         exit_code=2,
                     ) from error
-                if time.monotonic() > end:
+                if monotonic() > end:
                     raise translated(error, self._bootstrap) from error
 
     def _on_error(self, error: KafkaError) -> None:
@@ -221,45 +220,45 @@ class TopicAdmin:
         """Return when the brokers know of topics that the controller has made: each learns of it a
         moment later.
         """
-        end = time.monotonic() + self._timeout_s
+        end = monotonic() + self._timeout_s
         while not names <= self.partitions().keys():
-            if time.monotonic() >= end:
+            if monotonic() >= end:
                 raise Retryable(
                     what="topics that were made are not known to every broker yet",
                     where=self._bootstrap,
                 )
-            time.sleep(0.02)
+            sleep(0.02)
 
     def _await_config(self, topics: list[Topic], partitions: int, safety: Safety) -> None:
         """Return when brokers tell the values that were set: each learns of them from the
         controller a moment later.
         """
-        end = time.monotonic() + self._timeout_s
+        end = monotonic() + self._timeout_s
         while any(
             step.action == "alter"
             for step in (self.plan(topics, partitions, safety) if topics else ())
         ):
-            if time.monotonic() >= end:
+            if monotonic() >= end:
                 raise Retryable(
                     what="values that were set are not known to every broker yet",
                     where=self._bootstrap,
                 )
-            time.sleep(0.02)
+            sleep(0.02)
 
     def end_offsets(self, topic: str, partitions: int, *, first: bool = False) -> list[int]:
         """End (or first) offset of each partition of a topic."""
         spec: Any = getattr(OffsetSpec, "earliest" if first else "latest")()
         asked = {TopicPartition(topic, number): spec for number in range(partitions)}
-        end = time.monotonic() + self._timeout_s
+        end = monotonic() + self._timeout_s
         while True:
             try:
                 answers = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
                 return [answers[key].result(self._timeout_s).offset for key in asked]
             except (KafkaException, TimeoutError) as error:
                 problem = translated(error, self._bootstrap)
-                if isinstance(problem, Fatal) or time.monotonic() >= end:
+                if isinstance(problem, Fatal) or monotonic() >= end:
                     raise problem from error
-                time.sleep(0.05)  # a topic that was just made has no leader yet
+                sleep(0.05)  # a topic that was just made has no leader yet
                 self._learn_leaders()
 
     def _learn_leaders(self) -> None:
@@ -283,7 +282,7 @@ class TopicAdmin:
             for number in range(count)
             if not topic.startswith("__")
         ]
-        end = time.monotonic() + self._timeout_s
+        end = monotonic() + self._timeout_s
         while True:
             # a new one each time: it asks anew who the coordinator is
             outsider = consumer(self._bootstrap, group)
@@ -293,11 +292,11 @@ class TopicAdmin:
                     (each.topic, each.partition): each.offset for each in found if each.offset >= 0
                 }
             except KafkaException as error:
-                if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end:
+                if error.args[0].code() not in _COORDINATOR_MOVES or monotonic() > end:
                     raise translated(error, self._bootstrap) from error
             finally:
                 outsider.close()
-            time.sleep(0.1)
+            sleep(0.1)
 
     def groups(self) -> list[str]:
         """Ids of the consumer groups that the cluster knows."""

@@ -3,15 +3,16 @@ errors.
 """
 
 import logging
-import time
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from riskstream.platform.kafka.clients.limits import producer_bytes
 from riskstream.platform.kafka.clients.refusals import ADVICE, AWAY, EXPIRED, GROUP
 from riskstream.platform.kafka.clients.security import security
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic
 
 GAPLESS: dict[str, Any] = {
     "enable.idempotence": True,
@@ -49,11 +50,55 @@ def client_log() -> logging.Logger:
     return logger
 
 
+class Clients(Protocol):
+    """What makes clients of one cluster, from librdkafka's settings."""
+
+    def consumer(self, settings: dict[str, Any]) -> Consumer: ...
+
+    def producer(self, settings: dict[str, Any]) -> Producer: ...
+
+    def admin(self, settings: dict[str, Any]) -> AdminClient: ...
+
+
+class Librdkafka:
+    """Clients of a cluster that is reached over the network."""
+
+    def consumer(self, settings: dict[str, Any]) -> Consumer:
+        return Consumer(settings, logger=client_log())
+
+    def producer(self, settings: dict[str, Any]) -> Producer:
+        return Producer(settings, logger=client_log())
+
+    def admin(self, settings: dict[str, Any]) -> AdminClient:
+        return AdminClient(settings, logger=client_log())
+
+
+LIBRDKAFKA = Librdkafka()
+IN_MEMORY: dict[str, Clients] = {}
+"""Logs in memory (`memory.py`) by the address that stands for each in `bootstrap.servers`."""
+
+
+def clients_at(settings: dict[str, Any]) -> Clients:
+    """Who makes the clients of the cluster that the settings name."""
+    return IN_MEMORY.get(settings["bootstrap.servers"], LIBRDKAFKA)
+
+
+def producer_of(settings: dict[str, Any]) -> Producer:
+    """A producer with these settings and no others; they begin with `producing`."""
+    return clients_at(settings).producer(settings)
+
+
+def admin_client(bootstrap: str, **overrides: Any) -> AdminClient:
+    """A client that asks about topics and groups."""
+    settings = {**connection(bootstrap), **overrides}
+    return clients_at(settings).admin(settings)
+
+
 def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
     """A producer for single records at an edge: idempotent, 10 s to deliver, murmur2 like every
     other client.
     """
-    return Producer(
+    return producer_of(
         {
             **producing(bootstrap, name),
             "enable.idempotence": True,
@@ -62,31 +107,28 @@ def producer(bootstrap: str, name: str, **overrides: Any) -> Producer:
             "message.timeout.ms": 10_000,
             "socket.nagle.disable": True,
             **overrides,
-        },
-        logger=client_log(),
+        }
     )
 
 
 def consumer(bootstrap: str, group: str, **overrides: Any) -> Consumer:
     """A consumer with explicit offsets only: reset is an error, commits are ours, EOF is told."""
-    return Consumer(
-        {
-            **connection(bootstrap),
-            "group.id": group,
-            "client.id": group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 100,
-            "fetch.queue.backoff.ms": 2,  # the default of 1 s stalls a deep backlog
-            "socket.nagle.disable": True,
-            "log.connection.close": False,
-            **overrides,
-        },
-        logger=client_log(),
-    )
+    settings = {
+        **connection(bootstrap),
+        "group.id": group,
+        "client.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 100,
+        "fetch.queue.backoff.ms": 2,  # the default of 1 s stalls a deep backlog
+        "socket.nagle.disable": True,
+        "log.connection.close": False,
+        **overrides,
+    }
+    return clients_at(settings).consumer(settings)
 
 
 def group_settings(protocol: str, session_timeout_ms: int) -> dict[str, Any]:
@@ -145,7 +187,7 @@ def flushed(client: Producer, deadline_s: float) -> int:
     Not Producer.flush: that calls our callbacks on after a fatal error, with its exception set, and
     ends in a SystemError.
     """
-    end = time.monotonic() + deadline_s
-    while len(client) and (left := end - time.monotonic()) > 0:
+    end = monotonic() + deadline_s
+    while len(client) and (left := end - monotonic()) > 0:
         client.poll(left)
     return len(client)

@@ -6,8 +6,6 @@ for such a batch again and again, and tells its first offset only; where it ends
 from further on.
 """
 
-import time
-
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from prometheus_client import Counter
@@ -15,6 +13,7 @@ from prometheus_client import Counter
 from riskstream.platform.kafka.clients.client import consumer, raise_if_error, translated
 from riskstream.platform.kafka.clients.starts import watermarks
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("giants")
 _DEADLINE_S = 20.0
@@ -61,7 +60,7 @@ def end_of(bootstrap: str, topic: str, partition: int, first: int) -> int:
     """Offset behind the batch that begins at `first`, and a line in the log; Retryable where Kafka
     does not answer in time.
     """
-    deadline = time.monotonic() + _DEADLINE_S
+    deadline = monotonic() + _DEADLINE_S
     where = f"{topic}[{partition}]"
     probe = consumer(bootstrap, "riskstream-reader", **{"fetch.error.backoff.ms": 10})
     try:
@@ -95,10 +94,10 @@ def _is_within(
 ) -> bool:
     """True where the batch that begins at `first` holds an offset behind it."""
     where = TopicPartition(topic, partition, offset)
-    if offset >= watermarks(probe, topic, partition, max(deadline - time.monotonic(), 0.1))[1]:
+    if offset >= watermarks(probe, topic, partition, max(deadline - monotonic(), 0.1))[1]:
         return False
     probe.assign([where])
-    while time.monotonic() < deadline:
+    while monotonic() < deadline:
         message = probe.poll(0.1)
         if message is None:
             continue

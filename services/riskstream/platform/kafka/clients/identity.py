@@ -5,7 +5,7 @@ is another.
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from riskstream.platform.kafka.clients.client import client_log, connection, translated
+from riskstream.platform.kafka.clients.client import admin_client, translated
 
 
 def identity_of(admin: AdminClient, source: str, output: str) -> tuple[str, int]:
@@ -21,6 +21,6 @@ def identity_of(admin: AdminClient, source: str, output: str) -> tuple[str, int]
 def read_identity(kafka: str, source: str, output: str) -> tuple[str, int]:
     """The same from a cluster's address; Retryable or Fatal as the client's errors are."""
     try:
-        return identity_of(AdminClient(connection(kafka), logger=client_log()), source, output)
+        return identity_of(admin_client(kafka), source, output)
     except (KafkaException, TimeoutError) as error:
         raise translated(error, kafka) from error

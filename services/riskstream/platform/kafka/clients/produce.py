@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from riskstream.domain.contracts.catalog import topic as declared
 from riskstream.platform.kafka.clients.client import (
     GAPLESS,
-    client_log,
     producer,
+    producer_of,
     producing,
     translated,
 )
@@ -34,7 +34,7 @@ class BulkProducer:
             "linger.ms": 1,
             "queue.buffering.max.messages": queue,
         }
-        self._producer = Producer({**producing(bootstrap, name), **settings}, logger=client_log())
+        self._producer = producer_of({**producing(bootstrap, name), **settings})
         self._error: KafkaError | None = None
 
     def send(
@@ -106,7 +106,7 @@ def put(
             exit_code=2,
         )
     refused: list[KafkaError] = []
-    client = Producer(
+    client = producer_of(
         {
             **producing(bootstrap, "put"),
             "acks": "all",
@@ -114,8 +114,7 @@ def put(
             "linger.ms": 0,
             "message.max.bytes": limit,
             "message.timeout.ms": int(1000 * deadline_s),
-        },
-        logger=client_log(),
+        }
     )
     by_key = -1
     client.produce(

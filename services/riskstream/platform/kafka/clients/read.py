@@ -2,7 +2,6 @@
 values.
 """
 
-import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +16,7 @@ from riskstream.platform.kafka.clients.starts import is_expired, legal_start
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.machine import monotonic
 
 FRUGAL = {"fetch.message.max.bytes": 4_096, "queued.max.messages.kbytes": 1_024}
 """Of a client that holds little at once. A fetch of a MB may hold hundreds of batches that
@@ -154,10 +154,10 @@ class TopicReader:
 
     def batches_until_end(self, deadline_s: float = 600.0) -> Iterator[list[Record]]:
         """The same, as lists of what each poll gave."""
-        end = time.monotonic() + deadline_s
+        end = monotonic() + deadline_s
         records, self._kept = self._kept, []
         while records or self._is_before_ends(self.positions):
-            if time.monotonic() > end:
+            if monotonic() > end:
                 raise Fatal(
                     what=f"the end was not reached in {deadline_s:.0f} s",
                     where=str(list(self.counts)),

@@ -2,14 +2,13 @@
 at any moment.
 """
 
-import time
-
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from riskstream.platform.kafka.clients.client import translated
 from riskstream.platform.kafka.clients.refusals import EXPIRED
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic, sleep
 
 log = structlog.get_logger("starts")
 
@@ -78,9 +77,9 @@ def heads(
     seek and undo it.
     """
     found = dict.fromkeys(partitions, OFFSET_BEGINNING)
-    end = time.monotonic() + deadline_s
+    end = monotonic() + deadline_s
     for partition in partitions:
-        left_s = end - time.monotonic()
+        left_s = end - monotonic()
         if left_s <= 0:
             break
         try:
@@ -113,19 +112,19 @@ def go_on_at(client: Consumer, places: list[TopicPartition], deadline_s: float =
     What a fetch from the head brought meanwhile has no hole in it. Assigning anew in place of a
     seek once left partitions that were never fetched again.
     """
-    end = time.monotonic() + deadline_s
+    end = monotonic() + deadline_s
     for place in places:
         while True:
             try:
                 client.seek(place)
                 break
             except KafkaException as error:  # _STATE until the partition has started
-                if time.monotonic() > end:
+                if monotonic() > end:
                     raise Retryable(
                         what=f"the client cannot begin at {place.offset}: {error.args[0].str()}",
                         where=f"{place.topic}[{place.partition}]",
                     ) from error
-                time.sleep(0.02)
+                sleep(0.02)
     client.resume(places)
 
 

@@ -41,6 +41,7 @@ from riskstream.platform.telemetry.metrics import DerivedMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("derived")
 
@@ -97,7 +98,7 @@ class DerivedLane:
         """Partitions whose head passed us: they go on where Kafka says that records are."""
         self._is_broken = False
         """An exception ended a step: memory may be ahead of the log."""
-        self.loop_seen = time.monotonic()
+        self.loop_seen = monotonic()
         self._consumer: Consumer = consumer(
             settings.kafka,
             settings.group,
@@ -133,7 +134,7 @@ class DerivedLane:
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        committed_at = flushed_at = time.monotonic()
+        committed_at = flushed_at = monotonic()
         try:
             while not self._stop.is_set() and self._transactions.failure is None:
                 self._membership.check()
@@ -142,7 +143,7 @@ class DerivedLane:
                 self._waits.take_up()
                 self._poll()
                 self._metrics.waiting.set(len(self._waits) + len(self._unopened))
-                now = self.loop_seen = time.monotonic()
+                now = self.loop_seen = monotonic()
                 if now - committed_at >= self._settings.commit_ms / 1000:
                     flush = now - flushed_at >= self._settings.flush_ms / 1000
                     self._commit(flush=flush)
@@ -177,7 +178,7 @@ class DerivedLane:
         """Take up state and positions of the partitions given to us; later, where Kafka or a schema
         is not there yet.
         """
-        now = time.monotonic()
+        now = monotonic()
         if not self._unopened or now < self._open_at:
             return
         if (
@@ -200,11 +201,11 @@ class DerivedLane:
         except Retryable as error:
             for number in numbers:
                 self._parts.pop(number, None)
-            self._open_at = time.monotonic() + _AGAIN_S
+            self._open_at = monotonic() + _AGAIN_S
             log.warning("taking up waits", partitions=numbers, why=str(error))
             return
         self._unopened -= starts.keys()
-        now = time.monotonic()
+        now = monotonic()
         self._open_at, self._open_by = now + _AGAIN_S, now + _AGAIN_BESIDE_S
         log.info("taken up", offsets=starts)
 
@@ -244,7 +245,7 @@ class DerivedLane:
         return starts
 
     def _see(self) -> None:
-        self.loop_seen = time.monotonic()
+        self.loop_seen = monotonic()
 
     def _go_back(self) -> None:
         """After an abort: what is owned is taken up as on assignment, from the last commit. The
@@ -256,7 +257,7 @@ class DerivedLane:
         self._waits.clear()
         self._expired.clear()
         self._taken = self._taken_ns = 0
-        self._open_at, self._open_by = time.monotonic() + _AFTER_ABORT_S, 0.0
+        self._open_at, self._open_by = monotonic() + _AFTER_ABORT_S, 0.0
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         if self._transactions.failure is None and not self._is_broken:

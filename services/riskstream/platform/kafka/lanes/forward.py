@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.clients.client import (
     GAPLESS,
-    client_log,
     consumer,
     flushed,
     group_settings,
+    producer_of,
     producing,
     translated,
 )
@@ -48,6 +48,7 @@ from riskstream.platform.telemetry.span import Hop
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("forward")
 _MILLISECONDS = itemgetter(1)
@@ -92,7 +93,7 @@ class ForwardLane:
         self._spans = {topic: HopSpans(tracer, topic, settings.group) for topic in settings.sources}
         self._lag = Lag(metrics.lag)
         self.failure: Fatal | Retryable | None = None
-        self.loop_seen = time.monotonic()
+        self.loop_seen = monotonic()
         self._is_assigned = False
         self._unopened: set[tuple[str, int]] = set()
         """Partitions given to us whose offsets Kafka has not told yet: nothing of theirs is
@@ -109,12 +110,11 @@ class ForwardLane:
         self._membership = Membership(self._consumer, settings.group)
         self._giants = Giants(self._consumer, settings.kafka, metrics.giants)
         self._waits = Waits(self._consumer)
-        self._producer = Producer(
+        self._producer = producer_of(
             {
                 **producing(settings.kafka, settings.group),
                 **GAPLESS,
-            },
-            logger=client_log(),
+            }
         )
 
     @property
@@ -132,7 +132,7 @@ class ForwardLane:
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        committed_at = time.monotonic()
+        committed_at = monotonic()
         try:
             while not self._stop.is_set() and self.failure is None:
                 self._membership.check()
@@ -141,7 +141,7 @@ class ForwardLane:
                 self._waits.take_up()
                 self._poll()
                 self._producer.poll(0)
-                now = self.loop_seen = time.monotonic()
+                now = self.loop_seen = monotonic()
                 if now - committed_at >= self._settings.commit_ms / 1000:
                     self._commit()
                     committed_at = now
@@ -167,7 +167,7 @@ class ForwardLane:
         """Take up the partitions given to us: at the group's offset, or where that is lost at what
         the topic still holds.
         """
-        if not self._unopened or time.monotonic() < self._open_at:
+        if not self._unopened or monotonic() < self._open_at:
             return
         places = [TopicPartition(*place) for place in sorted(self._unopened)]
         try:
@@ -195,7 +195,7 @@ class ForwardLane:
                 partitions=[f"{each.topic}[{each.partition}]" for each in places],
                 why=str(problem),
             )
-            self._open_at = time.monotonic() + _AGAIN_S
+            self._open_at = monotonic() + _AGAIN_S
             return
         self._unopened.clear()
         log.info(
@@ -364,7 +364,7 @@ class ForwardLane:
                 return
             except BufferError:
                 self._producer.poll(0.05)
-                self.loop_seen = time.monotonic()
+                self.loop_seen = monotonic()
         raise self.failure
 
     def _commit(self) -> None:

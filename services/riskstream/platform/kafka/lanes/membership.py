@@ -4,13 +4,13 @@ A broker may refuse a fenced member for ever when it comes back (KAFKA-19233): t
 on, owns nothing, and nobody notices. A restart is the cure.
 """
 
-import time
 from collections.abc import Callable
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("group")
 OUT_S = 60.0
@@ -26,7 +26,7 @@ class Membership:
     """Used by the thread that polls."""
 
     def __init__(
-        self, client: Consumer, group: str, *, now: Callable[[], float] = time.monotonic
+        self, client: Consumer, group: str, *, now: Callable[[], float] = monotonic
     ) -> None:
         self._client, self._group, self._now = client, group, now
         self._lost_at: float | None = None

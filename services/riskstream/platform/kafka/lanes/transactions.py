@@ -2,20 +2,20 @@
 broker refuses a part.
 """
 
-import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from riskstream.platform.kafka.clients.client import client_log, producing, translated
+from riskstream.platform.kafka.clients.client import producer_of, producing, translated
 from riskstream.platform.kafka.clients.refusals import ADVICE, FENCED
 from riskstream.platform.kafka.record import Output
 from riskstream.platform.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("derived")
 PATIENCE_S, LAST_PATIENCE_S = 600.0, 30.0
@@ -34,13 +34,13 @@ class Transactions:
         self._group, self._instance, self._stop = group, instance, stop
         self.failure: Fatal | None = None
         """Set where the client says that it cannot go on."""
-        self.waited_at = time.monotonic()
+        self.waited_at = monotonic()
         """When it last waited for the broker: the lane is alive then."""
         self.is_under_way = False
         """From the begin of a transaction to its commit, and while one is aborted: for the
         watchdog, from its thread.
         """
-        self._producer = Producer(
+        self._producer = producer_of(
             {
                 **producing(kafka, group),
                 "transactional.id": f"{group}-{instance}",
@@ -50,8 +50,7 @@ class Transactions:
                 "linger.ms": 0,
                 "partitioner": "murmur2_random",
                 "error_cb": self._on_client_error,
-            },
-            logger=client_log(),
+            }
         )
         try:
             self._producer.init_transactions(30)
@@ -62,7 +61,7 @@ class Transactions:
         """1 outputs, 2 the source's offsets with metadata, 3 commit. KafkaException where a step
         failed: `abort` then.
         """
-        self.waited_at, self.is_under_way = time.monotonic(), True
+        self.waited_at, self.is_under_way = monotonic(), True
         try:
             self._producer.begin_transaction()
             for output in outputs:
@@ -88,7 +87,7 @@ class Transactions:
         )
         if inner.fatal():
             raise self._ended_by(inner) from error
-        self.waited_at, self.is_under_way = time.monotonic(), True
+        self.waited_at, self.is_under_way = monotonic(), True
         try:
             self._patiently(self._producer.abort_transaction, 10)
         except KafkaException as second:
@@ -116,19 +115,19 @@ class Transactions:
                 return
             except BufferError:
                 self._producer.poll(0.02)
-                self.waited_at = time.monotonic()
+                self.waited_at = monotonic()
 
     def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
         """A step of a transaction; again where the broker did not answer in time, for the outcome
         is not known else.
         """
-        since, stopping_since = time.monotonic(), None
+        since, stopping_since = monotonic(), None
         while True:
             try:
                 call(*arguments)
                 return
             except KafkaException as error:
-                now = time.monotonic()
+                now = monotonic()
                 if self._stop.is_set() and stopping_since is None:
                     stopping_since = now
                 is_over = stopping_since is not None and now - stopping_since >= LAST_PATIENCE_S

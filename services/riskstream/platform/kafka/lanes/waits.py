@@ -2,13 +2,13 @@
 again when it is known.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("schemas")
 _LOOK_EVERY_S = 0.05
@@ -35,7 +35,7 @@ class Waits:
 
     def take_up(self) -> list[tuple[str, int]]:
         """Resume those whose wait is over; which they are."""
-        now = time.monotonic()
+        now = monotonic()
         if not self._held or now < self._look_at:
             return []
         self._look_at = now + _LOOK_EVERY_S

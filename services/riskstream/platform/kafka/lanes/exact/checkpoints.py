@@ -2,7 +2,6 @@
 is acked.
 """
 
-import time
 from concurrent.futures import Executor, Future
 from typing import Any
 
@@ -13,6 +12,7 @@ from riskstream.platform.kafka.lanes.ports import LaneWork, StateStore
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("lane")
 AGAIN_S = 0.5
@@ -67,7 +67,7 @@ class Checkpoints:
             pending = owned.pending
             if pending is None or owned.is_writing or not owned.is_acked_to(pending.copied_to_src):
                 continue
-            if time.monotonic() < owned.write_again_at:
+            if monotonic() < owned.write_again_at:
                 continue
             owned.is_writing = True
             mark = owned.mark_for(pending)
@@ -99,7 +99,7 @@ class Checkpoints:
             stored_src = future.result()
         except Retryable as error:  # W2: keep the copy and write it again
             self._metrics.store_errors.inc()
-            owned.write_again_at = time.monotonic() + AGAIN_S
+            owned.write_again_at = monotonic() + AGAIN_S
             log.warning("checkpoint waits", partition=owned.partition, error=str(error))
             return True
         if stored_src is None:  # I6: the store went back

@@ -7,7 +7,6 @@ writes checkpoints.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
@@ -45,6 +44,7 @@ from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import background, monotonic
 
 log = structlog.get_logger("lane")
 
@@ -65,7 +65,7 @@ class Lane:
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._owned: dict[int, Owned] = {}
         self._next_number = 0
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="lane-background")
+        self._background = background("lane-background")
         self._is_at_edge, self._is_broken = True, False
         recovery = Recovery(
             settings.kafka,
@@ -138,7 +138,7 @@ class Lane:
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        last_checkpoint = time.monotonic()
+        last_checkpoint = monotonic()
         try:
             while not self._stop.is_set() and self._outputs.failure is None:
                 self._membership.check()
@@ -146,7 +146,7 @@ class Lane:
                 self._waits.take_up(self._owned)
                 self._poll_batch()
                 self._outputs.poll()
-                now = time.monotonic()
+                now = monotonic()
                 rows = max((each.changed_rows for each in self._owned.values()), default=0)
                 if now - last_checkpoint >= self._settings.checkpoint_every_ms / 1000 or (
                     rows >= self._settings.checkpoint_rows
@@ -468,10 +468,10 @@ class Lane:
         Nothing of it after an exception or a failed delivery: memory may hold what was never
         produced (I5).
         """
-        end = time.monotonic() + self._settings.drain_ms / 1000
+        end = monotonic() + self._settings.drain_ms / 1000
         mine = [self._owned[each] for each in partitions if each in self._owned]
         asked = False
-        while time.monotonic() < end and self._may_write:
+        while monotonic() < end and self._may_write:
             self._outputs.poll(0.005)
             if not self._may_write:
                 return

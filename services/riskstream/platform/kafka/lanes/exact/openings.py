@@ -2,13 +2,13 @@
 away, and not for ever.
 """
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from functools import partial
 
 from riskstream.platform.kafka.lanes.exact.owned import Recovered
 from riskstream.platform.kafka.lanes.exact.recovery import Recovery
+from riskstream.runtime.machine import monotonic
 
 MOST_REOPENINGS, WITHIN_S = 5, 60.0
 """A failover of the store, or another owner that was ahead, takes a partition up anew once. What
@@ -44,11 +44,11 @@ class Openings:
         self._under_way[partition] = number, self._background.submit(work)
 
     def try_again(self, partition: int, in_s: float) -> None:
-        self._again_at[partition] = time.monotonic() + in_s
+        self._again_at[partition] = monotonic() + in_s
 
     def due(self) -> list[int]:
         """Partitions whose time to be tried again has come; they are forgotten here."""
-        found = [partition for partition, at in self._again_at.items() if time.monotonic() >= at]
+        found = [partition for partition, at in self._again_at.items() if monotonic() >= at]
         for partition in found:
             del self._again_at[partition]
         return found
@@ -65,7 +65,7 @@ class Openings:
         """Note that a partition must be taken up anew; True where that was so MOST_REOPENINGS times
         within WITHIN_S.
         """
-        now = time.monotonic()
+        now = monotonic()
         before = [at for at in self._reopened_at.get(partition, []) if now - at < WITHIN_S]
         self._reopened_at[partition] = [*before, now]
         return len(before) >= MOST_REOPENINGS

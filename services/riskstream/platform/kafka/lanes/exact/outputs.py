@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from riskstream.platform.kafka.clients.client import (
     GAPLESS,
-    client_log,
     flushed,
+    producer_of,
     producing,
     translated,
 )
@@ -41,7 +41,7 @@ class LaneOutputs:
     def __init__(self, settings: LaneSettings, metrics: LaneMetrics) -> None:
         self._settings, self._metrics = settings, metrics
         self.failure: Fatal | Retryable | None = None
-        self._producer = Producer(
+        self._producer = producer_of(
             {
                 **producing(
                     settings.output_kafka or settings.kafka, settings.client_id or settings.group
@@ -49,8 +49,7 @@ class LaneOutputs:
                 "error_cb": self._on_client_error,
                 **GAPLESS,
                 **settings.producer_overrides,
-            },
-            logger=client_log(),
+            }
         )
 
     def poll(self, timeout_s: float = 0) -> None:

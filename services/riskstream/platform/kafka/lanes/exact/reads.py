@@ -2,7 +2,6 @@
 away (W1, W3).
 """
 
-import time
 from concurrent.futures import Executor, Future
 from typing import Any
 
@@ -13,6 +12,7 @@ from riskstream.platform.kafka.lanes.ports import ProfileReader, ReadResult, Sta
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.faults import fault_point
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("lane")
 _AWAY_S = 0.2
@@ -48,13 +48,13 @@ class LaneReads:
             return _NO_ROWS
         answers = None
         # W1: while it is away, do not wait for it at every batch
-        if time.monotonic() >= self._away_until:
+        if monotonic() >= self._away_until:
             try:
                 answers = self._store.read(
                     keys, {each: owned_by[each].whole_since for each in keys}
                 )
             except Retryable as error:
-                self._away_until = time.monotonic() + _AWAY_S
+                self._away_until = monotonic() + _AWAY_S
                 self._metrics.store_errors.inc()
                 log.warning("state store does not answer", error=str(error))
         if answers is None:

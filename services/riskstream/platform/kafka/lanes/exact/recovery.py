@@ -5,17 +5,14 @@ what is left.
 """
 
 import re
-import time
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from riskstream.platform.kafka.clients.client import (
-    client_log,
-    connection,
+    admin_client,
     consumer,
     raise_if_error,
     translated,
@@ -33,6 +30,7 @@ from riskstream.platform.kafka.lanes.ports import (
     StateStore,
 )
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.machine import monotonic, now_ms
 
 __all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
 log = structlog.get_logger("lane")
@@ -73,7 +71,7 @@ class Recovery:
         self._tail = OutputTail(bootstrap, output, answers)
         self._own_steps = 0
         self._away_since: dict[int, float] = {}
-        self._admin = AdminClient(connection(bootstrap), logger=client_log())
+        self._admin = admin_client(bootstrap)
 
     @property
     def steps(self) -> int:
@@ -212,11 +210,8 @@ class Recovery:
         try:
             mark = snapshots.restore(partition, found.identity, found.source_low)
         except Retryable as error:
-            away_since = self._away_since.setdefault(partition, time.monotonic())
-            if (
-                self._on_state_lost != "degrade"
-                or time.monotonic() - away_since < SNAPSHOTS_PATIENCE_S
-            ):
+            away_since = self._away_since.setdefault(partition, monotonic())
+            if self._on_state_lost != "degrade" or monotonic() - away_since < SNAPSHOTS_PATIENCE_S:
                 raise
             log.error(
                 "snapshots are away, scores go on without them", partition=partition, why=str(error)
@@ -303,8 +298,8 @@ class Recovery:
         """
         if first < end:
             client.assign([TopicPartition(self._source, partition, first)])
-            until = time.monotonic() + _FIRST_RECORD_S
-            while time.monotonic() < until:
+            until = monotonic() + _FIRST_RECORD_S
+            while monotonic() < until:
                 for message in client.consume(1, 0.2):
                     if message.error() is None:
                         return int(message.timestamp()[1])
@@ -317,4 +312,4 @@ class Recovery:
                         until = 0.0  # markers of transactions alone stand there
                     else:
                         raise_if_error(message.error(), f"{self._source}[{partition}]")
-        return int(time.time() * 1000)
+        return now_ms()
