@@ -50,7 +50,7 @@ def test_snapshots_that_are_away_are_waited_for_and_not_for_ever(
     monkeypatch: pytest.MonkeyPatch, on_state_lost: OnStateLost, goes_on: bool
 ) -> None:
     clock = _Clock()
-    monkeypatch.setattr("riskstream.platform.kafka.lanes.exact.recovery.time", clock)
+    monkeypatch.setattr("riskstream.platform.kafka.lanes.exact.recovery.monotonic", clock.monotonic)
     recovery = Recovery(
         "127.0.0.1:1",
         "g",
