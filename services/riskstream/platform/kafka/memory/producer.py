@@ -1,0 +1,294 @@
+"""A producer of a log in memory, as librdkafka's: idempotent, in order, with delivery reports,
+transactions and fencing.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.kafka.memory.errors import error, fenced, raised
+from riskstream.platform.kafka.memory.group import GroupMetadata, Place
+from riskstream.platform.kafka.memory.log import Refused, Writer
+from riskstream.runtime.machine import monotonic, now_ms, sleep
+
+if TYPE_CHECKING:
+    from riskstream.platform.kafka.memory.broker import MemoryKafka
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
+_SLICE_S = 0.005
+
+
+@dataclass(slots=True)
+class Sent:
+    """A record on its way."""
+
+    place: Place
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+    told: OnDelivery | None
+
+
+class MemoryProducer:
+    """Only what our lanes call. Records of a partition stay in order; each partition goes its own
+    way.
+    """
+
+    def __init__(self, broker: "MemoryKafka", settings: dict[str, Any]) -> None:
+        self._broker, self._network = broker, broker.network
+        self.host = broker.network.host()
+        self._id: str | None = settings.get("transactional.id")
+        self._timeout_s = settings.get("transaction.timeout.ms", 60_000) / 1000
+        self._most = settings.get("queue.buffering.max.messages", 100_000)
+        self._max_bytes = settings.get("message.max.bytes", 1_000_000)
+        self._is_gapless = settings.get("enable.gapless.guarantee", False)
+        self.queues: dict[Place, deque[Sent]] = {}
+        self._waiting = 0
+        self._reports: deque[tuple[Sent, KafkaError | None, int]] = deque()
+        self._writer: Writer | None = None
+        self._is_open = False
+        self._failed: KafkaError | None = None
+        """Why the transaction must be aborted."""
+        self._fatal: KafkaError | None = None
+        self._is_fatal_told = True
+
+    def __len__(self) -> int:
+        return self._waiting + len(self._reports)
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | str | None = None,
+        key: bytes | str | None = None,
+        partition: int = -1,
+        callback: OnDelivery | None = None,
+        on_delivery: OnDelivery | None = None,
+        timestamp: int = 0,
+        headers: Any = None,
+    ) -> None:
+        """BufferError where the queue is full; KafkaException where the record is too large, or the
+        client broken.
+        """
+        del timestamp
+        if self._fatal is not None:
+            raise raised(KafkaError._FATAL, self._fatal.str(), fatal=True)
+        if self._id is not None and not self._is_open:
+            raise raised(KafkaError._STATE, "no transaction was begun")
+        if len(self) >= self._most:
+            raise BufferError("Local: Queue full")
+        key, value = _bytes(key), _bytes(value)
+        if len(key or b"") + len(value or b"") > self._max_bytes:
+            raise raised(
+                KafkaError.MSG_SIZE_TOO_LARGE, "the record is larger than message.max.bytes"
+            )
+        if partition < 0:
+            partition = _partition_of(key, self._broker.counts.get(topic, 1))
+        place = (topic, partition)
+        self.queues.setdefault(place, deque()).append(
+            Sent(place, key, value, headers, callback or on_delivery)
+        )
+        self._waiting += 1
+        if self._network.sends_at_once:
+            self.send(place)
+
+    def waiting(self) -> list[Place]:
+        """Partitions with records that are not in the log yet."""
+        return [place for place, queue in self.queues.items() if queue]
+
+    def send(self, place: Place) -> None:
+        """Have the next record of a partition appended, or refused."""
+        sent = self.queues[place].popleft()
+        self._waiting -= 1
+        try:
+            offset = self._broker.append(place, sent.key, sent.value, sent.headers, self._writer)
+        except Refused as refused:
+            self._refused(sent, refused.error)
+            return
+        self._reports.append((sent, None, offset))
+
+    def drop(self, place: Place, kept: int) -> None:
+        """The process is gone: only the first `kept` records of a partition are on the wire."""
+        queue = self.queues[place]
+        while len(queue) > kept:
+            queue.pop()
+            self._waiting -= 1
+
+    def _refused(self, sent: Sent, why: KafkaError) -> None:
+        self._reports.append((sent, why, -1))
+        if self._id is not None:
+            if why.fatal():
+                self._fatal = why
+            else:
+                self._failed = self._failed or error(why.code(), why.str(), abort=True)
+        elif self._is_gapless:
+            self._fatal = error(
+                KafkaError._GAPLESS_GUARANTEE, f"a record was refused: {why.str()}", fatal=True
+            )
+            self._is_fatal_told = False
+            self._purge(error(KafkaError._PURGE_QUEUE, "a record before this one was refused"))
+
+    def _purge(self, why: KafkaError) -> None:
+        for queue in self.queues.values():
+            while queue:
+                self._reports.append((queue.popleft(), why, -1))
+                self._waiting -= 1
+
+    def poll(self, timeout: float = -1) -> int:
+        """Call back what was delivered; waits for the first for `timeout` seconds. KafkaException
+        where the client broke.
+        """
+        self._network.call("report")
+        until = monotonic() + timeout
+        while not self._reports and self._waiting and monotonic() < until:
+            sleep(min(_SLICE_S, until - monotonic()))
+        if not self._reports and timeout > 0 and not self._waiting:
+            sleep(timeout)
+        if not self._is_fatal_told:
+            self._is_fatal_told = True
+            assert self._fatal is not None
+            raise KafkaException(self._fatal)
+        count = 0
+        while self._reports:
+            sent, why, offset = self._reports.popleft()
+            count += 1
+            if sent.told is not None:
+                sent.told(why, _report(sent, why, offset))
+        return count
+
+    def flush(self, timeout: float = -1) -> int:
+        """Wait for everything; how many are left."""
+        until = monotonic() + (timeout if timeout >= 0 else 1e9)
+        while len(self) and monotonic() < until:
+            self.poll(min(1.0, max(until - monotonic(), 0)))
+        return len(self)
+
+    # Transactions
+    # ----------------------------------------------------------------------------------------------
+
+    def init_transactions(self, timeout: float = -1) -> None:
+        del timeout
+        assert self._id is not None
+        self._network.call("init")
+        self._writer = self._broker.begin_writer(self._id, self._timeout_s)
+
+    def begin_transaction(self) -> None:
+        self._check()
+        self._is_open = True
+
+    def send_offsets_to_transaction(
+        self, positions: list[TopicPartition], group_metadata: GroupMetadata, timeout: float = -1
+    ) -> None:
+        """KafkaException where the group does not know the member: the transaction must be aborted
+        then.
+        """
+        del timeout
+        self._check()
+        self._network.call("offsets")
+        group = self._broker.group(group_metadata.group)
+        group.expire(monotonic(), self._broker.counts)
+        self._broker.expire_transactions()
+        offsets = {
+            (each.topic, each.partition): (int(each.offset), each.metadata or "")
+            for each in positions
+        }
+        assert self._writer is not None
+        try:
+            group.check(group_metadata.member)
+            self._broker.add_offsets(self._writer, group.name, offsets)
+        except Refused as refused:
+            raise self._abortable(refused.error) from None
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        del timeout
+        self._check()
+        self._send_all()
+        self._check()
+        self._network.call("end")
+        self._end(is_commit=True)
+        self._network.call("ended")
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        del timeout
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
+        self._purge(error(KafkaError._PURGE_QUEUE, "the transaction is aborted"))
+        self._network.call("end")
+        self._end(is_commit=False)
+        self._failed = None
+
+    def _send_all(self) -> None:
+        """Everything of the transaction reaches the log, or is refused."""
+        while places := self.waiting():
+            self._network.call("send")
+            place = places[self._network.pick(len(places))]
+            if self.queues[place]:
+                self.send(place)
+        while self._reports:
+            sent, why, offset = self._reports.popleft()
+            if sent.told is not None:
+                sent.told(why, _report(sent, why, offset))
+
+    def _end(self, *, is_commit: bool) -> None:
+        assert self._writer is not None
+        self._broker.expire_transactions()
+        try:
+            self._broker.end(self._writer, is_commit=is_commit)
+        except Refused as refused:
+            raise self._abortable(refused.error) from None
+        self._is_open = False
+
+    def _abortable(self, why: KafkaError) -> KafkaException:
+        if why.fatal():
+            self._fatal = why
+            return KafkaException(why)
+        self._failed = error(why.code(), why.str(), abort=True)
+        return KafkaException(self._failed)
+
+    def _check(self) -> None:
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
+        if self._failed is not None:
+            raise KafkaException(self._failed)
+        if (
+            self._writer is not None
+            and self._broker.transactions[self._writer[0]].epoch != self._writer[1]
+        ):
+            self._fatal = fenced()
+            raise KafkaException(self._fatal)
+
+
+def _report(sent: Sent, why: KafkaError | None, offset: int) -> Message:
+    topic, partition = sent.place
+    return Message(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=sent.key,
+        value=sent.value,
+        error=why,
+        timestamp=(1, now_ms()),
+    )
+
+
+def _bytes(held: bytes | str | None) -> bytes | None:
+    return held.encode() if isinstance(held, str) else held
+
+
+def _partition_of(key: bytes | None, count: int) -> int:
+    """murmur2 of the key, as every client of ours; partition 0 without a key."""
+    if key is None or count == 1:
+        return 0
+    out = np.zeros(1, np.int32)
+    partition_kernel(
+        np.frombuffer(key, np.uint8),
+        np.zeros(1, np.int32),
+        np.full(1, len(key), np.int32),
+        count,
+        out,
+    )
+    return int(out[0])
