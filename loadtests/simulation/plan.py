@@ -1,0 +1,139 @@
+"""What is to happen in a history: records that come, and what is done to whom. Made from a seed,
+kept as data, and so shrunk.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+PARTITIONS = 2
+POINTS = (
+    "assigned",
+    "recovered",
+    "resumed",
+    "polled",
+    "rows_read",
+    "processed",
+    "half_produced",
+    "produced",
+    "dead_lettered",
+    "copied",
+    "writing",
+    "written",
+    "committed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """At a step of the history: `kind` says what, `who` to which process, partition or transaction,
+    `what` with which value.
+    """
+
+    at_step: int
+    kind: str
+    who: int = 0
+    what: str | float | int = 0
+
+    def __str__(self) -> str:
+        return f"{self.at_step:6} {self.kind} {self.who} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`schedule`: the seed of who goes on when. `is_eager`: how often others may go first at a
+    step. `processes` to begin with.
+    """
+
+    schedule: int
+    deeds: tuple[Deed, ...]
+    processes: int = 1
+    is_eager: float = 1.0
+
+    def without(self, left_out: set[int]) -> "Plan":
+        return replace(
+            self, deeds=tuple(each for at, each in enumerate(self.deeds) if at not in left_out)
+        )
+
+
+FAULTS: dict[str, int] = {
+    "kill": 6,
+    "raise": 6,
+    "pause": 4,
+    "stop": 2,
+    "join": 3,
+    "refuse": 1,
+    "refuse letters": 1,
+    "away": 2,
+    ("store away"): 3,
+    "replicate": 4,
+    "fail over": 3,
+    "lose": 1,
+    "evict": 1,
+    "expire source": 2,
+    "expire output": 2,
+}
+"""How often each is chosen."""
+_KINDS, _WEIGHTS = tuple(FAULTS), tuple(FAULTS.values())
+
+
+def made(seed: int) -> Plan:
+    """The plan of a seed."""
+    rng = random.Random(seed)
+    horizon = rng.choice((150, 400, 800))
+    deeds = _records(rng, horizon) + [
+        _fault(rng, horizon) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
+    ]
+    return Plan(
+        schedule=rng.getrandbits(32),
+        deeds=tuple(sorted(deeds, key=lambda each: each.at_step)),
+        processes=rng.choice((1, 1, 2)),
+        is_eager=rng.choice((0.1, 0.3, 0.3, 1.0)),
+    )
+
+
+def _records(rng: random.Random, horizon: int) -> list[Deed]:
+    """Payments of a few customers: some twice, some broken, some in transactions that commit late,
+    or never; a giant.
+    """
+    out: list[Deed] = []
+    names: list[tuple[int, str]] = []
+    before = rng.random() < 0.5
+    for n in range(rng.choice((6, 12, 20, 30))):
+        at = 0 if before and n < 8 else rng.randrange(horizon)
+        partition = rng.randrange(PARTITIONS) if rng.random() < 0.5 else 0
+        chance = rng.random()
+        if chance < 0.08:
+            out.append(Deed(at, "append", partition, f"c{rng.randrange(3)}=bad{n}"))
+        elif chance < 0.2 and names:
+            partition, name = rng.choice(names)
+            out.append(Deed(at, "append", partition, name))
+        elif chance < 0.22:
+            out.append(Deed(at, "giant", partition))
+        elif chance < 0.32:
+            several = [f"c{rng.randrange(3)}=t{n}.{each}" for each in range(rng.randrange(1, 4))]
+            out.append(Deed(at, "begin", n, f"{partition}:{','.join(several)}"))
+            out.append(
+                Deed(at + rng.randrange(horizon), "commit" if rng.random() < 0.7 else "abort", n)
+            )
+        else:
+            names.append((partition, f"c{rng.randrange(3)}=t{n}"))
+            out.append(Deed(at, "append", *names[-1]))
+    return out
+
+
+def _fault(rng: random.Random, horizon: int) -> Deed:
+    at = rng.randrange(horizon)
+    [kind] = rng.choices(_KINDS, _WEIGHTS)
+    who = rng.randrange(3)
+    what: str | float | int = 0
+    if kind == "raise":
+        what = rng.choice(POINTS)
+    elif kind == "pause":
+        what = rng.choice((0.05, 0.2, 0.5, 1.0))
+    elif kind in ("refuse", "refuse letters", "away", "store away"):
+        what = rng.choice((0.05, 0.2, 0.6))
+    elif kind == "evict":
+        what = rng.randrange(4)
+    elif kind.startswith("expire"):
+        what = rng.choice((0.3, 0.6, 1.0))
+    return Deed(at, kind, who, what)
