@@ -147,7 +147,8 @@ class Scheduler:
                 self._ready.remove(task)
             if task in self._asleep:
                 self._asleep.remove(task)
-            task.greenlet.throw(Killed)
+            if task.greenlet:  # it has begun
+                task.greenlet.throw(Killed)
         process.tasks.clear()
         process.is_over = True
         self._current = before

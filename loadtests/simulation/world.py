@@ -228,16 +228,15 @@ class World:
             each for each in self.kafka.producers if each._waiting or each.host is not process
         ]
         failure = process.failure
-        if (
-            failure is not None
-            and not isinstance(failure, (Injected, Retryable))
-            and not self._is_excused(failure)
-        ):
+        if failure is not None and not self._is_excused(failure):
             self.problems.append(f"{process.name} ended by {type(failure).__name__}: {failure}")
         slot.process = slot.lane = None
         slot.again_at = self.scheduler.now + self.rng.random() * (0.05 if self.is_calm else 0.5)
 
     def _is_excused(self, failure: BaseException) -> bool:
+        """An error that was injected, or that says so of the world."""
+        if isinstance(failure, (Injected, Retryable)) or isinstance(failure.__cause__, Injected):
+            return True
         return (
             isinstance(failure, Fatal) and self.counts["refuse"] + self.counts["refuse letters"] > 0
         )
@@ -347,9 +346,12 @@ class World:
             if slot.process is not None:
                 slot.process.paused_until = 0.0
                 slot.process.raises_at = None
-        for name, held in self.kafka.transactions.items():
+        for name, held in list(self.kafka.transactions.items()):
             if held.is_open and name.startswith("upstream"):
                 self.kafka.end((name, held.epoch), is_commit=True)
+        for partition in range(PARTITIONS):  # whoever has lost something sees it by now
+            for key in (b"c0", b"c1", b"c2"):
+                self.kafka.append((SOURCE, partition), key, b"last")
 
     # Views
     # ----------------------------------------------------------------------------------------------

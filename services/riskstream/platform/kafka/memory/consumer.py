@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NO_OFFSET = -1001
 _SLICE_S = 0.05
+_BACKOFF_S = 0.05
 _CREATE_TIME = 1
 OnPartitions = Callable[[Any, list[TopicPartition]], None]
 
@@ -32,7 +33,8 @@ OnPartitions = Callable[[Any, list[TopicPartition]], None]
 @dataclass(slots=True)
 class Fetch:
     """An assigned partition. `told_end`: the end that was told. `is_stopped`: an error ended its
-    fetch. `stale`: what a fetch before a seek brought.
+    fetch. `stale`: what a fetch before a seek brought. `again_at`: when it asks again after an
+    error, monotonic.
     """
 
     topic: str
@@ -41,6 +43,7 @@ class Fetch:
     is_paused: bool = False
     is_stopped: bool = False
     told_end: int = -1
+    again_at: float = 0.0
     stale: list[Entry] = field(default_factory=list)
 
 
@@ -160,8 +163,11 @@ class MemoryConsumer:
         return out
 
     def _next(self) -> Message | None:
+        now = monotonic()
         fetches = [
-            each for each in self._fetches.values() if not each.is_paused and not each.is_stopped
+            each
+            for each in self._fetches.values()
+            if not each.is_paused and not each.is_stopped and each.again_at <= now
         ]
         if not fetches:
             return None
@@ -189,6 +195,7 @@ class MemoryConsumer:
             fetch.told_end = limit
             return _event(fetch, limit, error(KafkaError._PARTITION_EOF, "no more records"))
         if entry.is_giant:  # asked for again and again
+            fetch.again_at = monotonic() + _BACKOFF_S
             return _event(
                 fetch, entry.offset, error(KafkaError._BAD_COMPRESSION, "decompresses to too much")
             )
@@ -233,7 +240,7 @@ class MemoryConsumer:
         fetch = self._fetches.get((partition.topic, partition.partition))
         if fetch is None or fetch.is_stopped or self._network.chance("not started"):
             raise raised(KafkaError._STATE, "the partition is not fetched")
-        fetch.position, fetch.told_end = self._resolved(partition), -1
+        fetch.position, fetch.told_end, fetch.again_at = self._resolved(partition), -1, 0.0
 
     def _resolved(self, where: TopicPartition) -> int:
         log = self._broker.log(where.topic, where.partition)

@@ -17,6 +17,7 @@ from riskstream.platform.kafka.clients.client import (
     raise_if_error,
     translated,
 )
+from riskstream.platform.kafka.clients.giants import end_of, is_giant
 from riskstream.platform.kafka.clients.identity import identity_of
 from riskstream.platform.kafka.clients.starts import is_expired, watermarks
 from riskstream.platform.kafka.lanes.exact.output_tail import OutputTail
@@ -308,6 +309,10 @@ class Recovery:
                             what=f"records of {self._source} expired meanwhile",
                             where=f"partition {partition}",
                         )
+                    if is_giant(message.error()):
+                        behind = end_of(self._bootstrap, self._source, partition, message.offset())
+                        client.assign([TopicPartition(self._source, partition, behind)])
+                        break
                     if message.error().code() == KafkaError._PARTITION_EOF:
                         until = 0.0  # markers of transactions alone stand there
                     else:
