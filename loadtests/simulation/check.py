@@ -4,7 +4,7 @@ import marshal
 from typing import Any
 
 from loadtests.simulation.plan import PARTITIONS
-from loadtests.simulation.work import DUPLICATE, GOOD, PARTIAL, REJECTED, Row, Score, name_of
+from loadtests.simulation.work import COLD, DUPLICATE, GOOD, PARTIAL, REJECTED, Row, Score, name_of
 from loadtests.simulation.world import LETTERS, OUTPUT, World
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.positions import AcceptedReader
@@ -35,6 +35,7 @@ def check(world: World) -> list[str]:
         accepted, wrong = accepted_of(world, partition)
         problems += wrong
         problems += _series(world, partition, accepted)
+        problems += _flags(world, partition, accepted)
         problems += _letters(world, partition, accepted)
         problems += _rows(world, partition, accepted)
     return problems
@@ -95,6 +96,27 @@ def _compared(
             )
         ]
     return []
+
+
+_LOSES = ("expire source", "expire output", "lose", "evict")
+
+
+def _flags(world: World, partition: int, accepted: list[Score]) -> list[str]:
+    """A score says that its state may lack something only where something was taken away."""
+    problems = []
+    if not any(world.counts[each] for each in _LOSES):
+        problems += [
+            f"src {each.src} says that its state is not whole"
+            for each in accepted
+            if each.flags & PARTIAL
+        ]
+    if not world.counts["store away"]:
+        problems += [
+            f"src {each.src} says that its row could not be read"
+            for each in accepted
+            if each.flags & COLD
+        ]
+    return [f"partition {partition}: {each}, and nothing was lost" for each in problems]
 
 
 def _letters(world: World, partition: int, accepted: list[Score]) -> list[str]:

@@ -39,7 +39,7 @@ SETTINGS = LaneSettings(
     output=OUTPUT,
     dead_letters=LETTERS,
     max_batch=8,
-    poll_ms=20,
+    poll_ms=40,
     checkpoint_every_ms=60,
     drain_ms=100,
     group_protocol="classic",
@@ -171,7 +171,7 @@ class World:
 
     def _is_busy(self) -> bool:
         return not self.weather.is_away and (
-            any(each._waiting for each in self.kafka.producers) or bool(self.kafka.unfinished())
+            bool(self.kafka.unfinished) or any(each.in_queue for each in self.kafka.producers)
         )
 
     def _next_at(self) -> float:
@@ -185,10 +185,10 @@ class World:
     def _send(self) -> None:
         """Records that are on their way arrive; markers of transactions are written."""
         for producer in self.kafka.producers:
-            if producer._waiting and self.rng.random() < self._send_rate:
+            if producer.in_queue and self.rng.random() < self._send_rate:
                 places = producer.waiting()
                 producer.send(places[int(self.rng.random() * len(places))])
-        for name in self.kafka.unfinished():
+        for name in list(self.kafka.unfinished):
             if self.rng.random() < 0.1:
                 self.kafka.finish(name)
 
@@ -225,7 +225,7 @@ class World:
                 for place in producer.waiting():
                     producer.drop(place, int(self.rng.random() * (len(producer.queues[place]) + 1)))
         self.kafka.producers = [
-            each for each in self.kafka.producers if each._waiting or each.host is not process
+            each for each in self.kafka.producers if each.in_queue or each.host is not process
         ]
         failure = process.failure
         if failure is not None and not self._is_excused(failure):

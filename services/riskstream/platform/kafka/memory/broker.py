@@ -42,8 +42,12 @@ class MemoryKafka:
     def __init__(self, network: Network | None = None, cluster_id: str = "memory") -> None:
         self.network, self.cluster_id = network or Network(), cluster_id
         self.topics: dict[str, Topic] = {}
+        self.counts: dict[str, int] = {}
+        """Partition count of each topic."""
         self.groups: dict[str, Group] = {}
         self.transactions: dict[str, Transaction] = {}
+        self.unfinished: list[str] = []
+        """Transactional ids whose markers are not written yet."""
         self.producers: list[MemoryProducer] = []
         self._made = 0
 
@@ -71,11 +75,7 @@ class MemoryKafka:
         most = int(held.get("max.message.bytes", 1_048_588))
         logs = [PartitionLog(max_bytes=most) for _ in range(partitions)]
         self.topics[name] = Topic(f"{name}-{self._made}", held, logs)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Partition count of each topic."""
-        return {name: len(topic.partitions) for name, topic in self.topics.items()}
+        self.counts[name] = partitions
 
     def log(self, topic: str, partition: int) -> PartitionLog:
         """Refused where there is none."""
@@ -154,16 +154,13 @@ class MemoryKafka:
         if not held.is_open:
             return
         held.ending, held.is_open = is_commit, False
+        self.unfinished.append(writer[0])
         if not self.network.chance("late markers"):
             self._finish(writer[0], held)
 
     def finish(self, name: str) -> None:
         """Write the markers of a transaction that was decided."""
         self._finish(name, self.transactions[name])
-
-    def unfinished(self) -> list[str]:
-        """Transactional ids whose markers are not written yet."""
-        return [name for name, held in self.transactions.items() if held.ending is not None]
 
     def expire_transactions(self) -> None:
         """Abort what is open for too long; its producer is fenced."""
@@ -188,11 +185,13 @@ class MemoryKafka:
     def _abort(self, name: str, held: Transaction) -> None:
         if held.is_open:
             held.is_open, held.ending = False, False
+            self.unfinished.append(name)
             self._finish(name, held)
 
     def _finish(self, name: str, held: Transaction) -> None:
         if held.ending is None:
             return
+        self.unfinished.remove(name)
         writer = (name, held.epoch)
         for place in sorted(held.places):
             self.log(*place).mark(writer, now_ms(), is_commit=held.ending)

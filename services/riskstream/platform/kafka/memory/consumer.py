@@ -119,7 +119,6 @@ class MemoryConsumer:
         """Give everything up, and leave the group."""
         if self._is_closed:
             return
-        self._is_closed = True
         try:
             self._network.call("leave")
             if (
@@ -129,6 +128,7 @@ class MemoryConsumer:
             ):
                 self._give_up(sorted(self._member.owned), self._callbacks[1])
         finally:
+            self._is_closed = True
             if self._host.silent_since is None and self._member is not None:
                 self._member.owned.clear()
                 self._group.leave(self._member, self._broker.counts)

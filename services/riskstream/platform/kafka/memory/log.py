@@ -57,7 +57,7 @@ class PartitionLog:
     @property
     def stable(self) -> int:
         """The last stable offset: a reader of committed records reads up to here."""
-        return min(self.open.values(), default=self.end)
+        return min(self.open.values()) if self.open else self.end
 
     def append(
         self,

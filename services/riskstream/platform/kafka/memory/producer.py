@@ -48,7 +48,8 @@ class MemoryProducer:
         self._max_bytes = settings.get("message.max.bytes", 1_000_000)
         self._is_gapless = settings.get("enable.gapless.guarantee", False)
         self.queues: dict[Place, deque[Sent]] = {}
-        self._waiting = 0
+        self.in_queue = 0
+        """Records that are not in the log yet."""
         self._reports: deque[tuple[Sent, KafkaError | None, int]] = deque()
         self._writer: Writer | None = None
         self._is_open = False
@@ -58,7 +59,7 @@ class MemoryProducer:
         self._is_fatal_told = True
 
     def __len__(self) -> int:
-        return self._waiting + len(self._reports)
+        return self.in_queue + len(self._reports)
 
     def produce(
         self,
@@ -92,7 +93,7 @@ class MemoryProducer:
         self.queues.setdefault(place, deque()).append(
             Sent(place, key, value, headers, callback or on_delivery)
         )
-        self._waiting += 1
+        self.in_queue += 1
         if self._network.sends_at_once:
             self.send(place)
 
@@ -103,7 +104,7 @@ class MemoryProducer:
     def send(self, place: Place) -> None:
         """Have the next record of a partition appended, or refused."""
         sent = self.queues[place].popleft()
-        self._waiting -= 1
+        self.in_queue -= 1
         try:
             offset = self._broker.append(place, sent.key, sent.value, sent.headers, self._writer)
         except Refused as refused:
@@ -116,7 +117,7 @@ class MemoryProducer:
         queue = self.queues[place]
         while len(queue) > kept:
             queue.pop()
-            self._waiting -= 1
+            self.in_queue -= 1
 
     def _refused(self, sent: Sent, why: KafkaError) -> None:
         self._reports.append((sent, why, -1))
@@ -136,7 +137,7 @@ class MemoryProducer:
         for queue in self.queues.values():
             while queue:
                 self._reports.append((queue.popleft(), why, -1))
-                self._waiting -= 1
+                self.in_queue -= 1
 
     def poll(self, timeout: float = -1) -> int:
         """Call back what was delivered; waits for the first for `timeout` seconds. KafkaException
@@ -144,9 +145,9 @@ class MemoryProducer:
         """
         self._network.call("report")
         until = monotonic() + timeout
-        while not self._reports and self._waiting and monotonic() < until:
+        while not self._reports and self.in_queue and monotonic() < until:
             sleep(min(_SLICE_S, until - monotonic()))
-        if not self._reports and timeout > 0 and not self._waiting:
+        if not self._reports and timeout > 0 and not self.in_queue:
             sleep(timeout)
         if not self._is_fatal_told:
             self._is_fatal_told = True
