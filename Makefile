@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo unit test test-bounds proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 m
 
 test-bounds: $(READY) ## Kernels with bound checks on and canaries behind arrays, 5 minutes of fuzzing; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)
+
+simulation: $(READY) ## The real lanes on Kafka in memory, every fault, by a seed; ARGS="--histories 100000 --minutes 10", "--seed 7", "--mutations"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m loadtests.simulation $(ARGS)
 
 proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.json (an hour); ARGS="--only swap"
 	@$(BIN)/python -m loadtests.proof $(ARGS)

@@ -58,8 +58,8 @@ def _series(world: World, partition: int, accepted: list[Score]) -> list[str]:
         lacks = any((partition, src) in world.unanswered for src in range(score.prev, score.src))
         if before is not None and score.prev != before and not lacks and score.src in source:
             problems.append(
-                f"partition {partition}: src {score.src} says that {score.prev} came before "
-                f"it, not {before}"
+                f"partition {partition}: src {score.src} says that {score.prev} came "
+                f"before it, not {before}"
             )
         before = score.src
     state: dict[bytes, Row] = {}
@@ -87,12 +87,12 @@ def _compared(
     if (
         verdict != REJECTED
         and not score.flags
-        and (score.count, score.digest) != (row.count, row.digest)
+        and (score.records, score.digest) != (row.records, row.digest)
     ):
         return [
             (
-                f"{where}: state of {score.count} records ({score.digest}), must be {row.count} "
-                f"({row.digest})"
+                f"{where}: state of {score.records} records ({score.digest}), must be "
+                f"{row.records} ({row.digest})"
             )
         ]
     return []

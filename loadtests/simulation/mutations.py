@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -257,16 +257,15 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     mutation: Mutation
 
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:
-        text = bytes(data).decode()
-        assert text.count(self.mutation.old) == 1, (
-            f"{self.mutation.name}: its text stands {text.count(self.mutation.old)} times"
+    def get_code(self, fullname: str) -> CodeType:
+        mutation, path = self.mutation, self.get_filename(fullname)
+        text = Path(path).read_text()
+        assert text.count(mutation.old) == 1, (
+            f"{mutation.name}: its text stands {text.count(mutation.old)} times in {path}"
         )
-        changed = text.replace(self.mutation.old, self.mutation.new)
-        return super().source_to_code(changed.encode(), path)
-
-    def path_stats(self, path: Any) -> Any:  # noqa: ARG002
-        raise OSError("nothing of a mutated module is cached")
+        code = compile(text.replace(mutation.old, mutation.new), path, "exec")
+        assert isinstance(code, CodeType)
+        return code
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -1,5 +1,5 @@
 """The state store in memory: rows and watermarks of partitions, as
-`platform/adapters/redis_state.py` keeps them in Redis, and its faults.
+`platform/adapters/redis_state.py` keeps them; and its faults.
 """
 
 import copy

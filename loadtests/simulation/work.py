@@ -37,14 +37,14 @@ class Row(NamedTuple):
     """
 
     at: int = -1
-    count: int = 0
+    records: int = 0
     digest: int = 0
     ids: tuple[str, ...] = ()
 
     def applied(self, at: int, name: str, verdict: int) -> "Row":
         if verdict == DUPLICATE:
             return self._replace(at=at)
-        return Row(at, self.count + 1, zlib.crc32(name.encode(), self.digest), (*self.ids, name))
+        return Row(at, self.records + 1, zlib.crc32(name.encode(), self.digest), (*self.ids, name))
 
 
 class Score(NamedTuple):
@@ -55,7 +55,7 @@ class Score(NamedTuple):
     verdict: int
     reason: str
     key: bytes
-    count: int
+    records: int
     digest: int
     flags: int
 
@@ -189,7 +189,9 @@ class SimpleWork:
         flags |= COLD if is_cold else 0
         return marshal.dumps(
             tuple(
-                Score(offset, int(batch.prevs[at]), verdict, "", key, row.count, row.digest, flags)
+                Score(
+                    offset, int(batch.prevs[at]), verdict, "", key, row.records, row.digest, flags
+                )
             )
         )
 

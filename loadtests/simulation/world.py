@@ -400,8 +400,8 @@ class World:
                 continue
             if entry.offset not in answered:
                 self.problems.append(
-                    f"partition {partition}: the store is at {mark.stored_src}, {entry.offset} "
-                    "is not answered"
+                    f"partition {partition}: the store is at {mark.stored_src}, "
+                    f"{entry.offset} is not answered"
                 )
             elif (
                 name_of(entry.value) is None
@@ -409,15 +409,15 @@ class World:
                 and place not in self.gone_before_letter
             ):
                 self.problems.append(
-                    f"partition {partition}: the store is at {mark.stored_src}, no letter of "
-                    f"{entry.offset}"
+                    f"partition {partition}: the store is at {mark.stored_src}, no letter "
+                    f"of {entry.offset}"
                 )
         for key, row in rows:
             at = marshal.loads(row)[0]
             if at > mark.stored_src:
                 self.problems.append(
-                    f"partition {partition}: the row of {key.decode()} is at {at}, the mark at "
-                    f"{mark.stored_src}"
+                    f"partition {partition}: the row of {key.decode()} is at {at}, the "
+                    f"mark at {mark.stored_src}"
                 )
 
     def held(self) -> list[str]:

@@ -1,0 +1,158 @@
+"""`make simulation`: runs histories until one fails, or so many held; runs one again by its seed;
+puts faults back.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from loadtests.simulation.mutations import MUTATIONS, put_back
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m loadtests.simulation", description=__doc__)
+    parser.add_argument("--histories", type=int, default=100_000, help="how many at most")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long at most")
+    parser.add_argument("--from-seed", type=int, default=0, help="the seed of the first history")
+    parser.add_argument(
+        "--cores", type=int, default=0, help="processes beside each other; 0: one a core"
+    )
+    parser.add_argument("--seed", type=int, help="run this history alone, and show it")
+    parser.add_argument(
+        "--mutations", action="store_true", help="put each fault back and say when it is found"
+    )
+    parser.add_argument("--mutation", help="put this fault back in whatever else is asked for")
+    parser.add_argument(
+        "--first",
+        action="store_true",
+        help="end at the first history that fails, and say how many there were",
+    )
+    given = parser.parse_args()
+    if given.mutations:
+        return _mutations(given.minutes * 60, given.cores)
+    if given.mutation:
+        print(f"with a fault put back: {put_back(given.mutation).what}")
+    if given.seed is not None:
+        return _one(given.seed)
+    if given.first:
+        return _until_first(given.from_seed, given.histories, given.minutes * 60)
+    return _many(given)
+
+
+def _until_first(seed: int, histories: int, seconds: float) -> int:
+    from loadtests.simulation.campaign import several
+    from loadtests.simulation.history import quiet
+
+    quiet()
+    began = time.time()
+    for first in range(seed, seed + histories):
+        found = several(first, 1, began + seconds)
+        if not found.histories:
+            break
+        for problems in found.failures.values():
+            print(
+                f"found after {first - seed + 1} histories, {time.time() - began:.0f} s: "
+                f"{problems[0]}"
+            )
+            return 1
+    return 0
+
+
+def _many(given: argparse.Namespace) -> int:
+    from loadtests.simulation.campaign import Campaign, campaign
+
+    told_at, found = time.time(), Campaign()
+    for found in campaign(given.from_seed, given.histories, given.minutes * 60, given.cores):
+        if time.time() - told_at > 30:
+            told_at = time.time()
+            print(
+                f"{found.histories:8} histories, {found.histories / found.seconds:.0f} a second",
+                flush=True,
+            )
+    rate = found.histories / max(found.seconds, 1e-9)
+    print(
+        f"{found.histories} histories in {found.seconds:.0f} s, {rate:.0f} a second; "
+        f"{found.steps:,} steps"
+    )
+    print(", ".join(f"{kind}: {count}" for kind, count in sorted(found.counts.items())))
+    for seed, problems in sorted(found.failures.items()):
+        print(f"seed {seed} fails: {problems[0]}")
+    if not found.failures:
+        print("every history held")
+        return 0
+    return _shrink(min(found.failures))
+
+
+def _one(seed: int) -> int:
+    """The same history, its trace, and where it fails what is left of it when it is made small."""
+    from loadtests.simulation.history import quiet, run
+    from loadtests.simulation.plan import made
+
+    quiet()
+    result = run(made(seed))
+    print(f"seed {seed}: {result.steps} steps, trace {result.trace:08x}, {_told(result.counts)}")
+    for problem in result.problems:
+        print(f"  {problem}")
+    return _shrink(seed) if result.problems else 0
+
+
+def _shrink(seed: int) -> int:
+    from loadtests.simulation.history import quiet, run
+    from loadtests.simulation.plan import Plan, made
+    from loadtests.simulation.shrink import shrunk
+
+    def fails(plan: Plan) -> bool:
+        return bool(run(plan).problems)
+
+    quiet()
+    whole = made(seed)
+    plan = shrunk(whole, fails)
+    result = run(plan)
+    print(
+        f"seed {seed}, {len(whole.deeds)} deeds made {len(plan.deeds)}, schedule "
+        f"{plan.schedule}, {plan.processes} processes:"
+    )
+    for deed in plan.deeds:
+        print(f"  {deed}")
+    for problem in result.problems:
+        print(f"  => {problem}")
+    return 1
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
+
+
+def _mutations(seconds: float, cores: int) -> int:
+    """Each fault in a process of its own: after how many histories it was found."""
+    with ThreadPoolExecutor(cores or os.cpu_count() or 1) as pool:
+        found = list(pool.map(lambda each: _found(each.name, seconds), MUTATIONS))
+    for mutation, words in zip(MUTATIONS, found, strict=True):
+        print(f"{mutation.name:12} {words.partition(':')[0]:32} {mutation.what}")
+    return 0 if all("not found" not in words for words in found) else 1
+
+
+def _found(name: str, seconds: float) -> str:
+    command = [
+        sys.executable,
+        "-m",
+        "loadtests.simulation",
+        "--mutation",
+        name,
+        "--minutes",
+        str(seconds / 60),
+        "--first",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    return next(
+        (line.removeprefix("found ") for line in lines if line.startswith("found ")), "not found"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
