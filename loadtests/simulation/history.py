@@ -2,20 +2,21 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
-from loadtests.simulation.check import check
+from loadtests.simulation.exact import Exact
 from loadtests.simulation.plan import Plan
 from loadtests.simulation.scheduler import Stuck
-from loadtests.simulation.world import ADDRESS, World
+from loadtests.simulation.world import ADDRESS, Scene, World
 from riskstream.platform.kafka.clients.client import IN_MEMORY
 from riskstream.runtime.faults import told_to
 from riskstream.runtime.machine import running_on
 
+SCENES: dict[str, Callable[[World], Scene]] = {"exact": Exact}
 SETTLES_WITHIN_S = 60.0
 """By the history's own clock: when everything is calm, all is answered by then."""
 _LOOK_EVERY_S = 0.05
@@ -55,14 +56,14 @@ def _within(world: World) -> Iterator[None]:
 
 def run(plan: Plan) -> Result:
     """The history of a plan."""
-    world = World(plan)
+    world = World(plan, SCENES[plan.scene])
     with _within(world):
         try:
             _trouble(world)
             world.calm()
             problems = _settle(world)
             problems += _stop(world)
-            problems += check(world)
+            problems += [*world.problems, *world.scene.check()]
         except Stuck as stuck:
             problems = [str(stuck), *world.problems]
         finally:
@@ -86,12 +87,12 @@ def _settle(world: World) -> list[str]:
     until = scheduler.now + SETTLES_WITHIN_S
     while scheduler.now < until:
         scheduler.run(lambda: False, scheduler.now + _LOOK_EVERY_S)
-        for why in world.held():
+        for why in world.scene.held():
             if not why.startswith(_MAY_BE_HELD):
                 return [f"a partition is held: {why}"]
             for slot in world.slots:
                 slot.stop.set()
-        if world.is_settled():
+        if world.scene.is_settled():
             return []
     return [f"not settled within {SETTLES_WITHIN_S:.0f} s"]
 

@@ -5,22 +5,15 @@ kept as data, and so shrunk.
 import random
 from dataclasses import dataclass, replace
 
+from riskstream.runtime import faults
+
 PARTITIONS = 2
-POINTS = (
-    "assigned",
-    "recovered",
-    "resumed",
-    "polled",
-    "rows_read",
-    "processed",
-    "half_produced",
-    "produced",
-    "dead_lettered",
-    "copied",
-    "writing",
-    "written",
-    "committed",
-)
+POINTS = {
+    "exact": faults.POINTS,
+    "tracker": faults.DERIVED_POINTS,
+    "forward": faults.FORWARD_POINTS,
+}
+"""Of each scene where it may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +41,7 @@ class Plan:
     deeds: tuple[Deed, ...]
     processes: int = 1
     is_eager: float = 1.0
+    scene: str = "exact"
 
     def without(self, left_out: set[int]) -> "Plan":
         return replace(
@@ -55,39 +49,42 @@ class Plan:
         )
 
 
-FAULTS: dict[str, int] = {
-    "kill": 6,
-    "raise": 6,
-    "pause": 4,
-    "stop": 2,
-    "join": 3,
-    "refuse": 1,
-    "refuse letters": 1,
-    "away": 2,
-    ("store away"): 3,
-    "replicate": 4,
-    "fail over": 3,
-    "lose": 1,
-    "evict": 1,
-    "expire source": 2,
-    "expire output": 2,
+FAULTS: dict[str, dict[str, int]] = {
+    "exact": {
+        "kill": 6,
+        "raise": 6,
+        "pause": 4,
+        "stop": 2,
+        "join": 3,
+        "refuse": 2,
+        "away": 2,
+        ("store away"): 3,
+        "replicate": 4,
+        "fail over": 3,
+        "lose": 1,
+        "evict": 1,
+        "expire source": 2,
+        "expire output": 2,
+    },
 }
-"""How often each is chosen."""
-_KINDS, _WEIGHTS = tuple(FAULTS), tuple(FAULTS.values())
+"""Of each scene how often each fault is chosen."""
+SCENES = ("exact",)
 
 
 def made(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(seed)
     horizon = rng.choice((150, 400, 800))
+    scene = rng.choice(SCENES)
     deeds = _records(rng, horizon) + [
-        _fault(rng, horizon) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
+        _fault(rng, horizon, scene) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
     ]
     return Plan(
         schedule=rng.getrandbits(32),
         deeds=tuple(sorted(deeds, key=lambda each: each.at_step)),
         processes=rng.choice((1, 1, 2)),
         is_eager=rng.choice((0.1, 0.3, 0.3, 1.0)),
+        scene=scene,
     )
 
 
@@ -121,16 +118,16 @@ def _records(rng: random.Random, horizon: int) -> list[Deed]:
     return out
 
 
-def _fault(rng: random.Random, horizon: int) -> Deed:
-    at = rng.randrange(horizon)
-    [kind] = rng.choices(_KINDS, _WEIGHTS)
+def _fault(rng: random.Random, horizon: int, scene: str) -> Deed:
+    at, weights = rng.randrange(horizon), FAULTS[scene]
+    [kind] = rng.choices(tuple(weights), tuple(weights.values()))
     who = rng.randrange(3)
     what: str | float | int = 0
     if kind == "raise":
-        what = rng.choice(POINTS)
+        what = rng.choice(POINTS[scene])
     elif kind == "pause":
         what = rng.choice((0.05, 0.2, 0.5, 1.0))
-    elif kind in ("refuse", "refuse letters", "away", "store away"):
+    elif kind in ("refuse", "away", "store away"):
         what = rng.choice((0.05, 0.2, 0.6))
     elif kind == "evict":
         what = rng.randrange(4)

@@ -1,54 +1,86 @@
-"""The world of a history: Kafka in memory, the store, the processes; and whoever does to them what
-the plan says.
+"""The world of a history: Kafka in memory and the processes; and whoever does to them what the plan
+says.
 """
 
-import marshal
 import random
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Callable
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError
-from prometheus_client import CollectorRegistry
 
 from loadtests.simulation.plan import PARTITIONS, Deed, Plan
 from loadtests.simulation.scheduler import Process, Scheduler, VirtualMachine
-from loadtests.simulation.store import MemoryStore
-from loadtests.simulation.work import SimpleWork, name_of
-from riskstream.platform.kafka.lanes.exact.lane import Lane
-from riskstream.platform.kafka.lanes.exact.owned import Phase
-from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
-from riskstream.platform.kafka.lanes.ports import Mark
 from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.errors import raised
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.memory.network import Host
-from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import Injected
 
-ADDRESS = "memory:simulation"
-SOURCE, OUTPUT, LETTERS, GROUP = "source", "output", "letters", "group"
-METRICS = LaneMetrics(CollectorRegistry())
-"""Nobody reads them, and making them takes longer than a history."""
-SETTINGS = LaneSettings(
-    kafka=ADDRESS,
-    group=GROUP,
-    source=SOURCE,
-    output=OUTPUT,
-    dead_letters=LETTERS,
-    max_batch=8,
-    poll_ms=40,
-    checkpoint_every_ms=60,
-    drain_ms=100,
-    group_protocol="classic",
-    session_timeout_ms=300,
-    reject_limit=2.0,
-    dead_letter_bytes=100_000,
-)
+ADDRESS, GROUP = "memory:simulation", "group"
+SLOTS = 3
 _ASKS = frozenset({"committed", "watermarks", "describe", "offsets", "metadata", "commit"})
 _CHANCES = {"late markers": 0.3, "stale fetch": 0.2, "not started": 0.1, "commit lost": 0.1}
+
+
+class Lane(Protocol):
+    """What a process runs."""
+
+    def run(self) -> None: ...
+
+
+class Scene(Protocol):
+    """One kind of service in the world: what it reads and writes, and what must come of it."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Topics that a broker may refuse records of."""
+        ...
+
+    @property
+    def topics(self) -> tuple[str, ...]: ...
+
+    def lane(self, number: int, stop: Event) -> Lane:
+        """Made within the process whose number that is."""
+        ...
+
+    def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:
+        """(key, value) of each record of the source that a deed's text stands for."""
+        ...
+
+    def do(self, deed: Deed) -> None:
+        """A deed that is of this scene alone."""
+        ...
+
+    def see_expired(self, topic: str, partition: int, gone: list[Entry]) -> None:
+        """Retention is about to take these."""
+        ...
+
+    def may_expire(self, topic: str, partition: int) -> int:
+        """Retention takes nothing from this offset on."""
+        ...
+
+    def calm(self) -> None:
+        """Everything works from now on."""
+        ...
+
+    def held(self) -> list[str]:
+        """Why partitions wait for a person."""
+        ...
+
+    def is_settled(self) -> bool:
+        """Everything that is to come has come."""
+        ...
+
+    def check(self) -> list[str]:
+        """What is wrong, in words; empty where nothing is."""
+        ...
 
 
 class Weather(Network):
@@ -90,7 +122,7 @@ class Slot:
     def __init__(self, number: int) -> None:
         self.number = number
         self.process: Process | None = None
-        self.lane: Lane | None = None
+        self.lane: Any = None
         self.stop = Event()
         self.again_at: float | None = 0.0
 
@@ -98,31 +130,24 @@ class Slot:
 class World:
     """Runs a plan. `problems`: what went wrong while it ran, in words."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, scene: "Callable[[World], Scene]") -> None:
         self.rng = random.Random(plan.schedule)
         self.scheduler = Scheduler(self.rng, plan.is_eager)
         self.machine = VirtualMachine(self.scheduler)
         self.weather = Weather(self.scheduler, self.rng)
         self.kafka = MemoryKafka(self.weather)
-        for topic in (SOURCE, OUTPUT, LETTERS):
-            self.kafka.create(topic, PARTITIONS)
-        self.store = MemoryStore(self.scheduler.step)
-        self.store.is_away = lambda: self.scheduler.now < self._store_away_until
-        self._store_away_until = 0.0
-        self._deeds, self._next = plan.deeds, 0
-        self._restore: list[tuple[float, str]] = []
-        self.expired: dict[tuple[str, int], list[Entry]] = {}
-        self.unanswered: set[tuple[int, int]] = set()
-        """Source records that retention took before they were answered."""
-        self.gone_before_letter: set[tuple[int, int]] = set()
-        """Source records that retention took while no dead letter of theirs was there."""
-        self.store.on_write = self._see_write
-        self.slots = [Slot(number) for number in range(3)]
-        for slot in self.slots[plan.processes :]:
-            slot.again_at = None
         self.problems: list[str] = []
         self.counts: Counter[str] = Counter()
+        self.expired: dict[tuple[str, int], list[Entry]] = {}
         self.is_calm = False
+        self.slots = [Slot(number) for number in range(SLOTS)]
+        for slot in self.slots[plan.processes :]:
+            slot.again_at = None
+        self.scene = scene(self)
+        for topic in self.scene.topics:
+            self.kafka.create(topic, PARTITIONS)
+        self._deeds, self._next = plan.deeds, 0
+        self._due: list[tuple[float, Callable[[], None]]] = []
         self._send_rate = self.rng.choice((0.1, 0.4, 0.9))
         self.scheduler.at_step = self._at_step
         self.scheduler.busy = self._is_busy
@@ -138,8 +163,8 @@ class World:
         ):
             self._next += 1
             self._do(self._deeds[self._next - 1])
-        if self._restore:
-            self._undo()
+        if self._due:
+            self._do_due()
         for slot in self.slots:
             process = slot.process
             if process is not None and process.is_over:
@@ -180,7 +205,7 @@ class World:
             for slot in self.slots
             if slot.process is None and slot.again_at is not None
         ]
-        return min([*due, *(at for at, _ in self._restore)], default=1e18)
+        return min([*due, *(at for at, _ in self._due)], default=1e18)
 
     def _send(self) -> None:
         """Records that are on their way arrive; markers of transactions are written."""
@@ -196,21 +221,18 @@ class World:
     # ----------------------------------------------------------------------------------------------
 
     def _start(self, slot: Slot) -> None:
-        process = slot.process = Process(f"scorer-{slot.number}")
+        process = slot.process = Process(f"process {slot.number}")
         slot.stop, slot.lane = Event(), None
 
         def run() -> None:
             try:
-                slot.lane = Lane(SETTINGS, self._work(), self.store, METRICS, slot.stop)
+                slot.lane = self.scene.lane(slot.number, slot.stop)
                 slot.lane.run()
             finally:
                 process.is_over = True
 
         self.counts["starts"] += 1
         self.scheduler.start(process, run)
-
-    def _work(self) -> Any:
-        return SimpleWork()
 
     def _bury(self, slot: Slot, process: Process) -> None:
         """The process ended: what it had on the wire may still arrive, nothing else of it."""
@@ -237,9 +259,7 @@ class World:
         """An error that was injected, or that says so of the world."""
         if isinstance(failure, (Injected, Retryable)) or isinstance(failure.__cause__, Injected):
             return True
-        return (
-            isinstance(failure, Fatal) and self.counts["refuse"] + self.counts["refuse letters"] > 0
-        )
+        return isinstance(failure, Fatal) and self.counts["refuse"] + self.counts["twin"] > 0
 
     def at_point(self, name: str) -> None:
         """A fault point was passed."""
@@ -255,103 +275,103 @@ class World:
     def _do(self, deed: Deed) -> None:
         self.scheduler.note(deed.kind)
         self.counts[deed.kind] += 1
-        now, who, what = self.scheduler.now, deed.who, deed.what
-        slot = self.slots[who % 3]
+        if deed.kind in ("append", "giant", "begin", "commit", "abort"):
+            self._upstream(deed)
+        elif deed.kind in ("kill", "raise", "pause", "stop", "join"):
+            self._hurt(deed, self.slots[deed.who % SLOTS])
+        elif deed.kind == "refuse":
+            topic = self.scene.outputs[deed.who % len(self.scene.outputs)]
+            self.kafka.limit(topic, 1)
+            self.later(float(deed.what), lambda: self.kafka.limit(topic, 1_048_588))
+        elif deed.kind == "away":
+            self.weather.away_until = self.scheduler.now + float(deed.what)
+        elif deed.kind.startswith("expire "):
+            self._expire(deed.kind.removeprefix("expire "), deed.who % PARTITIONS, float(deed.what))
+        else:
+            self.scene.do(deed)
+
+    def _upstream(self, deed: Deed) -> None:
+        """Whoever writes the source: records as they are, giants, and transactions that are decided
+        later.
+        """
+        place = (self.scene.source, deed.who % PARTITIONS)
         if deed.kind == "append":
-            key, _, value = str(what).partition("=")
-            self.kafka.append((SOURCE, who % PARTITIONS), key.encode(), value.encode())
+            for key, value in self.scene.records(place[1], str(deed.what)):
+                self.kafka.append(place, key, value)
         elif deed.kind == "giant":
-            offset = self.kafka.append((SOURCE, who % PARTITIONS), b"c0", b"giant")
-            self.kafka.log(SOURCE, who % PARTITIONS).entries[-1].is_giant = bool(offset >= 0)
+            self.kafka.append(place, b"c0", b"giant")
+            self.kafka.log(*place).entries[-1].is_giant = True
         elif deed.kind == "begin":
-            partition, _, several = str(what).partition(":")
-            writer = self.kafka.begin_writer(f"upstream-{who}", 1e9)
+            partition, _, several = str(deed.what).partition(":")
+            writer = self.kafka.begin_writer(f"upstream-{deed.who}", 1e9)
             for each in several.split(","):
-                key, _, value = each.partition("=")
-                self.kafka.append(
-                    (SOURCE, int(partition)), key.encode(), value.encode(), writer=writer
-                )
-        elif deed.kind in ("commit", "abort"):
-            if f"upstream-{who}" in self.kafka.transactions:
-                self.kafka.end((f"upstream-{who}", 0), is_commit=deed.kind == "commit")
-        elif deed.kind == "kill":
-            if slot.process is not None:
-                self.scheduler.kill(slot.process)
-        elif deed.kind == "raise":
-            if slot.process is not None:
-                slot.process.raises_at = str(what)
-        elif deed.kind == "pause":
-            if slot.process is not None:
-                slot.process.paused_until, slot.process.silent_since = now + float(what), now
-                self._restore.append((now + float(what), f"beat {who % 3}"))
+                for key, value in self.scene.records(int(partition), each):
+                    self.kafka.append(
+                        (self.scene.source, int(partition)), key, value, writer=writer
+                    )
+        elif f"upstream-{deed.who}" in self.kafka.transactions:
+            self.kafka.end((f"upstream-{deed.who}", 0), is_commit=deed.kind == "commit")
+
+    def _hurt(self, deed: Deed, slot: Slot) -> None:
+        process = slot.process
+        if deed.kind == "join":
+            slot.again_at = self.scheduler.now if slot.again_at is None else slot.again_at
         elif deed.kind == "stop":
             slot.stop.set()
-        elif deed.kind == "join":
-            if slot.again_at is None:
-                slot.again_at = now
-        elif deed.kind in ("refuse", "refuse letters"):
-            topic = OUTPUT if deed.kind == "refuse" else LETTERS
-            self.kafka.limit(topic, 1)
-            self._restore.append((now + float(what), topic))
-        elif deed.kind == "away":
-            self.weather.away_until = now + float(what)
-        elif deed.kind == "store away":
-            self._store_away_until = now + float(what)
-        elif deed.kind == "replicate":
-            self.store.replicate()
-        elif deed.kind == "fail over":
-            self.store.fail_over()
-        elif deed.kind == "lose":
-            self.store.lose(who % PARTITIONS)
-        elif deed.kind == "evict":
-            self.store.evict(who % PARTITIONS, int(what))
+        elif process is None:
+            return
+        elif deed.kind == "kill":
+            self.scheduler.kill(process)
+        elif deed.kind == "raise":
+            process.raises_at = str(deed.what)
         else:
-            self._expire(deed.kind.removeprefix("expire "), who % PARTITIONS, float(what))
+            process.paused_until, process.silent_since = (
+                self.scheduler.now + float(deed.what),
+                self.scheduler.now,
+            )
+            self.later(float(deed.what), lambda: self._beat(process))
+
+    def _beat(self, process: Process) -> None:
+        """A process that was paused goes on; its group may have given it up meanwhile."""
+        if not process.is_dead and process.paused_until <= self.scheduler.now:
+            self.kafka.group(GROUP).expire(self.scheduler.now, self.kafka.counts)
+            process.silent_since = None
 
     def _expire(self, topic: str, partition: int, share: float) -> None:
         log = self.kafka.log(topic, partition)
-        before = min(log.low + int((log.end - log.low) * share), log.stable)
+        before = min(
+            log.low + int((log.end - log.low) * share),
+            log.stable,
+            self.scene.may_expire(topic, partition),
+        )
         gone = log.entries[: bisect_right(log.offsets, before - 1)]
-        if topic == SOURCE:
-            answered, letters = self.answered_to(partition), self.letters(partition)
-            self.gone_before_letter |= {
-                (partition, each.offset) for each in gone if each.offset not in letters
-            }
-            self.unanswered |= {(partition, each.offset) for each in gone if each.offset > answered}
+        self.scene.see_expired(topic, partition, gone)
         self.expired.setdefault((topic, partition), []).extend(gone)
         log.expire(before)
 
-    def _undo(self) -> None:
-        for due, what in [each for each in self._restore if each[0] <= self.scheduler.now]:
-            self._restore.remove((due, what))
-            if what.startswith("beat"):
-                process = self.slots[int(what[-1])].process
-                if (
-                    process is not None
-                    and not process.is_dead
-                    and process.paused_until <= self.scheduler.now
-                ):
-                    self.kafka.group(GROUP).expire(self.scheduler.now, self.kafka.counts)
-                    process.silent_since = None
-            else:
-                self.kafka.limit(what, 1_048_588)
+    def later(self, seconds: float, do: "Callable[[], None]") -> None:
+        self._due.append((self.scheduler.now + seconds, do))
+
+    def _do_due(self) -> None:
+        now = self.scheduler.now
+        for each in [each for each in self._due if each[0] <= now]:
+            self._due.remove(each)
+            each[1]()
 
     def calm(self) -> None:
         """No fault any more; whoever is to work does."""
         self.is_calm = True
-        self._store_away_until = self.weather.away_until = 0.0
-        self._restore = [(min(due, self.scheduler.now), what) for due, what in self._restore]
+        self.weather.away_until = 0.0
         self._send_rate = 0.9
         for slot in self.slots:
             if slot.process is not None:
                 slot.process.paused_until = 0.0
                 slot.process.raises_at = None
+        self._due = [(min(due, self.scheduler.now), do) for due, do in self._due]
         for name, held in list(self.kafka.transactions.items()):
             if held.is_open and name.startswith("upstream"):
                 self.kafka.end((name, held.epoch), is_commit=True)
-        for partition in range(PARTITIONS):  # whoever has lost something sees it by now
-            for key in (b"c0", b"c1", b"c2"):
-                self.kafka.append((SOURCE, partition), key, b"last")
+        self.scene.calm()
 
     # Views
     # ----------------------------------------------------------------------------------------------
@@ -363,83 +383,17 @@ class World:
             each for each in self.expired.get((topic, partition), []) + held if not each.is_marker
         ]
 
-    def visible_source(self, partition: int) -> list[Entry]:
-        """The source's records as a reader of committed ones sees them, giants left out."""
-        stable = self.kafka.log(SOURCE, partition).stable
+    def committed(self, topic: str, partition: int) -> list[Entry]:
+        """The same as a reader of committed records saw them; giants left out, which nobody
+        reads.
+        """
+        stable = self.kafka.log(topic, partition).stable
         return [
             each
-            for each in self.everything(SOURCE, partition)
+            for each in self.everything(topic, partition)
             if not each.is_aborted and not each.is_giant and each.offset < stable
         ]
 
-    def answered(self, partition: int) -> set[int]:
-        """Source offsets with an answer in the output."""
-        return {
-            marshal.loads(each.value)[0]
-            for each in self.everything(OUTPUT, partition)
-            if each.value is not None
-        }
-
-    def answered_to(self, partition: int) -> int:
-        """The highest of them."""
-        return max(self.answered(partition), default=-1)
-
-    def letters(self, partition: int) -> set[int]:
-        """Source offsets with a dead letter."""
-        headers: list[dict[str, Any]] = [
-            dict(each.headers or []) for each in self.everything(LETTERS, partition)
-        ]
-        return {int(each["riskstream-offset"]) for each in headers}
-
-    def _see_write(self, partition: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> None:
-        """I5: no row and no watermark is ahead of the answers, nor of the dead letters."""
-        answered, letters = self.answered(partition), self.letters(partition)
-        for entry in self.visible_source(partition):
-            place = (partition, entry.offset)
-            if entry.offset > mark.stored_src or place in self.unanswered:
-                continue
-            if entry.offset not in answered:
-                self.problems.append(
-                    f"partition {partition}: the store is at {mark.stored_src}, "
-                    f"{entry.offset} is not answered"
-                )
-            elif (
-                name_of(entry.value) is None
-                and entry.offset not in letters
-                and place not in self.gone_before_letter
-            ):
-                self.problems.append(
-                    f"partition {partition}: the store is at {mark.stored_src}, no letter "
-                    f"of {entry.offset}"
-                )
-        for key, row in rows:
-            at = marshal.loads(row)[0]
-            if at > mark.stored_src:
-                self.problems.append(
-                    f"partition {partition}: the row of {key.decode()} is at {at}, the "
-                    f"mark at {mark.stored_src}"
-                )
-
-    def held(self) -> list[str]:
-        """Why partitions are held."""
-        lanes = [slot.lane for slot in self.slots if slot.lane is not None]
-        return [
-            each.held_because
-            for lane in lanes
-            for each in lane._owned.values()
-            if each.phase is Phase.HELD
-        ]
-
-    def is_settled(self) -> bool:
-        """Every record is answered, and the store is there."""
-        for partition in range(PARTITIONS):
-            source = [each.offset for each in self.visible_source(partition)]
-            wanted = {each for each in source if (partition, each) not in self.unanswered}
-            if not wanted <= self.answered(partition):
-                return False
-            held = self.store.partitions.get(partition)
-            if wanted and (
-                held is None or held.whole_mark is None or held.whole_mark.stored_src < max(wanted)
-            ):
-                return False
-        return True
+    def lanes(self) -> list[Any]:
+        """Those that run."""
+        return [slot.lane for slot in self.slots if slot.lane is not None]

@@ -1,0 +1,312 @@
+"""The exact lane in the world: the scorer's, with a store; and the checker of what it answers."""
+
+import marshal
+from threading import Event
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from loadtests.simulation.plan import PARTITIONS, Deed
+from loadtests.simulation.store import MemoryStore
+from loadtests.simulation.work import (
+    COLD,
+    DUPLICATE,
+    GOOD,
+    PARTIAL,
+    REJECTED,
+    Row,
+    Score,
+    SimpleWork,
+    name_of,
+)
+from loadtests.simulation.world import ADDRESS, GROUP, World
+from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.owned import Phase
+from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
+from riskstream.platform.kafka.lanes.ports import Mark
+from riskstream.platform.kafka.memory.log import Entry
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.telemetry.metrics import LaneMetrics
+
+SOURCE, OUTPUT, LETTERS = "source", "output", "letters"
+METRICS = LaneMetrics(CollectorRegistry())
+"""Nobody reads them, and making them takes longer than a history."""
+SETTINGS = LaneSettings(
+    kafka=ADDRESS,
+    group=GROUP,
+    source=SOURCE,
+    output=OUTPUT,
+    dead_letters=LETTERS,
+    max_batch=8,
+    poll_ms=40,
+    checkpoint_every_ms=60,
+    drain_ms=100,
+    group_protocol="classic",
+    session_timeout_ms=300,
+    reject_limit=2.0,
+    dead_letter_bytes=100_000,
+)
+
+
+class Exact:
+    """A Scene. `unanswered`, `gone_before_letter`: source records that retention took before their
+    answer, or letter, was there.
+    """
+
+    source, outputs, topics = SOURCE, (OUTPUT, LETTERS), (SOURCE, OUTPUT, LETTERS)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = MemoryStore(world.scheduler.step)
+        self.store.is_away = lambda: world.scheduler.now < self._away_until
+        self.store.on_write = self._see_write
+        self._away_until = 0.0
+        self.unanswered: set[tuple[int, int]] = set()
+        self.gone_before_letter: set[tuple[int, int]] = set()
+
+    def lane(self, number: int, stop: Event) -> Lane:  # noqa: ARG002
+        return Lane(SETTINGS, SimpleWork(), self.store, METRICS, stop)
+
+    def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002
+        key, _, value = text.partition("=")
+        return [(key.encode(), value.encode())]
+
+    def do(self, deed: Deed) -> None:
+        if deed.kind == "store away":
+            self._away_until = self.world.scheduler.now + float(deed.what)
+        elif deed.kind == "replicate":
+            self.store.replicate()
+        elif deed.kind == "fail over":
+            self.store.fail_over()
+        elif deed.kind == "lose":
+            self.store.lose(deed.who % PARTITIONS)
+        elif deed.kind == "evict":
+            self.store.evict(deed.who % PARTITIONS, int(deed.what))
+
+    def may_expire(self, topic: str, partition: int) -> int:  # noqa: ARG002
+        return 1 << 62
+
+    def see_expired(self, topic: str, partition: int, gone: list[Entry]) -> None:
+        if topic == SOURCE:
+            last, letters = max(self.answered(partition), default=-1), self.letters(partition)
+            self.unanswered |= {(partition, each.offset) for each in gone if each.offset > last}
+            self.gone_before_letter |= {
+                (partition, each.offset) for each in gone if each.offset not in letters
+            }
+
+    def calm(self) -> None:
+        self._away_until = 0.0
+        for partition in range(PARTITIONS):  # whoever has lost something sees it by now
+            for key in (b"c0", b"c1", b"c2"):
+                self.world.kafka.append((SOURCE, partition), key, b"last")
+
+    def answered(self, partition: int) -> set[int]:
+        """Source offsets with an answer in the output."""
+        return {
+            marshal.loads(each.value or b"")[0] for each in self.world.everything(OUTPUT, partition)
+        }
+
+    def letters(self, partition: int) -> set[int]:
+        """Source offsets with a dead letter."""
+        headers: list[dict[str, Any]] = [
+            dict(each.headers or []) for each in self.world.everything(LETTERS, partition)
+        ]
+        return {int(each["riskstream-offset"]) for each in headers}
+
+    def _see_write(self, partition: int, mark: Mark, rows: list[tuple[bytes, bytes]]) -> None:
+        """I5: no row and no watermark is ahead of the answers, nor of the dead letters."""
+        answered, letters = self.answered(partition), self.letters(partition)
+        where = f"partition {partition}: the store is at {mark.stored_src}"
+        for entry in self.world.committed(SOURCE, partition):
+            place = (partition, entry.offset)
+            if entry.offset > mark.stored_src or place in self.unanswered:
+                continue
+            if entry.offset not in answered:
+                self.world.problems.append(f"{where}, {entry.offset} is not answered")
+            elif (
+                name_of(entry.value) is None
+                and entry.offset not in letters
+                and place not in self.gone_before_letter
+            ):
+                self.world.problems.append(f"{where}, no letter of {entry.offset}")
+        for key, row in rows:
+            at = marshal.loads(row)[0]
+            if at > mark.stored_src:
+                self.world.problems.append(f"{where}, the row of {key.decode()} at {at}")
+
+    def held(self) -> list[str]:
+        return [
+            each.held_because
+            for lane in self.world.lanes()
+            for each in lane._owned.values()
+            if each.phase is Phase.HELD
+        ]
+
+    def is_settled(self) -> bool:
+        """Every record is answered, and the store is there."""
+        for partition in range(PARTITIONS):
+            source = [each.offset for each in self.world.committed(SOURCE, partition)]
+            wanted = {each for each in source if (partition, each) not in self.unanswered}
+            if not wanted <= self.answered(partition):
+                return False
+            held = self.store.partitions.get(partition)
+            if wanted and (
+                held is None or held.whole_mark is None or held.whole_mark.stored_src < max(wanted)
+            ):
+                return False
+        return True
+
+    def check(self) -> list[str]:
+        problems = []
+        for partition in range(PARTITIONS):
+            accepted, wrong = accepted_of(self, partition)
+            problems += wrong
+            problems += _series(self, partition, accepted)
+            problems += _flags(self, partition, accepted)
+            problems += _letters(self, partition, accepted)
+            problems += _rows(self, partition, accepted)
+        return problems
+
+
+def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
+    """The accepted scores of a partition by the reader's rule, and what is wrong with the
+    series.
+    """
+    rule, out, known = AcceptedReader(), [], set()
+    problems = []
+    for entry in scene.world.everything(OUTPUT, partition):
+        score = Score(*marshal.loads(entry.value or b""))
+        if rule.accept(partition, score.src, score.prev):
+            out.append(score)
+        elif score.src not in known:
+            problems.append(
+                f"partition {partition}: the first score of src {score.src} comes behind later ones"
+            )
+        known.add(score.src)
+    return out, problems
+
+
+def _series(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
+    """Each source record once, with the verdict and state of a fold of all before it."""
+    problems = []
+    source = {entry.offset: entry for entry in scene.world.committed(SOURCE, partition)}
+    scores = {score.src: score for score in accepted}
+    for src in sorted(scores.keys() - source.keys()):
+        problems.append(
+            f"partition {partition}: src {src} is answered, and is no record of the source"
+        )
+    for src in sorted(source.keys() - scores.keys()):
+        if (partition, src) not in scene.unanswered:
+            problems.append(f"partition {partition}: src {src} has no score")
+    before = None
+    for score in accepted:
+        lacks = any((partition, src) in scene.unanswered for src in range(score.prev, score.src))
+        if before is not None and score.prev != before and not lacks and score.src in source:
+            problems.append(
+                f"partition {partition}: src {score.src} says that {score.prev} came "
+                f"before it, not {before}"
+            )
+        before = score.src
+    state: dict[bytes, Row] = {}
+    for src, entry in sorted(source.items()):
+        found = scores.get(src)
+        problems += _compared(partition, entry, found, state)
+    return problems
+
+
+def _compared(
+    partition: int, entry: Entry, score: Score | None, state: dict[bytes, Row]
+) -> list[str]:
+    key, name = entry.key or b"", name_of(entry.value)
+    row = state.get(key, Row())
+    verdict = REJECTED if name is None else DUPLICATE if name in row.ids else GOOD
+    if score is not None and score.flags and name is not None:
+        verdict = score.verdict  # what was told counts from there on
+    if name is not None:
+        row = state[key] = row.applied(entry.offset, name, verdict)
+    if score is None:
+        return []
+    where = f"partition {partition} src {entry.offset}"
+    if score.verdict != verdict:
+        return [f"{where}: verdict {score.verdict}, must be {verdict}"]
+    if (
+        verdict != REJECTED
+        and not score.flags
+        and (score.records, score.digest) != (row.records, row.digest)
+    ):
+        return [
+            (
+                f"{where}: state of {score.records} records ({score.digest}), must be "
+                f"{row.records} ({row.digest})"
+            )
+        ]
+    return []
+
+
+_LOSES = ("expire source", "expire output", "lose", "evict")
+
+
+def _flags(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
+    """A score says that its state may lack something only where something was taken away."""
+    problems = []
+    if not any(scene.world.counts[each] for each in _LOSES):
+        problems += [
+            f"src {each.src} says that its state is not whole"
+            for each in accepted
+            if each.flags & PARTIAL
+        ]
+    if not scene.world.counts["store away"]:
+        problems += [
+            f"src {each.src} says that its row could not be read"
+            for each in accepted
+            if each.flags & COLD
+        ]
+    return [f"partition {partition}: {each}, and nothing was lost" for each in problems]
+
+
+def _letters(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
+    rejected = {score.src for score in accepted if score.verdict == REJECTED}
+    letters = set()
+    for entry in scene.world.everything(LETTERS, partition):
+        headers: dict[str, Any] = dict(entry.headers or [])
+        letters.add(int(headers["riskstream-offset"]))
+    gone = {src for src in rejected - letters if (partition, src) in scene.gone_before_letter}
+    return [
+        *(
+            f"partition {partition}: src {src} is rejected and no dead letter"
+            for src in sorted(rejected - letters - gone)
+        ),
+        *(
+            f"partition {partition}: src {src} is a dead letter and not rejected"
+            for src in sorted(letters - rejected)
+        ),
+    ]
+
+
+def _rows(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
+    """Rows of the store are those of a fold of the source, up to where each says that it is."""
+    held = scene.store.partitions.get(partition)
+    if (
+        held is None
+        or held.whole_mark is None
+        or held.whole_mark.whole_since
+        or any(each.flags & PARTIAL for each in accepted)
+    ):
+        return []
+    problems = []
+    scores = {score.src: score for score in accepted}
+    state: dict[bytes, dict[int, Row]] = {}
+    for entry in scene.world.committed(SOURCE, partition):
+        score, name = scores.get(entry.offset), name_of(entry.value)
+        if name is None or score is None:
+            continue
+        of_key = state.setdefault(entry.key or b"", {-1: Row()})
+        of_key[entry.offset] = of_key[max(of_key)].applied(entry.offset, name, score.verdict)
+    for key, packed in held.rows.items():
+        row = Row(*marshal.loads(packed))
+        expected = state.get(key, {}).get(row.at)
+        if expected != row:
+            problems.append(
+                f"partition {partition}: the row of {key.decode()} is {row}, must be {expected}"
+            )
+    return problems
