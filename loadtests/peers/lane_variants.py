@@ -14,7 +14,7 @@ from riskstream.domain.risk.features.owned.repeats import Told
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.platform.adapters.redis_state import RedisStateStore
-from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import LIVE, Batch, Mark, ReadResult, StateStore
 from riskstream.platform.telemetry.metrics import LaneMetrics
@@ -131,7 +131,7 @@ def main() -> None:
         dead_letters="transactions.v1.dlq",
         producer_overrides=overrides,
     )
-    lane = Lane(settings, core, store, LaneMetrics(), stop_event())
+    lane = Lane(settings, core, Stores(store), LaneMetrics(), stop_event())
     freeze_garbage_collector()
     lane.run()
 

@@ -10,7 +10,7 @@ from riskstream.platform.adapters.redis_profiles import RedisProfileReader
 from riskstream.platform.adapters.redis_state import RedisStateStore
 from riskstream.platform.adapters.signing import PublicKey
 from riskstream.platform.kafka.claims import OWNERS
-from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.process import Process
@@ -118,14 +118,14 @@ class Scorer:
 
     def _run_lane(self, dead_letter_bytes: int) -> None:
         process, snapshots = self._process, self._snapshots
+        stores = Stores(self._store, self._profiles)
         lane = Lane(
             self._lane_settings(dead_letter_bytes),
             self._core,
-            self._store,
+            stores,
             self._metrics,
             process.stop,
             process.tracer,
-            self._profiles,
         )
         if snapshots is not None:
             keeper = snapshots.keeper(lane.owned)
