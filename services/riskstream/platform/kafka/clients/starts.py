@@ -2,11 +2,15 @@
 at any moment.
 """
 
+from collections.abc import Callable, Iterator
+
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from prometheus_client import Counter
 
 from riskstream.platform.kafka.clients.client import translated
 from riskstream.platform.kafka.clients.refusals import EXPIRED
+from riskstream.platform.kafka.record import Place
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.machine import monotonic, sleep
 
@@ -139,3 +143,43 @@ def begin_anew(client: Consumer, topic: str, partition: int, wanted: int) -> int
     client.incremental_unassign([TopicPartition(topic, partition)])
     client.incremental_assign([TopicPartition(topic, partition, start)])
     return start
+
+
+class ExpiredHeads:
+    """Partitions of a lane whose head passed it: it goes on where they still hold records. For the
+    polling thread alone.
+    """
+
+    def __init__(self, client: Consumer, counter: Counter) -> None:
+        """`counter`: of the offsets that expired before they were read."""
+        self._client, self._counter = client, counter
+        self._places: set[Place] = set()
+
+    def add(self, place: Place) -> None:
+        self._places.add(place)
+
+    def forget(self, place: Place) -> None:
+        self._places.discard(place)
+
+    def clear(self) -> None:
+        self._places.clear()
+
+    def begun_anew(self, position_of: Callable[[Place], int | None]) -> Iterator[tuple[Place, int]]:
+        """(place, where it goes on) of each that has begun anew; later, where Kafka does not answer
+        yet.
+
+        `position_of`: where the lane stands, None where the partition is not its own any more.
+        """
+        for place in sorted(self._places):
+            at = position_of(place)
+            try:
+                start = None if at is None else begin_anew(self._client, *place, at)
+            except Retryable as error:
+                log.warning(
+                    "the head is not known", topic=place[0], partition=place[1], why=str(error)
+                )
+                return
+            self._places.discard(place)
+            if at is not None and start is not None:
+                self._counter.inc(start - at)
+                yield place, start

@@ -49,7 +49,7 @@ def read_states(
     work: DerivedWork,
     view: View | None,
     committed: dict[int, Committed],
-    see: Callable[[], None],
+    see: Callable[[], object],
 ) -> dict[int, SchemaWait]:
     """Give the work the records of its state topics by partition, and those of its tail topics
     where offsets are lost.

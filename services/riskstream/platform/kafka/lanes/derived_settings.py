@@ -1,0 +1,19 @@
+"""What a derived lane is told."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedSettings:
+    """What a derived lane is told. State is written at most each `flush_ms`, everything else each
+    `commit_ms`.
+    """
+
+    kafka: str
+    group: str
+    source: str
+    instance: str
+    commit_ms: int = 200
+    flush_ms: int = 1000
+    group_protocol: str = "consumer"
+    session_timeout_ms: int = 6000
