@@ -14,6 +14,7 @@ from riskstream.platform.adapters.snapshot_places import place_of
 from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.lanes.exact.rebuild import Rebuild, Rebuilt
+from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.answer_reader import ScoreAnswerReader
@@ -90,7 +91,8 @@ def command(
         else None
     )
     try:
-        rebuild = Rebuild(kafka, group, source, output, ScoreAnswerReader(), store, snapshots)
+        route = Route(kafka=kafka, group=group, source=source, output=output)
+        rebuild = Rebuild(route, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
             with bar(f"partition {number}", None) as advance:
                 done = rebuild.partition(number, Fold(features), advance, discard=discard)

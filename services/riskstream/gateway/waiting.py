@@ -11,7 +11,7 @@ import structlog
 
 from riskstream.domain.contracts.bounds import ColumnBounds
 from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import context_in
@@ -60,7 +60,7 @@ class ScoreWaiters:
         self._decoder = ColumnDecoder("score.v1")
         self._accepted = AcceptedReader()
         self._reader = TopicReader(
-            bootstrap, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500
+            bootstrap, ["scores.v1"], start="end", committed_only=False, fetching=RELAXED
         )
         self._done = threading.Event()
         self.is_reading = True

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.client import consumer, producer_of, producing, translated
 from riskstream.platform.kafka.clients.limits import CUT_HEADERS, record_bytes
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read import FRUGAL, TopicReader
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.redriven import HEADER, Redriven, notes
@@ -78,7 +78,7 @@ def read_dead_letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
     """Every dead letter of a topic, the first of each source position, as they are read; a few are
     held at once.
     """
-    with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
+    with TopicReader(bootstrap, [topic], fetching=FRUGAL) as reader:
         yield from dead_letters_of(reader.until_end(READ_S))
 
 
@@ -123,7 +123,7 @@ def redrive(
     them. A letter that expired meanwhile is not sent and not counted.
     """
     try:
-        with TopicReader(bootstrap, [topic], is_frugal=True) as reader:
+        with TopicReader(bootstrap, [topic], fetching=FRUGAL) as reader:
             done = _said_by_commits(bootstrap, topic, reader.counts[topic])
             letters = [
                 _chosen(each)
@@ -163,7 +163,7 @@ def _read_again(bootstrap: str, topic: str, chosen: list[_Chosen]) -> Iterator[D
         return
     places = {(each.partition, each.offset) for each in chosen}
     with TopicReader(
-        bootstrap, [topic], start="end", offsets=_firsts(topic, chosen), is_frugal=True
+        bootstrap, [topic], start="end", offsets=_firsts(topic, chosen), fetching=FRUGAL
     ) as reader:
         records = (
             each for each in reader.until_end(READ_S) if (each.partition, each.offset) in places

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
 from riskstream.platform.kafka.positions import AcceptedReader
 
 
@@ -28,7 +28,7 @@ class Observer:
 
     def __init__(self, kafka: str) -> None:
         self._reader = TopicReader(
-            kafka, ["scores.v1"], start="end", committed_only=False, fetch_wait_ms=500
+            kafka, ["scores.v1"], start="end", committed_only=False, fetching=RELAXED
         )
         self._accepted = AcceptedReader()
         self._decoder = ColumnDecoder("score.v1")

@@ -9,20 +9,16 @@ import pytest
 
 from riskstream.platform.kafka.lanes.exact.openings import MOST_REOPENINGS, Openings
 from riskstream.platform.kafka.lanes.exact.recovery import Recovery
+from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.ports import AnswerReader, StateStore
 from riskstream.runtime.errors import Retryable
+
+ROUTE = Route(kafka="127.0.0.1:1", group="scorer", source="transactions.v1", output="scores.v1")
 
 
 def _openings() -> tuple[Openings, ThreadPoolExecutor]:
     background = ThreadPoolExecutor(1)
-    recovery = Recovery(
-        "127.0.0.1:1",
-        "scorer",
-        "transactions.v1",
-        "scores.v1",
-        cast(AnswerReader, None),
-        cast(StateStore, None),
-    )
+    recovery = Recovery(ROUTE, cast(AnswerReader, None), cast(StateStore, None))
     return Openings(recovery, background), background
 
 

@@ -5,10 +5,13 @@ from typing import cast
 import pytest
 
 from riskstream.platform.kafka.lanes.exact.recovery import SNAPSHOTS_PATIENCE_S, Recovery
+from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.exact.standing import Standing
 from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import AnswerReader, Mark, OnStateLost, StateStore
 from riskstream.runtime.errors import Retryable
+
+ROUTE = Route(kafka="127.0.0.1:1", group="scorer", source="transactions.v1", output="scores.v1")
 
 
 def test_a_request_that_is_not_answered_in_time_is_tried_again(
@@ -18,14 +21,7 @@ def test_a_request_that_is_not_answered_in_time_is_tried_again(
         raise TimeoutError
 
     monkeypatch.setattr(Recovery, "_identity", late)
-    recovery = Recovery(
-        "127.0.0.1:1",
-        "scorer",
-        "transactions.v1",
-        "scores.v1",
-        cast(AnswerReader, None),
-        cast(StateStore, None),
-    )
+    recovery = Recovery(ROUTE, cast(AnswerReader, None), cast(StateStore, None))
     with pytest.raises(Retryable, match="does not answer"):
         recovery.recover(0)
 
@@ -52,14 +48,7 @@ def test_snapshots_that_are_away_are_waited_for_and_not_for_ever(
     clock = _Clock()
     monkeypatch.setattr("riskstream.platform.kafka.lanes.exact.recovery.monotonic", clock.monotonic)
     recovery = Recovery(
-        "127.0.0.1:1",
-        "g",
-        "s",
-        "o",
-        cast(AnswerReader, None),
-        cast(StateStore, None),
-        on_state_lost,
-        _Away(),
+        ROUTE, cast(AnswerReader, None), cast(StateStore, None), on_state_lost, _Away()
     )
     lost = Standing(
         mark=None,

@@ -2,7 +2,8 @@
 values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,19 +19,33 @@ from riskstream.platform.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.machine import monotonic
 
-FRUGAL = {"fetch.message.max.bytes": 4_096, "queued.max.messages.kbytes": 1_024}
-"""Of a client that holds little at once. A fetch of a MB may hold hundreds of batches that
-decompress to 90 MB each.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """How a reader asks brokers. `wait_ms`: how long one waits for a record; `most`: records that
+    `until_end` takes at once.
+    """
+
+    wait_ms: int = 20
+    most: int = 1000
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Of the client, by librdkafka's names."""
+
+
+PROMPT, RELAXED = Fetching(), Fetching(wait_ms=500)
+FRUGAL = Fetching(
+    most=10, limits={"fetch.message.max.bytes": 4_096, "queued.max.messages.kbytes": 1_024}
+)
+"""Little is held at once, of records of whatever size. A fetch of a MB may hold hundreds of batches
+that decompress to 90 MB.
 """
-MOST, MOST_FRUGAL = 1000, 10
-"""Records that `until_end` takes at once."""
 
 
 class TopicReader:
     """Reads topics by itself, outside of any group. Starts at the beginning, the end, or given
     offsets.
 
-    `is_frugal`: at most a few records are held at once, of whatever size, at some speed.
+    `fetching`: PROMPT; RELAXED where a reader stays for long; FRUGAL where records may be large.
     """
 
     def __init__(
@@ -41,8 +56,7 @@ class TopicReader:
         start: str = "beginning",
         offsets: dict[tuple[str, int], int] | None = None,
         committed_only: bool = True,
-        fetch_wait_ms: int = 20,
-        is_frugal: bool = False,
+        fetching: Fetching = PROMPT,
     ) -> None:
         self._bootstrap, self._admin = bootstrap, TopicAdmin(bootstrap)
         counts = self._admin.partitions()
@@ -55,13 +69,13 @@ class TopicReader:
                     exit_code=2,
                 )
         isolation = "read_committed" if committed_only else "read_uncommitted"
-        self._most = MOST_FRUGAL if is_frugal else MOST
-        held: dict[str, int] = FRUGAL if is_frugal else {}
-        self._consumer = consumer(
-            bootstrap,
-            "riskstream-reader",
-            **{"isolation.level": isolation, "fetch.wait.max.ms": fetch_wait_ms, **held},
-        )
+        asked = {
+            "isolation.level": isolation,
+            "fetch.wait.max.ms": fetching.wait_ms,
+            **fetching.limits,
+        }
+        self._most = fetching.most
+        self._consumer = consumer(bootstrap, "riskstream-reader", **asked)
         self.counts = {topic: counts[topic] for topic in topics}
         self.ends = {
             (topic, number): end

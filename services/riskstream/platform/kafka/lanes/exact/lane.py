@@ -73,14 +73,7 @@ class Lane:
         self._reads = LaneReads(stores.state, stores.profiles, self._background, metrics)
         self._waits = LaneWaits(self._member.client, settings.source, work, metrics)
         recovery = Recovery(
-            settings.kafka,
-            settings.group,
-            settings.source,
-            settings.output,
-            work.answers,
-            stores.state,
-            settings.on_state_lost,
-            settings.snapshots,
+            settings.route, work.answers, stores.state, settings.on_state_lost, settings.snapshots
         )
         self._openings = Openings(recovery, self._background)
         self._partitions = LanePartitions(

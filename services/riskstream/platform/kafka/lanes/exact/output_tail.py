@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 from riskstream.platform.kafka.clients.client import raise_if_error
 from riskstream.platform.kafka.clients.giants import end_of, is_giant
 from riskstream.platform.kafka.clients.starts import is_expired
-from riskstream.platform.kafka.lanes.exact.standing import Hold
+from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing
 from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import AnswerReader
 from riskstream.runtime.errors import Retryable
@@ -30,24 +30,17 @@ class OutputTail:
         """No verdict."""
         return Verdicts(self._answers.verdicts)
 
-    def read(
-        self,
-        client: Any,
-        partition: int,
-        start: int,
-        low: int,
-        end: int,
-        stored_src: int,
-        known_src: int,
-    ) -> Verdicts:
+    def read(self, client: Any, partition: int, standing: Standing, start: int) -> Verdicts:
         """Verdicts of source offsets after `stored_src`, from the records at output offsets `start`
-        to `end`. Offsets up to `known_src` were surely answered.
+        to the end. Offsets up to `known_src` were surely answered: the standing says which these
+        are, before its own verdicts are read.
 
         A late append of an owner before may stand on both sides of `start`: what is missing then is
-        looked for further back, down to `low`.
+        looked for further back, down to the output's first record.
         """
+        stored_src, known_src, low = standing.base, standing.known_src, standing.output_low
         found = self.empty()
-        self._read(client, partition, start, end, stored_src, found)
+        self._read(client, partition, start, standing.output_high, stored_src, found)
         step = _STEP_BACK
         while start > low and found.hole(stored_src, max(known_src, found.highest())) is not None:
             before, start = start, max(low, start - step)

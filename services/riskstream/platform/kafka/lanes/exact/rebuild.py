@@ -15,6 +15,7 @@ from riskstream.platform.kafka.clients.giants import end_of, is_giant
 from riskstream.platform.kafka.lanes.exact.intake import batch_of
 from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase, Recovered
 from riskstream.platform.kafka.lanes.exact.recovery import Hold, Recovery
+from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.ports import (
     AnswerReader,
     FoldWork,
@@ -51,15 +52,12 @@ class Rebuild:
 
     def __init__(
         self,
-        kafka: str,
-        group: str,
-        source: str,
-        output: str,
+        route: Route,
         answers: AnswerReader,
         store: RebuiltStore,
         snapshots: Snapshots | None = None,
     ) -> None:
-        self._kafka, self._group, self._source, self._output = kafka, group, source, output
+        self._route, self._source = route, route.source
         self._answers, self._store, self._snapshots = answers, store, snapshots
 
     def partition(
@@ -101,15 +99,7 @@ class Rebuild:
         return self._replay(found, partition, work, progress)
 
     def _recovery(self, on_state_lost: OnStateLost) -> Recovery:
-        return Recovery(
-            self._kafka,
-            self._group,
-            self._source,
-            self._output,
-            self._answers,
-            self._store,
-            on_state_lost,
-        )
+        return Recovery(self._route, self._answers, self._store, on_state_lost)
 
     def _live(self, partition: int) -> Recovered | None:
         """The store's own state, where the topics join up with it."""
@@ -133,7 +123,7 @@ class Rebuild:
             partition_count=found.partition_count,
             identity=found.identity,
         )
-        reader = consumer(self._kafka, f"{self._group}-rebuild")
+        reader = consumer(self._route.kafka, f"{self._route.group}-rebuild")
         applied = written = since = 0
         quiet_s = 0.0
         try:
@@ -143,7 +133,9 @@ class Rebuild:
                 for message in messages:
                     error = message.error()
                     if error is not None and is_giant(error):
-                        behind = end_of(self._kafka, self._source, partition, message.offset() or 0)
+                        behind = end_of(
+                            self._route.kafka, self._source, partition, message.offset() or 0
+                        )
                         reader.assign([TopicPartition(self._source, partition, behind)])
                         continue
                     raise_if_error(error, f"{self._source}[{partition}]")

@@ -22,6 +22,7 @@ from riskstream.platform.kafka.clients.identity import identity_of
 from riskstream.platform.kafka.clients.starts import is_expired, watermarks
 from riskstream.platform.kafka.lanes.exact.output_tail import OutputTail
 from riskstream.platform.kafka.lanes.exact.owned import Recovered
+from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing, StateLost
 from riskstream.platform.kafka.lanes.ports import (
     AnswerReader,
@@ -57,22 +58,19 @@ class Recovery:
 
     def __init__(
         self,
-        bootstrap: str,
-        group: str,
-        source: str,
-        output: str,
+        route: Route,
         answers: AnswerReader,
         store: StateStore,
         on_state_lost: OnStateLost = "degrade",
         snapshots: Snapshots | None = None,
     ) -> None:
-        self._bootstrap, self._group = bootstrap, group
-        self._source, self._output = source, output
+        self._bootstrap, self._group = route.kafka, route.group
+        self._source, self._output = route.source, route.output
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
-        self._tail = OutputTail(bootstrap, output, answers)
+        self._tail = OutputTail(route.kafka, route.output, answers)
         self._own_steps = 0
         self._away_since: dict[int, float] = {}
-        self._admin = admin_client(bootstrap)
+        self._admin = admin_client(route.kafka)
 
     @property
     def steps(self) -> int:
@@ -160,12 +158,7 @@ class Recovery:
         )
         found.refuse_guessing()
         start = max(mark.output_offset if mark else 0, output_low)
-        found = replace(
-            found,
-            verdicts=self._tail.read(
-                client, partition, start, output_low, output_high, found.base, found.known_src
-            ),
-        )
+        found = replace(found, verdicts=self._tail.read(client, partition, found, start))
         found.refuse_guessing()
         return found
 

@@ -8,6 +8,18 @@ from riskstream.platform.kafka.lanes.ports import OnStateLost, Snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a lane's records come from and go to: the brokers, its group, its source and its
+    output.
+    """
+
+    kafka: str
+    group: str
+    source: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
     """What a lane is told. Times in ms but where named; `max_batch` records at most are taken at
     once.
@@ -37,3 +49,7 @@ class LaneSettings:
     on_state_lost: OnStateLost = "degrade"
     snapshots: Snapshots | None = None
     producer_overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def route(self) -> Route:
+        return Route(kafka=self.kafka, group=self.group, source=self.source, output=self.output)
