@@ -21,7 +21,7 @@ from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.workbench.local.stack import Stack
 
 CUSTOMERS = 20_000
@@ -115,14 +115,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
         TopicAdmin(stack.kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
         payments = Payments()
-        reporter = Reporter(
-            stack.kafka,
-            Path(folder) / "reports",
-            ReporterMetrics(),
-            grace_s=0,
-            so_far=True,
-            writes_totals=True,
-        )
+        reports, coverage = ReportFolder(Path(folder) / "reports"), Coverage(grace_s=0, so_far=True)
+        reporter = Reporter(stack.kafka, reports, coverage, ReporterMetrics(), writes_totals=True)
         first = 0
         for count in (given.scores, given.new, given.new, given.new):
             _send(stack.kafka, "scores.v1", list(payments.scores(first, count, step_ms)))

@@ -148,6 +148,7 @@ def pages() -> dict[str, str]:
     registry = CollectorRegistry()
     for name in (
         "LaneMetrics",
+        "InForceMetrics",
         "SnapshotMetrics",
         "TrackerMetrics",
         "ProfilerMetrics",

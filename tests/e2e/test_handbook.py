@@ -16,7 +16,7 @@ from tests.support.world import World
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.workbench.local.chain import Chain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,8 @@ def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconcile
 
 def _check_report(chain: Chain, tmp_path: Path, scores: list[dict[str, object]]) -> None:
     metrics = ReporterMetrics(CollectorRegistry())
-    reporter = Reporter(chain.stack.kafka, tmp_path / "reports", metrics, grace_s=0, so_far=True)
+    reports, coverage = ReportFolder(tmp_path / "reports"), Coverage(grace_s=0, so_far=True)
+    reporter = Reporter(chain.stack.kafka, reports, coverage, metrics)
     for record in reporter.run_once():
         report = json.loads((tmp_path / "reports" / record["json_path"]).read_text())
         assert record["is_reconciled"]

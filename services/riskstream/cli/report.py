@@ -9,7 +9,7 @@ from riskstream.cli.options import base_currency_option, kafka_option
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.telemetry.exporter import Tracing
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports, read_report
 from riskstream.runtime.errors import Fatal
@@ -50,14 +50,9 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
     check_currency(kafka, base_currency)
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
     tracing = Tracing("reporter")
+    coverage = Coverage(grace_s=grace_s, so_far=so_far, base_currency=base_currency)
     reporter = Reporter(
-        kafka,
-        out,
-        ReporterMetrics(),
-        grace_s=grace_s,
-        so_far=so_far,
-        tracer=tracing.tracer,
-        base_currency=base_currency,
+        kafka, ReportFolder(out), coverage, ReporterMetrics(), tracer=tracing.tracer
     )
     try:
         records = reporter.run_once(grains)

@@ -44,15 +44,17 @@ class RequestTrace:
         where: dict[str, str | int | float] = {}
         if place is not None:
             where = {names.MESSAGING_PARTITION: str(place[0]), names.MESSAGING_OFFSET: place[1]}
-        self._record(
+        span = Span(
             f"send {topic}",
             PRODUCER,
             context,
             self.context,
             started_ns,
+            time.time_ns(),
             {**_messaging("send", topic), **where},
             error="" if place else "no acknowledgement",
         )
+        self.tracer.record(span)
 
     def scored(self, score: dict[str, Any]) -> None:
         """The score is here. One that another request's record got (the same id sent twice) is
@@ -64,52 +66,30 @@ class RequestTrace:
         is_ours = found.trace_id == self.context.trace_id
         parent = found if is_ours else self.context
         where = {names.MESSAGING_PARTITION: str(score["partition"])}
-        self._record(
+        span = Span(
             "receive scores.v1",
             CONSUMER,
             self.tracer.next(parent),
             parent,
             score["read_at_ns"],
+            time.time_ns(),
             {**_messaging("receive", "scores.v1"), **where},
             links=[] if is_ours else [found],
         )
+        self.tracer.record(span)
 
     def end(self, status: int) -> None:
-        self._record(
+        span = Span(
             f"POST {self.path}",
             SERVER,
             self.context,
             self.parent,
             self.started_ns,
+            time.time_ns(),
             {names.HTTP_METHOD: "POST", names.HTTP_ROUTE: self.path, names.HTTP_STATUS: status},
             error=f"status {status}" if status >= 500 else "",
         )
-
-    def _record(
-        self,
-        name: str,
-        kind: int,
-        context: TraceContext,
-        parent: TraceContext | None,
-        started_ns: int,
-        attributes: dict[str, str | int | float],
-        *,
-        links: list[TraceContext] | None = None,
-        error: str = "",
-    ) -> None:
-        self.tracer.record(
-            Span(
-                name,
-                kind,
-                context,
-                parent,
-                started_ns,
-                time.time_ns(),
-                attributes,
-                links or [],
-                error,
-            )
-        )
+        self.tracer.record(span)
 
 
 def _messaging(operation: str, topic: str) -> dict[str, str | int | float]:

@@ -41,6 +41,16 @@ class _Partition:
     """The offset after the one that the newest vector found is of: none is made again before."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """Whose state a part is of, and the last offset of the source that it holds."""
+
+    partition: int
+    entity: Entity
+    key: bytes
+    src: int
+
+
 class ProfilerCore:
     """The derived lane's work: the profiles of all entities of a feature set in the owned
     partitions.
@@ -177,34 +187,29 @@ class ProfilerCore:
     def flush(self, partition: int) -> list[Output]:
         """The parts of the state that changed since the last flush."""
         mine = self._partitions[partition]
+        src = mine.position - 1
         out = []
         for entity, profiles in mine.log.profiles.items():
             for slot, tiles in profiles.take_parts():
+                whose = _Subject(partition, entity, profiles.keys[slot], src)
                 part = f"{int(tiles[0, 0] - 1) // profiles.part_ms}" if len(tiles) else "-"
-                out.append(
-                    self._part(partition, mine.position - 1, entity, profiles, slot, part, tiles)
-                )
+                out.append(self._tiles(whose, part, tiles, profiles.last_hashes_of(slot)))
             for slot, name, standing, occurred_at in profiles.take_said():
-                out.append(
-                    self._said(
-                        partition,
-                        mine.position - 1,
-                        entity,
-                        profiles,
-                        slot,
-                        name,
-                        standing,
-                        occurred_at,
-                    )
-                )
+                whose = _Subject(partition, entity, profiles.keys[slot], src)
+                record = {
+                    "transaction_hash": name,
+                    "standing": standing,
+                    "occurred_at": occurred_at,
+                }
+                out.append(self._part(whose, f"label {name}", record))
             profiles.forget_labels(mine.log.clock_ms)
         positions = mine.log.positions
-        record = {
+        stand = {
             "ends": list(positions),
             "counts": list(positions.values()),
             "occurred_at": mine.log.clock_ms,
         }
-        value = self._states.encode({"entity": "", "key": "", "src": mine.position - 1, **record})
+        value = self._states.encode({"entity": "", "key": "", "src": src, **stand})
         out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
         self._count()
         return out
@@ -242,56 +247,23 @@ class ProfilerCore:
         value = self._codecs[entity].encode(vector.record())
         return Output(topic=topic_of(entity), partition=partition, key=key, value=value)
 
-    def _part(
-        self,
-        partition: int,
-        src: int,
-        entity: Entity,
-        profiles: Profiles,
-        slot: int,
-        part: str,
-        tiles: NDArray[np.int64],
+    def _tiles(
+        self, whose: _Subject, part: str, tiles: NDArray[np.int64], last_hashes: list[int]
     ) -> Output:
+        """`tiles`: [n, 4] of ends, counts, sums and frauds."""
         ends, counts, sums, frauds = tiles.T.tolist() if len(tiles) else ([], [], [], [])
-        record = {
-            "ends": ends,
-            "counts": counts,
-            "sums": sums,
-            "frauds": frauds,
-            "last_hashes": profiles.last_hashes_of(slot),
-        }
-        return self._state(partition, src, entity, profiles.keys[slot], part, record)
+        series = {"ends": ends, "counts": counts, "sums": sums, "frauds": frauds}
+        return self._part(whose, part, {**series, "last_hashes": last_hashes})
 
-    def _said(
-        self,
-        partition: int,
-        src: int,
-        entity: Entity,
-        profiles: Profiles,
-        slot: int,
-        name: int,
-        standing: int,
-        occurred_at: int,
-    ) -> Output:
-        record = {"transaction_hash": name, "standing": standing, "occurred_at": occurred_at}
-        return self._state(partition, src, entity, profiles.keys[slot], f"label {name}", record)
-
-    def _state(
-        self,
-        partition: int,
-        src: int,
-        entity: Entity,
-        key: bytes,
-        part: str,
-        record: dict[str, Any],
-    ) -> Output:
+    def _part(self, whose: _Subject, part: str, record: dict[str, Any]) -> Output:
+        entity = whose.entity.name
         value = self._states.encode(
-            {"entity": entity.name, "key": key.decode(), "src": src, **record}
+            {"entity": entity, "key": whose.key.decode(), "src": whose.src, **record}
         )
         return Output(
             topic=STATE,
-            partition=partition,
-            key=f"{entity.name} {part} ".encode() + key,
+            partition=whose.partition,
+            key=f"{entity} {part} ".encode() + whose.key,
             value=value,
         )
 

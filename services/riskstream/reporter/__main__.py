@@ -7,7 +7,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.kafka.standby import Standby
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.reporter.rounds import Rounds
 from riskstream.reporter.settings import ReporterSettings
 from riskstream.reporter.totals import TOPIC
@@ -24,16 +24,17 @@ def main() -> None:
         process.prove(TopicNeeds.of_catalog("reporter"))
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         compile_all()
+        coverage = Coverage(
+            grace_s=settings.grace_s, so_far=settings.so_far, base_currency=settings.base_currency
+        )
+        folder = ReportFolder(settings.out, settings.keep)
         reporter = Reporter(
             settings.kafka,
-            settings.out,
+            folder,
+            coverage,
             ReporterMetrics(),
-            grace_s=settings.grace_s,
-            so_far=settings.so_far,
             tracer=process.tracer,
             writes_totals=True,
-            keep=settings.keep,
-            base_currency=settings.base_currency,
         )
         turn = Standby(
             settings.kafka,

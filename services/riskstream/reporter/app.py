@@ -1,6 +1,7 @@
 """One round of reports: read a snapshot, write hourly and daily reports, publish their records."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +24,48 @@ log = structlog.get_logger("reporter")
 _RECORDS = "risk-reports.v1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What a report covers: a window that ended `grace_s` ago, or with `so_far` the newest as it
+    stands; in one currency.
+    """
+
+    grace_s: int
+    so_far: bool
+    base_currency: str = "EUR"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFolder:
+    """Where reports lie, and how many of a grain are kept: 0 for all."""
+
+    path: Path
+    keep: int = 0
+
+
 class Reporter:
     """Writes reports to a folder and their records to risk-reports.v1."""
 
     def __init__(
         self,
         bootstrap: str,
-        out: Path,
+        folder: ReportFolder,
+        coverage: Coverage,
         metrics: ReporterMetrics,
         *,
-        grace_s: int,
-        so_far: bool,
         tracer: Tracer = NO_TRACER,
         writes_totals: bool = False,
-        keep: int = 0,
-        base_currency: str = "EUR",
     ) -> None:
-        """`writes_totals`: carry the control totals forward, as one of all reporters does. `keep`:
-        reports of a grain, 0 all.
-        """
-        self._bootstrap, self._out, self._metrics = bootstrap, out, metrics
-        self._grace_ms, self._so_far = grace_s * 1000, so_far
+        """`writes_totals`: carry the control totals forward, as one of all reporters does."""
+        self._bootstrap, self._folder, self._coverage, self._metrics = (
+            bootstrap,
+            folder,
+            coverage,
+            metrics,
+        )
         self._codec = codec("risk-report.v1")
-        self._spans = ReportSpans(tracer, out)
-        self._writes_totals, self._keep, self._base_currency = writes_totals, keep, base_currency
+        self._spans = ReportSpans(tracer, folder.path)
+        self._writes_totals = writes_totals
         self._follower: Follower | None = None
         self._writer: SoleWriter | None = None
 
@@ -73,14 +92,18 @@ class Reporter:
         for grain in grains:
             with stages.labels("sums").time():
                 found = report(
-                    grain, snapshot, control, grace_ms=self._grace_ms, so_far=self._so_far
+                    grain,
+                    snapshot,
+                    control,
+                    grace_ms=self._coverage.grace_s * 1000,
+                    so_far=self._coverage.so_far,
                 )
             if found is None:
                 continue
             before = self._spans.before(grain) if control.traced else None
             with stages.labels("files").time():
-                record = write_report(self._out, found, snapshot)
-                prune(self._out, grain, self._keep)
+                record = write_report(self._folder.path, found, snapshot)
+                prune(self._folder.path, grain, self._folder.keep)
             self._spans.end(found, before, control.traced, control.alerts, started_ns)
             records.append(record)
             self._metrics.reports.labels(grain=grain.lower()).inc()
@@ -122,7 +145,7 @@ class Reporter:
         self._writer = None
         if self._writes_totals:
             self._writer = SoleWriter(self._bootstrap, TOPIC, "reporter-totals").__enter__()
-        follower = Follower(self._bootstrap, self._metrics, self._base_currency)
+        follower = Follower(self._bootstrap, self._metrics, self._coverage.base_currency)
         if self._writes_totals or TOPIC in TopicAdmin(self._bootstrap).partitions():
             follower.restore()
         return follower

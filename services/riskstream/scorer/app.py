@@ -14,7 +14,7 @@ from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.process import Process
-from riskstream.platform.telemetry.metrics import LaneMetrics
+from riskstream.platform.telemetry.metrics import InForceMetrics, LaneMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.kernel import compile_all
 from riskstream.scorer.core import ScorerCore
@@ -50,6 +50,7 @@ class Scorer:
         """`base`: what it is started with; None where it waits for a release."""
         self._settings, self._process, self._base = settings, process, base
         self._features, self._metrics = SETS[settings.features], LaneMetrics()
+        self._in_force = InForceMetrics()
         model, policy = base or NO_MODEL
         self._core = ScorerCore(
             self._features, model, policy, settings.max_batch, settings.base_currency
@@ -79,11 +80,11 @@ class Scorer:
         """
         decider = self._core.decider
         self._process.holds(
-            follow_rules(self._settings.kafka, self._features, decider, self._metrics).stop
+            follow_rules(self._settings.kafka, self._features, decider, self._in_force).stop
         )
         if key is not None:
             found = follow_releases(
-                self._settings, key, self._features, decider, self._metrics, self._base
+                self._settings, key, self._features, decider, self._in_force, self._base
             )
             self._process.holds(found.stop)
 

@@ -8,6 +8,7 @@ then.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -21,7 +22,7 @@ from riskstream.platform.adapters.signing import PublicKey
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.clients.table import RETRY_S, TopicFollower
 from riskstream.platform.kafka.record import Record
-from riskstream.platform.telemetry.metrics import LaneMetrics
+from riskstream.platform.telemetry.metrics import InForceMetrics
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.decider import Decider
 from riskstream.scorer.models import NO_MODEL, Loaded, load_read
@@ -43,9 +44,19 @@ class Memory(Protocol):
     def keep(self, heads: dict[int, bytes], past: set[int], contents: dict[str, bytes]) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSlot:
+    """Holds the model that decides. `base`: the one of the start, if any; `load` makes one of a
+    release; `use` puts it in.
+    """
+
+    base: Loaded | None
+    load: Callable[[Release], Loaded]
+    use: Callable[[Loaded], None]
+
+
 class LiveReleases:
-    """A follower's sink. `base`: what the scorer was started with, if anything; `reread` gives the
-    records of keys again.
+    """A follower's sink. `slot`: what it fills; `reread` gives the records of keys again.
 
     Retryable where the memory does not answer: without it an old head could pass for the newest.
     """
@@ -54,17 +65,15 @@ class LiveReleases:
         self,
         channel: Channel,
         memory: Memory,
-        base: Loaded | None,
-        load: Callable[[Release], Loaded],
-        use: Callable[[Loaded], None],
+        slot: ModelSlot,
         reread: Callable[[set[bytes]], list[Record]],
         on_refused: Callable[[str, str], None],
     ) -> None:
-        self._channel, self._memory, self._base, self._load = channel, memory, base, load
-        self._use, self._reread, self._on_refused = use, reread, on_refused
+        self._channel, self._memory, self._slot = channel, memory, slot
+        self._reread, self._on_refused = reread, on_refused
         self._remembered: tuple[bytes, ...] = _frames_of(memory)
         self._is_begun = self._is_settled = False
-        self._in_use: Loaded | None = base
+        self._in_use: Loaded | None = slot.base
         self._loaded: dict[str, Loaded] = {}
         self._refused: set[str] = set()
         self._missing: dict[str, float] = {}
@@ -146,7 +155,7 @@ class LiveReleases:
             release = self._channel.release(entry)
             if release is None:
                 return None, True
-            self._loaded[_name(entry)] = self._load(release)
+            self._loaded[_name(entry)] = self._slot.load(release)
         except Fatal as error:
             self._refused.add(_name(entry))
             self._on_refused(entry.release_id, str(error))
@@ -182,14 +191,14 @@ class LiveReleases:
             self._on_refused(entry.release_id, why)
 
     def _fallback(self, head: Head) -> Loaded:
-        if self._base is not None and not head.is_withdrawn(self._base[1].release_id):
-            return self._base
+        if self._slot.base is not None and not head.is_withdrawn(self._slot.base[1].release_id):
+            return self._slot.base
         return NO_MODEL
 
     def _is_allowed(self, head: Head, used: Loaded | None) -> bool:
         if used is None or used is NO_MODEL:
             return True
-        if used is self._base:
+        if used is self._slot.base:
             return not head.is_withdrawn(used[1].release_id)
         return any(self._loaded.get(_name(each)) is used for each in head.active)
 
@@ -197,7 +206,7 @@ class LiveReleases:
         if loaded is self._in_use:
             return
         self._in_use = loaded
-        self._use(loaded)
+        self._slot.use(loaded)
         policy = loaded[1]
         if loaded is NO_MODEL:
             log.error(
@@ -259,7 +268,7 @@ def follow_releases(
     key: PublicKey,
     features: FeatureSet,
     decider: Decider,
-    metrics: LaneMetrics,
+    metrics: InForceMetrics,
     base: Loaded | None,
 ) -> TopicFollower:
     """A follower, started: the scorer decides by what is active. Fatal where nothing was ever
@@ -280,15 +289,8 @@ def follow_releases(
             return [each for each in reader.until_end(_REREAD_S) if each.key in keys]
 
     memory = RedisReleases(settings.redis.get_secret_value(), features.label, key.fingerprint)
-    live = LiveReleases(
-        Channel(key, features.label, on_refused),
-        memory,
-        base,
-        lambda release: load_read(release, features, settings, RELEASES),
-        use,
-        reread,
-        on_refused,
-    )
+    slot = ModelSlot(base, lambda release: load_read(release, features, settings, RELEASES), use)
+    live = LiveReleases(Channel(key, features.label, on_refused), memory, slot, reread, on_refused)
     follower = TopicFollower(settings.kafka, [RELEASES], live)
     follower.start(_FIRST_READ_S)
     if base is None and not live.has_head:

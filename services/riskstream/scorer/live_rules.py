@@ -19,7 +19,7 @@ from riskstream.platform.adapters.rule_records import (
 )
 from riskstream.platform.kafka.clients.table import TopicFollower
 from riskstream.platform.kafka.record import Record
-from riskstream.platform.telemetry.metrics import LaneMetrics
+from riskstream.platform.telemetry.metrics import InForceMetrics
 from riskstream.scorer.decider import Decider
 
 log = structlog.get_logger("rules")
@@ -36,7 +36,7 @@ class LiveRules:
     """
 
     def __init__(
-        self, features: FeatureSet, use: Callable[[RuleBook], None], metrics: LaneMetrics
+        self, features: FeatureSet, use: Callable[[RuleBook], None], metrics: InForceMetrics
     ) -> None:
         self._features, self._names = features, names_of(features)
         self._use, self._metrics = use, metrics
@@ -109,7 +109,7 @@ class LiveRules:
 
 
 def follow_rules(
-    kafka: str, features: FeatureSet, decider: Decider, metrics: LaneMetrics
+    kafka: str, features: FeatureSet, decider: Decider, metrics: InForceMetrics
 ) -> TopicFollower:
     """A follower, started, that hands each new book to the decider. Retryable where Kafka does not
     answer in half a minute.

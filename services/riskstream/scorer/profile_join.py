@@ -50,6 +50,28 @@ class ProfilesWanted:
     entities: list[_Wanted]
 
 
+@dataclass(slots=True)
+class _Found:
+    """What was read for one entity: of each key what is held, of each partition its clock. In the
+    order of _Wanted.
+    """
+
+    held: list[bytes | None]
+    clocks: list[bytes | None]
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What is filled of a batch: `vectors`, `places` and `flagged` as in `join`, of each record its
+    time.
+    """
+
+    times: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    places: NDArray[np.int64]
+    flagged: dict[str, NDArray[np.bool_]]
+
+
 NO_PROFILES = ProfilesWanted([], [])
 """For a feature set without profiles."""
 
@@ -111,6 +133,7 @@ class ProfileJoin:
             AHEAD: np.zeros(len(vectors), np.bool_),
             MISSING: np.zeros(len(vectors), np.bool_),
         }
+        sheet = _Sheet(times, vectors, places, flagged)
         start = 0
         for index, asked in enumerate(wanted.entities):
             each = asked.of(scored)
@@ -119,9 +142,7 @@ class ProfileJoin:
                 continue
             middle = start + len(each.keys)
             end = middle + len(each.partitions)
-            self._fill(
-                index, each, found[start:middle], found[middle:end], times, vectors, places, flagged
-            )
+            self._fill(index, each, _Found(found[start:middle], found[middle:end]), sheet)
             start = end
         return {flag: np.flatnonzero(rows_of) for flag, rows_of in flagged.items() if rows_of.any()}
 
@@ -146,36 +167,26 @@ class ProfileJoin:
             partition_kernel(columns.data, starts[firsts], lengths[firsts], partition_count, own)
         return _Wanted(rows=rows, which=which, keys=list(numbers), partitions=own.tolist())
 
-    def _fill(
-        self,
-        index: int,
-        wanted: _Wanted,
-        found: list[bytes | None],
-        clocks: list[bytes | None],
-        times: NDArray[np.int64],
-        vectors: NDArray[np.float32],
-        places: NDArray[np.int64],
-        flagged: dict[str, NDArray[np.bool_]],
-    ) -> None:
-        n, wide = len(found), len(self._columns[index])
+    def _fill(self, index: int, wanted: _Wanted, found: _Found, sheet: _Sheet) -> None:
+        n, wide = len(found.held), len(self._columns[index])
         if not n:
             return
         as_of, closed = np.full((n, 3), NEVER, np.int64), np.full((n, 3), NEVER, np.int64)
         partitions = np.full(n, NEVER, np.int64)
         held = np.empty((n, 3, wide), np.float32)  # newest, the one before, nothing
         held[:] = self._empty[index]
-        for at, raw in enumerate(found):
+        for at, raw in enumerate(found.held):
             if raw is not None and len(raw) == HEAD.size + 8 * wide:
                 as_of[at, 0], as_of[at, 1], closed[at, 0], closed[at, 1], partitions[at] = (
                     HEAD.unpack_from(raw)
                 )
                 held[at, :2] = np.frombuffer(raw, np.float32, 2 * wide, HEAD.size).reshape(2, wide)
-        clock = np.array([NEVER if each is None else int(each) for each in clocks], np.int64)[
+        clock = np.array([NEVER if each is None else int(each) for each in found.clocks], np.int64)[
             wanted.which
         ]
         rows, which = wanted.rows, wanted.which
         tile_ms = self._entities[index].tile_ms
-        now = times[rows] // tile_ms * tile_ms
+        now = sheet.times[rows] // tile_ms * tile_ms
         newest, before = closed[which, 0], closed[which, 1]
         choice = np.where((newest != NEVER) & (newest <= now), 0, np.where(before == NEVER, 2, 1))
         is_ahead = (choice == 1) & (before > now)
@@ -183,11 +194,11 @@ class ProfileJoin:
         is_stale = ~is_missing & (clock < now)
         used = held[which, choice]
         used[is_missing | (is_stale & (now - clock > MAX_STALE_MS))] = np.nan
-        vectors[rows[:, None], self._columns[index]] = used
+        sheet.vectors[rows[:, None], self._columns[index]] = used
         there = (choice != 2) & ~np.isnan(used).all(axis=1)
-        place = places[:, 3 * index : 3 * index + 3]
+        place = sheet.places[:, 3 * index : 3 * index + 3]
         place[rows[there], 0] = partitions[which[there]]
         place[rows[there], 1] = as_of[which[there], choice[there]]
         place[rows[there], 2] = closed[which[there], choice[there]]
         for flag, which_rows in ((STALE, is_stale), (AHEAD, is_ahead), (MISSING, is_missing)):
-            flagged[flag][rows[which_rows]] = True
+            sheet.flagged[flag][rows[which_rows]] = True

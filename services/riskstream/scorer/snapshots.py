@@ -41,6 +41,14 @@ class _Kept:
     has_one: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a partition's snapshot is taken, and how many of it are kept."""
+
+    every_s: float
+    kept: int
+
+
 class ScorerSnapshots:
     """What the settings ask for: `restorer` for the lane, and the keeper, not yet started. Fatal
     where the place is of no kind.
@@ -60,15 +68,8 @@ class ScorerSnapshots:
         return lambda: (*progress(), self.restorer.steps)
 
     def keeper(self, owned: Callable[[], list[int]]) -> "SnapshotKeeper":
-        return SnapshotKeeper(
-            self._redis,
-            self._store,
-            self._shelf,
-            owned,
-            self._metrics,
-            every_s=self._settings.snapshot_minutes * 60,
-            kept=self._settings.snapshots_kept,
-        )
+        rhythm = Rhythm(self._settings.snapshot_minutes * 60, self._settings.snapshots_kept)
+        return SnapshotKeeper(self._redis, self._store, self._shelf, rhythm, owned, self._metrics)
 
 
 class SnapshotKeeper:
@@ -79,20 +80,18 @@ class SnapshotKeeper:
         url: str,
         store: RedisStateStore,
         shelf: Shelf,
+        rhythm: Rhythm,
         owned: Callable[[], list[int]],
         metrics: SnapshotMetrics,
-        *,
-        every_s: float,
-        kept: int,
     ) -> None:
         self._shelf, self._owned, self._metrics = shelf, owned, metrics
-        self._every_s, self._count = every_s, kept
+        self._every_s, self._count = rhythm.every_s, rhythm.kept
         self._snapshots = RedisSnapshots(url, store, shelf, metrics, self._rest)
         self._kept: dict[int, _Kept] = {}
         self._failing: set[int] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
-        metrics.interval_seconds.set(every_s)
+        metrics.interval_seconds.set(rhythm.every_s)
 
     def start(self) -> None:
         self._thread.start()

@@ -27,7 +27,7 @@ from riskstream.platform.adapters.release_records import (
 from riskstream.platform.adapters.signing import PublicKey, make_keys, public_of
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.scorer.live_releases import LiveReleases
+from riskstream.scorer.live_releases import LiveReleases, ModelSlot
 from riskstream.scorer.models import NO_MODEL, Loaded
 from riskstream.scorer.policy import Policy
 
@@ -134,7 +134,7 @@ class Scorer:
         tell: Callable[[str, str], None] = lambda key, why: self.refused.append((key, why))  # noqa: E731  short
         channel = Channel(public, SET, tell)
         self.live = LiveReleases(
-            channel, memory, base_model, self._load, self._use, self._reread, tell
+            channel, memory, ModelSlot(base_model, self._load, self._use), self._reread, tell
         )
         self._restart_reading()
 

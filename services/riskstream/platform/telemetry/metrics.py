@@ -113,19 +113,6 @@ class LaneMetrics:
             "Batches that decompress to too much, and were left out",
             registry=registry,
         )
-        self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
-        self.rules_refused = Gauge(
-            "riskstream_scorer_rules_refused",
-            "Records of rules.v1 and lists.v1 that are refused, and rules that are on and "
-            "cannot be acted on",
-            ["topic", "reason"],
-            registry=registry,
-        )
-        self.releases_refused = Counter(
-            "riskstream_scorer_releases_refused_total",
-            "Records of releases.v1, and releases, that were refused",
-            registry=registry,
-        )
         self.waiting = Gauge(
             "riskstream_scorer_waiting",
             "1 while a partition waits for a schema that a registry has not told yet",
@@ -148,6 +135,25 @@ class LaneMetrics:
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds",
             "When the polling loop last went round",
+            registry=registry,
+        )
+
+
+class InForceMetrics:
+    """Metrics of what the scorer decides by: rules and releases, in force and refused."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.rules_on = Gauge("riskstream_scorer_rules_on", "Rules in force", registry=registry)
+        self.rules_refused = Gauge(
+            "riskstream_scorer_rules_refused",
+            "Records of rules.v1 and lists.v1 that are refused, and rules that are on and "
+            "cannot be acted on",
+            ["topic", "reason"],
+            registry=registry,
+        )
+        self.releases_refused = Counter(
+            "riskstream_scorer_releases_refused_total",
+            "Records of releases.v1, and releases, that were refused",
             registry=registry,
         )
 

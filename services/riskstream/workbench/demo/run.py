@@ -19,7 +19,7 @@ from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder, whole
 from riskstream.workbench.demo.data import TRANSACTIONS, is_demo_folder, prepare
@@ -50,12 +50,9 @@ def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dic
             demo = _Demo(chain, view, month, each)
             demo.by_http()
             demo.by_kafka()
-            summary = demo.summary(
-                folder,
-                Reporter(
-                    chain.stack.kafka, folder / "reports", ReporterMetrics(), grace_s=0, so_far=True
-                ),
-            )
+            reports, coverage = ReportFolder(folder / "reports"), Coverage(grace_s=0, so_far=True)
+            reporter = Reporter(chain.stack.kafka, reports, coverage, ReporterMetrics())
+            summary = demo.summary(folder, reporter)
             if serve:
                 _serve(chain, view)
     summary["seconds"] = round(time.monotonic() - started, 1)

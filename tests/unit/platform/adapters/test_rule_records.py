@@ -18,7 +18,7 @@ from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.rules.book import RuleBook
 from riskstream.platform.adapters.rule_records import LISTS, REASONS, RULES, RuleRecords
 from riskstream.platform.kafka.record import Record
-from riskstream.platform.telemetry.metrics import LaneMetrics
+from riskstream.platform.telemetry.metrics import InForceMetrics
 from riskstream.scorer.live_rules import LiveRules
 
 
@@ -60,7 +60,7 @@ class Scorer:
     """The sink of a scorer: `on` are the rules that it acts on."""
 
     def __init__(self) -> None:
-        self.metrics = LaneMetrics(registry=CollectorRegistry())
+        self.metrics = InForceMetrics(registry=CollectorRegistry())
         self.book = RuleBook()
         self.live = LiveRules(STANDARD, self._use, self.metrics)
         self.live.begin()
