@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.contracts.codec import Codec, frame_schema_id
 from riskstream.domain.contracts.columns import MAX_FRAME_BYTES, Columns
+from riskstream.domain.contracts.columns_kernel import list_bounds_kernel
 from riskstream.domain.contracts.plan import TEXT, Layout
 from riskstream.runtime.errors import Rejected
 
@@ -163,11 +164,18 @@ def text_limits(layout: Layout, bounds: Mapping[str, Bounds]) -> NDArray[np.int6
 class ColumnBounds:
     """Checks decoded columns of a flat contract against its bounds; shapes (`pattern`) are left to
     who needs them.
+
+    Equal to `fault_of` record by record.
     """
 
     def __init__(self, name: str, layout: Layout) -> None:
         self._bounds = bounds_of(name)
         self._limits = text_limits(layout, self._bounds)[:, None]
+        self._lists = [
+            (layout.field(each.name).kind, each)
+            for each in self._bounds.values()
+            if each.is_array and each.said()
+        ]
 
     def broken(self, columns: Columns) -> NDArray[np.bool_]:
         """True where a decoded record has a text that is too long or too short, or a number out of
@@ -182,6 +190,17 @@ class ColumnBounds:
                 out |= here & (columns.numbers(bounds.name) < bounds.minimum)
             if bounds.maximum is not None:
                 out |= here & (columns.numbers(bounds.name) > bounds.maximum)
+        for kind, bounds in self._lists:
+            starts, lengths = columns.span(bounds.name)
+            most = (bounds.max_items, bounds.max_bytes, bounds.max_total_bytes)
+            list_bounds_kernel(
+                columns.data,
+                starts,
+                lengths,
+                kind,
+                *(UNBOUNDED if each is None else each for each in most),
+                out,
+            )
         found: NDArray[np.bool_] = out & (columns.status == 0)
         return found
 

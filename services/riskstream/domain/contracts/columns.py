@@ -113,6 +113,17 @@ class Columns:
         start = self.starts[row, index]
         return self.data[start : start + self.lengths[row, index]].tobytes().decode()
 
+    def texts(self, name: str, rows: NDArray[np.int64]) -> list[str]:
+        """The text values of some decoded records; "" where one is null."""
+        starts, lengths = self.span(name)
+        raw, begins = self.data.tobytes(), starts[rows]
+        ends = (begins + lengths[rows]).tolist()
+        return [raw[begin:end].decode() for begin, end in zip(begins.tolist(), ends, strict=True)]
+
+    def symbols(self, name: str) -> Sequence[str]:
+        """Symbols of an enum field, whose indices `numbers` gives."""
+        return self.layout.field(name).symbols
+
     def is_text(self, name: str, value: bytes) -> NDArray[np.bool_]:
         """True where a text field of a decoded record is `value`, which is not empty."""
         starts, lengths = self.span(name)

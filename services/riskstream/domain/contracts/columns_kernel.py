@@ -207,6 +207,51 @@ def decode_kernel(  # type: ignore[no-untyped-def]
     return any_high
 
 
+@kernel(
+    "void(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[::1], int64, int64, "
+    "int64, int64, boolean[::1])",
+    allocates=False,
+)
+def list_bounds_kernel(data, starts, lengths, kind, most_items, most_bytes, most_total, broken):  # type: ignore[no-untyped-def]
+    """Mark in `broken` each array field of `kind` with over `most_items` items, or a text over
+    `most_bytes`, or texts over `most_total` bytes together. Spans are those of `decode_kernel`;
+    what is no array there is left as it is.
+    """
+    for i in range(min(len(starts), len(lengths), len(broken))):
+        position, end = starts[i], starts[i] + lengths[i]
+        if position < 0 or lengths[i] <= 1 or end > len(data):
+            continue
+        items, total = np.int64(0), np.int64(0)
+        while position >= 0 and position < end:
+            count, position = _zigzag(data, position, end)
+            if position < 0 or count == 0:
+                break
+            if count < 0:
+                count = -count
+                _, position = _zigzag(data, position, end)
+            items += count
+            if position < 0 or count < 0 or items > most_items:
+                broken[i] = True
+                break
+            if kind == FLOATS:
+                position += 4 * count
+                continue
+            for _ in range(count):
+                length, position = _zigzag(data, position, end)
+                if position < 0:
+                    break
+                if kind == TEXTS:
+                    if length < 0 or length > end - position:
+                        position = np.int64(-1)
+                        break
+                    if length > most_bytes:
+                        broken[i] = True
+                    total += length
+                    position += length
+        if total > most_total:
+            broken[i] = True
+
+
 @njit(inline="always")
 def _put_long(out, position, value):  # type: ignore[no-untyped-def]
     """Write a zigzag varint; the next position."""

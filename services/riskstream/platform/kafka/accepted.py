@@ -1,0 +1,192 @@
+"""The one way to read accepted scores: records of scores.v1 in, those that the reader's rule
+accepts out.
+
+`take` gives a batch as columns, `each` one generated record after the other. What is no score, or
+breaks a bound of its contract, is never accepted, and the rule does not see it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.domain.contracts.bounds import ColumnBounds, bounds_of, decoded
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.contracts.columns_kernel import OK
+from riskstream.domain.contracts.records import Score
+from riskstream.domain.contracts.writers import SchemaWait, when_known
+from riskstream.domain.risk.counted import Counted
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
+from riskstream.runtime.errors import Rejected
+
+SCORES = "scores.v1"
+_CONTRACT = "score.v1"
+_LISTS = tuple(each.name for each in bounds_of(_CONTRACT).values() if each.is_array)
+
+
+class AcceptedScore(NamedTuple):
+    """A score that a reader counts, with its record: partition, offset, append time, headers."""
+
+    record: Record
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBatch:
+    """Some records of scores.v1 as columns. `is_score` bool[n]: False where a record is none of the
+    contract's.
+    """
+
+    records: Sequence[Record]
+    columns: Columns
+    is_score: NDArray[np.bool_]
+
+    def fault(self, row: int) -> Rejected | SchemaWait:
+        """Why a record is no score, in the words of the per-record codec."""
+        return _fault(self.records[row].value)
+
+    def counted(self, base_currency: str) -> list[Counted]:
+        """What states and totals take of each record that is a score; most are in
+        `base_currency`.
+        """
+        rows = np.flatnonzero(self.is_score)
+        if not len(rows):
+            return []
+        columns, places = self.columns, rows.tolist()
+        verdicts, decisions = columns.symbols("verdict"), columns.symbols("decision")
+        is_good = columns.numbers("verdict")[rows] == verdicts.index("GOOD")
+        is_base = columns.is_text("base_currency", base_currency.encode())[rows].tolist()
+        records = (
+            self.records
+            if len(rows) == len(self.records)
+            else [self.records[row] for row in places]
+        )
+        plain = {name: columns.numbers(name)[rows].tolist() for name in _NUMBERS}
+        return list(
+            map(
+                Counted._make,
+                zip(
+                    [record.offset for record in records],
+                    [record.appended_at for record in records],
+                    plain["src"],
+                    plain["prev"],
+                    plain["src_appended_at"],
+                    is_good.tolist(),
+                    columns.texts("customer_id", rows),
+                    plain["occurred_at"],
+                    plain["base_amount_minor"],
+                    [
+                        base_currency if same else columns.text("base_currency", row)
+                        for same, row in zip(is_base, places, strict=True)
+                    ],
+                    _or_none(columns, "score", rows),
+                    [decisions[code] for code in columns.numbers("decision")[rows].tolist()],
+                    (
+                        columns.numbers("kind")[rows] == columns.symbols("kind").index("REFUND")
+                    ).tolist(),
+                    _or_none(columns, "corrected_at", rows),
+                    plain["corrected_amount_minor"],
+                    (columns.numbers("corrected_is_refund")[rows] != 0).tolist(),
+                    strict=True,
+                ),
+            )
+        )
+
+
+_NUMBERS = (
+    "src",
+    "prev",
+    "src_appended_at",
+    "occurred_at",
+    "base_amount_minor",
+    "corrected_amount_minor",
+)
+
+
+class AcceptedScores:
+    """Applies the reader's rule to records of scores.v1, each partition in order.
+
+    `rule` has the last accepted position of each partition; `unreadable` counts records that are no
+    score.
+    """
+
+    def __init__(self) -> None:
+        self.rule = AcceptedReader()
+        self.unreadable = 0
+        self._decoder = ColumnDecoder(_CONTRACT)
+        self._bounds = ColumnBounds(_CONTRACT, self._decoder.layout)
+
+    def decode(self, records: Sequence[Record], wait_s: float = 30.0) -> ScoreBatch:
+        """The records as columns; nothing is accepted yet.
+
+        Waits up to `wait_s` for schemas that are being asked for, then raises SchemaWait. With 0 it
+        does neither: such a record is no score.
+        """
+        frames = [record.value for record in records]
+        columns = (
+            self._decoder.decode_known(frames, wait_s) if wait_s else self._decoder.decode(frames)
+        )
+        is_score = columns.status == OK
+        is_score &= ~self._bounds.broken(columns)
+        return ScoreBatch(records, columns, is_score)
+
+    def rows(self, batch: ScoreBatch) -> list[int]:
+        """Rows of a batch that are accepted, in order; the rule moves on to the last of them."""
+        srcs, prevs = batch.columns.numbers("src").tolist(), batch.columns.numbers("prev").tolist()
+        scores, accept = np.flatnonzero(batch.is_score).tolist(), self.rule.accept
+        self.unreadable += len(batch.records) - len(scores)
+        return [
+            row for row in scores if accept(batch.records[row].partition, srcs[row], prevs[row])
+        ]
+
+    def take(self, records: Sequence[Record], wait_s: float = 30.0) -> tuple[Columns, list[int]]:
+        """(the records as columns, rows of those that are accepted); as `decode`, then `rows`."""
+        batch = self.decode(records, wait_s)
+        return batch.columns, self.rows(batch)
+
+    def each(self, records: Iterable[Record]) -> Iterator[AcceptedScore]:
+        """Each accepted score as a generated record. SchemaWait where a schema is not told in half
+        a minute.
+        """
+        for record in records:
+            try:
+                score = score_of(record)
+            except Rejected:
+                self.unreadable += 1
+                continue
+            if self.rule.accept(record.partition, score.src, score.prev):
+                yield AcceptedScore(record, score)
+
+
+def score_of(record: Record) -> Score:
+    """One record of scores.v1, accepted or not. Rejected where it is no score; waits as
+    `AcceptedScores.each`.
+    """
+    found = when_known(lambda: decoded(codec(_CONTRACT), record.value))
+    for name in _LISTS:
+        found[name] = tuple(found[name])
+    return Score(**found)
+
+
+def _fault(frame: bytes | None) -> Rejected | SchemaWait:
+    try:
+        decoded(codec(_CONTRACT), frame)
+    except (Rejected, SchemaWait) as error:
+        return error
+    return SchemaWait(what="its schema has become known", where=SCORES)
+
+
+def _or_none(columns: Columns, name: str, rows: NDArray[np.int64]) -> list[Any]:
+    """Values of a nullable number, None where it is null."""
+    values = columns.numbers(name)[rows]
+    there = np.flatnonzero(columns.is_null(name)[rows] == 0)
+    if len(there) == len(rows):
+        return values.tolist()
+    out: list[Any] = [None] * len(rows)
+    for row, value in zip(there.tolist(), values[there].tolist(), strict=True):
+        out[row] = value
+    return out
