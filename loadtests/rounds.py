@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from tests.support.builders import counted
 
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.domain.contracts.codec import codec
@@ -71,9 +72,10 @@ class Payments:
                 "rules_version": None,
                 "rules": [],
                 "stage2_score": None,
+                "kind": "PURCHASE",
             }
             self._newest[partition] += 1
-            state.add(score, at)
+            state.add(counted(score, at))
             yield state.customer_id.encode(), self._scores.encode(score)
 
     def states(self, first: int, count: int) -> Rows:

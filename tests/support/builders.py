@@ -1,10 +1,12 @@
 """Builders: a valid record; a test states only what matters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.partition import misplaced_kernel
 
@@ -105,6 +107,28 @@ def score(**changes: Any) -> dict[str, Any]:
         "kind": "PURCHASE",
         **changes,
     }
+
+
+def counted(said: Mapping[str, Any], appended_at: int = NOW_MS, *, offset: int = 0) -> Counted:
+    """What states and totals take of a score."""
+    return Counted(
+        offset=offset,
+        appended_at=appended_at,
+        src=said["src"],
+        prev=said["prev"],
+        src_appended_at=said["src_appended_at"],
+        is_good=said["verdict"] == "GOOD",
+        customer_id=said["customer_id"],
+        occurred_at=said["occurred_at"],
+        base_amount_minor=said["base_amount_minor"],
+        base_currency=said["base_currency"],
+        score=said["score"],
+        decision=said["decision"],
+        is_refund=said["kind"] == "REFUND",
+        corrected_at=said.get("corrected_at"),
+        corrected_amount_minor=said.get("corrected_amount_minor") or 0,
+        corrected_is_refund=bool(said.get("corrected_is_refund")),
+    )
 
 
 def key_of(tag: str, partition: int) -> bytes:

@@ -6,12 +6,11 @@ import time
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
-
-from riskstream.domain.contracts.bounds import ColumnBounds, decoded
+from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import check_place, check_sums
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.clients.tails import newest_records
@@ -19,10 +18,10 @@ from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import context_in
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
-from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Scored, Totals
+from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Totals
 from riskstream.runtime.errors import Rejected
 
-STATES, SCORES, ALERTS = "customer-risk.v1", "scores.v1", "alerts.v1"
+STATES, ALERTS = "customer-risk.v1", "alerts.v1"
 IDLE_MS = 60_000
 """A partition without a score for so long, whose scores are all in its states, is not waited
 for.
@@ -41,9 +40,8 @@ class Follower:
         self._states, self._alerts, self._scores = (
             codec("customer-risk.v1"),
             codec("alert.v1"),
-            ColumnDecoder("score.v1"),
+            AcceptedScores(),
         )
-        self._bounds = ColumnBounds("score.v1", self._scores.layout)
         self._state_offsets: dict[tuple[str, int], int] = {}
         self._half: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._traced: list[TracedAlert] = []
@@ -123,7 +121,9 @@ class Follower:
                         self._begin(number, firsts, first_alerts, records[0].appended_at)
                         begun.add(number)
                     until = self._snapshot.position.get(number, -1)
-                    self.totals.of(number).take_scores(self._scored(records), until)
+                    self.totals.of(number).take_scores(
+                        self._counted(records), until, self._base_currency
+                    )
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, now_ms)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
@@ -144,43 +144,14 @@ class Follower:
             scores[SCORES, number], alerts.get((ALERTS, number), 0), appended_at
         )
 
-    def _scored(self, records: list[Record]) -> list[Scored]:
-        columns = self._scores.decode_known([record.value for record in records])
-        is_bad = (columns.status != 0) | self._bounds.broken(columns)
-        good = columns.layout.field("verdict").symbols.index("GOOD")
-        # As the tracker does: sums are of one currency.
-        is_base = columns.is_text("base_currency", self._base_currency.encode())
-        refund = columns.layout.field("kind").symbols.index("REFUND")
-        rows = zip(
-            records,
-            is_bad.tolist(),
-            columns.numbers("src").tolist(),
-            columns.numbers("verdict").tolist(),
-            is_base.tolist(),
-            columns.numbers("occurred_at").tolist(),
-            columns.numbers("base_amount_minor").tolist(),
-            columns.numbers("kind").tolist(),
-            _corrected(columns),
-            strict=True,
-        )
-        out = []
-        for record, cannot_be, src, verdict, counts, occurred_at, amount, kind, corrected in rows:
-            if cannot_be:
-                self._cannot_read(SCORES)
-                continue
-            out.append(
-                Scored(
-                    offset=record.offset,
-                    src=src,
-                    appended_at=record.appended_at,
-                    is_good=verdict == good and counts,
-                    occurred_at=occurred_at,
-                    amount_minor=amount,
-                    is_refund=kind == refund,
-                    **corrected,
-                )
-            )
-        return out
+    def _counted(self, records: list[Record]) -> list[Counted]:
+        """What counts of those that are scores; the totals apply the reader's rule, up to where the
+        states stand.
+        """
+        batch = self._scores.decode(records)
+        for _ in range(len(records) - int(batch.is_score.sum())):
+            self._cannot_read(SCORES)
+        return batch.counted(self._base_currency)
 
     def _read_alerts(self) -> int:
         """How many were counted now; those that are traced are kept until a report has them."""
@@ -238,24 +209,3 @@ class Follower:
     def _cannot_read(self, topic: str) -> None:
         self._unreadable += 1
         self._metrics.unreadable.labels(topic=topic).inc()
-
-
-def _corrected(columns: Columns) -> list[dict[str, Any]]:
-    """Of each score, the record that leaves the sums with it, as fields of `Scored`; none where
-    none does.
-    """
-    out: list[dict[str, Any]] = [{}] * len(columns)
-    at, amount = columns.numbers("corrected_at"), columns.numbers("corrected_amount_minor")
-    known, is_refund = (
-        columns.is_null("corrected_amount_minor") == 0,
-        columns.numbers("corrected_is_refund"),
-    )
-    for row in np.flatnonzero(
-        (columns.status == 0) & (columns.is_null("corrected_at") == 0)
-    ).tolist():
-        out[row] = {
-            "corrected_at": int(at[row]),
-            "corrected_amount_minor": int(amount[row]) if known[row] else 0,
-            "corrected_is_refund": bool(is_refund[row]),
-        }
-    return out

@@ -9,6 +9,7 @@ from typing import Any
 
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, whole_after
 from riskstream.platform.kafka.record import Record
 from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
@@ -20,24 +21,6 @@ KEPT_MS = 62 * DAY_MS
 """Hours that begin so long before the newest one are forgotten: no history of a customer reaches as
 far.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """What counts of one record of scores.v1. `corrected_at`: of the record that leaves with it;
-    None where none does.
-    """
-
-    offset: int
-    src: int
-    appended_at: int
-    is_good: bool
-    occurred_at: int
-    amount_minor: int
-    is_refund: bool = False
-    corrected_at: int | None = None
-    corrected_amount_minor: int = 0
-    corrected_is_refund: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +66,13 @@ class PartitionTotals:
             self.alert_offset = max(self.alert_offset, first_alert)
             self.is_moved = True
 
-    def take_scores(self, scores: Iterable[Scored], until: int) -> None:
+    def take_scores(
+        self, scores: Iterable[Counted], until: int, base_currency: str = "EUR"
+    ) -> None:
         """Count new scores up to source offset `until`, where the states stand; what comes behind
         it waits.
+
+        Sums are of one currency: good scores of another one are passed over, as the tracker does.
         """
         for each in scores:
             self.heard_at = max(self.heard_at, each.appended_at)
@@ -97,9 +84,10 @@ class PartitionTotals:
             # the reader's rule: the first of each source offset counts
             if each.src > self.position:
                 self.position = each.src
-                if each.is_good:
+                if each.is_good and each.base_currency == base_currency:
                     self._add(
-                        each.occurred_at, sums_of_score(each.amount_minor, is_refund=each.is_refund)
+                        each.occurred_at,
+                        sums_of_score(each.base_amount_minor, is_refund=each.is_refund),
                     )
                     if each.corrected_at is not None:
                         out = sums_taken_out(

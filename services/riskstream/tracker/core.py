@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import structlog
 
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Alert
 from riskstream.domain.contracts.writers import SchemaWait, is_known
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import CustomerState, check_place, check_sums
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import AcceptedScores, ScoreBatch
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.errors import Rejected
@@ -35,14 +38,11 @@ class TrackerCore:
         base_currency: str = "EUR",
     ) -> None:
         self._base_currency = base_currency
-        self._scores, self._alerts, self._states = (
-            codec("score.v1"),
-            codec("alert.v1"),
-            codec("customer-risk.v1"),
-        )
+        self._alerts, self._states = codec("alert.v1"), codec("customer-risk.v1")
         self._metrics, self._skipped = metrics, skipped
         self._owned: dict[int, Owned] = {}
-        self._reader = AcceptedReader()
+        self._accepted = AcceptedScores()
+        self._reader = self._accepted.rule
 
     @property
     def state_topics(self) -> tuple[str, ...]:
@@ -142,98 +142,118 @@ class TrackerCore:
     def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile
         leaves.
+
+        SchemaWait where one cannot be read, now or ever, before any is folded in: the partition is
+        held there.
         """
-        out: list[Output] = []
-        owned = self._owned[partition]
-        for record, score in zip(records, self._decoded(records), strict=True):
-            if score is None:
-                owned.may_lack(record.appended_at)
-                continue
-            src, before = int(score["src"]), self._reader.last.get(partition, -1)
-            if not self._reader.accept(partition, src, int(score["prev"])):
-                self._metrics.dropped.inc()
-                continue
-            if score["prev"] != before:
-                self._see_hole(owned, record, score, before)
-            self._metrics.scores.inc()
-            out += self._apply(
-                owned, record, score, is_alerted=record.offset < committed or src <= owned.alerted
+        owned, out = self._owned[partition], list[Output]()
+        # what is over a bound: its alert would fit no topic
+        batch = self._accepted.decode(records, wait_s=0)
+        self._leave_out(owned, batch)
+        dropped, last = self._reader.dropped, self._reader.last.get(partition, -1)
+        counted = dict(
+            zip(
+                np.flatnonzero(batch.is_score).tolist(),
+                batch.counted(self._base_currency),
+                strict=True,
             )
-            owned.stands_at(src, record.offset + 1)
+        )
+        for row in self._accepted.rows(batch):
+            record, score = records[row], counted[row]
+            if score.prev != last:
+                self._see_hole(owned, record, score, last)
+            self._metrics.scores.inc()
+            last = score.src
+            if self._counts(score):
+                out += self._apply(
+                    owned,
+                    batch,
+                    row,
+                    score,
+                    is_alerted=record.offset < committed or last <= owned.alerted,
+                )
+            owned.stands_at(last, record.offset + 1)
+        self._metrics.dropped.inc(self._reader.dropped - dropped)
         return out
 
-    def _see_hole(self, owned: Owned, record: Record, score: dict[str, Any], last: int) -> None:
+    def _leave_out(self, owned: Owned, batch: ScoreBatch) -> None:
+        """What cannot be read: where a person said that it may be left out, the states say what
+        they lack.
+        """
+        for row in np.flatnonzero(~batch.is_score).tolist():
+            record, fault = batch.records[row], batch.fault(row)
+            if isinstance(fault, SchemaWait):
+                fault.rows = [row]
+                raise fault
+            if (record.partition, record.offset) not in self._skipped:
+                raise _held_at(record, fault, row) from fault
+            self._metrics.skipped.inc()
+            log.error(
+                "a score is left out, as it was told",
+                partition=record.partition,
+                offset=record.offset,
+                why=str(fault),
+            )
+            owned.may_lack(record.appended_at)
+
+    def _see_hole(self, owned: Owned, record: Record, score: Counted, last: int) -> None:
         """Scores are missing: they expired before they were read. The states go on, and say from
         when they are whole.
         """
-        if score["prev"] > last:
-            owned.may_lack(score["src_appended_at"])
+        if score.prev > last:
+            owned.may_lack(score.src_appended_at)
         self._metrics.gaps.inc()
         self._count()
         log.error(
             "hole in the series",
             partition=record.partition,
-            src=score["src"],
-            prev=score["prev"],
+            src=score.src,
+            prev=score.prev,
             last=last,
             whole_from=owned.standing.whole_from,
             **(record.trace.logged() if record.trace else {}),
         )
 
-    def _decoded(self, records: list[Record]) -> list[dict[str, Any] | None]:
-        """All of them, before any is folded in; None where a person said that one may be left out.
-
-        SchemaWait where one cannot be read, now or ever: the partition is held there.
-        """
-        out: list[dict[str, Any] | None] = []
-        for index, record in enumerate(records):
-            try:
-                # what is over a bound: its alert would fit no topic
-                out.append(decoded(self._scores, record.value))
-            except SchemaWait as wait:
-                wait.rows = [index]
-                raise
-            except Rejected as error:
-                if (record.partition, record.offset) not in self._skipped:
-                    raise _held_at(record, error, index) from error
-                self._metrics.skipped.inc()
-                log.error(
-                    "a score is left out, as it was told",
-                    partition=record.partition,
-                    offset=record.offset,
-                    why=str(error),
-                )
-                out.append(None)
-        return out
-
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
         return []
 
-    def _apply(
-        self, owned: Owned, record: Record, score: dict[str, Any], *, is_alerted: bool
-    ) -> list[Output]:
-        """Fold one accepted score in; its alert, unless it was written before."""
-        if score["verdict"] != "GOOD":
-            return []
-        if (
-            score["base_currency"] != self._base_currency
-        ):  # a scorer of before did not reject it; sums are of one currency
+    def _counts(self, score: Counted) -> bool:
+        """Whether states hold it: a good one in the base currency. A scorer of before did not
+        reject the others.
+        """
+        if score.is_good and score.base_currency != self._base_currency:
             self._metrics.other_currency.inc()
-            return []
+            return False
+        return score.is_good
+
+    def _apply(
+        self, owned: Owned, batch: ScoreBatch, row: int, score: Counted, *, is_alerted: bool
+    ) -> list[Output]:
+        """Fold one accepted good score in; its alert, unless it was written before."""
         # the model gave no number, so it is reviewed: as sure as can be until then
-        if score["score"] is None:
-            score = {**score, "score": 1.0}
-        partition, customer_id = record.partition, score["customer_id"]
-        state = owned.state(customer_id)
-        out = []
-        if customer_id in owned.changed and state.evicts(score["occurred_at"]):
-            # before a tile leaves its history
-            out.append(self._state_output(partition, state, ends_flush=False))
-        state.add(score, record.appended_at)
-        owned.changed.add(customer_id)
-        if score["decision"] != "APPROVE" and not is_alerted:
-            self._metrics.alerts.labels(decision=score["decision"].lower()).inc()
-            out.append(self._alert_output(record, score))
+        if score.score is None:
+            score = score._replace(score=1.0)
+        record = batch.records[row]
+        state, out = owned.state(score.customer_id), list[Output]()
+        if score.customer_id in owned.changed and state.evicts(score.occurred_at):
+            out.append(
+                self._state_output(record.partition, state, ends_flush=False)
+            )  # before a tile leaves its history
+        state.add(score)
+        owned.changed.add(score.customer_id)
+        if score.decision != "APPROVE" and not is_alerted:
+            self._metrics.alerts.labels(decision=score.decision.lower()).inc()
+            value = self._alerts.encode(_alert_of(record, score, batch.columns.record(row)))
+            key = score.customer_id.encode()
+            out.append(
+                Output(
+                    topic=ALERTS,
+                    partition=record.partition,
+                    key=key,
+                    value=value,
+                    trace=record.trace,
+                )
+            )
         return out
 
     def flush(self, partition: int) -> list[Output]:
@@ -268,35 +288,26 @@ class TrackerCore:
             value=self._states.encode(record),
         )
 
-    def _alert_output(self, record: Record, score: dict[str, Any]) -> Output:
-        value = self._alerts.encode(_alert_of(record, score))
-        return Output(
-            topic=ALERTS,
-            partition=record.partition,
-            key=score["customer_id"].encode(),
-            value=value,
-            trace=record.trace,
-        )
 
-
-def _alert_of(record: Record, score: dict[str, Any]) -> dict[str, Any]:
-    """The alert of an accepted score that is not approved, as a record of alert.v1."""
-    return {
-        "alert_id": f"transactions.v1-{record.partition}-{score['src']}",
-        "kind": "score",
-        "transaction_id": score["transaction_id"],
-        "customer_id": score["customer_id"],
-        "score": score["score"],
-        "decision": score["decision"],
-        "reasons": score["reasons"],
-        "base_amount_minor": score["base_amount_minor"],
-        "base_currency": score["base_currency"],
-        "occurred_at": score["occurred_at"],
-        "src_partition": record.partition,
-        "src": score["src"],
-        "model_version": score["model_version"],
-        "raised_at": record.appended_at,
-    }
+def _alert_of(record: Record, score: Counted, said: dict[str, Any]) -> Alert:
+    """The alert of an accepted score that is not approved; `said` are all fields of the score."""
+    assert score.score is not None
+    return Alert(
+        alert_id=f"transactions.v1-{record.partition}-{score.src}",
+        kind="score",
+        transaction_id=said["transaction_id"],
+        customer_id=score.customer_id,
+        score=score.score,
+        decision=said["decision"],
+        reasons=tuple(said["reasons"]),
+        base_amount_minor=score.base_amount_minor,
+        base_currency=score.base_currency,
+        occurred_at=score.occurred_at,
+        src_partition=record.partition,
+        src=score.src,
+        model_version=said["model_version"],
+        raised_at=record.appended_at,
+    )
 
 
 def _state_waits(record: Record, error: Rejected) -> SchemaWait:

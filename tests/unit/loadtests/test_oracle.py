@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loadtests.chaos.load import make_rows
 from loadtests.chaos.oracle import Left, Oracle, differs
 from loadtests.chaos.states import Customer
-from tests.support.builders import NOW_MS, score, transaction
+from tests.support.builders import NOW_MS, counted, score, transaction
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import CustomerState
@@ -174,7 +174,7 @@ def test_states_are_the_same_by_sums_as_by_folding(seed: int, count: int) -> Non
             corrected_is_refund=gone is not None and gone["kind"] == "REFUND",
         )
         past.append(said)
-        folded.add(said, NOW_MS + src)
+        folded.add(counted(said, NOW_MS + src))
         record = Record(
             topic="scores.v1",
             headers=[],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry
-from tests.support.builders import NOW_MS, score
+from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
@@ -16,7 +16,7 @@ from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import SUMS, Control, Snapshot, report
 from riskstream.reporter.page import page
 from riskstream.reporter.snapshot import Follower
-from riskstream.reporter.totals import PartitionTotals, Scored, Totals
+from riskstream.reporter.totals import PartitionTotals, Totals
 from riskstream.reporter.write import write_report
 
 START = NOW_MS // DAY_MS * DAY_MS
@@ -92,14 +92,14 @@ def _counted() -> PartitionTotals:
     )
     mine = PartitionTotals()
     follower = Follower("", ReporterMetrics(CollectorRegistry()), "EUR")
-    mine.take_scores(follower._scored([*records, broken]), 99)
+    mine.take_scores(follower._counted([*records, broken]), 99)
     return mine
 
 
 def _world() -> tuple[Snapshot, Control]:
     state, snapshot = CustomerState(customer_id="c-1"), Snapshot()
     for each in _scores():
-        state.add(each, NOW_MS)
+        state.add(counted(each))
     snapshot.add(state.record(0))
     totals = Totals()
     totals.partitions[0] = _counted()
@@ -154,21 +154,8 @@ def test_totals_keep_what_left_and_hold_nothing_below_zero() -> None:
         )
     assert other.of(0).hours == totals.of(0).hours
     lone = PartitionTotals()
-    lone.take_scores(
-        [
-            Scored(
-                offset=0,
-                src=0,
-                appended_at=NOW_MS,
-                is_good=True,
-                occurred_at=START,
-                amount_minor=5,
-                corrected_at=START,
-                corrected_amount_minor=70,
-            )
-        ],
-        9,
-    )
+    leaves = {"corrected_at": START, "corrected_amount_minor": 70}
+    lone.take_scores([counted(score(occurred_at=START, base_amount_minor=5, **leaves))], 9)
     assert np.min([*lone.hours.values()]) == 0, (
         "what it takes out had expired before it was counted"
     )
@@ -178,7 +165,7 @@ def test_hours_that_a_state_no_longer_holds_are_left_out_of_reports_that_remembe
     """The reporter has read the hour; then a correction came for it that no state could take."""
     state, snapshot, control = CustomerState(customer_id="c-1"), Snapshot(), Control()
     for src in range(HOURLY_KEPT + 1):
-        state.add(score(src=src, occurred_at=START + src * HOUR_MS), NOW_MS)
+        state.add(counted(score(src=src, occurred_at=START + src * HOUR_MS)))
         control.add_score(START + src * HOUR_MS, 1000)
         snapshot.add(state.record(0))
     before = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
@@ -186,7 +173,7 @@ def test_hours_that_a_state_no_longer_holds_are_left_out_of_reports_that_remembe
     assert (before["windows"][0]["start_at"], before["is_reconciled"]) == (START, True)
     at = START + HOURLY_KEPT * HOUR_MS
     leaves = {"corrected_at": START, "corrected_amount_minor": 1000, "corrected_is_refund": False}
-    state.add(score(src=60, occurred_at=at, **leaves), NOW_MS)
+    state.add(counted(score(src=60, occurred_at=at, **leaves)))
     control.add_score(at, 1000)
     control.take_out(START, 1000)
     snapshot.add(state.record(0))

@@ -4,7 +4,7 @@ and which they keep.
 
 from typing import Any
 
-from tests.support.builders import NOW_MS, score
+from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report
@@ -40,7 +40,7 @@ class _Book:
             corrected_amount_minor=left and 100,
             corrected_is_refund=False,
         )
-        self.states[customer_id].add(mine, NOW_MS)
+        self.states[customer_id].add(counted(mine))
         self.written.append(self.states[customer_id].record(0))
         self.control.add_score(mine["occurred_at"], 100)
         if left is not None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.support.builders import score
+from tests.support.builders import counted, score
 
 from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report, rows
@@ -22,8 +22,10 @@ def _world(days: int = 3) -> tuple[Snapshot, Control]:
             at = START + index * 6 * HOUR_MS
             decision = "BLOCK" if index % 5 == 0 else "APPROVE"
             state.add(
-                score(src=index, customer_id=customer, occurred_at=at, decision=decision),
-                START + index,
+                counted(
+                    score(src=index, customer_id=customer, occurred_at=at, decision=decision),
+                    START + index,
+                )
             )
             control.add_score(at, 1000)
             if decision == "BLOCK":
@@ -70,7 +72,9 @@ def test_a_customer_with_states_in_two_partitions_is_counted_once_with_the_sums_
     snapshot, control = _world(days=1)
     misplaced = CustomerState(customer_id="a")
     for src, at in enumerate((START, START + DAY_MS)):
-        misplaced.add(score(src=src, customer_id="a", occurred_at=at, decision="BLOCK"), START)
+        misplaced.add(
+            counted(score(src=src, customer_id="a", occurred_at=at, decision="BLOCK"), START)
+        )
         control.add_score(at, 1000)
         control.add_alert(at, True)
     snapshot.add(misplaced.record(3))
@@ -137,10 +141,14 @@ def test_windows_that_a_full_history_no_longer_holds_are_left_out() -> None:
     snapshot, control = Snapshot(), Control()
     busy, quiet = CustomerState(customer_id="busy"), CustomerState(customer_id="quiet")
     for index in range(HOURLY_KEPT + 5):
-        busy.add(score(src=index, customer_id="busy", occurred_at=START + index * HOUR_MS), START)
+        busy.add(
+            counted(
+                score(src=index, customer_id="busy", occurred_at=START + index * HOUR_MS), START
+            )
+        )
         control.add_score(START + index * HOUR_MS, 1000)
-    quiet.add(score(src=90, customer_id="quiet", occurred_at=START + 2 * HOUR_MS), START)
-    quiet.add(score(src=91, customer_id="quiet", occurred_at=START + 40 * HOUR_MS), START)
+    quiet.add(counted(score(src=90, customer_id="quiet", occurred_at=START + 2 * HOUR_MS), START))
+    quiet.add(counted(score(src=91, customer_id="quiet", occurred_at=START + 40 * HOUR_MS), START))
     for at in (2, 40):
         control.add_score(START + at * HOUR_MS, 1000)
     for state in (busy, quiet):
@@ -155,7 +163,7 @@ def test_windows_that_a_full_history_no_longer_holds_are_left_out() -> None:
 def test_an_idle_partition_is_not_waited_for_unless_all_are() -> None:
     snapshot, control = _world()
     idle = CustomerState(customer_id="c")
-    idle.add(score(src=0, customer_id="c", occurred_at=START), START)
+    idle.add(counted(score(src=0, customer_id="c", occurred_at=START), START))
     control.add_score(START, 1000)
     snapshot.add(idle.record(1))
     assert report("DAILY", snapshot, control, grace_ms=0, so_far=False) is None

@@ -2,20 +2,21 @@
 said.
 """
 
-import dataclasses
 import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.builders import counted, score
 
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import HOUR_MS, whole_after
 from riskstream.platform.kafka.record import Record
-from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, PartitionTotals, Scored, Totals
+from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, PartitionTotals, Totals
 
 START = 1_717_200_000_000
 
 
-def _scores(count: int, seed: int) -> list[Scored]:
+def _scores(count: int, seed: int) -> list[Counted]:
     """Scores of a partition with raw repeats among them, as scorers that were killed leave them."""
     rng = random.Random(seed)
     srcs: list[int] = []
@@ -24,13 +25,15 @@ def _scores(count: int, seed: int) -> list[Scored]:
         if rng.random() < 0.2:
             srcs += srcs[-rng.randrange(1, 4) :]
     return [
-        Scored(
+        counted(
+            score(
+                src=src,
+                verdict="GOOD" if src % 7 else "REJECTED",
+                occurred_at=START + src * 600_000,
+                base_amount_minor=src,
+            ),
+            START + at,
             offset=at,
-            src=src,
-            appended_at=START + at,
-            is_good=src % 7 != 0,
-            occurred_at=START + src * 600_000,
-            amount_minor=src,
         )
         for at, src in enumerate(srcs)
     ]
@@ -106,12 +109,10 @@ def test_what_expired_before_it_was_counted_is_said_and_what_was_counted_is_not(
 
 def test_old_hours_are_forgotten_in_the_topic_too() -> None:
     totals = Totals()
-    score = dataclasses.replace(_scores(1, 1)[0], src=1, is_good=True)
-    totals.of(0).take_scores([score], 99)
+    first_score = _scores(1, 1)[0]._replace(src=1, is_good=True)
+    totals.of(0).take_scores([first_score], 99)
     first = totals.records()
-    later = dataclasses.replace(
-        score, src=50, offset=9, occurred_at=score.occurred_at + KEPT_MS + 2 * HOUR_MS
-    )
+    later = first_score._replace(src=50, offset=9, occurred_at=START + KEPT_MS + 2 * HOUR_MS)
     totals.of(0).take_scores([later], 99)
     second = totals.records()
     assert [value for _, value in second].count(None) == 1

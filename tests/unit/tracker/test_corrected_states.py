@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from tests.support.builders import NOW_MS, score
+from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import DAY_MS, FIELDS, HOUR_MS, HOURLY_KEPT, CustomerState
@@ -52,7 +52,7 @@ def _tile(state: CustomerState, start: int) -> dict[str, int]:
 def test_windows_are_those_of_the_records_that_stay(seed: int, count: int) -> None:
     rng = random.Random(seed)
     state, alerts = CustomerState(customer_id="c"), 0
-    counted: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
     left: list[dict[str, Any]] = []
     for src in range(count):
         mine = _scored(
@@ -62,7 +62,7 @@ def test_windows_are_those_of_the_records_that_stay(seed: int, count: int) -> No
             kind=rng.choice(["CASH", "REFUND"]),
             decision=rng.choice(["APPROVE", "BLOCK"]),
         )
-        takes = rng.choice([None, mine, *counted[-3:]])
+        takes = rng.choice([None, mine, *kept[-3:]])
         if takes is not None:
             mine = _scored(
                 src,
@@ -72,20 +72,20 @@ def test_windows_are_those_of_the_records_that_stay(seed: int, count: int) -> No
                 kind=mine["kind"],
                 decision=mine["decision"],
             )
-        counted.append(mine)
+        kept.append(mine)
         if takes is not None:
             left.append(mine if takes["src"] == src else takes)
-            counted.remove(left[-1])
+            kept.remove(left[-1])
         alerts += mine["decision"] == "BLOCK"
-        state.add(mine, NOW_MS)
+        state.add(counted(mine))
         if rng.random() < 0.2:
             state = CustomerState.of(state.record(0))
     for grain, width in (("hourly", HOUR_MS), ("daily", DAY_MS)):
         tiles = {each["start_at"]: each for each in state.record(0)[grain]}
-        starts = {each["occurred_at"] // width * width for each in (*counted, *left)}
+        starts = {each["occurred_at"] // width * width for each in (*kept, *left)}
         assert tiles.keys() == starts
         for start in starts:
-            stay = [each for each in counted if each["occurred_at"] // width * width == start]
+            stay = [each for each in kept if each["occurred_at"] // width * width == start]
             gone = [each for each in left if each["occurred_at"] // width * width == start]
             spent = [each["base_amount_minor"] for each in stay if each["kind"] != "REFUND"]
             back = [each["base_amount_minor"] for each in stay if each["kind"] == "REFUND"]
@@ -111,14 +111,14 @@ def test_what_a_state_does_not_hold_leaves_nothing_below_zero_and_is_said() -> N
     """
     state = CustomerState(customer_id="c")
     original = _scored(0, START, 900)
-    state.add(_scored(1, START + HOUR_MS, 50, takes=original), NOW_MS)
+    state.add(counted(_scored(1, START + HOUR_MS, 50, takes=original)))
     assert [each["start_at"] for each in state.record(0)["hourly"]] == [START + HOUR_MS]
     assert (state.hourly.lacks_before, state.daily.lacks_before) == (
         START + HOUR_MS,
         START + DAY_MS,
     )
     other = CustomerState(customer_id="c")
-    other.add(_scored(1, START, 50, takes=original), NOW_MS)
+    other.add(counted(_scored(1, START, 50, takes=original)))
     assert min(_tile(other, START)[name] for name in FIELDS) == 0
     assert other.hourly.lacks_before == START + HOUR_MS
 
@@ -127,15 +127,15 @@ def test_what_comes_after_its_hour_has_left_makes_no_hour_and_is_said() -> None:
     state = CustomerState(customer_id="c")
     scores = [_scored(src, START + src * HOUR_MS, 100) for src in range(HOURLY_KEPT + 2)]
     for each in scores:
-        state.add(each, NOW_MS)
+        state.add(counted(each))
     before = state.record(0)["hourly"]
     assert state.hourly.lacks_before == 0
-    state.add(_scored(60, START + 40 * HOUR_MS, 70, takes=scores[0]), NOW_MS)
+    state.add(counted(_scored(60, START + 40 * HOUR_MS, 70, takes=scores[0])))
     assert [each["start_at"] for each in state.record(0)["hourly"]] == [
         each["start_at"] for each in before
     ]
     assert state.hourly.lacks_before == START + HOUR_MS
-    state.add(_scored(61, START + HOUR_MS, 70), NOW_MS)
+    state.add(counted(_scored(61, START + HOUR_MS, 70)))
     assert state.hourly.lacks_before == START + 2 * HOUR_MS, "a late score is left out as well"
     assert CustomerState.of(state.record(0)).record(0) == state.record(0)
     daily = state.record(0)["daily"]

@@ -5,6 +5,7 @@ that are not empty.
 from dataclasses import dataclass, field
 from typing import Any
 
+from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.validity import MAX_AHEAD_MS
 from riskstream.runtime.errors import Rejected
 
@@ -157,22 +158,22 @@ class CustomerState:
     def evicts(self, at_ms: int) -> bool:
         return self.hourly.evicts(at_ms) or self.daily.evicts(at_ms)
 
-    def add(self, score: dict[str, Any], appended_at: int) -> None:
+    def add(self, score: Counted) -> None:
         """Fold in one accepted, good score, and take out the record that leaves with it, where one
         does.
 
         A refund is no spending: it has sums of its own. Alerts stay: they were raised, whatever was
         corrected after them.
         """
-        is_alert, is_refund = score["decision"] != "APPROVE", score.get("kind") == "REFUND"
+        is_alert, is_refund = score.decision != "APPROVE", score.is_refund
         spent, refunded = (
-            (0, score["base_amount_minor"]) if is_refund else (score["base_amount_minor"], 0)
+            (0, score.base_amount_minor) if is_refund else (score.base_amount_minor, 0)
         )
         sums = (
             int(not is_refund),
             spent,
             int(is_alert),
-            int(score["decision"] == "BLOCK"),
+            int(score.decision == "BLOCK"),
             spent if is_alert else 0,
             0,
             int(is_refund),
@@ -181,13 +182,14 @@ class CustomerState:
             0,
         )
         for history in (self.hourly, self.daily):
-            history.add(score["occurred_at"], sums)
-            if score.get("corrected_at") is not None:
-                history.take_out(score["corrected_at"], _taken_out(score))
-        self.src, self.updated_at = score["src"], appended_at
-        self.last_score, self.last_decision = score["score"], score["decision"]
-        self.last_occurred_at = max(self.last_occurred_at, score["occurred_at"])
-        self.base_currency = score["base_currency"]
+            history.add(score.occurred_at, sums)
+            if score.corrected_at is not None:
+                history.take_out(score.corrected_at, _taken_out(score))
+        assert score.score is not None, "whoever counts a score without a number gives it one"
+        self.src, self.updated_at = score.src, score.appended_at
+        self.last_score, self.last_decision = score.score, score.decision
+        self.last_occurred_at = max(self.last_occurred_at, score.occurred_at)
+        self.base_currency = score.base_currency
 
     def record(
         self, partition: int, standing: Standing = NOWHERE, *, ends_flush: bool = True
@@ -231,11 +233,11 @@ class CustomerState:
         return state
 
 
-def _taken_out(score: dict[str, Any]) -> tuple[int, ...]:
+def _taken_out(score: Counted) -> tuple[int, ...]:
     """What the record that leaves with a score is in the sums of its window, in the order of
     FIELDS.
     """
-    amount = score["corrected_amount_minor"] or 0
-    if score["corrected_is_refund"]:
+    amount = score.corrected_amount_minor
+    if score.corrected_is_refund:
         return (0, 0, 0, 0, 0, 0, -1, -amount, 1, amount)
     return (-1, -amount, 0, 0, 0, 0, 0, 0, 1, amount)

@@ -185,7 +185,7 @@ def _or_none(columns: Columns, name: str, rows: NDArray[np.int64]) -> list[Any]:
     values = columns.numbers(name)[rows]
     there = np.flatnonzero(columns.is_null(name)[rows] == 0)
     if len(there) == len(rows):
-        return values.tolist()
+        return list(values.tolist())
     out: list[Any] = [None] * len(rows)
     for row, value in zip(there.tolist(), values[there].tolist(), strict=True):
         out[row] = value

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.builders import counted, score
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.domain.risk.customer_risk import CustomerState
@@ -19,7 +20,7 @@ from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.money import exact, minor_of, shown
 from riskstream.domain.risk.rules.rule import names_of, read_rules
 from riskstream.reporter.core import Control, Snapshot, report
-from riskstream.reporter.totals import Scored, Totals
+from riskstream.reporter.totals import Totals
 from riskstream.workbench.checks.dry_run import FileRows, dry_run
 from riskstream.workbench.checks.evaluate import Scored as ScoredRows
 from riskstream.workbench.checks.evaluate import evaluate
@@ -47,26 +48,11 @@ def test_states_control_totals_and_reports_add_to_the_last_minor_unit(amounts: l
     state, totals, snapshot = CustomerState("c"), Totals(), Snapshot()
     for src, amount in enumerate(amounts):
         occurred_at = AT_MS + src * 600_000
-        state.add(
-            {
-                "decision": "BLOCK",
-                "base_amount_minor": amount,
-                "occurred_at": occurred_at,
-                "src": src,
-                "score": 0.5,
-                "base_currency": "EUR",
-            },
-            AT_MS,
+        said = score(
+            decision="BLOCK", base_amount_minor=amount, occurred_at=occurred_at, src=src, score=0.5
         )
-        scored = Scored(
-            offset=src,
-            src=src,
-            appended_at=AT_MS,
-            is_good=True,
-            occurred_at=occurred_at,
-            amount_minor=amount,
-        )
-        totals.of(0).take_scores([scored], len(amounts))
+        state.add(counted(said, AT_MS))
+        totals.of(0).take_scores([counted(said, AT_MS, offset=src)], len(amounts))
     snapshot.add(state.record(0))
     control: Control = totals.control()
     for src in range(len(amounts)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.builders import NOW_MS, score
+from tests.support.builders import NOW_MS, counted, score
 from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
 
@@ -191,10 +191,10 @@ def test_states_and_reports_show_refunds_beside_what_was_spent() -> None:
     at = NOW_MS // HOUR_MS * HOUR_MS
     for src, (kind, amount) in enumerate([("PURCHASE", 1000), ("REFUND", 400), ("CASH", 50)]):
         decision = "BLOCK" if kind == "REFUND" else "APPROVE"
-        state.add(
-            score(src=src, kind=kind, base_amount_minor=amount, occurred_at=at, decision=decision),
-            at,
+        said = score(
+            src=src, kind=kind, base_amount_minor=amount, occurred_at=at, decision=decision
         )
+        state.add(counted(said, at))
         control.add_score(at, amount, is_refund=kind == "REFUND")
     control.add_alert(at, True)
     snapshot.add(state.record(0))

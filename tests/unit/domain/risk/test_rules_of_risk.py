@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
-from tests.support.builders import NOW_MS, score
+from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import (
@@ -62,8 +62,9 @@ def test_a_state_survives_its_record() -> None:
     state = CustomerState(customer_id="c-1")
     for index in range(5):
         state.add(
-            score(src=index, occurred_at=NOW_MS + index * DAY_MS, decision="BLOCK", score=0.5),
-            NOW_MS,
+            counted(
+                score(src=index, occurred_at=NOW_MS + index * DAY_MS, decision="BLOCK", score=0.5)
+            )
         )
     record = state.record(3)
     assert codec("customer-risk.v1").decode(codec("customer-risk.v1").encode(record)) == record
