@@ -13,7 +13,7 @@ from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
 from riskstream.cli.release_list import described, lines, moment, said_last
-from riskstream.cli.release_scores import SCORES, ScoreWatch, Use, in_use_at_the_end, name_of
+from riskstream.cli.release_scores import ScoreWatch, Use, in_use_at_the_end, name_of
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.platform.adapters.release import Release, check_fits, read, read_bytes
 from riskstream.platform.adapters.release_records import (
@@ -28,6 +28,7 @@ from riskstream.platform.adapters.release_records import (
     content_of,
 )
 from riskstream.platform.adapters.signing import PublicKey, public_of
+from riskstream.platform.kafka.accepted import SCORES
 from riskstream.runtime.errors import Fatal
 
 _KEY = click.option(

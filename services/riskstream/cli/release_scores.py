@@ -3,19 +3,14 @@ score.
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from riskstream.domain.contracts.bounds import decoded
-from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.accepted import AcceptedScore, AcceptedScores
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.record import Record
-from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.errors import Fatal
 
-SCORES = "scores.v1"
 _QUIET_MS = 1000
 """A release that scored nothing for so long, while others did, is no longer in use."""
 
@@ -43,6 +38,7 @@ class ScoreWatch:
 
     def __init__(self, kafka: str, topic: str) -> None:
         self._reader: TopicReader | None = None
+        self._accepted = AcceptedScores()
         try:
             self._reader = TopicReader(kafka, [topic], start="end", committed_only=False)
             self._reader.poll(0)
@@ -62,9 +58,9 @@ class ScoreWatch:
         found: dict[str, Use] = {}
         end = time.monotonic() + wait_s
         while self._reader is not None and time.monotonic() < end:
-            for record in self._reader.poll(0.1):
-                if record.appended_at >= since_ms:
-                    _add(found, record, feature_set)
+            for each in self._accepted.each(self._reader.poll(0.1), wait_s=0):
+                if each.record.appended_at >= since_ms:
+                    _add(found, each, feature_set)
             if found and _is_decided(found, since_ms, target, wants=wants):
                 break
         return found
@@ -97,10 +93,15 @@ def recent(kafka: str, topic: str, most: int) -> tuple[dict[int, tuple[str, str,
         count = sum(reader.counts.values())
         starts = {place: max(at - most, 0) for place, at in reader.ends.items()}
     with TopicReader(kafka, [topic], offsets=starts, committed_only=False) as reader:
-        for record in reader.until_end(30):
-            for score in _scores(record):
-                name, model = str(score["release_id"] or ""), str(score["model_version"])
-                last[record.partition] = str(score["feature_set"]), name, model, record.appended_at
+        for record, score in AcceptedScores().each(reader.until_end(30), wait_s=0):
+            if score.feature_set is not None and score.model_version is not None:
+                release_id = score.release_id or ""
+                last[record.partition] = (
+                    score.feature_set,
+                    release_id,
+                    score.model_version,
+                    record.appended_at,
+                )
     return last, count
 
 
@@ -112,22 +113,13 @@ def _is_decided(found: dict[str, Use], since_ms: int, target: str, *, wants: boo
     return set(now) == {target} if wants else target not in now
 
 
-def _add(found: dict[str, Use], record: Record, feature_set: str) -> None:
-    for score in _scores(record):
-        if score["feature_set"] != feature_set:
-            continue
-        at = record.appended_at
-        use = found.setdefault(str(score["release_id"] or ""), Use(first=at, last=at))
-        use.first, use.last, use.count = min(use.first, at), max(use.last, at), use.count + 1
-        use.model = str(score["model_version"])
-        use.partitions.add(record.partition)
-
-
-def _scores(record: Record) -> Iterator[dict[str, object]]:
-    """The score, where the record is one and was scored by a model."""
-    try:
-        score = decoded(codec("score.v1"), record.value)
-    except (Rejected, SchemaWait):
+def _add(found: dict[str, Use], each: AcceptedScore, feature_set: str) -> None:
+    """Count a score that a model of this feature set gave."""
+    record, score = each
+    if score.feature_set != feature_set or score.model_version is None:
         return
-    if score["model_version"] is not None and score["feature_set"] is not None:
-        yield score
+    at = record.appended_at
+    use = found.setdefault(score.release_id or "", Use(first=at, last=at))
+    use.first, use.last, use.count = min(use.first, at), max(use.last, at), use.count + 1
+    use.model = score.model_version
+    use.partitions.add(record.partition)

@@ -4,25 +4,17 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import structlog
 
-from riskstream.domain.contracts.bounds import ColumnBounds
-from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
+from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import context_in
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
-
-
-@cache
-def _bounds() -> ColumnBounds:
-    return ColumnBounds("score.v1", ColumnDecoder("score.v1").layout)
 
 
 @dataclass(slots=True, eq=False)
@@ -57,10 +49,9 @@ class ScoreWaiters:
     def __init__(self, bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiters: dict[tuple[str, str], list[_Caller]] = {}
-        self._decoder = ColumnDecoder("score.v1")
-        self._accepted = AcceptedReader()
+        self._accepted = AcceptedScores()
         self._reader = TopicReader(
-            bootstrap, ["scores.v1"], start="end", committed_only=False, fetching=RELAXED
+            bootstrap, [SCORES], start="end", committed_only=False, fetching=RELAXED
         )
         self._done = threading.Event()
         self.is_reading = True
@@ -136,23 +127,16 @@ class ScoreWaiters:
             self.is_reading = False
 
     def _wake(self, records: list[Record]) -> None:
-        columns = self._decoder.decode([record.value for record in records])
-        sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        nulls, is_none_of_ours = (
-            columns.is_null("transaction_id"),
-            (columns.status != 0) | _bounds().broken(columns),
-        )
-        for index, record in enumerate(records):
-            if is_none_of_ours[index] or not self._accepted.accept(
-                record.partition, sources[index], prevs[index]
-            ):
+        columns, rows = self._accepted.take(records, wait_s=0)
+        nulls = columns.is_null("transaction_id")
+        for row in rows:
+            if nulls[row]:
                 continue
-            if nulls[index]:
-                continue
-            key = (columns.text("customer_id", index), columns.text("transaction_id", index))
+            key = (columns.text("customer_id", row), columns.text("transaction_id", row))
             if key in self._waiters:
+                record = records[row]
                 score = {
-                    **columns.record(index),
+                    **columns.record(row),
                     "partition": record.partition,
                     "read_at_ns": time.time_ns(),
                     "trace": context_in(record.headers) if record.headers else None,

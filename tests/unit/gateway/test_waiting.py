@@ -7,9 +7,8 @@ from typing import Any
 from tests.support.builders import score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.gateway.waiting import ScoreWaiters
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 
 
@@ -35,11 +34,7 @@ class _Fed:
 def _waiters() -> tuple[ScoreWaiters, _Fed]:
     waiters = ScoreWaiters.__new__(ScoreWaiters)
     waiters._loop, waiters._waiters, waiters.is_reading = asyncio.get_running_loop(), {}, True
-    waiters._decoder, waiters._accepted, waiters._done = (
-        ColumnDecoder("score.v1"),
-        AcceptedReader(),
-        threading.Event(),
-    )
+    waiters._accepted, waiters._done = AcceptedScores(), threading.Event()
     reader = _Fed(waiters._done)
     waiters._reader = reader  # type: ignore[assignment]
     return waiters, reader

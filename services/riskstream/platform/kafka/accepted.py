@@ -148,25 +148,25 @@ class AcceptedScores:
         batch = self.decode(records, wait_s)
         return batch.columns, self.rows(batch)
 
-    def each(self, records: Iterable[Record]) -> Iterator[AcceptedScore]:
-        """Each accepted score as a generated record. SchemaWait where a schema is not told in half
-        a minute.
-        """
+    def each(self, records: Iterable[Record], wait_s: float = 30.0) -> Iterator[AcceptedScore]:
+        """Each accepted score as a generated record; waits for schemas as `decode`."""
         for record in records:
             try:
-                score = score_of(record)
-            except Rejected:
+                score = score_of(record, wait_s)
+            except (Rejected, SchemaWait) as error:
+                if wait_s and isinstance(error, SchemaWait):
+                    raise
                 self.unreadable += 1
                 continue
             if self.rule.accept(record.partition, score.src, score.prev):
                 yield AcceptedScore(record, score)
 
 
-def score_of(record: Record) -> Score:
-    """One record of scores.v1, accepted or not. Rejected where it is no score; waits as
-    `AcceptedScores.each`.
+def score_of(record: Record, wait_s: float = 30.0) -> Score:
+    """One record of scores.v1, accepted or not. Rejected where it is no score, SchemaWait where its
+    schema does not come.
     """
-    found = when_known(lambda: decoded(codec(_CONTRACT), record.value))
+    found = when_known(lambda: decoded(codec(_CONTRACT), record.value), wait_s)
     for name in _LISTS:
         found[name] = tuple(found[name])
     return Score(**found)

@@ -4,10 +4,9 @@ same rows of a file.
 
 from dataclasses import dataclass, field
 
-from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 from riskstream.workbench.rows.dataset import Transactions
 
@@ -52,20 +51,18 @@ class OfflineParity:
         self._rows = {
             (customer, f"{prefix}{name}"): row for row, (customer, name) in enumerate(data.names())
         }
-        self._rule = AcceptedReader()
-        self._decoder = ColumnDecoder("score.v1")
+        self._accepted = AcceptedScores()
 
     def take(self, records: list[Record]) -> None:
         """Scores as they were read; repeats, rejected ones, other sets and transactions that the
         file has not are passed over.
         """
-        columns = self._decoder.decode_known([record.value for record in records])
-        srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
+        columns, accepted = self._accepted.take(records)
         flag_starts, flag_lengths = columns.span("flags")
         is_good = columns.numbers("verdict") == GOOD
         wide, label = len(self._features.names), self._features.label
-        for at, record in enumerate(records):
-            if not self._rule.accept(record.partition, srcs[at], prevs[at]) or not is_good[at]:
+        for at in accepted:
+            if not is_good[at]:
                 continue
             row = self._rows.get(
                 (columns.text("customer_id", at), columns.text("transaction_id", at))

@@ -19,8 +19,8 @@ from riskstream.domain.risk.features.declare import Entity, FeatureSet
 from riskstream.domain.risk.features.profiles.entity_profiles import Profiles
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import NEVER
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, REPLAY_DUPLICATE, Batch, ReadResult
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.scorer.flags import FLAG_COLD, FLAG_PARTIAL
 from riskstream.scorer.fold import VERDICT_DUPLICATE, Applied, Fold
@@ -98,7 +98,7 @@ class ParityCheck:
         self._base_currency = base_currency
         self.found = Parity()
         self._features, self._source, self._count = features, source, partition_count
-        self._rule = AcceptedReader()
+        self._accepted = AcceptedScores()
         self._decoder = ColumnDecoder("score.v1")
         self._transactions = ColumnDecoder("transaction.v1")
         self._partitions: dict[int, _Partition] = {}
@@ -114,11 +114,10 @@ class ParityCheck:
     def take(self, records: list[Record]) -> None:
         """Records of both topics as they were read."""
         mine = [record for record in records if record.topic != self._source]
-        columns = self._decoder.decode_known([record.value for record in mine])
-        srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-        for record, src, prev in zip(mine, srcs, prevs, strict=True):
-            if self._rule.accept(record.partition, src, prev):
-                self._of(record.partition).scores.append((src, record.value or b""))
+        columns, rows = self._accepted.take(mine)
+        srcs = columns.numbers("src").tolist()
+        for row in rows:
+            self._of(mine[row].partition).scores.append((srcs[row], mine[row].value or b""))
         for record in records:
             if record.topic == self._source:
                 self._of(record.partition).transactions.append(record)

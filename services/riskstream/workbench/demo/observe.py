@@ -3,9 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
-from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
+from riskstream.platform.kafka.clients.read import TopicReader
 
 
 @dataclass(slots=True)
@@ -28,19 +27,15 @@ class Observer:
 
     def __init__(self, kafka: str) -> None:
         self._reader = TopicReader(
-            kafka, ["scores.v1"], start="end", committed_only=False, fetching=RELAXED
+            kafka, [SCORES], start="end", committed_only=False, fetching=RELAXED
         )
-        self._accepted = AcceptedReader()
-        self._decoder = ColumnDecoder("score.v1")
-        verdicts = self._decoder.layout.field("verdict").symbols
-        self._rejected = verdicts.index("REJECTED")
-        self._approve = self._decoder.layout.field("decision").symbols.index("APPROVE")
+        self._accepted = AcceptedScores()
         self.seen = Seen()
 
     @property
     def dropped(self) -> int:
         """Raw repeats that the reader's rule dropped."""
-        return self._accepted.dropped
+        return self._accepted.rule.dropped
 
     def poll(self, timeout_s: float) -> int:
         """Read what is there; how many records were read."""
@@ -49,8 +44,9 @@ class Observer:
             return 0
         now_ms = time.time() * 1000
         seen = self.seen
-        columns = self._decoder.decode_known([record.value for record in records])
-        sources, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
+        columns, rows = self._accepted.take(records)
+        rejected = columns.symbols("verdict").index("REJECTED")
+        approve = columns.symbols("decision").index("APPROVE")
         appended, scores = (
             columns.numbers("src_appended_at").tolist(),
             columns.numbers("score").tolist(),
@@ -59,19 +55,17 @@ class Observer:
             columns.numbers("verdict").tolist(),
             columns.numbers("decision").tolist(),
         )
-        for index, record in enumerate(records):
-            if not self._accepted.accept(record.partition, sources[index], prevs[index]):
-                continue
+        for index in rows:
             seen.accepted += 1
             seen.latencies_ms.append(now_ms - appended[index])
-            if verdicts[index] == self._rejected:
+            if verdicts[index] == rejected:
                 seen.rejected += 1
                 continue
             transaction_id = columns.text("transaction_id", index)
             if transaction_id in seen.scores:
                 seen.again += 1
             seen.scores[transaction_id] = scores[index]
-            seen.not_approved += decisions[index] != self._approve
+            seen.not_approved += decisions[index] != approve
         seen.last_at = time.monotonic()
         return len(records)
 

@@ -18,7 +18,7 @@ from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
 from riskstream.domain.risk.features.profiles.entity_profiles import FRAUD, standings
-from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows.dataset import (
@@ -76,26 +76,22 @@ class LoggedRows:
         self._labels: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
         """By customer and transaction, whose id is unique within its customer."""
         self._newest_ms = 0
-        self._rule = AcceptedReader()
-        self._scores, self._said = ColumnDecoder("score.v1"), ColumnDecoder("label.v1")
+        self._scores, self._said = AcceptedScores(), ColumnDecoder("label.v1")
 
     def take_scores(self, records: list[Record]) -> None:
         """Repeats and what was rejected are passed over; cold scores and those of other sets are
         counted.
         """
-        columns = self._scores.decode_known([record.value for record in records])
+        columns, accepted = self._scores.take(records)
         numbers = {
             name: columns.numbers(name)
-            for name in ("src", "prev", "verdict", "occurred_at", "base_amount_minor")
+            for name in ("src", "verdict", "occurred_at", "base_amount_minor")
         }
         flag_starts, flag_lengths = columns.span("flags")
         is_base = columns.is_text("base_currency", self._base.encode())
         wide, kept = len(self._features.names), []
-        for at, record in enumerate(records):
-            is_new = self._rule.accept(
-                record.partition, int(numbers["src"][at]), int(numbers["prev"][at])
-            )
-            if not is_new or numbers["verdict"][at] != GOOD or columns.is_null("score")[at]:
+        for at in accepted:
+            if numbers["verdict"][at] != GOOD or columns.is_null("score")[at]:
                 continue
             if columns.text("feature_set", at) != self._features.label:
                 self.found.other_set += 1
@@ -115,8 +111,7 @@ class LoggedRows:
         self._parts.append(
             _Part(
                 texts={
-                    name: [columns.text(name, at) for at in kept]
-                    for name in ("transaction_id", "customer_id")
+                    name: columns.texts(name, rows) for name in ("transaction_id", "customer_id")
                 },
                 numbers={
                     **place,
