@@ -13,11 +13,12 @@ import numpy as np
 from loadtests.chaos.oracle import Expected, Left, Oracle, differs
 from loadtests.chaos.states import Customer
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.onnx_model import OnnxModel
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScore, AcceptedScores
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.dead_letters import dead_letters_of
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 
 SHOWN = 20
@@ -68,6 +69,8 @@ _OF_THE_WRITING = ("position", "score_offset", "ends_flush")
 
 Read = Callable[[str], list[Record]]
 """Every record that a topic ever held."""
+Accepted = dict[int, list[AcceptedScore]]
+"""By partition, in order."""
 
 
 def check(
@@ -91,7 +94,7 @@ def check(
     found.counts["scores_accepted"] = sum(map(len, accepted.values()))
     rejected: set[tuple[int, int]] = set()
     for partition, records in sorted(source.items()):
-        scores = {score["src"]: (record, score) for record, score in accepted.get(partition, [])}
+        scores = {score.src: (record, score) for record, score in accepted.get(partition, [])}
         offsets = {record.offset for record in records}
         for src in scores.keys() - offsets:
             found.wrong("not_in_source", f"partition {partition} src {src}")
@@ -104,7 +107,7 @@ def check(
             else:
                 assert record.value is not None
                 _, score = scores.get(record.offset, (None, None))
-                recorded = score["verdict"] if score is not None and _is_degraded(score) else None
+                recorded = score.verdict if score is not None and _is_degraded(score) else None
                 expected = oracle.apply(transactions.decode(record.value), recorded)
             if record.offset not in scores:
                 found.wrong("lost", f"partition {partition} offset {record.offset}")
@@ -121,7 +124,7 @@ def check(
 
 def read_all(kafka: str, topic: str) -> list[Record]:
     """What a topic holds now; of scores.v1 also what was never committed, as its readers see it."""
-    with TopicReader(kafka, [topic], committed_only=topic != "scores.v1") as reader:
+    with TopicReader(kafka, [topic], committed_only=topic != SCORES) as reader:
         return list(reader.until_end())
 
 
@@ -132,56 +135,56 @@ def _by_partition(records: list[Record]) -> dict[int, list[Record]]:
     return out
 
 
-def _accepted(read: Read, found: Findings) -> dict[int, list[tuple[Record, dict[str, Any]]]]:
+def _accepted(read: Read, found: Findings) -> Accepted:
     """By partition, what the reader's rule accepts; raw repeats are counted, a first that comes
     late is out of order.
     """
-    rule = AcceptedReader()
-    out: dict[int, list[tuple[Record, dict[str, Any]]]] = {}
-    srcs: dict[int, set[int]] = {}
-    for record in read("scores.v1"):
-        score = codec("score.v1").decode(record.value)
-        known = srcs.setdefault(record.partition, set())
-        if rule.accept(record.partition, score["src"], score["prev"]):
-            out.setdefault(record.partition, []).append((record, score))
-        elif score["src"] not in known:
+    scores, records = AcceptedScores(), read(SCORES)
+    out: Accepted = {}
+    for each in scores.each(records):
+        out.setdefault(each.record.partition, []).append(each)
+    assert scores.unreadable == 0, f"{scores.unreadable} records of {SCORES} are no scores"
+    known = {(partition, each.score.src) for partition, mine in out.items() for each in mine}
+    for record, src in zip(
+        records, scores.decode(records).columns.numbers("src").tolist(), strict=True
+    ):
+        if (record.partition, src) not in known:
             found.wrong(
-                "out_of_order",
-                f"partition {record.partition} src {score['src']} at offset {record.offset}",
+                "out_of_order", f"partition {record.partition} src {src} at offset {record.offset}"
             )
-        known.add(score["src"])
-    found.counts["raw_duplicates"] = rule.dropped
-    if rule.gaps:
-        found.wrong("gaps", f"{rule.gaps} holes in the series of scores.v1", rule.gaps)
+            known.add((record.partition, src))
+    found.counts["raw_duplicates"] = scores.rule.dropped
+    if scores.rule.gaps:
+        found.wrong("gaps", f"{scores.rule.gaps} holes in the series of {SCORES}", scores.rule.gaps)
     return out
 
 
 def _compare(
-    found: Findings, partition: int, expected: Expected, record: Record, score: dict[str, Any]
+    found: Findings, partition: int, expected: Expected, record: Record, score: Score
 ) -> None:
     where = (
-        f"partition {partition} src {score['src']} scores.v1 offset {record.offset} appended "
+        f"partition {partition} src {score.src} scores.v1 offset {record.offset} appended "
         f"{record.appended_at}"
     )
     found.counts[expected.verdict.lower()] += 1
     if _is_degraded(score):
         found.counts["degraded"] += 1
-    if score["verdict"] != expected.verdict:
-        found.wrong("verdict_differs", f"{where}: {score['verdict']}, must be {expected.verdict}")
+    if score.verdict != expected.verdict:
+        found.wrong("verdict_differs", f"{where}: {score.verdict}, must be {expected.verdict}")
         return
     if expected.verdict == "REJECTED" or _is_degraded(score):
         return
     if not expected.is_compared:
         found.counts["features_not_compared"] += 1
         return
-    where = f"{where} {score['customer_id']}"
-    if differs(expected.features, score["features"][INPUTS:]):
+    where = f"{where} {score.customer_id}"
+    if differs(expected.features, list(score.features[INPUTS:])):
         found.wrong(
-            "features_differ", f"{where}: {score['features'][INPUTS:]}, must be {expected.features}"
+            "features_differ", f"{where}: {score.features[INPUTS:]}, must be {expected.features}"
         )
     else:
         found.counts["features_equal"] += 1
-    said = (_left(score), UNKNOWN in score["flags"])
+    said = (_left(score), UNKNOWN in score.flags)
     if said != (expected.left, expected.is_original_unknown):
         found.wrong(
             "correction_differs",
@@ -191,36 +194,33 @@ def _compare(
     found.counts["original_unknown"] += expected.is_original_unknown
 
 
-def _is_degraded(score: dict[str, Any]) -> bool:
-    return bool(set(score["flags"]) - {UNKNOWN})
+def _is_degraded(score: Score) -> bool:
+    return bool(set(score.flags) - {UNKNOWN})
 
 
-def _left(score: dict[str, Any]) -> Left | None:
-    if score["corrected_at"] is None:
+def _left(score: Score) -> Left | None:
+    if score.corrected_at is None:
         return None
     return Left(
-        at=score["corrected_at"],
-        amount=score["corrected_amount_minor"],
-        is_refund=score["corrected_is_refund"],
+        at=score.corrected_at,
+        amount=score.corrected_amount_minor or 0,
+        is_refund=score.corrected_is_refund,
     )
 
 
-def _model(
-    found: Findings, model: OnnxModel, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
-) -> None:
+def _model(found: Findings, model: OnnxModel, accepted: Accepted) -> None:
     """Score and decision of every scored record, from its logged vector."""
     _repeats(found, accepted)
     pairs = [score for mine in accepted.values() for _, score in mine]
-    scored = [score for score in pairs if score["features"] and score["verdict"] == "GOOD"]
+    scored = [score for score in pairs if score.features and score.verdict == "GOOD"]
     if not scored:
         return
-    vectors = np.array([score["features"] for score in scored], np.float32)
+    vectors = np.array([score.features for score in scored], np.float32)
     again = model.predict(vectors)
     for score, value in zip(scored, again.tolist(), strict=True):
-        if abs(score["score"] - value) > 1e-6:
+        if abs(score.score - value) > 1e-6:
             found.wrong(
-                "score_differs",
-                f"{score['transaction_id']}: {score['score']}, the model says {value}",
+                "score_differs", f"{score.transaction_id}: {score.score}, the model says {value}"
             )
         card = model.card
         expected = (
@@ -230,26 +230,25 @@ def _model(
             if value < card.block_from
             else "BLOCK"
         )
-        if score["decision"] != expected:
+        if score.decision != expected:
             found.wrong(
-                "decision_differs",
-                f"{score['transaction_id']}: {score['decision']}, must be {expected}",
+                "decision_differs", f"{score.transaction_id}: {score.decision}, must be {expected}"
             )
 
 
-def _repeats(found: Findings, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]) -> None:
+def _repeats(found: Findings, accepted: Accepted) -> None:
     """A repeat was told what its original was; not compared where either was degraded, for then it
     may not have been known.
     """
     for pairs in accepted.values():
-        originals: dict[tuple[str, str], dict[str, Any]] = {}
+        originals: dict[tuple[str | None, str | None], Score] = {}
         for _, score in pairs:
-            name = (score["customer_id"], score["transaction_id"])
-            if score["verdict"] == "GOOD":
+            name = (score.customer_id, score.transaction_id)
+            if score.verdict == "GOOD":
                 originals[name] = score
-            elif score["verdict"] == "DUPLICATE" and name in originals:
+            elif score.verdict == "DUPLICATE" and name in originals:
                 first = originals[name]
-                told = [(each["decision"], each["score"]) for each in (first, score)]
+                told = [(each.decision, each.score) for each in (first, score)]
                 if told[0] != told[1] and not _is_degraded(first) and not _is_degraded(score):
                     found.wrong("repeat_differs", f"{name}: {told[1]}, its original {told[0]}")
 
@@ -265,14 +264,12 @@ def _dead_letters(found: Findings, read: Read, rejected: set[tuple[int, int]]) -
         found.wrong("dlq_extra", f"partition {partition} offset {offset}")
 
 
-def _alerts(
-    found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
-) -> None:
+def _alerts(found: Findings, read: Read, accepted: Accepted) -> None:
     expected = {
-        f"transactions.v1-{partition}-{score['src']}": score["decision"]
+        f"transactions.v1-{partition}-{score.src}": score.decision
         for partition, pairs in accepted.items()
         for _, score in pairs
-        if score["verdict"] == "GOOD" and score["decision"] != "APPROVE"
+        if score.verdict == "GOOD" and score.decision != "APPROVE"
     }
     alerts = [codec("alert.v1").decode(record.value) for record in read("alerts.v1")]
     seen = Counter(alert["alert_id"] for alert in alerts)
@@ -286,18 +283,16 @@ def _alerts(
             found.wrong("alerts_doubled", f"{alert_id} {count} times")
 
 
-def _customers(
-    found: Findings, read: Read, accepted: dict[int, list[tuple[Record, dict[str, Any]]]]
-) -> None:
+def _customers(found: Findings, read: Read, accepted: Accepted) -> None:
     """The newest state of each customer is the sum of its accepted scores."""
     newest = {(record.partition, record.key): record for record in read("customer-risk.v1")}
     states: dict[tuple[int, str], Customer] = {}
     for partition, pairs in accepted.items():
         for record, score in pairs:
-            if score["verdict"] == "GOOD":
-                name = score["customer_id"]
+            if score.verdict == "GOOD":
+                name = score.customer_id or ""
                 states.setdefault((partition, name), Customer(customer_id=name)).scores.append(
-                    (record, score)
+                    AcceptedScore(record, score)
                 )
     found.counts["customers"] = len(states)
     for (partition, name), state in states.items():
@@ -333,17 +328,13 @@ def _difference(said: dict[str, Any] | None, expected: dict[str, Any]) -> str:
     return "an unknown field"
 
 
-def _concurrent(
-    found: Findings,
-    accepted: dict[int, list[tuple[Record, dict[str, Any]]]],
-    seen: list[tuple[int, int, int]],
-) -> None:
+def _concurrent(found: Findings, accepted: Accepted, seen: list[tuple[int, int, int]]) -> None:
     """What the concurrent reader accepted is the beginning of what a fresh reader accepts."""
     by_partition: dict[int, list[tuple[int, int]]] = {}
     for partition, src, offset in seen:
         by_partition.setdefault(partition, []).append((src, offset))
     for partition, mine in by_partition.items():
-        fresh = [(score["src"], record.offset) for record, score in accepted.get(partition, [])]
+        fresh = [(score.src, record.offset) for record, score in accepted.get(partition, [])]
         for a, b in zip(mine, fresh, strict=False):
             if a != b:
                 found.wrong(

@@ -6,12 +6,9 @@ import threading
 import time
 
 from loadtests.chaos.load import Load
-from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.runtime.errors import Fatal, Retryable
-
-SCORES = "scores.v1"
 
 
 def wait_until_flowing(load: Load, reader: "ConcurrentReader", deadline_s: float = 15.0) -> None:
@@ -51,19 +48,19 @@ class ConcurrentReader(threading.Thread):
         """From the position that was kept, by the metadata that was kept beside it, as a restarted
         process would.
         """
-        rule = AcceptedReader()
+        scores = AcceptedScores()
+        rule = scores.rule
         for partition, metadata in self._metadata.items():
             rule.resume(partition, metadata)
-        score = codec("score.v1")
         end = time.monotonic() + self._every_s
         with TopicReader(
             self._kafka, [SCORES], offsets=dict(self._offsets), committed_only=False
         ) as reader:
             while not self._done.is_set() and time.monotonic() < end:
-                for record in reader.poll(0.2):
-                    found = score.decode(record.value)
-                    if rule.accept(record.partition, found["src"], found["prev"]):
-                        self.accepted.append((record.partition, found["src"], record.offset))
+                records = reader.poll(0.2)
+                for record, score in scores.each(records):
+                    self.accepted.append((record.partition, score.src, record.offset))
+                for record in records:
                     self._offsets[SCORES, record.partition] = record.offset + 1
                     self._metadata[record.partition] = rule.metadata(record.partition)
         self.gaps += rule.gaps

@@ -5,7 +5,8 @@ lists.
 from dataclasses import dataclass, field
 from typing import Any
 
-from riskstream.platform.kafka.record import Record
+from riskstream.domain.contracts.records import Score
+from riskstream.platform.kafka.accepted import AcceptedScore
 
 HOUR, DAY = 3_600_000, 86_400_000
 TILES = (("hourly", HOUR, 48), ("daily", DAY, 35))
@@ -29,7 +30,7 @@ class Customer:
     """The accepted good scores of one customer, in order, each with its record."""
 
     customer_id: str
-    scores: list[tuple[Record, dict[str, Any]]] = field(default_factory=list)
+    scores: list[AcceptedScore] = field(default_factory=list)
 
     def record(self, partition: int) -> dict[str, Any]:
         """As customer-risk.v1 says it, written nowhere and of whole scores."""
@@ -37,12 +38,12 @@ class Customer:
         out = {
             "customer_id": self.customer_id,
             "src_partition": partition,
-            "src": last["src"],
+            "src": last.src,
             "updated_at": record.appended_at,
-            "last_score": last["score"],
-            "last_decision": last["decision"],
-            "last_occurred_at": max(score["occurred_at"] for _, score in self.scores),
-            "base_currency": last["base_currency"],
+            "last_score": last.score,
+            "last_decision": last.decision,
+            "last_occurred_at": max(score.occurred_at or 0 for _, score in self.scores),
+            "base_currency": last.base_currency,
             "position": -1,
             "score_offset": -1,
             "whole_from": 0,
@@ -69,25 +70,20 @@ class Customer:
         return [{"start_at": start, **sums[start]} for start in sorted(sums)[-kept:]], lacks_before
 
 
-def _changes(score: dict[str, Any]) -> list[tuple[int, dict[str, int]]]:
+def _changes(score: Score) -> list[tuple[int, dict[str, int]]]:
     """What a score adds to the tile of an instant: its own, and that of the record that leaves with
     it.
     """
-    own = _counted(score["kind"] == "REFUND", score["base_amount_minor"])
-    own["alerts"], own["blocked"] = (
-        int(score["decision"] != "APPROVE"),
-        int(score["decision"] == "BLOCK"),
-    )
+    assert score.occurred_at is not None, "it is a good one"
+    assert score.base_amount_minor is not None
+    own = _counted(score.kind == "REFUND", score.base_amount_minor)
+    own["alerts"], own["blocked"] = int(score.decision != "APPROVE"), int(score.decision == "BLOCK")
     own["alert_amount_minor"] = own.get("amount_minor", 0) * own["alerts"]
-    out = [(score["occurred_at"], own)]
-    if score["corrected_at"] is not None:
-        amount = score["corrected_amount_minor"]
-        gone = {
-            name: -value for name, value in _counted(score["corrected_is_refund"], amount).items()
-        }
-        out.append(
-            (score["corrected_at"], {**gone, "corrected": 1, "corrected_amount_minor": amount})
-        )
+    out = [(score.occurred_at, own)]
+    if score.corrected_at is not None:
+        amount = score.corrected_amount_minor or 0
+        gone = {name: -value for name, value in _counted(score.corrected_is_refund, amount).items()}
+        out.append((score.corrected_at, {**gone, "corrected": 1, "corrected_amount_minor": amount}))
     return out
 
 

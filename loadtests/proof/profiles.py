@@ -14,7 +14,6 @@ import redis
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.risk.evaluation import average_precision
 from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
 from riskstream.domain.risk.features.handbook import HANDBOOK
@@ -22,9 +21,9 @@ from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.platform.adapters.redis_profiles import prefix_of
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.rows.dataset import Dataset, Transactions, labels_of, read_transactions
 from riskstream.workbench.training.fit import FitSettings, train
@@ -119,17 +118,14 @@ def _compare(
     owned = len(HANDBOOK.inputs) + len(HANDBOOK.owned)
     n = len(vectors)
     scores = np.full(n, np.nan, np.float32)
-    rule, decoder = AcceptedReader(), ColumnDecoder("score.v1")
+    accepted = AcceptedScores()
     seen = differ = profiles_equal = 0
     end = time.monotonic() + 240
     with TopicReader(kafka, ["scores.v1"], committed_only=False) as reader:
         while seen < n and time.monotonic() < end:
             records = reader.poll(0.2, 4000)
-            columns = decoder.decode([record.value for record in records])
-            srcs, prevs = columns.numbers("src").tolist(), columns.numbers("prev").tolist()
-            for at, record in enumerate(records):
-                if not rule.accept(record.partition, srcs[at], prevs[at]):
-                    continue
+            columns, found = accepted.take(records)
+            for at in found:
                 seen += 1
                 row = int(columns.text("transaction_id", at).removeprefix("h-"))
                 scores[row] = columns.floats[columns.layout.field("score").bank_row, at]

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from loadtests.chaos.load import Load, make_rows
 from loadtests.proof.hostile import Case, Hostile
 from riskstream.cli.release import command
-from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import Service, wait_ready
@@ -110,7 +110,7 @@ class Watch:
     def _read(self) -> None:
         while not self._stop.is_set():
             for record in self._reader.poll(0.05):
-                release_id = codec("score.v1").decode(record.value)["release_id"] or ""
+                release_id = score_of(record).release_id or ""
                 with self._lock:
                     self._seen.setdefault(release_id, []).append(
                         (record.appended_at, record.partition)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from loadtests.chaos.cluster import SCORERS
 from loadtests.proof.stage import Stage, play
-from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.workbench.local.services import wait_ready
 
 MAX_DRAIN_MS, MAX_PAUSE_MS = 20_000, 10_000
@@ -54,10 +53,6 @@ def _ages_ms(kafka: str) -> list[int]:
     """From the append of each transaction to that of its accepted score: a partition's pause is its
     oldest one's age.
     """
-    rule, out = AcceptedReader(), []
-    with TopicReader(kafka, ["scores.v1"], committed_only=False) as reader:
-        for record in reader.until_end(60):
-            score = codec("score.v1").decode(record.value)
-            if rule.accept(record.partition, score["src"], score["prev"]):
-                out.append(record.appended_at - score["src_appended_at"])
-    return out
+    with TopicReader(kafka, [SCORES], committed_only=False) as reader:
+        found = AcceptedScores().each(reader.until_end(60))
+        return [record.appended_at - score.src_appended_at for record, score in found]

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from loadtests.chaos.load import Rows, make_rows
 from loadtests.proof.ager import Ager
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
-from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.snapshot_places import FolderPlace
 from riskstream.platform.adapters.snapshot_shelf import Shelf
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.runtime.errors import Retryable
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.redis import RedisServer
@@ -90,7 +89,7 @@ class Drill:
             OUTPUT: [0] * DEFAULT_PARTITIONS,
             ORACLE: [0] * DEFAULT_PARTITIONS,
         }
-        self._accepted = {topic: AcceptedReader() for topic in self._decided}
+        self._accepted = {topic: AcceptedScores() for topic in self._decided}
         self._chain = stack.enter_context(
             Chain(folder / "chain", model, names=(), session_timeout_ms=2000)
         )
@@ -242,19 +241,15 @@ class Drill:
             with TopicReader(
                 self._chain.stack.kafka, [topic], offsets=offsets, committed_only=False
             ) as reader:
-                for record in reader.until_end(60):
-                    score = codec("score.v1").decode(record.value)
-                    if record.offset < self._read[topic][record.partition] and self._accepted[
-                        topic
-                    ].accept(record.partition, score["src"], score["prev"]):
-                        told = (
-                            score["verdict"],
-                            score["decision"],
-                            score["score"],
-                            _bits(score["features"]),
-                        )
-                        decided[record.partition, score["src"]] = (*told, tuple(score["flags"]))
-            if self._accepted[topic].gaps:
+                new = [
+                    each
+                    for each in reader.until_end(60)
+                    if each.offset < self._read[topic][each.partition]
+                ]
+                for record, score in self._accepted[topic].each(new):
+                    told = (score.verdict, score.decision, score.score, _bits(score.features))
+                    decided[record.partition, score.src] = (*told, score.flags)
+            if self._accepted[topic].rule.gaps:
                 self.problems.append(f"{topic} has a hole")
 
     def _make_topics(self) -> None:
@@ -275,6 +270,6 @@ class Drill:
             time.sleep(0.1)
 
 
-def _bits(features: list[float] | None) -> bytes:
+def _bits(features: Sequence[float]) -> bytes:
     """A feature may be no number, which is equal to nothing."""
-    return np.array(features or [], np.float32).tobytes()
+    return np.array(features, np.float32).tobytes()

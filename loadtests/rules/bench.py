@@ -20,9 +20,9 @@ from riskstream.cli.saved_rules import Saved
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.rules.rule import names_of, read_rules
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 
@@ -171,17 +171,15 @@ def _scores(kafka: str, sent: int) -> tuple[list[list[tuple[int, str | None]]], 
     """((append time ms, rules_version) of every accepted score by partition, how many, holes in
     their series).
     """
-    rule, accepted = AcceptedReader(), 0
+    scores, accepted = AcceptedScores(), 0
     end = time.monotonic() + 60
     with TopicReader(kafka, ["scores.v1"], committed_only=False) as reader:
         out: list[list[tuple[int, str | None]]] = [[] for _ in range(reader.counts["scores.v1"])]
         while accepted < sent and time.monotonic() < end:
-            for record in reader.poll(0.2, 4000):
-                score = codec("score.v1").decode(record.value)
-                if rule.accept(record.partition, score["src"], score["prev"]):
-                    accepted += 1
-                    out[record.partition].append((record.appended_at, score["rules_version"]))
-    return out, accepted, rule.gaps
+            for record, score in scores.each(reader.poll(0.2, 4000)):
+                accepted += 1
+                out[record.partition].append((record.appended_at, score.rules_version))
+    return out, accepted, scores.rule.gaps
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.support.builders import NOW_MS, counted, score, transaction
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import CustomerState
+from riskstream.platform.kafka.accepted import AcceptedScore, score_of
 from riskstream.platform.kafka.record import Record
 
 
@@ -181,8 +182,8 @@ def test_states_are_the_same_by_sums_as_by_folding(seed: int, count: int) -> Non
             partition=0,
             offset=src,
             key=b"c",
-            value=b"",
+            value=codec("score.v1").encode(said),
             appended_at=NOW_MS + src,
         )
-        summed.scores.append((record, said))
+        summed.scores.append(AcceptedScore(record, score_of(record)))
     assert folded.record(0) == summed.record(0)
