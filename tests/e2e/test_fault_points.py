@@ -65,16 +65,17 @@ def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(
     sent, poison = sent + 120, poison + 1
 
     scores = world.scores(sent + poison)
-    good = [score for score in scores if score["verdict"] == "GOOD"]
-    assert sorted(score["transaction_id"] for score in good) == sorted(
+    good = [score for score in scores if score.verdict == "GOOD"]
+    assert sorted(str(score.transaction_id) for score in good) == sorted(
         f"{world.tag}-{n}" for n in range(sent)
     )
-    assert sum(score["verdict"] == "REJECTED" for score in scores) == poison
+    assert sum(score.verdict == "REJECTED" for score in scores) == poison
     seen: dict[str, int] = {}
     for score in good:  # each partition's are in order
-        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
-        assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
-        assert score["flags"] == []
+        assert score.customer_id is not None
+        seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
+        assert score.features[10] == seen[score.customer_id], "the count of 30 days is exact"
+        assert score.flags == ()
     end = monotonic() + DEADLINE_S  # a letter follows its score: it may not be there at once
     while (letters := _letters(world)) < poison and monotonic() < end:
         sleep(0.2)

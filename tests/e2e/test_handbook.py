@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.app import Coverage, Reporter, ReportFolder
@@ -58,14 +59,12 @@ def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconcile
         assert f"{ROWS:,} transactions and {ROWS:,} labels sent, 0 rows left out" in done.stdout
         scores = world.scores(ROWS)
         assert len(scores) == ROWS
-        assert {score["verdict"] for score in scores} == {"GOOD"}
-        assert {score["transaction_id"] for score in scores} == {
-            f"h-{n}" for n in table["TRANSACTION_ID"].to_pylist()
+        assert {score.verdict for score in scores} == {"GOOD"}
+        assert {score.transaction_id for score in scores} == {
+            f"h-{n}" for n in table.TRANSACTION_ID.to_pylist()
         }
         world.wait_for_tracker()
-        not_approved = {
-            score["transaction_id"] for score in scores if score["decision"] != "APPROVE"
-        }
+        not_approved = {score.transaction_id for score in scores if score.decision != "APPROVE"}
         alerts = [codec("alert.v1").decode(record.value) for record in world.all_new("alerts.v1")]
         assert len(alerts) == len(not_approved) > 0
         assert {alert["transaction_id"] for alert in alerts} == not_approved
@@ -78,7 +77,7 @@ def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconcile
         )
 
 
-def _check_report(chain: Chain, tmp_path: Path, scores: list[dict[str, object]]) -> None:
+def _check_report(chain: Chain, tmp_path: Path, scores: list[Score]) -> None:
     metrics = ReporterMetrics(CollectorRegistry())
     reports, coverage = ReportFolder(tmp_path / "reports"), Coverage(grace_s=0, so_far=True)
     reporter = Reporter(chain.stack.kafka, reports, coverage, metrics)
@@ -87,24 +86,23 @@ def _check_report(chain: Chain, tmp_path: Path, scores: list[dict[str, object]])
         assert record["is_reconciled"]
         assert report["totals"]["transactions"] == len(scores)
         assert report["totals"]["amount_minor"] == sum(
-            int(str(score["base_amount_minor"])) for score in scores
+            score.base_amount_minor or 0 for score in scores
         )
-        assert report["totals"]["alerts"] == sum(score["decision"] != "APPROVE" for score in scores)
-        assert report["totals"]["blocked"] == sum(score["decision"] == "BLOCK" for score in scores)
+        assert report["totals"]["alerts"] == sum(score.decision != "APPROVE" for score in scores)
+        assert report["totals"]["blocked"] == sum(score.decision == "BLOCK" for score in scores)
         rows = pq.read_table(tmp_path / "reports" / record["parquet_path"])
         assert sum(rows["transactions"].to_pylist()) == len(scores)
 
 
-def _check_features(table: "pq.Table", scores: list[dict[str, object]]) -> None:
+def _check_features(table: "pq.Table", scores: list[Score]) -> None:
     """The customer's count and sum of a day, against a plain computation over the file."""
     at = table["TX_DATETIME"].cast("int64").to_numpy()
     customer = table["CUSTOMER_ID"].to_numpy()
     minor = np.rint(table["TX_AMOUNT"].to_numpy() * 100).astype(np.int64)
-    by_id = {str(score["transaction_id"]): score for score in scores}
+    by_id = {score.transaction_id: score for score in scores}
     order = table["TRANSACTION_ID"].to_pylist()
     for row in range(0, len(order), 97):
         same = (customer[: row + 1] == customer[row]) & (at[: row + 1] > at[row] - 86_400_000)
-        features = by_id[f"h-{order[row]}"]["features"]
-        assert isinstance(features, list)
+        features = by_id[f"h-{order[row]}"].features
         assert features[8] == int(same.sum())
         assert features[13] == np.float32(minor[: row + 1][same].sum())

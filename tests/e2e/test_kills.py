@@ -31,20 +31,20 @@ def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_o
     world.send(rows(world.tag, total, 500))
     total += 500
     wait_ready(list(world.chain.services.values()))
-    scores = world.scores(total)
+    scores = world.accepted(total)
     assert len(scores) == total
-    assert {score["verdict"] for score in scores} == {"GOOD"}
-    assert sorted(score["transaction_id"] for score in scores) == sorted(
+    assert {score.verdict for _, score in scores} == {"GOOD"}
+    assert sorted(str(score.transaction_id) for _, score in scores) == sorted(
         f"{world.tag}-{n}" for n in range(total)
     )
     seen: dict[str, int] = {}
-    for score in sorted(scores, key=lambda each: (each["partition"], each["src"])):
-        customer = score["customer_id"]
+    for _, score in sorted(scores, key=lambda each: (each.record.partition, each.score.src)):
+        customer = str(score.customer_id)
         seen[customer] = seen.get(customer, 0) + 1
-        assert score["features"][10] == seen[customer], (
+        assert score.features[10] == seen[customer], (
             "the count of 30 days is exact through every kill"
         )
-        assert score["flags"] == []
+        assert score.flags == ()
 
 
 def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
@@ -68,7 +68,7 @@ def test_a_tracker_that_is_killed_raises_each_alert_once(world: World) -> None:
         _kill(world, "tracker", signal.SIGKILL)
     wait_ready(list(world.chain.services.values()))
     expected = {
-        score["transaction_id"] for score in world.scores(600) if score["decision"] != "APPROVE"
+        str(score.transaction_id) for score in world.scores(600) if score.decision != "APPROVE"
     }
     assert expected
     world.wait_for_tracker()

@@ -65,7 +65,7 @@ def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_g
     _take_at_most(own, 1_048_588)
     service = own.start_ready_scorer()
     scores = own.scores(40)
-    assert [each["src"] for each in scores] == list(range(40))
+    assert [each.src for each in scores] == list(range(40))
     counts = [each["features"][10] for each in scores]  # type: ignore[index]
     assert counts == list(range(1, 41)), "its state is that of the answered ones"
     service.server.stop()

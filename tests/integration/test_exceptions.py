@@ -17,9 +17,9 @@ from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime import faults
 from riskstream.runtime.faults import DERIVED_POINTS, FAUST_POINTS, FORWARD_POINTS
@@ -162,9 +162,9 @@ def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(
     sent += 20
     own.wait_committed(1, sent)
     service.server.stop()
-    accepted, counts = AcceptedReader(), []
-    for score in own.scores(own.ends(own.output)[1]):
-        if accepted.accept(1, score["src"], score["prev"]):  # type: ignore[arg-type]
-            counts.append(score["features"][10])  # type: ignore[index]
+    accepted = AcceptedScores()
+    counts = [
+        score.features[10] for _, score in accepted.each(own.outputs(own.ends(own.output)[1]))
+    ]
     assert counts == list(range(1, sent + 1)), "state is never ahead of what was answered"
-    assert accepted.gaps == 0
+    assert accepted.rule.gaps == 0

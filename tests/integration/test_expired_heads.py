@@ -32,12 +32,12 @@ def test_a_fresh_group_begins_where_the_topic_does(own: OwnTopics) -> None:
     own.send(1, rows("a", 0, 60))
     own.expire(own.source, 1, 20)
     service = own.start_ready_scorer()
-    assert [score["src"] for score in own.scores(40)] == list(range(20, 60))
+    assert [score.src for score in own.scores(40)] == list(range(20, 60))
     log = log_with(service, '"a fresh group begins where the source does"')
     assert '"first": 20' in log
     own.wait_committed(1, 60)
     own.send(1, rows("a", 60, 5))
-    assert [score["src"] for score in own.scores(45)][-1] == 64
+    assert [score.src for score in own.scores(45)][-1] == 64
     assert "taking up anew" not in service.server.log.read_text(), (
         "a store without a watermark has not gone back"
     )

@@ -84,7 +84,10 @@ def test_its_scores_are_equal_to_the_lanes(world: World, faust_world: World) -> 
     for each in (world, faust_world):
         each.send(rows)
         found.append(
-            {score["transaction_id"]: [score[name] for name in SAID] for score in each.scores(600)}
+            {
+                score.transaction_id: [getattr(score, name) for name in SAID]
+                for score in each.scores(600)
+            }
         )
     lane, shell = found
     assert len(lane) == 600
@@ -127,5 +130,6 @@ def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None
     scores = faust_world.scores(total)
     seen: dict[str, int] = {}
     for score in scores:
-        seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
-        assert score["features"][10] == seen[score["customer_id"]], "the count of 30 days is exact"
+        assert score.customer_id is not None
+        seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
+        assert score.features[10] == seen[score.customer_id], "the count of 30 days is exact"

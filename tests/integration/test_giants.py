@@ -71,7 +71,7 @@ def test_a_scorer_answers_what_it_can_read_and_goes_on_behind_what_it_cannot(bar
     own = OwnTopics.made(bare)
     _giants(own, own.source)
     service = own.start_ready_scorer(RISKSTREAM_SCORER_REJECT_LIMIT="1")
-    answers = [(each["src"], each["verdict"], each["reason"]) for each in own.scores(10)]
+    answers = [(each.src, each.verdict, each.reason) for each in own.scores(10)]
     good = [(src, "GOOD", None) for src in (0, 2, 5, 7, 8, 9, 10)]
     bad = [(1, "REJECTED", "too_large"), (3, "REJECTED", "short"), (6, "REJECTED", "too_large")]
     assert answers == sorted([*good, *bad]), "4 decompresses to more than the client takes"
@@ -96,7 +96,7 @@ def test_a_scorer_answers_what_it_can_read_and_goes_on_behind_what_it_cannot(bar
     own.send(
         1, [(b"c-1", frame(customer_id="c-1", transaction_id="t-last", occurred_at=NOW_MS + 9))]
     )
-    assert own.scores(11)[-1]["src"] == 11
+    assert own.scores(11)[-1].src == 11
     again.server.stop()
 
 

@@ -43,5 +43,5 @@ def test_a_partition_of_mostly_rejected_records_is_held_and_the_others_go_on(bar
     service.server.stop()
     wait_ready([bare.start("scorer", {"RISKSTREAM_SCORER_REJECT_LIMIT": "1"})])
     scores = world.scores(900)
-    assert sum(score["verdict"] == "GOOD" for score in scores) == 100
+    assert sum(score.verdict == "GOOD" for score in scores) == 100
     bare.services["scorer"].server.stop()

@@ -32,10 +32,12 @@ def test_a_transaction_is_accepted_and_scored(world: World) -> None:
     status, _, answer = world.post("/v1/transactions", json.dumps(body).encode())
     assert status == 202
     assert answer["transaction_id"] == world.tag
-    scores = [score for score in world.scores(1) if score["transaction_id"] == world.tag]
-    assert (scores[0]["partition"], scores[0]["src"]) == (answer["partition"], answer["offset"])
-    assert scores[0]["verdict"] == "GOOD"
-    assert len(scores[0]["features"]) == 23
+    record, score = next(
+        each for each in world.accepted(1) if each.score.transaction_id == world.tag
+    )
+    assert (record.partition, score.src) == (answer["partition"], answer["offset"])
+    assert score.verdict == "GOOD"
+    assert len(score.features) == 23
 
 
 def test_a_decision_comes_back_and_is_recorded(world: World) -> None:

@@ -152,7 +152,7 @@ def test_a_transaction_of_exactly_the_limit_is_answered_and_its_letter_is_whole(
     value = _value_of(topics()["transactions.v1"].max_bytes)
     service = own.start_ready_scorer(RISKSTREAM_SCORER_REJECT_LIMIT="1")
     own.send(1, [(KEY, value), (KEY, frame(customer_id="c-1"))])
-    answers = [(each["src"], each["verdict"], each["reason"]) for each in own.scores(2)]
+    answers = [(each.src, each.verdict, each.reason) for each in own.scores(2)]
     assert answers == [(0, "REJECTED", "too_large"), (1, "GOOD", None)]
     [letter] = own.letters(1)
     assert letter.record.value == value, "a letter's topic takes all that its source takes"

@@ -25,6 +25,7 @@ from riskstream.cli import release_channel
 from riskstream.cli.release import command
 from riskstream.cli.release_desk import read_standing
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.release_records import head_key, head_of
 from riskstream.platform.adapters.signing import PublicKey
@@ -60,11 +61,11 @@ class Stream:
         self._world.send(rows(self._world.tag, self.sent, count))
         self.sent += count
 
-    def more(self, count: int = 20) -> list[dict[str, Any]]:
+    def more(self, count: int = 20) -> list[Score]:
         self.send(count)
         return self._world.scores(self.sent)
 
-    def until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
+    def until(self, is_so: Callable[[Score], bool]) -> None:
         end = time.monotonic() + DEADLINE_S
         while not is_so(self.more()[-1]):
             assert time.monotonic() < end, "the release was not taken up"
@@ -156,14 +157,14 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
     wait_ready([service])
     stream = Stream(world)
     try:
-        assert stream.more()[-1]["release_id"] is None
+        assert stream.more()[-1].release_id is None
         _run("activate", str(packed / "one.release"), *quick)
-        stream.until(lambda score: score["release_id"] == ids["one"])
+        stream.until(lambda score: score.release_id == ids["one"])
         old = _head(world.kafka, signer)
 
         said = _run("activate", str(packed / "two.release"), *quick)
         assert "average precision is worse" in said.output
-        stream.until(lambda score: score["release_id"] == ids["two"])
+        stream.until(lambda score: score.release_id == ids["two"])
         by_two = _head(world.kafka, signer)
 
         # a key that scorers do not follow changes nothing: neither content nor what is active
@@ -174,12 +175,12 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         _wait_for_log(service, "a release is refused")
         with pytest.raises(Fatal, match=f"is of key {signer}, not of"):
             _run("withdraw", ids["two"], *other)
-        assert stream.more()[-1]["release_id"] == ids["two"]
+        assert stream.more()[-1].release_id == ids["two"]
 
         # copies of old records, deletions and unsigned records
         put(world.kafka, RELEASES, head_key(STANDARD.label, signer), old)
         _wait_for_log(service, "a copy of an old record")
-        assert stream.more()[-1]["release_id"] == ids["two"]
+        assert stream.more()[-1].release_id == ids["two"]
 
         # the kill switch, under load: what the command says, and what stands in the scores
         before = stream.sent
@@ -190,7 +191,7 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         assert f"scorers go back to release {ids['one']}" in said.output
         assert stream.sent - before > 100
         assert _last_by(bare, ids["two"]) - _withdrawn_at(bare, signer) < 1000
-        assert stream.more()[-1]["release_id"] == ids["one"]
+        assert stream.more()[-1].release_id == ids["one"]
 
         listed = _run("list", "--kafka", world.kafka, "--key", str(packed / "key.pub")).output
         assert f"withdrawn  {ids['two']}" in listed
@@ -210,15 +211,15 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
         put(world.kafka, RELEASES, head_key(STANDARD.label, signer), by_two)
         put(world.kafka, RELEASES, ids["two"].encode(), _unsigned(ids["two"]))
         service = _restarted(bare, service, env)
-        assert stream.more()[-1]["release_id"] == ids["one"]
+        assert stream.more()[-1].release_id == ids["one"]
 
         # the last one withdrawn: back to what the scorer was started with
         _run("withdraw", ids["one"], *quick)
-        stream.until(lambda score: score["release_id"] is None)
+        stream.until(lambda score: score.release_id is None)
         scores = stream.more()
     finally:
         service.server.stop()
-    models = {(score["release_id"], score["model_version"]) for score in scores}
+    models = {(score.release_id, score.model_version) for score in scores}
     assert len(models) == 3, "each release with its own model and no other"
     assert len(scores) == stream.sent, "none lost"
 

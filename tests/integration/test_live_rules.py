@@ -2,6 +2,7 @@
 
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.world import World
 from riskstream.cli.lists import command as lists
 from riskstream.cli.rules import command as rules
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.rule_records import RULES
 from riskstream.platform.kafka.clients.produce import put
@@ -43,9 +45,9 @@ class Asked:
     def __init__(self, world: World) -> None:
         self._world, self._sent = world, 0
         self.customer = f"{world.tag}-c"
-        self.scores: list[dict[str, Any]] = []
+        self.scores: list[Score] = []
 
-    def once(self, **changes: Any) -> dict[str, Any]:
+    def once(self, **changes: Any) -> Score:
         row = frame(
             customer_id=self.customer,
             transaction_id=f"{self.customer}-{self._sent}",
@@ -57,7 +59,7 @@ class Asked:
         self.scores = self._world.scores(self._sent)
         return self.scores[-1]
 
-    def until(self, is_so: Any) -> dict[str, Any]:
+    def until(self, is_so: Callable[[Score], bool]) -> Score:
         end = time.monotonic() + DEADLINE_S
         while not is_so(score := self.once()):
             assert time.monotonic() < end, score
@@ -84,7 +86,7 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
     world: World, data: Path, tmp_path: Path
 ) -> None:
     asked, tag = Asked(world), world.tag
-    assert asked.once()["rules_version"] is None
+    assert asked.once().rules_version is None
     on = _run(
         rules,
         "on",
@@ -97,25 +99,21 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
         "ann",
     )
     assert f"mine-{tag} v1 is on" in on.output
-    first = asked.until(lambda score: score["rules_version"])
-    assert first["rules"] == [], "the customer is not in the list"
+    first = asked.until(lambda score: score.rules_version is not None)
+    assert first.rules == (), "the customer is not in the list"
     assert (
         f"l-{tag} v2"
         in _run(lists, "add", f"l-{tag}", asked.customer, "--kafka", world.kafka).output
     )
-    hit = asked.until(lambda score: score["rules"])
-    assert (hit["decision"], hit["rules"], hit["reasons"][0]) == (
-        "BLOCK",
-        [f"mine-{tag}"],
-        "RULE_MINE",
-    )
-    assert hit["rules_version"] != first["rules_version"]
+    hit = asked.until(lambda score: score.rules != ())
+    assert (hit.decision, hit.rules, hit.reasons[0]) == ("BLOCK", (f"mine-{tag}",), "RULE_MINE")
+    assert hit.rules_version != first.rules_version
     assert "1 rules are on" in _run(rules, "show", "--kafka", world.kafka).output
     _run(rules, "off", f"mine-{tag}", "--kafka", world.kafka)
-    last = asked.until(lambda score: score["rules_version"] is None)
-    assert last["rules"] == []
-    assert "RULE_MINE" not in last["reasons"]
-    srcs = [score["src"] for score in asked.scores]
+    last = asked.until(lambda score: score.rules_version is None)
+    assert last.rules == ()
+    assert "RULE_MINE" not in last.reasons
+    srcs = [score.src for score in asked.scores]
     assert srcs == sorted(set(srcs)), "none lost, none twice"
     assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.split() == sorted(
         ["nobody", asked.customer]
@@ -135,7 +133,7 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
         str(data),
     )
     assert f"{mine} v1 is on" in _run(rules, *on).output
-    first = asked.until(lambda score: score["rules_version"])
+    first = asked.until(lambda score: score.rules_version is not None)
     wrong = {
         mine.encode(): b"junk",
         b"\xff-empty": b"",
@@ -159,7 +157,7 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
         "rule": 1,
     }.items():
         _wait_for_refused(world, reason, count)
-    assert asked.once()["rules_version"] == first["rules_version"], "what stood there before stays"
+    assert asked.once().rules_version == first.rules_version, "what stood there before stays"
     shown = _run(rules, "show", "--kafka", world.kafka).output
     assert "1 rules are on" in shown
     assert "6 records refused" in shown
@@ -186,7 +184,7 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
     with pytest.raises(Fatal, match="is refused, and nothing was taken out"):
         _run(rules, "clear", places[0], "--kafka", world.kafka)
     _run(rules, "off", mine, "--kafka", world.kafka)
-    asked.until(lambda score: score["rules_version"] is None)
+    asked.until(lambda score: score.rules_version is None)
 
 
 def _rule_record(rule_id: str, **changes: Any) -> bytes:

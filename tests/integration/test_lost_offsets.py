@@ -69,7 +69,7 @@ def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_group
     tracker = bare.start("tracker", {"RISKSTREAM_TRACKER_FLUSH_MS": "60000"})
     world.send(_burst(world.tag, 120, 120))
     expected = {
-        each["transaction_id"] for each in world.scores(240) if each["decision"] != "APPROVE"
+        str(each.transaction_id) for each in world.scores(240) if each.decision != "APPROVE"
     }
     late = {each for each in expected if int(each.removeprefix(f"{world.tag}-")) >= 120}
     assert late
@@ -83,7 +83,7 @@ def test_a_tracker_killed_between_a_commit_and_a_flush_goes_on_without_its_group
     tracker = bare.start("tracker")
     world.send(_burst(world.tag, 240, 40))
     expected = {
-        each["transaction_id"] for each in world.scores(280) if each["decision"] != "APPROVE"
+        str(each.transaction_id) for each in world.scores(280) if each.decision != "APPROVE"
     }
     world.wait_for_tracker()
     tracker.server.stop()

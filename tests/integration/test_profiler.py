@@ -268,12 +268,10 @@ def test_every_logged_vector_is_the_one_of_its_place_in_the_log(
         if part == 4:
             _kill(world, "scorer")
     wait_ready(list(world.chain.services.values()))
-    mine = [
-        score for score in world.scores(600) if str(score["transaction_id"]).startswith(world.tag)
-    ]
+    mine = [score for score in world.scores(600) if str(score.transaction_id).startswith(world.tag)]
     assert len(mine) == 600
-    assert any(score["profiles"][1] >= 0 for score in mine), "some had a vector"
-    assert {len(score["features"]) for score in mine} == {len(STANDARD_PROFILES.names)}
+    assert any(score.profiles[1] >= 0 for score in mine), "some had a vector"
+    assert {len(score.features) for score in mine} == {len(STANDARD_PROFILES.names)}
     out = tmp_path / "parity.json"
     riskstream = str(Path(sys.executable).with_name("riskstream"))
     command = [
@@ -306,12 +304,12 @@ def test_without_redis_profiles_are_missing_and_it_is_said(world: World) -> None
         late = [
             score
             for score in world.scores(40)
-            if int(score["transaction_id"].rsplit("-", 1)[1]) >= 20
+            if int(str(score.transaction_id).rsplit("-", 1)[1]) >= 20
         ]
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert len(late) == 20
-    assert {tuple(score["flags"]) for score in late} == {("profiles_missing",)}
+    assert {score.flags for score in late} == {("profiles_missing",)}
 
 
 def test_a_sampled_transaction_is_followed_through_both_stages(

@@ -112,7 +112,7 @@ def test_the_examples_produce_and_consume(world: World) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "not delivered: 0"), done.stderr
-    assert sum(score["customer_id"] == "example-customer" for score in world.scores(10)) == 10
+    assert sum(score.customer_id == "example-customer" for score in world.scores(10)) == 10
     _raise_an_alert(world)
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples/consume_alerts.py"), world.kafka, "1"],

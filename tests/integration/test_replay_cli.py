@@ -91,7 +91,4 @@ def test_bad_rows_are_written_with_line_and_reason(world: World, tmp_path: Path)
         "line,reason",
         "3,amount_minor: missing or not a number",
     ]
-    assert {score["transaction_id"] for score in world.scores(2)} == {
-        f"{world.tag}1",
-        f"{world.tag}3",
-    }
+    assert {score.transaction_id for score in world.scores(2)} == {f"{world.tag}1", f"{world.tag}3"}

@@ -99,7 +99,7 @@ def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(
             (other, frame(**_ids(other, 0))),
         ]
     )
-    assert {score["transaction_id"] for score in world.scores(2)} == {
+    assert {score.transaction_id for score in world.scores(2)} == {
         f"{waiting.decode()}-0",
         f"{other.decode()}-0",
     }
@@ -109,17 +109,15 @@ def test_a_partition_waits_while_the_registry_is_away_and_the_others_go_on(
     assert not world.all_new("transactions.v1.dlq")
     assert service.server.is_running
     fake.mode = "well"
-    found = world.scores(5)
-    mine = [score for score in found if score["partition"] == 1]
-    assert [score["transaction_id"] for score in mine] == [
-        f"{waiting.decode()}-{n}" for n in range(3)
-    ]
-    assert {score["verdict"] for score in found} == {"GOOD"}
+    found = world.accepted(5)
+    mine = [score for record, score in found if record.partition == 1]
+    assert [score.transaction_id for score in mine] == [f"{waiting.decode()}-{n}" for n in range(3)]
+    assert {score.verdict for _, score in found} == {"GOOD"}
     _until(service.is_ready, "it is not ready")
 
     fake.put(91, {**contract("transaction.v1").schema, "name": "Payment"})
     world.send([(other, b"\0\0\0\0\x5c" + frame()[5:]), (other, b"\0\0\0\0\x5b" + frame()[5:])])
-    reasons = {score["reason"] for score in world.scores(7) if score["verdict"] == "REJECTED"}
+    reasons = {score.reason for score in world.scores(7) if score.verdict == "REJECTED"}
     assert reasons == {"unknown_schema", "incompatible_schema"}
     world.new("transactions.v1.dlq", 2)
     details = {
@@ -251,11 +249,9 @@ def test_a_version_that_was_rolled_back_reads_what_the_newer_one_wrote(
         "the newer schema was not published",
     )
     # what the tests before left in other partitions is rejected in the end, and has no id
-    scores = world.scores(40, lambda score: score["transaction_id"] is not None)
-    assert [score["transaction_id"] for score in scores] == [
-        f"{key.decode()}-{n}" for n in range(40)
-    ]
-    assert {score["verdict"] for score in scores} == {"GOOD"}
+    scores = world.scores(40, lambda score: score.transaction_id is not None)
+    assert [score.transaction_id for score in scores] == [f"{key.decode()}-{n}" for n in range(40)]
+    assert {score.verdict for score in scores} == {"GOOD"}
     world.wait_for_tracker()
     assert tracker.server.is_running
     assert tracker.is_ready()

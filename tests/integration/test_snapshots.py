@@ -22,6 +22,7 @@ from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
 from riskstream.platform.adapters.redis_state import RedisStateStore
 from riskstream.platform.adapters.snapshot_places import FolderPlace
 from riskstream.platform.adapters.snapshot_shelf import Shelf
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.lanes.ports import Mark
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal, Retryable
@@ -358,12 +359,16 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
     log_with(scorer, "state restored from a snapshot")
     scorer.server.stop()
     assert scorer.server.log.read_text().count("state restored from a snapshot") == 2
-    after = [score for score in own.scores(12) if int(str(score["src"])) >= 40]
-    assert sorted((score["partition"], score["src"]) for score in after) == [
+    after = [
+        (each.partition, score)
+        for each, score in ((each, score_of(each)) for each in own.outputs(12))
+        if score.src >= 40
+    ]
+    assert sorted((partition, score.src) for partition, score in after) == [
         (p, n) for p in (0, 1) for n in range(40, 45)
     ]
-    assert not any(score["flags"] for score in after), "nothing is missing"
-    known = {(score["partition"], score["src"]): score["features"][10] for score in after}  # type: ignore[index]
+    assert not any(score.flags for _, score in after), "nothing is missing"
+    known = {(partition, score.src): score.features[10] for partition, score in after}
     assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, (
         "payments of the customer within 30 days"
     )

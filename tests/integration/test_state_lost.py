@@ -13,7 +13,9 @@ from confluent_kafka.admin import AdminClient
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 
+from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.client import producer
 from riskstream.workbench.local.chain import Chain
 
@@ -30,26 +32,26 @@ def _key(own: OwnTopics, partition: int) -> str:
     return f"{{{own.group}.{STANDARD.label}.{partition}}}"
 
 
-def _srcs(scores: list[dict[str, object]]) -> list[object]:
-    return [score["src"] for score in scores]
+def _srcs(scores: list[Score]) -> list[object]:
+    return [score.src for score in scores]
 
 
-def _counts(scores: list[dict[str, object]]) -> list[object]:
+def _counts(scores: list[Score]) -> list[object]:
     """How many payments of the customer within 30 days each score knew."""
     return [score["features"][10] for score in scores]  # type: ignore[index]
 
 
-def _partial(scores: list[dict[str, object]]) -> list[bool]:
-    return ["partial_history" in score["flags"] for score in scores]  # type: ignore[operator]
+def _partial(scores: list[Score]) -> list[bool]:
+    return ["partial_history" in score.flags for score in scores]
 
 
-def _after(own: OwnTopics, partition: int, first: int, count: int) -> list[dict[str, object]]:
+def _after(own: OwnTopics, partition: int, first: int, count: int) -> list[Score]:
     """Scores of records that are sent now."""
     before = own.ends(own.output)[partition]
     own.send(partition, rows(f"p{partition}", first, count, customers=1))
     wait_until(lambda: own.ends(own.output)[partition] >= before + count, "scores")
     kept = sum(own.kept(own.output, each) for each in (LOST, OLD))
-    return [score for score in own.scores(kept) if score["partition"] == partition][-count:]
+    return [score_of(each) for each in own.outputs(kept) if each.partition == partition][-count:]
 
 
 def _rebuilt(own: OwnTopics) -> str:
@@ -97,7 +99,7 @@ def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
         )
         scores = _after(own, LOST, 41, 5)
         assert _srcs(scores) == [41, 42, 43, 44, 45]
-        assert [score["prev"] for score in scores] == [40, 41, 42, 43, 44], (
+        assert [score.prev for score in scores] == [40, 41, 42, 43, 44], (
             "readers see no answer missing"
         )
         assert (_partial(scores), _counts(scores)) == ([True] * 5, [32, 33, 34, 35, 36])
@@ -127,7 +129,7 @@ def test_scores_go_on_flagged_from_what_is_left(own: OwnTopics) -> None:
     assert log.count("state is lost") == 1, "the other partition goes on from its own watermark"
     own.wait_committed(OLD, 45)
     again.server.stop()
-    left = Counter((score["partition"], score["src"]) for score in own.scores(46))
+    left = Counter((each.partition, score_of(each).src) for each in own.outputs(46))
     assert left == dict.fromkeys(
         [*((LOST, n) for n in range(20, 51)), *((OLD, n) for n in range(30, 45))], 1
     )

@@ -40,10 +40,11 @@ def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -
         wait_ready([service])
         seen: dict[str, int] = {}
         for score in world.scores(800):
-            seen[score["customer_id"]] = seen.get(score["customer_id"], 0) + 1
-            assert score["feature_set"] == STANDARD_TILES.label
-            assert score["features"][10] == seen[score["customer_id"]], "all are within 30 days"
-            assert score["flags"] == []
+            assert score.customer_id is not None
+            seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
+            assert score.feature_set == STANDARD_TILES.label
+            assert score.features[10] == seen[score.customer_id], "all are within 30 days"
+            assert score.flags == ()
         service.server.stop()
     finally:
         bare.use_model(model)

@@ -11,11 +11,13 @@ from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from riskstream.domain.contracts.catalog import topics
-from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.client import producer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
+from riskstream.platform.kafka.record import Record
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import Service, wait_ready
 
@@ -108,21 +110,21 @@ class OwnTopics:
             - TopicAdmin(self.kafka).end_offsets(topic, PARTITIONS, first=True)[partition]
         )
 
-    def scores(self, count: int) -> list[dict[str, object]]:
-        """`count` records of the output from its beginning, decoded, with their partition."""
-        found: list[dict[str, object]] = []
+    def outputs(self, count: int) -> list[Record]:
+        """`count` records of the output from its beginning, accepted or not."""
+        found: list[Record] = []
         end = time.monotonic() + DEADLINE_S
         with TopicReader(self.kafka, [self.output], committed_only=False) as reader:
             while len(found) < count:
                 assert time.monotonic() < end, (
                     f"{len(found)} of {count} scores within {DEADLINE_S} s"
                 )
-                records = reader.poll(0.1)
-                found += [
-                    {**codec("score.v1").decode(each.value), "partition": each.partition}
-                    for each in records
-                ]
+                found += reader.poll(0.1)
         return found
+
+    def scores(self, count: int) -> list[Score]:
+        """The same, decoded."""
+        return [score_of(each) for each in self.outputs(count)]
 
     def letters(self, count: int) -> list[DeadLetter]:
         """The dead letters, once there are so many: a letter follows its score, and may not be

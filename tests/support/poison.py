@@ -73,28 +73,32 @@ def every_bad_record_is_dead_lettered_once_and_those_around_it_are_scored(world:
             (key, value),
         ]
     world.send(rows)
-    scores = world.scores(len(rows))
-    assert sorted(score["reason"] for score in scores if score["verdict"] == "REJECTED") == sorted(
+    accepted = world.accepted(len(rows))
+    scores = [each.score for each in accepted]
+    assert sorted(str(score.reason) for score in scores if score.verdict == "REJECTED") == sorted(
         r for r, _, _ in bad
     )
-    good = [score for score in scores if score["verdict"] == "GOOD"]
-    assert sorted(score["transaction_id"] for score in good) == sorted(
+    good = [score for score in scores if score.verdict == "GOOD"]
+    assert sorted(str(score.transaction_id) for score in good) == sorted(
         f"g-{world.tag}-{n}" for n in range(len(bad))
     )
     for score in scores:
-        if score["verdict"] == "REJECTED":
-            empty = [
-                score[name]
-                for name in ("transaction_id", "customer_id", "decision", "score", "model_version")
-            ]
-            assert empty == [None] * 5
-            assert score["features"] == []
+        if score.verdict == "REJECTED":
+            empty = (
+                score.transaction_id,
+                score.customer_id,
+                score.decision,
+                score.score,
+                score.model_version,
+            )
+            assert empty == (None,) * 5
+            assert score.features == ()
     letters = world.new("transactions.v1.dlq", len(bad))
     assert len(world.all_new("transactions.v1.dlq")) == len(bad)
     places = {
-        (score["partition"], score["src"]): score["reason"]
-        for score in scores
-        if score["verdict"] == "REJECTED"
+        (record.partition, score.src): score.reason
+        for record, score in accepted
+        if score.verdict == "REJECTED"
     }
     originals = sorted((reason, key or b"", value or b"") for reason, key, value in bad)
     found = []
@@ -126,10 +130,8 @@ def a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(
     two = frame(customer_id=customer, transaction_id=f"b-{world.tag}")
     world.send([(customer.encode(), value) for value in [one] * count + [two]])
     scores = world.scores(count + 1)
-    assert [score["verdict"] for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + [
-        "GOOD"
-    ]
-    assert scores[-1]["features"][6] == 2  # two transactions within 10 minutes, not four
+    assert [score.verdict for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + ["GOOD"]
+    assert scores[-1].features[6] == 2  # two transactions within 10 minutes, not four
 
 
 def a_record_in_another_partition_than_its_keys_is_scored_and_flagged(world: World) -> None:
@@ -141,8 +143,8 @@ def a_record_in_another_partition_than_its_keys_is_scored_and_flagged(world: Wor
     for number, value in enumerate(frames):
         world.send_to(number, customer.encode(), value)
     scores = world.scores(PARTITIONS)
-    assert {score["verdict"] for score in scores} == {"GOOD"}
-    assert sorted(score["flags"] for score in scores) == [[]] + [["misplaced"]] * (PARTITIONS - 1)
+    assert {score.verdict for score in scores} == {"GOOD"}
+    assert sorted(score.flags for score in scores) == [(), *[("misplaced",)] * (PARTITIONS - 1)]
 
 
 BEHAVIOURS = (

@@ -11,14 +11,15 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
-from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.records import Score
+from riskstream.platform.kafka.accepted import SCORES, AcceptedScore
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.client import consumer, producer
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.workbench.local.chain import Chain
+from tests.support.scores import accepted_scores
 
 PARTITIONS = 4
 DEADLINE_S = 120.0
@@ -34,7 +35,7 @@ class World:
         self.admin = TopicAdmin(self.kafka)
         self._starts = {
             topic: self.ends(topic)
-            for topic in ("transactions.v1", "scores.v1", "alerts.v1", "transactions.v1.dlq")
+            for topic in ("transactions.v1", SCORES, "alerts.v1", "transactions.v1.dlq")
         }
         self._producer = BulkProducer(self.kafka, "test")
 
@@ -84,36 +85,21 @@ class World:
         ) as reader:
             return list(reader.until_end())
 
-    def scores(
-        self, count: int, wanted: Callable[[dict[str, Any]], bool] = lambda _: True
-    ) -> list[dict[str, Any]]:
-        """The first `count` accepted new scores that are wanted, by the reader's rule, with their
-        partition.
-        """
-        accepted = AcceptedReader()
-        out: list[dict[str, Any]] = []
-        offsets = {("scores.v1", number): at for number, at in enumerate(self._starts["scores.v1"])}
-        end = time.monotonic() + DEADLINE_S
-        with TopicReader(
-            self.kafka, ["scores.v1"], offsets=offsets, committed_only=False
-        ) as reader:
-            while len(out) < count:
-                assert time.monotonic() < end, f"{len(out)} of {count} scores within {DEADLINE_S} s"
-                for record in reader.poll(0.1):
-                    score = codec("score.v1").decode(record.value)
-                    if accepted.accept(record.partition, score["src"], score["prev"]) and wanted(
-                        score
-                    ):
-                        out.append({**score, "partition": record.partition})
-        assert accepted.gaps == 0
-        return out
+    def scores(self, count: int, wanted: Callable[[Score], bool] = lambda _: True) -> list[Score]:
+        """The first `count` accepted new scores that are wanted."""
+        return [each.score for each in self.accepted(count, wanted)]
+
+    def accepted(
+        self, count: int, wanted: Callable[[Score], bool] = lambda _: True
+    ) -> list[AcceptedScore]:
+        """The same, each with its record."""
+        starts = {(SCORES, number): at for number, at in enumerate(self._starts[SCORES])}
+        return accepted_scores(self.kafka, SCORES, count, wanted, starts, DEADLINE_S)
 
     def wait_for_tracker(self) -> None:
         """Return when the tracker has committed every score, with every state that it changed."""
         end = time.monotonic() + DEADLINE_S
-        while any(
-            self._written_to(number) < at for number, at in enumerate(self.ends("scores.v1"))
-        ):
+        while any(self._written_to(number) < at for number, at in enumerate(self.ends(SCORES))):
             assert time.monotonic() < end, (
                 f"the tracker has not written every state within {DEADLINE_S} s"
             )
@@ -125,7 +111,7 @@ class World:
         """
         client = consumer(self.kafka, "tracker")
         try:
-            [found] = client.committed([TopicPartition("scores.v1", partition)], timeout=10)
+            [found] = client.committed([TopicPartition(SCORES, partition)], timeout=10)
         finally:
             client.close()
         said = re.search(r"flushed=(\d+)", found.metadata or "")
