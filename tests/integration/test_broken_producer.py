@@ -66,7 +66,7 @@ def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_g
     service = own.start_ready_scorer()
     scores = own.scores(40)
     assert [each.src for each in scores] == list(range(40))
-    counts = [each["features"][10] for each in scores]  # type: ignore[index]
+    counts = [each.features[10] for each in scores]
     assert counts == list(range(1, 41)), "its state is that of the answered ones"
     service.server.stop()
 

@@ -71,7 +71,7 @@ def test_an_idle_partition_whose_records_all_expired_goes_on(
         service.server.stop()
     service = own.start_ready_scorer()
     own.send(1, rows("a", 20, 5, customers=1))
-    counts = [score["features"][10] for score in own.scores(5)]  # type: ignore[index]
+    counts = [score.features[10] for score in own.scores(5)]
     assert counts == [21, 22, 23, 24, 25], "its state is whole"
     service.server.stop()
 

@@ -38,7 +38,7 @@ def _srcs(scores: list[Score]) -> list[object]:
 
 def _counts(scores: list[Score]) -> list[object]:
     """How many payments of the customer within 30 days each score knew."""
-    return [score["features"][10] for score in scores]  # type: ignore[index]
+    return [score.features[10] for score in scores]
 
 
 def _partial(scores: list[Score]) -> list[bool]:
