@@ -13,8 +13,11 @@ events alone and not on their order. A window is read from the tiles that reach 
 edge is quantised to one tile of its level.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE, LIVE, SKIP
 from riskstream.runtime.kernel import kernel
@@ -26,6 +29,49 @@ AHEAD = 8
 """Records ahead for which the ends of a ring are fetched into the cache."""
 COUNT, SUM, MEAN, OVER_MEAN, SINCE_LAST = range(5)
 MINUTE_MS = 60_000
+
+
+class Rings(NamedTuple):
+    """Where each slot keeps its events: a block of the arena `ring`; `frees` are blocks given back,
+    by size.
+    """
+
+    ring: NDArray[np.int64]
+    offs: NDArray[np.int64]
+    caps: NDArray[np.int32]
+    firsts: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    newests: NDArray[np.int64]
+    arena_used: NDArray[np.int64]
+    frees: NDArray[np.int64]
+
+
+class Edges(NamedTuple):
+    """Of each slot and window the index of its left edge in the ring, and the total right of it."""
+
+    lefts: NDArray[np.int32]
+    sums: NDArray[np.int64]
+
+
+class Tiles(NamedTuple):
+    """Of each slot its block of tiles or -1, and the blocks: numbers, counts and sums by block,
+    window and place.
+    """
+
+    blocks: NDArray[np.int32]
+    numbers: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    used: NDArray[np.int64]
+
+
+class Reading(NamedTuple):
+    """Count and sum of each window, as one record reads them."""
+
+    counts: NDArray[np.int64]
+    sums: NDArray[np.int64]
+
+
 OUTS = ("float32[:, ::1]", "float64[:, ::1]")
 """Vectors are float32 for a model, float64 for a table."""
 _COUNTS = (1 << 28) - 1
@@ -40,7 +86,7 @@ def _total_of(word):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, word):  # type: ignore[no-untyped-def]
+def _fold(tiles, block, windows, time, word):  # type: ignore[no-untyped-def]
     """Add an event that left the ring to the tiles of every window."""
     total = _total_of(word)
     if total == 0:
@@ -49,13 +95,13 @@ def _fold(tile_numbers, tile_counts, tile_sums, block, windows, time, word):  # 
         width = (windows[w] + 63) // 64
         number = time // width
         place = number % TILES
-        if tile_numbers[block, w, place] < number:
-            tile_numbers[block, w, place] = number
-            tile_counts[block, w, place] = 0
-            tile_sums[block, w, place] = 0
-        if tile_numbers[block, w, place] == number:
-            tile_counts[block, w, place] += 1
-            tile_sums[block, w, place] += total >> TOTAL_BITS
+        if tiles.numbers[block, w, place] < number:
+            tiles.numbers[block, w, place] = number
+            tiles.counts[block, w, place] = 0
+            tiles.sums[block, w, place] = 0
+        if tiles.numbers[block, w, place] == number:
+            tiles.counts[block, w, place] += 1
+            tiles.sums[block, w, place] += total >> TOTAL_BITS
 
 
 @njit(inline="always")
@@ -91,19 +137,22 @@ def _give(ring, frees, at, cap):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger):  # type: ignore[no-untyped-def]
+def _grow(rings, s, bigger):  # type: ignore[no-untyped-def]
     """Move a key's ring into a block of `bigger` pairs; its first event comes to stand first."""
-    fresh = _take(ring, frees, arena_used, bigger)
-    cap = caps[s]
-    for k in range(sizes[s]):
-        place = offs[s] + (firsts[s] + k if firsts[s] + k < cap else firsts[s] + k - cap)
+    ring = rings.ring
+    fresh = _take(ring, rings.frees, rings.arena_used, bigger)
+    cap = rings.caps[s]
+    for k in range(rings.sizes[s]):
+        place = rings.offs[s] + (
+            rings.firsts[s] + k if rings.firsts[s] + k < cap else rings.firsts[s] + k - cap
+        )
         ring[fresh + k, 0] = ring[place, 0]
         ring[fresh + k, 1] = ring[place, 1]
     if cap > 0:
-        _give(ring, frees, offs[s], cap)
-    offs[s] = fresh
-    caps[s] = bigger
-    firsts[s] = 0
+        _give(ring, rings.frees, rings.offs[s], cap)
+    rings.offs[s] = fresh
+    rings.caps[s] = bigger
+    rings.firsts[s] = 0
 
 
 @njit(inline="always")
@@ -131,24 +180,189 @@ def _write(out, i, base, program, count_w, sum_w, amount, own, since):  # type: 
         out[i, base + f] = value
 
 
-_GIVEN = (
-    "int64(int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], int64, "
-    "int64[::1], uint8[::1], uint8[::1],"
-    "{out}, int64, int32[:, ::1], int64[::1],"
+_EVENTS = (
+    "int64, int64, int32[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1], "
+    "uint8[::1]"
 )
-_HELD = (
-    "int64[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], int64[::1], "
-    "int64[::1],"
+_ASKED = "{out}, int64, int32[:, ::1], int64[::1], int64, int64[::1], int64[::1]"
+_RINGS = (
+    "int64[::1], uint8[::1], int64[:, ::1], int64[::1], int32[::1], int32[::1], "
+    "int32[::1], int64[::1], int64[::1],"
+    "int64[::1]"
 )
-_TILES = "int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1]"
+_TILES = "int32[::1], int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1]"
 _EXACT = (
-    f"{_GIVEN} uint64[::1], {_HELD} int32[:, ::1], int64[:, ::1], uint8[::1], int64[:, ::1], "
-    f"int32[::1], {_TILES})"
+    f"int64({_EVENTS}, uint64[::1], {_ASKED}, {_RINGS}, int32[:, ::1], int64[:, ::1], {_TILES})"
 )
-_TILED = f"{_GIVEN} int64[::1], {_HELD} uint8[::1], int64[:, ::1])"
+_TILED = f"int64({_EVENTS}, {_ASKED}, int64[::1], {_RINGS})"
 
 
-@kernel(*(_EXACT.replace("{out}", each) for each in OUTS))
+@njit(inline="always")
+def _fetch(s, rings, lefts):  # type: ignore[no-untyped-def]
+    """Fetch what a record of this slot will touch: both ends of its ring, and the left edge of each
+    window.
+    """
+    off, first, mask = rings.offs[s], rings.firsts[s], rings.caps[s] - 1
+    prefetch(rings.ring, off + ((first + rings.sizes[s]) & mask))
+    prefetch(rings.ring, off + ((first + rings.sizes[s] - 1) & mask))
+    for w in range(lefts.shape[1]):
+        prefetch(rings.ring, off + ((first + lefts[s, w]) & mask))
+
+
+@njit(inline="always")
+def _has_room(s, rings, tiles):  # type: ignore[no-untyped-def]
+    """Whether one more event of this slot has room: its ring may have to grow, or to fold an event
+    into tiles.
+    """
+    if rings.sizes[s] != rings.caps[s]:
+        return True
+    if rings.caps[s] == RING_CAP:
+        return tiles.blocks[s] >= 0 or tiles.used[0] < len(tiles.numbers)
+    return not _is_full(rings.ring, rings.frees, rings.arena_used, _next_cap(rings.caps[s]))
+
+
+@njit(inline="always")
+def _slide(s, t, windows, rings, edges):  # type: ignore[no-untyped-def]
+    """Move the key's newest time on to `t`: what a window passes leaves its total, what the longest
+    passes the ring.
+    """
+    wide, off, mask = len(windows), rings.offs[s], rings.caps[s] - 1
+    ring = rings.ring
+    rings.newests[s] = t
+    for w in range(wide):
+        left = edges.lefts[s, w]
+        edge = t - windows[w]
+        while (
+            left < rings.sizes[s]
+            and ring[off + ((rings.firsts[s] + left) & mask), 0] >> TIME_BITS <= edge
+        ):
+            edges.sums[s, w] -= _total_of(ring[off + ((rings.firsts[s] + left) & mask), 1])
+            left += 1
+        edges.lefts[s, w] = left
+    gone = edges.lefts[s, wide - 1]
+    if gone > 0:
+        rings.firsts[s] = (rings.firsts[s] + gone) & mask
+        rings.sizes[s] -= gone
+        for w in range(wide):
+            edges.lefts[s, w] -= gone
+
+
+@njit(inline="always")
+def _make_place(s, t, word, windows, rings, edges, tiles):  # type: ignore[no-untyped-def]
+    """Let the ring take one more event: it grows, or at its limit the oldest event goes into tiles.
+
+    False where the new event is the oldest, and went there itself.
+    """
+    if rings.sizes[s] == rings.caps[s] and rings.caps[s] < RING_CAP:
+        _grow(rings, s, _next_cap(rings.caps[s]))
+    if rings.sizes[s] < RING_CAP:
+        return True
+    ring, place = rings.ring, rings.offs[s] + rings.firsts[s]
+    if tiles.blocks[s] < 0:
+        tiles.blocks[s] = tiles.used[0]
+        tiles.used[0] += 1
+    oldest = ring[place, 0] >> TIME_BITS
+    if t < oldest:
+        _fold(tiles, tiles.blocks[s], windows, t, word)
+        return False
+    gone_word = ring[place, 1]
+    _fold(tiles, tiles.blocks[s], windows, oldest, gone_word)
+    for w in range(len(windows)):
+        if edges.lefts[s, w] > 0:
+            edges.lefts[s, w] -= 1
+        else:
+            edges.sums[s, w] -= _total_of(gone_word)
+    rings.firsts[s] = (rings.firsts[s] + 1) & (rings.caps[s] - 1)
+    rings.sizes[s] -= 1
+    return True
+
+
+@njit(inline="always")
+def _insert(s, t, head, word, windows, rings, edges):  # type: ignore[no-untyped-def]
+    """Put an event into the ring where its time stands, and into the totals of its windows; its
+    position from the first.
+    """
+    ring, off, first, mask = rings.ring, rings.offs[s], rings.firsts[s], rings.caps[s] - 1
+    position = np.int64(rings.sizes[s])
+    while position > 0 and ring[off + ((first + position - 1) & mask), 0] >> TIME_BITS > t:
+        to = off + ((first + position) & mask)
+        fr = off + ((first + position - 1) & mask)
+        ring[to, 0] = ring[fr, 0]
+        ring[to, 1] = ring[fr, 1]
+        position -= 1
+    place = off + ((first + position) & mask)
+    ring[place, 0] = head
+    ring[place, 1] = word
+    rings.sizes[s] += 1
+    total = _total_of(word)
+    for w in range(len(windows)):
+        if t > rings.newests[s] - windows[w]:
+            edges.sums[s, w] += total
+        else:
+            edges.lefts[s, w] += 1
+    return position
+
+
+@njit(inline="always")
+def _find(s, t, amount, rings):  # type: ignore[no-untyped-def]
+    """Position of the newest event of this time and amount; -1 where there is none."""
+    ring, off, first, mask = rings.ring, rings.offs[s], rings.firsts[s], rings.caps[s] - 1
+    for k in range(rings.sizes[s] - 1, -1, -1):
+        place = off + ((first + k) & mask)
+        if ring[place, 0] >> TIME_BITS == t and ring[place, 1] >> AMOUNT_BITS == amount:
+            return np.int64(k)
+    return np.int64(-1)
+
+
+@njit(inline="always")
+def _read_ring(s, t, position, windows, rings, read):  # type: ignore[no-untyped-def]
+    """Windows as of `t` from the events of the ring, into `read`; time of the event before
+    `position`, -1 for none.
+    """
+    ring, off, first, mask = rings.ring, rings.offs[s], rings.firsts[s], rings.caps[s] - 1
+    previous = np.int64(-1)
+    for w in range(len(windows)):
+        read.counts[w] = 0
+        read.sums[w] = 0
+    for k in range(rings.sizes[s]):
+        at = ring[off + ((first + k) & mask), 0] >> TIME_BITS
+        if at > t:
+            break
+        if k < position or position < 0:
+            previous = at
+        total = _total_of(ring[off + ((first + k) & mask), 1])
+        for w in range(len(windows)):
+            if at > t - windows[w]:
+                read.counts[w] += total & _TOTAL
+                read.sums[w] += total >> TOTAL_BITS
+    return previous
+
+
+@njit(inline="always")
+def _read_totals(s, position, rings, edges, read):  # type: ignore[no-untyped-def]
+    """Windows as of the newest time, from the running totals; as `_read_ring` otherwise."""
+    for w in range(len(read.counts)):
+        read.counts[w] = edges.sums[s, w] & _TOTAL
+        read.sums[w] = edges.sums[s, w] >> TOTAL_BITS
+    if position == 0:
+        return np.int64(-1)
+    place = rings.offs[s] + ((rings.firsts[s] + position - 1) & (rings.caps[s] - 1))
+    return rings.ring[place, 0] >> TIME_BITS
+
+
+@njit(inline="always")
+def _read_tiles(block, t, windows, tiles, read):  # type: ignore[no-untyped-def]
+    """Add the tiles of a block that reach into each window as of `t`."""
+    for w in range(len(windows)):
+        width = (windows[w] + 63) // 64
+        for k in range(TILES):
+            number = tiles.numbers[block, w, k]
+            if number >= 0 and (number + 1) * width > t - windows[w] and number * width <= t:
+                read.counts[w] += tiles.counts[block, w, k]
+                read.sums[w] += tiles.sums[block, w, k]
+
+
+@kernel(*(_EXACT.replace("{out}", each) for each in OUTS), allocates=False)
 def apply_kernel(  # type: ignore[no-untyped-def]
     first,
     n,
@@ -156,16 +370,20 @@ def apply_kernel(  # type: ignore[no-untyped-def]
     times,
     amounts,
     kinds,
-    counted,
     offsets,
     modes,
     verdicts,
+    ids,
     out,
     base,
     program,
     windows,
-    ids,
+    counted,
+    count_w,
+    sum_w,
     ats,
+    changed,
+    ring,
     offs,
     caps,
     firsts,
@@ -175,8 +393,6 @@ def apply_kernel(  # type: ignore[no-untyped-def]
     frees,
     lefts,
     sums,
-    changed,
-    ring,
     blocks,
     tile_numbers,
     tile_counts,
@@ -186,22 +402,21 @@ def apply_kernel(  # type: ignore[no-untyped-def]
     """Apply records first..n-1 in order: features into out[i, base:], by their `verdicts`. The
     record at which it stopped, or n.
 
-    `counted` has a bit for each of `kinds` that windows count. It stops, before anything of that
-    record is done, where the arena has no room for the key's next block, or the tile blocks have
-    none: give room and go on from there. -1 where a slot is not there.
+    `counted` has a bit for each of `kinds` that windows count; `count_w` and `sum_w` are room for a
+    reading. It stops, before anything of that record is done, where the arena has no room for the
+    key's next block, or the tile blocks have none: give room and go on from there. -1 where a slot
+    is not there.
     """
-    wide = len(windows)
-    longest = windows[wide - 1]
-    count_w = np.zeros(wide, np.int64)
-    sum_w = np.zeros(wide, np.int64)
+    rings = Rings(ring, offs, caps, firsts, sizes, newests, arena_used, frees)
+    edges, tiles = (
+        Edges(lefts, sums),
+        Tiles(blocks, tile_numbers, tile_counts, tile_sums, blocks_used),
+    )
+    read = Reading(count_w, sum_w)
+    longest = windows[len(windows) - 1]
     for i in range(first, n):
         if i + AHEAD < n and modes[i + AHEAD] != SKIP and 0 <= slots[i + AHEAD] < len(ats):
-            s = slots[i + AHEAD]
-            mask = caps[s] - 1
-            prefetch(ring, offs[s] + ((firsts[s] + sizes[s]) & mask))
-            prefetch(ring, offs[s] + ((firsts[s] + sizes[s] - 1) & mask))
-            for w in range(wide):
-                prefetch(ring, offs[s] + ((firsts[s] + lefts[s, w]) & mask))
+            _fetch(slots[i + AHEAD], rings, lefts)
         mode = modes[i]
         if mode == SKIP:
             continue
@@ -210,41 +425,18 @@ def apply_kernel(  # type: ignore[no-untyped-def]
             return -1
         if mode != LIVE and ats[s] >= offsets[i]:
             continue
-        if sizes[s] == caps[s]:  # the ring may have to grow, or to fold an event into tiles
-            if caps[s] == RING_CAP:
-                if blocks[s] < 0 and blocks_used[0] == len(tile_numbers):
-                    return i
-            elif _is_full(ring, frees, arena_used, _next_cap(caps[s])):
-                return i
+        if not _has_room(s, rings, tiles):
+            return i
         t = times[i]
         amount = amounts[i]
         own = (counted >> kinds[i]) & 1
         is_duplicate = verdicts[i] == DUPLICATE
         ats[s] = offsets[i]
         changed[s] = 1
-        off = offs[s]
-        cap = caps[s]
-        mask = cap - 1  # caps are powers of two
         position = np.int64(-1)
         if not is_duplicate:
             if t > newests[s]:
-                newests[s] = t
-                for w in range(wide):
-                    left = lefts[s, w]
-                    edge = t - windows[w]
-                    while (
-                        left < sizes[s]
-                        and ring[off + ((firsts[s] + left) & mask), 0] >> TIME_BITS <= edge
-                    ):
-                        sums[s, w] -= _total_of(ring[off + ((firsts[s] + left) & mask), 1])
-                        left += 1
-                    lefts[s, w] = left
-                gone = lefts[s, wide - 1]
-                if gone > 0:
-                    firsts[s] = (firsts[s] + gone) & mask
-                    sizes[s] -= gone
-                    for w in range(wide):
-                        lefts[s, w] -= gone
+                _slide(s, t, windows, rings, edges)
             if t > newests[s] - longest:
                 tag = np.int64(ids[i])
                 word = (
@@ -252,111 +444,26 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                     | ((1 - own) << KIND_AT)
                     | ((tag >> TIME_BITS) & _AMOUNT_TAG)
                 )
-                if sizes[s] == cap and cap < RING_CAP:
-                    bigger = _next_cap(cap)
-                    _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, bigger)
-                    off = offs[s]
-                    cap = bigger
-                    mask = cap - 1
-                fold_this = False
-                if sizes[s] == RING_CAP:
-                    if blocks[s] < 0:
-                        blocks[s] = blocks_used[0]
-                        blocks_used[0] += 1
-                    oldest = ring[off + firsts[s], 0] >> TIME_BITS
-                    if t < oldest:
-                        fold_this = True
-                        _fold(tile_numbers, tile_counts, tile_sums, blocks[s], windows, t, word)
-                    else:
-                        gone_word = ring[off + firsts[s], 1]
-                        _fold(
-                            tile_numbers,
-                            tile_counts,
-                            tile_sums,
-                            blocks[s],
-                            windows,
-                            oldest,
-                            gone_word,
-                        )
-                        for w in range(wide):
-                            if lefts[s, w] > 0:
-                                lefts[s, w] -= 1
-                            else:
-                                sums[s, w] -= _total_of(gone_word)
-                        firsts[s] = (firsts[s] + 1) & mask
-                        sizes[s] -= 1
-                if not fold_this:
-                    position = np.int64(sizes[s])
-                    while (
-                        position > 0
-                        and ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS > t
-                    ):
-                        to = off + ((firsts[s] + position) & mask)
-                        fr = off + ((firsts[s] + position - 1) & mask)
-                        ring[to, 0] = ring[fr, 0]
-                        ring[to, 1] = ring[fr, 1]
-                        position -= 1
-                    place = off + ((firsts[s] + position) & mask)
-                    ring[place, 0] = (t << TIME_BITS) | (tag & _TIME_TAG)
-                    ring[place, 1] = word
-                    sizes[s] += 1
-                    total = _total_of(word)
-                    for w in range(wide):
-                        if t > newests[s] - windows[w]:
-                            sums[s, w] += total
-                        else:
-                            lefts[s, w] += 1
+                if _make_place(s, t, word, windows, rings, edges, tiles):
+                    position = _insert(
+                        s, t, (t << TIME_BITS) | (tag & _TIME_TAG), word, windows, rings, edges
+                    )
         if mode != LIVE:
             continue
-        # Read the windows: from the running sums, which stand at the newest time that ever was;
-        # else from the ring.
-        previous = np.int64(-1)
         if position >= 0 and position == sizes[s] - 1 and t == newests[s]:
-            for w in range(wide):
-                count_w[w] = sums[s, w] & _TOTAL
-                sum_w[w] = sums[s, w] >> TOTAL_BITS
-            if position > 0:
-                previous = ring[off + ((firsts[s] + position - 1) & mask), 0] >> TIME_BITS
+            previous = _read_totals(s, position, rings, edges, read)
         else:
-            for w in range(wide):
-                count_w[w] = 0
-                sum_w[w] = 0
             # a repeat is read as its original: find it, so that a retry gets the same answer
             if is_duplicate:
-                for k in range(sizes[s] - 1, -1, -1):
-                    place = off + ((firsts[s] + k) & mask)
-                    if ring[place, 0] >> TIME_BITS == t and ring[place, 1] >> AMOUNT_BITS == amount:
-                        position = np.int64(k)
-                        break
-            for k in range(sizes[s]):
-                at = ring[off + ((firsts[s] + k) & mask), 0] >> TIME_BITS
-                if at > t:
-                    break
-                if k < position or position < 0:
-                    previous = at
-                total = _total_of(ring[off + ((firsts[s] + k) & mask), 1])
-                for w in range(wide):
-                    if at > t - windows[w]:
-                        count_w[w] += total & _TOTAL
-                        sum_w[w] += total >> TOTAL_BITS
+                position = _find(s, t, amount, rings)
+            previous = _read_ring(s, t, position, windows, rings, read)
             if position < 0 and blocks[s] < 0:
                 # too old to be kept, or a repeat that differs: it still counts for itself
-                for w in range(wide):
+                for w in range(len(windows)):
                     count_w[w] += own
                     sum_w[w] += own * amount
         if blocks[s] >= 0:
-            b = blocks[s]
-            for w in range(wide):
-                width = (windows[w] + 63) // 64
-                for k in range(TILES):
-                    number = tile_numbers[b, w, k]
-                    if (
-                        number >= 0
-                        and (number + 1) * width > t - windows[w]
-                        and number * width <= t
-                    ):
-                        count_w[w] += tile_counts[b, w, k]
-                        sum_w[w] += tile_sums[b, w, k]
+            _read_tiles(blocks[s], t, windows, tiles, read)
         since = np.float64(t - previous) / 1000.0 if previous >= 0 else np.float64(np.nan)
         _write(out, i, base, program, count_w, sum_w, amount, own, since)
     return n
@@ -390,7 +497,66 @@ def _add(ring, off, size, label, count, amount):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel(*(_TILED.replace("{out}", each) for each in OUTS))
+@njit(inline="always")
+def _move_up(s, t, windows, widths, rings):  # type: ignore[no-untyped-def]
+    """Move the key's newest time on to `t`, and up what is past the window of its level; what is
+    past all leaves.
+    """
+    ring, off = rings.ring, rings.offs[s]
+    rings.newests[s] = t
+    kept = 0
+    for k in range(rings.sizes[s]):
+        head = ring[off + k, 0]
+        total = ring[off + k, 1]
+        old = (head >> 28) & 7
+        level, start = _level_of((head >> 31) * MINUTE_MS, old, t, windows, widths)
+        label = ((start // MINUTE_MS) << 3) | level
+        if level == len(windows) or (
+            level != old and _add(ring, off, kept, label, head & _COUNTS, total)
+        ):
+            continue
+        ring[off + kept, 0] = (label << 28) | (head & _COUNTS)
+        ring[off + kept, 1] = total
+        kept += 1
+    rings.sizes[s] = kept
+
+
+@njit(inline="always")
+def _keep(s, t, amount, own, windows, widths, rings):  # type: ignore[no-untyped-def]
+    """Add an event to its tile where it is counted; False where it is older than every window."""
+    level, start = _level_of(t, 0, rings.newests[s], windows, widths)
+    label = ((start // MINUTE_MS) << 3) | level
+    if (
+        level < len(windows)
+        and own
+        and not _add(rings.ring, rings.offs[s], rings.sizes[s], label, 1, amount)
+    ):
+        if rings.sizes[s] == rings.caps[s]:
+            _grow(rings, s, rings.caps[s] + 4)
+        place = rings.offs[s] + rings.sizes[s]
+        rings.ring[place, 0] = (label << 28) | 1
+        rings.ring[place, 1] = amount
+        rings.sizes[s] += 1
+    return level < len(windows)
+
+
+@njit(inline="always")
+def _read_levels(s, t, windows, widths, rings, read):  # type: ignore[no-untyped-def]
+    """Add the tiles of a key that reach into each window as of `t`."""
+    ring = rings.ring
+    for k in range(rings.offs[s], rings.offs[s] + rings.sizes[s]):
+        head = ring[k, 0]
+        level = (head >> 28) & 7
+        start = (head >> 31) * MINUTE_MS
+        if start > t:
+            continue
+        for w in range(len(windows)):
+            if level <= w if t == rings.newests[s] else start + widths[level] > t - windows[w]:
+                read.counts[w] += head & _COUNTS
+                read.sums[w] += ring[k, 1]
+
+
+@kernel(*(_TILED.replace("{out}", each) for each in OUTS), allocates=False)
 def apply_tiles_kernel(  # type: ignore[no-untyped-def]
     first,
     n,
@@ -398,7 +564,6 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
     times,
     amounts,
     kinds,
-    counted,
     offsets,
     modes,
     verdicts,
@@ -406,8 +571,13 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
     base,
     program,
     windows,
+    counted,
+    count_w,
+    sum_w,
     widths,
     ats,
+    changed,
+    ring,
     offs,
     caps,
     firsts,
@@ -415,17 +585,14 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
     newests,
     arena_used,
     frees,
-    changed,
-    ring,
 ):
     """As `apply_kernel`, in tiles. A pair of the ring is a tile: start in minutes << 31 | level <<
     28 | count, and sum.
 
     SINCE_LAST is known for an event that is not older than the newest before it, else NaN.
     """
-    wide = len(windows)
-    count_w = np.zeros(wide, np.int64)
-    sum_w = np.zeros(wide, np.int64)
+    rings = Rings(ring, offs, caps, firsts, sizes, newests, arena_used, frees)
+    read = Reading(count_w, sum_w)
     for i in range(first, n):
         mode = modes[i]
         if mode == SKIP:
@@ -446,49 +613,15 @@ def apply_tiles_kernel(  # type: ignore[no-untyped-def]
         before = newests[s]
         is_kept = True
         if not is_duplicate:
-            off = offs[s]
             if t > before:
-                newests[s] = t
-                kept = 0
-                for k in range(sizes[s]):  # move up what is past the window of its level
-                    head = ring[off + k, 0]
-                    total = ring[off + k, 1]
-                    old = (head >> 28) & 7
-                    level, start = _level_of((head >> 31) * MINUTE_MS, old, t, windows, widths)
-                    label = ((start // MINUTE_MS) << 3) | level
-                    if level == wide or (
-                        level != old and _add(ring, off, kept, label, head & _COUNTS, total)
-                    ):
-                        continue
-                    ring[off + kept, 0] = (label << 28) | (head & _COUNTS)
-                    ring[off + kept, 1] = total
-                    kept += 1
-                sizes[s] = kept
-            level, start = _level_of(t, 0, newests[s], windows, widths)
-            label = ((start // MINUTE_MS) << 3) | level
-            is_kept = level < wide
-            if is_kept and own and not _add(ring, off, sizes[s], label, 1, amount):
-                if sizes[s] == caps[s]:
-                    _grow(ring, frees, arena_used, offs, caps, firsts, sizes, s, caps[s] + 4)
-                place = offs[s] + sizes[s]
-                ring[place, 0] = (label << 28) | 1
-                ring[place, 1] = amount
-                sizes[s] += 1
+                _move_up(s, t, windows, widths, rings)
+            is_kept = _keep(s, t, amount, own, windows, widths, rings)
         if mode != LIVE:
             continue
-        for w in range(wide):
+        for w in range(len(windows)):
             count_w[w] = 0 if is_kept else own
             sum_w[w] = 0 if is_kept else own * amount
-        for k in range(offs[s], offs[s] + sizes[s]):
-            head = ring[k, 0]
-            level = (head >> 28) & 7
-            start = (head >> 31) * MINUTE_MS
-            if start > t:
-                continue
-            for w in range(wide):
-                if level <= w if t == newests[s] else start + widths[level] > t - windows[w]:
-                    count_w[w] += head & _COUNTS
-                    sum_w[w] += ring[k, 1]
+        _read_levels(s, t, windows, widths, rings, read)
         since = (
             np.float64(t - before) / 1000.0
             if not is_duplicate and 0 <= before <= t

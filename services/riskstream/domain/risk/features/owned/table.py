@@ -202,26 +202,16 @@ class KeyTable:
             kinds = np.where(told.is_corrected != 0, _NO_KIND, kinds)
         tags = ids & ~_REFUND | (kinds == Kind.REFUND).astype(np.uint64) << np.uint64(REFUND_AT)
 
+        scratch = np.zeros((2, len(self.windows)), np.int64)
+
         def run(done: int, stop: int) -> None:
             while done < stop:
-                given = (
-                    done,
-                    stop,
-                    slots,
-                    times,
-                    amounts,
-                    kinds,
-                    self.counted,
-                    offsets,
-                    modes,
-                    verdicts,
-                    out,
-                    self.base,
-                    self.program,
-                    self.windows,
-                )
+                events = (done, stop, slots, times, amounts, kinds, offsets, modes, verdicts)
+                asked = (out, self.base, self.program, self.windows, self.counted, *scratch)
                 held = (
                     self.ats,
+                    self.changed,
+                    self.ring,
                     self.offs,
                     self.caps,
                     self.firsts,
@@ -231,19 +221,16 @@ class KeyTable:
                     self.frees,
                 )
                 if self.step:
-                    done = int(
-                        k.apply_tiles_kernel(*given, self.widths, *held, self.changed, self.ring)
-                    )
+                    done = int(k.apply_tiles_kernel(*events, *asked, self.widths, *held))
                 else:
                     done = int(
                         k.apply_kernel(
-                            *given,
+                            *events,
                             tags,
+                            *asked,
                             *held,
                             self.lefts,
                             self.sums,
-                            self.changed,
-                            self.ring,
                             self.blocks,
                             self.tile_numbers,
                             self.tile_counts,
