@@ -13,6 +13,7 @@ from tests.unit.domain.risk.test_profiles import FEATURES, SHOP
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.repeats import Repeats
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
 from riskstream.domain.risk.features.profiles.table import ProfileTable
@@ -95,18 +96,18 @@ def repeats(random: Random, counts: Counter[str]) -> None:
             p=(0.85, 0.07, 0.04, 0.04),
         )
         corrects = np.where(random.random(n) < rate, _hashes(random, names, n), np.uint64(0))
-        told = table.tell(
-            slots,
-            times,
-            _hashes(random, names, n),
-            random.integers(0, 3, n) << 40,
-            random.integers(0, 2**32, n),
-            np.arange(n) + n * number,
-            modes,
-            np.zeros(n, np.uint8),
-            np.full(keys, -1, np.int64),
-            corrects,
+        events = Events(
+            slots=slots,
+            times=times,
+            ids=_hashes(random, names, n),
+            bodies=random.integers(0, 3, n) << 40,
+            answers=random.integers(0, 2**32, n),
+            offsets=np.arange(n) + n * number,
+            modes=modes,
+            verdicts=np.zeros(n, np.uint8),
+            corrects=corrects,
         )
+        told = table.tell(events, np.full(keys, -1, np.int64))
         table.answer(random.permutation(n), slots, told, random.integers(0, 2**32, n))
         taken, there = int(table.used[0]), len(table.entries)
         if taken > there:

@@ -13,6 +13,7 @@ from riskstream.domain.risk.features.declare import (
     Feature,
     FeatureSet,
 )
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.standard import STANDARD
@@ -55,16 +56,16 @@ def apply(features: FeatureSet, table: pa.Table, chunk: int = 2048) -> tuple[Key
             data, starts, lengths, np.zeros(chunk, np.int32), np.ones(chunk, np.uint8)
         )
         before = time.process_time()
-        keys.apply(
-            slots,
-            times[part],
-            amounts[part],
-            np.arange(start, start + chunk, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
-            np.arange(start, start + chunk, dtype=np.int64),
-            np.full(chunk, LIVE, np.uint8),
-            np.zeros(chunk, np.uint8),
-            out,
+        events = Events(
+            slots=slots,
+            times=times[part],
+            amounts=amounts[part],
+            ids=np.arange(start, start + chunk, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
+            offsets=np.arange(start, start + chunk, dtype=np.int64),
+            modes=np.full(chunk, LIVE, np.uint8),
+            verdicts=np.zeros(chunk, np.uint8),
         )
+        keys.apply(events, out)
         if start >= n // 2:
             spent += time.process_time() - before
     return keys, spent / (n / 2) * 1e6

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet, Kind
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 
@@ -42,20 +43,18 @@ class Stream:
             self.table.load(slot, None)
         out = np.full((n, self.width), np.nan, np.float32)
         verdicts = np.zeros(n, np.uint8)
-        self.told = self.table.apply(
-            slots,
-            np.array([e[1] for e in events], np.int64),
-            np.array([e[2] for e in events], np.int64),
-            np.array([hash_of(e[3]) for e in events], np.uint64),
-            np.arange(self.offset, self.offset + n, dtype=np.int64),
-            np.full(n, mode, np.uint8),
-            verdicts,
-            out,
-            kinds=None if kinds is None else np.array(kinds, np.int64),
-            corrects=None
-            if corrects is None
-            else np.array([hash_of(e) if e else 0 for e in corrects], np.uint64),
+        batch = Events(
+            slots=slots,
+            times=np.array([e[1] for e in events], np.int64),
+            ids=np.array([hash_of(e[3]) for e in events], np.uint64),
+            offsets=np.arange(self.offset, self.offset + n),
+            modes=np.full(n, mode, np.uint8),
+            verdicts=verdicts,
+            amounts=np.array([e[2] for e in events], np.int64),
+            kinds=np.array(kinds or [], np.int64),
+            corrects=np.array([hash_of(e) if e else 0 for e in corrects or []], np.uint64),
         )
+        self.told = self.table.apply(batch, out)
         self.offset += n
         return verdicts, out
 

@@ -15,6 +15,7 @@ from riskstream.domain.contracts.writers import SchemaWait, find
 from riskstream.domain.risk import validity
 from riskstream.domain.risk.bodies import Bodies
 from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.events import NO_IDS, NOT_KNOWN, Events
 from riskstream.domain.risk.features.owned.input_kernel import input_kernel
 from riskstream.domain.risk.features.owned.key_kernel import UNKNOWN, hash_kernel
 from riskstream.domain.risk.features.owned.repeats import Told
@@ -248,20 +249,21 @@ class Fold:
             vectors,
         )
         bodies = self._bodies.hashes(columns, modes != SKIP)
-        told = self.table.apply(
-            judged.slots,
-            times,
-            amounts,
-            ids,
-            batch.offsets,
-            modes,
-            verdicts,
-            vectors,
-            bodies,
-            batch.answers,
-            kinds,
-            hashes_of_originals(columns),
+        originals = hashes_of_originals(columns)
+        events = Events(
+            slots=judged.slots,
+            times=times,
+            ids=ids,
+            offsets=batch.offsets,
+            modes=modes,
+            verdicts=verdicts,
+            amounts=amounts,
+            kinds=kinds,
+            bodies=bodies,
+            answers=NOT_KNOWN if batch.answers is None else batch.answers,
+            corrects=NO_IDS if originals is None else originals,
         )
+        told = self.table.apply(events, vectors)
         return ids, told
 
 

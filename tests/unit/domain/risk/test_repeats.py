@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.repeats import Repeats, Told, answers_of, of_answers
 from riskstream.domain.risk.features.owned.repeats_kernel import (
     CONFLICT,
@@ -61,17 +62,16 @@ def _tell(
 ) -> tuple[Told, NDArray[np.uint8], NDArray[np.uint8]]:
     n = len(events)
     modes, verdicts = np.full(n, LIVE, np.uint8), np.zeros(n, np.uint8)
-    told = repeats.tell(
-        np.array([e[0] for e in events], np.int32),
-        np.array([e[1] for e in events], np.int64),
-        _ids([e[2] for e in events]),
-        np.array([e[3] for e in events], np.int64) << 40,
-        np.zeros(n, np.int64),
-        np.arange(first, first + n),
-        modes,
-        verdicts,
-        np.full(8, -1, np.int64),
+    batch = Events(
+        slots=np.array([e[0] for e in events], np.int32),
+        times=np.array([e[1] for e in events], np.int64),
+        ids=_ids([e[2] for e in events]),
+        bodies=np.array([e[3] for e in events], np.int64) << 40,
+        offsets=np.arange(first, first + n),
+        modes=modes,
+        verdicts=verdicts,
     )
+    told = repeats.tell(batch, np.full(8, -1, np.int64))
     return told, verdicts, modes
 
 
@@ -177,18 +177,18 @@ def _apply(
 ) -> tuple[NDArray[np.uint8], Told]:
     n = len(times)
     verdicts, out = np.zeros(n, np.uint8), np.zeros((n, len(STANDARD.names)), np.float32)
-    told = table.apply(
-        slots,
-        np.array(times, np.int64),
-        np.ones(n, np.int64),
-        _ids(names),
-        np.arange(n) + 1000 * len(names),
-        np.full(n, mode, np.uint8),
-        verdicts,
-        out,
-        np.full(n, 5 << 40, np.int64),
-        answers,
+    events = Events(
+        slots=slots,
+        times=np.array(times, np.int64),
+        ids=_ids(names),
+        offsets=np.arange(n) + 1000 * len(names),
+        modes=np.full(n, mode, np.uint8),
+        verdicts=verdicts,
+        amounts=np.ones(n, np.int64),
+        bodies=np.full(n, 5 << 40, np.int64),
+        answers=np.zeros(n, np.int64) if answers is None else answers,
     )
+    told = table.apply(events, out)
     return verdicts, told
 
 

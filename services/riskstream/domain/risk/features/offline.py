@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import Entity, Feature, FeatureSet, bits_of
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.input_kernel import input_kernel
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
@@ -154,18 +155,18 @@ def _owned(
             program,
             chunk,
         )
-        table.apply(
-            slots,
-            rows.occurred_at[part],
-            rows.base_amount_minor[part],
-            ids,
-            np.arange(start, stop, dtype=np.int64),
-            np.full(size, LIVE, np.uint8),
-            np.zeros(size, np.uint8),
-            chunk,
+        events = Events(
+            slots=slots,
+            times=rows.occurred_at[part],
+            ids=ids,
+            offsets=np.arange(start, stop, dtype=np.int64),
+            modes=np.full(size, LIVE, np.uint8),
+            verdicts=np.zeros(size, np.uint8),
+            amounts=rows.base_amount_minor[part],
             kinds=rows.kind[part],
             corrects=originals,
         )
+        table.apply(events, chunk)
         out[part, :wide] = chunk
         progress(size)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.corrections_kernel import (
     NO_SLOT,
     TAKEN_OUT,
@@ -28,17 +29,14 @@ Event = tuple[int, int, int]
 def correct(
     table: "KeyTable",
     rows: NDArray[np.int64],
-    slots: NDArray[np.int32],
-    ids: NDArray[np.uint64],
-    events: tuple[NDArray[np.int64], ...],
+    events: Events,
     told: Told,
     run: Callable[[int, int], None],
 ) -> Corrected:
     """Apply a batch by `run`, and at each of `rows` take out what leaves before it, and itself
     where it was corrected.
-
-    `events`: times, amounts and kinds of the batch.
     """
+    slots = events.slots
     left: list[tuple[int, int, int, int]] = []
     unknown: list[int] = []
     done = 0
@@ -52,8 +50,8 @@ def correct(
                 left.append((row, *found))
         run(row, row + 1)
         if told.is_corrected[row]:
-            time, amount, kind = (int(each[row]) for each in events)
-            _leave(table, int(slots[row]), int(ids[row]), (time, amount, kind))
+            event = int(events.times[row]), int(events.amounts[row]), int(events.kinds[row])
+            _leave(table, int(slots[row]), int(events.ids[row]), event)
         done = row + 1
     run(done, len(slots))
     columns = np.array(left, np.int64).reshape(-1, 4)

@@ -1,5 +1,5 @@
-"""The kernels that update and read sliding windows of owned keys over flat arrays; `table.py`
-explains the arrays.
+"""The kernels that update and read sliding windows of owned keys over flat arrays; `slot_arrays.py`
+explains them.
 
 Exact (`apply_kernel`): each key has a ring of its events sorted by time, and for every window the
 index of its left edge and the int64 total right of it, so that an event in order costs the same

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned import repeats_kernel as k
 from riskstream.runtime.errors import Fatal
 
@@ -80,31 +81,12 @@ class Repeats:
             index[: len(self.index)] = self.index
             self.index = index
 
-    def tell(
-        self,
-        slots: NDArray[np.int32],
-        times: NDArray[np.int64],
-        ids: NDArray[np.uint64],
-        bodies: NDArray[np.int64],
-        answers: NDArray[np.int64],
-        offsets: NDArray[np.int64],
-        modes: NDArray[np.uint8],
-        verdicts: NDArray[np.uint8],
-        ats: NDArray[np.int64],
-        corrects: NDArray[np.uint64] | None = None,
-    ) -> Told:
-        """Verdicts of a batch into `verdicts`; modes of conflicts become SKIP. See
-        `repeats_kernel`.
+    def tell(self, events: Events, ats: NDArray[np.int64]) -> Told:
+        """Verdicts of a batch into its `verdicts`; modes of conflicts become SKIP. `ats`: of each
+        slot the last applied offset.
         """
-        n = len(slots)
-        corrects = np.zeros(n, np.uint64) if corrects is None else corrects
-        if (
-            min(
-                len(each)
-                for each in (times, ids, bodies, answers, offsets, modes, verdicts, corrects)
-            )
-            < n
-        ):
+        n = len(events)
+        if not events.is_whole:
             raise Fatal(
                 what="columns of a batch are of different lengths",
                 where="Repeats.tell",
@@ -122,15 +104,15 @@ class Repeats:
                 k.repeats_kernel(
                     done,
                     n,
-                    slots,
-                    times,
-                    ids,
-                    corrects,
-                    bodies,
-                    answers,
-                    offsets,
-                    modes,
-                    verdicts,
+                    events.slots,
+                    events.times,
+                    events.ids,
+                    events.corrects,
+                    events.bodies,
+                    events.answers,
+                    events.offsets,
+                    events.modes,
+                    events.verdicts,
                     ats,
                     self.heads,
                     self.entries,
@@ -150,7 +132,7 @@ class Repeats:
                     where="Repeats.tell",
                     do="report this",
                 )
-            asked = int(self.heads[slots[done], k.CAP])
+            asked = int(self.heads[events.slots[done], k.CAP])
             self.grow(max(2 * asked, k.FEW_IDS) + k.FEW_IDS * (n - done))
         return told
 
