@@ -1,5 +1,5 @@
 """The kernels that take a corrected transaction out of a key's ring, or out of its tiles;
-`table.py` explains the arrays.
+`slot_arrays.py` explains the arrays.
 
 An event is found by the tag of its transaction's id: 37 bits of the id's hash. A correction finds a
 wrong event among the 256 of a ring with a chance of 256 / 2^37.

@@ -458,7 +458,7 @@ def apply_kernel(  # type: ignore[no-untyped-def]
                 position = _find(s, t, amount, rings)
             previous = _read_ring(s, t, position, windows, rings, read)
             if position < 0 and blocks[s] < 0:
-                # too old to be kept, or a repeat that differs: it still counts for itself
+                # Too old to be kept, or a repeat that differs: it still counts for itself.
                 for w in range(len(windows)):
                     count_w[w] += own
                     sum_w[w] += own * amount

@@ -1,5 +1,5 @@
-"""Kernels that find the slot of a key: an open-addressing hash table over flat arrays. `table.py`
-explains the arrays.
+"""Kernels that find the slot of a key: an open-addressing hash table over flat arrays, which
+`slot_arrays.py` explains.
 """
 
 import numpy as np
