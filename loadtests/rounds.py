@@ -16,13 +16,14 @@ from tests.support.builders import counted
 
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import HOUR_MS, CustomerState
+from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Coverage, Reporter, ReportFolder
+from riskstream.reporter.app import Reporter
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.workbench.local.stack import Stack
 
 CUSTOMERS = 20_000

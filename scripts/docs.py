@@ -10,13 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, contracts, topics
-from riskstream.domain.risk.features.declare import (
-    DAY_MS,
-    EVERY_KIND,
-    HOUR_MS,
-    MINUTE_MS,
-    FeatureSet,
-)
+from riskstream.domain.risk.features.declare import EVERY_KIND, FeatureSet
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.reasons import REASON_TEXT as REASONS
 from riskstream.platform.kafka.clients.limits import (
@@ -28,6 +22,7 @@ from riskstream.platform.kafka.clients.limits import (
 )
 from riskstream.platform.kafka.rejects import REASON_TEXT as REJECTS
 from riskstream.platform.telemetry import metrics
+from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -14,8 +14,9 @@ from loadtests.chaos.corrections import Corrections, Due
 from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Retryable
-from riskstream.workbench.simulator.simulate import DAY_MS, Simulation, simulate
+from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 TOPIC = "transactions.v1"
 POISON_SHARE, LATE_SHARE, REPEAT_SHARE = 0.02, 0.03, 0.005

@@ -5,18 +5,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from riskstream.domain.risk.features.declare import (
-    CUSTOMER,
-    DAY_MS,
-    HOUR_MS,
-    Aggregate,
-    Feature,
-    FeatureSet,
-)
+from riskstream.domain.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
 from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.workbench.rows.dataset import texts
 
 

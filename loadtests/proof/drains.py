@@ -21,10 +21,10 @@ from loadtests.chaos.check import Findings, Read, check, read_all
 from loadtests.chaos.load import Rows, make_rows
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.workbench.local.chain import Chain
 
 COUNT = 500_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.evaluation import average_precision
-from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.handbook import HANDBOOK
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.domain.risk.partition import partition_kernel
@@ -24,6 +24,7 @@ from riskstream.platform.adapters.redis_profiles import prefix_of
 from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.rows.dataset import Dataset, Transactions, labels_of, read_transactions
 from riskstream.workbench.training.fit import FitSettings, train

@@ -14,8 +14,8 @@ from tests.support.world import World
 from riskstream.cli.labels import command as labels_command
 from riskstream.cli.logged import command
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import DAY_MS
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.rows.dataset import read_transactions
 
 

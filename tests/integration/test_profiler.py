@@ -21,7 +21,7 @@ from tests.support.tools import EVERY_POINT
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import HEAD
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
@@ -30,6 +30,7 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.context import new_trace
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.faults import DERIVED_POINTS, FORWARD_POINTS
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import wait_ready

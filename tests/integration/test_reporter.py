@@ -18,8 +18,8 @@ from tests.support.own_topics import log_with, wait_until
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import HOUR_MS
 from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.faults import REPORTER_POINTS
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import Service, start_service, wait_ready

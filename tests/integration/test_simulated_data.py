@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.evaluation import average_precision
 from riskstream.domain.risk.features.offline import vectors
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.rows.dataset import transaction_columns
-from riskstream.workbench.simulator.simulate import DAY_MS, START_MS, Simulation, simulate
+from riskstream.workbench.simulator.simulate import START_MS, Simulation, simulate
 
 
 def test_no_single_column_reaches_half_of_the_models_average_precision() -> None:

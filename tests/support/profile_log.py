@@ -3,9 +3,10 @@
 from typing import Any
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.runtime.durations import HOUR_MS
 
 T0 = 1_717_236_000_000 // HOUR_MS * HOUR_MS
 NAMES = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]

@@ -9,15 +9,16 @@ import click
 from riskstream.cli.options import base_currency_option, features_option, kafka_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
-from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.currency import check_currency
+from riskstream.runtime.durations import DAY_MS, DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file
 from riskstream.workbench.rows.logged import LoggedRows
 
 SCORES, LABELS = "scores.v1", "labels.v1"
-_DEADLINE_S = 24 * 3600.0
+_DEADLINE_S = DAY_S
 
 
 @click.command()

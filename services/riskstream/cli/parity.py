@@ -14,6 +14,7 @@ from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.currency import check_currency
+from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
 from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
@@ -21,7 +22,7 @@ from riskstream.workbench.checks.parity import ParityCheck
 from riskstream.workbench.rows.dataset import Transactions, read_transactions
 
 PROFILE_EVENTS = "profile-events.v1"
-_DEADLINE_S = 24 * 3600.0
+_DEADLINE_S = DAY_S
 
 
 @click.command()

@@ -7,6 +7,7 @@ import click
 from riskstream.cli.options import features_option, kafka_option, redis_option
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.validity import MAX_AHEAD_MS
 from riskstream.platform.adapters.redis_home import made_for, prove_unused, state_home
 from riskstream.platform.adapters.redis_snapshots import RedisSnapshots
 from riskstream.platform.adapters.redis_state import RedisStateStore
@@ -18,7 +19,7 @@ from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.answer_reader import ScoreAnswerReader
-from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.scorer.flags import FLAG_PARTIAL
 from riskstream.scorer.fold import Fold
 
 
@@ -112,7 +113,7 @@ def _said(done: Rebuilt, longest_ms: int) -> str:
     if not done.whole_since:
         return said
     since, until = (
-        _moment(at) for at in (done.whole_since, done.whole_since + longest_ms + FUTURE_MS)
+        _moment(at) for at in (done.whole_since, done.whole_since + longest_ms + MAX_AHEAD_MS)
     )
     return (
         f"{said}; windows that reach back before {since} are not known in full, scores are "

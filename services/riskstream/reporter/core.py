@@ -7,8 +7,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from riskstream.domain.risk.customer_risk import DAILY_KEPT, DAY_MS, HOUR_MS, HOURLY_KEPT
+from riskstream.domain.risk.customer_risk import DAILY_KEPT, HOURLY_KEPT
 from riskstream.platform.telemetry.context import TraceContext
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 SUMS = (
     "transactions",

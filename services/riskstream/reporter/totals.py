@@ -10,9 +10,10 @@ from typing import Any
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.counted import Counted
-from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, whole_after
+from riskstream.domain.risk.customer_risk import whole_after
 from riskstream.platform.kafka.record import Record
 from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Rejected
 
 TOPIC = "report-totals.v1"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.column_encoder import MAX_WORDS, ColumnEncoder
 from riskstream.domain.risk.judge import Keys
 from riskstream.domain.risk.partition import misplaced_kernel
+from riskstream.domain.risk.validity import MAX_AHEAD_MS
 from riskstream.platform.kafka.lanes.ports import Batch
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE
 
@@ -35,17 +36,14 @@ _ALL = (
     FLAG_PARTIAL,
     FLAG_ORIGINAL_UNKNOWN,
 )
-FUTURE_MS = 5 * 60_000
-"""An event may be dated so far past its append: one that is missing may be as much younger than
-`whole_since`.
-"""
 
 
 class Flags:
     """Writes the flags of scored rows into an encoder's banks."""
 
     def __init__(self, encoder: ColumnEncoder, longest_window_ms: int) -> None:
-        self._encoder, self._reach_ms = encoder, longest_window_ms + FUTURE_MS
+        # An event that is missing may be dated past its append, so much younger than `whole_since`.
+        self._encoder, self._reach_ms = encoder, longest_window_ms + MAX_AHEAD_MS
         self._words = {flag: encoder.word(flag) for flag in _ALL}
 
     def partial(

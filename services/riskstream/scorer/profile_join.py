@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.columns import Columns
-from riskstream.domain.risk.features.declare import DAY_MS, Entity, FeatureSet
+from riskstream.domain.risk.features.declare import Entity, FeatureSet
 from riskstream.domain.risk.features.profiles.entity_profiles import Profiles
 from riskstream.domain.risk.features.profiles.vector import HEAD, NEVER
 from riskstream.domain.risk.partition import partition_kernel
+from riskstream.runtime.durations import DAY_MS
 
 STALE, AHEAD, MISSING = "stale", "ahead", "profiles_missing"
 MAX_STALE_MS = DAY_MS

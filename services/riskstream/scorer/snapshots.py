@@ -17,6 +17,7 @@ from riskstream.platform.adapters.redis_state import RedisStateStore
 from riskstream.platform.adapters.snapshot_places import place_of
 from riskstream.platform.adapters.snapshot_shelf import Fields, Shelf, is_whole
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
+from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.scorer.settings import ScorerSettings
 
@@ -24,7 +25,7 @@ log = structlog.get_logger("snapshots")
 _LOOK_S, _AGAIN_S = 1.0, 60.0
 _SHARE, _LONGEST_REST_S = 0.2, 0.25
 """Of its time, how much a snapshot works at most; it rests after each piece."""
-_MOST_AGE_S = 35 * 24 * 3600.0
+_MOST_AGE_S = 35 * DAY_S
 """Longer than the longest window: what is older knows nothing of any."""
 
 

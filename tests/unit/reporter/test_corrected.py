@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import SUMS, Control, Snapshot, report
@@ -18,6 +18,7 @@ from riskstream.reporter.page import page
 from riskstream.reporter.snapshot import Follower
 from riskstream.reporter.totals import PartitionTotals, Totals
 from riskstream.reporter.write import write_report
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 START = NOW_MS // DAY_MS * DAY_MS
 SCORES: list[dict[str, Any]] = [

@@ -6,8 +6,9 @@ from typing import Any
 
 from tests.support.builders import NOW_MS, counted, score
 
-from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 START, HOURS = NOW_MS // DAY_MS * DAY_MS, 60
 QUIET = [f"c-{n}" for n in range(5)]

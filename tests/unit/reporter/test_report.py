@@ -6,10 +6,11 @@ from typing import Any
 
 from tests.support.builders import counted, score
 
-from riskstream.domain.risk.customer_risk import DAY_MS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
 from riskstream.reporter.core import Control, Snapshot, report, rows
 from riskstream.reporter.page import page
 from riskstream.reporter.write import prune, write_report
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 START = 1_717_200_000_000 // DAY_MS * DAY_MS
 

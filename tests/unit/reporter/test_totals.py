@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.support.builders import counted, score
 
 from riskstream.domain.risk.counted import Counted
-from riskstream.domain.risk.customer_risk import HOUR_MS, whole_after
+from riskstream.domain.risk.customer_risk import whole_after
 from riskstream.platform.kafka.record import Record
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, PartitionTotals, Totals
+from riskstream.runtime.durations import HOUR_MS
 
 START = 1_717_200_000_000
 

@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from riskstream.cli.report import command
-from riskstream.domain.risk.customer_risk import DAY_MS
 from riskstream.platform.telemetry.context import new_trace
 from riskstream.platform.telemetry.tracing import Tracer
 from riskstream.reporter.core import TracedAlert
 from riskstream.reporter.traced import ReportSpans
+from riskstream.runtime.durations import DAY_MS
 
 DAYS = (100 * DAY_MS, 101 * DAY_MS)
 

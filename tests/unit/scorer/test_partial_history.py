@@ -11,9 +11,10 @@ from tests.support.scoring import process
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.domain.risk.validity import MAX_AHEAD_MS
 from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch
 from riskstream.scorer.core import ScorerCore
-from riskstream.scorer.flags import FLAG_PARTIAL, FUTURE_MS
+from riskstream.scorer.flags import FLAG_PARTIAL
 from riskstream.scorer.policy import Policy
 from riskstream.scorer.scored import Scored
 
@@ -76,7 +77,7 @@ def _payment(n: int, **changes: Any) -> bytes:
 
 
 def test_scores_say_so_until_their_longest_window_is_past_the_loss(core: ScorerCore) -> None:
-    last = NOW_MS + LONGEST_MS + FUTURE_MS - 1
+    last = NOW_MS + LONGEST_MS + MAX_AHEAD_MS - 1
     values = [
         _payment(n, occurred_at=at) for n, at in enumerate((NOW_MS, last, last + 1, last + 1))
     ]

@@ -5,9 +5,10 @@ import pytest
 from tests.support.builders import NOW_MS, frame
 
 from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.profiles.vector import ProfileVector
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.scorer.profile_join import AHEAD, MISSING, STALE, ProfileJoin
 
 WIDE = len(STANDARD_PROFILES.profiles[TERMINAL])

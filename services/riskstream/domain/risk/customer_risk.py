@@ -7,9 +7,9 @@ from typing import Any
 
 from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.validity import MAX_AHEAD_MS
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Rejected
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURLY_KEPT, DAILY_KEPT = 48, 35
 FIELDS = (
     "transactions",

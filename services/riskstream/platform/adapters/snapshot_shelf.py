@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from riskstream.platform.adapters.snapshot_files import Damaged, Reader, Writer
 from riskstream.platform.adapters.snapshot_places import PART, Place
+from riskstream.runtime.durations import DAY_S
 
 Fields = dict[str, str]
 """The mark as the store has it, field by field: `s` (stored_src), `e` (output_offset), `identity`,
@@ -24,7 +25,7 @@ and what later releases add.
 _STEM = r"s(\d{20})-([0-9a-f]{8})-(\d{13})(\.partial)?\.state"
 _NAME = re.compile(_STEM)
 _PART_OF = re.compile(rf"{_STEM}\.[0-9a-f]+{re.escape(PART)}")
-_STALE_PART_S = 24 * 3600.0
+_STALE_PART_S = DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.redriven import HEADER, Redriven, notes
 from riskstream.platform.kafka.rejects import MAX_DETAIL
+from riskstream.runtime.durations import HOUR_S
 from riskstream.runtime.errors import Fatal
 
 REDRIVE_GROUP = "dlq-redrive"
@@ -28,7 +29,7 @@ MAX_TEXT = 249
 """Kept of a topic's name, as Kafka does, and of a reason: somebody else's headers may be of any
 length.
 """
-READ_S = 3600.0
+READ_S = HOUR_S
 """For reading the whole topic: it is read a few records at a time."""
 
 Headers = list[tuple[str, str | bytes | None]]

@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.rules.expression import Kind, Lists, Name
 from riskstream.domain.risk.rules.rule import Rule
 from riskstream.runtime.causes import cause
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows.dataset import enum_indices, read_transactions, texts
 

@@ -22,9 +22,10 @@ from riskstream.domain.risk.evaluation import (
     card_precision,
     roc_auc,
 )
-from riskstream.domain.risk.features.declare import DAY_MS, Aggregate, FeatureSet, Input
+from riskstream.domain.risk.features.declare import Aggregate, FeatureSet, Input
 from riskstream.domain.risk.money import exact, shown
 from riskstream.runtime.causes import cause
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows.dataset import BASE_CURRENCY, one_currency
 

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from riskstream.domain.risk.features import declare, standard
 from riskstream.domain.risk.features.owned import kernel
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.rows.dataset import read_dataset
 from riskstream.workbench.simulator import events, population, simulate
-from riskstream.workbench.simulator.simulate import DAY_MS, START_MS, Simulation
+from riskstream.workbench.simulator.simulate import START_MS, Simulation
 from riskstream.workbench.training import fit
 from riskstream.workbench.training.fit import FitSettings, train
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from riskstream.domain.risk.features.declare import DAY_MS
+from riskstream.runtime.durations import DAY_MS
 
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""

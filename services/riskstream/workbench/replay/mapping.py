@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR, contract
-from riskstream.domain.risk.features.declare import DAY_MS
+from riskstream.domain.risk.features.declare import LABEL_DELAY_MS
 from riskstream.runtime.causes import cause
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 
 UNITS_MS = {"s": 1000, "ms": 1}
-DELAY_DAYS, MAX_DELAY_DAYS = 7, 36_500
+DELAY_DAYS, MAX_DELAY_DAYS = LABEL_DELAY_MS // DAY_MS, 36_500
 KNOWN_AT = "label_known_at"
 _FIELD_KEYS = {"column", "value", "scale", "unit", "prefix"}
 

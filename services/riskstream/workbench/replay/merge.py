@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.workbench.replay.convert import Converter
 from riskstream.workbench.replay.labels import WaitingLabels
 from riskstream.workbench.replay.source import FileSource
-
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.contracts.catalog import contract
-from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.declare import LABEL_DELAY_MS, FeatureSet
 from riskstream.domain.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.domain.risk.features.owned.table import LATEST_MS
 from riskstream.runtime.causes import cause
@@ -40,7 +40,6 @@ BOOK = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUN
 """Columns of the public book's files; the label there is TX_FRAUD."""
 BOOK_LABEL = "TX_FRAUD"
 
-LABEL_DELAY_MS = 7 * DAY_MS
 _PLAIN = ("occurred_at", "base_amount_minor", "kind", "channel", "mcc", "mcc_null")
 
 

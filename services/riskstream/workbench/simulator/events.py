@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.runtime.durations import DAY_S, HOUR_S
 from riskstream.workbench.simulator.population import (
     ATM,
     CASH,
@@ -30,7 +31,6 @@ ATTACKS = (
     "dormant_account",
 )
 TESTING, TAKEOVER, SPREE, PHISHED, UNDER_LIMIT, DORMANT = range(1, 7)
-DAY_S = 86_400.0
 ATTACKS_PER_CUSTOMER_DAY = {
     TESTING: 9e-5,
     TAKEOVER: 5.5e-4,
@@ -92,7 +92,9 @@ def everyday(rng: np.random.Generator, people: Population, days: int) -> Events:
     tour_customer, tour_day = np.repeat(cells // days, extra), np.repeat(cells % days, extra)
     tour_hour = np.repeat(rng.normal(14, 3, len(cells)), extra)
     hour = rng.normal(people.hour[customer], people.hour_spread[customer])
-    at_s = np.concatenate([(day * 24 + hour % 24) * 3600, (tour_day * 24 + tour_hour % 24) * 3600])
+    at_s = np.concatenate(
+        [(day * 24 + hour % 24) * HOUR_S, (tour_day * 24 + tour_hour % 24) * HOUR_S]
+    )
     customer = np.concatenate([customer, tour_customer])
     n = len(customer)
     at_s += np.where(np.arange(n) >= len(day), rng.uniform(0, 4500, n), 0.0)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.simulator.events import (
     ATTACKS,
     PHISHED,
@@ -23,7 +24,6 @@ CHANNELS = ("UNKNOWN", "POS", "ECOM", "ATM", "MOBILE", "BRANCH")
 KINDS = ("UNKNOWN", "PURCHASE", "REFUND", "CASH", "TRANSFER")
 START_MS = 1_704_067_200_000
 """2024-01-01T00:00:00Z, the default start."""
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

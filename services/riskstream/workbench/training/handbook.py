@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.evaluation import average_precision, card_precision, roc_auc
-from riskstream.domain.risk.features.declare import DAY_MS, FeatureSet
+from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows.dataset import Transactions, labels_of
 from riskstream.workbench.training.export import export

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream, hash_of
 
-from riskstream.domain.risk.features.declare import DAY_MS, HOUR_MS, SPENDING, Kind
+from riskstream.domain.risk.features.declare import SPENDING, Kind
 from riskstream.domain.risk.features.owned.corrections_kernel import (
     NO_SLOT,
     take_out_kernel,
@@ -26,6 +26,7 @@ from riskstream.domain.risk.features.owned.repeats_kernel import (
 )
 from riskstream.domain.risk.features.owned.row_kernel import ROW_VERSION, TAGGED_VERSION
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 WINDOWS = STANDARD.windows_ms
 BASE = len(STANDARD.inputs)

@@ -15,12 +15,12 @@ from tests.support.builders import counted, score
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.domain.risk.customer_risk import CustomerState
-from riskstream.domain.risk.features.declare import DAY_MS
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.money import exact, minor_of, shown
 from riskstream.domain.risk.rules.rule import names_of, read_rules
 from riskstream.reporter.core import Control, Snapshot, report
 from riskstream.reporter.totals import Totals
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.checks.dry_run import FileRows, dry_run
 from riskstream.workbench.checks.evaluate import Scored as ScoredRows
 from riskstream.workbench.checks.evaluate import evaluate

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 from tests.support.profile_log import T0, event, label, taken, vector
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import HOUR_MS, TERMINAL
+from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.profiler.core import ProfilerCore
+from riskstream.runtime.durations import HOUR_MS
 
 
 def test_an_event_is_counted_once_its_tile_is_closed() -> None:

@@ -13,7 +13,7 @@ from tests.support.builders import NOW_MS, counted, score
 from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
 
-from riskstream.domain.risk.customer_risk import HOUR_MS, CustomerState
+from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.declare import (
     CUSTOMER,
     EVERY_KIND,
@@ -28,6 +28,7 @@ from riskstream.domain.risk.features.sets import SETS, set_of
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.reporter.core import Control, Snapshot, report
 from riskstream.reporter.page import page
+from riskstream.runtime.durations import HOUR_MS
 
 WINDOWS = (1000, 10_000, 100_000)
 SPENT = FeatureSet(

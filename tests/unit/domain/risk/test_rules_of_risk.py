@@ -8,15 +8,10 @@ from sklearn.metrics import average_precision_score
 from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import (
-    DAY_MS,
-    HOUR_MS,
-    HOURLY_KEPT,
-    CustomerState,
-    History,
-)
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState, History
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.domain.risk.evaluation import at_budget, average_precision
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 
 
 def test_thresholds_are_reached_from_below() -> None:

@@ -9,16 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stream import Stream
 
-from riskstream.domain.risk.features.declare import (
-    CUSTOMER,
-    DAY_MS,
-    MINUTE_MS,
-    Aggregate,
-    Feature,
-    FeatureSet,
-)
+from riskstream.domain.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
+from riskstream.runtime.durations import DAY_MS, MINUTE_MS
 
 WINDOWS = (10 * MINUTE_MS, 60 * MINUTE_MS, 600 * MINUTE_MS)
 WIDTHS = (2 * MINUTE_MS, 10 * MINUTE_MS, 120 * MINUTE_MS)

@@ -12,12 +12,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from riskstream.domain.risk.features.declare import DAY_MS
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.replay.convert import Converter
 from riskstream.workbench.replay.labels import MAX_OPEN, WaitingLabels
 from riskstream.workbench.replay.mapping import read_mapping
-from riskstream.workbench.replay.merge import HOUR_MS, Slice, merged
+from riskstream.workbench.replay.merge import Slice, merged
 from riskstream.workbench.replay.send import Progress, ResumeFile
 from riskstream.workbench.replay.source import FileSource
 from riskstream.workbench.simulator.simulate import Simulation, simulate

@@ -7,8 +7,9 @@ import pytest
 
 from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.contracts.codec import codec
+from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.simulator.events import ATTACKS
-from riskstream.workbench.simulator.simulate import DAY_MS, START_MS, Simulation, simulate
+from riskstream.workbench.simulator.simulate import START_MS, Simulation, simulate
 
 SMALL = Simulation(seed=3, customers=1500, days=40)
 

@@ -16,9 +16,9 @@ from tests.support.builders import NOW_MS, score
 
 from riskstream.cli.train import command as train_command
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.features.declare import DAY_MS
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.platform.kafka.record import Record
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.checks.evaluate import read_scored
 from riskstream.workbench.rows.logged import LoggedRows, is_logged, read_logged

@@ -6,7 +6,10 @@ import itertools
 from dataclasses import dataclass
 from enum import IntEnum
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
+
+LABEL_DELAY_MS = 7 * DAY_MS
+"""A label is known so long after its transaction, where a file does not say when."""
 
 
 class Aggregate(IntEnum):

@@ -9,7 +9,6 @@ kind.
 from riskstream.domain.risk.features.declare import (
     CARD,
     CUSTOMER,
-    DAY_MS,
     TERMINAL,
     Aggregate,
     Entity,
@@ -18,6 +17,7 @@ from riskstream.domain.risk.features.declare import (
     Input,
     InputFeature,
 )
+from riskstream.runtime.durations import DAY_MS
 
 LABEL_DELAY_MS = 7 * DAY_MS
 """After how long the book takes the label of a transaction to be known."""

@@ -11,11 +11,8 @@ from dataclasses import replace
 
 from riskstream.domain.risk.features.declare import (
     CUSTOMER,
-    DAY_MS,
     DEVICE,
     EVERY_KIND,
-    HOUR_MS,
-    MINUTE_MS,
     SPENDING,
     TERMINAL,
     Aggregate,
@@ -25,6 +22,7 @@ from riskstream.domain.risk.features.declare import (
     Input,
     InputFeature,
 )
+from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
 
 _WINDOWS = {
     "10m": 10 * MINUTE_MS,

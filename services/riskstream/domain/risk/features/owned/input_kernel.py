@@ -3,6 +3,7 @@
 import numpy as np
 
 from riskstream.domain.risk.features.owned.kernel import OUTS
+from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.kernel import kernel
 
 _SIGNATURE = (
@@ -21,18 +22,18 @@ def input_kernel(n, amounts, times, kinds, channels, mccs, mcc_nulls, program, o
             if which == 0:
                 value = np.float64(amounts[i])
             elif which == 1:
-                value = np.float64((times[i] // 3_600_000) % 24)
+                value = np.float64((times[i] // HOUR_MS) % 24)
             elif which == 2:
                 # 1970-01-01 was a Thursday; Monday is 0
-                value = np.float64((times[i] // 86_400_000 + 3) % 7)
+                value = np.float64((times[i] // DAY_MS + 3) % 7)
             elif which == 3:
                 value = np.float64(kinds[i])
             elif which == 4:
                 value = np.float64(channels[i])
             elif which == 6:
-                value = np.float64((times[i] // 86_400_000 + 3) % 7 >= 5)
+                value = np.float64((times[i] // DAY_MS + 3) % 7 >= 5)
             elif which == 7:
-                value = np.float64((times[i] // 3_600_000) % 24 <= 6)
+                value = np.float64((times[i] // HOUR_MS) % 24 <= 6)
             else:
                 value = np.float64(np.nan) if mcc_nulls[i] else np.float64(mccs[i])
             out[i, f] = value

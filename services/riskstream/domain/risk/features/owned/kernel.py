@@ -20,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE, LIVE, SKIP
+from riskstream.runtime.durations import MINUTE_MS
 from riskstream.runtime.kernel import kernel
 from riskstream.runtime.prefetch import prefetch
 
@@ -28,7 +29,6 @@ TILES = 65
 AHEAD = 8
 """Records ahead for which the ends of a ring are fetched into the cache."""
 COUNT, SUM, MEAN, OVER_MEAN, SINCE_LAST = range(5)
-MINUTE_MS = 60_000
 
 
 class Rings(NamedTuple):

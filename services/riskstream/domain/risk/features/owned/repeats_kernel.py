@@ -18,6 +18,7 @@ where the ring does in `entries`, twice as far on.
 import numpy as np
 from numba import njit
 
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.kernel import kernel
 from riskstream.runtime.prefetch import prefetch
 
@@ -27,7 +28,6 @@ FEW_IDS = 4
 SCANNED = 8
 """Rings up to this capacity have no hash table: they are read through."""
 KEPT_HOURS = 24
-HOUR_MS = 3_600_000
 OFF, CAP, FIRST, SIZE, END, CLOCK, MARKS, WIDE = range(8)
 """Columns of `heads`: where the ring begins, its capacity, place of its oldest, how many; how many
 there ever were; newest hour; how many are marks.

@@ -28,7 +28,6 @@ from riskstream.domain.risk.features.owned.repeats_kernel import (
     END,
     FEW_IDS,
     FIRST,
-    HOUR_MS,
     MARK,
     MARK_AT,
     MARKS,
@@ -36,6 +35,7 @@ from riskstream.domain.risk.features.owned.repeats_kernel import (
     OFF,
     SIZE,
 )
+from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.kernel import kernel
 
 HEAD = 6

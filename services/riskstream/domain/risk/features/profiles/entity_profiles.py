@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.declare import DAY_MS, Entity, Feature
+from riskstream.domain.risk.features.declare import Entity, Feature
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ, repeat_kernel
 from riskstream.domain.risk.features.profiles.table import NOT_AGAIN, ProfileTable
 from riskstream.domain.risk.features.profiles.vector import NEVER
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 
 Written = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]

@@ -9,11 +9,12 @@ from riskstream.domain.risk.features.profiles.profile_kernel import (
     READ,
     profile_kernel,
 )
+from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 
 _NEVER = np.iinfo(np.int64).min // 2
 NOT_AGAIN = np.iinfo(np.int64).max
-LATENESS_MS = 86_400_000
+LATENESS_MS = DAY_MS
 """How much later than the newest event of its entity an event or a read may be, and still see all
 of its windows.
 """
