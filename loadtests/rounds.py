@@ -22,7 +22,7 @@ from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.workbench.local.stack import Stack
 

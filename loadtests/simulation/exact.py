@@ -20,7 +20,7 @@ from loadtests.simulation.work import (
     name_of,
 )
 from loadtests.simulation.world import ADDRESS, GROUP, World
-from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.owned import Phase
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import Mark
@@ -65,7 +65,7 @@ class Exact:
         self.gone_before_letter: set[tuple[int, int]] = set()
 
     def lane(self, number: int, stop: Event) -> Lane:  # noqa: ARG002
-        return Lane(SETTINGS, SimpleWork(), self.store, METRICS, stop)
+        return Lane(SETTINGS, SimpleWork(), Stores(state=self.store), METRICS, stop)
 
     def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002
         key, _, value = text.partition("=")

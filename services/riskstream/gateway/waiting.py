@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import context_in
 from riskstream.runtime.errors import Fatal, Retryable

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
 
 
 @dataclass(slots=True)

@@ -269,7 +269,7 @@ class MemoryConsumer:
     def get_watermark_offsets(
         self,
         partition: TopicPartition,
-        timeout: float = 10,
+        timeout: float = 10,  # noqa: ARG002  the interface
         cached: bool = False,
     ) -> tuple[int, int]:
         """(first offset, end) as a reader of this isolation sees them."""
