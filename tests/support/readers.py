@@ -31,6 +31,7 @@ from riskstream.platform.kafka.lanes.ports import Intake
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.schemas import TopicSchemas
 from riskstream.platform.telemetry.metrics import ProfilerMetrics, TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import STATE, ProfilerCore
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.reporter.totals import Totals
@@ -91,14 +92,14 @@ def set_with(topic: str) -> FeatureSet:
 
 def profiler_core(features: FeatureSet) -> tuple[ProfilerCore, ProfilerMetrics]:
     metrics = ProfilerMetrics(CollectorRegistry())
-    core = ProfilerCore(features, metrics)
+    core = ProfilerCore(features, MetricsObserver(metrics, "profiler"))
     core.resume(0, None)
     return core, metrics
 
 
 def tracker_core() -> tuple[TrackerCore, TrackerMetrics]:
     metrics = TrackerMetrics(CollectorRegistry())
-    core = TrackerCore(metrics)
+    core = TrackerCore(MetricsObserver(metrics, "tracker"))
     core.resume(0, None)
     return core, metrics
 

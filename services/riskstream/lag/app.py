@@ -10,7 +10,8 @@ from riskstream.lag.settings import LagSettings
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.group_lag import ages_at
 from riskstream.platform.kafka.record import Place
-from riskstream.platform.telemetry.metrics import GroupLag, LagMetrics
+from riskstream.platform.telemetry.group_lag import GroupLag
+from riskstream.platform.telemetry.metrics import LagMetrics
 from riskstream.runtime.errors import Retryable
 
 log = structlog.get_logger("lag")

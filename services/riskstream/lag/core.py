@@ -5,7 +5,7 @@ that its topic holds.
 from collections.abc import Iterable
 
 from riskstream.platform.kafka.record import Place
-from riskstream.platform.telemetry.metrics import GroupLag
+from riskstream.platform.telemetry.group_lag import GroupLag
 
 
 def undone(

@@ -11,6 +11,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.derived import derived_settings
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import ProfilerCore
 from riskstream.profiler.settings import ProfilerSettings
 from riskstream.profiler.shuffle import EVENTS, LABEL_LETTERS, LABELS, TRANSACTIONS, ShuffleCore
@@ -23,7 +24,8 @@ def main() -> None:
     settings = ProfilerSettings.load()
     with Process(settings) as process:
         metrics, features = ProfilerMetrics(), SETS[settings.features]
-        core, url = ProfilerCore(features, metrics), settings.redis.get_secret_value()
+        core = ProfilerCore(features, MetricsObserver(metrics, "profiler"))
+        url = settings.redis.get_secret_value()
         kept = {EVENTS: core.state_topics}
         limits = process.prove(
             TopicNeeds.of_catalog("profiler", kept=kept, letters_of={LABEL_LETTERS: LABELS})

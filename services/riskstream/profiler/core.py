@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.bounds import decoded
@@ -16,10 +15,9 @@ from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import ProfileVector, topic_of, vector_of
 from riskstream.platform.kafka.record import Output, Record
-from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Rejected
+from riskstream.runtime.observer import Observer
 
-log = structlog.get_logger("profiler")
 STATE = "profile-state.v1"
 POSITIONS = b"positions"
 """Key of the record that says where the parts of a partition stand: position, clock, and positions
@@ -56,8 +54,8 @@ class ProfilerCore:
     partitions.
     """
 
-    def __init__(self, features: FeatureSet, metrics: ProfilerMetrics) -> None:
-        self._features, self._metrics = features, metrics
+    def __init__(self, features: FeatureSet, observer: Observer) -> None:
+        self._features, self._observer = features, observer
         self._states = codec("profile-state.v1")
         self._codecs = {entity: codec(topic_of(entity)) for entity in features.profiles}
         self._topics = {topic_of(entity): entity for entity in features.profiles}
@@ -139,8 +137,8 @@ class ProfilerCore:
                 where=f"{record.topic} {record.partition}:{record.offset}",
                 is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
             ) from error
-        self._metrics.unreadable_states.labels(topic=record.topic).inc()
-        log.error(
+        self._observer.count("unreadable_states", topic=record.topic)
+        self._observer.report(
             "a record of our own cannot be read and is left out",
             topic=record.topic,
             partition=record.partition,
@@ -165,9 +163,9 @@ class ProfilerCore:
         before = mine.log.repeats
         bad = mine.log.take([record.value for record in records])
         mine.position = records[-1].offset + 1
-        self._metrics.events.inc(len(records))
-        self._metrics.dropped.inc(mine.log.repeats - before)
-        self._metrics.bad.inc(bad)
+        self._observer.count("events", len(records))
+        self._observer.count("dropped", mine.log.repeats - before)
+        self._observer.count("bad", bad)
         return []
 
     def settle(self, partition: int, committed: int) -> list[Output]:
@@ -181,7 +179,7 @@ class ProfilerCore:
         for entity, profiles in mine.log.profiles.items():
             slots = profiles.close(mine.log.clock_ms, mine.position - 1)
             out += [self._vector(partition, entity, profiles, slot) for slot in slots.tolist()]
-        self._metrics.vectors.inc(len(out))
+        self._observer.count("vectors", len(out))
         return out
 
     def flush(self, partition: int) -> list[Output]:
@@ -229,9 +227,8 @@ class ProfilerCore:
     def _count(self) -> None:
         logs = [each.log for each in self._partitions.values()]
         for entity in self._features.profiles:
-            self._metrics.keys.labels(entity=entity.name).set(
-                sum(len(log.profiles[entity].keys) for log in logs)
-            )
+            count = sum(len(log.profiles[entity].keys) for log in logs)
+            self._observer.show("keys", count, entity=entity.name)
 
     def _vector(self, partition: int, entity: Entity, profiles: Profiles, slot: int) -> Output:
         key = profiles.keys[slot]

@@ -9,6 +9,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.derived import derived_settings
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.run import run_main
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 from riskstream.tracker.settings import TrackerSettings
@@ -24,7 +25,9 @@ def main() -> None:
         prove_currency(settings.kafka, settings.base_currency, SCORES, "score.v1")
         mine = (settings.group, (SCORES,))
         prove_ours(settings.kafka, process.admin, settings.group, {ALERTS: mine, STATE: mine})
-        core = TrackerCore(metrics, settings.skipped(), settings.base_currency)
+        core = TrackerCore(
+            MetricsObserver(metrics, "tracker"), settings.skipped(), settings.base_currency
+        )
         lane = DerivedLane(
             derived_settings(settings, SCORES), core, metrics, process.stop, tracer=process.tracer
         )

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import structlog
 
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
@@ -14,11 +13,10 @@ from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import CustomerState, check_place, check_sums
 from riskstream.platform.kafka.accepted import AcceptedScores, ScoreBatch
 from riskstream.platform.kafka.record import Output, Record
-from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.errors import Rejected
+from riskstream.runtime.observer import Observer
 from riskstream.tracker.owned import Owned
 
-log = structlog.get_logger("tracker")
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
 _ALERTED = "alerted="
 _SCHEMA_NOT_KNOWN = ("unknown_schema", "incompatible_schema")
@@ -33,13 +31,13 @@ class TrackerCore:
 
     def __init__(
         self,
-        metrics: TrackerMetrics,
+        observer: Observer,
         skipped: frozenset[tuple[int, int]] = frozenset(),
         base_currency: str = "EUR",
     ) -> None:
         self._base_currency = base_currency
         self._alerts, self._states = codec("alert.v1"), codec("customer-risk.v1")
-        self._metrics, self._skipped = metrics, skipped
+        self._observer, self._skipped = observer, skipped
         self._owned: dict[int, Owned] = {}
         self._accepted = AcceptedScores()
         self._reader = self._accepted.rule
@@ -110,8 +108,8 @@ class TrackerCore:
 
         An older state of the customer would lack scores as well, and not say so.
         """
-        self._metrics.unreadable_states.labels(topic=record.topic).inc()
-        log.error(
+        self._observer.count("unreadable_states", topic=record.topic)
+        self._observer.report(
             "a record of our own cannot be read and is left out",
             topic=record.topic,
             partition=record.partition,
@@ -162,7 +160,7 @@ class TrackerCore:
             record, score = records[row], counted[row]
             if score.prev != last:
                 self._see_hole(owned, record, score, last)
-            self._metrics.scores.inc()
+            self._observer.count("scores")
             last = score.src
             if self._counts(score):
                 out += self._apply(
@@ -173,7 +171,7 @@ class TrackerCore:
                     is_alerted=record.offset < committed or last <= owned.alerted,
                 )
             owned.stands_at(last, record.offset + 1)
-        self._metrics.dropped.inc(self._reader.dropped - dropped)
+        self._observer.count("dropped", self._reader.dropped - dropped)
         return out
 
     def _leave_out(self, owned: Owned, batch: ScoreBatch) -> None:
@@ -187,8 +185,8 @@ class TrackerCore:
                 raise fault
             if (record.partition, record.offset) not in self._skipped:
                 raise _held_at(record, fault, row) from fault
-            self._metrics.skipped.inc()
-            log.error(
+            self._observer.count("skipped")
+            self._observer.report(
                 "a score is left out, as it was told",
                 partition=record.partition,
                 offset=record.offset,
@@ -202,9 +200,9 @@ class TrackerCore:
         """
         if score.prev > last:
             owned.may_lack(score.src_appended_at)
-        self._metrics.gaps.inc()
+        self._observer.count("gaps")
         self._count()
-        log.error(
+        self._observer.report(
             "hole in the series",
             partition=record.partition,
             src=score.src,
@@ -222,7 +220,7 @@ class TrackerCore:
         reject the others.
         """
         if score.is_good and score.base_currency != self._base_currency:
-            self._metrics.other_currency.inc()
+            self._observer.count("other_currency")
             return False
         return score.is_good
 
@@ -242,7 +240,7 @@ class TrackerCore:
         state.add(score)
         owned.changed.add(score.customer_id)
         if score.decision != "APPROVE" and not is_alerted:
-            self._metrics.alerts.labels(decision=score.decision.lower()).inc()
+            self._observer.count("alerts", decision=score.decision.lower())
             value = self._alerts.encode(_alert_of(record, score, batch.columns.record(row)))
             key = score.customer_id.encode()
             out.append(
@@ -275,9 +273,11 @@ class TrackerCore:
         self._count()
 
     def _count(self) -> None:
-        self._metrics.customers.set(sum(len(owned.customers) for owned in self._owned.values()))
+        self._observer.show(
+            "customers", sum(len(owned.customers) for owned in self._owned.values())
+        )
         whole_from = max((owned.standing.whole_from for owned in self._owned.values()), default=0)
-        self._metrics.whole_from.set(whole_from / 1000)
+        self._observer.show("whole_from", whole_from / 1000)
 
     def _state_output(self, partition: int, state: CustomerState, *, ends_flush: bool) -> Output:
         record = state.record(partition, self._owned[partition].standing, ends_flush=ends_flush)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from riskstream.cli import lag
-from riskstream.platform.telemetry.metrics import GroupLag
+from riskstream.platform.telemetry.group_lag import GroupLag
 from riskstream.runtime.errors import Fatal
 
 ROW = GroupLag(group="works", topic="t", partition=0, events=3, seconds=1.0)

@@ -24,6 +24,7 @@ from riskstream.platform.kafka.dead_letters import DeadLetter
 from riskstream.platform.kafka.lanes.ports import Intake
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.shuffle import LABELS, TRANSACTIONS, ShuffleCore
 from riskstream.runtime.errors import Fatal
 from riskstream.scorer.settings import ScorerSettings
@@ -75,7 +76,7 @@ def _letter(at: int, value: bytes | None) -> DeadLetter:
 
 
 def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts() -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     records = [
@@ -108,7 +109,9 @@ def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts(
 
 
 def test_a_state_whose_sums_are_of_another_currency_begins_anew_where_it_stood() -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()), base_currency="EUR")
+    core = TrackerCore(
+        MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"), base_currency="EUR"
+    )
     core.resume(0, None)
     found = [
         CustomerState(customer_id=name, base_currency=currency).record(

@@ -11,6 +11,7 @@ from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.errors import Fatal
 from riskstream.tracker.core import ALERTS, TrackerCore
 from riskstream.tracker.settings import TrackerSettings
@@ -39,7 +40,7 @@ def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
     """The scorer's model gave no number (flag no_score): a human looks, and the contract's float is
     there.
     """
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     value = codec("score.v1").encode(score(score=None, decision="REVIEW", flags=["no_score"]))
@@ -61,7 +62,7 @@ def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
 def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_in(
     value: bytes | None,
 ) -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     good = codec("score.v1").encode(score(decision="REVIEW"))
@@ -88,7 +89,10 @@ def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_i
 def test_a_held_score_is_left_out_where_a_person_says_so_and_the_states_say_what_they_lack() -> (
     None
 ):
-    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()), frozenset({(0, 1), (0, 2)}))
+    core = TrackerCore(
+        MetricsObserver(metrics := TrackerMetrics(CollectorRegistry()), "tracker"),
+        frozenset({(0, 1), (0, 2)}),
+    )
     core.resume(0, None)
     core.restore(0, [])
     values = [
@@ -147,7 +151,7 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
         )
         for at in range(9)
     ]
-    before = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    before = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     before.resume(0, None)
     before.restore(0, [])
     assert before.start(0, None) == 0
@@ -155,7 +159,7 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
     states = _as_records(before.flush(0))
     # committed; the process died before the next flush
     alerts = _as_records(before.take(0, scores[6:8], committed=0))
-    after = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    after = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     after.resume(0, None)
     after.restore(0, [*states, *alerts])
     assert after.start(0, None) == 6
@@ -188,13 +192,13 @@ def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() 
         )
         for at in range(4)
     ]
-    before = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    before = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     before.resume(0, None)
     before.restore(0, [])
     before.take(0, scores[:3], committed=0)
     [state] = before.flush(0)
     old = {**codec("customer-risk.v1").decode(state.value), "position": -1, "score_offset": -1}
-    after = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    after = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     after.resume(0, None)
     after.restore(0, _as_records([replace(state, value=codec("customer-risk.v1").encode(old))]))
     assert after.start(0, None) == 0
@@ -213,7 +217,7 @@ def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() 
 def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_whole(
     first: int,
 ) -> None:
-    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(metrics := TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     assert core.start(0, None) == 0
@@ -235,7 +239,7 @@ def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_w
 
 
 def test_the_last_state_of_a_flush_says_so() -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     records = [
@@ -261,7 +265,7 @@ def test_the_last_state_of_a_flush_says_so() -> None:
 def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack_scores(
     is_the_only_one: bool,
 ) -> None:
-    core = TrackerCore(metrics := TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(metrics := TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, "flushed=1;last=0")
     good = codec("customer-risk.v1").encode(
         CustomerState(customer_id="c-2", src=0).record(0, Standing(position=0, score_offset=1))
@@ -300,7 +304,7 @@ def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack
 
 
 def test_a_state_under_a_schema_that_nobody_knows_is_waited_for() -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     value = b"\0\0\0\0\7" + b"x" * 20
     newer = Record(
@@ -323,7 +327,7 @@ def test_a_state_under_a_schema_that_nobody_knows_is_waited_for() -> None:
 
 def test_an_erased_customer_does_not_come_back() -> None:
     """The tombstone stands behind an older state that compaction has not taken yet."""
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     value = codec("score.v1").encode(score(customer_id="c-1"))

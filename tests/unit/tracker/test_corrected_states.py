@@ -15,6 +15,13 @@ from riskstream.domain.risk.customer_risk import FIELDS, HOURLY_KEPT, CustomerSt
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
+from tests.support.builders import NOW_MS, score
+
+from riskstream.domain.contracts.codec import codec
+from riskstream.domain.risk.customer_risk import DAY_MS, FIELDS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 
 START = NOW_MS // DAY_MS * DAY_MS
@@ -147,7 +154,7 @@ def test_what_comes_after_its_hour_has_left_makes_no_hour_and_is_said() -> None:
 
 
 def test_an_hour_is_written_with_what_left_it_before_it_leaves() -> None:
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, None)
     core.restore(0, [])
     scores = [

@@ -14,6 +14,7 @@ from tests.support.builders import NOW_MS, score
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 
 SCORES = 24
@@ -77,7 +78,7 @@ def _live(kafka: _Kafka, scores: list[Record], steps: list[tuple[int, bool]]) ->
 
     Returns the offset that it began at.
     """
-    core = TrackerCore(TrackerMetrics(CollectorRegistry()))
+    core = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     core.resume(0, kafka.commit[2] if kafka.commit else None)
     core.restore(0, kafka.records(STATE) + ([] if kafka.commit else kafka.records(ALERTS)[-3:]))
     began = at = core.start(0, kafka.commit[1] if kafka.commit else None)

@@ -7,7 +7,7 @@ import time
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Place
-from riskstream.platform.telemetry.metrics import GroupLag
+from riskstream.platform.telemetry.group_lag import GroupLag
 
 
 def committed_lags(kafka: str, admin: TopicAdmin, group: str) -> list[GroupLag]:

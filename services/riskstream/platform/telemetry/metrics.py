@@ -3,13 +3,13 @@ bounded, never an id.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from riskstream.platform.telemetry.ages import Ages
+from riskstream.platform.telemetry.group_lag import GroupLag
 from riskstream.platform.telemetry.stages import Stages
 
 _LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -433,19 +433,6 @@ class ReporterMetrics:
             buckets=_AGES_S,
             registry=registry,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupLag:
-    """Of one partition of a group: `events` not done yet, and the age of the oldest; None where it
-    is not known.
-    """
-
-    group: str
-    topic: str
-    partition: int
-    events: int
-    seconds: float | None
 
 
 class LagMetrics(Collector):

@@ -12,6 +12,7 @@ from riskstream.domain.risk.features.profiles.positions_text import packed, unpa
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import ProfilerCore
 
 
@@ -44,7 +45,9 @@ def test_the_form_of_before_is_read() -> None:
 def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(
     partitions: int, spread: int
 ) -> None:
-    core = ProfilerCore(STANDARD_PROFILES, ProfilerMetrics(CollectorRegistry()))
+    core = ProfilerCore(
+        STANDARD_PROFILES, MetricsObserver(ProfilerMetrics(CollectorRegistry()), "profiler")
+    )
     core.resume(0, None)
     log = core._partitions[0].log
     log.clock_ms, log._last = NOW_MS, _positions(partitions, spread)
@@ -63,7 +66,9 @@ def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(
         )
         for n, o in enumerate(state)
     ]
-    again = ProfilerCore(STANDARD_PROFILES, ProfilerMetrics(CollectorRegistry()))
+    again = ProfilerCore(
+        STANDARD_PROFILES, MetricsObserver(ProfilerMetrics(CollectorRegistry()), "profiler")
+    )
     again.resume(0, metadata)
     again.restore(0, records)
     assert again._partitions[0].log._last == log._last

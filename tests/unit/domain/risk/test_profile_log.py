@@ -17,6 +17,7 @@ from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import ProfilerCore
 from riskstream.runtime.durations import HOUR_MS
 
@@ -126,7 +127,9 @@ def test_the_final_vectors_do_not_depend_on_the_order_of_arrival(
 
 
 def _core() -> ProfilerCore:
-    return ProfilerCore(STANDARD_PROFILES, ProfilerMetrics(CollectorRegistry()))
+    return ProfilerCore(
+        STANDARD_PROFILES, MetricsObserver(ProfilerMetrics(CollectorRegistry()), "profiler")
+    )
 
 
 def _records(frames: list[bytes], first: int) -> list[Record]:
