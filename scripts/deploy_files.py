@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from riskstream.domain.contracts.catalog import Topic, contracts, topics
+from riskstream.domain.contracts.catalog import TO_COME, Topic, contracts, topics
 from riskstream.lag.settings import LagSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +108,7 @@ def asyncapi() -> str:
         }
         for action, who in (("send", topic.producers), ("receive", topic.consumers)):
             for service in who:
-                operations[f"{service}-{action}-{place}"] = {
+                operations[f"{service.removesuffix(TO_COME)}-{action}-{place}"] = {
                     "action": action,
                     "channel": {"$ref": f"#/channels/{place}"},
                     "summary": _summary(service, action, topic),

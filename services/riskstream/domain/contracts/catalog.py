@@ -30,6 +30,14 @@ DEFAULT_PARTITIONS = 4
 EVERY_TOPIC = {"unclean.leader.election.enable": "false"}
 """Settings of every topic: a copy that missed acknowledged records never becomes the leader."""
 
+PARTIES = ("gateway", "scorer", "profiler", "tracker", "reporter", "CLI", "upstream")
+"""Who may stand in `producers` and `consumers` of topics/: the services, the `riskstream` command,
+and whoever sends payments.
+"""
+PARTIES_TO_COME = ("archiver", "casework", "console", "monitor", "narrator")
+"""Services that topics/ already names and nobody has written; each is marked with TO_COME there."""
+TO_COME = " (to come)"
+
 _DROPPED = {"doc", "default", "aliases", "namespace"}
 
 
@@ -146,19 +154,43 @@ def contract(name: str) -> Contract:
         ) from None
 
 
+def _parties(file: str, field: str, names: list[str]) -> tuple[str, ...]:
+    """The names of a topic's producers or consumers; Fatal at one that is in neither closed list,
+    or lacks the mark.
+    """
+    known = {*PARTIES, *(name + TO_COME for name in PARTIES_TO_COME)}
+    for name in names:
+        if name not in known:
+            raise Fatal(
+                what=f"no service is named {name}",
+                where=f"topics/{file}: {field}",
+                do=f"use one of {', '.join(sorted(known))}, or add it to "
+                "domain/contracts/catalog.py",
+                exit_code=2,
+            )
+    return tuple(names)
+
+
 @cache
 def topics() -> dict[str, Topic]:
     """Every topic by name."""
+    return topics_in(shipped("topics"))
+
+
+def topics_in(folder: Path) -> dict[str, Topic]:
+    """The topics that a folder declares, by name; Fatal where one names a service that is not in
+    the closed lists.
+    """
     out = {}
-    for path in sorted(shipped("topics").glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")):
         data = yaml.safe_load(path.read_text())
         name = path.name.removesuffix(".yaml")
         out[name] = Topic(
             name=name,
             description=data["description"],
             owner=data["owner"],
-            producers=tuple(data["producers"]),
-            consumers=tuple(data["consumers"]),
+            producers=_parties(path.name, "producers", data["producers"]),
+            consumers=_parties(path.name, "consumers", data["consumers"]),
             contract=data["schema"],
             key=data["key"],
             config={**EVERY_TOPIC, **{key: str(value) for key, value in data["config"].items()}},

@@ -1,10 +1,13 @@
 """The catalog: schemas, topics and examples keep the house's rules."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from riskstream.domain.contracts import catalog
 from riskstream.domain.contracts.catalog import (
     contract,
     contract_by_id,
@@ -120,6 +123,29 @@ def test_every_topic_names_a_contract_and_keeps_append_time() -> None:
         "schemas.v1",
         "owners.v1",
     }
+
+
+@pytest.mark.parametrize("consumers", ["tracker, scoring", "archiver", "tracker (to come)"])
+def test_a_topic_names_services_of_the_closed_lists_alone(consumers: str, tmp_path: Path) -> None:
+    """A service that nobody has written yet is marked so, and one that is there is not."""
+    text = (shipped("topics") / "scores.v1.yaml").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("consumers:"))
+    (tmp_path / "scores.v1.yaml").write_text(text.replace(line, f"consumers: [{consumers}]"))
+    wrong = consumers.split(", ")[-1]
+    with pytest.raises(
+        Fatal,
+        match=rf"no service is named {re.escape(wrong)} .*scores\.v1\.yaml: consumers.*use one "
+        r"of",
+    ):
+        catalog.topics_in(tmp_path)
+
+
+def test_each_service_that_topics_name_has_a_package_unless_it_is_to_come() -> None:
+    there = {
+        path.parent.name for path in Path(catalog.__file__).parent.parent.glob("*/__main__.py")
+    }
+    assert set(catalog.PARTIES) - {"CLI", "upstream"} <= there
+    assert not set(catalog.PARTIES_TO_COME) & there
 
 
 def test_an_unknown_topic_or_contract_is_one_sentence() -> None:
