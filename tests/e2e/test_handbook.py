@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.support.vectors import feature
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
@@ -103,6 +104,6 @@ def _check_features(table: "pq.Table", scores: list[Score]) -> None:
     order = table["TRANSACTION_ID"].to_pylist()
     for row in range(0, len(order), 97):
         same = (customer[: row + 1] == customer[row]) & (at[: row + 1] > at[row] - 86_400_000)
-        features = by_id[f"h-{order[row]}"].features
-        assert features[8] == int(same.sum())
-        assert features[13] == np.float32(minor[: row + 1][same].sum())
+        score = by_id[f"h-{order[row]}"]
+        assert feature(score, "customer_count_1d") == int(same.sum())
+        assert feature(score, "customer_sum_1d") == np.float32(minor[: row + 1][same].sum())

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from tests.support.builders import NOW_MS, frame, rows
+from tests.support.vectors import feature
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
@@ -41,7 +42,7 @@ def test_a_scorer_that_is_killed_loses_and_doubles_nothing_and_its_features_go_o
     for _, score in sorted(scores, key=lambda each: (each.record.partition, each.score.src)):
         customer = str(score.customer_id)
         seen[customer] = seen.get(customer, 0) + 1
-        assert score.features[10] == seen[customer], (
+        assert feature(score, "customer_count_30d") == seen[customer], (
             "the count of 30 days is exact through every kill"
         )
         assert score.flags == ()

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import rows
 from tests.support.lanes import Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, wait_until
+from tests.support.vectors import feature
 
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
@@ -66,7 +67,7 @@ def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_g
     service = own.start_ready_scorer()
     scores = own.scores(40)
     assert [each.src for each in scores] == list(range(40))
-    counts = [each.features[10] for each in scores]
+    counts = [feature(each, "customer_count_30d") for each in scores]
     assert counts == list(range(1, 41)), "its state is that of the answered ones"
     service.server.stop()
 

@@ -8,6 +8,7 @@ import signal
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics
 from tests.support.scores import accepted_scores
+from tests.support.vectors import feature
 
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.workbench.local.chain import Chain
@@ -46,6 +47,6 @@ def test_two_members_share_hand_over_and_take_over(bare: Chain) -> None:
     for _, score in accepted_scores(own.kafka, own.output, 2000):
         assert score.customer_id is not None
         seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
-        assert score.features[10] == seen[score.customer_id], "the count of 30 days is exact"
+        assert feature(score, "customer_count_30d") == seen[score.customer_id], "the count of 30 days is exact"
         assert score.flags == ()
     third.server.stop()

@@ -13,6 +13,7 @@ from tests.support.builders import rows
 from tests.support.lanes import Running, Through
 from tests.support.own_topics import OwnTopics, log_with, wait_until
 from tests.support.tools import EVERY_POINT
+from tests.support.vectors import feature
 from tests.support.world import World
 
 from riskstream.domain.contracts.codec import codec
@@ -164,7 +165,7 @@ def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(
     service.server.stop()
     accepted = AcceptedScores()
     counts = [
-        score.features[10] for _, score in accepted.each(own.outputs(own.ends(own.output)[1]))
+        feature(score, "customer_count_30d") for _, score in accepted.each(own.outputs(own.ends(own.output)[1]))
     ]
     assert counts == list(range(1, sent + 1)), "state is never ahead of what was answered"
     assert accepted.rule.gaps == 0

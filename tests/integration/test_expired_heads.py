@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import rows
 from tests.support.lanes import Echo, Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, log_with, wait_until
+from tests.support.vectors import feature
 
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.clients.read import TopicReader
@@ -71,7 +72,7 @@ def test_an_idle_partition_whose_records_all_expired_goes_on(
         service.server.stop()
     service = own.start_ready_scorer()
     own.send(1, rows("a", 20, 5, customers=1))
-    counts = [score.features[10] for score in own.scores(5)]
+    counts = [feature(score, "customer_count_30d") for score in own.scores(5)]
     assert counts == [21, 22, 23, 24, 25], "its state is whole"
     service.server.stop()
 

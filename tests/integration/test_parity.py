@@ -82,7 +82,7 @@ def _altered(records: list[Record], change: str) -> list[Record]:
             if score["verdict"] == "GOOD":
                 is_done = True
                 if change == "vector":
-                    score["features"][7] += 1e-3
+                    score["features"][STANDARD.names.index("customer_count_1h")] += 1e-3
                 else:
                     score["verdict"] = "DUPLICATE"
                 value = codec("score.v1").encode(score)

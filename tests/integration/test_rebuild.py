@@ -8,6 +8,7 @@ import redis
 from click.testing import CliRunner
 from tests.support.builders import rows
 from tests.support.own_topics import PARTITIONS, OwnTopics
+from tests.support.vectors import feature
 from tests.support.world import World
 
 from riskstream.cli.rebuild import command as rebuild
@@ -62,7 +63,7 @@ def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     wait_ready([bare.start("scorer")])
     world.send([*rows(world.tag, 600, 60, customers=30), poison])
     scores = [score for score in world.scores(662) if score.verdict == "GOOD"]
-    assert max(score.features[10] for score in scores[-5:]) > 15, "it goes on from there"
+    assert max(feature(score, "customer_count_30d") for score in scores[-5:]) > 15, "it goes on from there"
     bare.services["scorer"].server.stop()
 
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
+from tests.support.vectors import feature
 
 from riskstream.cli.snapshots import command
 from riskstream.domain.risk.features.standard import STANDARD
@@ -368,7 +369,7 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
         (p, n) for p in (0, 1) for n in range(40, 45)
     ]
     assert not any(score.flags for _, score in after), "nothing is missing"
-    known = {(partition, score.src): score.features[10] for partition, score in after}
+    known = {(partition, score.src): feature(score, "customer_count_30d") for partition, score in after}
     assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, (
         "payments of the customer within 30 days"
     )

@@ -12,6 +12,7 @@ import redis
 from confluent_kafka.admin import AdminClient
 from tests.support.builders import rows
 from tests.support.own_topics import OwnTopics, log_with, wait_until
+from tests.support.vectors import feature
 
 from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
@@ -38,7 +39,7 @@ def _srcs(scores: list[Score]) -> list[object]:
 
 def _counts(scores: list[Score]) -> list[object]:
     """How many payments of the customer within 30 days each score knew."""
-    return [score.features[10] for score in scores]
+    return [feature(score, "customer_count_30d") for score in scores]
 
 
 def _partial(scores: list[Score]) -> list[bool]:

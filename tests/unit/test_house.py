@@ -205,3 +205,17 @@ def test_no_test_imports_another() -> None:
             ):
                 found.append(f"{path.relative_to(ROOT)}: {line}")
     assert found == []
+
+
+def test_no_test_reads_a_vector_by_place() -> None:
+    """A feature has a name (tests/support/vectors.py): a set that grows breaks no test that does
+    not care.
+    """
+    by_place = re.compile(r"""["'](?:features|vector|previous_vector)["']\]\[-?\d""")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for line in path.read_text().splitlines()
+        if by_place.search(line)
+    ]
+    assert found == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from tests.support.profile_log import T0, event, label, taken, vector
+from tests.support.profile_log import NAMES, T0, event, label, taken, vector
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.declare import TERMINAL
@@ -222,8 +222,9 @@ def test_a_vector_is_kept_with_the_one_before_it_and_is_written_when_a_tile_leav
         core.take(0, _records([frame], number), 0)
         seen += [codec("terminal-risk.v1").decode(output.value) for output in core.settle(0, 0)]
     mine = [each for each in seen if each["terminal_id"] == "t"]
-    assert [each["vector"][0] for each in mine] == [1, 0], (
+    at = NAMES.index("terminal_count_1d")
+    assert [each["vector"][at] for each in mine] == [1, 0], (
         "in the day's window, then out of it, by events of others alone"
     )
-    assert mine[1]["previous_vector"][0] == 1
+    assert mine[1]["previous_vector"][at] == 1
     assert (mine[1]["previous_closed_at"], mine[1]["previous_as_of_offset"]) == (T0 + HOUR_MS, 1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, counted, score
 from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
+from tests.support.vectors import column
 
 from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.declare import (
@@ -110,7 +111,6 @@ def test_windows_leave_refunds_out_and_the_time_since_the_last_event_does_not(
 
 @pytest.mark.parametrize("features", [STANDARD, STANDARD_TILES], ids=lambda each: each.name)
 def test_a_refund_neither_raises_nor_lowers_what_was_spent(features: FeatureSet) -> None:
-    names = features.names
     stream = Stream(features)
     events = [
         ("a", NOW_MS, 1000, "paid"),
@@ -119,14 +119,12 @@ def test_a_refund_neither_raises_nor_lowers_what_was_spent(features: FeatureSet)
     ]
     _, out = stream.apply(events, kinds=[Kind.PURCHASE, Kind.REFUND, Kind.CASH])
     for window in ("10m", "1h", "1d", "7d", "30d"):
-        column = names.index(f"customer_count_{window}"), names.index(f"customer_sum_{window}")
-        assert [(out[at, column[0]], out[at, column[1]]) for at in range(3)] == [
-            (1, 1000),
-            (1, 1000),
-            (2, 1500),
-        ]
-    assert out[1, names.index("customer_amount_over_mean_30d")] == np.float32(0.9)
-    assert out[:, names.index("customer_seconds_since_last")].tolist()[1:] == [5, 4], (
+        counts, sums = (
+            column(features, out, f"customer_{kind}_{window}") for kind in ("count", "sum")
+        )
+        assert (counts.tolist(), sums.tolist()) == ([1, 1, 2], [1000, 1000, 1500])
+    assert column(features, out, "customer_amount_over_mean_30d")[1] == np.float32(0.9)
+    assert column(features, out, "customer_seconds_since_last").tolist()[1:] == [5, 4], (
         "a refund was seen"
     )
 
@@ -137,7 +135,7 @@ def test_a_key_past_its_ring_leaves_refunds_out_of_its_tiles_as_well() -> None:
     _, out = stream.apply(
         events, kinds=[Kind.REFUND if index % 3 == 0 else Kind.CASH for index in range(3000)]
     )
-    sums, counts = out[:, 9], out[:, 8]
+    sums, counts = (column(SPENT, out, f"{kind}_{WINDOWS[-1]}") for kind in ("SUM", "COUNT"))
     assert (sums == 100 * counts).all()
     assert 2000 <= counts[-1] <= 2000 + 2 * 100_000 // 64 // 20
 
@@ -153,7 +151,8 @@ def test_rows_of_before_are_read_and_all_that_they_hold_counts() -> None:
     assert again.table.load(0, row.tobytes())
     again.offset = 10
     _, out = again.apply([("a", 30, 9, "r"), ("a", 40, 1, "p")], kinds=[Kind.REFUND, Kind.PURCHASE])
-    assert (out[0, 8:10].tolist(), out[1, 8:10].tolist()) == ([2, 12], [3, 13])
+    counts, sums = (column(SPENT, out, f"{kind}_{WINDOWS[-1]}") for kind in ("COUNT", "SUM"))
+    assert (counts.tolist(), sums.tolist()) == ([2, 3], [12, 13])
 
 
 def test_the_set_of_before_counts_as_it_did_and_keeps_its_label() -> None:
@@ -164,7 +163,7 @@ def test_the_set_of_before_counts_as_it_did_and_keeps_its_label() -> None:
     _, out = Stream(before).apply(
         [("a", 1, 1000, "x"), ("a", 2, 900, "y")], kinds=[Kind.PURCHASE, Kind.REFUND]
     )
-    assert out[1, before.names.index("customer_sum_1d")] == 1900
+    assert column(before, out, "customer_sum_1d")[1] == 1900
     assert SETS["handbook"].counted == EVERY_KIND, "the public book's columns do not move"
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, score
+from tests.support.vectors import column
 
 from riskstream.cli.train import command as train_command
 from riskstream.domain.contracts.codec import codec
@@ -180,7 +181,8 @@ def _file(path: Path, count: int) -> Path:
     risky = rng.random(count) < 0.1
     for src in range(count):
         vector = rng.normal(size=WIDE).astype(np.float32)
-        vector[0], vector[4] = 1000.0, 5.0 if risky[src] else 0.0
+        vector[STANDARD.names.index("amount")] = 1000.0
+        vector[STANDARD.names.index("channel")] = 5.0 if risky[src] else 0.0
         said = score(
             src=src,
             prev=src - 1,
@@ -203,7 +205,7 @@ def test_one_trains_on_it_and_evaluates_by_it(tmp_path: Path) -> None:
     assert is_logged(path)
     data = read_logged(path, STANDARD)
     assert data.rows.shape == (3000, WIDE)
-    assert (data.rows[:, 4] == 5.0).tolist() == data.labels.tolist()
+    assert (column(STANDARD, data.rows, "channel") == 5.0).tolist() == data.labels.tolist()
     result = CliRunner().invoke(
         train_command,
         ["--data", str(path), "--out", str(tmp_path / "m"), "--trees", "5"],

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.vectors import column
 
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.offline import TransactionColumns, vectors
@@ -297,7 +298,7 @@ def test_a_feature_that_knows_what_comes_after_stops_the_training(
 ) -> None:
     def leaking(features: FeatureSet, rows: TransactionColumns, *given: Any, **more: Any) -> Any:
         out = vectors(features, rows, *given, **more)
-        out[:, 9] += np.float32(rows.base_amount_minor.mean())
+        column(STANDARD, out, "customer_count_7d")[:] += np.float32(rows.base_amount_minor.mean())
         return out
 
     monkeypatch.setattr(dataset, "vectors", leaking)
