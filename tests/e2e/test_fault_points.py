@@ -81,7 +81,7 @@ def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(
     while (letters := _letters(world)) < poison and monotonic() < end:
         sleep(0.2)
     assert letters == poison
-    assert "taking up anew" not in again.server.log.read_text(), "no row was ahead of the answers"
+    assert "opens again" not in again.server.log.read_text(), "no row was ahead of the answers"
     bare.services["scorer"].server.stop()
 
 

@@ -64,10 +64,10 @@ def test_letters_are_listed_and_shown(world: World) -> None:
 
 def test_a_position_is_redriven_once_unless_again(world: World) -> None:
     positions = _positions(world, 5)
-    assert _cli(world, "redrive", *positions[:3]).startswith("3 redriven, 0 left")
-    assert _cli(world, "redrive", *positions).startswith("2 redriven, 3 left")
-    assert _cli(world, "redrive", *positions).startswith("0 redriven, 5 left")
-    assert _cli(world, "redrive", positions[0], "--again").startswith("1 redriven, 0 left")
+    assert _cli(world, "redrive", *positions[:3]).startswith("3 sent, 0 skipped")
+    assert _cli(world, "redrive", *positions).startswith("2 sent, 3 skipped")
+    assert _cli(world, "redrive", *positions).startswith("0 sent, 5 skipped")
+    assert _cli(world, "redrive", positions[0], "--again").startswith("1 sent, 0 skipped")
     mine = [
         each
         for each in world.all_new("transactions.v1")

@@ -57,7 +57,7 @@ def test_a_row_above_what_was_ever_answered_holds_the_partition_and_says_so(bare
     own.send(0, rows("b", 0, 5))
     log = log_with(service, "state was written of what was never answered")
     assert "a row is of source offset 500" in log
-    assert log.count("taking up anew") == 1
+    assert log.count("opens again") == 1
     wait_until(lambda: own.ends(own.output)[0] == 5, "the other partition goes on")
     assert not service.is_ready()
     service.server.stop()

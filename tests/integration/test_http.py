@@ -103,7 +103,7 @@ def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: P
     done = CliRunner().invoke(
         labels_command, [str(tmp_path / "labels.parquet"), "--kafka", world.kafka]
     )
-    assert "3 labels sent, 3 of them frauds" in done.output
+    assert "3 labels sent, 3 of them fraud" in done.output
     refused = CliRunner().invoke(
         labels_command, [str(tmp_path / "bad.parquet"), "--kafka", world.kafka]
     )

@@ -159,13 +159,13 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
         _wait_for_refused(world, reason, count)
     assert asked.once().rules_version == first.rules_version, "what stood there before stays"
     shown = _run(rules, "show", "--kafka", world.kafka).output
-    assert "1 rules are on" in shown
+    assert "1 rule on" in shown
     assert "6 records refused" in shown
     assert f"{mine} v1 on" in shown
     assert (
-        f"key 'bad-{world.tag}': bad-{world.tag}: there is no field or feature no_such_thing: "
-        "mend the rule"
-    ) in shown
+        f"key 'bad-{world.tag}': bad-{world.tag}: there is no field or feature "
+        "no_such_thing: correct the rule" in shown
+    )
 
     _run(rules, "off", f"bad-{world.tag}", "--kafka", world.kafka)
     places = [
@@ -179,7 +179,7 @@ def test_records_that_are_wrong_break_neither_scorers_nor_commands_and_are_taken
     assert cleared.count("what stood there before stands again") == 1
     _wait_for_refused(world, "unreadable", 0)
     shown = _run(rules, "show", "--kafka", world.kafka).output
-    assert "1 rules are on" in shown
+    assert "1 rule on" in shown
     assert "0 records refused" in shown
     with pytest.raises(Fatal, match="is refused, and nothing was taken out"):
         _run(rules, "clear", places[0], "--kafka", world.kafka)

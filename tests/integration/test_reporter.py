@@ -155,7 +155,7 @@ def test_of_two_reporters_one_works_and_the_other_takes_its_place(reports: _Repo
     both = [reports.start("first"), reports.start("second")]
     wait_until(lambda: any(map(_written, both)), "a report of one of them")
     second, first = sorted(both, key=_written)
-    log_with(second, "stands by: another reporter has the turn")
+    log_with(second, "stands by: another reporter writes the reports")
     assert _written(second) == 0
     os.kill(first.server.pid, signal.SIGSTOP)
     wait_until(lambda: _written(second) > 0, "a report of the other")

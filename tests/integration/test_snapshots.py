@@ -318,7 +318,7 @@ def test_a_scorer_takes_them_in_the_background_and_goes_on_without_a_place(
             ("no usable snapshot, and no state, of partition 0"),
         ),
         (("list", "--snapshots", str(tmp_path / "nosuch")), "make it or mount it"),
-        (("list", "--snapshots", "gs://bucket"), "gs is no kind of place"),
+        (("list", "--snapshots", "gs://bucket"), "gs is not a place for snapshots"),
         (("take", *given, *of, "--partition", "9"), "no partition 9"),
     ):
         code, told = _cli(*arguments)

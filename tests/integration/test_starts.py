@@ -114,7 +114,9 @@ def test_a_second_process_that_cannot_start_leaves_the_first_untouched(bare: Cha
         assert running[name].server.is_running
         assert running[name].is_ready()
         more = running[name].server.log.read_text()[len(logs[name]) :]
-        assert not [word for word in ("revoked", "lost", "gave up", "fenced") if word in more], more
+        assert not [word for word in ("revoked", "lost", "given up", "fenced") if word in more], (
+            more
+        )
     for service in running.values():
         service.server.stop()
 

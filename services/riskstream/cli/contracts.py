@@ -9,6 +9,7 @@ from riskstream.domain.contracts.catalog import shipped
 from riskstream.domain.contracts.compatibility import check as find_breaks
 from riskstream.domain.contracts.compatibility import release as write_released
 from riskstream.domain.contracts.compatibility import unreleased
+from riskstream.runtime.words import count_of
 
 
 @click.group()
@@ -34,12 +35,12 @@ def check(schemas: Path | None) -> int:
         return 1
     if new := unreleased(folder):
         click.echo(
-            f"{', '.join(new)}: the schema is none of the released ones: run `riskstream "
+            f"{', '.join(new)}: the schema is not kept as released: run `riskstream "
             "contracts release`",
             err=True,
         )
         return 1
-    click.echo(f"compatible with {compared} released schemas")
+    click.echo(f"compatible with {count_of(compared, 'released schema')}")
     return 0
 
 

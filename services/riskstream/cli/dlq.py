@@ -19,6 +19,7 @@ from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.platform.kafka.rejects import REASON_TEXT
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 
 def _letters_topic(_context: click.Context, _option: click.Parameter, topic: str) -> str:
@@ -75,7 +76,7 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
     if not positions:
         for name, count in counts.most_common():
             click.echo(f"{count:>10,}  {name}")
-    click.echo(f"{counts.total():,} dead letters")
+    click.echo(count_of(counts.total(), "dead letter"))
 
 
 @command.command()
@@ -133,8 +134,8 @@ def redrive_letters(
     else:
         chosen, poison = _worth_sending(letters, TopicAdmin(kafka).partitions(), base_currency)
     now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
-    left = f", {poison:,} left: they would be rejected again" if poison else ""
-    click.echo(f"{now:,} redriven, {before:,} left: they were before{left}")
+    left = f", {poison:,} left out because they would be rejected again" if poison else ""
+    click.echo(f"{now:,} sent, {before:,} skipped because they were sent earlier{left}")
 
 
 def _asked_for(

@@ -19,6 +19,7 @@ import riskstream.domain.risk.partition
 import riskstream.domain.risk.shap_kernel
 import riskstream.domain.risk.validity  # noqa: F401  importing declares the kernels
 from riskstream.runtime.kernel import compile_all
+from riskstream.runtime.words import count_of
 
 
 @click.command()
@@ -26,4 +27,4 @@ def command() -> None:
     """Compile the numeric kernels into the cache; quick when they are there."""
     started = time.monotonic()
     count = compile_all()
-    click.echo(f"{count} kernels ready in {time.monotonic() - started:.1f} s")
+    click.echo(f"{count_of(count, 'kernel')} ready in {time.monotonic() - started:.1f} s")

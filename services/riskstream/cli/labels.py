@@ -21,6 +21,7 @@ from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 TOPIC = "labels.v1"
 NEEDED = (
@@ -66,10 +67,8 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     producer = BulkProducer(kafka, "labels")
     producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
     producer.flush()
-    click.echo(
-        f"{len(frames):,} labels sent, {pc.sum(pc.equal(table['outcome'], 'FRAUD')).as_py():,} "
-        "of them frauds"
-    )
+    frauds = pc.sum(pc.equal(table["outcome"], "FRAUD")).as_py()
+    click.echo(f"{count_of(len(frames), 'label')} sent, {frauds:,} of them fraud")
 
 
 def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
@@ -119,7 +118,7 @@ def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(
-            file, f"the label of row {early[0]} is known before its transaction", "mend known_at"
+            file, f"the label of row {early[0]} is known before its transaction", "correct known_at"
         )
     if "base_currency" not in table.column_names:
         table = table.append_column(
@@ -152,7 +151,7 @@ def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
                     f"its loss is in {columns.text('base_currency', row)}, base_currency is "
                     f"{base_currency}"
                 )
-            raise _wrong(file, f"row {start + row}: {why}", "mend or drop it")
+            raise _wrong(file, f"row {start + row}: {why}", "correct it or leave it out")
     return frames
 
 

@@ -9,6 +9,7 @@ from riskstream.cli.saved_rules import Saved, said
 from riskstream.platform.adapters.rule_records import LISTS
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 _BY = click.option("--by", default="", help="who changes it")
 
@@ -26,7 +27,7 @@ def show(list_id: str | None, kafka: str) -> None:
     held = Saved.read(kafka)
     if list_id is None:
         for name, each in held.lists.items():
-            click.echo(f"{name} v{each['version']}: {len(each['values']):,} values")
+            click.echo(f"{name} v{each['version']}: {count_of(len(each['values']), 'value')}")
         for wrong in held.records.refused():
             if wrong.topic == LISTS:
                 click.echo(said(wrong))
@@ -89,4 +90,4 @@ def _of(held: Saved, list_id: str) -> list[str]:
 
 def _say(held: Saved, list_id: str, values: list[str], by: str) -> None:
     version = held.save_list(list_id, values, by)
-    click.echo(f"{list_id} v{version}: {len(set(values)):,} values")
+    click.echo(f"{list_id} v{version}: {count_of(len(set(values)), 'value')}")

@@ -15,6 +15,7 @@ from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.durations import DAY_MS, DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file
+from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.logged import LoggedRows
 
 SCORES, LABELS = "scores.v1", "labels.v1"
@@ -75,4 +76,4 @@ def command(
     write_parquet(out, table, "logged", private=True)
     for name, value in asdict(rows.found).items():
         click.echo(f"  {name:10} {value:,}")
-    click.echo(f"{len(table):,} rows of {features.label} in {out}")
+    click.echo(f"{count_of(len(table), 'row')} of {features.label} in {out}")

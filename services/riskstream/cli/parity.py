@@ -17,6 +17,7 @@ from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
+from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
 from riskstream.workbench.checks.parity import ParityCheck
 from riskstream.workbench.rows.dataset import Transactions, read_transactions
@@ -80,8 +81,8 @@ def command(
         for (topic, number), first in reader.positions.items():
             if topic == source and first > 0:
                 raise Fatal(
-                    what=f"{source}[{number}] begins at {first}: the state of before cannot be "
-                    "computed again",
+                    what=f"{source}[{number}] begins at offset {first}: the state of older "
+                    "records is not known",
                     where=kafka,
                     do="run parity where the topic is whole",
                 )
@@ -118,8 +119,8 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
         for (topic, number), first in reader.positions.items():
             if first > 0:
                 raise Fatal(
-                    what=f"{topic}[{number}] begins at {first}: profiles of before cannot be "
-                    "computed again",
+                    what=f"{topic}[{number}] begins at offset {first}: the profiles of older "
+                    "records are not known",
                     where=kafka,
                     do="run parity where the topic is whole",
                 )
@@ -159,7 +160,7 @@ def _show(counts: dict[str, Any], label: str, is_whole: bool) -> None:
         click.echo(f"  {problem}", err=True)
     compared = counts.get("compared", counts.get("rows", 0))
     word = "equal, bit for bit" if is_whole else "NOT equal" if compared else "nothing to compare"
-    click.echo(f"{label}: {compared:,} vectors {word}")
+    click.echo(f"{label}: {count_of(compared, 'vector')} {word}")
 
 
 def _export(counts: dict[str, Any], label: str, path: Path) -> None:

@@ -28,7 +28,7 @@ class Patience:
         now = time.monotonic()
         if self._end is None:
             self._end = now + PATIENCE_S
-            click.echo(f"{error}: it is tried again for {PATIENCE_S:g} s", err=True)
+            click.echo(f"{error}; trying again for {PATIENCE_S:g} s", err=True)
         if now >= self._end:
             raise error
         time.sleep(random.uniform(0.2, 1.0))

@@ -262,10 +262,7 @@ def adopt(key: Path, by: str, kafka: str) -> None:
             f"{each.head.active[0].release_id}"
         )
     if not changes:
-        click.echo(
-            "nothing to sign: no release of before is active that this key signed and that is "
-            "not listed yet"
-        )
+        click.echo("nothing to sign: every active release that this key signed is listed already")
 
 
 def _moment(record: dict[str, object]) -> int:
@@ -288,8 +285,8 @@ def _refuse_another(standing: Standing, public: PublicKey, release: Release) -> 
     for held in standing.releases(release.release_id, public):
         if _lasting(held) != _lasting(release):
             raise Fatal(
-                what=f"release {release.release_id} of key {public.fingerprint} stands there "
-                "with another content",
+                what=f"release {release.release_id} of key {public.fingerprint} exists already "
+                "with other content",
                 where=RELEASES,
                 do="train and pack the model again: an id is of one content",
                 exit_code=2,

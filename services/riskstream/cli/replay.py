@@ -16,6 +16,7 @@ from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.files import check_file, whole
+from riskstream.runtime.words import count_of
 from riskstream.workbench.replay.convert import Converter
 from riskstream.workbench.replay.labels import WaitingLabels
 from riskstream.workbench.replay.mapping import read_mapping
@@ -124,20 +125,19 @@ def command(
         resume.write(sender.progress, force=True)
     progress = sender.progress
     click.echo(
-        f"{progress.transactions:,} transactions and {progress.labels:,} labels sent, "
-        f"{bad.count:,} rows left out"
+        f"{count_of(progress.transactions, 'transaction')} and "
+        f"{count_of(progress.labels, 'label')} sent, "
+        f"{count_of(bad.count, 'row')} left out"
     )
     if bad.count:
         click.echo(f"rows left out, with reasons: {bad_path}")
     if stop.is_set():
-        click.echo(
-            "stopped"
-            + (
-                f"; the same command goes on from {state}"
-                if state
-                else ("; with --state it could go on")
-            )
+        how = (
+            f"run the same command again to go on from {state}"
+            if state
+            else "give --state next time to go on from there"
         )
+        click.echo(f"stopped; {how}")
         return 130
     return 0
 

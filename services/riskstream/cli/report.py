@@ -14,6 +14,7 @@ from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports, read_report
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder
+from riskstream.runtime.words import count_of
 
 out_option = click.option(
     "--out",
@@ -61,12 +62,12 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
     for record in records:
         state = "reconciled" if record["is_reconciled"] else "NOT RECONCILED"
         click.echo(
-            f"{record['report_id']}: {record['transactions']:,} transactions, "
-            f"{record['alerts']:,} alerts, {state}"
+            f"{record['report_id']}: {count_of(record['transactions'], 'transaction')}, "
+            f"{count_of(record['alerts'], 'alert')}, {state}"
         )
         click.echo(f"  {out / record['html_path']}")
     if not records:
-        click.echo("no window is complete yet; --so-far reports open ones")
+        click.echo("no hour or day is complete yet; --so-far reports those that are not")
     return 0 if all(record["is_reconciled"] for record in records) else 1
 
 

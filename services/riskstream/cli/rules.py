@@ -18,6 +18,7 @@ from riskstream.domain.risk.rules.expression import RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
@@ -37,7 +38,7 @@ def check(file: Path | None, features: FeatureSet) -> None:
     rules, lists = _read(file, features)
     for rule in rules:
         click.echo(f"{rule.rule_id} v{rule.version}: {rule.action} when {rule.when.text}")
-    click.echo(f"{len(rules)} rules are right, {len(lists)} lists")
+    click.echo(f"{count_of(len(rules), 'rule')} OK, {count_of(len(lists), 'list')}")
 
 
 @command.command("dry-run")
@@ -180,7 +181,10 @@ def show(kafka: str, scored_by: str | None) -> None:
         click.echo(said(each))
     is_rule = {each.key for each in refused if each.reason == "rule"}
     on = sum(rule["is_on"] and rule["rule_id"] not in is_rule for rule in held.rules.values())
-    click.echo(f"{on} rules are on, {len(held.lists)} lists, {len(refused)} records refused")
+    click.echo(
+        f"{count_of(on, 'rule')} on, {count_of(len(held.lists), 'list')}, "
+        f"{count_of(len(refused), 'record')} refused"
+    )
 
 
 @command.command()
@@ -196,7 +200,8 @@ def clear(places: tuple[str, ...], kafka: str) -> None:
         raise Fatal(
             what=f"no record at {unknown[0]} is refused, and nothing was taken out",
             where=f"rules.v1 and lists.v1 of {kafka}",
-            do="see `riskstream rules show`; a rule that is wrong goes with `riskstream rules off`",
+            do="see `riskstream rules show`; switch off a rule that is wrong with `riskstream "
+            "rules off`",
             exit_code=2,
         )
     for place in dict.fromkeys(places):
@@ -234,7 +239,7 @@ def _read(
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Fatal(
-            what=f"it is not YAML: {cause(error)}", where=where, do="mend it", exit_code=2
+            what=f"it is not YAML: {cause(error)}", where=where, do="correct it", exit_code=2
         ) from error
     try:
         if not isinstance(given, dict) or set(given) - {"rules", "lists"}:
@@ -248,7 +253,7 @@ def _read(
             if unknown := sorted(rule.when.lists - set(lists)):
                 raise RuleError(f"{rule.rule_id}: there is no list {unknown[0]}")
     except RuleError as error:
-        raise Fatal(what=str(error), where=where, do="mend the rule", exit_code=2) from error
+        raise Fatal(what=str(error), where=where, do="correct the rule", exit_code=2) from error
     return rules, lists
 
 

@@ -18,6 +18,7 @@ from riskstream.platform.adapters.snapshot_shelf import Shelf, SnapshotName
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.identity import read_identity
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 
 @click.group()
@@ -87,7 +88,9 @@ def list_snapshots(
             f"{name.partition:>5}  {name.stored_src:>14,}  {taken}  {kind}  {name.topics}  "
             f"{name.size:>13,} B  {name.path}{told}"
         )
-    click.echo(f"{len(found):,} snapshots{f', {damaged:,} of them damaged' if damaged else ''}")
+    click.echo(
+        f"{count_of(len(found), 'snapshot')}{f', {damaged:,} of them damaged' if damaged else ''}"
+    )
     return 1 if damaged else 0
 
 

@@ -14,6 +14,7 @@ from riskstream.platform.kafka.clients.topic_steps import Safety, Step
 from riskstream.platform.kafka.currency import SUBJECT, change_currency
 from riskstream.platform.kafka.schemas import SCHEMAS, publish
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 
 
 def topic_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,13 +75,13 @@ def apply(
     steps = admin.apply(list(topics().values()), partitions or _existing(admin), safety)
     _show(steps)
     if new := publish(kafka):
-        click.echo(f"{new} schemas published in {SCHEMAS}")
+        click.echo(f"{count_of(new, 'schema')} published in {SCHEMAS}")
     if left := [step for step in steps if step.action == "differs"]:
         raise Fatal(
-            what=f"{len(left)} differences are left that apply never mends, the first of "
+            what=f"apply never changes {len(left)} of the differences above, the first in topic "
             f"{left[0].topic}",
             where=kafka,
-            do="do what each line above says, or ask for what the cluster has",
+            do="do what each line above says, or give the values that the cluster has",
             exit_code=2,
         )
 
@@ -106,7 +107,7 @@ def owners(kafka: str) -> None:
         )
         click.echo(f"{kind:6} {name:28} {claim.holder:34} since {since}")
         shown += 1
-    click.echo(f"{shown} owners")
+    click.echo(count_of(shown, "owner"))
 
 
 @command.command()
@@ -188,4 +189,4 @@ def _existing(admin: TopicAdmin) -> int:
 def _show(steps: list[Step]) -> None:
     for step in steps:
         click.echo(f"{step.action:8} {step.topic:22} {step.detail}")
-    click.echo(f"{len(steps)} steps" if steps else "nothing to do")
+    click.echo(count_of(len(steps), "step") if steps else "nothing to do")

@@ -12,6 +12,7 @@ from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.money import minor_of
 from riskstream.runtime.files import check_folder, whole_folder
+from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.dataset import labels_of, read_dataset, read_transactions
 from riskstream.workbench.rows.logged import is_logged, read_logged
 from riskstream.workbench.training.fit import BOOSTERS, FitSettings, is_model_folder, train
@@ -162,7 +163,7 @@ def _handbook(data: Path, out: Path, validate: bool) -> None:
             (partial / "figures.json").write_text(json.dumps(tested.figures, indent=1) + "\n")
         click.echo(
             f"{tested.variant.name}: test week, {len(rows):,} rows with "
-            f"{int(labels[rows].sum())} frauds"
+            f"{count_of(int(labels[rows].sum()), 'fraud')}"
         )
         for name, value in tested.figures.items():
             click.echo(f"  {name:22} {value:.4f}")

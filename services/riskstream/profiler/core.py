@@ -133,13 +133,13 @@ class ProfilerCore:
         """
         if error.reason in ("unknown_schema", "incompatible_schema"):
             raise SchemaWait(
-                what=f"a record of our own cannot be read ({error})",
+                what=f"a record that this service wrote cannot be read ({error})",
                 where=f"{record.topic} {record.partition}:{record.offset}",
                 is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
             ) from error
         self._observer.count("unreadable_states", topic=record.topic)
         self._observer.report(
-            "a record of our own cannot be read and is left out",
+            "a record that this service wrote cannot be read and is left out",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,

@@ -31,7 +31,7 @@ class Rounds:
                         reconciled=record["is_reconciled"],
                     )
             except Retryable as error:
-                log.warning("report put off", error=str(error))
+                log.warning("report postponed", error=str(error))
 
     def _has_turn(self) -> bool:
         """Wait for it; False where it is time to stop."""
@@ -41,8 +41,8 @@ class Rounds:
             if not is_told and self.seen_at - began > _TOLD_AFTER_S:
                 is_told = True
                 log.warning(
-                    "stands by: another reporter has the turn, and this one goes on when that "
-                    "one is gone"
+                    "stands by: another reporter writes the reports, and this one takes "
+                    "over when that one ends"
                 )
             if self._stop.wait(_LOOK_S):
                 return False

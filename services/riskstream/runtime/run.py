@@ -46,7 +46,7 @@ def run_main(main: Callable[[], int | None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except Retryable as error:
-        print(f"error: {error}: try again when it is back", file=sys.stderr)
+        print(f"error: {error}; start it again once that is available", file=sys.stderr)
         code = 75  # EX_TEMPFAIL
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

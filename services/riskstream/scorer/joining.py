@@ -41,7 +41,7 @@ def prove_state_is_made(
         )
         prove_made(home, others, admin, settings.group, do, is_made=is_made)
     except Retryable as error:  # the proof of the Redis itself waits for it, and says so
-        log.warning("whether the state was made is not known", why=str(error))
+        log.warning("cannot tell yet whether the state was rebuilt", why=str(error))
     finally:
         for each in others:
             each.close()

@@ -110,7 +110,7 @@ class TrackerCore:
         """
         self._observer.count("unreadable_states", topic=record.topic)
         self._observer.report(
-            "a record of our own cannot be read and is left out",
+            "a record that this service wrote cannot be read and is left out",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -313,7 +313,7 @@ def _alert_of(record: Record, score: Counted, said: dict[str, Any]) -> Alert:
 def _state_waits(record: Record, error: Rejected) -> SchemaWait:
     """Hold the partition before a record of our own; over when its schema becomes known."""
     return SchemaWait(
-        what=f"a record of our own cannot be read ({error})",
+        what=f"a record that this service wrote cannot be read ({error})",
         where=f"{record.topic} {record.partition}:{record.offset}",
         is_over=lambda: error.reason == "unknown_schema" and is_known(record.value),
     )

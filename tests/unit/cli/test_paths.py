@@ -127,7 +127,7 @@ def test_rules_are_read_from_a_pipe_that_was_given(path: str) -> None:
     )
     assert (done.returncode, done.stdout) == (
         0,
-        "a v1: REVIEW when base_amount_minor >= 5\n1 rules are right, 0 lists\n",
+        "a v1: REVIEW when base_amount_minor >= 5\n1 rule OK, 0 lists\n",
     )
     refused = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False

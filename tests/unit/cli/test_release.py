@@ -229,7 +229,7 @@ def test_settings_that_contradict_one_another_are_one_sentence(folder: Path) -> 
                 r"file"
             ),
         ),
-        (ScorerSettings(release=release, release_key=folder / "key"), "no public key"),
+        (ScorerSettings(release=release, release_key=folder / "key"), "not a public key"),
         (
             ScorerSettings(release=release, release_key=folder),
             r"key cannot be read: it is a folder",
@@ -269,9 +269,9 @@ def test_contracts_and_reject_rules_of_another_riskstream_are_refused(folder: Pa
 
 def test_wrong_keys_and_folders_are_one_sentence(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(Fatal, match="no public key"):
+    with pytest.raises(Fatal, match="not a public key"):
         read(folder / "one.release", PublicKey.read(tmp_path / "text"))
-    with pytest.raises(Fatal, match="no private key"):
+    with pytest.raises(Fatal, match="not a private key"):
         pack(folder / "model", STANDARD, tmp_path / "text", 1)
     with pytest.raises(Fatal, match="cannot be read"):
         pack(tmp_path, STANDARD, folder / "key", 1)

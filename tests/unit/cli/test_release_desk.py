@@ -16,7 +16,7 @@ from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.sole_writer import Overtaken
 from riskstream.runtime.errors import Retryable
 
-AWAY = Retryable(what="Kafka is away", where="releases.v1")
+AWAY = Retryable(what="Kafka cannot be reached", where="releases.v1")
 
 
 class Topic:
@@ -107,7 +107,9 @@ def test_a_hiccup_is_said_once_and_tried_again(
     [done], at = change("k:1", key, "ann", _decide)
     assert done.head.is_withdrawn("r")
     assert (topic.commits, at, len(topic.slept)) == (1, 100, 2)
-    assert capsys.readouterr().err == "Kafka is away (releases.v1): it is tried again for 30 s\n"
+    assert capsys.readouterr().err == (
+        "Kafka cannot be reached (releases.v1); trying again for 30 s\n"
+    )
 
 
 @pytest.mark.parametrize("error", [AWAY, Overtaken(what="overtaken", where="releases.v1")])
@@ -122,7 +124,7 @@ def test_a_commit_that_happened_unheard_is_not_made_twice(
 
 def test_brokers_that_stay_away_end_the_command(topic: Topic, key: Path) -> None:
     topic.faults = {"read": [AWAY] * 1000}
-    with pytest.raises(Retryable, match="Kafka is away"):
+    with pytest.raises(Retryable, match="Kafka cannot be reached"):
         change("k:1", key, "ann", _decide)
     assert patience.PATIENCE_S <= sum(topic.slept) <= patience.PATIENCE_S + 1
     assert topic.commits == 0

@@ -41,7 +41,7 @@ def _rule(when: str, action: str = "REVIEW", share: float = 1.0) -> str:
 
 
 def test_the_rules_that_ship_are_right_and_stop_few(data: Path) -> None:
-    assert "3 rules are right" in _run("check").output
+    assert "3 rules OK" in _run("check").output
     result = _run("dry-run", "--data", str(data))
     assert result.exit_code == 0, result.output
     assert {line.split()[0] for line in result.output.splitlines()[1:] if line} >= {

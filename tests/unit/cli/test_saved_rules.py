@@ -76,9 +76,9 @@ def test_the_command_takes_the_set_of_the_scorers(monkeypatch: pytest.MonkeyPatc
     saved = _saved(first_version(STANDARD).label)
     monkeypatch.setattr(Saved, "read", lambda _kafka: saved)
     assert (
-        "1 rules are on, 0 lists, 0 records refused"
+        "1 rule on, 0 lists, 0 records refused"
         in CliRunner().invoke(command, ["show", "--kafka", "k:1"]).output
     )
     told = CliRunner().invoke(command, ["show", "--kafka", "k:1", "--features", "standard"]).output
     assert "is another feature in standard.v2" in told
-    assert "0 rules are on, 0 lists, 1 records refused" in told
+    assert "0 rules on, 0 lists, 1 record refused" in told

@@ -185,7 +185,7 @@ def _twice(key: str) -> Fault:
     return Fault(
         path=path_of(key),
         code="duplicate-key",
-        detail=f"the key {clean(key[:64])} stands twice",
+        detail=f"the key {clean(key[:64])} appears twice",
         allowed="each key once",
     )
 

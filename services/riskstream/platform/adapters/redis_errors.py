@@ -15,7 +15,7 @@ WORLD: dict[str, str] = {
     "READONLY": "it is a replica now: a failover is under way, or the address is a replica's",
     "LOADING": "it loads its data after a start",
     "CLUSTERDOWN": "its cluster has no owner for a slot",
-    "MASTERDOWN": "its primary is away",
+    "MASTERDOWN": "its primary cannot be reached",
     "TRYAGAIN": "its cluster moves a slot",
     "MOVED": "its cluster moved the slot: give the address of one primary, no cluster",
     "ASK": "its cluster moves the slot: give the address of one primary, no cluster",

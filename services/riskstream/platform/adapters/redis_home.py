@@ -136,7 +136,7 @@ class HomeProof:
             if time.monotonic() - began > limit_s:
                 raise problem
             if not is_told:
-                log.warning("not joined yet", why=str(problem))
+                log.warning("has not joined the group yet", why=str(problem))
                 is_told = True
             if stop.wait(_LOOK_S):
                 raise SystemExit(0)

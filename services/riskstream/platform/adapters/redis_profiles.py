@@ -116,7 +116,7 @@ class RedisProfileView:
             if isinstance(problem, Fatal):
                 raise problem from error
             self._metrics.view_errors.inc()
-            log.warning("Redis does not take vectors", error=str(problem))
+            log.warning("Redis accepts no vectors", error=str(problem))
         self._metrics.view_waiting.set(sum(map(len, self._waiting.values())))
 
     def _write_one(self, name: str, partition: int, clock: int) -> None:
@@ -127,7 +127,11 @@ class RedisProfileView:
         was_there = self._send(self._waiting[name, partition], place, clock)
         self._waiting[name, partition] = {}
         if not was_there and self._held[name, partition]:
-            log.warning("Redis has lost the view: told again", entity=name, partition=partition)
+            log.warning(
+                "Redis has lost the view of vectors: writing it again",
+                entity=name,
+                partition=partition,
+            )
             self._send(self._held[name, partition], place, clock)
 
     def _send(self, vectors: dict[bytes, bytes], place: bytes, clock: int) -> bool:

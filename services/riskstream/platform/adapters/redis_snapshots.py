@@ -173,7 +173,9 @@ class RedisSnapshots:
                 )
             swapped = int(self._swap(keys=[key, temporary], args=[name.stored_src, count]))
             if swapped < 0:
-                raise Retryable(what="rows that were being restored went away", where=self._url)
+                raise Retryable(
+                    what="rows disappeared while they were being restored", where=self._url
+                )
             return count if swapped else None
         except redis.RedisError as error:
             raise translated(error, self._url) from error
@@ -213,7 +215,9 @@ class RedisSnapshots:
             self._rest(time.perf_counter() - started)
         # rows never go, and a scan tells each that was there all the time
         if seen < wanted - len(FIELDS) - 1:
-            raise Retryable(what=f"the store told {seen} rows of {wanted} fields", where=self._url)
+            raise Retryable(
+                what=f"the store returned {seen} rows of {wanted} fields", where=self._url
+            )
 
     def _put(self, key: str, rows: Rows) -> int:
         """Rows to the key that is being filled, which goes by itself if we are ended; how many

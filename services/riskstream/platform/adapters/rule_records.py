@@ -28,7 +28,7 @@ REASONS: dict[Reason, str] = {
     "too_large": "write less into it: no rule or list is that large",
     "bounds": "write it again within the bounds of its contract",
     "key": "write it again under its own name",
-    "rule": "mend the rule and put it on again, or put it off",
+    "rule": "correct the rule and switch it on again, or switch it off",
 }
 """Why a record is refused, and what to do for it; `rule`: the record is right, and what it says
 cannot be done.

@@ -61,7 +61,7 @@ def registry_settings() -> RegistrySettings:
         raise Fatal(
             what=f"{name} is wrong: {first['msg']}",
             where=f"RISKSTREAM_SCHEMA_REGISTRY_{name.upper()}",
-            do="mend it",
+            do="correct it",
             exit_code=2,
         ) from None
 

@@ -105,14 +105,14 @@ def _private(private: Path) -> Ed25519PrivateKey:
         raise Fatal(
             what="it is a public key, and what is signed needs the private one",
             where=str(private),
-            do="give the file beside it that has no .pub",
+            do="give the file with the same name without .pub",
             exit_code=2,
         )
     try:
         key = load_pem_private_key(text, None)
     except (ValueError, TypeError) as error:
         raise Fatal(
-            what="it is no private key in PEM",
+            what="it is not a private key in PEM form",
             where=str(private),
             do="make one with `riskstream release keygen`",
             exit_code=2,
@@ -132,7 +132,7 @@ def _public(public: Path) -> Ed25519PublicKey:
         key = load_pem_public_key(_read(public))
     except ValueError as error:
         raise Fatal(
-            what="it is no public key in PEM",
+            what="it is not a public key in PEM form",
             where=str(public),
             do="give the .pub file of the signer",
             exit_code=2,

@@ -42,7 +42,7 @@ def place_of(text: str) -> Place:
         return BucketPlace(text)
     if "://" in text:
         raise Fatal(
-            what=f"{text.split('://')[0]} is no kind of place",
+            what=f"{text.split('://')[0]} is not a place for snapshots",
             where="snapshots",
             do="give a folder or s3://bucket/prefix",
             exit_code=2,

@@ -29,8 +29,8 @@ def prove_currency(kafka: str, currency: str, written: str, contract: str) -> No
                 what=f"the newest amounts of {written} are in {' and '.join(sorted(found))}, "
                 f"base_currency is {currency}",
                 where=kafka,
-                do="give the base_currency of before, or run `riskstream topics currency "
-                f"--to {currency}`",
+                do="give the base_currency that was used until now, or run `riskstream "
+                f"topics currency --to {currency}`",
                 exit_code=2,
             )
         held = claims.take(SUBJECT, currency)

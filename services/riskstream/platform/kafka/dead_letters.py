@@ -225,7 +225,7 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
             what=f"dead letter {cut[0].position} was cut, as it did not fit: its bytes are not "
             "what its source held",
             where=topic,
-            do="leave it out, and send its record anew from where it came",
+            do="leave it out, and have its producer send the record again",
             exit_code=2,
         )
     sources = sorted({letter.source for letter in letters})
@@ -238,7 +238,8 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
                 what=f"dead letter {letter.position} has {letter.size:,} bytes, {letter.source} "
                 f"takes {limits[letter.source]:,}",
                 where=topic,
-                do="leave it out, and send its record anew, compressed as it was",
+                do="leave it out, and have its producer send the record again, compressed as "
+                "before",
                 exit_code=2,
             )
 

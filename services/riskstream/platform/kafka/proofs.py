@@ -75,8 +75,8 @@ def prove_topics(admin: TopicAdmin, needs: TopicNeeds, where: str) -> dict[str, 
                 raise Fatal(
                     what=f"{name} has {counts[name]} partitions, {source} has {counts[source]}",
                     where=where,
-                    do=f"make {name} anew with as many: a customer lives in one partition "
-                    "number of every topic",
+                    do=f"create {name} again with as many: a customer has the same partition "
+                    "number in every topic",
                     exit_code=2,
                 )
     limits = admin.message_limits([*needs.writes, *needs.letters_of.values()])

@@ -27,6 +27,7 @@ from riskstream.domain.risk.money import exact, shown
 from riskstream.runtime.causes import cause
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.dataset import BASE_CURRENCY, one_currency
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
@@ -64,7 +65,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
     if at.null_count:
         name = table["transaction_id"].filter(pc.is_null(at))[0].as_py()
         raise Fatal(
-            what=f"{at.null_count:,} scored transactions have no label, {name} first",
+            what=f"{count_of(at.null_count, 'scored transaction')} without a label, {name} first",
             where=str(labels),
             do="give the labels of all of them",
             exit_code=2,
@@ -72,7 +73,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
     if len(known) > len(table):
         unknown = known.filter(pc.invert(pc.is_in(theirs, ours)))
         raise Fatal(
-            what=f"{len(unknown):,} labels are of transactions without a score, "
+            what=f"{count_of(len(unknown), 'label')} of transactions without a score, "
             f"{unknown['transaction_id'][0].as_py()} first",
             where=str(labels),
             do="give the labels of the scored transactions alone",
@@ -91,7 +92,7 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
     )
     if label.all() or not label.any():
         raise Fatal(
-            what="the labels hold one class only",
+            what="the labels are all fraud or all genuine",
             where=str(labels),
             do="give frauds and genuine ones",
             exit_code=2,
@@ -251,8 +252,8 @@ def _joined_by(
     ids = scored["transaction_id"].combine_chunks()
     if (shared := _first_twice(scored, ids)) is not None:
         raise Fatal(
-            what=f"transaction {shared['transaction_id']} is there of several customers, and "
-            "the labels do not say of which",
+            what=f"transaction {shared['transaction_id']} belongs to several customers, and its "
+            "label does not say which",
             where=str(labels),
             do="add the column customer_id",
             exit_code=2,
@@ -277,7 +278,7 @@ def _no_row_twice(table: pa.Table, names: pa.Array, path: Path, do: str) -> None
     if (twice := _first_twice(table, names)) is not None:
         of = f" of customer {twice['customer_id']}" if "customer_id" in twice else ""
         raise Fatal(
-            what=f"transaction {twice['transaction_id']}{of} is there twice",
+            what=f"transaction {twice['transaction_id']}{of} appears twice",
             where=str(path),
             do=do,
             exit_code=2,
@@ -320,7 +321,7 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> pa.Tabl
     for name in table.column_names:
         if table[name].null_count:
             raise Fatal(
-                what=f"column {name} holds nulls",
+                what=f"column {name} has empty values",
                 where=str(path),
                 do="fill or drop those rows",
                 exit_code=2,

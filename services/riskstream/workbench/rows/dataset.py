@@ -170,7 +170,7 @@ def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) 
             raise Fatal(
                 what=f"feature {name} of row {place} depends on later rows or labels",
                 where=str(read.path),
-                do="mend the feature, or the times at which labels become known",
+                do="correct the feature, or the times at which labels become known",
                 exit_code=2,
             )
 
@@ -185,7 +185,7 @@ def labels_of(read: Transactions) -> NDArray[np.bool_]:
 def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
     if labels.all() or not labels.any():
         raise Fatal(
-            what="the labels hold one class only",
+            what="the labels are all fraud or all genuine",
             where=str(path),
             do="give data with frauds and genuine ones",
             exit_code=2,
@@ -224,7 +224,7 @@ def read_transactions(
     for name in needed:
         if name != "mcc" and table[name].null_count:
             raise Fatal(
-                what=f"column {name} holds nulls",
+                what=f"column {name} has empty values",
                 where=str(path),
                 do="fill or drop those rows",
                 exit_code=2,
@@ -244,7 +244,7 @@ def read_transactions(
                 raise Fatal(
                     what=f"the label of row {first} is known before its transaction",
                     where=str(path),
-                    do=f"mend {KNOWN_AT}",
+                    do=f"correct {KNOWN_AT}",
                     exit_code=2,
                 )
             order = np.argsort(known, kind="stable")
@@ -397,7 +397,7 @@ def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -
         return
     twice = rows.filter(pc.greater(rows["count_all"], 1)).slice(0, 1).to_pylist()[0]
     raise Fatal(
-        what=f"transaction {twice['id']} of customer {twice['customer']} is there twice",
+        what=f"transaction {twice['id']} of customer {twice['customer']} appears twice",
         where=str(path),
         do="drop repeated rows",
         exit_code=2,

@@ -135,7 +135,7 @@ def split(
             for each in (last - train_days + 1, test_day + WEEK - 1)
         )
         raise Fatal(
-            what=f"the protocol needs {begin} to {end}",
+            what=f"the handbook's weeks are {begin} to {end}, and the file does not hold them",
             where=str(data.path),
             do="give the book's data",
             exit_code=2,

@@ -48,5 +48,5 @@ def test_a_leader_that_changed_is_asked_for_anew() -> None:
 
 
 def test_a_leader_that_stays_away_is_told() -> None:
-    with pytest.raises(Retryable, match="Kafka is away"):
+    with pytest.raises(Retryable, match="Kafka cannot be reached"):
         _admin(learns=False).end_offsets("scores.v1", 2)

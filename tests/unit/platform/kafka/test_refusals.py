@@ -12,7 +12,7 @@ from riskstream.runtime.errors import Fatal, Retryable
 def test_what_the_world_mends_can_be_tried_again(code: int) -> None:
     found = translated(KafkaException(KafkaError(code)), "here")
     assert isinstance(found, Retryable)
-    assert "Kafka is away" in str(found)
+    assert "Kafka cannot be reached" in str(found)
 
 
 @pytest.mark.parametrize("code", sorted(GROUP | EXPIRED))

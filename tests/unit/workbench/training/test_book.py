@@ -103,8 +103,8 @@ def test_by_closed_tiles_a_profile_is_that_of_the_last_hours_end(tmp_path: Path)
     ("change", "words"),
     [
         ("unsorted", "earlier than the row before"),
-        ("twice", "there twice"),
-        ("nulls", ("holds nulls")),
+        ("twice", "appears twice"),
+        ("nulls", ("has empty values")),
         ("missing", "TERMINAL_ID is missing"),
         ("negative", "TX_AMOUNT -1"),
     ],

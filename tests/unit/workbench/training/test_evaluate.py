@@ -114,7 +114,7 @@ def test_labels_without_customers_are_refused_where_customers_share_an_id(tmp_pa
     shared = _scores(transaction_id=["a", "b", "a", "d", "e", "f"])
     with pytest.raises(
         Fatal,
-        match=r"transaction a is there of several customers.*add the column "
+        match=r"transaction a belongs to several customers.*add the column "
         r"customer_id",
     ):
         _run(tmp_path, shared, _labels())
@@ -126,37 +126,37 @@ def test_labels_without_customers_are_refused_where_customers_share_an_id(tmp_pa
         (
             _scores(),
             _labels(transaction_id=["f", "e", "d", "c", "b", "x"]),
-            ("1 scored transactions have no label, a first"),
+            ("1 scored transaction without a label, a first"),
         ),
         (
             _scores(),
             pa.concat_tables([_labels(), pa.table({"transaction_id": ["z"], "is_fraud": [True]})]),
-            "1 labels are of transactions without a score, z first",
+            "1 label of transactions without a score, z first",
         ),
         (_scores(score=[0.1, float("nan"), 0.1, 0.1, 0.1, 0.1]), _labels(), "row 1 has no number"),
         (
             _scores(transaction_id=["a", "a", "c", "d", "e", "f"]),
             _labels(),
-            ("transaction a of customer k is there twice"),
+            ("transaction a of customer k appears twice"),
         ),
         (
             _scores(),
             _labels(transaction_id=["f", "f", "d", "c", "b", "a"]),
-            ("transaction f is there twice"),
+            ("transaction f appears twice"),
         ),
         (
             _scores(),
             _labels(customer_id=["n", "m", "m", "l", "k", None]),
-            "customer_id holds nulls",
+            ("customer_id has empty values"),
         ),
         (
             _scores(),
             _labels(customer_id=["n", "m", "m", "l", "k", "x"]),
-            ("1 scored transactions have no label, a first"),
+            ("1 scored transaction without a label, a first"),
         ),
-        (_scores(score=[None, 0.1, 0.1, 0.1, 0.1, 0.1]), _labels(), "score holds nulls"),
+        (_scores(score=[None, 0.1, 0.1, 0.1, 0.1, 0.1]), _labels(), "score has empty values"),
         (_scores().drop_columns(["score"]), _labels(), "column score is missing"),
-        (_scores(), _labels(is_fraud=[True] * 6), "one class only"),
+        (_scores(), _labels(is_fraud=[True] * 6), "all fraud or all genuine"),
         (_scores().slice(0, 0), _labels().slice(0, 0), "holds no rows"),
     ],
 )

@@ -101,12 +101,12 @@ def _changed(tmp_path: Path, data: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("one class", "one class only"),
+        ("one class", "all fraud or all genuine"),
         ("missing", "column kind is missing"),
-        ("unsorted", ("earlier than the row before")),
-        ("nulls", "base_amount_minor holds nulls"),
+        ("unsorted", "earlier than the row before"),
+        ("nulls", "base_amount_minor has empty values"),
         ("few", "too few"),
-        ("twice", "is there twice"),
+        ("twice", ("appears twice")),
     ],
 )
 def test_bad_data_is_one_sentence_and_no_folder_is_left(
@@ -134,7 +134,7 @@ def test_two_customers_may_share_an_id(tmp_path: Path, data: Path) -> None:
         ),
         tmp_path / "in.parquet",
     )
-    with pytest.raises(Fatal, match=f"transaction {ids[0]} of customer c-6 is there twice"):
+    with pytest.raises(Fatal, match=f"transaction {ids[0]} of customer c-6 appears twice"):
         read_transactions(tmp_path / "in.parquet")
 
 

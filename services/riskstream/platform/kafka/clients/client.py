@@ -171,9 +171,9 @@ def translated(error: KafkaError | KafkaException | TimeoutError, where: str) ->
     if code in EXPIRED:
         return Retryable(what=f"the offset is not in the topic any more: {text}", where=where)
     if code in GROUP:
-        return Retryable(what=f"the group gives its partitions out anew: {text}", where=where)
+        return Retryable(what=f"the group is rebalancing: {text}", where=where)
     if code not in ADVICE and (inner.retriable() or code in AWAY):
-        return Retryable(what=f"Kafka is away: {text}", where=where)
+        return Retryable(what=f"Kafka cannot be reached: {text}", where=where)
     return Fatal(what=f"Kafka refused: {text}", where=where, do=ADVICE.get(code, _DO))
 
 

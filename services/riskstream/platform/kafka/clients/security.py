@@ -66,6 +66,6 @@ def security() -> dict[str, Any]:
         raise Fatal(
             what=f"{name} is wrong: {first['msg']}",
             where=f"RISKSTREAM_KAFKA_{name.upper()}",
-            do="mend it",
+            do="correct it",
             exit_code=2,
         ) from None

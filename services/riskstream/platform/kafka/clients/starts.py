@@ -89,7 +89,12 @@ def heads(
         try:
             marks = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=left_s)
         except (KafkaException, TimeoutError) as error:
-            log.warning("the head is not known", topic=topic, partition=partition, error=str(error))
+            log.warning(
+                "the first offset of a partition is not known yet",
+                topic=topic,
+                partition=partition,
+                error=str(error),
+            )
             break
         if marks is not None:
             found[partition] = int(marks[0])

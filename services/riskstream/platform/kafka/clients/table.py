@@ -113,5 +113,5 @@ class TopicFollower:
             return self._sink.settle()
         except Exception:
             # a change that cannot be taken up must not end the following, nor the start
-            log.exception("a change cannot be taken up, tried again", topics=self._topics)
+            log.exception("a change cannot be applied, tried again", topics=self._topics)
             return False

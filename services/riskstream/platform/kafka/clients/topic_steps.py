@@ -44,7 +44,7 @@ class Safety:
                 what=f"{least} copies in sync cannot be had of {replication}",
                 where="--min-isr",
                 do="ask for at most as many as there are copies, and for one less so that a "
-                "broker may be away",
+                "broker may be down",
                 exit_code=2,
             )
         return cls(replication=replication, min_isr=least)

@@ -208,7 +208,9 @@ class Recovery:
             if self._on_state_lost != "degrade" or monotonic() - away_since < SNAPSHOTS_PATIENCE_S:
                 raise
             log.error(
-                "snapshots are away, scores go on without them", partition=partition, why=str(error)
+                "snapshots cannot be reached, scores go on without them",
+                partition=partition,
+                why=str(error),
             )
             return None
         self._away_since.pop(partition, None)
