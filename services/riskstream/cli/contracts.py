@@ -14,14 +14,16 @@ from riskstream.runtime.words import count_of
 
 @click.group()
 def command() -> None:
-    """The schemas against every released version."""
+    """Check the record schemas against every released version."""
 
 
 @command.command()
-@click.option("--schemas", type=InputFolder(), help="folder [default: as shipped]")
+@click.option(
+    "--schemas", type=InputFolder(), help="folder of the schemas [default: those of this version]"
+)
 def check(schemas: Path | None) -> int:
-    """Name the field of every breaking change, and each schema that is not kept as released; exit
-    code 1 where there is one.
+    """Name every field that breaks an older version, and every schema that was not released. The
+    exit code is 1 if any.
     """
     folder = schemas or shipped("schemas")
     findings, compared = find_breaks(folder)
@@ -46,8 +48,8 @@ def check(schemas: Path | None) -> int:
 
 @command.command()
 def release() -> None:
-    """Keep the present schemas, with golden bytes of their examples, as released (part of a
-    release).
+    """Save the present schemas as released, with example records in bytes. Part of making a
+    release.
     """
     written = write_released(shipped("schemas"))
     for line in written or ["nothing new"]:
@@ -56,8 +58,8 @@ def release() -> None:
 
 @command.command()
 def register() -> None:
-    """Register the schema of each topic at RISKSTREAM_SCHEMA_REGISTRY_URL, under the subject
-    <topic>-value; print the ids.
+    """Register the schema of each topic as subject <topic>-value at RISKSTREAM_SCHEMA_REGISTRY_URL.
+    Print the ids.
     """
     # here: the other commands need no Kafka client
     from riskstream.platform.adapters.schemas import register_all

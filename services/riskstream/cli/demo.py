@@ -10,7 +10,11 @@ from riskstream.workbench.demo.run import run_demo
 
 @click.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo"),
+    show_default=True,
+    help="folder for models, logs and reports",
 )
 @click.option("--serve", is_flag=True, help="keep everything running and print the addresses")
 @click.option(
@@ -18,11 +22,12 @@ from riskstream.workbench.demo.run import run_demo
     type=click.IntRange(100, 20_000),
     default=20_000,
     show_default=True,
-    help="transactions by HTTP, and again by Kafka",
+    help="number of transactions sent by HTTP, and again by Kafka",
 )
 def command(out: Path, serve: bool, each: int) -> int:
-    """The whole chain on this machine: 20,000 transactions by HTTP, 20,000 by Kafka, a summary and
-    a report.
+    """Run the whole system on this machine and print figures.
+
+    It sends 20,000 transactions by HTTP and 20,000 by Kafka, then writes a summary and a report.
     """
     summary = run_demo(out, serve=serve, each=each)
     click.echo(json.dumps(summary, indent=2))

@@ -41,22 +41,26 @@ topic_option = click.option(
     help="dead-letter topic",
     callback=_letters_topic,
 )
-reason_option = click.option("--reason", help="only letters with this reason (docs/rejects.md)")
+reason_option = click.option(
+    "--reason", help="only dead letters with this reject reason (docs/rejects.md)"
+)
 _AT_ONCE, _AT_ONCE_BYTES = 1000, 16_000_000
 
 
 @click.group()
 def command() -> None:
-    """Dead letters, counted once by source position: list, look at, send again."""
+    """List, show and resend dead letters: records that were rejected. Each source position counts
+    once.
+    """
 
 
 @command.command("list")
 @kafka_option
 @topic_option
 @reason_option
-@click.option("--positions", is_flag=True, help="a line each letter")
+@click.option("--positions", is_flag=True, help="print one line per dead letter")
 def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) -> None:
-    """Count the dead letters by reason, or with --positions print each as it is read."""
+    """Count the dead letters by reason. With --positions, print each one."""
     counts: Counter[str] = Counter()
     there: set[str] = set()
     for each in read_dead_letters(kafka, topic):
@@ -84,7 +88,9 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
 @kafka_option
 @topic_option
 def show(position: str, kafka: str, topic: str) -> None:
-    """Print the letter of a source position (PARTITION:OFFSET) as JSON, its bytes as base64."""
+    """Print the dead letter of one source position (PARTITION:OFFSET) as JSON. Its bytes are
+    base64.
+    """
     for each in read_dead_letters(kafka, topic):
         if each.position == position:
             click.echo(json.dumps(shown(each.record), indent=2))
@@ -102,8 +108,10 @@ def show(position: str, kafka: str, topic: str) -> None:
 @kafka_option
 @topic_option
 @reason_option
-@click.option("--all", "everything", is_flag=True, help="every letter that was not redriven yet")
-@click.option("--again", is_flag=True, help="also those that were redriven before")
+@click.option(
+    "--all", "everything", is_flag=True, help="every dead letter that was not sent again yet"
+)
+@click.option("--again", is_flag=True, help="also dead letters that were sent again before")
 @base_currency_option
 def redrive_letters(
     positions: tuple[str, ...],
@@ -114,11 +122,11 @@ def redrive_letters(
     again: bool,
     base_currency: str,
 ) -> None:
-    """Send letters to their source again, byte for byte, in one transaction; each position once
-    unless --again.
+    """Send dead letters to their source topic again, byte for byte, in one Kafka transaction.
 
-    Give source positions (PARTITION:OFFSET), --reason or --all. With --reason or --all, letters
-    that this version would reject again, and those whose source is no topic here, are left.
+    Give source positions (PARTITION:OFFSET), --reason or --all. A position is sent once unless you
+    give --again. With --reason or --all, letters that would be rejected again, or whose source
+    topic does not exist, are left out.
     """
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")

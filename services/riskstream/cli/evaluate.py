@@ -18,32 +18,40 @@ from riskstream.workbench.checks.page import page
     "--scores",
     type=InputFile(),
     required=True,
-    help="Parquet: transaction_id, customer_id, occurred_at, base_amount_minor, score and, if "
-    "there, decision",
+    help="Parquet file: transaction_id, customer_id, occurred_at, base_amount_minor, score and, "
+    "optionally, decision",
 )
 @click.option(
     "--labels",
     type=InputFile(),
     required=True,
-    help="Parquet: customer_id, transaction_id, is_fraud; without customer_id ids must be "
-    "unique over all customers",
+    help="Parquet file: transaction_id, is_fraud and customer_id, which may be missing if no "
+    "two customers share an id",
 )
 @click.option(
     "--budget",
     type=click.FloatRange(0.0001, 0.5),
     default=0.01,
     show_default=True,
-    help="share of rows taken as alerted where there is no decision",
+    help="without decisions: share of rows, by score, that count as alerts",
 )
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the figures there")
 @click.option(
-    "--page", "page_out", type=click.Path(path_type=Path), help="write a page with charts there"
+    "--json",
+    "json_out",
+    type=click.Path(path_type=Path),
+    help="file to write the figures to, as JSON",
+)
+@click.option(
+    "--page",
+    "page_out",
+    type=click.Path(path_type=Path),
+    help="file to write a page with charts to, as HTML",
 )
 def command(
     scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None
 ) -> None:
-    """Compare scores with labels: ranking, calibration, and by day what the alerts found and what
-    they cost.
+    """Compare scores with labels: ranking, calibration, and for each day what the alerts found and
+    cost.
     """
     if json_out:
         check_file(

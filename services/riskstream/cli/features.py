@@ -20,23 +20,23 @@ _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 @click.command()
 @features_option("--set")
 @click.option(
-    "--data", type=InputFile(), required=True, help="Parquet of transactions, sorted by time"
+    "--data", type=InputFile(), required=True, help="Parquet file of transactions, sorted by time"
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 @click.option(
     "--at",
     type=click.Choice(["event", "tile"]),
     default="event",
     show_default=True,
-    help="event: profiles exact up to each transaction; tile: only finished hours, as the live "
-    "scorer sees them",
+    help="event: profiles are exact up to each transaction. tile: they hold finished hours "
+    "only, as in the live scorer",
 )
 def command(features: FeatureSet, data: Path, out: Path, at: str) -> None:
-    """Compute a feature set over a file, row by row, with the kernels of the services.
+    """Compute a feature set for every transaction of a file, with the scorer's own code.
 
     The file has the columns of the transaction contract, or those of the public fraud detection
-    handbook. Amounts are in the file's own unit. Frauds are known by `label_known_at` where there
-    is such a column, else 7 days later.
+    handbook. Amounts stay in the file's unit. A fraud is known at `label_known_at`; without that
+    column, 7 days after the transaction.
     """
     check_file(out, is_own=parquet_of("features"), inputs=[data])
     started = time.monotonic()

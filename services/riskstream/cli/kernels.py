@@ -24,7 +24,7 @@ from riskstream.runtime.words import count_of
 
 @click.command()
 def command() -> None:
-    """Compile the numeric kernels into the cache; quick when they are there."""
+    """Compile the numeric code into a cache. This is quick when it is compiled already."""
     started = time.monotonic()
     count = compile_all()
     click.echo(f"{count_of(count, 'kernel')} ready in {time.monotonic() - started:.1f} s")

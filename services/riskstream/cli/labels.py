@@ -55,11 +55,11 @@ _ONE_OF = {
 @kafka_option
 @base_currency_option
 def command(file: Path, kafka: str, base_currency: str) -> None:
-    """Send a file's labels (Parquet or CSV, the columns of label.v1), by the time each became
-    known.
+    """Send the labels of a file, in the order in which they became known.
 
-    Nothing is sent where a row is wrong. terminal_id and device_id carry a label to their profiles.
-    Without a column base_currency losses are in --base-currency.
+    The file is Parquet or CSV with the columns of label.v1. If one row is wrong, nothing is sent.
+    The columns terminal_id and device_id carry a label to the profiles of terminal and device.
+    Without a column base_currency, losses are in --base-currency.
     """
     table, frames = _read(file, base_currency)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)

@@ -15,10 +15,12 @@ from riskstream.runtime.errors import Fatal
 @click.command()
 @kafka_option
 @click.option("--group", multiple=True, help="only these groups [default: all that have committed]")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-@click.option("--by-partition", is_flag=True, help="a line each partition")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object per line")
+@click.option("--by-partition", is_flag=True, help="print one line per partition")
 def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: bool) -> None:
-    """Show how many events, and how many seconds, each group is behind the end of its topics."""
+    """Show how many records, and how many seconds, each consumer group is behind the end of its
+    topics.
+    """
     admin = TopicAdmin(kafka)
     known = admin.groups()
     for name in group:

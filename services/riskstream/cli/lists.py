@@ -11,19 +11,19 @@ from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.words import count_of
 
-_BY = click.option("--by", default="", help="who changes it")
+_BY = click.option("--by", default="", help="your name, kept with the change")
 
 
 @click.group()
 def command() -> None:
-    """The lists that rules ask; scorers use a change within a second."""
+    """Show and change the lists that rules use. Every scorer follows a change within a second."""
 
 
 @command.command()
 @click.argument("list_id", required=False)
 @kafka_option
 def show(list_id: str | None, kafka: str) -> None:
-    """Every list, or the values of one."""
+    """Show every list, or the values of one."""
     held = Saved.read(kafka)
     if list_id is None:
         for name, each in held.lists.items():
@@ -42,7 +42,7 @@ def show(list_id: str | None, kafka: str) -> None:
 @kafka_option
 @_BY
 def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:
-    """Make LIST_ID the lines of FILE; empty lines do not count."""
+    """Replace LIST_ID by the lines of FILE. Empty lines are ignored."""
     try:
         values = [line.strip() for line in file.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -61,7 +61,7 @@ def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:
 @kafka_option
 @_BY
 def add(list_id: str, values: tuple[str, ...], kafka: str, by: str) -> None:
-    """Add values; the list is made where it is not there."""
+    """Add values to a list. A list that does not exist is created."""
     held = Saved.read(kafka)
     _say(held, list_id, [*held.values().get(list_id, []), *values], by)
 
@@ -72,7 +72,7 @@ def add(list_id: str, values: tuple[str, ...], kafka: str, by: str) -> None:
 @kafka_option
 @_BY
 def remove(list_id: str, values: tuple[str, ...], kafka: str, by: str) -> None:
-    """Take values out."""
+    """Remove values from a list."""
     held = Saved.read(kafka)
     _say(held, list_id, [value for value in _of(held, list_id) if value not in values], by)
 

@@ -13,32 +13,40 @@ dir_option = click.option(
     type=click.Path(path_type=Path),
     default=LOCAL_DIR,
     show_default=True,
-    help="data, logs and state",
+    help="folder of data, logs and state",
 )
 
 
 @click.group()
 def command() -> None:
-    """A real Kafka and a real Redis on this machine, without root and without Docker."""
+    """Run a real Kafka and a real Redis on this machine, without root and without Docker."""
 
 
 @command.command()
 @dir_option
 @click.option(
-    "--brokers", type=click.IntRange(1, 3), default=1, show_default=True, help="Kafka nodes"
+    "--brokers",
+    type=click.IntRange(1, 3),
+    default=1,
+    show_default=True,
+    help="number of Kafka brokers",
 )
 @click.option(
     "--kafka-port",
     type=click.IntRange(1, 65535),
-    help="port of the first broker [default: a free one]",
+    help="port of the first broker [default: any free port]",
 )
 @click.option(
-    "--redis-port", type=click.IntRange(1, 65535), help="port of Redis [default: a free one]"
+    "--redis-port", type=click.IntRange(1, 65535), help="port of Redis [default: any free port]"
 )
 @click.option("--kafka", metavar="ADDR", help="use this Kafka instead of starting one")
 @click.option("--redis", metavar="URL", help="use this Redis instead of starting one")
 @click.option(
-    "--min-free-mib", type=int, default=1024, show_default=True, help="free disk needed, MiB"
+    "--min-free-mib",
+    type=int,
+    default=1024,
+    show_default=True,
+    help="refuse to start with less free disk than this, MiB",
 )
 def up(
     folder: Path,
@@ -49,7 +57,7 @@ def up(
     redis: str | None,
     min_free_mib: int,
 ) -> None:
-    """Start the stack and return when it is healthy; a second `up` finds the first."""
+    """Start the stack and return when it is healthy. A stack that runs already is used as it is."""
     wanted = {
         "brokers": brokers,
         "kafka_port": kafka_port,
@@ -66,7 +74,7 @@ def up(
 @command.command()
 @dir_option
 def status(folder: Path) -> int:
-    """Show the addresses; exit code 3 when nothing runs."""
+    """Show the addresses. The exit code is 3 when nothing runs."""
     state = supervisor.running(folder)
     if state is None:
         click.echo("not running")
@@ -77,9 +85,9 @@ def status(folder: Path) -> int:
 
 @command.command()
 @dir_option
-@click.option("--wipe", is_flag=True, help="remove data and logs too")
+@click.option("--wipe", is_flag=True, help="delete data and logs too")
 def down(folder: Path, wipe: bool) -> None:
-    """End the stack; return when every process is gone."""
+    """Stop the stack and return when every process has ended."""
     click.echo("ended" if supervisor.down(folder, wipe=wipe) else "was not running")
 
 

@@ -25,18 +25,20 @@ _DEADLINE_S = DAY_S
 @click.command()
 @kafka_option
 @features_option("--features")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet to write")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 @click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="what was known then, UTC [default: by the newest event or label]",
+    help="use only what was known at this time, UTC [default: the time of the newest event or "
+    "label]",
 )
 @click.option(
     "--label-delay-days",
     type=click.IntRange(0, 120),
     default=7,
     show_default=True,
-    help="a transaction without a label is genuine once it is so old; before, it is left out",
+    help="after so many days a transaction without a label counts as genuine; a younger one is "
+    "left out",
 )
 @base_currency_option
 def command(
@@ -47,11 +49,12 @@ def command(
     label_delay_days: int,
     base_currency: str,
 ) -> None:
-    """Write the vectors that scores logged, with the labels that came up to 120 days later.
+    """Write the features that scorers logged, joined with the labels that came up to 120 days
+    later.
 
-    `riskstream train --data` takes the file, and `riskstream evaluate` takes it as --scores and as
-    --labels. What is said of one transaction has a precedence: chargeback, analyst, customer,
-    import; then the later known.
+    Give the file to `riskstream train --data`, or to `riskstream evaluate` as --scores and as
+    --labels. If a transaction has several labels, the best source wins: chargeback, then analyst,
+    customer, import; on a tie, the newest.
     """
     check_file(out, is_own=parquet_of("logged"))
     check_currency(kafka, base_currency)

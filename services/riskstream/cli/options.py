@@ -96,7 +96,8 @@ def redis_option(function: Callable[..., Any]) -> Callable[..., Any]:
         default=lambda: _local("redis") or "redis://127.0.0.1:6379/0",
         metavar="URL",
         callback=lambda _context, _option, url: _redis_url(url),
-        help="URL of the state store [default: the local stack's, else redis://127.0.0.1:6379/0]",
+        help="URL of the Redis that holds the state [default: the local stack's, else "
+        "redis://127.0.0.1:6379/0]",
     )(function)
 
 
@@ -120,7 +121,8 @@ def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="CODE",
         envvar="RISKSTREAM_BASE_CURRENCY",
         callback=lambda _context, _option, code: currency_code(code),
-        help="base currency of the services, or $RISKSTREAM_BASE_CURRENCY; another is rejected",
+        help="base currency of the services, also from $RISKSTREAM_BASE_CURRENCY; records in "
+        "another one are rejected",
     )(function)
 
 
@@ -139,6 +141,6 @@ def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., A
         type=click.Choice(list(SETS)),
         default="standard",
         show_default=True,
-        help="feature set",
+        help="feature set (docs/features.md)",
         callback=lambda _context, _option, name: SETS[name],
     )

@@ -29,19 +29,30 @@ _DEADLINE_S = DAY_S
 @click.command()
 @kafka_option
 @features_option("--features")
-@click.option("--source", default="transactions.v1", show_default=True)
-@click.option("--output", default="scores.v1", show_default=True)
+@click.option(
+    "--source", default="transactions.v1", show_default=True, help="topic of the transactions"
+)
+@click.option("--output", default="scores.v1", show_default=True, help="topic of the scores")
 @click.option(
     "--data",
     type=InputFile(),
-    help="Parquet of what was sent: also compare with what training computes of it",
+    help="Parquet file of what was sent; compares also with what training computes for it",
 )
-@click.option("--id-prefix", default="", help="what stands before the ids of --data in the topics")
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="write the counts there")
+@click.option(
+    "--id-prefix",
+    default="",
+    help="prefix that the topics have before the transaction ids of --data",
+)
+@click.option(
+    "--json",
+    "json_out",
+    type=click.Path(path_type=Path),
+    help="file to write the counts to, as JSON",
+)
 @click.option(
     "--metrics",
     type=click.Path(path_type=Path),
-    help="write them as Prometheus metrics (a textfile) there",
+    help="file to write the counts to, as Prometheus metrics",
 )
 @base_currency_option
 def command(
@@ -55,12 +66,11 @@ def command(
     metrics: Path | None,
     base_currency: str,
 ) -> None:
-    """Compute the vector of every score again at its position and compare it with the logged one,
-    bit for bit.
+    """Check that the features in each score equal those computed again, bit for bit.
 
-    With --data also against training's vector of the same row: owned features must be equal,
-    profiles are reported with how many were stale. Exit code 1 where one differs that must not:
-    then the release that made it must not go on.
+    With --data, compare them also with what training computes for the same rows. Features of the
+    customer must be equal; differences in profiles are only reported. The exit code is 1 if
+    features differ that must not. Do not activate a release after such a result.
     """
     if json_out:
         check_file(

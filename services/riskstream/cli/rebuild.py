@@ -28,10 +28,16 @@ from riskstream.scorer.fold import Fold
 @redis_option
 @click.option("--group", default="scorer", show_default=True, help="the scorers' consumer group")
 @features_option("--features")
-@click.option("--source", default="transactions.v1", show_default=True)
-@click.option("--output", default="scores.v1", show_default=True)
 @click.option(
-    "--partition", "only", type=int, multiple=True, help="one partition, may be repeated; else all"
+    "--source", default="transactions.v1", show_default=True, help="topic of the transactions"
+)
+@click.option("--output", default="scores.v1", show_default=True, help="topic of the scores")
+@click.option(
+    "--partition",
+    "only",
+    type=int,
+    multiple=True,
+    help="only this partition; may be repeated [default: all]",
 )
 @click.option(
     "--snapshots",
@@ -39,11 +45,13 @@ from riskstream.scorer.fold import Fold
     default="",
     envvar="RISKSTREAM_SCORER_SNAPSHOTS",
     metavar="PLACE",
-    help="folder or s3://bucket/prefix, used where the topics do not reach back [default: "
-    "$RISKSTREAM_SCORER_SNAPSHOTS]",
+    help="where snapshots are, for records that expired: a folder or s3://bucket/prefix "
+    "[default: $RISKSTREAM_SCORER_SNAPSHOTS]",
 )
 @click.option(
-    "--discard", is_flag=True, help="make a state again that knows more than the topics do"
+    "--discard",
+    is_flag=True,
+    help="replace the state in Redis even if it is more complete than the topics",
 )
 def command(
     kafka: str,
@@ -56,12 +64,11 @@ def command(
     place: str,
     discard: bool,
 ) -> None:
-    """Make the scorers' state again from topics and snapshots, while no scorer of the group runs.
+    """Rebuild the scorers' state from topics and snapshots. Stop all scorers of the group first.
 
     It replays all past transactions into Redis, using the verdicts already recorded. It writes no
-    scores and no Kafka records. Where the topics do not reach back to their beginning, it says of
-    each partition which windows are not known in full; a state in Redis that knows as much is kept,
-    unless --discard is given.
+    scores and no Kafka records. If old records have expired, it says for each partition which
+    windows are incomplete. A state in Redis that is as complete is kept, unless you give --discard.
     """
     counts = TopicAdmin(kafka).partitions()
     for topic in (source, output):

@@ -21,8 +21,8 @@ _FILE = click.argument("file", type=InputFile())
 
 @click.group()
 def command() -> None:
-    """Releases: a model with everything it was made for, in one signed file; packed, verified,
-    activated and withdrawn.
+    """Pack, verify, activate and withdraw releases. A release is one signed file with a model and
+    all it needs.
     """
 
 
@@ -31,10 +31,10 @@ def command() -> None:
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="private key to write; the public one beside it, .pub",
+    help="private key file to write; the public key gets the same name with .pub",
 )
 def keygen(out: Path) -> None:
-    """Make a pair of Ed25519 keys."""
+    """Make a pair of Ed25519 keys, to sign and to verify releases."""
     public = make_keys(out)
     click.echo(
         f"private key {out}: keep it where releases are signed; public key {public}: give it "
@@ -50,12 +50,12 @@ def keygen(out: Path) -> None:
 @click.option(
     "--parity",
     type=InputFile(),
-    help="what `riskstream parity --json` wrote: a mismatch is refused",
+    help="result of `riskstream parity --json`; a result with mismatches is refused",
 )
 def pack_command(
     model: Path, features: FeatureSet, key: Path, out: Path, parity: Path | None
 ) -> None:
-    """Pack the folder MODEL of `riskstream train` and sign it."""
+    """Pack MODEL, a folder that `riskstream train` wrote, into one file and sign it."""
     check_file(out, is_own=is_release, inputs=[key, parity])
     compared = None if parity is None else _parity(parity)
     release_id, content = pack(model, features, key, int(time.time() * 1000), compared)
@@ -97,9 +97,7 @@ def _parity(path: Path) -> dict[str, int]:
 @_FILE
 @click.option("--key", type=InputFile(), required=True, help="public key of the signer")
 def verify(file: Path, key: Path) -> None:
-    """Check signature, every file's hash, and that this riskstream has the contracts it was made
-    for.
-    """
+    """Check the signature, the hash of every file, and that this version can run the release."""
     release = read(file, PublicKey.read(key))
     if (features := set_of(release.manifest["feature_set"])) is not None:
         check_fits(release, features, str(file))
@@ -109,7 +107,7 @@ def verify(file: Path, key: Path) -> None:
 @command.command()
 @_FILE
 def show(file: Path) -> None:
-    """Print what a release holds. Its signature is not looked at: `verify` does that."""
+    """Print what a release holds. This does not check the signature; `verify` does."""
     release = read(file, None)
     click.echo(
         json.dumps({"release": release.release_id, **release.manifest}, indent=2, sort_keys=True)

@@ -32,20 +32,20 @@ from riskstream.platform.kafka.accepted import SCORES
 from riskstream.runtime.errors import Fatal
 
 _KEY = click.option(
-    "--key",
-    type=InputFile(),
-    required=True,
-    help="private key of the signer: what scorers do is signed",
+    "--key", type=InputFile(), required=True, help="private key to sign the change with"
 )
 _BY = click.option(
-    "--by", default="", callback=lambda _context, _option, by: by[:MAX_BY], help="who does it"
+    "--by",
+    default="",
+    callback=lambda _context, _option, by: by[:MAX_BY],
+    help="your name, kept with the change",
 )
 _WAIT = click.option(
     "--wait-s",
     default=5.0,
     show_default=True,
     type=click.FloatRange(0, 600),
-    help="look so long at what scorers do; 0: not at all",
+    help="seconds to watch how scorers react; 0 does not watch",
 )
 _SCORES = click.option("--scores", default=SCORES, show_default=True, help="topic of the scores")
 
@@ -63,11 +63,9 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: str) -> None:
     """Switch running scorers to this release within seconds, between two batches.
 
-    Only scorers with the same feature set and the signer's public key (--release-key) take it.
-
-    Exit code 3, and nothing is activated, where somebody else activated or withdrew a release
-    meanwhile. Says what scorers did, as far as payments came meanwhile, and warns where its figures
-    are worse than those of the one before.
+    Only scorers with the same feature set and the signer's public key (--release-key) follow. The
+    command reports what the scorers did, and warns if the new model's figures are worse. The exit
+    code is 3, and nothing changes, if somebody else activated or withdrew a release meanwhile.
     """
     public = public_of(key)
     raw = _bytes_of(file)
@@ -125,17 +123,15 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
     "--why",
     default="",
     callback=lambda _context, _option, why: why[:MAX_WHY],
-    help="the reason, kept for all to see",
+    help="reason, kept with the change",
 )
 def withdraw(
     release: str, key: Path, kafka: str, by: str, wait_s: float, scores: str, why: str
 ) -> None:
-    """Take RELEASE back, an id or a release file: no scorer that follows the signer's key decides
-    by it any more, within a second.
+    """Stop scorers from using RELEASE, an id or a release file, within a second.
 
-    They go on by the newest release that is still active, else by what they were started with;
-    where that is the release that is withdrawn, or nothing, they review every payment. Exit code 1
-    where scores by it go on.
+    They go back to the newest release that is still active, else to the one they were started with.
+    If none is left, they review every payment. The exit code is 1 if scores by RELEASE go on.
     """
     public = public_of(key)
     given = read(Path(release), public) if Path(release).is_file() else None
@@ -181,7 +177,11 @@ def withdraw(
 @click.command("list")
 @kafka_option
 @click.option(
-    "--key", "keys", multiple=True, type=InputFile(), help="public key to check by, may be repeated"
+    "--key",
+    "keys",
+    multiple=True,
+    type=InputFile(),
+    help="public key to check signatures with; may be repeated",
 )
 @_SCORES
 @click.option(
@@ -189,14 +189,14 @@ def withdraw(
     default=200,
     show_default=True,
     type=click.IntRange(0, 100_000),
-    help="scores of each partition looked at",
+    help="number of newest scores to look at in each partition",
 )
-@click.option("--json", "as_json", is_flag=True, help="as one JSON object")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def list_command(
     kafka: str, keys: tuple[Path, ...], scores: str, recent: int, as_json: bool
 ) -> None:
-    """Show what is active, live where, withdrawn and refused, and why. Without --key no signature
-    is checked, and it says so.
+    """Show which releases are active, in use, withdrawn or refused, and why. Without --key no
+    signature is checked.
     """
     found = described(kafka, [PublicKey.read(each) for each in keys], scores, recent)
     if as_json:
@@ -211,8 +211,10 @@ def list_command(
 @_BY
 @kafka_option
 def adopt(key: Path, by: str, kafka: str) -> None:
-    """Sign what a riskstream before signed heads activated: once, before scorers are upgraded. Only
-    releases signed by this key.
+    """Sign the releases that an older riskstream activated without a signature. Run it once, before
+    you upgrade scorers.
+
+    Only releases whose file this key signed are included.
     """
     public = public_of(key)
 

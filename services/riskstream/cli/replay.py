@@ -31,25 +31,25 @@ from riskstream.workbench.replay.source import FileSource
 @click.option(
     "--mapping",
     type=InputFile(),
-    help="YAML: your columns to the contract [default: the contract's own names, those without "
-    "default needed]",
+    help="YAML file that maps your columns to the contract's fields [default: the columns have "
+    "the fields' names]",
 )
-@click.option("--rate", type=click.FloatRange(0.1), help="events a second at most")
+@click.option("--rate", type=click.FloatRange(0.1), help="send at most this many events a second")
 @click.option(
     "--speed",
     type=click.FloatRange(0.0001),
-    help="event time over wall time: 1 is as it happened, 3600 an hour a second",
+    help="replay this much faster than it happened: 1 is real time, 3600 sends an hour in a second",
 )
 @click.option(
     "--bad",
     "bad_path",
     type=click.Path(path_type=Path),
-    help="CSV of rows left out, with reason [default: FILE.bad.csv]",
+    help="CSV file for the rows left out, with reasons [default: FILE.bad.csv]",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="remembers how far it came; the same command goes on there",
+    help="file that remembers the progress, so that the same command can go on",
 )
 @base_currency_option
 def command(
@@ -62,12 +62,11 @@ def command(
     state: Path | None,
     base_currency: str,
 ) -> int:
-    """Send a Parquet or CSV file as transactions and labels, each when it becomes known, oldest
-    first.
+    """Send the rows of a Parquet or CSV file as transactions and labels, in time order.
 
-    Rows that do not fit are left out and written to a file with line and reason. With --state a
-    replay that was stopped goes on where it was; events of its last second may be sent again, and
-    are then scored as duplicates.
+    A label is sent when it became known. Rows that do not fit are left out and written to a file
+    with line and reason. With --state, a replay that was stopped goes on where it stopped. Events
+    of its last second may be sent twice; the scorer answers them as duplicates.
     """
     if rate and speed:
         raise click.UsageError("give --rate or --speed, not both")
@@ -123,23 +122,27 @@ def command(
     sender.progress.bad = bad.count
     if resume:
         resume.write(sender.progress, force=True)
-    progress = sender.progress
-    click.echo(
-        f"{count_of(progress.transactions, 'transaction')} and "
-        f"{count_of(progress.labels, 'label')} sent, "
-        f"{count_of(bad.count, 'row')} left out"
-    )
-    if bad.count:
-        click.echo(f"rows left out, with reasons: {bad_path}")
+    _sum_up(sender.progress, bad.count, bad_path)
     if stop.is_set():
         how = (
             f"run the same command again to go on from {state}"
             if state
-            else "give --state next time to go on from there"
+            else ("without --state it cannot go on")
         )
         click.echo(f"stopped; {how}")
         return 130
     return 0
+
+
+def _sum_up(progress: Progress, left_out: int, bad_path: Path) -> None:
+    """Say what was sent, and where the rows are that were not."""
+    click.echo(
+        f"{count_of(progress.transactions, 'transaction')} and "
+        f"{count_of(progress.labels, 'label')} sent, "
+        f"{count_of(left_out, 'row')} left out"
+    )
+    if left_out:
+        click.echo(f"rows left out, with reasons: {bad_path}")
 
 
 class _BadRows:

@@ -21,32 +21,38 @@ out_option = click.option(
     type=click.Path(path_type=Path),
     default=Path("build/reports"),
     show_default=True,
-    help="reports folder",
+    help="folder of the reports",
 )
 
 
 @click.group()
 def command() -> None:
-    """Risk reports from the customers' risk state."""
+    """Write, list and show risk reports."""
 
 
 @command.command()
 @kafka_option
 @out_option
 @click.option(
-    "--grain", type=click.Choice(["hourly", "daily", "both"]), default="both", show_default=True
+    "--grain",
+    type=click.Choice(["hourly", "daily", "both"]),
+    default="both",
+    show_default=True,
+    help="kind of report to write",
 )
-@click.option("--so-far", is_flag=True, help="report open windows too")
+@click.option("--so-far", is_flag=True, help="also report hours and days that are not finished")
 @click.option(
     "--grace-s",
     type=click.IntRange(0),
     default=900,
     show_default=True,
-    help="event time a window waits for late events",
+    help="how long a report waits for late events, in event time, s",
 )
 @base_currency_option
 def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_currency: str) -> int:
-    """Write reports now; exit code 1 where one does not reconcile."""
+    """Write reports now. The exit code is 1 if the totals of one do not match its control
+    totals.
+    """
     check_folder(out, is_own=has_reports, is_replaced=False)
     check_currency(kafka, base_currency)
     grains = tuple(WIDTH_MS) if grain == "both" else (grain.upper(),)
@@ -74,7 +80,7 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
 @command.command("list")
 @out_option
 def list_reports(out: Path) -> None:
-    """List the reports of a folder, oldest first. Other files are passed over."""
+    """List the reports of a folder, oldest first. Other files are ignored."""
     found = [report for path in out.glob("*.json") if (report := read_report(path)) is not None]
     if not found:
         click.echo(f"no reports in {out}: `riskstream report run` writes some", err=True)
@@ -91,7 +97,7 @@ def list_reports(out: Path) -> None:
 @click.argument("report_id")
 @out_option
 def show(report_id: str, out: Path) -> None:
-    """Print a report's JSON."""
+    """Print one report as JSON."""
     path = out / f"{report_id}.json"
     if not path.is_file():
         raise Fatal(

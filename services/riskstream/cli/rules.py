@@ -25,8 +25,8 @@ _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
 @click.group()
 def command() -> None:
-    """Check rules, see what they would have done, and put them on and off. FILE is YAML; without
-    one, the rules that ship.
+    """Check rules, try them on past transactions, and switch them on and off. FILE is YAML
+    [default: the default rules].
     """
 
 
@@ -34,7 +34,9 @@ def command() -> None:
 @_FILE
 @features_option("--features")
 def check(file: Path | None, features: FeatureSet) -> None:
-    """Read every rule: names, types, size. Exit code 2 with one sentence where one is wrong."""
+    """Check the names, types and size of every rule. The first wrong rule is named, with exit code
+    2.
+    """
     rules, lists = _read(file, features)
     for rule in rules:
         click.echo(f"{rule.rule_id} v{rule.version}: {rule.action} when {rule.when.text}")
@@ -47,12 +49,12 @@ def check(file: Path | None, features: FeatureSet) -> None:
     "--data",
     type=InputFile(),
     required=True,
-    help="Parquet of the contract's columns, sorted by time",
+    help="Parquet file with the transaction contract's columns, sorted by time",
 )
 @features_option("--features")
 def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None:
-    """What the rules would have done to these transactions. Exit code 1 where one would stop more
-    than its max_share.
+    """Show what the rules would have done to past transactions. The exit code is 1 if one stops
+    more than its max_share.
     """
     rules, lists = _read(file, features)
     if not _is_allowed(rules, lists, data, features):
@@ -98,29 +100,29 @@ def _is_allowed(
 @command.command()
 @_FILE
 @kafka_option
-@click.option("--id", "only", multiple=True, help="this rule of the file alone, may be repeated")
+@click.option("--id", "only", multiple=True, help="only this rule of the file; may be repeated")
 @click.option(
     "--data",
     type=InputFile(),
     required=True,
-    help="Parquet of past transactions: they are tried on it first",
+    help="Parquet file of past transactions; the rules are tried on it first",
 )
-@click.option("--by", default="", help="who puts them on")
+@click.option("--by", default="", help="your name, kept with the change")
 @features_option("--features")
 def on(
     file: Path | None, kafka: str, only: tuple[str, ...], data: Path, by: str, features: FeatureSet
 ) -> None:
-    """Try rules on past transactions, then have every scorer act on them within a second.
+    """Try rules on past transactions, then switch them on. Every scorer follows within a second.
 
-    Nothing is put on where one would stop more than its max_share (exit code 1), or asks a list
-    that is not there. Lists of FILE are written where lists.v1 has none of that name.
+    Nothing changes if a rule would stop more than its max_share (exit code 1), or uses a list that
+    does not exist. Lists of FILE are written if lists.v1 has none with that name.
     """
     held = Saved.read(kafka)
     rules, lists = _read(file, features, held.values())
     if unknown := sorted(set(only) - {rule.rule_id for rule in rules}):
         raise Fatal(
             what=f"there is no rule {unknown[0]}",
-            where=str(file or "the rules that ship"),
+            where=str(file or "the default rules"),
             do="give an --id of it",
             exit_code=2,
         )
@@ -138,9 +140,9 @@ def on(
 @command.command()
 @click.argument("rule_ids", nargs=-1, required=True)
 @kafka_option
-@click.option("--by", default="", help="who puts them off")
+@click.option("--by", default="", help="your name, kept with the change")
 def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
-    """Have every scorer leave these rules alone, within a second."""
+    """Switch rules off. Every scorer follows within a second."""
     held = Saved.read(kafka)
     if unknown := sorted(set(rule_ids) - set(held.rules)):
         raise Fatal(
@@ -160,14 +162,14 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
     "--features",
     "scored_by",
     type=click.Choice(list(SETS)),
-    help="also what scorers of this feature set refuse",
+    help="also show what scorers with this feature set refuse",
 )
 def show(kafka: str, scored_by: str | None) -> None:
-    """The rules as they stand; then each record of rules.v1 and lists.v1 that scorers refuse, where
-    it stands, and what to do.
+    """Show the rules, then each record of rules.v1 and lists.v1 that scorers refuse, and what to do
+    about it.
 
-    Each rule is read for the feature set that it was checked for. Scorers read it for their own:
-    give that as --features.
+    Each rule is checked for the feature set that it was written for. Give --features to check it
+    for that of the scorers.
     """
     held = Saved.read(kafka)
     for rule in held.rules.values():
@@ -191,8 +193,8 @@ def show(kafka: str, scored_by: str | None) -> None:
 @click.argument("places", nargs=-1, required=True, metavar="TOPIC:PARTITION:OFFSET...")
 @kafka_option
 def clear(places: tuple[str, ...], kafka: str) -> None:
-    """Take out records that `show` says are refused: what stood under their keys before stands
-    there again, or nothing.
+    """Remove records that `show` lists as refused. The record that had the key before is in force
+    again, if there was one.
     """
     held = Saved.read(kafka)
     refused = {each.place: each for each in held.records.refused()}
@@ -220,7 +222,7 @@ def _share(value: float | None) -> str:
 def _read(
     file: Path | None, features: FeatureSet, saved: dict[str, list[str]] | None = None
 ) -> tuple[list[Rule], dict[str, list[str]]]:
-    where = str(file) if file else "the rules that ship"
+    where = str(file) if file else "the default rules"
     try:
         text = (
             file.read_text()

@@ -21,8 +21,16 @@ from riskstream.workbench.simulator.simulate import Simulation, simulate
     show_default=True,
     help="the same seed gives the same file",
 )
-@click.option("--customers", type=click.IntRange(10, 5_000_000), default=5000, show_default=True)
-@click.option("--days", type=click.IntRange(1, 1000), default=60, show_default=True)
+@click.option(
+    "--customers",
+    type=click.IntRange(10, 5_000_000),
+    default=5000,
+    show_default=True,
+    help="number of customers",
+)
+@click.option(
+    "--days", type=click.IntRange(1, 1000), default=60, show_default=True, help="number of days"
+)
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -34,8 +42,9 @@ from riskstream.workbench.simulator.simulate import Simulation, simulate
 def command(
     out: Path, seed: int, customers: int, days: int, start: datetime, base_currency: str
 ) -> None:
-    """Write simulated transactions: habits, six kinds of attack with their truth, labels that
-    arrive late.
+    """Write simulated transactions with labels, as a Parquet file.
+
+    Customers have habits, six kinds of attack are marked as fraud, and labels become known later.
     """
     check_file(out, is_own=parquet_of("simulate"))
     started = time.monotonic()

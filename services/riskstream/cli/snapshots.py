@@ -34,7 +34,7 @@ def _of_state(function: Callable[..., Any]) -> Callable[..., Any]:
             "only",
             type=int,
             multiple=True,
-            help="one partition, may be repeated; else all",
+            help="only this partition; may be repeated [default: all]",
         ),
         features_option("--features"),
         click.option(
@@ -46,7 +46,7 @@ def _of_state(function: Callable[..., Any]) -> Callable[..., Any]:
             required=True,
             envvar="RISKSTREAM_SCORER_SNAPSHOTS",
             metavar="PLACE",
-            help="folder or s3://bucket/prefix, as the scorers have it [default: "
+            help="where the scorers keep snapshots: a folder or s3://bucket/prefix [default: "
             "$RISKSTREAM_SCORER_SNAPSHOTS]",
         ),
     ):
@@ -57,8 +57,15 @@ def _of_state(function: Callable[..., Any]) -> Callable[..., Any]:
 def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
     """Of which cluster: --kafka, --redis, --source, --output."""
     for option in (
-        click.option("--output", default="scores.v1", show_default=True),
-        click.option("--source", default="transactions.v1", show_default=True),
+        click.option(
+            "--output", default="scores.v1", show_default=True, help="topic of the scores"
+        ),
+        click.option(
+            "--source",
+            default="transactions.v1",
+            show_default=True,
+            help="topic of the transactions",
+        ),
         redis_option,
         kafka_option,
     ):
@@ -68,12 +75,16 @@ def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command("list")
 @_of_state
-@click.option("--check", is_flag=True, help="read each whole: exit 1 where one is damaged")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="read every snapshot in full; the exit code is 1 if one is damaged",
+)
 def list_snapshots(
     place: str, group: str, features: FeatureSet, only: tuple[int, ...], check: bool
 ) -> int:
-    """Show the snapshots of each partition, newest watermark first: when taken, of which topics,
-    how large, where.
+    """Show the snapshots of each partition, newest first: when taken, of which topics, how large,
+    where.
     """
     shelf = Shelf(place_of(place), f"{group}.{features.label}")
     found = [name for partition in only or shelf.partitions() for name in shelf.known(partition)]
@@ -107,7 +118,7 @@ def take(
     features: FeatureSet,
     only: tuple[int, ...],
 ) -> int:
-    """Take a snapshot of each partition now, while scorers run or not. None is deleted."""
+    """Take a snapshot of each partition now. Scorers may run. No older snapshot is deleted."""
     _, wanted = _partitions(kafka, source, output, only)
     missing = []
     with _snapshots(redis, place, group, features) as (snapshots, _):
@@ -131,7 +142,10 @@ def take(
 @_of_cluster
 @_of_state
 @click.option(
-    "--at", type=int, default=None, help="the snapshot of this watermark, in place of the newest"
+    "--at",
+    type=int,
+    default=None,
+    help="load the snapshot with this watermark [default: the newest]",
 )
 def restore(
     kafka: str,
@@ -144,12 +158,11 @@ def restore(
     only: tuple[int, ...],
     at: int | None,
 ) -> int:
-    """Load the newest usable snapshot of each partition into the store where its watermark is
-    missing or lower.
+    """Load the newest usable snapshot of each partition into Redis if its state there is missing or
+    older.
 
-    Scorers may run: each partition changes in one step, a partition that is held goes on by itself,
-    and the topics after the snapshot are replayed. Exit 1 where a partition has neither state nor
-    snapshot.
+    Scorers may run. A partition that is held goes on by itself, and scorers replay the records
+    after the snapshot. The exit code is 1 if a partition has neither state nor snapshot.
     """
     identity, wanted = _partitions(kafka, source, output, only)
     without = []

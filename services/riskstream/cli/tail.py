@@ -23,20 +23,22 @@ _SCHEMA_S = 15.0
 @click.command()
 @click.argument("topic")
 @kafka_option
-@click.option("--follow", "-f", is_flag=True, help="go on with new records until interrupted")
+@click.option("--follow", "-f", is_flag=True, help="wait for new records until interrupted")
 @click.option(
     "--from",
     "start",
     default="beginning",
     show_default=True,
-    help="beginning, end, an offset, or -N for the last N of each partition",
+    help="where to begin: beginning, end, an offset, or -N for the last N of each partition",
 )
 @click.option("--key", help="only records with this key")
-@click.option("--limit", "-n", type=click.IntRange(1), help="stop after so many")
+@click.option("--limit", "-n", type=click.IntRange(1), help="stop after this many records")
 def command(
     topic: str, kafka: str, follow: bool, start: str, key: str | None, limit: int | None
 ) -> None:
-    """Print a topic's records as JSON, one a line: position, append time, key, decoded value."""
+    """Print the records of a topic as JSON lines with position, append time, key and decoded
+    value.
+    """
     if topic not in topics():
         raise Fatal(
             what=f"no topic {topic}",

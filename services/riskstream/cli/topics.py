@@ -23,20 +23,20 @@ def topic_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--min-isr",
             type=click.IntRange(1, 100),
-            help="copies that must have a record before it is acknowledged [default: one less "
-            "than copies]",
+            help="copies that must hold a record before Kafka acknowledges it [default: copies "
+            "minus one]",
         ),
         click.option(
             "--replication-factor",
             type=click.IntRange(1, 100),
-            help="copies of each topic [default: 3, or as many as there are brokers; more than "
-            "that is left as it is]",
+            help="copies of each topic [default: 3, or one per broker if there are fewer; "
+            "existing extra copies stay]",
         ),
         click.option(
             "--partitions",
             type=click.IntRange(1, 1000),
-            help="partitions of new topics [default: as the cluster has, else "
-            f"{DEFAULT_PARTITIONS}]",
+            help="partitions of new topics [default: the number that existing topics have, "
+            f"else {DEFAULT_PARTITIONS}]",
         ),
         kafka_option,
     ):
@@ -46,7 +46,9 @@ def topic_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def command() -> None:
-    """Topics as code: what topics/ declares against what the cluster has."""
+    """Compare the topics that topics/ declares with those of the cluster, and create what is
+    missing.
+    """
 
 
 @command.command()
@@ -54,7 +56,7 @@ def command() -> None:
 def plan(
     kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None
 ) -> int:
-    """Show what apply would do; exit code 0 when nothing, 2 when something."""
+    """Show what apply would do. The exit code is 0 when nothing differs, 2 when something does."""
     admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
     steps = admin.plan(list(topics().values()), partitions or _existing(admin), safety)
     _show(steps)
@@ -66,10 +68,10 @@ def plan(
 def apply(
     kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None
 ) -> None:
-    """Make missing topics and set declared configuration; never delete a topic, change a partition
-    count or move copies.
+    """Create missing topics and set the declared configuration.
 
-    Exit code 2 where something then still differs.
+    It never deletes a topic, changes a partition count or moves copies. The exit code is 2 if
+    something still differs.
     """
     admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
     steps = admin.apply(list(topics().values()), partitions or _existing(admin), safety)
@@ -89,7 +91,7 @@ def apply(
 @command.command()
 @kafka_option
 def owners(kafka: str) -> None:
-    """Show which consumer group each output topic belongs to, and which store holds each group's
+    """Show which consumer group may write each output topic, and which Redis holds each group's
     state.
     """
     admin = TopicAdmin(kafka)
@@ -111,11 +113,11 @@ def owners(kafka: str) -> None:
 
 
 @command.command()
-@click.option("--to", "wanted", metavar="CODE", help="put it on record")
+@click.option("--to", "wanted", metavar="CODE", help="record this currency as the base currency")
 @kafka_option
 def currency(wanted: str | None, kafka: str) -> None:
-    """Show the base currency on record; with --to set it, where nothing was summed in another
-    one.
+    """Show the recorded base currency. With --to, record one; refused once amounts were summed in
+    another.
     """
     if wanted is None:
         held = Claims(kafka).of(SUBJECT)
@@ -133,11 +135,13 @@ def currency(wanted: str | None, kafka: str) -> None:
 
 @command.command("hand-over")
 @click.argument("topic")
-@click.option("--to", "group", required=True, help="the consumer group that writes it from now on")
+@click.option(
+    "--to", "group", required=True, help="consumer group that writes the topic from now on"
+)
 @kafka_option
 def hand_over(topic: str, group: str, kafka: str) -> None:
-    """Give an output topic to another consumer group; no process of the one it belongs to may
-    run.
+    """Give an output topic to another consumer group. Stop every process of the present group
+    first.
     """
     admin = TopicAdmin(kafka)
     if topic not in admin.partitions():

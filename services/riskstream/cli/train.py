@@ -29,7 +29,8 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
     "--data",
     type=InputFile(),
     required=True,
-    help="Parquet: the contract's columns and is_fraud, or `riskstream logged`",
+    help="Parquet file with the contract's columns and is_fraud, or one that `riskstream "
+    "logged` wrote",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
 @click.option(
@@ -37,49 +38,54 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
     type=click.Choice(["own", "handbook"]),
     default="own",
     show_default=True,
-    help="own: the last quarter validates. handbook: the public book's training and test weeks",
+    help="own: test on the last quarter of the rows. handbook: use the training and test weeks "
+    "of the public handbook",
 )
 @click.option(
-    "--validate", is_flag=True, help="with --protocol handbook: its validation weeks as well"
+    "--validate", is_flag=True, help="with --protocol handbook: use its validation weeks too"
 )
 @features_option("--features")
-@click.option("--trees", type=click.IntRange(1, 5000), default=200, show_default=True)
+@click.option(
+    "--trees",
+    type=click.IntRange(1, 5000),
+    default=200,
+    show_default=True,
+    help="most trees; training stops earlier when more do not help",
+)
 @click.option(
     "--review-budget",
     type=click.FloatRange(0.0001, 0.5),
     default=0.01,
     show_default=True,
-    help="share not approved",
+    help="share of transactions to review or block",
 )
 @click.option(
     "--block-budget",
     type=click.FloatRange(0.0001, 0.5),
     default=0.002,
     show_default=True,
-    help="share blocked",
+    help="share of transactions to block",
 )
 @click.option(
-    "--review-cost",
-    type=click.FloatRange(0),
-    help="cost of a review, major units; sets thresholds by cost",
+    "--review-cost", type=click.FloatRange(0), help="cost of one review, in whole currency units"
 )
 @click.option(
     "--block-cost",
     type=click.FloatRange(0),
-    help="cost of a genuine transaction blocked, major units",
+    help="cost of blocking one genuine transaction, in whole currency units",
 )
 @click.option(
     "--booster",
     type=click.Choice(BOOSTERS),
     default="lightgbm",
     show_default=True,
-    help="xgboost: extra `xgboost`",
+    help="library that trains the trees; xgboost needs the extra `xgboost`",
 )
 @click.option(
     "--stage2",
     type=click.Choice(VARIANTS),
-    help="train a second stage too, a neural student for the uncertain band; it is on only "
-    "where it gains",
+    help="also train a second, neural model for uncertain transactions; it is used only if it "
+    "is better",
 )
 def command(
     data: Path,
@@ -95,13 +101,13 @@ def command(
     booster: str,
     stage2: str | None,
 ) -> None:
-    """Train on the features the scorer computes, calibrate, set thresholds, export to ONNX, write
-    the model's card.
+    """Train a model on labelled transactions and write it as ONNX, with thresholds and a model
+    card.
 
-    The last quarter of the rows is held out: half of it stops the training and calibrates, half
-    sets thresholds and measures. Thresholds come from the alert budgets. With both --review-cost
-    and --block-cost, the thresholds with the lowest total cost are chosen; a missed fraud costs its
-    amount.
+    The last quarter of the rows is not trained on. Half of it decides when to stop and calibrates;
+    the other half sets the thresholds and measures. Thresholds come from the two budgets. With
+    --review-cost and --block-cost, the thresholds with the lowest total cost are chosen instead; a
+    missed fraud costs its amount.
     """
     if (review_cost is None) != (block_cost is None):
         raise click.UsageError("give --review-cost and --block-cost, or neither")

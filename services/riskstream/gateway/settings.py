@@ -11,10 +11,11 @@ from riskstream.runtime.settings import MoneySettings, too_short
 
 
 class GatewaySettings(MoneySettings):
-    """Takes transactions and labels by HTTP into Kafka, and tells callers their decisions.
+    """Accept transactions and labels by HTTP, write them to Kafka, and answer callers with
+    decisions.
 
-    A setting NAME is also read from RISKSTREAM_GATEWAY_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_GATEWAY_LOG_LEVEL.
+    The command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")
@@ -23,49 +24,53 @@ class GatewaySettings(MoneySettings):
     host: str = Field(default="127.0.0.1", description="address to serve HTTP on")
     port: int = Field(default=8080, ge=1, le=65535, description="port to serve HTTP on")
     max_body_bytes: int = Field(
-        default=65_536, ge=1024, le=1_048_576, description="largest body taken, bytes"
+        default=65_536,
+        ge=1024,
+        le=1_048_576,
+        description="largest request body that is accepted, bytes",
     )
     deadline_ms: int = Field(
         default=500,
         ge=1,
         le=30_000,
-        description="deadline of a decision, where the caller gives none, ms",
+        description="deadline of a decision when the caller gives none, ms",
     )
     max_deadline_ms: int = Field(
         default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms"
     )
     max_waiting: int = Field(
-        default=2000, ge=1, le=100_000, description="most callers that wait for a decision"
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="most callers that may wait for a decision at a time",
     )
     max_connections: int = Field(
-        default=4096, ge=1, le=100_000, description="most connections that are open at a time"
+        default=4096, ge=1, le=100_000, description="most open connections at a time"
     )
     max_head_bytes: int = Field(
         default=16_384,
         ge=1024,
         le=262_144,
-        description="largest head of a request (its first line and headers), bytes",
+        description="largest first line and headers of a request, bytes",
     )
     receive_timeout_s: float = Field(
         default=10,
         ge=0.1,
         le=300,
-        description="longest that a request may take to arrive, and a connection to send one, s",
+        description="longest time in which a request must arrive, s",
     )
     idle_timeout_s: int = Field(
-        default=20,
-        ge=1,
-        le=600,
-        description="longest that a connection stays open without a request, s",
+        default=20, ge=1, le=600, description="longest time that an idle connection stays open, s"
     )
     drain_s: float = Field(
         default=5,
         ge=0,
         le=300,
-        description="how long it answers on after SIGTERM while it says that it is not ready, s",
+        description="how long the gateway still answers after SIGTERM while /readyz says no, s",
     )
     rates: Path | None = Field(
-        default=None, description="YAML file of exchange rates; the reference rates where not given"
+        default=None,
+        description="YAML file of exchange rates [default: the rates that come with the gateway]",
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

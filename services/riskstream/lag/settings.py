@@ -13,10 +13,10 @@ _PAIRS = r"^[^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*$"
 
 
 class LagSettings(ServiceSettings):
-    """Shows from outside how many events and seconds the consumer groups are behind.
+    """Measure how many records and seconds the consumer groups are behind. It joins no group.
 
-    A setting NAME is also read from RISKSTREAM_LAG_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_LAG_LOG_LEVEL. The
+    command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_lag_")
@@ -25,15 +25,15 @@ class LagSettings(ServiceSettings):
     groups: str = Field(
         default="scorer=transactions.v1,tracker=scores.v1,profiler-shuffle=transactions.v1,profiler=profile-events.v1",
         pattern=_PAIRS,
-        description="groups that must be there, and what each reads: group=topic[,group=topic]",
+        description="consumer groups to watch, and the topic each reads: group=topic[,group=topic]",
     )
     topics: str = Field(
         default="transactions.v1,scores.v1,profile-events.v1,alerts.v1,customer-risk.v1,risk-reports.v1",
         pattern=r"^[^\s,]+(,[^\s,]+)*$",
-        description="topics whose appended records are counted: topic[,topic]",
+        description="topics whose new records are counted: topic[,topic]",
     )
     every_s: float = Field(
-        default=10.0, ge=0.1, le=300, description="time between two looks at the cluster, s"
+        default=10.0, ge=0.1, le=300, description="time between two measurements, s"
     )
 
     def expected(self) -> list[tuple[str, str]]:

@@ -18,25 +18,26 @@ def _known_set(name: str) -> str:
 
 
 class ProfilerSettings(DerivedLaneSettings):
-    """Keeps what is known of terminals and devices, from transactions and labels, in topics and
-    Redis.
+    """Count what happens at each terminal and device, and write the profiles to Kafka and Redis.
 
-    A setting NAME is also read from RISKSTREAM_PROFILER_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_PROFILER_LOG_LEVEL.
+    The command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_profiler_")
     service: ClassVar[str] = "profiler"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the view of vectors"
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="URL of the Redis that profiles are written to",
     )
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard-profiles",
-        description=f"feature set whose profiles are kept: {', '.join(PROFILED_SETS)}",
+        description=f"feature set whose profiles are computed: {', '.join(PROFILED_SETS)}",
     )
     group: GroupName = Field(
-        default="profiler", description="consumer group; the shuffle's is <group>-shuffle"
+        default="profiler",
+        description="consumer group of the second stage; the first stage is <group>-shuffle",
     )
     commit_ms: int = Field(
         default=100, ge=10, le=5000, description="time between Kafka transactions, ms"
@@ -45,5 +46,5 @@ class ProfilerSettings(DerivedLaneSettings):
         default=2000, ge=10, le=60_000, description="time between writes of the state, ms"
     )
     redis_timeout_ms: int = Field(
-        default=1000, ge=10, le=30_000, description="deadline of a write of vectors, ms"
+        default=1000, ge=10, le=30_000, description="deadline of one write to Redis, ms"
     )

@@ -10,11 +10,10 @@ from riskstream.runtime.settings import GroupSettings
 
 
 class ReporterSettings(GroupSettings):
-    """Writes hourly and daily risk reports of the customers' states, with control totals beside
-    them.
+    """Write hourly and daily risk reports, with control totals to check them by.
 
-    A setting NAME is also read from RISKSTREAM_REPORTER_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_REPORTER_LOG_LEVEL.
+    The command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_reporter_")
@@ -27,12 +26,17 @@ class ReporterSettings(GroupSettings):
         default=300, ge=1, le=86_400, description="time between two rounds of reports, s"
     )
     grace_s: int = Field(
-        default=900, ge=0, le=86_400, description="event time a window waits for late events, s"
+        default=900,
+        ge=0,
+        le=86_400,
+        description="how long a report waits for late events, in event time, s",
     )
-    so_far: bool = Field(default=False, description="report open windows too")
+    so_far: bool = Field(
+        default=False, description="also report hours and days that are not finished"
+    )
     keep: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
-        description="newest reports of each grain that stay in the folder; 0: all",
+        description="how many reports of each kind stay in the folder; 0 keeps all",
     )

@@ -66,13 +66,15 @@ class ServiceSettings(BaseSettings):
         default=0,
         ge=0,
         le=65535,
-        description="port of /metrics, /livez and /readyz; 0 takes a free one",
+        description="port of /metrics, /livez and /readyz; 0 takes any free port",
     )
     telemetry_host: str = Field(
         default="127.0.0.1", description="address the telemetry port binds to"
     )
     log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="lowest level logged"
+        default="info",
+        pattern="^(debug|info|warning|error)$",
+        description="lowest level of log events: debug, info, warning or error",
     )
 
     @classmethod
@@ -129,9 +131,10 @@ class MoneySettings(ServiceSettings):
 
     base_currency: Currency = Field(
         default_factory=base_currency,
-        description="ISO 4217 code of all base amounts, which are summed: another is rejected. The "
-        "same in every service; "
-        "RISKSTREAM_BASE_CURRENCY says it for all of them, else EUR",
+        description="ISO 4217 code of all base amounts; records in another base currency are "
+        "rejected. "
+        "Set "
+        "RISKSTREAM_BASE_CURRENCY, so that every service has the same one [default: EUR]",
     )
 
 
@@ -139,10 +142,15 @@ class GroupSettings(MoneySettings):
     """Settings of a service whose processes share a consumer group."""
 
     group_protocol: Literal["consumer", "classic"] = Field(
-        default="consumer", description="KIP-848 (`consumer`, Kafka 4) or `classic` cooperative"
+        default="consumer",
+        description="group protocol: `consumer` (KIP-848, needs Kafka 4) or `classic` "
+        "(cooperative)",
     )
     session_timeout_ms: int = Field(
-        default=6000, ge=1000, le=300_000, description="of the classic protocol only, ms"
+        default=6000,
+        ge=1000,
+        le=300_000,
+        description="session timeout, ms; only the classic protocol uses it",
     )
 
 
@@ -153,13 +161,19 @@ class DerivedLaneSettings(GroupSettings):
 
     group: GroupName = Field(description="consumer group")
     instance: GroupName = Field(
-        default="0", description="slot of this process: stable over its restarts"
+        default="0",
+        description="name of this process in its group; keep it over restarts, and give each "
+        "process "
+        "its own",
     )
     commit_ms: int = Field(
         default=200, ge=10, le=5000, description="time between Kafka transactions, ms"
     )
     flush_ms: int = Field(
-        default=1000, ge=10, le=60_000, description="least time between two states of a key, ms"
+        default=1000,
+        ge=10,
+        le=60_000,
+        description="shortest time between two written states of one key, ms",
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

@@ -18,106 +18,112 @@ def _known_set(name: str) -> str:
 
 
 class ScorerSettings(GroupSettings):
-    """Answers each record of transactions.v1 with one accepted record of scores.v1.
+    """Score every transaction of transactions.v1 and write one counted score for each to scores.v1.
 
-    A setting NAME is also read from RISKSTREAM_SCORER_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_SCORER_LOG_LEVEL.
+    The command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_scorer_")
     service: ClassVar[str] = "scorer"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the state store"
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="URL of the Redis that holds the state",
     )
     model: Path = Field(
         default=Path("build/model"), description="folder of model.onnx and model.json"
     )
     release: Path | None = Field(
-        default=None, description="signed release file, in place of --model"
+        default=None, description="signed release file to use instead of --model"
     )
     release_key: Path | None = Field(
         default=None,
-        description="public key that --release, and releases on releases.v1, must be signed by; "
-        "empty: "
-        "none is followed",
+        description="public key that signs --release and the releases on releases.v1; without it "
+        "scorers follow no release",
     )
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
     stage2: Literal["card", "on", "off"] = Field(
         default="card",
-        description="second stage for the uncertain band: as the model's card says (on where it "
-        "gains), or not",
+        description="second model for uncertain transactions: on, off, or as the model card says "
+        "(`card`)",
     )
     provider: Literal["cpu", "cuda", "tensorrt"] = Field(
         default="cpu",
-        description="where the second stage runs (cuda, tensorrt: extra `scorer-gpu`); trees run "
-        "on "
-        "the CPU",
+        description="where the second model runs; cuda and tensorrt need the extra `scorer-gpu`",
     )
     engine_cache: Path | None = Field(
-        default=None, description="folder that TensorRT keeps its built engines in"
+        default=None, description="folder in which TensorRT keeps its compiled engines"
     )
     group: GroupName = Field(
-        default="scorer", description="consumer group, and prefix of the state's keys"
+        default="scorer",
+        description="consumer group, and first part of the Redis keys of the state",
     )
     runtime: Literal["lane", "faust"] = Field(
         default="lane",
-        description="`lane` (exact by position) or `faust` (at least once; extra `faust`)",
+        description="`lane` (exactly one counted score per record) or `faust` (at least once; "
+        "needs "
+        "the extra `faust`)",
     )
     source: TopicName = Field(default="transactions.v1", description="topic to read")
     output: TopicName = Field(
-        default="scores.v1", description="topic of the scores; as many partitions"
+        default="scores.v1",
+        description="topic of the scores; it needs as many partitions as the source",
     )
     dead_letters: TopicName = Field(
         default="transactions.v1.dlq", description="topic of rejected records"
     )
-    max_batch: int = Field(default=2048, ge=1, le=8192, description="most records of a micro-batch")
+    max_batch: int = Field(
+        default=2048, ge=1, le=8192, description="most records in one micro-batch"
+    )
     checkpoint_every_ms: int = Field(
         default=1000, ge=50, le=60_000, description="time between checkpoints, ms"
     )
     on_state_lost: Literal["degrade", "restore", "hold"] = Field(
         default="degrade",
-        description="where the state is lost: go on with the newest snapshot or what is left, "
-        "scores "
-        "flagged (`degrade`); only"
-        " with a snapshot that joins up with the topics (`restore`); or wait for a person (`hold`)",
+        description="what to do when state is lost. `degrade`: go on with what is left and flag "
+        "the "
+        "scores. `restore`:"
+        " go on only with a snapshot that leaves no gap. `hold`: wait for a person",
     )
     store_read_timeout_ms: int = Field(
-        default=100, ge=1, le=10_000, description="deadline of a read of rows, ms"
+        default=100, ge=1, le=10_000, description="deadline of one read of state from Redis, ms"
     )
     profile_timeout_ms: int = Field(
-        default=50, ge=1, le=10_000, description="deadline of a read of profiles, ms"
+        default=50, ge=1, le=10_000, description="deadline of one read of profiles from Redis, ms"
     )
     reject_limit: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="share of rejected records, of the last thousand, that holds a partition",
+        description="a partition is held when more than this share of its last 1,000 records was "
+        "rejected",
     )
     reason_sample: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="share of approved transactions that get reason codes as well",
+        description="share of approved transactions that also get reason codes",
     )
     output_kafka: str = Field(
-        default="", description="brokers for the producer alone, where they differ; empty: --kafka"
+        default="", description="bootstrap servers for the producer [default: the same as --kafka]"
     )
     client_id: str = Field(
-        default="", description="the producer's name in broker logs and quotas; empty: the group"
+        default="",
+        description="name of the producer in broker logs and quotas [default: the group]",
     )
     output_queue: int = Field(
         default=200_000,
         ge=1000,
         le=2_000_000,
-        description="records that may wait for the brokers before taking more stops",
+        description="most unsent records; the scorer reads no more until some are sent",
     )
     snapshots: str = Field(
         default="",
-        description="where snapshots of the state are kept: a folder that all scorers share, or "
-        "s3://bucket/prefix; empty: none",
+        description="where to keep snapshots of the state: a folder that all scorers share, or "
+        "s3://bucket/prefix [default: none]",
     )
     snapshot_minutes: float = Field(
         default=10,
@@ -126,7 +132,7 @@ class ScorerSettings(GroupSettings):
         description="time between two snapshots of a partition, minutes",
     )
     snapshots_kept: int = Field(
-        default=6, ge=1, le=1000, description="newest snapshots of a partition that are kept"
+        default=6, ge=1, le=1000, description="how many snapshots of each partition to keep"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

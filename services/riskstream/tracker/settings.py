@@ -9,10 +9,10 @@ from riskstream.runtime.settings import DerivedLaneSettings, GroupName
 
 
 class TrackerSettings(DerivedLaneSettings):
-    """Turns accepted scores into alerts.v1 and each customer's state in customer-risk.v1.
+    """Turn scores into alerts (alerts.v1) and into the state of each customer (customer-risk.v1).
 
-    A setting NAME is also read from RISKSTREAM_TRACKER_NAME; the command line wins. --print-config
-    shows what would be used.
+    Each setting may also come from the environment: --log-level from RISKSTREAM_TRACKER_LOG_LEVEL.
+    The command line wins. --print-config prints the settings in use and ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="riskstream_tracker_")
@@ -22,9 +22,8 @@ class TrackerSettings(DerivedLaneSettings):
     skip_scores: str = Field(
         default="",
         pattern=r"^(\d+:\d+(,\d+:\d+)*)?$",
-        description="places in scores.v1 (PARTITION:OFFSET,...) of scores that cannot be read and "
-        "are "
-        "left out",
+        description="unreadable scores to leave out, by their place in scores.v1: "
+        "PARTITION:OFFSET[,PARTITION:OFFSET]",
     )
 
     def skipped(self) -> frozenset[tuple[int, int]]:

@@ -32,11 +32,13 @@ class TracingMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.sent = Counter(
-            "riskstream_tracing_spans_sent_total", "Spans the collector took", registry=registry
+            "riskstream_tracing_spans_sent_total",
+            "Spans that the collector accepted",
+            registry=registry,
         )
         self.lost = Counter(
             "riskstream_tracing_spans_lost_total",
-            "Spans the collector refused, or left at the end",
+            "Spans lost: the collector refused them, or the process ended before they were sent",
             registry=registry,
         )
         self.waiting = Gauge(
@@ -49,11 +51,14 @@ class LaneMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.records = Counter(
-            "riskstream_scorer_records_total", "Source records taken", ["mode"], registry=registry
+            "riskstream_scorer_records_total",
+            "Records read from the source topic, by how they were handled",
+            ["mode"],
+            registry=registry,
         )
         self.rejected = Counter(
             "riskstream_scorer_rejected_total",
-            "Records sent to the dead letters",
+            "Records rejected and sent to the dead-letter topic, by reason",
             ["reason"],
             registry=registry,
         )
@@ -82,8 +87,7 @@ class LaneMetrics:
         )
         self.event_age_seconds = Ages(
             "riskstream_scorer_event_age_seconds",
-            "Time from the append of a transaction to its score, of each transaction that "
-            "was scored live",
+            "Age of each transaction when it was scored, since its arrival in Kafka",
             _LATENCY_S,
             registry,
         )
@@ -100,41 +104,42 @@ class LaneMetrics:
         )
         self.store_errors = Counter(
             "riskstream_scorer_store_errors_total",
-            "Reads and writes the state store did not answer",
+            "Reads and writes that the state store (Redis) did not answer in time",
             registry=registry,
         )
         self.reopened = Counter(
             "riskstream_scorer_reopened_total",
-            "Partitions that were opened again while owned, to read where they stand",
+            "Times that the scorer opened a partition again, to read from the store where "
+            "it stands",
             registry=registry,
         )
         self.giants = Counter(
             "riskstream_scorer_giants_total",
-            "Batches that decompress to too much, and were left out",
+            "Batches left out because they decompress to more than the client accepts",
             registry=registry,
         )
         self.waiting = Gauge(
             "riskstream_scorer_waiting",
-            "1 while a partition waits for a schema that a registry has not told yet",
+            "1 while a partition waits for a schema that is not known yet",
             ["partition"],
             registry=registry,
         )
         self.whole_since = Gauge(
             "riskstream_scorer_whole_since_timestamp_seconds",
-            "What customers did before this moment may be missing in their state; 0 where "
-            "the partition's state is whole",
+            "Customers' state may lack transactions from before this time; 0 when the "
+            "state of the partition is complete",
             ["partition"],
             registry=registry,
         )
         self.held = Gauge(
             "riskstream_scorer_held",
-            "1 while a partition is held",
+            "1 while the scorer holds a partition until a person acts",
             ["partition"],
             registry=registry,
         )
         self.loop_seen = Gauge(
             "riskstream_scorer_loop_seen_timestamp_seconds",
-            "When the polling loop last went round",
+            "Time of the last pass of the polling loop",
             registry=registry,
         )
 
@@ -174,36 +179,36 @@ class SnapshotMetrics:
         )
         self.restored = Counter(
             "riskstream_scorer_snapshots_restored_total",
-            "Partitions restored from a snapshot",
+            "Partitions whose state was restored from a snapshot",
             registry=registry,
         )
         self.damaged = Counter(
             "riskstream_scorer_snapshots_damaged_total",
-            "Snapshots passed over because they are damaged",
+            "Snapshots skipped because they are damaged",
             registry=registry,
         )
         self.seconds = Histogram(
             "riskstream_scorer_snapshot_seconds",
-            "Time to take a snapshot, with the rests between its pieces",
+            "Time to take a snapshot, including its pauses",
             buckets=_AGES_S,
             registry=registry,
         )
         self.bytes = Gauge(
             "riskstream_scorer_snapshot_bytes",
-            "Size of the newest snapshot that was taken here",
+            "Size of the newest snapshot that this process took",
             ["partition"],
             registry=registry,
         )
         self.age_seconds = Gauge(
             "riskstream_scorer_snapshot_age_seconds",
-            "Time since a snapshot of a partition was as new as its state; without one, "
-            "since it was taken over",
+            "Age of what the newest snapshot of a partition holds; without a snapshot, "
+            "time since this process owns the partition",
             ["partition"],
             registry=registry,
         )
         self.interval_seconds = Gauge(
             "riskstream_scorer_snapshot_interval_seconds",
-            "Time between snapshots that is set",
+            "Configured time between two snapshots",
             registry=registry,
         )
 
@@ -237,29 +242,29 @@ class DerivedMetrics:
         )
         self.expired = Counter(
             f"riskstream_{service}_expired_total",
-            "Offsets of the source that expired before they were read",
+            "Source records that Kafka deleted before they were read",
             registry=registry,
         )
         self.giants = Counter(
             f"riskstream_{service}_giants_total",
-            "Batches that decompress to too much, and were left out",
+            "Batches left out because they decompress to more than the client accepts",
             registry=registry,
         )
         self.waiting = Gauge(
             f"riskstream_{service}_waiting",
-            "Partitions that wait: for Kafka, for a schema, or for a person at a record "
-            "that cannot be read",
+            "Partitions that wait for Kafka, for a schema, or for a person to handle an "
+            "unreadable record",
             registry=registry,
         )
         self.unreadable_states = Counter(
             f"riskstream_{service}_unreadable_states_total",
-            "Records of its own state that it could not read",
+            "Records of the service's own state topics that it could not read",
             ["topic"],
             registry=registry,
         )
         self.dropped = Counter(
             f"riskstream_{service}_repeats_total",
-            "Repeats dropped by the reader's rule",
+            "Repeated records skipped (docs/reading-scores.md)",
             registry=registry,
         )
 
@@ -274,27 +279,29 @@ class TrackerMetrics(DerivedMetrics):
         )
         self.skipped = Counter(
             "riskstream_tracker_skipped_total",
-            "Scores that could not be read and were left out, as it was told",
+            "Unreadable scores left out because --skip-scores names them",
             registry=registry,
         )
         self.other_currency = Counter(
             "riskstream_tracker_other_currency_total",
-            "Good scores left out of states and alerts: of another base currency",
+            "Good scores left out of states and alerts because of another base currency",
             registry=registry,
         )
         self.gaps = Counter(
-            "riskstream_tracker_gaps_total", "Holes seen in the series of scores", registry=registry
+            "riskstream_tracker_gaps_total",
+            "Times that one or more scores were missing between two others",
+            registry=registry,
         )
         self.whole_from = Gauge(
             "riskstream_tracker_whole_from_seconds",
-            "Windows that begin before this instant may lack scores that were missed; 0: none was",
+            "Windows that begin before this time may lack scores; 0 when no score was missed",
             registry=registry,
         )
         self.alerts = Counter(
             "riskstream_tracker_alerts_total", "Alerts written", ["decision"], registry=registry
         )
         self.customers = Gauge(
-            "riskstream_tracker_customers", "Customers held in memory", registry=registry
+            "riskstream_tracker_customers", "Customers whose state is in memory", registry=registry
         )
 
 
@@ -310,35 +317,42 @@ class ProfilerMetrics(DerivedMetrics):
         )
         self.unkeyed = Counter(
             "riskstream_profiler_unkeyed_labels_total",
-            "Labels without the entity's key",
+            "Labels that do not name the terminal or device, so that its profile does not "
+            "count them",
             ["entity"],
             registry=registry,
         )
         self.events = Counter(
-            "riskstream_profiler_events_total", "Profile events taken", registry=registry
+            "riskstream_profiler_events_total", "Profile events read", registry=registry
         )
         self.bad = Counter(
             "riskstream_profiler_unreadable_total",
-            "Profile events and labels not readable or out of bounds",
+            "Profile events and labels that could not be read or break a bound",
             registry=registry,
         )
         self.vectors = Counter(
-            "riskstream_profiler_vectors_total", "Vectors written", registry=registry
+            "riskstream_profiler_vectors_total", "Profiles written to Kafka", registry=registry
         )
         self.keys = Gauge(
-            "riskstream_profiler_keys", "Keys held in memory", ["entity"], registry=registry
+            "riskstream_profiler_keys",
+            "Terminals, devices or cards whose state is in memory",
+            ["entity"],
+            registry=registry,
         )
         self.view_errors = Counter(
             "riskstream_profiler_view_errors_total",
-            "Writes of vectors that Redis did not take in time",
+            "Writes of profiles that Redis did not accept in time",
             registry=registry,
         )
         self.view_waiting = Gauge(
-            "riskstream_profiler_view_waiting", "Vectors that wait for Redis", registry=registry
+            "riskstream_profiler_view_waiting",
+            "Profiles that wait to be written to Redis",
+            registry=registry,
         )
         self.event_age_seconds = Ages(
             "riskstream_profiler_event_age_seconds",
-            "Time from the append of a transaction or label to its profile event, of each of them",
+            "Age of each transaction or label when its profile event was written, since "
+            "its arrival in Kafka",
             _LATENCY_S,
             registry,
         )
@@ -356,37 +370,36 @@ class GatewayMetrics:
         )
         self.request_seconds = Histogram(
             "riskstream_gateway_request_seconds",
-            "Time to answer",
+            "Time to answer a request",
             ["route"],
             buckets=_LATENCY_S,
             registry=registry,
         )
         self.stage_seconds = Histogram(
             "riskstream_gateway_stage_seconds",
-            "Time of each stage of a request: its body read, sent until the broker has it, "
-            "waited until scored",
+            "Time of each stage of a request: read the body, send it to Kafka, wait for the score",
             ["stage"],
             buckets=_LATENCY_S,
             registry=registry,
         )
         self.event_age_seconds = Histogram(
             "riskstream_gateway_event_age_seconds",
-            "Time from the append of a transaction to its score's arrival, of those that a "
-            "caller waits for",
+            "Age of a transaction when its score reached the waiting caller, since its "
+            "arrival in Kafka",
             buckets=_LATENCY_S,
             registry=registry,
         )
         self.appended = Counter(
             "riskstream_gateway_appended_total",
-            "Records that the broker took from here",
+            "Records written to Kafka, by topic",
             ["topic"],
             registry=registry,
         )
         self.waiting = Gauge(
-            "riskstream_gateway_waiting", "Callers that wait for a decision", registry=registry
+            "riskstream_gateway_waiting", "Callers waiting for a decision", registry=registry
         )
         self.connections = Gauge(
-            "riskstream_gateway_connections", "Connections that are open", registry=registry
+            "riskstream_gateway_connections", "Open connections", registry=registry
         )
         self.problems = Counter(
             "riskstream_gateway_problems_total",
@@ -402,7 +415,7 @@ class ReporterMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.unreadable = Counter(
             "riskstream_reporter_unreadable_total",
-            "Records that could not be read, and are in no report",
+            "Records left out of reports because they could not be read",
             ["topic"],
             registry=registry,
         )
@@ -411,25 +424,25 @@ class ReporterMetrics:
         )
         self.unreconciled = Counter(
             "riskstream_reporter_unreconciled_total",
-            "Reports whose totals differ from the control totals",
+            "Reports whose totals do not match the control totals",
             registry=registry,
         )
         self.snapshot_seconds = Histogram(
             "riskstream_reporter_snapshot_seconds",
-            "Time to read a snapshot",
+            "Time to read all that a report needs from Kafka",
             buckets=_LATENCY_S,
             registry=registry,
         )
         self.stage_seconds = Histogram(
             "riskstream_reporter_stage_seconds",
-            "Time of each stage of a round: the sums, the files, the records sent",
+            "Time of each stage of a reporting round: add up, write the files, send the records",
             ["stage"],
             buckets=_LATENCY_S,
             registry=registry,
         )
         self.event_age_seconds = Histogram(
             "riskstream_reporter_event_age_seconds",
-            "Time from the append of the newest score in a report to when it is published",
+            "Age of the newest score in a report when the report is published",
             buckets=_AGES_S,
             registry=registry,
         )
@@ -464,11 +477,13 @@ class LagMetrics(Collector):
         place = ["group", "topic", "partition"]
         events = GaugeMetricFamily(
             "riskstream_lag_events",
-            "Records of a partition that a group has not done",
+            "Records of a partition that the group has not processed",
             labels=place,
         )
         seconds = GaugeMetricFamily(
-            "riskstream_lag_seconds", "Age of the oldest of them", labels=place
+            "riskstream_lag_seconds",
+            "Age of the oldest record that the group has not processed",
+            labels=place,
         )
         for row in rows:
             where = [row.group, row.topic, str(row.partition)]
@@ -477,18 +492,20 @@ class LagMetrics(Collector):
                 seconds.add_metric(where, row.seconds)
         ends = CounterMetricFamily(
             "riskstream_lag_appended",
-            "Records appended to a topic: its end offsets",
+            "Records written to a topic since it was created: the sum of its end offsets",
             labels=["topic"],
         )
         for topic, count in appended.items():
             ends.add_metric([topic], count)
         members = GaugeMetricFamily(
-            "riskstream_lag_has_members", "1 while a group has a process", labels=["group"]
+            "riskstream_lag_has_members",
+            "1 while the group has at least one running member",
+            labels=["group"],
         )
         for group, has in has_members.items():
             members.add_metric([group], has)
         seen = GaugeMetricFamily(
-            "riskstream_lag_seen_timestamp_seconds", "When the cluster last answered all of it"
+            "riskstream_lag_seen_timestamp_seconds", "Time of the last complete measurement"
         )
         if seen_at_s:
             seen.add_metric([], seen_at_s)

@@ -90,10 +90,7 @@ def heads(
             marks = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=left_s)
         except (KafkaException, TimeoutError) as error:
             log.warning(
-                "the first offset of a partition is not known yet",
-                topic=topic,
-                partition=partition,
-                error=str(error),
+                "first offset not known yet", topic=topic, partition=partition, error=str(error)
             )
             break
         if marks is not None:
