@@ -222,7 +222,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedList:
-    """One list of values that rules ask. Key: list_id."""
+    """One list of values that rules use. Key: list_id."""
 
     list_id: str
     """List, and the record's key. Bounds: 1 to 240 bytes."""
