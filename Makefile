@@ -11,21 +11,21 @@ ARGS ?=
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-setup: $(READY) ## Environment, kernels, Kafka's jars: everything the other targets need
+setup: $(READY) ## Install everything that the other targets need: packages, compiled kernels, Kafka's jars
 
 $(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" bash scripts/setup.sh
 
-demo: $(READY) ## The whole chain on this machine; ARGS="--serve" keeps it running
+demo: $(READY) ## Run the whole system on this machine; ARGS="--serve" keeps it running
 	@$(BIN)/riskstream demo $(ARGS)
 
-unit: $(READY) ## What needs nothing but Python (90 s)
+unit: $(READY) ## Run the tests that need nothing but Python (90 s)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --confcutdir=tests/unit tests/unit $(ARGS)
 
-test: $(READY) ## Exactness, against a real Kafka and a real Redis (at most 15 minutes)
+test: $(READY) ## Run every test, against a real Kafka and a real Redis (at most 15 minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-test-bounds: $(READY) ## Kernels with bound checks on and canaries behind arrays, 5 minutes of fuzzing; ARGS="--seconds 60 --seed 9"
+test-bounds: $(READY) ## Fuzz the kernels for 5 minutes, with bound checks and canaries; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)
 
 simulation: $(READY) ## The real lanes on Kafka in memory, every fault, by a seed; ARGS="--histories 100000 --minutes 10", "--seed 7", "--mutations"
@@ -34,29 +34,29 @@ simulation: $(READY) ## The real lanes on Kafka in memory, every fault, by a see
 proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.json (an hour); ARGS="--only swap"
 	@$(BIN)/python -m loadtests.proof $(ARGS)
 
-chaos: $(READY) ## Hurt a local cluster and check every record; ARGS="--minutes 10 --seed 7"
+chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules bench-telemetry ## Every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry ## Run every bench
 
-bench-features: peers ## The public book's columns beside pandas: build/bench/features.json (5 minutes)
+bench-features: peers ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
 
-bench-models: $(READY) ## The public book's protocol and what reasons cost: build/bench/models.json (5 minutes)
+bench-models: $(READY) ## Test models on the public handbook, and time reasons: build/bench/models.json (5 minutes)
 	@$(BIN)/python -m loadtests.models.bench $(ARGS)
 
-bench-rules: $(READY) ## A dry run's rate, and how soon a rule is in force: build/bench/rules.json (3 minutes)
+bench-rules: $(READY) ## Time a dry run, and how soon a rule is in force: build/bench/rules.json (3 minutes)
 	@$(BIN)/python -m loadtests.rules.bench $(ARGS)
 
-bench-telemetry: $(READY) ## What tracing 1 % costs each service: build/bench/telemetry.json (8 minutes)
+bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each service: build/bench/telemetry.json (8 minutes)
 	@$(BIN)/python -m loadtests.telemetry.bench $(ARGS)
 
-gpu-check: $(READY) ## The second stage on a GPU against the CPU: build/bench/gpu.json; skips where there is no GPU
+gpu-check: $(READY) ## Compare the second stage on a GPU with the CPU: build/bench/gpu.json; skips without a GPU
 	@$(BIN)/python -m loadtests.models.gpu --prepare
 	@if command -v nvidia-smi >/dev/null; then $(MAKE) -s build/gpu/.ready && PYTHONPATH=services build/gpu/bin/python -m loadtests.models.gpu $(ARGS); \
 	  else $(BIN)/python -m loadtests.models.gpu $(ARGS); fi
 
-deploy-check: $(READY) build/deploy/env/.ready ## Charts, Compose, alerts, images' extras, without a cluster: build/deploy/result.json (8 minutes)
+deploy-check: $(READY) build/deploy/env/.ready ## Check charts, Compose, alerts and images without a cluster: build/deploy/result.json (8 minutes)
 	@$(BIN)/python scripts/deploy_check.py $(ARGS)
 
 build/deploy/env/.ready: requirements/deploy.txt
@@ -67,10 +67,10 @@ build/gpu/.ready: requirements/scorer-gpu.txt
 	@$(PYTHON) -m venv build/gpu
 	@build/gpu/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scorer-gpu.txt && touch $@
 
-bench-scorer: peers ## The scorer beside its peers: build/bench/scorer.json (25 minutes)
+bench-scorer: peers ## Time the scorer against its peers: build/bench/scorer.json (25 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
 
-peers: $(READY) build/peers/quix/.ready build/peers/pandas/.ready ## Environments of the peers
+peers: $(READY) build/peers/quix/.ready build/peers/pandas/.ready ## Install the peers that benches compare with
 
 build/peers/pandas/.ready: loadtests/features/pandas.txt
 	@$(PYTHON) -m venv build/peers/pandas
@@ -81,16 +81,16 @@ build/peers/quix/.ready: loadtests/peers/quix.txt
 	@$(PYTHON) -m venv build/peers/quix
 	@build/peers/quix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/peers/quix.txt 	  && touch $@ || { rm -rf build/peers/quix; echo "peers: Quix Streams could not be installed; the bench skips it" >&2; }
 
-lint: $(READY) ## ruff, mypy strict, import-linter, generated files, contracts
+lint: $(READY) ## Run ruff, mypy strict, import-linter, and the checks of generated files and contracts
 	@bash scripts/lint.sh
 
-gen: $(READY) ## Write what is generated: records, docs pages
+gen: $(READY) ## Write the generated files: records, pages of docs, files of deploy
 	@$(BIN)/python -m riskstream.domain.contracts.generate
 	@$(BIN)/ruff format -q services/riskstream/domain/contracts/records.py
 	@$(BIN)/python scripts/docs.py
 	@$(BIN)/python scripts/deploy_files.py
 
-lock: $(READY) ## Write requirements/*.txt anew, hashed, from pyproject.toml
+lock: $(READY) ## Write requirements/*.txt again, hashed, from pyproject.toml
 	@bash scripts/lock.sh
 
 format: $(READY) ## Format the code

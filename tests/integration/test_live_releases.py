@@ -173,7 +173,7 @@ def test_releases_are_swapped_refused_and_withdrawn_and_no_copy_brings_one_back(
             _run("activate", str(packed / "one.release"), *other)
         _run("activate", str(packed / "one-other.release"), *other)
         _wait_for_log(service, "a release is refused")
-        with pytest.raises(Fatal, match=f"is of key {signer}, not of"):
+        with pytest.raises(Fatal, match=f"was signed by key {signer}, not by"):
             _run("withdraw", ids["two"], *other)
         assert stream.more()[-1].release_id == ids["two"]
 

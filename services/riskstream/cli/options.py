@@ -48,7 +48,10 @@ class InputFolder(click.Path):
         path = Path(str(super().convert(value, param, ctx)))
         if not path.is_dir():
             raise Fatal(
-                what=f"{path.name} is no folder", where=str(path), do="give a folder", exit_code=2
+                what=f"{path.name} is not a folder",
+                where=str(path),
+                do="give a folder",
+                exit_code=2,
             )
         return path
 
@@ -129,7 +132,7 @@ def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def currency_code(code: str) -> str:
     """The code as it is; BadParameter where it has not the shape of one."""
     if not re.fullmatch(r"[A-Z]{3}", code):
-        raise click.BadParameter(f"{code} is no ISO 4217 code: give three capital letters")
+        raise click.BadParameter(f"{code} is not an ISO 4217 code: give three capital letters")
     return code
 
 

@@ -141,7 +141,7 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
                 advance(len(records))
     if left := check.without_profile_events():
         raise Fatal(
-            what=f"{left} vectors are of later offsets than {PROFILE_EVENTS} has",
+            what=f"{left} vectors have later offsets than {PROFILE_EVENTS} holds",
             where=kafka,
             do="give the cluster that the scorers read",
         )

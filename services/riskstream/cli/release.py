@@ -74,7 +74,7 @@ def _parity(path: Path) -> dict[str, int]:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Fatal(
-            what=f"it is no result of parity: {error!r}",
+            what=f"it is not a result of parity: {error!r}",
             where=str(path),
             do="run `riskstream parity --json`",
             exit_code=2,

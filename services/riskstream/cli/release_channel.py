@@ -290,7 +290,7 @@ def _refuse_another(standing: Standing, public: PublicKey, release: Release) -> 
                 what=f"release {release.release_id} of key {public.fingerprint} exists already "
                 "with other content",
                 where=RELEASES,
-                do="train and pack the model again: an id is of one content",
+                do="train and pack the model again: one id has one content",
                 exit_code=2,
             )
 
@@ -390,7 +390,7 @@ def _not_there(standing: Standing, release_id: str, public: PublicKey, kafka: st
     }
     if others:
         return Fatal(
-            what=f"release {release_id} is of key {', '.join(sorted(others))}, not of "
+            what=f"release {release_id} was signed by key {', '.join(sorted(others))}, not by "
             f"{public.fingerprint}",
             where=f"{RELEASES} of {kafka}",
             do="give the --key that activated it",

@@ -86,7 +86,7 @@ def _per_base(code: Any, rate: dict[str, Any]) -> Decimal:
     not ISO 4217's.
     """
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
-        raise ValueError(f"{code} is no currency of three capital letters")
+        raise ValueError(f"{code} is not a currency code of three capital letters")
     if int(rate["digits"]) != digits_of(code):
         raise ValueError(f"{code} has {rate['digits']} digits, {digits_of(code)} by ISO 4217")
     per_base = Decimal(str(rate["per_base"]))

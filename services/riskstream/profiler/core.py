@@ -118,9 +118,7 @@ class ProfilerCore:
         entity = self._topics[record.topic]
         vector = vector_of(decoded(self._codecs[entity], value), entity)
         if vector.key != record.key or vector.partition != record.partition:
-            raise Rejected(
-                reason="key_differs", detail="it is of another key or partition than its place"
-            )
+            raise Rejected(reason="key_differs", detail="it belongs to another key or partition")
         if vector.feature_set == self._features.label:
             if vector.vectors.shape[1] != len(self._features.profiles[entity]):
                 raise Rejected(reason="inconsistent", detail=f"{vector.vectors.shape[1]} features")
@@ -282,7 +280,8 @@ def _check_part(part: dict[str, Any], key: bytes) -> None:
     )
     if not (is_own if key != POSITIONS else part["entity"] == ""):
         raise Rejected(
-            reason="key_differs", detail=f"it is of {part['entity'][:40]!r}, which is not its key"
+            reason="key_differs",
+            detail=f"it belongs to {part['entity'][:40]!r}, which is not its key",
         )
 
 

@@ -134,7 +134,7 @@ def _place_of(key: bytes) -> tuple[int, int]:
     """
     found = _KEY.fullmatch(key)
     if found is None:
-        raise Rejected(reason="key_differs", detail="its key is no partition and hour")
+        raise Rejected(reason="key_differs", detail="its key is not a partition and an hour")
     return int(found[1]), int(found[2] or 0)
 
 
@@ -160,7 +160,8 @@ class Totals:
             said = decoded(self._codec, record.value)
             if (said["src_partition"], said["start_at"]) != (partition, start):
                 raise Rejected(
-                    reason="key_differs", detail="it is of another partition or hour than its key"
+                    reason="key_differs",
+                    detail="it belongs to another partition or hour than its key",
                 )
             if start:
                 mine.hours[start] = [said[name] for name in SUMS]

@@ -99,5 +99,7 @@ async def send(producer: Any, records: list[Sent]) -> None:
         )
         records = records[failed:]
         if records:
-            log.warning("produce failed, again", error=str(results[failed]), records=len(records))
+            log.warning(
+                "produce failed; trying again", error=str(results[failed]), records=len(records)
+            )
             await asyncio.sleep(0.2)

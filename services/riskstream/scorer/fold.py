@@ -275,7 +275,7 @@ def _refuse_to_forget(batch: Batch, columns: Columns) -> None:
     if answered.any() and (rows := np.flatnonzero(answered & columns.unread())).size:
         ids = columns.ids[rows].tolist()
         raise SchemaWait(
-            what="a record that was answered as good is of a schema that is not known here",
+            what="a record that was answered as good has a schema that is not known here",
             where="transactions",
             rows=rows.tolist(),
             is_over=lambda: all(isinstance(find(each), dict) for each in ids),

@@ -162,7 +162,7 @@ class LiveReleases:
             return None, False
         except Exception as error:
             # no disk, no memory, or a fault of ours: told once, and tried again
-            log.exception("a release cannot be loaded, tried again", release=entry.release_id)
+            log.exception("a release cannot be loaded; trying again", release=entry.release_id)
             if _name(entry) not in self._told_missing:
                 self._told_missing.add(_name(entry))
                 self._on_refused(entry.release_id, f"it cannot be loaded: {error!r}")
@@ -279,7 +279,7 @@ def follow_releases(
 
     def on_refused(record: str, why: str) -> None:
         metrics.releases_refused.inc()
-        log.error("a release is refused, the one before stays", release=record, why=why)
+        log.error("a release is refused; the present one stays in use", release=record, why=why)
 
     def use(loaded: Loaded) -> None:
         decider.next_model = loaded

@@ -184,7 +184,7 @@ class SnapshotKeeper:
         if not self._failing:  # the others' reason is the same, and so is the next hour's
             is_known = isinstance(error, Retryable | Fatal)
             log.error(
-                "snapshots cannot be taken, tried again",
+                "snapshots cannot be taken; trying again",
                 partition=partition,
                 error=str(error),
                 exc_info=not is_known,

@@ -203,7 +203,7 @@ class TrackerCore:
         self._observer.count("gaps")
         self._count()
         self._observer.report(
-            "hole in the series",
+            "scores are missing before this one",
             partition=record.partition,
             src=score.src,
             prev=score.prev,

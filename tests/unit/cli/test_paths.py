@@ -96,7 +96,7 @@ def test_what_is_no_regular_file_is_refused(
 def test_a_folder_of_schemas_that_is_none_is_refused(odd: dict[str, Path]) -> None:
     done = CliRunner().invoke(root, ["contracts", "check", "--schemas", str(odd["a named pipe"])])
     assert isinstance(done.exception, Fatal)
-    assert done.exception.what == "pipe is no folder"
+    assert done.exception.what == "pipe is not a folder"
 
 
 def test_a_file_of_a_folder_or_a_setting_that_is_a_pipe_is_refused(odd: dict[str, Path]) -> None:

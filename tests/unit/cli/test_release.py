@@ -129,7 +129,7 @@ def test_a_parity_run_that_does_not_hold_stops_the_release(folder: Path, tmp_pat
     for text, words in (
         ('{"compared": 9, "vectors_differ": 2, "is_whole": false}', r"vectors_differ 2"),
         ('{"compared": 0, "vectors_differ": 0, "is_whole": false}', "nothing was compared"),
-        ("[]", ("no result of parity")),
+        ("[]", ("not a result of parity")),
     ):
         (tmp_path / "parity.json").write_text(text)
         with pytest.raises(Fatal, match=words):
@@ -211,7 +211,7 @@ def test_another_key_another_set_and_no_key_are_refused(folder: Path) -> None:
         check_fits(read(path, None), STANDARD_TILES, "x")
     with pytest.raises(Fatal, match="no key it must be signed by"):
         load_model(ScorerSettings(release=path), STANDARD)
-    with pytest.raises(Fatal, match=r"not of standard-tiles\.v2"):
+    with pytest.raises(Fatal, match=r"not for standard-tiles\.v2"):
         pack(folder / "model", STANDARD_TILES, folder / "key", 1)
 
 

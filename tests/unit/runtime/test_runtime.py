@@ -173,7 +173,8 @@ def test_help_says_what_a_service_does_and_how_else_it_is_told(
     assert left.value.code == 0
     words = " ".join(capsys.readouterr().out.split())
     assert (
-        f"is also read from RISKSTREAM_{service.upper()}_NAME; the command line wins. "
-        "--print-config shows"
-    ) in words
+        f"from the environment: --log-level from RISKSTREAM_{service.upper()}_LOG_LEVEL. "
+        "The command line wins." in words
+    )
+    assert "--print-config prints the settings in use and ends." in words
     assert "See `python" not in words

@@ -30,9 +30,7 @@ def check_place(state: dict[str, Any], key: bytes | None, partition: int) -> Non
     than its own.
     """
     if state["customer_id"].encode() != key or state["src_partition"] != partition:
-        raise Rejected(
-            reason="key_differs", detail="it is of another customer or partition than its place"
-        )
+        raise Rejected(reason="key_differs", detail="it belongs to another customer or partition")
 
 
 def check_sums(state: dict[str, Any], base_currency: str) -> None:

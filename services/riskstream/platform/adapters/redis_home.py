@@ -159,7 +159,7 @@ class HomeProof:
                 what=f"this Redis holds the state of {self._home.namespace} of another Kafka "
                 "cluster",
                 where=self._home.url,
-                do="give another --redis or --group; where the cluster was made again, run "
+                do="give another --redis or --group; if the cluster was created again, run "
                 "`riskstream rebuild`",
                 exit_code=2,
             )
@@ -177,9 +177,7 @@ class HomeProof:
             held = self._claims.take(self._subject, mine.store_id)
             return mine if held.holder == mine.store_id else None
         log.warning(
-            "another Redis than before holds the state from now on",
-            redis=self._home.url,
-            before=held.holder,
+            "from now on another Redis holds the state", redis=self._home.url, before=held.holder
         )
         self._claims.hand_over(self._subject, mine.store_id)
         return mine

@@ -110,7 +110,7 @@ def pack(
         ) from error
     if not is_known:
         raise Fatal(
-            what=f"the model is of {card['feature_set']}, not of {features.label}",
+            what=f"the model is for {card['feature_set']}, not for {features.label}",
             where=str(folder),
             do="give --features as it was trained",
             exit_code=2,

@@ -201,9 +201,9 @@ class SchemaRegistry:
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise Retryable(what="the registry's answer is no JSON", where=self._url) from error
+            raise Retryable(what="the registry's answer is not JSON", where=self._url) from error
         if not isinstance(found, dict):
-            raise Retryable(what="the registry's answer is no JSON object", where=self._url)
+            raise Retryable(what="the registry's answer is not a JSON object", where=self._url)
         return found
 
 

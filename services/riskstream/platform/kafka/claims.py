@@ -113,7 +113,7 @@ def take_claim(found: dict[bytes, Claim], record: Record) -> None:
         isinstance(said, list) and len(said) == 2 and all(type(each) is str for each in said)
     ):
         log.error(
-            "a record that is no claim is left out",
+            "a record that is not a claim is left out",
             topic=OWNERS,
             partition=record.partition,
             offset=record.offset,

@@ -19,8 +19,8 @@ class AcceptedReader:
     gaps: int = 0
 
     def accept(self, partition: int, src: int, prev: int) -> bool:
-        """True where the record is new; counts a repeat in `dropped`, a hole in the series in
-        `gaps`.
+        """True where the record is new; counts a repeat in `dropped`, a scores are missing before
+        this one in `gaps`.
         """
         last = self.last.get(partition)
         if last is not None:

@@ -14,7 +14,7 @@ REASON_TEXT = {
     "short": "the value has fewer than the 5 bytes of a frame's header",
     "bad_magic": "the first byte is not 0: this is not Confluent framing (JSON, or raw Avro?)",
     "unknown_schema": (
-        "the schema id is of no known version of the contract, nor known to a registry"
+        "neither riskstream nor a registry knows the schema id as a version of this contract"
     ),
     "incompatible_schema": (
         "the schema of that id cannot be read as the contract: by name, or field by field"

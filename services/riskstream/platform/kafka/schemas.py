@@ -175,7 +175,7 @@ class TopicSchemas:
             record = decoded(codec("schema.v1"), value)
             schema = json.loads(record["schema"])
             if not isinstance(schema, dict) or not isinstance(parse_schema(schema), dict):
-                raise ValueError("it is no record's schema")
+                raise ValueError("it is not the schema of a record")
             self._held[int(record["schema_id"])] = schema
         except _NO_SCHEMA as error:
             log.error(

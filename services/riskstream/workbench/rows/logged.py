@@ -216,7 +216,7 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
     label = pq.read_schema(path).metadata[MARK].decode()
     if label != features.label:
         raise Fatal(
-            what=f"its vectors are of {label}, not of {features.label}",
+            what=f"its vectors belong to {label}, not to {features.label}",
             where=str(path),
             do="give --features as the scorer was started with",
             exit_code=2,

@@ -68,8 +68,8 @@ def check_calibration(labels: NDArray[np.bool_], scores: NDArray[np.float32]) ->
     error, _ = calibration(labels, scores)
     if error > MAX_CALIBRATION_ERROR:
         raise Fatal(
-            what=f"scores are off by {error:.4f} from the share of frauds, allowed are "
-            f"{MAX_CALIBRATION_ERROR}",
+            what=f"scores differ by {error:.4f} from the share of frauds, "
+            f"{MAX_CALIBRATION_ERROR} is allowed",
             where="calibration",
             do="give more rows or frauds: the model was not written",
         )

@@ -98,7 +98,7 @@ def boost_xgboost(
     off = float(np.abs(np.asarray(out.predict(checked)) - own).max())
     if off > MAX_DIFFERENCE:
         raise Fatal(
-            what=f"XGBoost's trees give other probabilities once carried over, by {off:.2e}, "
+            what=f"XGBoost's trees give other probabilities after conversion, by {off:.2e}, "
             f"allowed are {MAX_DIFFERENCE:.0e}",
             where="training",
             do="report this: the model was not written",

@@ -99,6 +99,6 @@ def test_a_schema_that_differs_from_every_released_one_is_told(tmp_path: Path) -
     )
     assert said.return_value == 1
     assert (
-        "transaction.v1: the schema is none of the released ones: run `riskstream contracts "
-        "release`"
-    ) in said.output
+        "transaction.v1: the schema is not kept as released: run `riskstream contracts release`"
+        in said.output
+    )

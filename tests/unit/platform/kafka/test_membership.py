@@ -62,7 +62,7 @@ def test_one_that_is_not_ends_and_says_why() -> None:
     member.after(OUT_S - 1)
     with pytest.raises(
         Retryable,
-        match=r"the group gave nothing for 60 s after this member lost its partitions .* "
+        match=r"the group gave this member no partition for 60 s after it lost its own .* "
         r"\(g\)",
     ):
         member.after(2)

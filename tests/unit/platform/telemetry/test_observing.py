@@ -35,8 +35,10 @@ def test_what_a_core_says_is_counted_shown_and_logged() -> None:
         observer.count("scores")
         observer.count("alerts", 2, decision="block")
         observer.show("customers", 7)
-        observer.report("hole in the series", partition=3)
+        observer.report("scores are missing before this one", partition=3)
     assert registry.get_sample_value("riskstream_tracker_scores_total") == 1
     assert registry.get_sample_value("riskstream_tracker_alerts_total", {"decision": "block"}) == 2
     assert registry.get_sample_value("riskstream_tracker_customers") == 7
-    assert logged == [{"event": "hole in the series", "partition": 3, "log_level": "error"}]
+    assert logged == [
+        {"event": "scores are missing before this one", "partition": 3, "log_level": "error"}
+    ]

@@ -219,7 +219,7 @@ def test_one_trains_on_it_and_evaluates_by_it(tmp_path: Path) -> None:
 
 def test_vectors_of_another_set_and_one_class_are_refused(tmp_path: Path) -> None:
     path = _file(tmp_path / "logged.parquet", 20)
-    with pytest.raises(Fatal, match=r"vectors are of standard\.v2, not of standard-tiles\.v2"):
+    with pytest.raises(Fatal, match=r"vectors belong to standard\.v2, not to standard-tiles\.v2"):
         read_logged(path, STANDARD_TILES)
     rows = LoggedRows(STANDARD)
     rows.take_scores([_score(0)])

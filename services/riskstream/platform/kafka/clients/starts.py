@@ -57,8 +57,8 @@ def legal_start(
         raise Fatal(
             what=f"the group's position {wanted} is past the end {high}",
             where=f"{topic}[{partition}]",
-            do="the topic was made again or lost records: reset the group's offsets and its "
-            "own states when you know which",
+            do="the topic was created again or lost records: find out which, then reset the "
+            "group's offsets and its states",
         )
     if wanted < low:
         log.warning(

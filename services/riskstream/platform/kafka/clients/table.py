@@ -76,13 +76,13 @@ class TopicFollower:
             except (Retryable, Fatal) as error:  # what was read stays in force until it is back
                 self._problem = str(error)
                 log.warning(
-                    "cannot be followed, tried again", topics=self._topics, error=str(error)
+                    "cannot be followed; trying again", topics=self._topics, error=str(error)
                 )
                 self._stop.wait(1.0)
             except Exception as error:
                 # a thread that ends would leave everybody on what was said last, unseen
                 self._problem = repr(error)
-                log.exception("cannot be followed, tried again", topics=self._topics)
+                log.exception("cannot be followed; trying again", topics=self._topics)
                 self._stop.wait(1.0)
 
     def _follow(self) -> None:
@@ -113,5 +113,5 @@ class TopicFollower:
             return self._sink.settle()
         except Exception:
             # a change that cannot be taken up must not end the following, nor the start
-            log.exception("a change cannot be applied, tried again", topics=self._topics)
+            log.exception("a change cannot be applied; trying again", topics=self._topics)
             return False

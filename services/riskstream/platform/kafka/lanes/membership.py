@@ -68,7 +68,7 @@ class Membership:
             self._lost_at = self._now()
             return
         raise Retryable(
-            what=f"the group gave nothing for {OUT_S:.0f} s after this member lost its "
-            "partitions (KAFKA-19233)",
+            what=f"the group gave this member no partition for {OUT_S:.0f} s after it lost its "
+            "own (KAFKA-19233)",
             where=self._group,
         )

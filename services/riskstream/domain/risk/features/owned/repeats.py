@@ -88,7 +88,7 @@ class Repeats:
         n = len(events)
         if not events.is_whole:
             raise Fatal(
-                what="columns of a batch are of different lengths",
+                what="columns of a batch have different lengths",
                 where="Repeats.tell",
                 do="report this",
             )

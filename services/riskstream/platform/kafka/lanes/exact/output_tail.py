@@ -107,7 +107,7 @@ class OutputTail:
             ~read.is_answer
         ).tolist():  # who counts answers misses what it may stand in the place of
             log.error(
-                "a record that is no score is left out", topic=self._output, offset=offsets[row]
+                "a record that is not a score is left out", topic=self._output, offset=offsets[row]
             )
         kept = np.flatnonzero((read.srcs > stored_src) & read.is_answer)
         srcs, outputs = read.srcs[kept], np.array(offsets, np.int64)[kept]

@@ -208,7 +208,7 @@ class Recovery:
             if self._on_state_lost != "degrade" or monotonic() - away_since < SNAPSHOTS_PATIENCE_S:
                 raise
             log.error(
-                "snapshots cannot be reached, scores go on without them",
+                "snapshots cannot be reached; scores go on without them",
                 partition=partition,
                 why=str(error),
             )
@@ -218,7 +218,7 @@ class Recovery:
 
     def _say(self, partition: int, found: Standing, why: str, since: int) -> None:
         log.error(
-            "state is lost, scores go on without all of it",
+            "state is lost; scores go on without all of it",
             partition=partition,
             why=why,
             first=found.start,
