@@ -21,6 +21,18 @@ from riskstream.workbench.rows.logged import LoggedRows
 SCORES, LABELS = "scores.v1", "labels.v1"
 _DEADLINE_S = DAY_S
 
+WORDS = {
+    "rows": "rows written",
+    "frauds": "frauds among them",
+    "immature": "too young to have a label",
+    "cold": "scored without history",
+    "other_set": "of another feature set",
+    "late": ("labelled too late"),
+    "strange": "labels without a score",
+    "other_currency": "in another base currency",
+}
+"""What each count of `Joined` is, for people; all but the first two were left out."""
+
 
 @click.command()
 @kafka_option
@@ -78,5 +90,5 @@ def command(
         )
     write_parquet(out, table, "logged", private=True)
     for name, value in asdict(rows.found).items():
-        click.echo(f"  {name:10} {value:,}")
+        click.echo(f"  {WORDS[name]:28} {value:,}")
     click.echo(f"{count_of(len(table), 'row')} of {features.label} in {out}")

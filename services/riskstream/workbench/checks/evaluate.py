@@ -173,9 +173,10 @@ def slices(data: Scored, rows: NDArray[np.float32], features: FeatureSet) -> lis
     ]
     if counts:
         longest = max(counts, key=lambda at: features.owned[at - len(features.inputs)].window_ms)
+        days = features.owned[longest - len(features.inputs)].window_ms // DAY_MS
         found += [
-            ("first in the longest window", rows[:, longest] <= 1),
-            ("seen in it before", rows[:, longest] > 1),
+            (f"new customer: no payment in {days} days", rows[:, longest] <= 1),
+            ("known customer", rows[:, longest] > 1),
         ]
     return [
         {

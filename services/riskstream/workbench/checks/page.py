@@ -54,7 +54,10 @@ def page(
     heads = [
         (f"{figures['average_precision']:.3f}", "average precision"),
         (f"{figures['auc']:.3f}", "area under the ROC curve"),
-        (f"{figures['card_precision_100']:.3f}", "card precision @ 100 a day"),
+        (
+            f"{figures['card_precision_100']:.3f}",
+            ("of the 100 riskiest customers each day, share that were fraud"),
+        ),
         (f"{figures['calibration_error']:.4f}", "expected calibration error"),
         (share(figures["precision"]), f"precision of {figures['alerts']:,} alerts"),
         (share(figures["recall"]), "recall of the alerts"),
@@ -109,7 +112,7 @@ def facts(card: dict[str, Any]) -> list[tuple[str, str]]:
                 "Second stage",
                 f"{stage2['variant']}, {word}: average precision "
                 f"{stage2['average_precision_gain']:+.4f}, a gain in"
-                f" {share(stage2['gains_in_share_of_resamples'])} of resamples; asked for "
+                f" {share(stage2['gains_in_share_of_resamples'])} of resamples; used for "
                 f"{share(stage2['share_asked'])} of"
                 f" transactions, scores from {stage2['low']:.4f} to {stage2['high']:.4f}",
             )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, score
 from tests.support.vectors import column
 
+from riskstream.cli.logged import WORDS
 from riskstream.cli.train import command as train_command
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
@@ -22,7 +23,7 @@ from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.checks.evaluate import read_scored
-from riskstream.workbench.rows.logged import LoggedRows, is_logged, read_logged
+from riskstream.workbench.rows.logged import Joined, LoggedRows, is_logged, read_logged
 
 WIDE = len(STANDARD.names)
 
@@ -150,6 +151,10 @@ def test_precedence_is_by_source_then_the_later_and_not_by_order_of_arrival(
         )
     rows.take_scores([_score(0)])
     assert _frauds(rows.table()) == {"t0": expected}
+
+
+def test_every_count_has_words_for_people() -> None:
+    assert list(WORDS) == list(Joined.__slots__)
 
 
 def test_repeats_rejected_cold_and_other_sets_are_left_out() -> None:
