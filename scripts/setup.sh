@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes everything that `make demo` and `make test` need; skips what is there. Neither root nor Docker.
+# Installs everything that `make demo` and `make test` need, and skips what is there. It needs neither root nor Docker.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '[setup] %s\n' "$*"; }
