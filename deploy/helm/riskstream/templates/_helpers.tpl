@@ -191,7 +191,7 @@ in a hundred is older than the deadline; then the next number that shares the pa
 {{- define "riskstream.policy" -}}
 checkov.io/skip1: CKV_K8S_11=a CPU limit throttles within a period, which is latency; requests share the CPU fairly
 checkov.io/skip2: CKV_K8S_43=the tag is pinned, and services.<name>.digest takes a digest
-checkov.io/skip3: CKV_K8S_15=a pinned tag or a digest does not change, and a registry that is away must not stop a restart
+checkov.io/skip3: CKV_K8S_15=a pinned tag or a digest does not change, and a registry that cannot be reached must not stop a restart
 checkov.io/skip4: CKV_K8S_35=settings are read from the environment; no process of the image hands it on or prints it
 {{- end }}
 
