@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import riskstream
 from riskstream.domain.contracts import catalog
 from riskstream.domain.contracts.catalog import (
     contract,
@@ -141,9 +142,7 @@ def test_a_topic_names_services_of_the_closed_lists_alone(consumers: str, tmp_pa
 
 
 def test_each_service_that_topics_name_has_a_package_unless_it_is_to_come() -> None:
-    there = {
-        path.parent.name for path in Path(catalog.__file__).parent.parent.glob("*/__main__.py")
-    }
+    there = {path.parent.name for path in Path(riskstream.__file__).parent.rglob("__main__.py")}
     assert set(catalog.PARTIES) - {"CLI", "upstream"} <= there
     assert not set(catalog.PARTIES_TO_COME) & there
 
