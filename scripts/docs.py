@@ -172,36 +172,36 @@ def pages() -> dict[str, str]:
     return {
         "rejects.md": page(
             "Reject reasons",
-            "Why a record of transactions.v1 is answered as REJECTED and stands in "
-            "transactions.v1.dlq, or why one of labels.v1\n"
-            "stands in labels.v1.dlq.",
+            "Why a record of transactions.v1 was REJECTED and copied to "
+            "transactions.v1.dlq, or why a label was copied to\n"
+            "labels.v1.dlq.",
             table(("reason", "meaning"), [(f"`{code}`", text) for code, text in REJECTS.items()]),
         ),
         "reasons.md": page(
             "Reason codes",
-            "What explains a score that is not approved: up to 4 codes, the strongest first.",
+            "Each score that is not approved has up to 4 of these codes, the strongest first.",
             table(("code", "meaning"), [(f"`{code}`", text) for code, text in REASONS.items()]),
         ),
         "features.md": page(
             "Feature sets",
-            "Order as in the vector of every score; amounts are minor units of the base "
-            "currency. A feature is of the entity's\n"
-            "events in (t - delay - window, t - delay]: of an owned entity t is the "
-            "event's own time, of a profile the end of the\n"
-            "last closed tile. A set in tiles has windows whose left edge is quantised to "
-            "a tile. Amounts are added as whole\n"
-            "numbers; a feature is a float, the nearest one to the exact sum "
-            "([money](money.md)).\n\n"
-            "A refund does not raise what was spent, and does not lower it: else spending "
-            "could be hidden behind refunds. It is\n"
-            "scored as any payment, by the windows of what was spent, and the time since "
-            "the last event goes by it too. Sets of\n"
-            "version 1 count refunds as payments; they are for models that were trained on "
-            "them (`--features standard.v1`).\n\n"
+            "The features stand in the order of the vector in every score. Amounts are "
+            "minor units of the base currency. A\n"
+            "feature counts the entity's events in (t - delay - window, t - delay]. For a "
+            "customer, t is the time of the event.\n"
+            "For a profile, t is the end of the last closed tile. In a set with tiles, a "
+            "window begins at the edge of a tile.\n"
+            "Amounts are added as whole numbers; a feature is a float, the nearest one to "
+            "the exact sum ([money](money.md)).\n\n"
+            "A refund neither raises nor lowers what was spent, so nobody can hide "
+            "spending behind refunds. It is scored like any\n"
+            "payment, with the windows of what was spent. The time since the last event "
+            "counts refunds too. Sets of version 1\n"
+            "count refunds as payments; they are for models that were trained on them "
+            "(`--features standard.v1`).\n\n"
             "A transaction that was corrected is in no window of the customer, as if it "
-            "had never been sent; its correction is\n"
-            "([corrections](http.md#corrections)). Windows of sets in tiles hold both. "
-            "Profiles hold the first version alone.",
+            "had never been sent. Its correction is\n"
+            "([corrections](http.md#corrections)). Windows of sets with tiles hold both. "
+            "Profiles hold only the first version.",
             "\n".join(_feature_set(each) for each in SETS.values()),
         ),
         "topics.md": page(
