@@ -45,8 +45,8 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
         ('USD: {per_base: "-1.1", digits: 2}', "USD has per_base -1.1"),
         ('USD: {per_base: ".nan", digits: 2}', "the rates cannot be read"),
         ('USD: {per_base: "Infinity", digits: 2}', "USD has per_base Infinity"),
-        ('usd: {per_base: "1.1", digits: 2}', "usd is no currency"),
-        ("NO: {per_base: 1, digits: 2}", "False is no currency"),
+        ('usd: {per_base: "1.1", digits: 2}', "usd is not a currency"),
+        ("NO: {per_base: 1, digits: 2}", "False is not a currency"),
         ('EUR: {per_base: "1.1", digits: 2}', "EUR is the base, and its per_base is not 1"),
     ],
 )
