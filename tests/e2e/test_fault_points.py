@@ -75,7 +75,9 @@ def test_a_scorer_that_fails_at_a_step_is_as_if_it_did_not(
     for score in good:  # each partition's are in order
         assert score.customer_id is not None
         seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
-        assert feature(score, "customer_count_30d") == seen[score.customer_id], "the count of 30 days is exact"
+        assert feature(score, "customer_count_30d") == seen[score.customer_id], (
+            "the count of 30 days is exact"
+        )
         assert score.flags == ()
     end = monotonic() + DEADLINE_S  # a letter follows its score: it may not be there at once
     while (letters := _letters(world)) < poison and monotonic() < end:

@@ -47,6 +47,8 @@ def test_two_members_share_hand_over_and_take_over(bare: Chain) -> None:
     for _, score in accepted_scores(own.kafka, own.output, 2000):
         assert score.customer_id is not None
         seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
-        assert feature(score, "customer_count_30d") == seen[score.customer_id], "the count of 30 days is exact"
+        assert feature(score, "customer_count_30d") == seen[score.customer_id], (
+            "the count of 30 days is exact"
+        )
         assert score.flags == ()
     third.server.stop()

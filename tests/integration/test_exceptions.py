@@ -165,7 +165,8 @@ def test_the_faust_shell_that_fails_at_a_step_is_as_if_it_did_not(
     service.server.stop()
     accepted = AcceptedScores()
     counts = [
-        feature(score, "customer_count_30d") for _, score in accepted.each(own.outputs(own.ends(own.output)[1]))
+        feature(score, "customer_count_30d")
+        for _, score in accepted.each(own.outputs(own.ends(own.output)[1]))
     ]
     assert counts == list(range(1, sent + 1)), "state is never ahead of what was answered"
     assert accepted.rule.gaps == 0

@@ -133,4 +133,6 @@ def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None
     for score in scores:
         assert score.customer_id is not None
         seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
-        assert feature(score, "customer_count_30d") == seen[score.customer_id], "the count of 30 days is exact"
+        assert feature(score, "customer_count_30d") == seen[score.customer_id], (
+            "the count of 30 days is exact"
+        )

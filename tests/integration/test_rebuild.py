@@ -63,7 +63,9 @@ def test_rebuilt_rows_are_the_scorers_rows(bare: Chain) -> None:
     wait_ready([bare.start("scorer")])
     world.send([*rows(world.tag, 600, 60, customers=30), poison])
     scores = [score for score in world.scores(662) if score.verdict == "GOOD"]
-    assert max(feature(score, "customer_count_30d") for score in scores[-5:]) > 15, "it goes on from there"
+    assert max(feature(score, "customer_count_30d") for score in scores[-5:]) > 15, (
+        "it goes on from there"
+    )
     bare.services["scorer"].server.stop()
 
 

@@ -369,7 +369,9 @@ def test_a_scorer_that_lost_its_state_restores_it_by_itself(bare: Chain, tmp_pat
         (p, n) for p in (0, 1) for n in range(40, 45)
     ]
     assert not any(score.flags for _, score in after), "nothing is missing"
-    known = {(partition, score.src): feature(score, "customer_count_30d") for partition, score in after}
+    known = {
+        (partition, score.src): feature(score, "customer_count_30d") for partition, score in after
+    }
     assert known == {(p, n): n + 1 for p in (0, 1) for n in range(40, 45)}, (
         "payments of the customer within 30 days"
     )

@@ -44,7 +44,9 @@ def test_tiled_state_survives_a_kill(bare: Chain, model: Path, tmp_path: Path) -
             assert score.customer_id is not None
             seen[score.customer_id] = seen.get(score.customer_id, 0) + 1
             assert score.feature_set == STANDARD_TILES.label
-            assert feature(score, "customer_count_30d") == seen[score.customer_id], "all are within 30 days"
+            assert feature(score, "customer_count_30d") == seen[score.customer_id], (
+                "all are within 30 days"
+            )
             assert score.flags == ()
         service.server.stop()
     finally:

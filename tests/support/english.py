@@ -18,9 +18,8 @@ _PLAIN = {
     r"asks? (?:a|the) list|rules ask": "use a list",
     r"rules that ship": "default rules",
     r"so as to": "to",
-    r"where(?:by|of|upon)|there(?:by|of|in|upon)|here(?:by|of|in)|hence|thence|whence|lest|nay|albeit": (
-        "a plain word"
-    ),
+    r"where(?:by|of|upon)|there(?:by|of|in|upon)|here(?:by|of|in)"
+    r"|hence|thence|whence|lest|nay|albeit": ("a plain word"),
     r"upon": "on",
     (
         r"1 (?:rules|records|labels|letters|dead "

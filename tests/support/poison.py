@@ -132,7 +132,9 @@ def a_repeated_transaction_id_is_a_duplicate_and_changes_nothing(
     world.send([(customer.encode(), value) for value in [one] * count + [two]])
     scores = world.scores(count + 1)
     assert [score.verdict for score in scores] == ["GOOD"] + ["DUPLICATE"] * (count - 1) + ["GOOD"]
-    assert feature(scores[-1], "customer_count_10m") == 2  # two transactions within 10 minutes, not four
+    assert (
+        feature(scores[-1], "customer_count_10m") == 2
+    )  # two transactions within 10 minutes, not four
 
 
 def a_record_in_another_partition_than_its_keys_is_scored_and_flagged(world: World) -> None:

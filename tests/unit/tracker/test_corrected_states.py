@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import DAY_MS, FIELDS, HOUR_MS, HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import FIELDS, HOURLY_KEPT, CustomerState
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
