@@ -113,7 +113,7 @@ def test_lag_is_none_at_an_end_of_now_alone(client: Client, is_end: bool) -> Non
     lane = Lane(is_end=is_end)
     with lane.joined():
         client.says("on_assign")
-        lane.member.lag.taken("t", 3, 1000)
+        lane.member.lag.taken("t", 3, 4, 1000)
         lane.member.take(Message(5, error_of(KafkaError._PARTITION_EOF)), 10)  # type: ignore[arg-type]
         assert lane.lag_s is not None
         assert (lane.lag_s == 0) == is_end

@@ -122,8 +122,8 @@ class DerivedLane:
             return
         self._metrics.stages.begin()
         moved = self._intake.take(self._member.take(first, _MOST))
-        for number, appended_at in moved.items():
-            self._member.lag.taken(self._settings.source, number, appended_at)
+        for number, (offset, appended_at) in moved.items():
+            self._member.lag.taken(self._settings.source, number, offset, appended_at)
         fault_point("taken")
         self._metrics.stages.mark("take")
 

@@ -26,11 +26,11 @@ class DerivedIntake:
         self._taken = self._taken_ns = 0
         """Records since the last commit, and when the first sampled one of them was taken."""
 
-    def take(self, messages: list[Message]) -> dict[int, int]:
-        """Give the work the records; of each partition that moved, when the last one was appended
-        (ms since 1970).
+    def take(self, messages: list[Message]) -> dict[int, tuple[int, int]]:
+        """Give the work the records; of each partition that moved the last one's (offset, append
+        time in ms since 1970).
         """
-        moved: dict[int, int] = {}
+        moved: dict[int, tuple[int, int]] = {}
         for number, given in self._by_partition(messages).items():
             part = self._partitions.parts[number]
             outputs, records = self._fold(number, given, part.committed)
@@ -43,7 +43,7 @@ class DerivedIntake:
             ]
             part.outputs += outputs
             self._taken += len(records)
-            moved[number] = records[-1].appended_at
+            moved[number] = records[-1].offset, records[-1].appended_at
         return moved
 
     def committed(self, parts: list[Part]) -> None:

@@ -177,7 +177,7 @@ class ForwardLane:
         ends = dict(zip(intake.partitions.tolist(), places, strict=True))
         for partition, (offset, appended_at) in ends.items():
             self._partitions.positions[intake.topic, partition] = offset + 1
-            self._member.lag.taken(intake.topic, partition, appended_at)
+            self._member.lag.taken(intake.topic, partition, offset, appended_at)
 
     def _commit(self) -> None:
         """Commit what the broker has; nothing where some of it is still on its way after 10 s, or

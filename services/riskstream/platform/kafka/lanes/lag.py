@@ -15,26 +15,38 @@ class Lag:
         self._gauge = gauge
         self._since_s: dict[tuple[str, int], float] = {}
         """Append time of the last record taken; 0 at the end."""
+        self._ends: dict[tuple[str, int], int] = {}
+        """Ends that were told since the last record taken: the client may tell one in a batch,
+        before the batch is taken.
+        """
 
     def own(self, topic: str, partition: int) -> None:
         """Behind from now on, until a record or the end says more: taking a partition up takes time
         as well.
         """
         self._since_s[topic, partition] = time.time()
+        self._ends.pop((topic, partition), None)
         self._gauge.labels(topic, str(partition)).set_function(
             partial(self._seconds, topic, partition)
         )
 
-    def taken(self, topic: str, partition: int, appended_at_ms: int) -> None:
+    def taken(self, topic: str, partition: int, offset: int, appended_at_ms: int) -> None:
+        """The last record taken of a partition: behind by its age, unless it is the one before an
+        end that was just told.
+        """
+        is_last = self._ends.pop((topic, partition), None) == offset + 1
         if (topic, partition) in self._since_s:
-            self._since_s[topic, partition] = appended_at_ms / 1000
+            self._since_s[topic, partition] = 0.0 if is_last else appended_at_ms / 1000
 
-    def reached_end(self, topic: str, partition: int) -> None:
+    def reached_end(self, topic: str, partition: int, end: int) -> None:
+        """The partition ends before offset `end`, and all before it was given to the lane."""
         if (topic, partition) in self._since_s:
             self._since_s[topic, partition] = 0.0
+            self._ends[topic, partition] = end
 
     def forget(self, topic: str, partition: int) -> None:
         """Another member's now."""
+        self._ends.pop((topic, partition), None)
         if self._since_s.pop((topic, partition), None) is not None:
             self._gauge.remove(topic, str(partition))
 

@@ -151,7 +151,7 @@ class Member:
         """
         if error.code() == KafkaError._PARTITION_EOF:
             if self._on_end(place, offset):
-                self.lag.reached_end(*place)
+                self.lag.reached_end(*place, offset)
             return
         if is_expired(error):
             self._on_expired(place)

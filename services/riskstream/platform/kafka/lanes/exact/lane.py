@@ -226,8 +226,14 @@ class Lane:
             owned.position = int(batch.offsets[rows[-1]])
             # the end may be told within the same batch
             owned.at_end = owned.at_end and owned.end > owned.position
-            appended_at = int(batch.appended_at[rows[-1]])
-            self._member.lag.taken(self._settings.source, partition, appended_at)
+            where, appended_at = (
+                (self._settings.source, partition),
+                int(batch.appended_at[rows[-1]]),
+            )
+            if owned.at_end:
+                self._member.lag.reached_end(*where, owned.end)
+            else:
+                self._member.lag.taken(*where, owned.position, appended_at)
             owned.changed_rows += len(rows)
             share = owned.rejected_share(len(rows), rejected.count(partition))
             if share > self._settings.reject_limit:
