@@ -25,26 +25,23 @@ def page(
     bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
     most = max((value for pair in bins for value in pair), default=1.0) or 1.0
     charts = [
-        _chart("Precision by recall", "recall", "precision", [("a", curves["precision_recall"])]),
+        _chart("Precision by recall", ("recall", "precision"), [("a", curves["precision_recall"])]),
         _chart(
             "ROC",
-            "share of genuine ones alerted",
-            "share of frauds alerted",
+            ("share of genuine ones alerted", "share of frauds alerted"),
             [("b", curves["roc"])],
             is_even=True,
         ),
         _chart(
             "Calibration, ten equal parts",
-            "mean score",
-            "share of frauds",
+            ("mean score", "share of frauds"),
             [("a", bins)],
             most,
             is_even=True,
         ),
         _chart(
             "Recall (blue) and precision (red) by day",
-            "day",
-            "share",
+            ("day", "share"),
             _by_day(figures["days"]),
             days=figures["days"],
         ),
@@ -127,8 +124,7 @@ def share(value: float | None) -> str:
 
 def _chart(
     title: str,
-    x: str,
-    y: str,
+    axes: tuple[str, str],
     lines: list[tuple[str, list[tuple[float, float]]]],
     most: float = 1.0,
     *,
@@ -157,8 +153,8 @@ def _chart(
     )
     return {
         "title": title,
-        "x": x,
-        "y": y,
+        "x": axes[0],
+        "y": axes[1],
         "lines": paths,
         "is_even": is_even,
         "x_labels": along,

@@ -100,16 +100,8 @@ def everyday(rng: np.random.Generator, people: Population, days: int) -> Events:
     at_s += np.where(np.arange(n) >= len(day), rng.uniform(0, 4500, n), 0.0)
     large = rng.random(n) < 0.02
     factor = np.where(large, rng.uniform(3, 12, n), 1.0)
-    return _dress(
-        rng,
-        people,
-        customer,
-        at_s,
-        _own_amount(rng, people, customer) * factor,
-        0,
-        strange=0.04,
-        abroad=0.05,
-    )
+    bare = _Bare(customer=customer, at_s=at_s, amount=_own_amount(rng, people, customer) * factor)
+    return _dress(rng, people, bare, strange=0.04, abroad=0.05)
 
 
 def attacks(rng: np.random.Generator, people: Population, normal: Events, days: int) -> Events:
@@ -177,24 +169,27 @@ def _attack(
         UNDER_LIMIT: LIMIT - rng.uniform(1, 40, n),
         DORMANT: own * rng.uniform(1.5, 6.0, n),
     }[kind]
-    return _dress(rng, people, customer, at_s, amount, kind, strange=0.6, abroad=0.25)
+    bare = _Bare(customer=customer, at_s=at_s, amount=amount, attack=kind)
+    return _dress(rng, people, bare, strange=0.6, abroad=0.25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bare:
+    """Events of one kind of attack, 0 for none, of which customer, time and amount are known."""
+
+    customer: NDArray[np.int64]
+    at_s: NDArray[np.float64]
+    amount: NDArray[np.float64]
+    attack: int = 0
 
 
 def _dress(
-    rng: np.random.Generator,
-    people: Population,
-    customer: NDArray[np.int64],
-    at_s: NDArray[np.float64],
-    amount: NDArray[np.float64],
-    attack: int,
-    *,
-    strange: float,
-    abroad: float,
+    rng: np.random.Generator, people: Population, bare: _Bare, *, strange: float, abroad: float
 ) -> Events:
-    """Channel, kind, terminal, device and place of events whose customer, time and amount are
-    known.
+    """Channel, kind, terminal, device and place of events; `strange` and `abroad`: shares of
+    foreign devices and places.
     """
-    n = len(customer)
+    customer, attack, n = bare.customer, bare.attack, len(bare.customer)
     ecom_share = (
         people.ecom_share[customer]
         if attack == 0
@@ -218,8 +213,8 @@ def _dress(
     mcc_index = np.where(channel == POS, people.terminal_mcc[terminal], own_mcc)
     return Events(
         customer=customer,
-        at_s=at_s,
-        amount=np.maximum(amount, 0.3),
+        at_s=bare.at_s,
+        amount=np.maximum(bare.amount, 0.3),
         kind=kind,
         channel=channel,
         terminal=terminal,

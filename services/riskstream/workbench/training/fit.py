@@ -29,7 +29,7 @@ from riskstream.workbench.training.gates import (
     check_size_and_latency,
     exported_scores,
 )
-from riskstream.workbench.training.second_stage import second_stage
+from riskstream.workbench.training.second_stage import SecondStageSettings, second_stage
 from riskstream.workbench.training.student import passes_over
 from riskstream.workbench.training.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.workbench.training.tree_paths import tree_paths
@@ -97,111 +97,147 @@ def train(
     is written, where a gate does not hold or `out` is something else than a model folder.
     """
     check_folder(out, is_own=is_model_folder)
-    split = int(len(data.labels) * (1 - VALIDATION_SHARE))
-    middle = (split + len(data.labels)) // 2
-    parts = [slice(0, split), slice(split, middle), slice(middle, None)]
-    if split < 100 or any(not data.labels[part].any() for part in parts):
-        raise Fatal(
-            what=f"{len(data.labels)} rows with {int(data.labels.sum())} frauds are too few to "
-            "train and validate",
-            where="training data",
-            do="give more rows, with frauds in the first three quarters and in both halves of "
-            "the last",
-            exit_code=2,
-        )
-    tuning = data.rows[parts[1]], data.labels[parts[1]]
+    grown, tuning, held = _parts(data.labels)
+    tuned = data.rows[tuning], data.labels[tuning]
     with progress("trees", settings.trees) as advance:
-        booster = boost(data.rows[parts[0]], data.labels[parts[0]], settings, tuning, advance)
+        booster = boost(data.rows[grown], data.labels[grown], settings, tuned, advance)
     slope, offset = platt(
-        np.asarray(booster.predict(tuning[0], raw_score=True), np.float64), tuning[1]
+        np.asarray(booster.predict(tuned[0], raw_score=True), np.float64), tuned[1]
     )
     scale(booster, slope, offset)
 
-    rows, labels = data.rows[parts[2]], data.labels[parts[2]]
+    rows, labels, amounts = data.rows[held], data.labels[held], data.amounts_minor[held]
     raw = export(booster, len(features.names))
     scores, difference = exported_scores(booster, raw, rows)
     paths = tree_paths(booster)
     check_reasons(paths, booster, rows[:REASON_ROWS])
     check_size_and_latency(raw, rows)
-    error = check_calibration(labels, scores)
-    amounts = data.amounts_minor[parts[2]]
-    if settings.costs is None:
-        review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
-    else:
-        review_from, block_from = by_cost(scores, labels, amounts, settings.costs)
-    precision, recall, _ = at_budget(labels, scores, settings.review_budget)
     metrics = {
         "rows": len(data.labels),
         "frauds": int(data.labels.sum()),
         "trees": booster.num_trees(),
         "validation_rows": len(labels),
+        **_quality(scores, labels, amounts, settings.review_budget),
+        "calibration_slope": slope,
+        "calibration_offset": offset,
+        "calibration_error": check_calibration(labels, scores),
+        "onnx_difference": difference,
+        "onnx_bytes": len(raw),
+    }
+    review_from, block_from = _thresholds(scores, labels, amounts, settings)
+    if settings.costs is not None:
+        metrics["cost_minor"] = cost_minor(
+            scores, labels, amounts, settings.costs, review_from, block_from
+        )
+    files = {"model.onnx": raw, "reasons.npz": paths.packed()}
+    first, last = int(data.occurred_at[0]), int(data.occurred_at[grown.stop - 1])
+    card = {
+        "version": _version(raw),
+        "booster": settings.booster,
+        "feature_set": features.label,
+        "names": list(features.names),
+        "thresholds": {"review": review_from, "block": block_from},
+        "reasons": _version(files["reasons.npz"]),
+        "trained_on": {"first": first, "last": last, "rows": grown.stop},
+        "metrics": metrics,
+    }
+    if settings.stage2:
+        wanted = SecondStageSettings(
+            variant=settings.stage2,
+            review_budget=settings.review_budget,
+            block_from=block_from,
+            seed=settings.seed,
+        )
+        with progress("passes of the second stage", passes_over(grown.stop)) as advance:
+            second = second_stage(booster, data.rows[grown], (rows, labels), wanted, advance)
+        files["stage2.onnx"], card["stage2"] = second.onnx, second.card
+        metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
+    files["card.html"] = _page(card, data, held, scores, features).encode()
+    files["model.json"] = _json(card)
+    _write(out, files)
+    return metrics
+
+
+def _parts(labels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Rows that grow the trees, that tune them, and that measure them. Fatal where one of them has
+    no fraud.
+    """
+    split = int(len(labels) * (1 - VALIDATION_SHARE))
+    middle = (split + len(labels)) // 2
+    parts = slice(0, split), slice(split, middle), slice(middle, None)
+    if split < 100 or any(not labels[part].any() for part in parts):
+        raise Fatal(
+            what=f"{len(labels)} rows with {int(labels.sum())} frauds are too few to train and "
+            "validate",
+            where="training data",
+            do="give more rows, with frauds in the first three quarters and in both halves of "
+            "the last",
+            exit_code=2,
+        )
+    return parts
+
+
+def _quality(
+    scores: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    amounts: NDArray[np.int64],
+    budget: float,
+) -> dict[str, Any]:
+    """How well scores tell frauds, as metrics of model.json."""
+    precision, recall, _ = at_budget(labels, scores, budget)
+    return {
         "average_precision": average_precision(labels, scores),
         "average_precision_amount": average_precision(labels, amounts),
         "auc": roc_auc(labels, scores),
         "precision_at_budget": precision,
         "recall_at_budget": recall,
-        "calibration_slope": slope,
-        "calibration_offset": offset,
-        "calibration_error": error,
-        "onnx_difference": difference,
-        "onnx_bytes": len(raw),
     }
-    if settings.costs is not None:
-        metrics["cost_minor"] = cost_minor(
-            scores, labels, amounts, settings.costs, review_from, block_from
-        )
-    packed = paths.packed()
-    card = {
-        "version": hashlib.sha256(raw).hexdigest()[:12],
-        "booster": settings.booster,
-        "feature_set": features.label,
-        "names": list(features.names),
-        "thresholds": {"review": review_from, "block": block_from},
-        "reasons": hashlib.sha256(packed).hexdigest()[:12],
-        "trained_on": {
-            "first": int(data.occurred_at[0]),
-            "last": int(data.occurred_at[split - 1]),
-            "rows": split,
-        },
-        "metrics": metrics,
-    }
-    files = {"model.onnx": raw, "reasons.npz": packed}
-    if settings.stage2:
-        with progress("passes of the second stage", passes_over(split)) as advance:
-            second = second_stage(
-                booster,
-                data.rows[parts[0]],
-                rows,
-                labels,
-                variant=settings.stage2,
-                review_budget=settings.review_budget,
-                block_from=block_from,
-                seed=settings.seed,
-                advance=advance,
-            )
-        files["stage2.onnx"], card["stage2"] = second.onnx, second.card
-        metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
-    alerted = scores >= np.float32(min(review_from, block_from))
+
+
+def _thresholds(
+    scores: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    amounts: NDArray[np.int64],
+    settings: FitSettings,
+) -> tuple[float, float]:
+    """(reviewed from, blocked from): by what errors cost where that is given, else by the
+    budgets.
+    """
+    if settings.costs is None:
+        return by_budget(scores, settings.review_budget, settings.block_budget)
+    return by_cost(scores, labels, amounts, settings.costs)
+
+
+def _page(
+    card: dict[str, Any],
+    data: Dataset,
+    part: slice,
+    scores: NDArray[np.float32],
+    features: FeatureSet,
+) -> str:
+    """The model card's page: how the scores of a part of the rows do."""
+    thresholds = card["thresholds"]
     held = Scored(
         score=scores.astype(np.float64),
-        label=labels,
-        alerted=alerted,
-        customer=data.customers[parts[2]],
-        occurred_at=data.occurred_at[parts[2]],
-        amount_minor=amounts,
+        label=data.labels[part],
+        alerted=scores >= np.float32(min(thresholds["review"], thresholds["block"])),
+        customer=data.customers[part],
+        occurred_at=data.occurred_at[part],
+        amount_minor=data.amounts_minor[part],
         base_currency=data.base_currency,
     )
-    text = page(
+    sliced = slices(held, data.rows[part], features)
+    return page(
         f"Model {card['version']}, {features.label}",
         evaluate(held),
         curves(held),
-        slices(held, rows, features),
+        sliced,
         facts(card),
     )
-    files["card.html"] = text.encode()
-    files["model.json"] = _json(card)
-    _write(out, files)
-    return metrics
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _json(card: dict[str, Any]) -> bytes:

@@ -39,23 +39,32 @@ class SecondStage:
     card: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondStageSettings:
+    """`variant`: one of VARIANTS; `review_budget`: share of rows that is reviewed; `block_from`:
+    score that is blocked.
+    """
+
+    variant: str
+    review_budget: float
+    block_from: float
+    seed: int
+
+
 def second_stage(
     booster: lgb.Booster,
     training: NDArray[np.float32],
-    held: NDArray[np.float32],
-    labels: NDArray[np.bool_],
-    *,
-    variant: str,
-    review_budget: float,
-    block_from: float,
-    seed: int,
+    held: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    settings: SecondStageSettings,
     advance: Callable[[int], None] = lambda _: None,
 ) -> SecondStage:
-    """A student of the (calibrated) booster, its band, and its gain on the held rows.
+    """A student of the (calibrated) booster, its band, and its gain on the held rows and their
+    labels.
 
     Fatal where a smaller variant loses more than MAX_VARIANT_LOSS of average precision against the
     float32 student.
     """
+    (rows, labels), variant, seed = held, settings.variant, settings.seed
     margins = np.asarray(booster.predict(training, raw_score=True), np.float64)
     full = export_student(
         distil(training, margins, splits=strongest_splits(booster), seed=seed, advance=advance)
@@ -63,10 +72,10 @@ def second_stage(
     raw = {"fp32": lambda: full, "int8": lambda: quantised(full), "fp16": lambda: halved(full)}[
         variant
     ]()
-    first = np.asarray(booster.predict(held), np.float64)
-    student = onnx_scores(raw, held)
+    first = np.asarray(booster.predict(rows), np.float64)
+    student = onnx_scores(raw, rows)
     own = average_precision(labels, student)
-    lost = average_precision(labels, onnx_scores(full, held)) - own
+    lost = average_precision(labels, onnx_scores(full, rows)) - own
     if lost > MAX_VARIANT_LOSS:
         raise Fatal(
             what=f"the {variant} student loses {lost:.4f} of average precision, allowed are "
@@ -74,19 +83,19 @@ def second_stage(
             where="second stage",
             do="train it as fp32: the model was not written",
         )
-    low = float(np.quantile(first, max(1 - BAND * review_budget, 0)))
-    both = combined(first, student, low, block_from)
+    low = float(np.quantile(first, max(1 - BAND * settings.review_budget, 0)))
+    both = combined(first, student, low, settings.block_from)
     gain, sure = gained(labels, first, both, seed)
     card = {
         "version": hashlib.sha256(raw).hexdigest()[:12],
         "low": low,
-        "high": block_from,
+        "high": settings.block_from,
         "on": bool(gain > 0 and sure >= SURE),
         "variant": variant,
         "average_precision": own,
         "average_precision_gain": gain,
         "gains_in_share_of_resamples": sure,
-        "share_asked": float(np.mean((first >= low) & (first < block_from))),
+        "share_asked": float(np.mean((first >= low) & (first < settings.block_from))),
         "bytes": len(raw),
     }
     return SecondStage(onnx=raw, card=card)
