@@ -54,6 +54,7 @@ class Exact:
     """
 
     source, outputs, topics = SOURCE, (OUTPUT, LETTERS), (SOURCE, OUTPUT, LETTERS)
+    has_transactions = True
 
     def __init__(self, world: World) -> None:
         self.world = world

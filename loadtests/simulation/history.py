@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 import structlog
 
 from loadtests.simulation.exact import Exact
+from loadtests.simulation.forward import Forward
 from loadtests.simulation.plan import Plan
 from loadtests.simulation.scheduler import Stuck
+from loadtests.simulation.tracker import Tracker
 from loadtests.simulation.world import ADDRESS, Scene, World
 from riskstream.platform.kafka.clients.client import IN_MEMORY
 from riskstream.runtime.faults import told_to
 from riskstream.runtime.machine import running_on
 
-SCENES: dict[str, Callable[[World], Scene]] = {"exact": Exact}
+SCENES: dict[str, Callable[[World], Scene]] = {
+    "exact": Exact,
+    "tracker": Tracker,
+    "forward": Forward,
+}
 SETTLES_WITHIN_S = 60.0
 """By the history's own clock: when everything is calm, all is answered by then."""
 _LOOK_EVERY_S = 0.05

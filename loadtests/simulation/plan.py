@@ -66,9 +66,34 @@ FAULTS: dict[str, dict[str, int]] = {
         "expire source": 2,
         "expire output": 2,
     },
+    "tracker": {
+        "kill": 6,
+        "raise": 6,
+        "pause": 4,
+        "stop": 2,
+        "join": 3,
+        "refuse": 2,
+        "away": 2,
+        ("lose offsets"): 2,
+        "compact": 2,
+        "twin": 1,
+        "expire scores.v1": 2,
+    },
+    "forward": {
+        "kill": 6,
+        "raise": 6,
+        "pause": 4,
+        "stop": 2,
+        "join": 3,
+        "refuse": 2,
+        "away": 2,
+        ("lose offsets"): 1,
+        ("expire source"): 2,
+    },
 }
 """Of each scene how often each fault is chosen."""
-SCENES = ("exact",)
+SCENES = ("exact", "exact", "exact", "exact", "tracker", "tracker", "forward")
+"""Most histories are of the exact lane: most of the protocol is there."""
 
 
 def made(seed: int) -> Plan:

@@ -39,6 +39,11 @@ class Scene(Protocol):
     def source(self) -> str: ...
 
     @property
+    def has_transactions(self) -> bool:
+        """True where the source is written in transactions."""
+        ...
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Topics that a broker may refuse records of."""
         ...
@@ -165,7 +170,7 @@ class World:
             self._do(self._deeds[self._next - 1])
         if self._due:
             self._do_due()
-        for slot in self.slots:
+        for slot in list(self.slots):
             process = slot.process
             if process is not None and process.is_over:
                 self._bury(slot, process)
@@ -253,6 +258,9 @@ class World:
         if failure is not None and not self._is_excused(failure):
             self.problems.append(f"{process.name} ended by {type(failure).__name__}: {failure}")
         slot.process = slot.lane = None
+        if slot in self.slots[SLOTS:]:
+            self.slots.remove(slot)
+            return
         slot.again_at = self.scheduler.now + self.rng.random() * (0.05 if self.is_calm else 0.5)
 
     def _is_excused(self, failure: BaseException) -> bool:
@@ -303,7 +311,8 @@ class World:
             self.kafka.log(*place).entries[-1].is_giant = True
         elif deed.kind == "begin":
             partition, _, several = str(deed.what).partition(":")
-            writer = self.kafka.begin_writer(f"upstream-{deed.who}", 1e9)
+            is_open = self.scene.has_transactions
+            writer = self.kafka.begin_writer(f"upstream-{deed.who}", 1e9) if is_open else None
             for each in several.split(","):
                 for key, value in self.scene.records(int(partition), each):
                     self.kafka.append(
@@ -348,6 +357,17 @@ class World:
         self.scene.see_expired(topic, partition, gone)
         self.expired.setdefault((topic, partition), []).extend(gone)
         log.expire(before)
+
+    def twin(self, number: int) -> None:
+        """A second process is started where one runs already: as the same instance."""
+        slot = self.slots[number]
+        if slot.process is not None and not any(
+            each.process is None and each.again_at is not None for each in self.slots
+        ):
+            twin = Slot(number)
+            twin.again_at = None
+            self.slots.append(twin)
+            self._start(twin)
 
     def later(self, seconds: float, do: "Callable[[], None]") -> None:
         self._due.append((self.scheduler.now + seconds, do))

@@ -286,8 +286,8 @@ def _partition_of(key: bytes | None, count: int) -> int:
         return 0
     out = np.zeros(1, np.int32)
     partition_kernel(
-        np.frombuffer(key, np.uint8),
-        np.zeros(1, np.int32),
+        np.frombuffer(bytearray(key), np.uint8),
+        np.zeros(1, np.int64),
         np.full(1, len(key), np.int32),
         count,
         out,

@@ -1,0 +1,236 @@
+"""The tracker in the world: its real core in a derived lane, on scores as a scorer that was killed
+now and then writes them.
+"""
+
+import zlib
+from collections import Counter
+from threading import Event
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from loadtests.chaos.states import Customer
+from loadtests.simulation.plan import PARTITIONS, Deed
+from loadtests.simulation.world import ADDRESS, GROUP, World
+from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
+from riskstream.platform.kafka.memory.log import Entry
+from riskstream.platform.kafka.positions import AcceptedReader
+from riskstream.platform.kafka.record import Record
+from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.tracker.core import ALERTS, STATE, TrackerCore
+
+SCORES = "scores.v1"
+METRICS = TrackerMetrics(CollectorRegistry())
+BEGAN_MS = 1_717_236_000_000
+HOUR_MS = 3_600_000
+OF_THE_WRITING = ("position", "score_offset", "ends_flush")
+"""Fields of a state that say when it was written, not what it is."""
+
+
+class Tracker:
+    """A Scene. Its source is what a scorer writes: repeats of earlier scores among them."""
+
+    source, outputs, topics = SCORES, (ALERTS, STATE), (SCORES, ALERTS, STATE)
+    has_transactions = False
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._written: dict[int, list[dict[str, Any]]] = {
+            number: [] for number in range(PARTITIONS)
+        }
+        self._codec = codec("score.v1")
+
+    def lane(self, number: int, stop: Event) -> DerivedLane:
+        settings = DerivedSettings(
+            kafka=ADDRESS,
+            group=GROUP,
+            source=SCORES,
+            instance=str(number),
+            commit_ms=40,
+            flush_ms=120,
+            group_protocol="classic",
+            session_timeout_ms=300,
+        )
+        return DerivedLane(settings, TrackerCore(METRICS), METRICS, stop)
+
+    def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:
+        """A name that came before is the score of before, once more; a scorer that was fenced may
+        say another thing in it.
+        """
+        customer, _, name = text.partition("=")
+        written = self._written[partition]
+        before = [each for each in written if each["transaction_id"] == name]
+        if before and name != "last":
+            score = {**before[0], "decision": "BLOCK"}
+        else:
+            src = written[-1]["src"] + 1 + zlib.crc32(text.encode()) % 2 if written else 0
+            score = _score(src, written[-1]["src"] if written else -1, customer, name)
+            written.append(score)
+        return [(customer.encode(), self._codec.encode(score))]
+
+    def do(self, deed: Deed) -> None:
+        group = self.world.kafka.group(GROUP)
+        if deed.kind == "lose offsets":
+            group.committed.clear()
+        elif deed.kind == "compact":
+            for log in self.world.kafka.topics[STATE].partitions:
+                log.compact()
+        elif deed.kind == "twin":
+            self.world.twin(deed.who % 3)
+
+    def may_expire(self, topic: str, partition: int) -> int:  # noqa: ARG002
+        """Scores are kept for longer than a tracker is behind: what its states hold may go."""
+        standing = -1
+        for entry in self.world.committed(STATE, partition):
+            if entry.value is not None:
+                standing = max(
+                    standing, codec("customer-risk.v1").decode(entry.value)["score_offset"]
+                )
+        return standing
+
+    def see_expired(self, topic: str, partition: int, gone: list[Entry]) -> None: ...
+
+    def calm(self) -> None:
+        for partition in range(PARTITIONS):
+            for customer in ("c0", "c1", "c2"):
+                for key, value in self.records(partition, f"{customer}=last"):
+                    self.world.kafka.append((SCORES, partition), key, value)
+
+    def held(self) -> list[str]:
+        return [
+            f"{place} waits for a schema"
+            for lane in self.world.lanes()
+            for place in lane._waits._held
+        ]
+
+    def is_settled(self) -> bool:
+        """Everything was read, and every state that changed is written."""
+        committed = self.world.kafka.group(GROUP).committed
+        for partition in range(PARTITIONS):
+            end = self.world.kafka.log(SCORES, partition).end
+            offset, metadata = committed.get((SCORES, partition), (0, ""))
+            if offset < end or f"flushed={end}" not in metadata:
+                return False
+        return True
+
+    def check(self) -> list[str]:
+        problems = []
+        for partition in range(PARTITIONS):
+            accepted = self._accepted(partition)
+            problems += self._alerts(partition, accepted)
+            problems += self._states(partition, accepted)
+        return problems
+
+    def _accepted(self, partition: int) -> list[tuple[Record, dict[str, Any]]]:
+        rule, out = AcceptedReader(), []
+        for entry in self.world.everything(SCORES, partition):
+            if entry.is_giant:
+                continue
+            score = self._codec.decode(entry.value)
+            if rule.accept(partition, score["src"], score["prev"]):
+                record = Record(
+                    topic=SCORES,
+                    partition=partition,
+                    offset=entry.offset,
+                    appended_at=entry.appended_at,
+                    key=entry.key,
+                    value=entry.value,
+                    headers=[],
+                )
+                out.append((record, score))
+        return out
+
+    def _alerts(self, partition: int, accepted: list[tuple[Record, dict[str, Any]]]) -> list[str]:
+        expected = {
+            (score["src"], score["decision"])
+            for _, score in accepted
+            if score["verdict"] == "GOOD" and score["decision"] != "APPROVE"
+        }
+        alerts = [
+            codec("alert.v1").decode(entry.value)
+            for entry in self.world.committed(ALERTS, partition)
+        ]
+        seen = Counter((alert["src"], alert["decision"]) for alert in alerts)
+        where = f"partition {partition}"
+        return [
+            *(
+                f"{where}: no alert of src {src} ({what})"
+                for src, what in sorted(expected - seen.keys())
+            ),
+            *(
+                f"{where}: an alert of src {src} ({what}) too many"
+                for src, what in sorted(seen.keys() - expected)
+            ),
+            *(
+                f"{where}: {count} alerts of src {src}"
+                for (src, _), count in sorted(seen.items())
+                if count > 1
+            ),
+        ]
+
+    def _states(self, partition: int, accepted: list[tuple[Record, dict[str, Any]]]) -> list[str]:
+        newest = {entry.key: entry for entry in self.world.committed(STATE, partition)}
+        states: dict[str, Customer] = {}
+        for record, score in accepted:
+            if score["verdict"] == "GOOD":
+                name = score["customer_id"]
+                states.setdefault(name, Customer(customer_id=name)).scores.append((record, score))
+        problems = []
+        for name, state in states.items():
+            entry = newest.get(name.encode())
+            said = None if entry is None else codec("customer-risk.v1").decode(entry.value)
+            expected = state.record(partition)
+            if said is not None:
+                expected |= {each: said[each] for each in OF_THE_WRITING}
+            if said != expected:
+                wrong = [each for each in expected if said is None or said[each] != expected[each]]
+                problems.append(
+                    f"partition {partition}: the state of {name} differs in {', '.join(wrong)}"
+                )
+        return problems
+
+
+def _score(src: int, prev: int, customer: str, name: str) -> dict[str, Any]:
+    """A score of a payment: what it says follows from its name."""
+    number = zlib.crc32(f"{customer}{name}".encode())
+    is_rejected = name.startswith("bad")
+    at = BEGAN_MS - (number % 40) * HOUR_MS
+    score: dict[str, Any] = {
+        "src": src,
+        "prev": prev,
+        "src_appended_at": BEGAN_MS,
+        "verdict": "REJECTED" if is_rejected else "GOOD",
+        "reason": "bad" if is_rejected else None,
+        "reject_rules_version": 1,
+        "transaction_id": name,
+        "customer_id": customer,
+        "occurred_at": at,
+        "base_amount_minor": 100 + number % 900,
+        "base_currency": "EUR",
+        "score": 0.5,
+        "decision": ("APPROVE", "REVIEW", "BLOCK")[number % 3],
+        "reasons": [],
+        "flags": [],
+        "model_version": "m",
+        "feature_set": "standard.v2",
+        "features": [],
+        "profiles": [],
+        "release_id": None,
+        "rules_version": None,
+        "rules": [],
+        "stage2_score": None,
+        "kind": "REFUND" if number % 7 == 0 else "PURCHASE",
+    }
+    if is_rejected:
+        nulls = (
+            "transaction_id",
+            "customer_id",
+            "occurred_at",
+            "base_amount_minor",
+            "base_currency",
+            "score",
+            "decision",
+        )
+        score |= dict.fromkeys((*nulls, "model_version", "feature_set"), None)
+    return score
