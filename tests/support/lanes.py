@@ -44,6 +44,49 @@ class Echo:
     def drop(self, partition: int) -> None: ...
 
 
+class Counting:
+    """A derived lane's work: the running number of records of each partition, written behind each
+    of them, and as state.
+    """
+
+    def __init__(self, state: str, output: str) -> None:
+        self.state_topics, self.tail_topics, self._output = (state,), (), output
+        self._counts: dict[int, int] = {}
+
+    def resume(self, partition: int, metadata: str | None) -> None: ...
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        self._counts[partition] = max((int(each.value or b"0") for each in records), default=0)
+
+    def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
+        return flushed or 0
+
+    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
+        out = []
+        for record in records:
+            self._counts[partition] += 1
+            if record.offset >= committed:
+                out.append(self._of(self._output, partition))
+        return out
+
+    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
+        return []
+
+    def flush(self, partition: int) -> list[Output]:
+        return [self._of(self.state_topics[0], partition)]
+
+    def metadata(self, partition: int) -> str:  # noqa: ARG002
+        return ""
+
+    def drop(self, partition: int) -> None:
+        self._counts.pop(partition, None)
+
+    def _of(self, topic: str, partition: int) -> Output:
+        return Output(
+            topic=topic, partition=partition, key=b"n", value=b"%0100d" % self._counts[partition]
+        )
+
+
 class Running:
     """A lane on a thread of its own; `failed` is what it ended with."""
 

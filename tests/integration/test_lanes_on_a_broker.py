@@ -1,0 +1,26 @@
+"""The lanes' behaviour on a real broker: what `tests/unit/platform/kafka/test_lanes_in_memory.py`
+says of the one in memory holds here.
+"""
+
+import pytest
+from tests.support.lane_suites import DerivedSuite, ExactSuite, ForwardSuite
+from tests.support.lane_worlds import LaneWorld, RealWorld
+
+from riskstream.workbench.local.chain import Chain
+
+
+@pytest.fixture
+def world(bare: Chain) -> LaneWorld:
+    return RealWorld(bare)
+
+
+class TestExact(ExactSuite):
+    """Each record once by position."""
+
+
+class TestDerived(DerivedSuite):
+    """Transactions."""
+
+
+class TestForward(ForwardSuite):
+    """At least once, in order."""
