@@ -21,6 +21,12 @@ def main() -> int:
     parser.add_argument(
         "--cores", type=int, default=0, help="processes beside each other; 0: one a core"
     )
+    parser.add_argument(
+        "--scene",
+        default="",
+        choices=("", "exact", "tracker", "forward"),
+        help="histories of one lane alone",
+    )
     parser.add_argument("--seed", type=int, help="run this history alone, and show it")
     parser.add_argument(
         "--mutations", action="store_true", help="put each fault back and say when it is found"
@@ -35,22 +41,24 @@ def main() -> int:
     if given.mutations:
         return _mutations(given.minutes * 60, given.cores)
     if given.mutation:
-        print(f"with a fault put back: {put_back(given.mutation).what}")
+        mutation = put_back(given.mutation)
+        given.scene = given.scene or mutation.scene
+        print(f"with a fault put back: {mutation.what}")
     if given.seed is not None:
-        return _one(given.seed)
+        return _one(given.seed, given.scene)
     if given.first:
-        return _until_first(given.from_seed, given.histories, given.minutes * 60)
+        return _until_first(given)
     return _many(given)
 
 
-def _until_first(seed: int, histories: int, seconds: float) -> int:
+def _until_first(given: argparse.Namespace) -> int:
     from loadtests.simulation.campaign import several
     from loadtests.simulation.history import quiet
 
     quiet()
-    began = time.time()
-    for first in range(seed, seed + histories):
-        found = several(first, 1, began + seconds)
+    began, seed = time.time(), given.from_seed
+    for first in range(seed, seed + given.histories):
+        found = several(first, 1, began + given.minutes * 60, given.scene)
         if not found.histories:
             break
         for problems in found.failures.values():
@@ -66,7 +74,9 @@ def _many(given: argparse.Namespace) -> int:
     from loadtests.simulation.campaign import Campaign, campaign
 
     told_at, found = time.time(), Campaign()
-    for found in campaign(given.from_seed, given.histories, given.minutes * 60, given.cores):
+    for found in campaign(
+        given.from_seed, given.histories, given.minutes * 60, given.cores, given.scene
+    ):
         if time.time() - told_at > 30:
             told_at = time.time()
             print(
@@ -84,23 +94,23 @@ def _many(given: argparse.Namespace) -> int:
     if not found.failures:
         print("every history held")
         return 0
-    return _shrink(min(found.failures))
+    return _shrink(min(found.failures), given.scene)
 
 
-def _one(seed: int) -> int:
+def _one(seed: int, scene: str) -> int:
     """The same history, its trace, and where it fails what is left of it when it is made small."""
     from loadtests.simulation.history import quiet, run
     from loadtests.simulation.plan import made
 
     quiet()
-    result = run(made(seed))
+    result = run(made(seed, scene))
     print(f"seed {seed}: {result.steps} steps, trace {result.trace:08x}, {_told(result.counts)}")
     for problem in result.problems:
         print(f"  {problem}")
-    return _shrink(seed) if result.problems else 0
+    return _shrink(seed, scene) if result.problems else 0
 
 
-def _shrink(seed: int) -> int:
+def _shrink(seed: int, scene: str) -> int:
     from loadtests.simulation.history import quiet, run
     from loadtests.simulation.plan import Plan, made
     from loadtests.simulation.shrink import shrunk
@@ -109,7 +119,7 @@ def _shrink(seed: int) -> int:
         return bool(run(plan).problems)
 
     quiet()
-    whole = made(seed)
+    whole = made(seed, scene)
     plan = shrunk(whole, fails)
     result = run(plan)
     print(

@@ -27,7 +27,7 @@ class Campaign:
     failures: dict[int, list[str]] = field(default_factory=dict)
 
 
-def several(first: int, count: int, until: float) -> Campaign:
+def several(first: int, count: int, until: float, scene: str = "") -> Campaign:
     """Histories of seeds from `first` on, one after another; fewer where the time (time.time) comes
     first.
     """
@@ -35,7 +35,7 @@ def several(first: int, count: int, until: float) -> Campaign:
     for seed in range(first, first + count):
         if time.time() >= until:
             break
-        result = run(made(seed))
+        result = run(made(seed, scene))
         out.histories += 1
         out.steps += result.steps
         out.counts.update(result.counts)
@@ -46,7 +46,9 @@ def several(first: int, count: int, until: float) -> Campaign:
     return out
 
 
-def campaign(first: int, histories: int, seconds: float, cores: int = 0) -> Iterator[Campaign]:
+def campaign(
+    first: int, histories: int, seconds: float, cores: int = 0, scene: str = ""
+) -> Iterator[Campaign]:
     """What is known so far, again and again; the last one is the whole. Ends early where histories
     fail.
     """
@@ -58,7 +60,7 @@ def campaign(first: int, histories: int, seconds: float, cores: int = 0) -> Iter
             (seed, min(AT_ONCE, first + histories - seed))
             for seed in range(first, first + histories, AT_ONCE)
         ]
-        left = [pool.submit(several, seed, count, until) for seed, count in chunks]
+        left = [pool.submit(several, seed, count, until, scene) for seed, count in chunks]
         for done in as_completed(left):
             found = done.result()
             out.histories += found.histories

@@ -22,10 +22,18 @@ class Mutation:
     module: str
     old: str
     new: str
+    scene: str = "exact"
 
 
-def _of(name: str, what: str, module: str, old: str, new: str) -> Mutation:
-    return Mutation(name, what, f"riskstream.platform.kafka.{module}", old, new)
+def _of(name: str, what: str, module: str, old: str, new: str, scene: str = "exact") -> Mutation:
+    return Mutation(
+        name,
+        what,
+        f"riskstream.{module}" if "." in module else f"riskstream.platform.kafka.{module}",
+        old,
+        new,
+        scene,
+    )
 
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -65,14 +73,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "return self._outputs.failure is None",
     ),
     _of(
-        "forget",
-        "what memory held is kept when a partition is lost",
-        "lane",
-        "        self._lag.forget(self._settings.source, partition)\n        "
-        "self._work.drop(partition)",
-        "        self._lag.forget(self._settings.source, partition)",
-    ),
-    _of(
         "first",
         "of two answers to a record the last one counts for a replay",
         "verdicts",
@@ -86,26 +86,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "        missing = self.missing\n        if missing is not None:\n            "
         "return missing + 1\n        has_gap",
         "        return None\n        missing = self.missing\n        has_gap",
-    ),
-    _of(
-        "order",
-        "the source's end is asked for before the output's (A2)",
-        "recovery",
-        "        output_low, output_high = self._ends(client, self._output, partition)\n"
-        "        committed, empty_to = self._committed(client, partition)\n"
-        "        source_low, source_high = self._ends(\n            client, self._source, "
-        "partition\n"
-        "        )  # last: what was answered stands before it\n",
-        "        source_low, source_high = self._ends(client, self._source, partition)\n"
-        "        output_low, output_high = self._ends(client, self._output, partition)\n"
-        "        committed, empty_to = self._committed(client, partition)\n",
-    ),
-    _of(
-        "floor",
-        "what the group committed is no floor of what is known to be answered (A2)",
-        "standing",
-        "known = [self.committed - 1, self.verdicts.highest()]",
-        "known = [self.verdicts.highest()]",
     ),
     _of(
         "refused",
@@ -248,6 +228,104 @@ MUTATIONS: tuple[Mutation, ...] = (
         "recovery",
         "if is_giant(message.error()):",
         "if False:",
+    ),
+    _of(
+        "offsets",
+        "a transaction is committed without the source's offsets",
+        "transactions",
+        "self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)",
+        "pass",
+        "tracker",
+    ),
+    _of(
+        "go-back",
+        "after an abort memory stays as it is",
+        "derived",
+        "        self._unopened |= self._parts.keys()\n        self._parts.clear()\n",
+        "        return\n",
+        "tracker",
+    ),
+    _of(
+        "derived-broken",
+        "after an exception a last transaction is committed",
+        "derived",
+        "if self._transactions.failure is None and not self._is_broken:",
+        "if self._transactions.failure is None:",
+        "tracker",
+    ),
+    _of(
+        "flushed",
+        "a commit says that all state was written when it was not",
+        "derived",
+        "            if flush:\n                part.flushed",
+        "            if True:\n                part.flushed",
+        "tracker",
+    ),
+    _of(
+        "alerted",
+        "alerts that were written before the group's offsets were lost are written again",
+        "tracker.core",
+        "is_alerted=record.offset < committed or src <= owned.alerted",
+        "is_alerted=record.offset < committed",
+        "tracker",
+    ),
+    _of(
+        "committed",
+        "alerts that were committed are written again when the states behind them are made again",
+        "tracker.core",
+        "is_alerted=record.offset < committed or src <= owned.alerted",
+        "is_alerted=src <= owned.alerted",
+        "tracker",
+    ),
+    _of(
+        "lost-offsets",
+        "a tracker whose group's offsets are lost counts what its states hold again",
+        "tracker.core",
+        "            self._reader.last[partition] = owned.standing.position\n            "
+        "return max(at, 0)",
+        "            self._reader.last.pop(partition, None)\n            return 0",
+        "tracker",
+    ),
+    _of(
+        "alerted-kept",
+        "a tracker that dies before it has caught up forgets up to where alerts were written",
+        "tracker.core",
+        'return f"{text};{_ALERTED}{alerted}" if alerted > '
+        "self._reader.last.get(partition, -1) else text",
+        "return text",
+        "tracker",
+    ),
+    _of(
+        "unflushed",
+        "a forward lane commits what the broker has not acknowledged",
+        "forward",
+        "if flushed(self._producer, _DRAIN_S) or self.failure is not None:",
+        "if self.failure is not None:",
+        "forward",
+    ),
+    _of(
+        "no-letters",
+        "a forward lane leaves out what cannot be read",
+        "forward",
+        "        if letters is None:\n            return",
+        "        if True:\n            return",
+        "forward",
+    ),
+    _of(
+        "one-further",
+        "a forward lane commits one record too many",
+        "forward",
+        "self._positions[topic, partition] = offset + 1",
+        "self._positions[topic, partition] = offset + 2",
+        "forward",
+    ),
+    _of(
+        "no-head",
+        "a forward lane that the head passed stays where it was",
+        "forward",
+        "        for place in sorted(self._expired):",
+        "        for place in ():",
+        "forward",
     ),
 )
 

@@ -96,11 +96,12 @@ SCENES = ("exact", "exact", "exact", "exact", "tracker", "tracker", "forward")
 """Most histories are of the exact lane: most of the protocol is there."""
 
 
-def made(seed: int) -> Plan:
-    """The plan of a seed."""
+def made(seed: int, scene: str = "") -> Plan:
+    """The plan of a seed; of one scene where it is named."""
     rng = random.Random(seed)
     horizon = rng.choice((150, 400, 800))
-    scene = rng.choice(SCENES)
+    chosen = rng.choice(SCENES)
+    scene = scene or chosen
     deeds = _records(rng, horizon) + [
         _fault(rng, horizon, scene) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
     ]

@@ -1,0 +1,67 @@
+"""The simulation: histories hold, a seed is one history, faults that are put back are seen, and
+what fails is made small.
+"""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from loadtests.simulation.campaign import several
+from loadtests.simulation.history import run
+from loadtests.simulation.plan import Deed, Plan, made
+from loadtests.simulation.shrink import shrunk
+
+SECONDS = 45
+"""Of histories in each run of the tests; `make simulation` runs more."""
+
+
+def test_every_history_holds() -> None:
+    found = several(0, 1_000_000, time.time() + SECONDS)
+    assert not found.failures, 'see `make simulation ARGS="--seed N"`'
+    assert found.histories > 100
+    for kind in (
+        "kill",
+        "raise",
+        "pause",
+        "refuse",
+        "fail over",
+        "store away",
+        "expire source",
+        "giant",
+        "commit",
+        "twin",
+    ):
+        assert found.counts[kind] > 0, kind
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_seed_is_one_history(seed: int) -> None:
+    first, second = run(made(seed)), run(made(seed))
+    assert (first.trace, first.steps, first.counts) == (second.trace, second.steps, second.counts)
+    assert first.trace != run(made(seed + 100)).trace
+
+
+@pytest.mark.parametrize("name", ["ack", "prev", "offsets", "unflushed"])
+def test_a_fault_that_is_put_back_is_found(name: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "loadtests.simulation",
+        "--mutation",
+        name,
+        "--first",
+        "--minutes",
+        "2",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "found after" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_failing_history_is_made_small() -> None:
+    plan = made(3)
+    needed = Deed(10, "kill", 1)
+    plan = Plan(schedule=plan.schedule, deeds=(*plan.deeds, needed), processes=2)
+    assert shrunk(plan, lambda each: needed in each.deeds) == Plan(
+        schedule=plan.schedule, deeds=(needed,), processes=1
+    )
