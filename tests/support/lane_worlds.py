@@ -248,11 +248,8 @@ class RealWorld(LaneWorld):
             "max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET
         )
         resource: Any = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        for future in (
-            AdminClient({"bootstrap.servers": self.kafka})
-            .incremental_alter_configs([resource])
-            .values()
-        ):
+        client = AdminClient({"bootstrap.servers": self.kafka})
+        for future in client.incremental_alter_configs([resource]).values():
             future.result(20)
 
     def expire(self, partition: int, before: int) -> None:

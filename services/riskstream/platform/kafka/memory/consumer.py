@@ -3,48 +3,21 @@ pause, ends, expired offsets.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from riskstream.platform.kafka.memory.errors import error, raised
+from riskstream.platform.kafka.memory.errors import raised
+from riskstream.platform.kafka.memory.fetches import NO_OFFSET, Fetches
 from riskstream.platform.kafka.memory.group import GroupMetadata, Member, Offset, Place
-from riskstream.platform.kafka.memory.log import Entry, PartitionLog, Refused
+from riskstream.platform.kafka.memory.log import Refused
 from riskstream.runtime.machine import monotonic, sleep
 
 if TYPE_CHECKING:
     from riskstream.platform.kafka.memory.broker import MemoryKafka
 
-NO_OFFSET = -1001
 _SLICE_S = 0.05
-_BACKOFF_S = 0.05
-_CREATE_TIME = 1
 OnPartitions = Callable[[Any, list[TopicPartition]], None]
-
-
-@dataclass(slots=True)
-class Fetch:
-    """An assigned partition. `told_end`: the end that was told. `is_stopped`: an error ended its
-    fetch. `stale`: what a fetch before a seek brought. `again_at`: when it asks again after an
-    error, monotonic.
-    """
-
-    topic: str
-    partition: int
-    position: int
-    is_paused: bool = False
-    is_stopped: bool = False
-    told_end: int = -1
-    again_at: float = 0.0
-    stale: list[Entry] = field(default_factory=list)
 
 
 class MemoryConsumer:
@@ -56,7 +29,7 @@ class MemoryConsumer:
         self._group = broker.group(settings["group.id"])
         self._committed_only = settings.get("isolation.level", "read_committed") == "read_committed"
         self._session_s = settings.get("session.timeout.ms", 6000) / 1000
-        self._fetches: dict[Place, Fetch] = {}
+        self._fetches = Fetches(broker, self._group, committed_only=self._committed_only)
         self._member: Member | None = None
         self._topics: list[str] = []
         self._callbacks: tuple[OnPartitions | None, OnPartitions | None, OnPartitions | None] = (
@@ -112,8 +85,7 @@ class MemoryConsumer:
             if callback is not None:
                 callback(self, [TopicPartition(*place) for place in places])
         finally:
-            for place in places:
-                self._fetches.pop(place, None)
+            self._fetches.forget(places)
 
     def close(self) -> None:
         """Give everything up, and leave the group."""
@@ -141,11 +113,11 @@ class MemoryConsumer:
         self._check()
         self._network.call("poll")
         self._beat()
-        message = self._next()
+        message = self._fetches.next()
         if message is None and timeout > 0:
             sleep(timeout)
             self._beat()
-            message = self._next()
+            message = self._fetches.next()
         return message
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
@@ -156,51 +128,11 @@ class MemoryConsumer:
             return []
         out = [first]
         for _ in range(self._network.many(num_messages) - 1):
-            message = self._next()
+            message = self._fetches.next()
             if message is None:
                 break
             out.append(message)
         return out
-
-    def _next(self) -> Message | None:
-        now = monotonic()
-        fetches = [
-            each
-            for each in self._fetches.values()
-            if not each.is_paused and not each.is_stopped and each.again_at <= now
-        ]
-        if not fetches:
-            return None
-        first = self._network.pick(len(fetches))
-        for fetch in fetches[first:] + fetches[:first]:
-            message = self._message_of(fetch)
-            if message is not None:
-                return message
-        return None
-
-    def _message_of(self, fetch: Fetch) -> Message | None:
-        if fetch.stale:
-            return _message(fetch, fetch.stale.pop(0))
-        log = self._broker.log(fetch.topic, fetch.partition)
-        try:
-            entry, position = log.next(fetch.position, committed_only=self._committed_only)
-        except Refused as refused:
-            fetch.is_stopped = True
-            return _event(fetch, fetch.position, refused.error)
-        if entry is None:
-            limit = log.limit(committed_only=self._committed_only)
-            fetch.position = position
-            if position != limit or fetch.told_end == limit:
-                return None
-            fetch.told_end = limit
-            return _event(fetch, limit, error(KafkaError._PARTITION_EOF, "no more records"))
-        if entry.is_giant:  # asked for again and again
-            fetch.again_at = monotonic() + _BACKOFF_S
-            return _event(
-                fetch, entry.offset, error(KafkaError._BAD_COMPRESSION, "decompresses to too much")
-            )
-        fetch.position, fetch.told_end = position, -1
-        return _message(fetch, entry)
 
     # Positions
     # ----------------------------------------------------------------------------------------------
@@ -212,59 +144,24 @@ class MemoryConsumer:
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         self._check()
         for each in partitions:
-            fetch = Fetch(each.topic, each.partition, self._resolved(each))
-            if self._network.chance("stale fetch"):  # a fetch that is on its way before the pause
-                fetch.stale = self._ahead(fetch)
-            self._fetches[each.topic, each.partition] = fetch
+            self._fetches.begin(each)
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            self._fetches.pop((each.topic, each.partition), None)
+        self._fetches.forget([(each.topic, each.partition) for each in partitions])
 
     def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition(*place) for place in self._fetches]
+        return self._fetches.assigned()
 
     def pause(self, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            if (fetch := self._fetches.get((each.topic, each.partition))) is not None:
-                fetch.is_paused = True
+        self._fetches.pause(partitions, is_paused=True)
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            if (fetch := self._fetches.get((each.topic, each.partition))) is not None:
-                fetch.is_paused = False
+        self._fetches.pause(partitions, is_paused=False)
 
     def seek(self, partition: TopicPartition) -> None:
         """KafkaException where the partition has not started, or an error ended its fetch."""
         self._check()
-        fetch = self._fetches.get((partition.topic, partition.partition))
-        if fetch is None or fetch.is_stopped or self._network.chance("not started"):
-            raise raised(KafkaError._STATE, "the partition is not fetched")
-        fetch.position, fetch.told_end, fetch.again_at = self._resolved(partition), -1, 0.0
-
-    def _resolved(self, where: TopicPartition) -> int:
-        log = self._broker.log(where.topic, where.partition)
-        if where.offset == OFFSET_BEGINNING:
-            return log.low
-        if where.offset == OFFSET_END:
-            return log.limit(committed_only=self._committed_only)
-        if where.offset == NO_OFFSET:
-            return self._group.committed.get((where.topic, where.partition), (log.low, ""))[0]
-        return int(where.offset)
-
-    def _ahead(self, fetch: Fetch) -> list[Entry]:
-        out: list[Entry] = []
-        log: PartitionLog = self._broker.log(fetch.topic, fetch.partition)
-        at = fetch.position
-        while len(out) < 3:
-            try:
-                entry, at = log.next(at, committed_only=self._committed_only)
-            except Refused:
-                break
-            if entry is None or entry.is_giant:
-                break
-            out.append(entry)
-        return out
+        self._fetches.seek(partition)
 
     def get_watermark_offsets(
         self,
@@ -345,20 +242,3 @@ class MemoryConsumer:
 
 def _offset(each: TopicPartition) -> Offset:
     return int(each.offset), each.metadata or ""
-
-
-def _message(fetch: Fetch, entry: Entry) -> Message:
-    return Message(
-        topic=fetch.topic,
-        partition=fetch.partition,
-        offset=entry.offset,
-        key=entry.key,
-        value=entry.value,
-        headers=entry.headers,
-        error=None,
-        timestamp=(_CREATE_TIME, entry.appended_at),
-    )
-
-
-def _event(fetch: Fetch, offset: int, why: KafkaError) -> Message:
-    return Message(topic=fetch.topic, partition=fetch.partition, offset=offset, error=why)

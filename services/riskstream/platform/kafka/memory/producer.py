@@ -68,14 +68,13 @@ class MemoryProducer:
         key: bytes | str | None = None,
         partition: int = -1,
         callback: OnDelivery | None = None,
-        on_delivery: OnDelivery | None = None,
-        timestamp: int = 0,
-        headers: Any = None,
+        **named: Any,
     ) -> None:
         """BufferError where the queue is full; KafkaException where the record is too large, or the
         client broken.
+
+        `named`: `headers`, `on_delivery`.
         """
-        del timestamp
         if self._fatal is not None:
             raise raised(KafkaError._FATAL, self._fatal.str(), fatal=True)
         if self._id is not None and not self._is_open:
@@ -91,7 +90,7 @@ class MemoryProducer:
             partition = _partition_of(key, self._broker.counts.get(topic, 1))
         place = (topic, partition)
         self.queues.setdefault(place, deque()).append(
-            Sent(place, key, value, headers, callback or on_delivery)
+            Sent(place, key, value, named.get("headers"), callback or named.get("on_delivery"))
         )
         self.in_queue += 1
         if self._network.sends_at_once:
@@ -153,10 +152,12 @@ class MemoryProducer:
             self._is_fatal_told = True
             assert self._fatal is not None
             raise KafkaException(self._fatal)
-        count = 0
+        return self._call_back()
+
+    def _call_back(self) -> int:
+        count = len(self._reports)
         while self._reports:
             sent, why, offset = self._reports.popleft()
-            count += 1
             if sent.told is not None:
                 sent.told(why, _report(sent, why, offset))
         return count
@@ -229,10 +230,7 @@ class MemoryProducer:
             place = places[self._network.pick(len(places))]
             if self.queues[place]:
                 self.send(place)
-        while self._reports:
-            sent, why, offset = self._reports.popleft()
-            if sent.told is not None:
-                sent.told(why, _report(sent, why, offset))
+        self._call_back()
 
     def _end(self, *, is_commit: bool) -> None:
         assert self._writer is not None

@@ -239,10 +239,13 @@ class Recovery:
         """
         before = found.mark.whole_since if found.mark else 0
         first = found.certain_from()
-        return (
-            before
-            if first is None
-            else max(before, self._appended_at(client, partition, first, found.source_high))
+        if first is None:
+            return before
+        return max(
+            before,
+            _appended_at(
+                client, self._bootstrap, self._source, partition, first, found.source_high
+            ),
         )
 
     def _begin(self, partition: int, found: Standing, since: int, *, is_lost: bool) -> Standing:
@@ -288,28 +291,31 @@ class Recovery:
         told = EMPTY.fullmatch(found.metadata or "")
         return max(int(found.offset), 0), int(told[1]) if told else 0
 
-    def _appended_at(self, client: Any, partition: int, first: int, end: int) -> int:
-        """When the first record from a source offset on was appended, ms; now, where there is none
-        yet.
-        """
-        if first < end:
-            client.assign([TopicPartition(self._source, partition, first)])
-            until = monotonic() + _FIRST_RECORD_S
-            while monotonic() < until:
-                for message in client.consume(1, 0.2):
-                    if message.error() is None:
-                        return int(message.timestamp()[1])
-                    if is_expired(message.error()):
-                        raise Retryable(
-                            what=f"records of {self._source} expired meanwhile",
-                            where=f"partition {partition}",
-                        )
-                    if is_giant(message.error()):
-                        behind = end_of(self._bootstrap, self._source, partition, message.offset())
-                        client.assign([TopicPartition(self._source, partition, behind)])
-                        break
-                    if message.error().code() == KafkaError._PARTITION_EOF:
-                        until = 0.0  # markers of transactions alone stand there
-                    else:
-                        raise_if_error(message.error(), f"{self._source}[{partition}]")
-        return now_ms()
+
+def _appended_at(
+    client: Any, bootstrap: str, source: str, partition: int, first: int, end: int
+) -> int:
+    """When the first record from a source offset on was appended, ms; now, where there is none
+    yet.
+    """
+    if first < end:
+        client.assign([TopicPartition(source, partition, first)])
+        until = monotonic() + _FIRST_RECORD_S
+        while monotonic() < until:
+            for message in client.consume(1, 0.2):
+                if message.error() is None:
+                    return int(message.timestamp()[1])
+                if is_expired(message.error()):
+                    raise Retryable(
+                        what=f"records of {source} expired meanwhile",
+                        where=f"partition {partition}",
+                    )
+                if is_giant(message.error()):
+                    behind = end_of(bootstrap, source, partition, message.offset())
+                    client.assign([TopicPartition(source, partition, behind)])
+                    break
+                if message.error().code() == KafkaError._PARTITION_EOF:
+                    until = 0.0  # markers of transactions alone stand there
+                else:
+                    raise_if_error(message.error(), f"{source}[{partition}]")
+    return now_ms()
