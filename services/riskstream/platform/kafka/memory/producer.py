@@ -89,9 +89,8 @@ class MemoryProducer:
         if partition < 0:
             partition = _partition_of(key, self._broker.counts.get(topic, 1))
         place = (topic, partition)
-        self.queues.setdefault(place, deque()).append(
-            Sent(place, key, value, named.get("headers"), callback or named.get("on_delivery"))
-        )
+        sent = Sent(place, key, value, named.get("headers"), callback or named.get("on_delivery"))
+        self.queues.setdefault(place, deque()).append(sent)
         self.in_queue += 1
         if self._network.sends_at_once:
             self.send(place)
@@ -113,9 +112,8 @@ class MemoryProducer:
 
     def drop(self, place: Place, kept: int) -> None:
         """The process is gone: only the first `kept` records of a partition are on the wire."""
-        queue = self.queues[place]
-        while len(queue) > kept:
-            queue.pop()
+        while len(self.queues[place]) > kept:
+            self.queues[place].pop()
             self.in_queue -= 1
 
     def _refused(self, sent: Sent, why: KafkaError) -> None:
