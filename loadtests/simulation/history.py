@@ -11,6 +11,7 @@ import structlog
 from loadtests.simulation.exact import Exact
 from loadtests.simulation.forward import Forward
 from loadtests.simulation.plan import Plan
+from loadtests.simulation.reports import Reports
 from loadtests.simulation.scheduler import Stuck
 from loadtests.simulation.tracker import Tracker
 from loadtests.simulation.world import ADDRESS, Scene, World
@@ -22,6 +23,7 @@ SCENES: dict[str, Callable[[World], Scene]] = {
     "exact": Exact,
     "tracker": Tracker,
     "forward": Forward,
+    "reports": Reports,
 }
 SETTLES_WITHIN_S = 60.0
 """By the history's own clock: when everything is calm, all is answered by then."""

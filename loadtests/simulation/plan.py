@@ -12,6 +12,7 @@ POINTS = {
     "exact": faults.POINTS,
     "tracker": faults.DERIVED_POINTS,
     "forward": faults.FORWARD_POINTS,
+    "reports": (*faults.DERIVED_POINTS, *faults.REPORTER_POINTS),
 }
 """Of each scene where it may raise."""
 
@@ -78,6 +79,16 @@ FAULTS: dict[str, dict[str, int]] = {
         "compact": 2,
         "twin": 1,
         "expire scores.v1": 2,
+    },
+    "reports": {
+        "kill": 6,
+        "raise": 6,
+        "pause": 4,
+        "stop": 2,
+        "refuse": 2,
+        "away": 2,
+        "lose offsets": 1,
+        "compact": 2,
     },
     "forward": {
         "kill": 6,

@@ -184,7 +184,7 @@ class MemoryWorld(LaneWorld):
 
     @contextmanager
     def running(self) -> Iterator["MemoryWorld"]:
-        IN_MEMORY[self.kafka] = self.broker  # type: ignore[assignment]
+        IN_MEMORY[self.kafka] = self.broker
         try:
             with running_on(VirtualMachine(self.scheduler, int(time.time() * 1000))):
                 yield self

@@ -2,7 +2,6 @@
 where the states stand.
 """
 
-import time
 from collections import defaultdict
 from typing import Any
 
@@ -20,6 +19,7 @@ from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
 from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Totals
 from riskstream.runtime.errors import Rejected
+from riskstream.runtime.machine import now_ms
 
 STATES, ALERTS = "customer-risk.v1", "alerts.v1"
 IDLE_MS = 60_000
@@ -105,7 +105,7 @@ class Follower:
         places = {
             (SCORES, number): each.score_offset for number, each in self.totals.partitions.items()
         }
-        now_ms = int(time.time() * 1000)
+        heard_by = now_ms()
         with (
             TopicReader(self._bootstrap, [SCORES], offsets=places, committed_only=False) as reader,
             TopicReader(self._bootstrap, [ALERTS]) as alerts,
@@ -125,7 +125,7 @@ class Follower:
                         self._counted(records), until, self._base_currency
                     )
             for number in {number for _, number in firsts} - begun:
-                self._begin(number, firsts, first_alerts, now_ms)
+                self._begin(number, firsts, first_alerts, heard_by)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
         if any(not each.heard_at for each in self.totals.partitions.values()):
             for record in newest_records(self._bootstrap, SCORES):
@@ -134,7 +134,7 @@ class Follower:
         self._snapshot.idle = {
             number
             for number, each in self.totals.partitions.items()
-            if not each.is_behind and now_ms - each.heard_at > IDLE_MS
+            if not each.is_behind and heard_by - each.heard_at > IDLE_MS
         }
 
     def _begin(
