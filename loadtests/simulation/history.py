@@ -11,6 +11,7 @@ import structlog
 from loadtests.simulation.exact import Exact
 from loadtests.simulation.forward import Forward
 from loadtests.simulation.plan import Plan
+from loadtests.simulation.profiler import Profiler
 from loadtests.simulation.reports import Reports
 from loadtests.simulation.scheduler import Stuck
 from loadtests.simulation.tracker import Tracker
@@ -23,6 +24,7 @@ SCENES: dict[str, Callable[[World], Scene]] = {
     "exact": Exact,
     "tracker": Tracker,
     "forward": Forward,
+    "profiler": Profiler,
     "reports": Reports,
 }
 SETTLES_WITHIN_S = 60.0

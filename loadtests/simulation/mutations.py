@@ -296,6 +296,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tracker",
     ),
     _of(
+        "report-cut",
+        "a report counts scores that its states do not hold yet",
+        "reporter.snapshot",
+        "self.totals.of(number).take_scores(self._scored(records), until)",
+        "self.totals.of(number).take_scores(self._scored(records), 1 << 62)",
+        "reports",
+    ),
+    _of(
         "unflushed",
         "a forward lane commits what the broker has not acknowledged",
         "forward",

@@ -11,6 +11,7 @@ PARTITIONS = 2
 POINTS = {
     "exact": faults.POINTS,
     "tracker": faults.DERIVED_POINTS,
+    "profiler": faults.DERIVED_POINTS,
     "forward": faults.FORWARD_POINTS,
     "reports": (*faults.DERIVED_POINTS, *faults.REPORTER_POINTS),
 }
@@ -80,6 +81,19 @@ FAULTS: dict[str, dict[str, int]] = {
         "twin": 1,
         "expire scores.v1": 2,
     },
+    "profiler": {
+        "kill": 6,
+        "raise": 6,
+        "pause": 4,
+        "stop": 2,
+        "join": 3,
+        "refuse": 2,
+        "away": 2,
+        ("lose offsets"): 2,
+        "compact": 2,
+        "twin": 1,
+        "expire profile-events.v1": 2,
+    },
     "reports": {
         "kill": 6,
         "raise": 6,
@@ -103,17 +117,20 @@ FAULTS: dict[str, dict[str, int]] = {
     },
 }
 """Of each scene how often each fault is chosen."""
-SCENES = ("exact", "exact", "exact", "exact", "tracker", "tracker", "forward")
-"""Most histories are of the exact lane: most of the protocol is there."""
+SCENES = {"exact": 64, "tracker": 20, "forward": 11, "profiler": 4, "reports": 1}
+"""How often each is played: most of the protocol is the exact lane's, and a report costs ten
+histories of it.
+"""
 
 
 def made(seed: int, scene: str = "") -> Plan:
     """The plan of a seed; of one scene where it is named."""
     rng = random.Random(seed)
     horizon = rng.choice((150, 400, 800))
-    chosen = rng.choice(SCENES)
+    [chosen] = rng.choices(tuple(SCENES), tuple(SCENES.values()))
     scene = scene or chosen
-    deeds = _records(rng, horizon) + [
+    deeds = _records(rng, horizon) + _series(rng, horizon, scene)
+    deeds += [
         _fault(rng, horizon, scene) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
     ]
     return Plan(
@@ -152,6 +169,37 @@ def _records(rng: random.Random, horizon: int) -> list[Deed]:
         else:
             names.append((partition, f"c{rng.randrange(3)}=t{n}"))
             out.append(Deed(at, "append", *names[-1]))
+    return out
+
+
+SERIES: dict[str, tuple[tuple[tuple[str, str | float | int], ...], ...]] = {
+    "exact": (
+        (("evict", 0), ("kill", 0), ("expire output", 1.0), ("kill", 0)),
+        (("lose", 0), ("kill", 0), ("expire output", 0.6), ("kill", 0)),
+        (("join", 0), ("store away", 0.2), ("pause", 1.0), ("kill", 0)),
+        (("join", 0), ("pause", 0.5), ("replicate", 0), ("pause", 0.5), ("fail over", 0)),
+        (("expire source", 1.0), ("kill", 0), ("expire source", 1.0)),
+        (("replicate", 0), ("kill", 0), ("fail over", 0), ("kill", 0)),
+    ),
+    "tracker": (
+        (("lose offsets", 0), ("kill", 0), ("kill", 0)),
+        (("lose offsets", 0), ("raise", "taken"), ("raise", "transacted"), ("kill", 0)),
+        (("twin", 0), ("pause", 0.5), ("lose offsets", 0)),
+    ),
+    "profiler": ((("lose offsets", 0), ("kill", 0), ("kill", 0)),),
+    "reports": ((("pause", 0.5), ("kill", 0), ("pause", 0.2)),),
+    "forward": ((("expire source", 1.0), ("kill", 0), ("expire source", 1.0)),),
+}
+"""Faults that hurt most one soon after the other."""
+
+
+def _series(rng: random.Random, horizon: int, scene: str) -> list[Deed]:
+    if rng.random() < 0.6:
+        return []
+    at, who, out = rng.randrange(horizon), rng.randrange(3), []
+    for kind, what in rng.choice(SERIES[scene]):
+        out.append(Deed(at, kind, who + (kind == "pause" and rng.random() < 0.5), what))
+        at += rng.randrange(3, rng.choice((15, 60, 150)))
     return out
 
 
