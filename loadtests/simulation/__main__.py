@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument(
         "--scene",
         default="",
-        choices=("", "exact", "tracker", "forward", "profiler", "reports"),
+        choices=("", "exact", "scorer", "tracker", "forward", "profiler", "reports"),
         help="histories of one lane alone",
     )
     parser.add_argument("--seed", type=int, help="run this history alone, and show it")

@@ -2,7 +2,7 @@
 
 import marshal
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +23,7 @@ from loadtests.simulation.world import ADDRESS, GROUP, World
 from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.owned import Phase
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
-from riskstream.platform.kafka.lanes.ports import Mark
+from riskstream.platform.kafka.lanes.ports import LaneWork, Mark
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.telemetry.metrics import LaneMetrics
@@ -48,6 +48,46 @@ SETTINGS = LaneSettings(
 )
 
 
+class Fold(Protocol):
+    """What must be said of each record of a partition: all of them, in order."""
+
+    def compared(self, entry: Entry, score: Score | None) -> str:
+        """What is wrong with a record's score, empty where nothing is. None: retention took the
+        record before it was scored.
+        """
+        ...
+
+
+class SimpleFold:
+    """Of `SimpleWork`."""
+
+    def __init__(self) -> None:
+        self._state: dict[bytes, Row] = {}
+
+    def compared(self, entry: Entry, score: Score | None) -> str:
+        key, name = entry.key or b"", name_of(entry.value)
+        row = self._state.get(key, Row())
+        verdict = REJECTED if name is None else DUPLICATE if name in row.ids else GOOD
+        if score is not None and score.flags and name is not None:
+            verdict = score.verdict  # what was told counts from there on
+        if name is not None:
+            row = self._state[key] = row.applied(entry.offset, name, verdict)
+        if score is None:
+            return ""
+        if score.verdict != verdict:
+            return f"verdict {score.verdict}, must be {verdict}"
+        if (
+            verdict != REJECTED
+            and not score.flags
+            and (score.records, score.digest) != (row.records, row.digest)
+        ):
+            return (
+                f"state of {score.records} records ({score.digest}), must be {row.records} "
+                f"({row.digest})"
+            )
+        return ""
+
+
 class Exact:
     """A Scene. `unanswered`, `gone_before_letter`: source records that retention took before their
     answer, or letter, was there.
@@ -66,7 +106,27 @@ class Exact:
         self.gone_before_letter: set[tuple[int, int]] = set()
 
     def lane(self, number: int, stop: Event) -> Lane:  # noqa: ARG002
-        return Lane(SETTINGS, SimpleWork(), Stores(state=self.store), METRICS, stop)
+        return Lane(SETTINGS, self.work(), Stores(state=self.store), METRICS, stop)
+
+    def work(self) -> LaneWork[Any]:
+        """What the lane runs, as new."""
+        return SimpleWork()
+
+    def score_of(self, frame: bytes) -> Score:
+        """What an answer says."""
+        return Score(*marshal.loads(frame))
+
+    def is_rejected(self, entry: Entry) -> bool:
+        """True where the source's record cannot be scored."""
+        return name_of(entry.value) is None
+
+    def row_at(self, row: bytes) -> int:
+        """The last source offset that a row holds."""
+        return int(marshal.loads(row)[0])
+
+    def fold(self) -> Fold:
+        """What says how the records of a partition must be answered, in order."""
+        return SimpleFold()
 
     def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002
         key, _, value = text.partition("=")
@@ -99,12 +159,14 @@ class Exact:
         self._away_until = 0.0
         for partition in range(PARTITIONS):  # whoever has lost something sees it by now
             for key in (b"c0", b"c1", b"c2"):
-                self.world.kafka.append((SOURCE, partition), key, b"last")
+                for record in self.records(partition, f"{key.decode()}=last{partition}"):
+                    self.world.kafka.append((SOURCE, partition), *record)
 
     def answered(self, partition: int) -> set[int]:
         """Source offsets with an answer in the output."""
         return {
-            marshal.loads(each.value or b"")[0] for each in self.world.everything(OUTPUT, partition)
+            self.score_of(each.value or b"").src
+            for each in self.world.everything(OUTPUT, partition)
         }
 
     def letters(self, partition: int) -> set[int]:
@@ -125,13 +187,13 @@ class Exact:
             if entry.offset not in answered:
                 self.world.problems.append(f"{where}, {entry.offset} is not answered")
             elif (
-                name_of(entry.value) is None
+                self.is_rejected(entry)
                 and entry.offset not in letters
                 and place not in self.gone_before_letter
             ):
                 self.world.problems.append(f"{where}, no letter of {entry.offset}")
         for key, row in rows:
-            at = marshal.loads(row)[0]
+            at = self.row_at(row)
             if at > mark.stored_src:
                 self.world.problems.append(f"{where}, the row of {key.decode()} at {at}")
 
@@ -165,8 +227,12 @@ class Exact:
             problems += _series(self, partition, accepted)
             problems += _flags(self, partition, accepted)
             problems += _letters(self, partition, accepted)
-            problems += _rows(self, partition, accepted)
+            problems += self.rows(partition, accepted)
         return problems
+
+    def rows(self, partition: int, accepted: list[Score]) -> list[str]:
+        """What is wrong with the store's rows at the end."""
+        return _rows(self, partition, accepted)
 
 
 def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
@@ -176,7 +242,7 @@ def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
     rule, out, known = AcceptedReader(), [], set()
     problems = []
     for entry in scene.world.everything(OUTPUT, partition):
-        score = Score(*marshal.loads(entry.value or b""))
+        score = scene.score_of(entry.value or b"")
         if rule.accept(partition, score.src, score.prev):
             out.append(score)
         elif score.src not in known:
@@ -208,40 +274,12 @@ def _series(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
                 f"before it, not {before}"
             )
         before = score.src
-    state: dict[bytes, Row] = {}
+    fold = scene.fold()
     for src, entry in sorted(source.items()):
-        found = scores.get(src)
-        problems += _compared(partition, entry, found, state)
+        wrong = fold.compared(entry, scores.get(src))
+        if wrong:
+            problems.append(f"partition {partition} src {src}: {wrong}")
     return problems
-
-
-def _compared(
-    partition: int, entry: Entry, score: Score | None, state: dict[bytes, Row]
-) -> list[str]:
-    key, name = entry.key or b"", name_of(entry.value)
-    row = state.get(key, Row())
-    verdict = REJECTED if name is None else DUPLICATE if name in row.ids else GOOD
-    if score is not None and score.flags and name is not None:
-        verdict = score.verdict  # what was told counts from there on
-    if name is not None:
-        row = state[key] = row.applied(entry.offset, name, verdict)
-    if score is None:
-        return []
-    where = f"partition {partition} src {entry.offset}"
-    if score.verdict != verdict:
-        return [f"{where}: verdict {score.verdict}, must be {verdict}"]
-    if (
-        verdict != REJECTED
-        and not score.flags
-        and (score.records, score.digest) != (row.records, row.digest)
-    ):
-        return [
-            (
-                f"{where}: state of {score.records} records ({score.digest}), must be "
-                f"{row.records} ({row.digest})"
-            )
-        ]
-    return []
 
 
 _LOSES = ("expire source", "expire output", "lose", "evict")
@@ -272,14 +310,16 @@ def _letters(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
         headers: dict[str, Any] = dict(entry.headers or [])
         letters.add(int(headers["riskstream-offset"]))
     gone = {src for src in rejected - letters if (partition, src) in scene.gone_before_letter}
+    unscored = {src for src in letters - rejected if (partition, src) in scene.unanswered}
+    where = f"partition {partition}: src"
     return [
         *(
-            f"partition {partition}: src {src} is rejected and no dead letter"
+            f"{where} {src} is rejected and no dead letter"
             for src in sorted(rejected - letters - gone)
         ),
         *(
-            f"partition {partition}: src {src} is a dead letter and not rejected"
-            for src in sorted(letters - rejected)
+            f"{where} {src} is a dead letter and not rejected"
+            for src in sorted(letters - rejected - unscored)
         ),
     ]
 

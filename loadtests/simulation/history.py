@@ -14,6 +14,7 @@ from loadtests.simulation.plan import Plan
 from loadtests.simulation.profiler import Profiler
 from loadtests.simulation.reports import Reports
 from loadtests.simulation.scheduler import Stuck
+from loadtests.simulation.scorer import Scorer
 from loadtests.simulation.tracker import Tracker
 from loadtests.simulation.world import ADDRESS, Scene, World
 from riskstream.platform.kafka.clients.client import IN_MEMORY
@@ -22,6 +23,7 @@ from riskstream.runtime.machine import running_on
 
 SCENES: dict[str, Callable[[World], Scene]] = {
     "exact": Exact,
+    "scorer": Scorer,
     "tracker": Tracker,
     "forward": Forward,
     "profiler": Profiler,

@@ -10,6 +10,7 @@ from riskstream.runtime import faults
 PARTITIONS = 2
 POINTS = {
     "exact": faults.POINTS,
+    "scorer": faults.POINTS,
     "tracker": faults.DERIVED_POINTS,
     "profiler": faults.DERIVED_POINTS,
     "forward": faults.FORWARD_POINTS,
@@ -116,8 +117,9 @@ FAULTS: dict[str, dict[str, int]] = {
         ("expire source"): 2,
     },
 }
+FAULTS["scorer"] = FAULTS["exact"]
 """Of each scene how often each fault is chosen."""
-SCENES = {"exact": 64, "tracker": 20, "forward": 11, "profiler": 4, "reports": 1}
+SCENES = {"exact": 60, "scorer": 5, "tracker": 19, "forward": 11, "profiler": 4, "reports": 1}
 """How often each is played: most of the protocol is the exact lane's, and a report costs ten
 histories of it.
 """
@@ -190,6 +192,7 @@ SERIES: dict[str, tuple[tuple[tuple[str, str | float | int], ...], ...]] = {
     "reports": ((("pause", 0.5), ("kill", 0), ("pause", 0.2)),),
     "forward": ((("expire source", 1.0), ("kill", 0), ("expire source", 1.0)),),
 }
+SERIES["scorer"] = SERIES["exact"]
 """Faults that hurt most one soon after the other."""
 
 

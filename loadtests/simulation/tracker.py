@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from loadtests.chaos.states import Customer
 from loadtests.simulation.plan import PARTITIONS, Deed
-from loadtests.simulation.world import ADDRESS, GROUP, World
+from loadtests.simulation.world import ADDRESS, GROUP, Lane, World
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.memory.log import Entry
@@ -31,7 +31,9 @@ OF_THE_WRITING = ("position", "score_offset", "ends_flush")
 class Tracker:
     """A Scene. Its source is what a scorer writes: repeats of earlier scores among them."""
 
-    source, outputs, topics = SCORES, (ALERTS, STATE), (SCORES, ALERTS, STATE)
+    source = SCORES
+    outputs: tuple[str, ...] = (ALERTS, STATE)
+    topics: tuple[str, ...] = (SCORES, ALERTS, STATE)
     has_transactions = False
 
     def __init__(self, world: World) -> None:
@@ -41,7 +43,7 @@ class Tracker:
         }
         self._codec = codec("score.v1")
 
-    def lane(self, number: int, stop: Event) -> DerivedLane:
+    def lane(self, number: int, stop: Event) -> Lane:
         settings = DerivedSettings(
             kafka=ADDRESS,
             group=GROUP,

@@ -58,6 +58,7 @@ class Score(NamedTuple):
     records: int
     digest: int
     flags: int
+    features: tuple[float, ...] = ()
 
 
 def name_of(value: bytes | None) -> str | None:

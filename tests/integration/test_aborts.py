@@ -19,7 +19,6 @@ from tests.support.own_topics import OwnTopics, wait_until
 
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
-from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.chain import Chain

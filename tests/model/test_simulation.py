@@ -2,11 +2,14 @@
 what fails is made small.
 """
 
+import logging
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from loadtests.simulation.campaign import several
 from loadtests.simulation.history import run
 from loadtests.simulation.plan import Deed, Plan, made
@@ -14,6 +17,15 @@ from loadtests.simulation.shrink import shrunk
 
 SECONDS = 45
 """Of histories in each run of the tests; `make simulation` runs more."""
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> Iterator[None]:
+    """A history has thousands of lines of them."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
 
 
 def test_every_history_holds() -> None:
