@@ -209,13 +209,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "owned.position) + 1,",
     ),
     _of(
-        "end",
-        "the end of a partition is told beside a record behind it, and kept",
-        "lane",
-        "owned.at_end = owned.at_end and owned.end > owned.position",
-        "owned.at_end = owned.at_end",
-    ),
-    _of(
         "rows-to",
         "rows past the watermark of a state that was lost are forgotten (A2)",
         "standing",

@@ -42,6 +42,7 @@ class Tracker:
             number: [] for number in range(PARTITIONS)
         }
         self._codec = codec("score.v1")
+        self._commit_ms, self._flush_ms = world.rng.choice(((40, 120), (5, 120), (5, 1500)))
 
     def lane(self, number: int, stop: Event) -> Lane:
         settings = DerivedSettings(
@@ -49,8 +50,8 @@ class Tracker:
             group=GROUP,
             source=SCORES,
             instance=str(number),
-            commit_ms=40,
-            flush_ms=120,
+            commit_ms=self._commit_ms,
+            flush_ms=self._flush_ms,
             group_protocol="classic",
             session_timeout_ms=300,
         )

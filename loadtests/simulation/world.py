@@ -97,6 +97,7 @@ class Weather(Network):
         super().__init__()
         self._scheduler, self._rng = scheduler, rng
         self.away_until = 0.0
+        self._most = rng.choice((2, 8, 8))
 
     @property
     def is_away(self) -> bool:
@@ -112,7 +113,7 @@ class Weather(Network):
             raise raised(KafkaError._TRANSPORT, "the broker is away", retriable=True)
 
     def many(self, most: int) -> int:
-        return 1 + int(self._rng.random() * min(most, 8))
+        return 1 + int(self._rng.random() * min(most, self._most))
 
     def pick(self, count: int) -> int:
         return int(self._rng.random() * count)
