@@ -182,6 +182,8 @@ SERIES: dict[str, tuple[tuple[tuple[str, str | float | int], ...], ...]] = {
         (("join", 0), ("pause", 0.5), ("replicate", 0), ("pause", 0.5), ("fail over", 0)),
         (("expire source", 1.0), ("kill", 0), ("expire source", 1.0)),
         (("replicate", 0), ("kill", 0), ("fail over", 0), ("kill", 0)),
+        (("store away", 0.2), ("kill", 0), ("kill", 0)),
+        (("kill", 0), ("kill", 0), ("kill", 0)),
     ),
     "tracker": (
         (("lose offsets", 0), ("kill", 0), ("kill", 0)),

@@ -17,11 +17,14 @@ from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.errors import raised
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.memory.network import Host
+from riskstream.platform.kafka.memory.producer import MemoryProducer
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import Injected
 
 ADDRESS, GROUP = "memory:simulation", "group"
 SLOTS = 3
+_LATEST_S = 1.5
+"""So long after the end of a process what it had sent may arrive."""
 _ASKS = frozenset({"committed", "watermarks", "describe", "offsets", "metadata", "commit"})
 _CHANCES = {"late markers": 0.3, "stale fetch": 0.2, "not started": 0.1, "commit lost": 0.1}
 
@@ -149,6 +152,7 @@ class World:
         self.slots = [Slot(number) for number in range(SLOTS)]
         for slot in self.slots[plan.processes :]:
             slot.again_at = None
+        self._late: dict[int, float] = {}
         self.scene = scene(self)
         for topic in self.scene.topics:
             self.kafka.create(topic, PARTITIONS)
@@ -202,7 +206,8 @@ class World:
 
     def _is_busy(self) -> bool:
         return not self.weather.is_away and (
-            bool(self.kafka.unfinished) or any(each.in_queue for each in self.kafka.producers)
+            bool(self.kafka.unfinished)
+            or any(each.in_queue and self._arrives(each) for each in self.kafka.producers)
         )
 
     def _next_at(self) -> float:
@@ -211,17 +216,26 @@ class World:
             for slot in self.slots
             if slot.process is None and slot.again_at is not None
         ]
-        return min([*due, *(at for at, _ in self._due)], default=1e18)
+        late = [at for at in self._late.values() if at > self.scheduler.now]
+        return min([*due, *late, *(at for at, _ in self._due)], default=1e18)
 
     def _send(self) -> None:
         """Records that are on their way arrive; markers of transactions are written."""
         for producer in self.kafka.producers:
-            if producer.in_queue and self.rng.random() < self._send_rate:
+            if (
+                producer.in_queue
+                and self.rng.random() < self._send_rate
+                and self._arrives(producer)
+            ):
                 places = producer.waiting()
                 producer.send(places[int(self.rng.random() * len(places))])
         for name in list(self.kafka.unfinished):
             if self.rng.random() < 0.1:
                 self.kafka.finish(name)
+
+    def _arrives(self, producer: MemoryProducer) -> bool:
+        """False while what a dead process had sent is still on its way: a late append."""
+        return self._late.get(id(producer), 0.0) <= self.scheduler.now
 
     # Processes
     # ----------------------------------------------------------------------------------------------
@@ -250,6 +264,8 @@ class World:
         )
         for producer in self.kafka.producers:
             if producer.host is process:
+                if not self.is_calm and self.rng.random() < 0.5:
+                    self._late[id(producer)] = self.scheduler.now + self.rng.random() * _LATEST_S
                 for place in producer.waiting():
                     producer.drop(place, int(self.rng.random() * (len(producer.queues[place]) + 1)))
         self.kafka.producers = [
@@ -384,6 +400,7 @@ class World:
         self.is_calm = True
         self.weather.away_until = 0.0
         self._send_rate = 0.9
+        self._late.clear()
         for slot in self.slots:
             if slot.process is not None:
                 slot.process.paused_until = 0.0
