@@ -105,7 +105,10 @@ class Forward:
             last: dict[tuple[bytes | None, int], int] = {}
             for entry in self.world.everything(OUTPUT, partition):
                 number, offset = map(int, (entry.value or b"").split(b":"))
-                if (number, offset) not in found and offset < last.get((entry.key, number), -1):
+                is_late = (number, offset) not in found and offset < last.get(
+                    (entry.key, number), -1
+                )
+                if is_late and (number, offset) not in self.unread:
                     problems.append(f"{number}:{offset} comes behind a later one of its key")
                 found.add((number, offset))
                 last[entry.key, number] = max(offset, last.get((entry.key, number), -1))
