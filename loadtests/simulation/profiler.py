@@ -17,15 +17,20 @@ from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import POSITIONS, STATE, ProfilerCore
 
 EVENTS = "profile-events.v1"
 METRICS = ProfilerMetrics(CollectorRegistry())
 HOUR_MS = 3_600_000
 BEGAN_MS = 1_717_236_000_000 // HOUR_MS * HOUR_MS
-VECTORS = tuple(
-    topic for topic in ProfilerCore(STANDARD_PROFILES, METRICS).state_topics if topic != STATE
-)
+
+
+def _core() -> ProfilerCore:
+    return ProfilerCore(STANDARD_PROFILES, MetricsObserver(METRICS, "profiler"))
+
+
+VECTORS = tuple(topic for topic in _core().state_topics if topic != STATE)
 
 
 class Profiler:
@@ -53,7 +58,12 @@ class Profiler:
             group_protocol="classic",
             session_timeout_ms=300,
         )
-        return DerivedLane(settings, ProfilerCore(STANDARD_PROFILES, METRICS), METRICS, stop)
+        return DerivedLane(
+            settings,
+            _core(),
+            METRICS,
+            stop,
+        )
 
     def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:
         """A name that came before is the event of before, as a shuffle that was killed sends it
@@ -115,8 +125,8 @@ class Profiler:
         for partition in range(PARTITIONS):
             events = self._records(EVENTS, self.world.everything(EVENTS, partition), partition)
             expected, found = (
-                ProfilerCore(STANDARD_PROFILES, METRICS),
-                ProfilerCore(STANDARD_PROFILES, METRICS),
+                _core(),
+                _core(),
             )
             expected.resume(partition, None)
             expected.restore(partition, [])

@@ -14,7 +14,7 @@ from loadtests.simulation.tracker import SCORES, Tracker
 from loadtests.simulation.world import ADDRESS, Lane, World
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.telemetry.metrics import ReporterMetrics
-from riskstream.reporter.app import Reporter
+from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.reporter.totals import TOPIC as TOTALS
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.machine import sleep
@@ -32,7 +32,11 @@ class Rounds:
 
     def __init__(self, out: Path, stop: Event) -> None:
         self._reporter = Reporter(
-            ADDRESS, out, METRICS, grace_s=0, so_far=True, writes_totals=True, keep=1
+            ADDRESS,
+            ReportFolder(out, keep=1),
+            Coverage(grace_s=0, so_far=True),
+            METRICS,
+            writes_totals=True,
         )
         self._stop = stop
 

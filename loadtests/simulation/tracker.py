@@ -13,11 +13,12 @@ from loadtests.chaos.states import Customer
 from loadtests.simulation.plan import PARTITIONS, Deed
 from loadtests.simulation.world import ADDRESS, GROUP, Lane, World
 from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.accepted import AcceptedScore, AcceptedScores
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.memory.log import Entry
-from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
+from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.tracker.core import ALERTS, STATE, TrackerCore
 
 SCORES = "scores.v1"
@@ -55,7 +56,9 @@ class Tracker:
             group_protocol="classic",
             session_timeout_ms=300,
         )
-        return DerivedLane(settings, TrackerCore(METRICS), METRICS, stop)
+        return DerivedLane(
+            settings, TrackerCore(MetricsObserver(METRICS, "tracker")), METRICS, stop
+        )
 
     def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:
         """A name that came before is the score of before, once more; a scorer that was fenced may
@@ -125,30 +128,27 @@ class Tracker:
             problems += self._states(partition, accepted)
         return problems
 
-    def _accepted(self, partition: int) -> list[tuple[Record, dict[str, Any]]]:
-        rule, out = AcceptedReader(), []
-        for entry in self.world.everything(SCORES, partition):
-            if entry.is_giant:
-                continue
-            score = self._codec.decode(entry.value)
-            if rule.accept(partition, score["src"], score["prev"]):
-                record = Record(
-                    topic=SCORES,
-                    partition=partition,
-                    offset=entry.offset,
-                    appended_at=entry.appended_at,
-                    key=entry.key,
-                    value=entry.value,
-                    headers=[],
-                )
-                out.append((record, score))
-        return out
+    def _accepted(self, partition: int) -> list[AcceptedScore]:
+        records = (
+            Record(
+                topic=SCORES,
+                partition=partition,
+                offset=entry.offset,
+                appended_at=entry.appended_at,
+                key=entry.key,
+                value=entry.value,
+                headers=[],
+            )
+            for entry in self.world.everything(SCORES, partition)
+            if not entry.is_giant
+        )
+        return list(AcceptedScores().each(records))
 
-    def _alerts(self, partition: int, accepted: list[tuple[Record, dict[str, Any]]]) -> list[str]:
+    def _alerts(self, partition: int, accepted: list[AcceptedScore]) -> list[str]:
         expected = {
-            (score["src"], score["decision"])
+            (score.src, score.decision)
             for _, score in accepted
-            if score["verdict"] == "GOOD" and score["decision"] != "APPROVE"
+            if score.verdict == "GOOD" and score.decision != "APPROVE"
         }
         alerts = [
             codec("alert.v1").decode(entry.value)
@@ -172,13 +172,13 @@ class Tracker:
             ),
         ]
 
-    def _states(self, partition: int, accepted: list[tuple[Record, dict[str, Any]]]) -> list[str]:
+    def _states(self, partition: int, accepted: list[AcceptedScore]) -> list[str]:
         newest = {entry.key: entry for entry in self.world.committed(STATE, partition)}
         states: dict[str, Customer] = {}
-        for record, score in accepted:
-            if score["verdict"] == "GOOD":
-                name = score["customer_id"]
-                states.setdefault(name, Customer(customer_id=name)).scores.append((record, score))
+        for each in accepted:
+            if each.score.verdict == "GOOD":
+                name = str(each.score.customer_id)
+                states.setdefault(name, Customer(customer_id=name)).scores.append(each)
         problems = []
         for name, state in states.items():
             entry = newest.get(name.encode())

@@ -12,7 +12,7 @@ from loadtests.simulation.work import COLD, DUPLICATE, GOOD, PARTIAL, REJECTED, 
 from prometheus_client import CollectorRegistry
 
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
-from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
 from riskstream.platform.kafka.positions import AcceptedReader
@@ -44,7 +44,9 @@ class ExactSuite:
             dead_letter_bytes=100_000,
         )
         return world.start(
-            lambda stop: Lane(settings, SimpleWork(), store, LaneMetrics(CollectorRegistry()), stop)
+            lambda stop: Lane(
+                settings, SimpleWork(), Stores(state=store), LaneMetrics(CollectorRegistry()), stop
+            )
         )
 
     def _raw(self, world: LaneWorld, partition: int = 1) -> list[Score]:
