@@ -105,7 +105,7 @@ class Profiler:
         return [
             f"{place} waits for a schema"
             for lane in self.world.lanes()
-            for place in lane._waits._held
+            for place in lane._partitions.waits._held
         ]
 
     def is_settled(self) -> bool:

@@ -96,13 +96,13 @@ class Reports(Tracker):
             score
             for partition in range(PARTITIONS)
             for _, score in self._accepted(partition)
-            if score["verdict"] == "GOOD"
+            if score.verdict == "GOOD"
         ]
-        spent = [score for score in good if score["kind"] != "REFUND"]
+        spent = [score for score in good if score.kind != "REFUND"]
         return {
             "transactions": len(spent),
-            "amount_minor": sum(score["base_amount_minor"] for score in spent),
-            "alerts": sum(score["decision"] != "APPROVE" for score in good),
+            "amount_minor": sum(score.base_amount_minor or 0 for score in spent),
+            "alerts": sum(score.decision != "APPROVE" for score in good),
         }
 
     def check(self) -> list[str]:
