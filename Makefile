@@ -28,10 +28,10 @@ test: $(READY) ## Run every test, against a real Kafka and a real Redis (at most
 test-bounds: $(READY) ## Fuzz the kernels for 5 minutes, with bound checks and canaries; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)
 
-simulation: $(READY) ## The real lanes on Kafka in memory, every fault, by a seed; ARGS="--histories 100000 --minutes 10", "--seed 7", "--mutations"
+simulation: $(READY) ## Run the real lanes on Kafka in memory, with every fault, from a seed; ARGS="--histories 100000 --minutes 10", "--seed 7", "--mutations"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m loadtests.simulation $(ARGS)
 
-proof: $(READY) ## The long kills, outages and named schedules: build/proof/*.json (an hour); ARGS="--only swap"
+proof: $(READY) ## Run the long proofs (kills, outages): build/proof/*.json (an hour); ARGS="--only swap"
 	@$(BIN)/python -m loadtests.proof $(ARGS)
 
 chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"

@@ -30,18 +30,18 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 _SIZES = f"""
 ## How large records may be
 
-Sizes are bytes of UTF-8. A topic's limit (max.message.bytes) is of a batch as it is compressed, a
-producer's (message.max.bytes) of the record itself; ours do not compress. So what others send can
-be far larger than its topic takes.
+Sizes are bytes of UTF-8. The limit of a topic (max.message.bytes) is for a batch in compressed
+form. The limit of a producer (message.max.bytes) is for the record itself. Our producers do not
+compress. So what others send can be far larger than its topic takes.
 
-- Readers without a group (the reporter, the gateway, commands, and all who read states, rules,
-  lists and releases) cut a record that is larger than its topic takes. They keep
+- Readers without a group cut a record that is larger than its topic takes: the reporter, the
+  gateway, commands, and all who read states, rules, lists and releases. They keep
   {KEPT_VALUE_BYTES} bytes of the value, {KEPT_KEY_BYTES:,} of the key and
   {MOST_HEADERS} headers, with `riskstream-value-bytes` and `riskstream-value-sha256`.
 - The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a
   label like it into the dead letters.
-- Batches that decompress to more than the client takes (100 MB) are left out by all, logged with
-  their offsets and counted (`riskstream_<service>_giants_total`, the alert BatchLeftOut).
+- Every reader leaves out batches that decompress to more than the client accepts (100 MB). It logs
+  their offsets and counts them (`riskstream_<service>_giants_total`, the alert BatchLeftOut).
 - Set `compression.type=uncompressed` on a topic to refuse them all: the broker then takes no record
   over the limit, and stores more.
 

@@ -39,7 +39,7 @@ def test_a_fresh_group_begins_where_the_topic_does(own: OwnTopics) -> None:
     own.wait_committed(1, 60)
     own.send(1, rows("a", 60, 5))
     assert [score.src for score in own.scores(45)][-1] == 64
-    assert "taking up anew" not in service.server.log.read_text(), (
+    assert "opens again" not in service.server.log.read_text(), (
         "a store without a watermark has not gone back"
     )
     service.server.stop()

@@ -187,7 +187,7 @@ class TrackerCore:
                 raise _held_at(record, fault, row) from fault
             self._observer.count("skipped")
             self._observer.report(
-                "a score is left out, as it was told",
+                "a score is left out, as --skip-scores says",
                 partition=record.partition,
                 offset=record.offset,
                 why=str(fault),

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from riskstream.platform.telemetry.metrics import ProfilerMetrics, TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 
-SERVICES = Path(__file__).resolve().parents[3] / "services" / "riskstream"
+SERVICES = Path(__file__).resolve().parents[4] / "services" / "riskstream"
 
 
 @pytest.mark.parametrize(

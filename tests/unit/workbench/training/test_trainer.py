@@ -336,7 +336,7 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     [
         ("MAX_ONNX_BYTES", 1000, "the model has .* bytes, allowed are 1,000"),
         ("MAX_ROW_MS", 0.0, ("a row takes .* ms")),
-        ("MAX_CALIBRATION_ERROR", 0.0, "off by .* from the share of frauds"),
+        ("MAX_CALIBRATION_ERROR", 0.0, "differ by .* from the share of frauds"),
         ("MAX_ONNX_DIFFERENCE", -1.0, "ONNX and LightGBM differ"),
         ("MAX_REASON_DIFFERENCE", -1.0, ("reasons and LightGBM")),
     ],

@@ -178,7 +178,7 @@ class ExpiredHeads:
                 start = None if at is None else begin_anew(self._client, *place, at)
             except Retryable as error:
                 log.warning(
-                    "the head is not known", topic=place[0], partition=place[1], why=str(error)
+                    "first offset not known yet", topic=place[0], partition=place[1], why=str(error)
                 )
                 return
             self._places.discard(place)

@@ -100,12 +100,12 @@ class DerivedPartitions:
             for number in numbers:
                 self.parts.pop(number, None)
             self._open_at = monotonic() + _AGAIN_S
-            log.warning("taking up waits", partitions=numbers, why=str(error))
+            log.warning("not opened yet", partitions=numbers, why=str(error))
             return
         self._unopened -= starts.keys()
         now = monotonic()
         self._open_at, self._open_by = now + _AGAIN_S, now + _AGAIN_BESIDE_S
-        log.info("taken up", offsets=starts)
+        log.info("opened", offsets=starts)
 
     def _take_up(self, numbers: list[int]) -> dict[int, int]:
         """State, positions, and where to go on: the last flush by the group's metadata, or where
@@ -125,7 +125,7 @@ class DerivedPartitions:
         self._state_waits = list(waiting.values())
         for number, wait in waiting.items():
             self._work.drop(number)
-            log.warning("taking up waits", partitions=[number], why=str(wait))
+            log.warning("not opened yet", partitions=[number], why=str(wait))
         fault_point("restored")
         starts = {}
         for number in [each for each in numbers if each not in waiting]:

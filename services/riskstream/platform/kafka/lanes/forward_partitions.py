@@ -77,12 +77,12 @@ class ForwardPartitions:
                 self.positions.pop((each.topic, each.partition), None)
             if isinstance(problem, Fatal):
                 raise problem from error
-            log.warning("taking up waits", partitions=names_of(places), why=str(problem))
+            log.warning("not opened yet", partitions=names_of(places), why=str(problem))
             self._open_at = monotonic() + _AGAIN_S
             return
         self._unopened.clear()
         log.info(
-            "taken up", offsets={f"{each.topic}[{each.partition}]": each.offset for each in places}
+            "opened", offsets={f"{each.topic}[{each.partition}]": each.offset for each in places}
         )
 
     def _ask(self, places: list[TopicPartition]) -> None:
@@ -115,7 +115,7 @@ class ForwardPartitions:
         try:
             self._member.client.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            log.warning("commit failed, tried again", error=str(error))
+            log.warning("commit failed; trying again", error=str(error))
             return
         self._committed.update(moved)
 

@@ -239,6 +239,6 @@ class Lane:
             if share > self._settings.reject_limit:
                 self._partitions.hold(
                     owned,
-                    f"{share:.0%} of the last records were rejected: see `riskstream dlq list`, "
-                    "mend the producer or raise reject_limit, and restart",
+                    f"{share:.0%} of the last records were rejected: see `riskstream dlq "
+                    "list`, correct the producer or raise reject_limit, and restart",
                 )

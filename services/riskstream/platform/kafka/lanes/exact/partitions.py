@@ -158,13 +158,13 @@ class LanePartitions:
         """
         if self.owned[partition].phase is Phase.HELD:
             return
-        log.warning("taking up anew", partition=partition, why=why)
+        log.warning("opens again", partition=partition, why=why)
         self._metrics.reopened.inc()
         if not by_the_world and self._openings.is_too_often(partition):
             self.hold(
                 self.owned[partition],
-                f"taken up anew more than {MOST_REOPENINGS} times within {WITHIN_S:.0f} s ({why}): "
-                "look at the store, and restart",
+                f"opened again more than {MOST_REOPENINGS} times within {WITHIN_S:.0f} s "
+                f"({why}): look at the store, and restart",
             )
             return
         self._member.client.pause([TopicPartition(self._settings.source, partition)])
