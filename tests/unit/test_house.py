@@ -218,3 +218,10 @@ def test_no_test_reads_a_vector_by_place() -> None:
         if by_place.search(line)
     ]
     assert found == []
+
+
+def test_what_starts_a_service_has_under_40_lines() -> None:
+    """It names the steps of the start, top to bottom; what a process does stands in `process/`."""
+    starts = list((ROOT / "services/riskstream").glob("*/__main__.py"))
+    assert len(starts) == 6
+    assert [path for path in starts if len(path.read_text().splitlines()) >= 40] == []

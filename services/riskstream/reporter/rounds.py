@@ -4,7 +4,10 @@ import time
 from threading import Event
 
 from riskstream.platform.kafka.standby import Standby
+from riskstream.platform.process.process import Process
 from riskstream.reporter.app import Reporter, log
+from riskstream.reporter.settings import ReporterSettings
+from riskstream.reporter.totals import TOPIC
 from riskstream.runtime.errors import Retryable
 
 _LOOK_S = 0.5
@@ -47,3 +50,21 @@ class Rounds:
             if self._stop.wait(_LOOK_S):
                 return False
         return True
+
+
+def serve_rounds(process: Process, settings: ReporterSettings, reporter: Reporter) -> None:
+    """Runs rounds until the process ends, whenever it is this reporter's turn."""
+    turn = Standby(
+        settings.kafka,
+        "reporter",
+        TOPIC,
+        group_protocol=settings.group_protocol,
+        session_timeout_ms=settings.session_timeout_ms,
+    )
+    rounds = Rounds(reporter, turn, process.stop)
+    with turn:
+        process.serve(
+            lambda: rounds.run(settings.every_s),
+            is_alive=lambda: time.monotonic() - rounds.seen_at < settings.every_s + 900,
+            is_ready=lambda: True,
+        )

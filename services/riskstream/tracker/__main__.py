@@ -1,12 +1,10 @@
 """Starts the tracker: `python -m riskstream.tracker`."""
 
-import time
-
 from riskstream.platform.kafka.claims import prove_ours
 from riskstream.platform.kafka.currency import prove_currency
 from riskstream.platform.kafka.lanes.derived import DerivedLane
 from riskstream.platform.kafka.proofs import TopicNeeds
-from riskstream.platform.process.derived import derived_settings
+from riskstream.platform.process.derived import derived_settings, serve_lane
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
@@ -28,15 +26,8 @@ def main() -> None:
         core = TrackerCore(
             MetricsObserver(metrics, "tracker"), settings.skipped(), settings.base_currency
         )
-        lane = DerivedLane(
-            derived_settings(settings, SCORES), core, metrics, process.stop, tracer=process.tracer
-        )
-        process.serve(
-            lane.run,
-            is_alive=lambda: time.monotonic() - lane.seen_at < 30,
-            is_ready=lambda: lane.is_ready,
-            watchdog=(lambda: lane.seen_at, lane.is_behind),
-        )
+        lane = derived_settings(settings, SCORES)
+        serve_lane(process, DerivedLane(lane, core, metrics, process.stop, tracer=process.tracer))
 
 
 if __name__ == "__main__":

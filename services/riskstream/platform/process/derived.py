@@ -1,6 +1,9 @@
-"""A derived lane's settings from those of its service."""
+"""A derived lane in its service's process: its settings, and how it is served."""
 
-from riskstream.platform.kafka.lanes.derived import DerivedSettings
+import time
+
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
+from riskstream.platform.process.process import Process
 from riskstream.runtime.settings import DerivedLaneSettings
 
 
@@ -15,4 +18,14 @@ def derived_settings(settings: DerivedLaneSettings, source: str) -> DerivedSetti
         flush_ms=settings.flush_ms,
         group_protocol=settings.group_protocol,
         session_timeout_ms=settings.session_timeout_ms,
+    )
+
+
+def serve_lane(process: Process, lane: DerivedLane) -> None:
+    """Runs the lane until the process ends. It is alive while its loop went round within 30 s."""
+    process.serve(
+        lane.run,
+        is_alive=lambda: time.monotonic() - lane.seen_at < 30,
+        is_ready=lambda: lane.is_ready,
+        watchdog=(lambda: lane.seen_at, lane.is_behind),
     )
