@@ -8,7 +8,7 @@ from pathlib import Path
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.server import NO_NETWORK
 
-KAFKA = "org.apache.kafka:kafka_2.13:4.2.0"
+KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 REGISTRY_VERSION = "2.6.13.Final"
 
 
