@@ -245,7 +245,7 @@ def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
         score = scene.score_of(entry.value or b"")
         if rule.accept(partition, score.src, score.prev):
             out.append(score)
-        elif score.src not in known:
+        elif score.src not in known and (partition, score.src) not in scene.unanswered:
             problems.append(
                 f"partition {partition}: the first score of src {score.src} comes behind later ones"
             )
