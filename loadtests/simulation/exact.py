@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from loadtests.simulation.plan import PARTITIONS, Deed
+from loadtests.simulation.plan import GROUP, PARTITIONS, Deed
 from loadtests.simulation.store import MemoryStore
 from loadtests.simulation.work import (
     COLD,
@@ -21,6 +21,8 @@ from loadtests.simulation.work import (
 )
 from loadtests.simulation.world import ADDRESS, GROUP, World
 from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
+from loadtests.simulation.world import ADDRESS, World
+from riskstream.platform.kafka.lanes.exact.lane import Lane
 from riskstream.platform.kafka.lanes.exact.owned import Phase
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import LaneWork, Mark

@@ -7,8 +7,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from loadtests.simulation.plan import PARTITIONS, Deed
-from loadtests.simulation.world import ADDRESS, GROUP, World
+from loadtests.simulation.plan import GROUP, PARTITIONS, Deed
+from loadtests.simulation.world import ADDRESS, World
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
 from riskstream.platform.kafka.lanes.ports import Intake
 from riskstream.platform.kafka.memory.log import Entry

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from riskstream.runtime import faults
 
 PARTITIONS = 2
+SLOTS = 3
+"""How many processes there may be."""
+GROUP = "group"
 POINTS = {
     "exact": faults.POINTS,
     "scorer": faults.POINTS,

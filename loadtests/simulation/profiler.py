@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from loadtests.simulation.plan import PARTITIONS, Deed
-from loadtests.simulation.world import ADDRESS, GROUP, World
+from loadtests.simulation.plan import GROUP, PARTITIONS, Deed
+from loadtests.simulation.world import ADDRESS, World
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings

@@ -10,8 +10,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from loadtests.chaos.states import Customer
-from loadtests.simulation.plan import PARTITIONS, Deed
-from loadtests.simulation.world import ADDRESS, GROUP, Lane, World
+from loadtests.simulation.plan import GROUP, PARTITIONS, Deed
+from loadtests.simulation.world import ADDRESS, Lane, World
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.accepted import AcceptedScore, AcceptedScores
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings

@@ -3,7 +3,6 @@ says.
 """
 
 import random
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from threading import Event
@@ -11,7 +10,8 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError
 
-from loadtests.simulation.plan import PARTITIONS, Deed, Plan
+from loadtests.simulation.mischief import Mischief
+from loadtests.simulation.plan import PARTITIONS, SLOTS, Deed, Plan
 from loadtests.simulation.scheduler import Process, Scheduler, VirtualMachine
 from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.errors import raised
@@ -21,8 +21,7 @@ from riskstream.platform.kafka.memory.producer import MemoryProducer
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import Injected
 
-ADDRESS, GROUP = "memory:simulation", "group"
-SLOTS = 3
+ADDRESS = "memory:simulation"
 _LATEST_S = 1.5
 """So long after the end of a process what it had sent may arrive."""
 _ASKS = frozenset({"committed", "watermarks", "describe", "offsets", "metadata", "commit"})
@@ -157,7 +156,7 @@ class World:
         for topic in self.scene.topics:
             self.kafka.create(topic, PARTITIONS)
         self._deeds, self._next = plan.deeds, 0
-        self._due: list[tuple[float, Callable[[], None]]] = []
+        self.mischief = Mischief(self)
         self._send_rate = self.rng.choice((0.1, 0.4, 0.9))
         self.scheduler.at_step = self._at_step
         self.scheduler.busy = self._is_busy
@@ -172,9 +171,8 @@ class World:
             and self._deeds[self._next].at_step <= self.scheduler.steps
         ):
             self._next += 1
-            self._do(self._deeds[self._next - 1])
-        if self._due:
-            self._do_due()
+            self.mischief.do(self._deeds[self._next - 1])
+        self.mischief.do_due()
         for slot in list(self.slots):
             process = slot.process
             if process is not None and process.is_over:
@@ -217,7 +215,7 @@ class World:
             if slot.process is None and slot.again_at is not None
         ]
         late = [at for at in self._late.values() if at > self.scheduler.now]
-        return min([*due, *late, *(at for at, _ in self._due)], default=1e18)
+        return min([*due, *late, *self.mischief.due_at()], default=1e18)
 
     def _send(self) -> None:
         """Records that are on their way arrive; markers of transactions are written."""
@@ -294,87 +292,6 @@ class World:
             process.raises_at = None
             raise Injected(f"fault point {name}")
 
-    # Deeds
-    # ----------------------------------------------------------------------------------------------
-
-    def _do(self, deed: Deed) -> None:
-        self.scheduler.note(deed.kind)
-        self.counts[deed.kind] += 1
-        if deed.kind in ("append", "giant", "begin", "commit", "abort"):
-            self._upstream(deed)
-        elif deed.kind in ("kill", "raise", "pause", "stop", "join"):
-            self._hurt(deed, self.slots[deed.who % SLOTS])
-        elif deed.kind == "refuse":
-            topic = self.scene.outputs[deed.who % len(self.scene.outputs)]
-            self.kafka.limit(topic, 1)
-            self.later(float(deed.what), lambda: self.kafka.limit(topic, 1_048_588))
-        elif deed.kind == "away":
-            self.weather.away_until = self.scheduler.now + float(deed.what)
-        elif deed.kind.startswith("expire "):
-            self._expire(deed.kind.removeprefix("expire "), deed.who % PARTITIONS, float(deed.what))
-        else:
-            self.scene.do(deed)
-
-    def _upstream(self, deed: Deed) -> None:
-        """Whoever writes the source: records as they are, giants, and transactions that are decided
-        later.
-        """
-        place = (self.scene.source, deed.who % PARTITIONS)
-        if deed.kind == "append":
-            for key, value in self.scene.records(place[1], str(deed.what)):
-                self.kafka.append(place, key, value)
-        elif deed.kind == "giant":
-            self.kafka.append(place, b"c0", b"giant")
-            self.kafka.log(*place).entries[-1].is_giant = True
-        elif deed.kind == "begin":
-            partition, _, several = str(deed.what).partition(":")
-            is_open = self.scene.has_transactions
-            writer = self.kafka.begin_writer(f"upstream-{deed.who}", 1e9) if is_open else None
-            for each in several.split(","):
-                for key, value in self.scene.records(int(partition), each):
-                    self.kafka.append(
-                        (self.scene.source, int(partition)), key, value, writer=writer
-                    )
-        elif f"upstream-{deed.who}" in self.kafka.transactions:
-            self.kafka.end((f"upstream-{deed.who}", 0), is_commit=deed.kind == "commit")
-
-    def _hurt(self, deed: Deed, slot: Slot) -> None:
-        process = slot.process
-        if deed.kind == "join":
-            slot.again_at = self.scheduler.now if slot.again_at is None else slot.again_at
-        elif deed.kind == "stop":
-            slot.stop.set()
-        elif process is None:
-            return
-        elif deed.kind == "kill":
-            self.scheduler.kill(process)
-        elif deed.kind == "raise":
-            process.raises_at = str(deed.what)
-        else:
-            process.paused_until, process.silent_since = (
-                self.scheduler.now + float(deed.what),
-                self.scheduler.now,
-            )
-            self.later(float(deed.what), lambda: self._beat(process))
-
-    def _beat(self, process: Process) -> None:
-        """A process that was paused goes on; its group may have given it up meanwhile."""
-        if not process.is_dead and process.paused_until <= self.scheduler.now:
-            self.kafka.group(GROUP).expire(self.scheduler.now, self.kafka.counts)
-            process.silent_since = None
-
-    def _expire(self, topic: str, partition: int, share: float) -> None:
-        log = self.kafka.log(topic, partition)
-        before = min(
-            log.low + int((log.end - log.low) * share),
-            log.stable,
-            self.scene.may_expire(topic, partition),
-        )
-        gone = log.entries[: bisect_right(log.offsets, before - 1)]
-        self.scene.see_expired(topic, partition, gone)
-        self.expired.setdefault((topic, partition), []).extend(gone)
-        log.expire(before)
-
     def twin(self, number: int) -> None:
         """A second process is started where one runs already: as the same instance."""
         slot = self.slots[number]
@@ -386,15 +303,6 @@ class World:
             self.slots.append(twin)
             self._start(twin)
 
-    def later(self, seconds: float, do: "Callable[[], None]") -> None:
-        self._due.append((self.scheduler.now + seconds, do))
-
-    def _do_due(self) -> None:
-        now = self.scheduler.now
-        for each in [each for each in self._due if each[0] <= now]:
-            self._due.remove(each)
-            each[1]()
-
     def calm(self) -> None:
         """No fault any more; whoever is to work does."""
         self.is_calm = True
@@ -405,7 +313,7 @@ class World:
             if slot.process is not None:
                 slot.process.paused_until = 0.0
                 slot.process.raises_at = None
-        self._due = [(min(due, self.scheduler.now), do) for due, do in self._due]
+        self.mischief.do_due(everything=True)
         for name, held in list(self.kafka.transactions.items()):
             if held.is_open and name.startswith("upstream"):
                 self.kafka.end((name, held.epoch), is_commit=True)
