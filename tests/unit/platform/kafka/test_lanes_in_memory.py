@@ -5,7 +5,9 @@ real one to the same.
 from collections.abc import Iterator
 
 import pytest
-from tests.support.lane_suites import DerivedSuite, ExactSuite, ForwardSuite
+from loadtests.simulation.store import MemoryStore
+from loadtests.simulation.work import PARTIAL
+from tests.support.lane_suites import DerivedSuite, ExactSuite, ForwardSuite, rows
 from tests.support.lane_worlds import LaneWorld, MemoryWorld
 
 
@@ -17,6 +19,24 @@ def world() -> Iterator[LaneWorld]:
 
 class TestExact(ExactSuite):
     """Each record once by position."""
+
+    def test_a_giant_where_lost_state_begins_anew_is_left_behind(self, world: LaneWorld) -> None:
+        assert isinstance(world, MemoryWorld)
+        lane = self._start(world, MemoryStore())
+        world.send(1, rows(0, 3))
+        self._wait_scored(world, 3)
+        lane.end()
+        world.expire(1, 3)
+        world.send(1, [(b"c0", b"giant"), *rows(4, 2)])
+        world.broker.log(world.source, 1).entries[0].is_giant = True
+        lane = self._start(world, MemoryStore())  # its store is empty
+        self._wait_scored(world, 5)
+        lane.end()
+        assert not lane.failed
+        assert [(each.src, each.flags) for each in self._accepted(world)[3:]] == [
+            (4, PARTIAL),
+            (5, PARTIAL),
+        ]
 
 
 class TestDerived(DerivedSuite):
