@@ -19,10 +19,8 @@ from loadtests.simulation.work import (
     SimpleWork,
     name_of,
 )
-from loadtests.simulation.world import ADDRESS, GROUP, World
-from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from loadtests.simulation.world import ADDRESS, World
-from riskstream.platform.kafka.lanes.exact.lane import Lane
+from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.owned import Phase
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import LaneWork, Mark
