@@ -13,7 +13,7 @@ from tests.unit.domain.risk.test_profiles import FEATURES, SHOP
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.domain.risk.features.events import Events
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats import Repeats
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
 from riskstream.domain.risk.features.profiles.table import ProfileTable

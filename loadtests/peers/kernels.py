@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from riskstream.domain.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
-from riskstream.domain.risk.features.events import Events
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.standard import STANDARD

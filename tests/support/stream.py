@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet, Kind
-from riskstream.domain.risk.features.events import Events
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.events import Events
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats import Repeats, Told, answers_of, of_answers
 from riskstream.domain.risk.features.owned.repeats_kernel import (
     CONFLICT,

@@ -11,6 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 
 from riskstream.domain.contracts.catalog import Topic
 from riskstream.platform.kafka.clients.client import translated
+from riskstream.platform.kafka.clients.cluster import Cluster
 from riskstream.platform.kafka.clients.topic_steps import (
     MIN_ISR,
     Safety,
@@ -18,7 +19,6 @@ from riskstream.platform.kafka.clients.topic_steps import (
     config_steps,
     safety_steps,
 )
-from riskstream.platform.kafka.cluster import Cluster
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.machine import monotonic, sleep
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned.corrections_kernel import (
     NO_SLOT,
     TAKEN_OUT,
@@ -16,6 +15,7 @@ from riskstream.domain.risk.features.owned.corrections_kernel import (
     take_out_kernel,
     unfold_kernel,
 )
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats import Corrected, Told
 from riskstream.runtime.errors import Fatal
 

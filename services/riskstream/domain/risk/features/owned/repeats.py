@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned import repeats_kernel as k
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.runtime.errors import Fatal
 
 _NO_SCORE = (1 << 30) - 1

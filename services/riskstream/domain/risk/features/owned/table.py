@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet, Kind, bits_of
-from riskstream.domain.risk.features.events import Events
 from riskstream.domain.risk.features.owned import kernel as k
 from riskstream.domain.risk.features.owned.corrections import correct
 from riskstream.domain.risk.features.owned.corrections_kernel import REFUND_AT
+from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.key_kernel import (
     KNOWN,
     NO_SLOT,
@@ -29,7 +29,7 @@ from riskstream.domain.risk.features.owned.row_kernel import (
     pack_kernel,
     unpack_kernel,
 )
-from riskstream.domain.risk.features.slot_arrays import SlotArrays, no_room
+from riskstream.domain.risk.features.owned.slot_arrays import SlotArrays, no_room
 
 _REFUND = np.uint64(1 << REFUND_AT)
 _NO_KIND = 63
