@@ -28,7 +28,7 @@ class Mischief:
         if deed.kind in ("append", "giant", "begin", "commit", "abort"):
             self._upstream(deed)
         elif deed.kind in ("kill", "raise", "pause", "stop", "join"):
-            self._hurt(deed, self._world.slots[deed.who % SLOTS])
+            self._hurt(deed, self._chosen(deed))
         elif deed.kind == "refuse":
             topic = self._world.scene.outputs[deed.who % len(self._world.scene.outputs)]
             self._world.kafka.limit(topic, 1)
@@ -64,6 +64,13 @@ class Mischief:
                     )
         elif f"upstream-{deed.who}" in self._world.kafka.transactions:
             self._world.kafka.end((f"upstream-{deed.who}", 0), is_commit=deed.kind == "commit")
+
+    def _chosen(self, deed: Deed) -> "Slot":
+        """One of those that run; where none does, or one is to join, a place."""
+        alive = [slot for slot in self._world.slots if slot.process is not None]
+        if deed.kind == "join" or not alive:
+            return self._world.slots[deed.who % SLOTS]
+        return alive[deed.who % len(alive)]
 
     def _hurt(self, deed: Deed, slot: "Slot") -> None:
         process = slot.process

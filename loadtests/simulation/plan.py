@@ -122,7 +122,7 @@ FAULTS: dict[str, dict[str, int]] = {
 }
 FAULTS["scorer"] = FAULTS["exact"]
 """Of each scene how often each fault is chosen."""
-SCENES = {"exact": 60, "scorer": 5, "tracker": 19, "forward": 11, "profiler": 4, "reports": 1}
+SCENES = {"exact": 350, "scorer": 10, "tracker": 80, "forward": 50, "profiler": 8, "reports": 2}
 """How often each is played: most of the protocol is the exact lane's, and a report costs ten
 histories of it.
 """
