@@ -133,13 +133,16 @@ class _OfProcess(Network):
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
-        self._scheduler = scheduler
+        self._scheduler, self.odd = scheduler, set[str]()
 
     def host(self) -> Host:
         return self._scheduler.process or super().host()
 
     def call(self, what: str) -> None:
         self._scheduler.step(what)
+
+    def chance(self, what: str) -> bool:
+        return what in self.odd
 
 
 class _InMemory:
@@ -178,7 +181,10 @@ class MemoryWorld(LaneWorld):
             "group",
         )
         self.scheduler = Scheduler(Random(7))
-        self.broker = MemoryKafka(_OfProcess(self.scheduler))
+        network = _OfProcess(self.scheduler)
+        self.odd = network.odd
+        """What happens always that else happens never, as `Network.chance` names it."""
+        self.broker = MemoryKafka(network)
         for topic in (self.source, self.output, self.dead_letters):
             self.broker.create(topic, PARTITIONS)
 

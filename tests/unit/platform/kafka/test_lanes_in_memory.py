@@ -42,6 +42,15 @@ class TestExact(ExactSuite):
 class TestDerived(DerivedSuite):
     """Transactions."""
 
+    def test_what_a_fetch_before_the_seek_brought_is_folded_in_once(self, world: LaneWorld) -> None:
+        assert isinstance(world, MemoryWorld)
+        world.odd.add("stale fetch")
+        world.send(1, rows(0, 3))
+        lane, _ = self._start(world)
+        world.wait_committed(1, 3)
+        lane.end()
+        assert self._written(world) == [1, 2, 3]
+
 
 class TestForward(ForwardSuite):
     """At least once, in order."""

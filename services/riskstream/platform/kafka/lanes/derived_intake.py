@@ -66,9 +66,9 @@ class DerivedIntake:
             number, offset = message.partition(), message.offset()
             assert number is not None
             assert offset is not None
-            part = parts.get(number)
-            if part is None or offset < part.position:
-                continue
+            part, mine = parts.get(number), taken.get(number)
+            if part is None or offset < part.position or (mine and offset <= mine[-1].offset):
+                continue  # of a fetch before the seek: it was taken
             record = Record(
                 topic=self._source,
                 partition=number,

@@ -34,6 +34,7 @@ class Fetch:
     is_stopped: bool = False
     told_end: int = -1
     again_at: float = 0.0
+    is_sought: bool = False
     stale: list[Entry] = field(default_factory=list)
 
 
@@ -73,6 +74,7 @@ class Fetches:
         if fetch is None or fetch.is_stopped or self._network.chance("not started"):
             raise raised(KafkaError._STATE, "the partition is not fetched")
         fetch.position, fetch.told_end, fetch.again_at = self._resolved(where), -1, 0.0
+        fetch.is_sought = True
 
     def next(self) -> Message | None:
         now = monotonic()
@@ -91,7 +93,7 @@ class Fetches:
         return None
 
     def _message_of(self, fetch: Fetch) -> Message | None:
-        if fetch.stale:
+        if fetch.stale and fetch.is_sought:
             return _message(fetch, fetch.stale.pop(0))
         log = self._broker.log(fetch.topic, fetch.partition)
         try:
