@@ -289,6 +289,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tracker",
     ),
     _of(
+        "derived-stale",
+        "what a fetch before the seek brought is folded in beside the same records",
+        "derived",
+        " or (mine and offset <= mine[-1].offset):",
+        ":",
+        "tracker",
+    ),
+    _of(
         "report-cut",
         "a report counts scores that its states do not hold yet",
         "reporter.snapshot",
