@@ -38,7 +38,7 @@ def test_a_replay_that_is_stopped_goes_on_where_it_was(world: World, tmp_path: P
     first.send_signal(signal.SIGINT)
     out, _ = first.communicate(timeout=30)
     assert first.returncode == 130
-    assert "goes on from" in out
+    assert "to go on from" in out
     done = json.loads((tmp_path / "state.json").read_text())
     assert 0 < done["events"] < 2 * table.num_rows
     second = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
@@ -86,7 +86,7 @@ def test_bad_rows_are_written_with_line_and_reason(world: World, tmp_path: Path)
         arguments, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
-    assert "2 transactions and 2 labels sent, 1 rows left out" in done.stdout
+    assert "2 transactions and 2 labels sent, 1 row left out" in done.stdout
     assert (tmp_path / "in.csv.bad.csv").read_text().splitlines() == [
         "line,reason",
         "3,amount_minor: missing or not a number",
