@@ -158,10 +158,12 @@ def _found(name: str, seconds: float) -> str:
         "--first",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    return next(
-        (line.removeprefix("found ") for line in lines if line.startswith("found ")), "not found"
-    )
+    for line in done.stdout.splitlines():
+        if line.startswith("found "):
+            return line.removeprefix("found ")
+    if done.returncode:
+        return f"not found, failed: {done.stderr.strip().splitlines()[-1]}"
+    return "not found"
 
 
 if __name__ == "__main__":

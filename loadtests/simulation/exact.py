@@ -157,10 +157,20 @@ class Exact:
 
     def calm(self) -> None:
         self._away_until = 0.0
+        self._see_memory()
         for partition in range(PARTITIONS):  # whoever has lost something sees it by now
             for key in (b"c0", b"c1", b"c2"):
                 for record in self.records(partition, f"{key.decode()}=last{partition}"):
                     self.world.kafka.append((SOURCE, partition), *record)
+
+    def _see_memory(self) -> None:
+        """A process holds rows of its own partitions alone."""
+        for lane in self.world.lanes():
+            if isinstance(lane._work, SimpleWork):
+                self.world.problems += [
+                    f"partition {each}: rows are in the memory of a process that lost it"
+                    for each in sorted(lane._work.partitions - set(lane.owned()))
+                ]
 
     def answered(self, partition: int) -> set[int]:
         """Source offsets with an answer in the output."""

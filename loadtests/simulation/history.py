@@ -32,8 +32,8 @@ SCENES: dict[str, Callable[[World], Scene]] = {
 SETTLES_WITHIN_S = 60.0
 """By the history's own clock: when everything is calm, all is answered by then."""
 _LOOK_EVERY_S = 0.05
-_MAY_BE_HELD = "taken up anew more than"
-"""A partition that was taken up again and again waits for a restart."""
+_MAY_BE_HELD = "opened again more than"
+"""A partition that was opened again and again waits for a restart."""
 
 
 @dataclass(slots=True)

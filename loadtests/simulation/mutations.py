@@ -15,7 +15,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """In `module`, `old` becomes `new`. `what`: what the fault is, in words."""
+    """In `module`, `old` becomes `new`; it stands there once. `what`: what the fault is, in
+    words.
+    """
 
     name: str
     what: str
@@ -24,316 +26,316 @@ class Mutation:
     new: str
     scene: str = "exact"
 
-
-def _of(name: str, what: str, module: str, old: str, new: str, scene: str = "exact") -> Mutation:
-    return Mutation(
-        name,
-        what,
-        f"riskstream.{module}" if "." in module else f"riskstream.platform.kafka.{module}",
-        old,
-        new,
-        scene,
-    )
+    def put_into(self, text: str) -> str:
+        """The module's text with the fault."""
+        times = text.count(self.old)
+        assert times == 1, f"{self.name}: its text stands {times} times in {self.module}"
+        return text.replace(self.old, self.new)
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    _of(
+    Mutation(
         "ack",
         "a checkpoint is written before its answers are acknowledged (I5)",
-        "owned",
+        "riskstream.platform.kafka.lanes.exact.owned",
         "return self.acked_src >= up_to and not any",
         "return True or not any",
     ),
-    _of(
+    Mutation(
         "letters",
         "a checkpoint does not wait for dead letters (I5)",
-        "owned",
+        "riskstream.platform.kafka.lanes.exact.owned",
         "return self.acked_src >= up_to and not any(src <= up_to for src in self.dead_letters_out)",
         "return self.acked_src >= up_to",
     ),
-    _of(
+    Mutation(
         "still",
         "records of a poll are taken whatever became of the partition within it",
-        "lane",
-        "return owned is not None and owned.number == number and owned.phase is Phase.RUNNING",
-        "return owned is not None",
+        "riskstream.platform.kafka.lanes.exact.partitions",
+        "            and owned.number == number\n"
+        "            and owned.phase is Phase.RUNNING\n        }",
+        "        }",
     ),
-    _of(
+    Mutation(
         "seek",
         "a partition goes on one record too late",
-        "lane",
+        "riskstream.platform.kafka.lanes.exact.partitions",
         "owned.partition, found.start)",
         "owned.partition, found.start + 1)",
     ),
-    _of(
+    Mutation(
         "drain",
         "after an exception a last checkpoint is written (I5)",
-        "lane",
-        "return self._is_at_edge and not self._is_broken and self._outputs.failure is None",
+        "riskstream.platform.kafka.lanes.exact.edge",
+        "return self.is_reached and not self.is_broken and self._outputs.failure is None",
         "return self._outputs.failure is None",
     ),
-    _of(
+    Mutation(
         "first",
         "of two answers to a record the last one counts for a replay",
-        "verdicts",
+        "riskstream.platform.kafka.lanes.exact.verdicts",
         "is_first[1:] = srcs[1:] != srcs[:-1]",
         "is_first[:-1] = srcs[1:] != srcs[:-1]",
     ),
-    _of(
+    Mutation(
         "gap",
         "state that lacks records is taken for whole (A2)",
-        "standing",
+        "riskstream.platform.kafka.lanes.exact.standing",
         "        missing = self.missing\n        if missing is not None:\n            "
         "return missing + 1\n        has_gap",
         "        return None\n        missing = self.missing\n        has_gap",
     ),
-    _of(
+    Mutation(
         "refused",
         "a checkpoint that a store refused counts as written (I6)",
-        "checkpoints",
+        "riskstream.platform.kafka.lanes.exact.checkpoints",
         "if stored_src is None:  # I6: the store went back\n            return False",
         "if stored_src is None:\n            stored_src = pending.copied_to_src",
     ),
-    _of(
+    Mutation(
         "went-back",
         "rows of a store that went back are taken (I6)",
-        "lane_reads",
+        "riskstream.platform.kafka.lanes.exact.reads",
         "if went_back or owned.touched_unreadable:",
         "if owned.touched_unreadable:",
     ),
-    _of(
+    Mutation(
         "highest",
         "the highest watermark that was read is forgotten (I6)",
-        "lane_reads",
+        "riskstream.platform.kafka.lanes.exact.reads",
         "owned.highest_stored_src = max(owned.highest_stored_src, stored_src)",
         "pass",
     ),
-    _of(
+    Mutation(
         "abandoned",
         "a partition of which another owner is ahead goes on (B3)",
-        "lane",
+        "riskstream.platform.kafka.lanes.exact.partitions",
         "for partition in outcome.abandoned:\n            ahead",
         "for partition in ():\n            ahead",
     ),
-    _of(
+    Mutation(
         "accept",
         "a reader takes a repeat for new (I4)",
-        "positions",
+        "riskstream.platform.kafka.positions",
         "if src <= last:",
         "if src < last:",
     ),
-    _of(
+    Mutation(
         "stale",
         "what a fetch before the seek brought is taken",
-        "lane_intake",
+        "riskstream.platform.kafka.lanes.exact.intake",
         "if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():",
         "if False:",
     ),
-    _of(
+    Mutation(
         "behind",
         "the output is read from its mark on, where a late append may stand before it",
-        "output_tail",
+        "riskstream.platform.kafka.lanes.exact.output_tail",
         "while start > low and found.hole",
         "while False and found.hole",
     ),
-    _of(
+    Mutation(
         "prev",
         "an answer names its own offset's neighbour as the one before it",
-        "lane_intake",
+        "riskstream.platform.kafka.lanes.exact.intake",
         "prevs[rows[0]] = owned.position",
         "prevs[rows[0]] = mine[0] - 1",
     ),
-    _of(
+    Mutation(
         "mode",
         "a record that was answered is answered again as new",
-        "lane_intake",
+        "riskstream.platform.kafka.lanes.exact.intake",
         "modes[row], answers[row] = replay_modes[recorded.verdict], recorded.answer",
         "answers[row] = recorded.answer",
     ),
-    _of(
+    Mutation(
         "drop",
         "what memory held before is kept when a partition is opened again",
-        "lane",
-        "        self._waits.forget(partition)\n        self._work.drop(partition)\n       "
-        " self._owned[partition] = Owned",
-        "        self._waits.forget(partition)\n        self._owned[partition] = Owned",
+        "riskstream.platform.kafka.lanes.exact.partitions",
+        "        self._work.drop(partition)\n        self.owned[partition] = Owned",
+        "        self.owned[partition] = Owned",
     ),
-    _of(
+    Mutation(
+        "forget",
+        "what memory held is kept when a partition is lost",
+        "riskstream.platform.kafka.lanes.exact.partitions",
+        "            self._waits.forget(partition)\n            self._work.drop(partition)\n",
+        "            self._waits.forget(partition)\n",
+    ),
+    Mutation(
         "came-back",
         "unknown rows stay unknown when the store is back (W3)",
-        "lane_reads",
+        "riskstream.platform.kafka.lanes.exact.reads",
         "return touched if is_back else []",
         "return []",
     ),
-    _of(
+    Mutation(
         "unreadable",
         "a checkpoint passes records whose rows were unknown (W1)",
-        "checkpoints",
+        "riskstream.platform.kafka.lanes.exact.checkpoints",
         "                or owned.touched_unreadable\n",
         "",
     ),
-    _of(
+    Mutation(
         "begin",
         "a store is not told that its state begins anew (A2)",
-        "recovery",
+        "riskstream.platform.kafka.lanes.exact.recovery",
         "if mark and mark.whole_since == since and mark.stored_src == found.base:",
         "if True:",
     ),
-    _of(
+    Mutation(
         "flag",
         "scores of a state that is not whole do not say so (A2)",
-        "lane_intake",
+        "riskstream.platform.kafka.lanes.exact.intake",
         "if owned.whole_since:",
         "if False:",
     ),
-    _of(
+    Mutation(
         "expired",
         "where the head passed a partition, it goes on at the head",
-        "lane",
-        '        self._reopen(partition, "the source does not hold the next record any more")',
-        "        self._consumer.resume([where])",
+        "riskstream.platform.kafka.lanes.exact.partitions",
+        '        self.reopen(place[1], "the source does not hold the next record any more")',
+        "        client.resume([where])",
     ),
-    _of(
+    Mutation(
         "resent",
         "dead letters of rejected records are not sent again when they are replayed (A5)",
-        "lane_outputs",
+        "riskstream.platform.kafka.lanes.exact.outputs",
         "if found is not None:  # what is left is what was rejected",
         "if False:",
     ),
-    _of(
+    Mutation(
         "commit",
         "what was taken is committed before it is acknowledged (B4)",
-        "lane_commits",
-        "offsets.append(TopicPartition(source, owned.partition, owned.acked_src + 1,",
-        "offsets.append(TopicPartition(source, owned.partition, max(owned.acked_src, "
-        "owned.position) + 1,",
+        "riskstream.platform.kafka.lanes.exact.commits",
+        "TopicPartition(source, owned.partition, owned.acked_src + 1,",
+        "TopicPartition(source, owned.partition, max(owned.acked_src, owned.position) + 1,",
     ),
-    _of(
+    Mutation(
         "rows-to",
         "rows past the watermark of a state that was lost are forgotten (A2)",
-        "standing",
+        "riskstream.platform.kafka.lanes.exact.standing",
         "known += [self.mark.stored_src, self.mark.rows_to]",
         "known += [self.mark.stored_src]",
     ),
-    _of(
+    Mutation(
         "giant",
         "a giant where lost state begins anew ends the process",
-        "recovery",
+        "riskstream.platform.kafka.lanes.exact.recovery",
         "if is_giant(message.error()):",
         "if False:",
     ),
-    _of(
+    Mutation(
         "offsets",
         "a transaction is committed without the source's offsets",
-        "transactions",
+        "riskstream.platform.kafka.lanes.transactions",
         "self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)",
         "pass",
         "tracker",
     ),
-    _of(
+    Mutation(
         "go-back",
         "after an abort memory stays as it is",
-        "derived",
-        "        self._unopened |= self._parts.keys()\n        self._parts.clear()\n",
+        "riskstream.platform.kafka.lanes.derived_partitions",
+        "        self._unopened |= self.parts.keys()\n        self.parts.clear()\n",
         "        return\n",
         "tracker",
     ),
-    _of(
+    Mutation(
         "derived-broken",
         "after an exception a last transaction is committed",
-        "derived",
+        "riskstream.platform.kafka.lanes.derived",
         "if self._transactions.failure is None and not self._is_broken:",
         "if self._transactions.failure is None:",
         "tracker",
     ),
-    _of(
+    Mutation(
         "flushed",
         "a commit says that all state was written when it was not",
-        "derived",
+        "riskstream.platform.kafka.lanes.derived",
         "            if flush:\n                part.flushed",
         "            if True:\n                part.flushed",
         "tracker",
     ),
-    _of(
+    Mutation(
         "alerted",
         "alerts that were written before the group's offsets were lost are written again",
-        "tracker.core",
-        "is_alerted=record.offset < committed or src <= owned.alerted",
+        "riskstream.tracker.core",
+        "is_alerted=record.offset < committed or last <= owned.alerted",
         "is_alerted=record.offset < committed",
         "tracker",
     ),
-    _of(
+    Mutation(
         "committed",
         "alerts that were committed are written again when the states behind them are made again",
-        "tracker.core",
-        "is_alerted=record.offset < committed or src <= owned.alerted",
-        "is_alerted=src <= owned.alerted",
+        "riskstream.tracker.core",
+        "is_alerted=record.offset < committed or last <= owned.alerted",
+        "is_alerted=last <= owned.alerted",
         "tracker",
     ),
-    _of(
+    Mutation(
         "lost-offsets",
         "a tracker whose group's offsets are lost counts what its states hold again",
-        "tracker.core",
+        "riskstream.tracker.core",
         "            self._reader.last[partition] = owned.standing.position\n            "
         "return max(at, 0)",
         "            self._reader.last.pop(partition, None)\n            return 0",
         "tracker",
     ),
-    _of(
+    Mutation(
         "alerted-kept",
         "a tracker that dies before it has caught up forgets up to where alerts were written",
-        "tracker.core",
-        'return f"{text};{_ALERTED}{alerted}" if alerted > '
-        "self._reader.last.get(partition, -1) else text",
-        "return text",
+        "riskstream.tracker.core",
+        "            if alerted > self._reader.last.get(partition, -1)\n",
+        "            if False\n",
         "tracker",
     ),
-    _of(
+    Mutation(
         "derived-stale",
         "what a fetch before the seek brought is folded in beside the same records",
-        "derived",
+        "riskstream.platform.kafka.lanes.derived_intake",
         " or (mine and offset <= mine[-1].offset):",
         ":",
         "tracker",
     ),
-    _of(
+    Mutation(
         "report-cut",
         "a report counts scores that its states do not hold yet",
-        "reporter.snapshot",
-        "self.totals.of(number).take_scores(self._scored(records), until)",
-        "self.totals.of(number).take_scores(self._scored(records), 1 << 62)",
+        "riskstream.reporter.snapshot",
+        "self._counted(records), until, self._base_currency",
+        "self._counted(records), 1 << 62, self._base_currency",
         "reports",
     ),
-    _of(
+    Mutation(
         "unflushed",
         "a forward lane commits what the broker has not acknowledged",
-        "forward",
-        "if flushed(self._producer, _DRAIN_S) or self.failure is not None:",
-        "if self.failure is not None:",
+        "riskstream.platform.kafka.lanes.forward_outputs",
+        "return not flushed(self._producer, _DRAIN_S) and self.failure is None",
+        "return self.failure is None",
         "forward",
     ),
-    _of(
+    Mutation(
         "no-letters",
         "a forward lane leaves out what cannot be read",
-        "forward",
+        "riskstream.platform.kafka.lanes.forward_outputs",
         "        if letters is None:\n            return",
         "        if True:\n            return",
         "forward",
     ),
-    _of(
+    Mutation(
         "one-further",
         "a forward lane commits one record too many",
-        "forward",
-        "self._positions[topic, partition] = offset + 1",
-        "self._positions[topic, partition] = offset + 2",
+        "riskstream.platform.kafka.lanes.forward",
+        "self._partitions.positions[intake.topic, partition] = offset + 1",
+        "self._partitions.positions[intake.topic, partition] = offset + 2",
         "forward",
     ),
-    _of(
+    Mutation(
         "no-head",
         "a forward lane that the head passed stays where it was",
-        "forward",
-        "        for place in sorted(self._expired):",
-        "        for place in ():",
+        "riskstream.platform.kafka.lanes.forward_partitions",
+        "        for place, start in self._expired.begun_anew(self.positions.get):",
+        "        for place, start in ():",
         "forward",
     ),
 )
@@ -347,10 +349,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         mutation, path = self.mutation, self.get_filename(fullname)
         text = Path(path).read_text()
-        assert text.count(mutation.old) == 1, (
-            f"{mutation.name}: its text stands {text.count(mutation.old)} times in {path}"
-        )
-        code = compile(text.replace(mutation.old, mutation.new), path, "exec")
+        code = compile(mutation.put_into(text), path, "exec")
         assert isinstance(code, CodeType)
         return code
 

@@ -110,6 +110,11 @@ class SimpleWork:
         self._cold: set[tuple[int, bytes]] = set()
         self._changed: dict[int, set[bytes]] = {}
 
+    @property
+    def partitions(self) -> set[int]:
+        """Those of which memory holds rows."""
+        return set(self._held)
+
     def prepare(self, batch: Batch) -> Judged:
         wanted: dict[int, list[bytes]] = {}
         modes = batch.modes.tolist()
