@@ -36,8 +36,6 @@ MOST = {"class": 200, "function": 60, "parameters": 6}
 command.
 """
 OVER: dict[tuple[str, str], int] = {
-    ("cli/parity.py:command", "function"): 66,
-    ("cli/replay.py:command", "function"): 80,
     ("domain/risk/features/owned/table.py:KeyTable", "class"): 212,
     ("domain/risk/features/profiles/entity_profiles.py:Profiles", "class"): 201,
     ("domain/risk/rules/expression.py:_Compiler", "class"): 210,
