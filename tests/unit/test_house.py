@@ -36,12 +36,8 @@ MOST = {"class": 200, "function": 60, "parameters": 6}
 command.
 """
 OVER: dict[tuple[str, str], int] = {
-    ("domain/risk/features/owned/table.py:KeyTable", "class"): 212,
-    ("domain/risk/features/profiles/entity_profiles.py:Profiles", "class"): 201,
-    ("domain/risk/rules/expression.py:_Compiler", "class"): 210,
     ("platform/kafka/memory/consumer.py:MemoryConsumer", "class"): 218,
     ("platform/kafka/memory/producer.py:MemoryProducer", "class"): 223,
-    ("profiler/core.py:ProfilerCore", "class"): 212,
     ("scorer/faust_shell.py:FaustShell", "class"): 222,
     ("scorer/faust_shell.py:FaustShell._process", "function"): 62,
     ("tracker/core.py:TrackerCore", "class"): 265,
