@@ -41,7 +41,6 @@ OVER: dict[tuple[str, str], int] = {
     ("scorer/faust_shell.py:FaustShell", "class"): 222,
     ("scorer/faust_shell.py:FaustShell._process", "function"): 62,
     ("tracker/core.py:TrackerCore", "class"): 265,
-    ("workbench/checks/parity.py:ParityCheck", "class"): 224,
     ("workbench/local/chain.py:Chain.__init__", "parameters"): 11,
     ("workbench/local/stack.py:Stack.__init__", "parameters"): 10,
 }

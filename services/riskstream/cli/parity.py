@@ -132,8 +132,8 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
         _check_begins_at_0(
             reader, PROFILE_EVENTS, "the profiles of older records are not known", kafka
         )
-        _take_all(reader, "profile events", check.take_profile_events)
-    if left := check.without_profile_events():
+        _take_all(reader, "profile events", check.profiles.take)
+    if left := check.profiles.without_events():
         raise Fatal(
             what=f"{left} vectors have later offsets than {PROFILE_EVENTS} holds",
             where=kafka,
