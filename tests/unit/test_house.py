@@ -38,9 +38,6 @@ command.
 OVER: dict[tuple[str, str], int] = {
     ("platform/kafka/memory/consumer.py:MemoryConsumer", "class"): 218,
     ("platform/kafka/memory/producer.py:MemoryProducer", "class"): 223,
-    ("scorer/faust_shell.py:FaustShell", "class"): 222,
-    ("scorer/faust_shell.py:FaustShell._process", "function"): 62,
-    ("tracker/core.py:TrackerCore", "class"): 265,
     ("workbench/local/chain.py:Chain.__init__", "parameters"): 11,
     ("workbench/local/stack.py:Stack.__init__", "parameters"): 10,
 }
@@ -93,7 +90,16 @@ PLAIN = ("telemetry.context", "telemetry.group_lag")
 """What it may: a trace's name and a group's lag are values that records carry, and reach no
 library.
 """
-CORES = ("core.py", "ports.py", "fold.py", "scoring.py", "shuffle.py", "owned.py")
+CORES = (
+    "core.py",
+    "ports.py",
+    "fold.py",
+    "scoring.py",
+    "shuffle.py",
+    "owned.py",
+    "restore.py",
+    "unread.py",
+)
 
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
