@@ -12,6 +12,7 @@ from loadtests.collector import Collector
 from riskstream.domain.contracts import writers
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.rows.dataset import read_dataset
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 from riskstream.workbench.training.fit import FitSettings, train
@@ -102,7 +103,11 @@ def chain(
 def bare(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A stack without services, whose group sessions end after 2 s."""
     with Chain(
-        tmp_path_factory.mktemp("bare"), model, names=(), session_timeout_ms=2000, env=PATIENT
+        tmp_path_factory.mktemp("bare"),
+        model,
+        names=(),
+        brokers=Brokers(session_timeout_ms=2000),
+        env=PATIENT,
     ) as chain:
         yield chain
 

@@ -20,6 +20,7 @@ from riskstream.domain.contracts.catalog import topics
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.server import Server, free_port
 from riskstream.workbench.local.services import Service, wait_ready
 
@@ -48,9 +49,11 @@ class Cluster:
             folder,
             model,
             names=(),
-            brokers=brokers,
-            has_side_listeners=True,
-            session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
+            brokers=Brokers(
+                count=brokers,
+                has_side_listeners=True,
+                session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
+            ),
         )
         self.redis_proxies: dict[str, Proxy] = {}
         self.kafka_proxies: list[Proxy] = []

@@ -18,6 +18,7 @@ from loadtests.models.serving import by_batch, first_request
 from loadtests.rows import Row, write_result
 from riskstream.platform.adapters.onnx_session import (
     PROVIDERS,
+    Device,
     DeviceGone,
     OnnxSession,
     off_provider,
@@ -58,14 +59,13 @@ def main() -> int:
 
 def _check(provider: str, raw: bytes, inputs: np.ndarray) -> list[Row]:
     where, columns = WORK / "model/stage2.onnx", inputs.shape[1]
+    device = Device(provider, WORK)
 
     def make() -> OnnxSession:
-        return OnnxSession(raw, columns, where, provider=provider, cache=WORK)
+        return OnnxSession(raw, columns, where, device=device)
 
     with tempfile.TemporaryDirectory() as folder:
-        profiled = OnnxSession(
-            raw, columns, where, provider=provider, cache=WORK, profile=Path(folder) / provider
-        )
+        profiled = OnnxSession(raw, columns, where, device=device, profile=Path(folder) / provider)
         found = profiled.predict(inputs)
         elsewhere = off_provider(profiled.end_profiling(), provider)
     cpu = OnnxSession(raw, columns, where)

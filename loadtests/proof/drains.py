@@ -65,8 +65,11 @@ def drains(folder: Path, model: Path, seed: int, *, count: int = COUNT) -> Found
 
 def _run(folder: Path, model: Path, seed: int, count: int, *, is_killed: bool) -> Findings:
     rows = make_rows(count, seed)
-    env = {"RISKSTREAM_PROFILER_FEATURES": "standard-profiles"}
-    with Chain(folder, model, names=(), reporter_every_s=10, env=env) as chain:
+    env = {
+        "RISKSTREAM_PROFILER_FEATURES": "standard-profiles",
+        "RISKSTREAM_REPORTER_EVERY_S": "10",
+    }
+    with Chain(folder, model, names=(), env=env) as chain:
         kafka = chain.stack.kafka
         producer = BulkProducer(kafka, "drains")
         producer.send("transactions.v1", rows.keys, rows.values)

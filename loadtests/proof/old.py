@@ -25,6 +25,7 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Retryable
 from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.services import wait_ready
 
 SERVICES = ("scorer", "tracker", "profiler", "gateway", "reporter")
@@ -118,14 +119,14 @@ class _Old:
         """The months, one for each store, and what is wrong after them."""
         env = {
             "RISKSTREAM_PROFILER_FEATURES": "standard-profiles",
+            "RISKSTREAM_REPORTER_EVERY_S": str(self._every_s),
             "RISKSTREAM_GATEWAY_DRAIN_S": "0",
         }  # nobody calls it
         with Chain(
             self._folder,
             self._model,
             names=SERVICES,
-            reporter_every_s=self._every_s,
-            session_timeout_ms=2000,
+            brokers=Brokers(session_timeout_ms=2000),
             env=env,
         ) as chain:
             archive, ager = Archive(chain.stack.kafka), Ager(chain.stack.kafka)

@@ -25,7 +25,7 @@ from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
-from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.chain import Chain, with_features
 from riskstream.workbench.rows.dataset import Dataset, Transactions, labels_of, read_transactions
 from riskstream.workbench.training.fit import FitSettings, train
 
@@ -55,7 +55,8 @@ def handbook(folder: Path, _model: Path, _seed: int) -> Found:
         data, vectors, int(np.searchsorted(times, times[first] - 7 * DAY_MS)), folder / "model"
     )
     riskstream = str(Path(sys.executable).with_name("riskstream"))
-    with Chain(folder / "chain", model, names=("profiler", "scorer"), features="handbook") as chain:
+    env = with_features("handbook")
+    with Chain(folder / "chain", model, names=("profiler", "scorer"), env=env) as chain:
         kafka = ("--kafka", chain.stack.kafka)
         started = time.monotonic()
         replay = [
@@ -179,7 +180,8 @@ def freshness(folder: Path, model: Path, seed: int) -> Found:
     )
     start_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 200 * HOUR_MS
     step = HOUR_MS // rate
-    with Chain(folder / "chain", model, names=("profiler",), features="standard-profiles") as chain:
+    env = with_features("standard-profiles")
+    with Chain(folder / "chain", model, names=("profiler",), env=env) as chain:
         sender = BulkProducer(chain.stack.kafka, "fresh")
         view = redis.Redis.from_url(chain.stack.redis)
         names = [

@@ -43,7 +43,7 @@ def releases(folder: Path, model: Path, seed: int) -> Found:
     env = {"RISKSTREAM_SCORER_RELEASE_KEY": f"{key}.pub", "TMPDIR": str(spare)}
     counts: Counter[str] = Counter()
     problems: list[str] = []
-    with Chain(folder / "chain", model, names=(), session_timeout_ms=6000) as chain:
+    with Chain(folder / "chain", model, names=()) as chain:
         kafka = chain.stack.kafka
         end = ("--key", str(key), "--kafka", kafka, "--wait-s", "0")
         _run("activate", str(folder / "base.release"), *end)

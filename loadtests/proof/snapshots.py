@@ -29,6 +29,7 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Retryable
 from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.redis import RedisServer
 from riskstream.workbench.local.services import Service, wait_ready
 
@@ -91,7 +92,7 @@ class Drill:
         }
         self._accepted = {topic: AcceptedScores() for topic in self._decided}
         self._chain = stack.enter_context(
-            Chain(folder / "chain", model, names=(), session_timeout_ms=2000)
+            Chain(folder / "chain", model, names=(), brokers=Brokers(session_timeout_ms=2000))
         )
         other = RedisServer(folder / "oracle-redis")
         other.start()

@@ -18,7 +18,8 @@ from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
-from riskstream.profiler.core import POSITIONS, STATE, ProfilerCore
+from riskstream.profiler.core import ProfilerCore
+from riskstream.profiler.outputs import POSITIONS, STATE
 
 EVENTS = "profile-events.v1"
 METRICS = ProfilerMetrics(CollectorRegistry())

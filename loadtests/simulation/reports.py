@@ -18,7 +18,7 @@ from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.reporter.totals import TOPIC as TOTALS
 from riskstream.runtime.errors import Retryable
 from riskstream.runtime.machine import sleep
-from riskstream.tracker.core import ALERTS, STATE
+from riskstream.tracker.outputs import ALERTS, STATE
 
 REPORTS = "risk-reports.v1"
 METRICS = ReporterMetrics(CollectorRegistry())

@@ -19,7 +19,8 @@ from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
-from riskstream.tracker.core import ALERTS, STATE, TrackerCore
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import ALERTS, STATE
 
 SCORES = "scores.v1"
 METRICS = TrackerMetrics(CollectorRegistry())

@@ -32,7 +32,8 @@ from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.context import new_trace
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.faults import DERIVED_POINTS, FORWARD_POINTS
-from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.chain import Chain, with_features
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.services import wait_ready
 from riskstream.workbench.rows.dataset import read_dataset
 from riskstream.workbench.simulator.simulate import Simulation, simulate
@@ -60,9 +61,12 @@ def profiled(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> 
         folder / "chain",
         folder / "model",
         names=names,
-        session_timeout_ms=2000,
-        features="standard-profiles",
-        env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"},
+        brokers=Brokers(session_timeout_ms=2000),
+        env={
+            **with_features("standard-profiles"),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        },
     ) as chain:
         yield chain
 

@@ -30,6 +30,7 @@ from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.schemas import Lookups, TopicSchemas
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.downloads import registry_folder
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.registry import RegistryServer
 from riskstream.workbench.local.services import Service, wait_ready
 
@@ -71,7 +72,10 @@ def apart(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cha
     schemas of these records.
     """
     with Chain(
-        tmp_path_factory.mktemp("schemas"), model, names=(), session_timeout_ms=2000
+        tmp_path_factory.mktemp("schemas"),
+        model,
+        names=(),
+        brokers=Brokers(session_timeout_ms=2000),
     ) as chain:
         yield chain
 

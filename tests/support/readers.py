@@ -32,7 +32,8 @@ from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.schemas import TopicSchemas
 from riskstream.platform.telemetry.metrics import ProfilerMetrics, TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
-from riskstream.profiler.core import STATE, ProfilerCore
+from riskstream.profiler.core import ProfilerCore
+from riskstream.profiler.outputs import STATE
 from riskstream.profiler.shuffle import ShuffleCore
 from riskstream.reporter.totals import Totals
 from riskstream.runtime.errors import Rejected

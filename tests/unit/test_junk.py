@@ -23,7 +23,7 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
-from riskstream.profiler.core import STATE
+from riskstream.profiler.outputs import STATE
 
 KEYS: dict[str, bytes] = {
     "no text": b"\xff\xfe\0",

@@ -1,6 +1,7 @@
 """`riskstream parity`."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.currency import check_currency
+from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file, whole
@@ -72,36 +74,11 @@ def command(
     customer must be equal; differences in profiles are only reported. The exit code is 1 if
     features differ that must not. Do not activate a release after such a result.
     """
-    if json_out:
-        check_file(
-            json_out,
-            "--json",
-            is_own=json_with("is_whole", "compared", "problems"),
-            inputs=[data, metrics],
-        )
-    if metrics:
-        check_file(
-            metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data]
-        )
-    sent = (
-        read_transactions(data) if data else None
-    )  # first: what is wrong with the file is said before the topics are read
+    _check_outputs(json_out, metrics, data)
+    # first: what is wrong with the file is said before the topics are read
+    sent = read_transactions(data) if data else None
     check_currency(kafka, base_currency)
-    with TopicReader(kafka, [source, output], committed_only=False) as reader:
-        for (topic, number), first in reader.positions.items():
-            if topic == source and first > 0:
-                raise Fatal(
-                    what=f"{source}[{number}] begins at offset {first}: the state of older "
-                    "records is not known",
-                    where=kafka,
-                    do="run parity where the topic is whole",
-                )
-        check = ParityCheck(features, source, reader.counts[source], base_currency)
-        total = sum(reader.ends[place] - at for place, at in reader.positions.items())
-        with bar("records", total) as advance:
-            for records in reader.batches_until_end(_DEADLINE_S):
-                check.take(records)
-                advance(len(records))
+    check = _scores(kafka, source, output, features, base_currency)
     found = check.finish()
     if features.profiles:
         _profiles(kafka, check)
@@ -123,23 +100,40 @@ def command(
         raise SystemExit(1)
 
 
+def _check_outputs(json_out: Path | None, metrics: Path | None, data: Path | None) -> None:
+    """Fatal where a file to write is there, and no earlier run of this command wrote it."""
+    if json_out:
+        check_file(
+            json_out,
+            "--json",
+            is_own=json_with("is_whole", "compared", "problems"),
+            inputs=[data, metrics],
+        )
+    if metrics:
+        check_file(
+            metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data]
+        )
+
+
+def _scores(
+    kafka: str, source: str, output: str, features: FeatureSet, base_currency: str
+) -> ParityCheck:
+    """The check after it took every transaction and score."""
+    with TopicReader(kafka, [source, output], committed_only=False) as reader:
+        _check_begins_at_0(reader, source, "the state of older records is not known", kafka)
+        check = ParityCheck(features, source, reader.counts[source], base_currency)
+        _take_all(reader, "records", check.take)
+    return check
+
+
 def _profiles(kafka: str, check: ParityCheck) -> None:
     """The vectors of profiles, from profile-events.v1."""
     with TopicReader(kafka, [PROFILE_EVENTS]) as reader:
-        for (topic, number), first in reader.positions.items():
-            if first > 0:
-                raise Fatal(
-                    what=f"{topic}[{number}] begins at offset {first}: the profiles of older "
-                    "records are not known",
-                    where=kafka,
-                    do="run parity where the topic is whole",
-                )
-        total = sum(reader.ends[place] - at for place, at in reader.positions.items())
-        with bar("profile events", total) as advance:
-            for records in reader.batches_until_end(_DEADLINE_S):
-                check.take_profile_events(records)
-                advance(len(records))
-    if left := check.without_profile_events():
+        _check_begins_at_0(
+            reader, PROFILE_EVENTS, "the profiles of older records are not known", kafka
+        )
+        _take_all(reader, "profile events", check.profiles.take)
+    if left := check.profiles.without_events():
         raise Fatal(
             what=f"{left} vectors have later offsets than {PROFILE_EVENTS} holds",
             where=kafka,
@@ -153,13 +147,28 @@ def _offline(
     """The logged vectors against those of the file's rows."""
     check = OfflineParity(sent, features, prefix)
     with TopicReader(kafka, [output], committed_only=False) as reader:
-        with bar(
-            "scores", sum(reader.ends[place] - at for place, at in reader.positions.items())
-        ) as advance:
-            for records in reader.batches_until_end(_DEADLINE_S):
-                check.take(records)
-                advance(len(records))
+        _take_all(reader, "scores", check.take)
     return check.found
+
+
+def _check_begins_at_0(reader: TopicReader, name: str, unknown: str, kafka: str) -> None:
+    """Fatal, with what is `unknown`, where the topic's first records were deleted."""
+    for (topic, number), first in reader.positions.items():
+        if topic == name and first > 0:
+            raise Fatal(
+                what=f"{topic}[{number}] begins at offset {first}: {unknown}",
+                where=kafka,
+                do="run parity where the topic is whole",
+            )
+
+
+def _take_all(reader: TopicReader, what: str, take: Callable[[list[Record]], None]) -> None:
+    """Give `take` each batch up to the topics' ends, under a bar that is named `what`."""
+    total = sum(reader.ends[place] - at for place, at in reader.positions.items())
+    with bar(what, total) as advance:
+        for records in reader.batches_until_end(_DEADLINE_S):
+            take(records)
+            advance(len(records))
 
 
 def _show(counts: dict[str, Any], label: str, is_whole: bool) -> None:

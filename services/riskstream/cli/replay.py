@@ -70,19 +70,12 @@ def command(
     """
     if rate and speed:
         raise click.UsageError("give --rate or --speed, not both")
-    bad_path = bad_path or file.with_name(f"{file.name}.bad.csv")
-    check_file(bad_path, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[file, mapping, state])
-    if state:
-        check_file(
-            state,
-            "--state",
-            is_own=json_with("identity", *Progress.__slots__),
-            inputs=[file, mapping],
-        )
+    bad = _BadRows(bad_path or file.with_name(f"{file.name}.bad.csv"))
+    _check_outputs(bad.path, state, [file, mapping])
     source = FileSource(file, read_mapping(mapping) if mapping else None)
-    found = source.mapping
-    if found.left_empty:
-        click.echo(f"not in the file and left empty: {', '.join(found.left_empty)}", err=True)
+    if source.mapping.left_empty:
+        empty = ", ".join(source.mapping.left_empty)
+        click.echo(f"not in the file and left empty: {empty}", err=True)
     resume = ResumeFile(state, file, mapping.read_text() if mapping else "") if state else None
     before = resume.read() if resume else Progress()
     stop = Event()
@@ -90,10 +83,39 @@ def command(
         signal.signal(number, lambda *_: stop.set())
     check_currency(kafka, base_currency)
     sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
-    bad = _BadRows(bad_path)
-    skip = before.events
     sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
     sender.progress.events = before.events
+    _send(source, base_currency, sender, resume, bad)
+    _sum_up(sender.progress, bad)
+    if stop.is_set():
+        how = (
+            f"run the same command again to go on from {state}"
+            if state
+            else "without --state it cannot go on"
+        )
+        click.echo(f"stopped; {how}")
+        return 130
+    return 0
+
+
+def _check_outputs(bad: Path, state: Path | None, inputs: list[Path | None]) -> None:
+    """Fatal where a file to write is there, and no earlier run of this command wrote it."""
+    check_file(bad, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[*inputs, state])
+    if state:
+        is_own = json_with("identity", *Progress.__slots__)
+        check_file(state, "--state", is_own=is_own, inputs=inputs)
+
+
+def _send(
+    source: FileSource,
+    base_currency: str,
+    sender: Sender,
+    resume: ResumeFile | None,
+    bad: "_BadRows",
+) -> None:
+    """Send what the sender's progress does not count yet, to the end or until it is stopped."""
+    found = source.mapping
+    skip = sender.progress.events
     events = None if source.total is None else source.total * (2 if found.is_fraud else 1)
     with (
         tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder,
@@ -122,27 +144,17 @@ def command(
     sender.progress.bad = bad.count
     if resume:
         resume.write(sender.progress, force=True)
-    _sum_up(sender.progress, bad.count, bad_path)
-    if stop.is_set():
-        how = (
-            f"run the same command again to go on from {state}"
-            if state
-            else ("without --state it cannot go on")
-        )
-        click.echo(f"stopped; {how}")
-        return 130
-    return 0
 
 
-def _sum_up(progress: Progress, left_out: int, bad_path: Path) -> None:
+def _sum_up(progress: Progress, bad: "_BadRows") -> None:
     """Say what was sent, and where the rows are that were not."""
     click.echo(
         f"{count_of(progress.transactions, 'transaction')} and "
         f"{count_of(progress.labels, 'label')} sent, "
-        f"{count_of(left_out, 'row')} left out"
+        f"{count_of(bad.count, 'row')} left out"
     )
-    if left_out:
-        click.echo(f"rows left out, with reasons: {bad_path}")
+    if bad.count:
+        click.echo(f"rows left out, with reasons: {bad.path}")
 
 
 class _BadRows:
@@ -156,7 +168,7 @@ class _BadRows:
     HEAD = "line,reason"
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.count = 0
         self._lines: list[tuple[int, str]] = []
         self._stack = ExitStack()
@@ -183,7 +195,7 @@ class _BadRows:
 
     def _flush(self) -> None:
         if self._partial is None:
-            self._partial = self._stack.enter_context(whole(self._path, "--bad", private=True))
+            self._partial = self._stack.enter_context(whole(self.path, "--bad", private=True))
             self._partial.write_text(f"{self.HEAD}\n")
         with self._partial.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(self._lines)

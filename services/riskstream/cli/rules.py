@@ -14,7 +14,7 @@ from riskstream.cli.saved_rules import Saved, said
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.money import shown
-from riskstream.domain.risk.rules.expression import RuleError
+from riskstream.domain.risk.rules.names import RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal

@@ -18,8 +18,9 @@ from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.answers import problem_handlers
 from riskstream.gateway.core import read_label, read_transaction
+from riskstream.gateway.decided import decided, outcome
 from riskstream.gateway.edge import Edge
-from riskstream.gateway.problem import Problem, busy, rejected
+from riskstream.gateway.problem import busy, late, rejected
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.reading import deadline_ms_of, read_body
 from riskstream.gateway.settings import GatewaySettings
@@ -159,17 +160,10 @@ class Gateway:
                 trace.scored(score)
         self._record(transaction, score, place, deadline_ms, elapsed_ms, trace)
         if score is None:
-            raise Problem(
-                status=504,
-                code="deadline",
-                title="No decision within the deadline",
-                detail=f"{deadline_ms} ms have passed; the decision may still come: read "
-                "scores.v1, or ask again with the same id",
-                more=(("transaction_id", transaction.transaction_id),),
-            )
+            raise late(transaction.transaction_id, deadline_ms)
         if score["verdict"] == "REJECTED":
             raise rejected(score)
-        return _json(200, _answer(transaction, score, elapsed_ms))
+        return _json(200, decided(transaction, score, elapsed_ms))
 
     async def _transaction(self, request: Request) -> Transaction:
         with self._reading.time():
@@ -212,17 +206,7 @@ class Gateway:
         """What was answered, to answers.v1."""
         assert self._producer is not None
         answer = {
-            "transaction_id": transaction.transaction_id,
-            "customer_id": transaction.customer_id,
-            "outcome": "TIMED_OUT"
-            if score is None
-            else "REJECTED"
-            if score["verdict"] == "REJECTED"
-            else "DECIDED",
-            "decision": score["decision"] if score else None,
-            "score": score["score"] if score else None,
-            "src_partition": place[0] if place else None,
-            "src": place[1] if place else None,
+            **outcome(transaction, score, place),
             "deadline_ms": deadline_ms,
             "elapsed_ms": elapsed_ms,
             "answered_at": self._clock.now_ms(),
@@ -237,21 +221,6 @@ class Gateway:
             ),
             trace.context if trace else None,
         )
-
-
-def _answer(transaction: Transaction, score: dict[str, Any], elapsed_ms: float) -> dict[str, Any]:
-    return {
-        "transaction_id": transaction.transaction_id,
-        "decision": score["decision"],
-        "score": score["score"],
-        "reasons": score["reasons"],
-        "flags": score["flags"],
-        "verdict": score["verdict"],
-        "model_version": score["model_version"],
-        "partition": score["partition"],
-        "offset": score["src"],
-        "elapsed_ms": round(elapsed_ms, 3),
-    }
 
 
 def _json(status: int, value: dict[str, Any]) -> Response:

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
-import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from riskstream.gateway.problem import Problem, busy
+from riskstream.gateway.problem import Problem
+from riskstream.gateway.refusals import (
+    as_response,
+    body_too_large,
+    headers_too_large,
+    malformed,
+    slow,
+    target_too_long,
+    too_many,
+    too_many_pipelined,
+)
 
 MAX_PIPELINED = 32
 """Most requests that a connection may send ahead of their answers."""
@@ -79,7 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(cast(asyncio.Transport, self._lingering))
         surplus = len(self.connections) - self._limits.max_connections
         if surplus > SPARE_CONNECTIONS:
-            self._on_refused(_too_many(self._limits.max_connections))
+            self._on_refused(too_many(self._limits.max_connections))
             transport.abort()
             return
         self._is_surplus = surplus > 0
@@ -97,7 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._plain.abort()
             return
         if self._is_surplus:
-            self._refuse(_too_many(self._limits.max_connections))
+            self._refuse(too_many(self._limits.max_connections))
             return
         while data and not self._is_over:
             if self._left <= 0:
@@ -131,9 +140,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What httptools cannot parse, in the shape of every other problem."""
-        self._refuse(
-            self._cause or _problem(400, "malformed-request", "The request is not HTTP", msg)
-        )
+        self._refuse(self._cause or malformed(msg))
 
     def on_message_begin(self) -> None:
         self._in_message, self._left = True, self._limits.max_head_bytes
@@ -145,9 +152,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._is_upgrade, self._upgrading = True, method
             return
         if len(self.pipeline) >= MAX_PIPELINED:
-            detail = f"{MAX_PIPELINED} requests may be sent ahead of their answers"
-            self._cause = _problem(429, "too-many-pipelined", "Too many requests at once", detail)
-            raise OverflowError(detail)  # httptools ends parsing and calls send_400_response
+            self._cause = too_many_pipelined(MAX_PIPELINED)
+            # httptools ends parsing and calls send_400_response
+            raise OverflowError(self._cause.detail)
         self._left = _FRAMING * self._limits.max_body_bytes
         super().on_headers_complete()
 
@@ -187,31 +194,18 @@ class GuardedProtocol(HttpToolsProtocol):
         ) and self.timeout_keep_alive_task is None
 
     def _too_long(self) -> Problem:
-        most = self._limits.max_head_bytes
         if self.cycle is not None and self.cycle.more_body:
-            return _problem(
-                413,
-                "body-too-large",
-                "The body is too large",
-                f"{self._limits.max_body_bytes} bytes at most",
-            )
+            return body_too_large(self._limits.max_body_bytes)
         if self._in_message and not self.headers:
-            return _problem(
-                414,
-                "target-too-long",
-                "The target is too long",
-                f"{most} bytes at most, with the headers",
-            )
-        return _problem(
-            431, "headers-too-large", "The headers are too large", f"{most} bytes at most"
-        )
+            return target_too_long(self._limits.max_head_bytes)
+        return headers_too_large(self._limits.max_head_bytes)
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem after what is due before it, and read no more requests."""
         self._is_over = True
         self._disarm()
         self._on_refused(problem)
-        answer, cycle = _answer(problem), self.cycle
+        answer, cycle = as_response(problem), self.cycle
         if cycle is not None and not cycle.response_complete:
             is_queued = bool(self.pipeline) and self.pipeline[0][0] is cycle
             if not cycle.more_body or is_queued:
@@ -255,31 +249,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.flow.read_paused:  # we have not read on, for answers before this one
             self._arm(seconds)
         elif self._in_message:
-            detail = f"{seconds:g} s have passed and the request is not complete"
-            self._refuse(
-                _problem(408, "slow-request", "The request did not arrive in time", detail)
-            )
+            self._refuse(slow(seconds))
         else:
             self.transport.close()
-
-
-def _too_many(most: int) -> Problem:
-    return busy(f"{most} connections are open already", "too-many-connections")
-
-
-def _problem(status: int, code: str, title: str, detail: str) -> Problem:
-    return Problem(status=status, code=code, title=title, detail=detail)
-
-
-def _answer(problem: Problem) -> bytes:
-    body = msgspec.json.encode(problem.body())
-    headers = [
-        *problem.headers,
-        ("content-type", "application/problem+json"),
-        ("content-length", str(len(body))),
-    ]
-    lines = [
-        f"{name.lower()}: {value}\r\n".encode()
-        for name, value in [*headers, ("connection", "close")]
-    ]
-    return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])

@@ -10,19 +10,14 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.writers import SchemaWait, is_known
-from riskstream.domain.risk.features.declare import Entity, FeatureSet
-from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES, Profiles, Written
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES, Written
 from riskstream.domain.risk.features.profiles.log import ProfileLog
-from riskstream.domain.risk.features.profiles.vector import ProfileVector, topic_of, vector_of
+from riskstream.domain.risk.features.profiles.vector import topic_of, vector_of
 from riskstream.platform.kafka.record import Output, Record
+from riskstream.profiler.outputs import POSITIONS, STATE, Outputs, Source
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
-
-STATE = "profile-state.v1"
-POSITIONS = b"positions"
-"""Key of the record that says where the parts of a partition stand: position, clock, and positions
-by series.
-"""
 
 
 @dataclass(slots=True)
@@ -39,16 +34,6 @@ class _Partition:
     """The offset after the one that the newest vector found is of: none is made again before."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """Whose state a part is of, and the last offset of the source that it holds."""
-
-    partition: int
-    entity: Entity
-    key: bytes
-    src: int
-
-
 class ProfilerCore:
     """The derived lane's work: the profiles of all entities of a feature set in the owned
     partitions.
@@ -57,6 +42,7 @@ class ProfilerCore:
     def __init__(self, features: FeatureSet, observer: Observer) -> None:
         self._features, self._observer = features, observer
         self._states = codec("profile-state.v1")
+        self._outputs = Outputs(features)
         self._codecs = {entity: codec(topic_of(entity)) for entity in features.profiles}
         self._topics = {topic_of(entity): entity for entity in features.profiles}
         self._partitions: dict[int, _Partition] = {}
@@ -176,7 +162,7 @@ class ProfilerCore:
         out = []
         for entity, profiles in mine.log.profiles.items():
             slots = profiles.close(mine.log.clock_ms, mine.position - 1)
-            out += [self._vector(partition, entity, profiles, slot) for slot in slots.tolist()]
+            out += self._outputs.vectors(partition, entity, profiles, slots)
         self._observer.count("vectors", len(out))
         return out
 
@@ -186,27 +172,10 @@ class ProfilerCore:
         src = mine.position - 1
         out = []
         for entity, profiles in mine.log.profiles.items():
-            for slot, tiles in profiles.take_parts():
-                whose = _Subject(partition, entity, profiles.keys[slot], src)
-                part = f"{int(tiles[0, 0] - 1) // profiles.part_ms}" if len(tiles) else "-"
-                out.append(self._tiles(whose, part, tiles, profiles.last_hashes_of(slot)))
-            for slot, name, standing, occurred_at in profiles.take_said():
-                whose = _Subject(partition, entity, profiles.keys[slot], src)
-                record = {
-                    "transaction_hash": name,
-                    "standing": standing,
-                    "occurred_at": occurred_at,
-                }
-                out.append(self._part(whose, f"label {name}", record))
-            profiles.forget_labels(mine.log.clock_ms)
-        positions = mine.log.positions
-        stand = {
-            "ends": list(positions),
-            "counts": list(positions.values()),
-            "occurred_at": mine.log.clock_ms,
-        }
-        value = self._states.encode({"entity": "", "key": "", "src": src, **stand})
-        out.append(Output(topic=STATE, partition=partition, key=POSITIONS, value=value))
+            out += self._outputs.parts(Source(partition, entity, src), profiles)
+            # what no window can reach any more
+            profiles.labels.forget(mine.log.clock_ms - profiles.table.horizon)
+        out.append(self._outputs.positions(partition, src, mine.log.positions, mine.log.clock_ms))
         self._count()
         return out
 
@@ -227,40 +196,6 @@ class ProfilerCore:
         for entity in self._features.profiles:
             count = sum(len(log.profiles[entity].keys) for log in logs)
             self._observer.show("keys", count, entity=entity.name)
-
-    def _vector(self, partition: int, entity: Entity, profiles: Profiles, slot: int) -> Output:
-        key = profiles.keys[slot]
-        vector = ProfileVector(
-            entity=entity,
-            key=key,
-            partition=partition,
-            as_of=profiles.as_of[slot],
-            closed=profiles.closed[slot],
-            vectors=profiles.vectors[slot],
-            feature_set=self._features.label,
-        )
-        value = self._codecs[entity].encode(vector.record())
-        return Output(topic=topic_of(entity), partition=partition, key=key, value=value)
-
-    def _tiles(
-        self, whose: _Subject, part: str, tiles: NDArray[np.int64], last_hashes: list[int]
-    ) -> Output:
-        """`tiles`: [n, 4] of ends, counts, sums and frauds."""
-        ends, counts, sums, frauds = tiles.T.tolist() if len(tiles) else ([], [], [], [])
-        series = {"ends": ends, "counts": counts, "sums": sums, "frauds": frauds}
-        return self._part(whose, part, {**series, "last_hashes": last_hashes})
-
-    def _part(self, whose: _Subject, part: str, record: dict[str, Any]) -> Output:
-        entity = whose.entity.name
-        value = self._states.encode(
-            {"entity": entity, "key": whose.key.decode(), "src": whose.src, **record}
-        )
-        return Output(
-            topic=STATE,
-            partition=whose.partition,
-            key=f"{entity} {part} ".encode() + whose.key,
-            value=value,
-        )
 
 
 def _check_part(part: dict[str, Any], key: bytes) -> None:

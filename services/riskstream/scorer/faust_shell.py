@@ -10,8 +10,8 @@ state, only rows in memory are written again.
 
 import asyncio
 import os
-import tempfile
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ import faust
 import structlog
 
 from riskstream.domain.contracts.writers import SchemaWait
-from riskstream.platform.kafka.clients.limits import producer_bytes
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.ports import Mark, ProfileReader, StateStore
 from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
@@ -27,14 +26,13 @@ from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import Prepared, ScorerCore
+from riskstream.scorer.faust_app import Doors, make_app
 from riskstream.scorer.faust_reads import FaustReads
 from riskstream.scorer.faust_records import batch_of, records_of, send
 from riskstream.scorer.scored import Scored
 from riskstream.scorer.settings import ScorerSettings
 
 log = structlog.get_logger("faust")
-WITHIN_S = 0.005
-"""How long `noack_take` waits for a batch to fill: what Faust adds to the latency."""
 
 
 @dataclass(slots=True)
@@ -84,7 +82,15 @@ class FaustShell:
         """False while memory may hold what was not produced: nothing is written then, not even on
         the way out.
         """
-        self.app = self._make_app()
+        self.app = make_app(
+            settings,
+            Doors(
+                take=self._take,
+                checkpoint=self._checkpoint,
+                forget=self._forget,
+                seen=lambda: metrics.loop_seen.set(time.time()),
+            ),
+        )
 
     def run(self) -> None:
         """Start the worker; it ends by SIGTERM, SIGINT or the watchdog."""
@@ -96,57 +102,6 @@ class FaustShell:
             ).execute_from_commandline()
         finally:
             watchdog.stop()
-
-    def _make_app(self) -> Any:
-        settings = self._settings
-        app = faust.App(
-            settings.group,
-            broker=[f"kafka://{address}" for address in settings.kafka.split(",")],
-            datadir=tempfile.mkdtemp(prefix="riskstream-faust-"),
-            key_serializer="raw",
-            value_serializer="raw",
-            consumer_auto_offset_reset="earliest",
-            producer_acks=-1,
-            producer_max_request_size=producer_bytes(),
-            producer_linger_ms=0,
-            broker_max_poll_records=settings.max_batch,
-            broker_commit_interval=1.0,
-            broker_session_timeout=settings.session_timeout_ms / 1000,
-            broker_heartbeat_interval=settings.session_timeout_ms / 3000,
-            stream_buffer_maxsize=2 * settings.max_batch,
-            stream_wait_empty=False,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            web_enabled=False,
-            autodiscover=False,
-        )
-        source = app.topic(settings.source, key_type=bytes, value_type=bytes)
-
-        async def score(stream: Any) -> None:
-            async for events in stream.noack_take(settings.max_batch, within=WITHIN_S):
-                await self._take(events)
-
-        async def every_second() -> None:
-            self._metrics.loop_seen.set(time.time())
-            await self._checkpoint()
-
-        async def on_revoked(_: Any, revoked: Any, **__: Any) -> None:
-            await self._checkpoint()
-            self._forget([each.partition for each in revoked])
-
-        async def on_assigned(_: Any, assigned: Any, **__: Any) -> None:
-            self._forget([each.partition for each in assigned])
-            log.info("assigned", partitions=sorted(each.partition for each in assigned))
-
-        async def before_shutdown(_: Any, **__: Any) -> None:
-            await self._checkpoint()
-
-        app.agent(source, concurrency=1, name="scorer")(score)
-        app.timer(settings.checkpoint_every_ms / 1000)(every_second)
-        app.on_partitions_revoked.connect(on_revoked, weak=False)
-        app.on_partitions_assigned.connect(on_assigned, weak=False)
-        app.on_before_shutdown.connect(before_shutdown, weak=False)
-        return app
 
     def _forget(self, partitions: list[int]) -> None:
         for partition in partitions:
@@ -169,17 +124,7 @@ class FaustShell:
         """Score, produce in order, remember for the next checkpoint; events of partitions to be
         taken up anew are left.
         """
-        for partition in {event.message.partition for event in events} - self._parts.keys():
-            mark = await self._reads.patiently(self._store.mark, partition)
-            stored_src = mark.stored_src if mark else -1
-            self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
-        fresh = []
-        for event in events:
-            part = self._parts[event.message.partition]
-            if event.message.offset > part.position:
-                fresh.append(event)
-            else:  # answered before: at once where the store has it, else with the others
-                part.unacked.append(event)
+        fresh = await self._fresh(events)
         if not fresh:
             return []
         self._partition_count = max(
@@ -214,18 +159,42 @@ class FaustShell:
         self._spans.end(
             answered, len(fresh), started_ns, time.time_ns(), self._metrics.stages.shown()
         )
+        again = self._answered(fresh, outcome.abandoned)
+        self._metrics.records.labels(mode="live").inc(len(fresh) - len(again))
+        self._metrics.batch_seconds.observe(time.perf_counter() - started)
+        self._metrics.batch_records.observe(len(fresh))
+        return again
+
+    async def _fresh(self, events: list[Any]) -> list[Any]:
+        """Events that were not answered before; partitions that are new begin where the store
+        stands.
+        """
+        for partition in {event.message.partition for event in events} - self._parts.keys():
+            mark = await self._reads.patiently(self._store.mark, partition)
+            stored_src = mark.stored_src if mark else -1
+            self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
+        fresh = []
+        for event in events:
+            part = self._parts[event.message.partition]
+            if event.message.offset > part.position:
+                fresh.append(event)
+            else:  # answered before: at once where the store has it, else with the others
+                part.unacked.append(event)
+        return fresh
+
+    def _answered(self, fresh: list[Any], abandoned: Collection[int]) -> list[Any]:
+        """Move partitions on behind what was answered; the events of abandoned ones, which are to
+        be taken again.
+        """
         again = []
         for event in fresh:
-            if event.message.partition in outcome.abandoned:
+            if event.message.partition in abandoned:
                 again.append(event)
             else:
                 part = self._parts[event.message.partition]
                 part.position = event.message.offset
                 part.unacked.append(event)
-        self._forget(list(outcome.abandoned))
-        self._metrics.records.labels(mode="live").inc(len(fresh) - len(again))
-        self._metrics.batch_seconds.observe(time.perf_counter() - started)
-        self._metrics.batch_records.observe(len(fresh))
+        self._forget(list(abandoned))
         return again
 
     def _score(self, prepared: Prepared) -> Scored:

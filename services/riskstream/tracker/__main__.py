@@ -9,7 +9,8 @@ from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.run import run_main
-from riskstream.tracker.core import ALERTS, STATE, TrackerCore
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import ALERTS, STATE
 from riskstream.tracker.settings import TrackerSettings
 
 SCORES = "scores.v1"

@@ -13,7 +13,8 @@ from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.errors import Fatal
-from riskstream.tracker.core import ALERTS, TrackerCore
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import ALERTS
 from riskstream.tracker.settings import TrackerSettings
 
 LARGE = codec("score.v1").encode(score(src=1, prev=0, customer_id="c" * 70_000))

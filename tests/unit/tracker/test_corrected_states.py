@@ -16,7 +16,8 @@ from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
-from riskstream.tracker.core import ALERTS, STATE, TrackerCore
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import ALERTS, STATE
 
 START = NOW_MS // DAY_MS * DAY_MS
 NET = ("transactions", "amount_minor", "refunds", "refund_amount_minor")

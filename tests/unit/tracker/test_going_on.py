@@ -15,7 +15,8 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
-from riskstream.tracker.core import ALERTS, STATE, TrackerCore
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import ALERTS, STATE
 
 SCORES = 24
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.tree_paths import TreePaths
-from riskstream.platform.adapters.onnx_session import DeviceGone, OnnxSession
+from riskstream.platform.adapters.onnx_session import Device, DeviceGone, OnnxSession
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import read_regular
 
@@ -97,7 +97,7 @@ class SecondStage:
         if provider == "cpu":
             return
         try:
-            self._session = OnnxSession(raw, len(card.names), path, provider=provider, cache=cache)
+            self._session = OnnxSession(raw, len(card.names), path, device=Device(provider, cache))
         except DeviceGone as error:
             self._give_up(provider, error)
 

@@ -37,6 +37,19 @@ class DeviceGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """What a session runs on: `provider` is one of PROVIDERS; in the folder `cache` TensorRT keeps
+    the engines that it compiles.
+    """
+
+    provider: str = "cpu"
+    cache: Path | None = None
+
+
+CPU = Device()
+
+
+@dataclass(frozen=True, slots=True)
 class _Bound:
     """Buffers of one shape, bound: `given` and `found` stay where they are, on the device."""
 
@@ -60,17 +73,16 @@ class OnnxSession:
         columns: int,
         where: Path,
         *,
-        provider: str = "cpu",
+        device: Device = CPU,
         buckets: tuple[int, ...] | None = None,
-        cache: Path | None = None,
         profile: Path | None = None,
     ) -> None:
         self._where, self._columns = where, columns
-        self.provider = provider
-        self._session = _open(raw, where, provider, cache, profile)
+        self.provider = device.provider
+        self._session = _open(raw, where, device, profile)
         self._input, self._output = self._names()
-        self._device = DEVICES[provider]
-        sizes = buckets if buckets is not None else (() if provider == "cpu" else BUCKETS)
+        self._device = DEVICES[self.provider]
+        sizes = buckets if buckets is not None else (() if self.provider == "cpu" else BUCKETS)
         self._buckets = [(size, self._bind(size)) for size in sorted(sizes)]
         self._warm()
 
@@ -186,10 +198,8 @@ def off_provider(profile: Path, provider: str) -> dict[str, int]:
     )
 
 
-def _open(
-    raw: bytes, where: Path, provider: str, cache: Path | None, profile: Path | None
-) -> ort.InferenceSession:
-    name = PROVIDERS[provider]
+def _open(raw: bytes, where: Path, device: Device, profile: Path | None) -> ort.InferenceSession:
+    name = PROVIDERS[device.provider]
     if name not in ort.get_available_providers():
         raise Fatal(
             what=f"this ONNX Runtime has no {name}",
@@ -203,16 +213,16 @@ def _open(
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
-    if provider != "cpu":
+    if device.provider != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN from their wheels, where they are there
     try:
         session = ort.InferenceSession(
-            raw, options, providers=[(name, _options(provider, cache))], enable_fallback=0
+            raw, options, providers=[(name, _options(device))], enable_fallback=0
         )
     except Exception as error:  # onnxruntime raises classes of its own compiled module
-        if provider == "cpu":
+        if device.provider == "cpu":
             raise Fatal(
                 what=f"{where.name} cannot be loaded: {str(error).splitlines()[0]}",
                 where=str(where.parent),
@@ -224,16 +234,16 @@ def _open(
     return session
 
 
-def _options(provider: str, cache: Path | None) -> dict[str, str]:
-    if provider == "cuda":
+def _options(device: Device) -> dict[str, str]:
+    if device.provider == "cuda":
         return {"use_tf32": "0"}
-    if provider == "tensorrt":
+    if device.provider == "tensorrt":
         # TensorRT has no option of its own for it
         os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
         held = (
             {}
-            if cache is None
-            else {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache)}
+            if device.cache is None
+            else {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(device.cache)}
         )
         return {"trt_fp16_enable": "0", **held}
     return {}

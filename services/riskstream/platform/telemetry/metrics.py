@@ -50,6 +50,13 @@ class LaneMetrics:
     """Metrics of the scorer's lane."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._of_records(registry)
+        self._of_batches(registry)
+        self._of_state(registry)
+        self._of_partitions(registry)
+
+    def _of_records(self, registry: CollectorRegistry) -> None:
+        """How many records, and what became of them."""
         self.records = Counter(
             "riskstream_scorer_records_total",
             "Records read from the source topic, by how they were handled",
@@ -73,6 +80,9 @@ class LaneMetrics:
         )
         self.counted = {"decisions": self.decisions, "flagged": self.flagged}
         """What the lane's work has it count, by the names that the work gives."""
+
+    def _of_batches(self, registry: CollectorRegistry) -> None:
+        """How long it takes."""
         self.batch_seconds = Histogram(
             "riskstream_scorer_batch_seconds",
             "Time to process a micro-batch",
@@ -99,6 +109,9 @@ class LaneMetrics:
             registry,
         )
         self.lag = _lag("scorer", registry)
+
+    def _of_state(self, registry: CollectorRegistry) -> None:
+        """Where customers' state comes from and goes to."""
         self.checkpoints = Counter(
             "riskstream_scorer_checkpoints_total", "Checkpoints written", registry=registry
         )
@@ -113,6 +126,9 @@ class LaneMetrics:
             "it stands",
             registry=registry,
         )
+
+    def _of_partitions(self, registry: CollectorRegistry) -> None:
+        """What is out of the ordinary in a partition, and whether the loop goes on at all."""
         self.giants = Counter(
             "riskstream_scorer_giants_total",
             "Batches left out because they decompress to more than the client accepts",

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.money import exact
-from riskstream.domain.risk.rules.expression import Kind, Lists, Name
+from riskstream.domain.risk.rules.expression import Lists
+from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.domain.risk.rules.rule import Rule
 from riskstream.runtime.causes import cause
 from riskstream.runtime.durations import DAY_MS

@@ -79,24 +79,8 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
             do="give the labels of the scored transactions alone",
             exit_code=2,
         )
-    score = np.array(table["score"].to_numpy(), np.float64)
-    if np.isnan(score).any():
-        raise Fatal(
-            what=f"row {int(np.flatnonzero(np.isnan(score))[0])} has no number as its score",
-            where=str(scores),
-            do="drop rows that were not scored",
-            exit_code=2,
-        )
-    label = np.array(
-        known["is_fraud"].take(at).cast(pa.bool_()).to_numpy(zero_copy_only=False), np.bool_
-    )
-    if label.all() or not label.any():
-        raise Fatal(
-            what="the labels are all fraud or all genuine",
-            where=str(labels),
-            do="give frauds and genuine ones",
-            exit_code=2,
-        )
+    score = _scores(table, scores)
+    label = _labels(known["is_fraud"].take(at), labels)
     if "decision" in table.column_names:
         alerted = np.array(
             pc.not_equal(table["decision"], "APPROVE").to_numpy(zero_copy_only=False), np.bool_
@@ -113,6 +97,32 @@ def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
         amount_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
         base_currency=one_currency(table, scores),
     )
+
+
+def _scores(table: pa.Table, path: Path) -> NDArray[np.float64]:
+    """The scores of the rows. Fatal where one is NaN."""
+    score = np.array(table["score"].to_numpy(), np.float64)
+    if np.isnan(score).any():
+        raise Fatal(
+            what=f"row {int(np.flatnonzero(np.isnan(score))[0])} has no number as its score",
+            where=str(path),
+            do="drop rows that were not scored",
+            exit_code=2,
+        )
+    return score
+
+
+def _labels(column: pa.ChunkedArray, path: Path) -> NDArray[np.bool_]:
+    """The labels of the rows, true for fraud. Fatal where all are of one class."""
+    label = np.array(column.cast(pa.bool_()).to_numpy(zero_copy_only=False), np.bool_)
+    if label.all() or not label.any():
+        raise Fatal(
+            what="the labels are all fraud or all genuine",
+            where=str(path),
+            do="give frauds and genuine ones",
+            exit_code=2,
+        )
+    return label
 
 
 def evaluate(data: Scored) -> dict[str, Any]:

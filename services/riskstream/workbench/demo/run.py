@@ -43,10 +43,12 @@ def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dic
         model, month = prepare(folder, view.say)
         live = folder / "live"
         shutil.rmtree(live, ignore_errors=True)
-        env = {"RISKSTREAM_GATEWAY_DRAIN_S": "0"}  # nobody calls when the demo ends it
-        with Chain(
-            live, model, view.say, reports=folder / "reports", reporter_every_s=20, env=env
-        ) as chain:
+        env = {
+            "RISKSTREAM_GATEWAY_DRAIN_S": "0",  # nobody calls when the demo ends it
+            "RISKSTREAM_REPORTER_OUT": str(folder / "reports"),
+            "RISKSTREAM_REPORTER_EVERY_S": "20",
+        }
+        with Chain(live, model, view.say, env=env) as chain:
             demo = _Demo(chain, view, month, each)
             demo.by_http()
             demo.by_kafka()

@@ -8,14 +8,23 @@ from typing import Self
 
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.workbench.local.kafka import ONE_BROKER, Brokers
 from riskstream.workbench.local.server import free_port
 from riskstream.workbench.local.services import Service, rss_mib, start_service, wait_ready
 from riskstream.workbench.local.stack import Stack
 
 
+def with_features(name: str) -> dict[str, str]:
+    """Settings of services that use a feature set."""
+    return {f"RISKSTREAM_{service}_FEATURES": name for service in ("SCORER", "PROFILER")}
+
+
 class Chain:
     """Stack, topics and services; `gateway` is the gateway's URL. Ends all of it, in order, however
     it is left.
+
+    `env`: settings of the services. Without any the reporter writes to `<folder>/reports` each
+    hour, and what is not finished too.
     """
 
     def __init__(
@@ -24,26 +33,16 @@ class Chain:
         model: Path,
         say: Callable[[str], None] = lambda _: None,
         *,
-        reports: Path | None = None,
-        reporter_every_s: int = 3600,
         names: tuple[str, ...] = ("scorer", "tracker", "gateway", "reporter"),
-        session_timeout_ms: int = 6000,
-        brokers: int = 1,
-        has_side_listeners: bool = False,
-        features: str = "standard",
+        brokers: Brokers = ONE_BROKER,
         env: dict[str, str] | None = None,
     ) -> None:
         self._folder, self._model, self._say, self._names = folder, model, say, names
-        self._features, self._env = features, env or {}
-        self._reports, self._every_s = reports or folder / "reports", reporter_every_s
+        reporter = {"OUT": f"{folder / 'reports'}", "EVERY_S": "3600", "SO_FAR": "true"}
+        self._env = {f"RISKSTREAM_REPORTER_{name}": value for name, value in reporter.items()}
+        self._env |= env or {}
         self._exits = ExitStack()
-        self.stack = Stack(
-            folder / "stack",
-            progress=say,
-            session_timeout_ms=session_timeout_ms,
-            brokers=brokers,
-            has_side_listeners=has_side_listeners,
-        )
+        self.stack = Stack(folder / "stack", kafka=brokers, progress=say)
         self.services: dict[str, Service] = {}
         self.gateway = f"http://127.0.0.1:{free_port()}"
 
@@ -79,20 +78,12 @@ class Chain:
         redis = (env or {}).get("RISKSTREAM_SCORER_REDIS", self.stack.redis)
         model = () if "RISKSTREAM_SCORER_RELEASE" in (env or {}) else ("--model", str(self._model))
         kafka = ("--kafka", self.stack.kafka)
-        features = ("--features", self._features) if self._features != "standard" else ()
         extra = {
-            "scorer": ("--redis", redis, *model, *features),
+            "scorer": ("--redis", redis, *model),
             "tracker": ("--instance", name),
-            "profiler": ("--instance", name, "--redis", redis, *features),
+            "profiler": ("--instance", name, "--redis", redis),
             "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
-            "reporter": (
-                "--out",
-                str(self._reports),
-                "--every-s",
-                str(self._every_s),
-                "--so-far",
-                "true",
-            ),
+            "reporter": (),
         }[name.split("-")[0]]
         service = start_service(
             name, self._folder / "logs", *kafka, *extra, env={**self._env, **(env or {})}

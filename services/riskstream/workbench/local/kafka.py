@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from riskstream.platform.kafka.clients.admin import TopicAdmin
@@ -23,13 +24,28 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-class KafkaCluster:
-    """`brokers` nodes, each broker and controller. `bootstrap` is the address; stop() ends all of
-    them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brokers:
+    """How many nodes a cluster has, at which `ports` (free ones where none are given), and after
+    how long it takes a silent member of a group for gone.
 
     `has_side_listeners`: each broker listens at a second port too, which it advertises as a third:
     `side_ports` are (advertised, real), so that something can be put in the way of those clients
     alone that begin there.
+    """
+
+    count: int = 1
+    ports: tuple[int, ...] = ()
+    session_timeout_ms: int = 6000
+    has_side_listeners: bool = False
+
+
+ONE_BROKER = Brokers()
+
+
+class KafkaCluster:
+    """Nodes as `brokers` says, each broker and controller. `bootstrap` is the address; stop() ends
+    all of them.
 
     `users`: passwords by name. Where there are some, `guarded_ports` ask for one of them
     (SASL_PLAINTEXT, PLAIN), and a user may do what access rules say; who comes by the plain ports
@@ -39,23 +55,20 @@ class KafkaCluster:
     def __init__(
         self,
         folder: Path,
+        brokers: Brokers = ONE_BROKER,
         *,
-        brokers: int = 1,
-        ports: list[int] | None = None,
-        session_timeout_ms: int = 6000,
-        has_side_listeners: bool = False,
         users: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self._users = users or {}
-        self._session_timeout_ms = session_timeout_ms
+        self._session_timeout_ms = brokers.session_timeout_ms
         self._class_path = kafka_class_path()
-        self.ports = ports or [free_port() for _ in range(brokers)]
+        self.ports = list(brokers.ports) or [free_port() for _ in range(brokers.count)]
         for port in self.ports:
             check_port(port, "Kafka")
         self._controller_ports = [free_port() for _ in self.ports]
         self.side_ports = (
-            [(free_port(), free_port()) for _ in self.ports] if has_side_listeners else []
+            [(free_port(), free_port()) for _ in self.ports] if brokers.has_side_listeners else []
         )
         self.guarded_ports = [free_port() for _ in self.ports] if self._users else []
         self.servers: list[Server] = []

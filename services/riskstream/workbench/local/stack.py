@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.local.kafka import KafkaCluster
+from riskstream.workbench.local.kafka import ONE_BROKER, Brokers, KafkaCluster
 from riskstream.workbench.local.redis import RedisServer
 from riskstream.workbench.local.server import NO_DISK
 
@@ -17,29 +17,23 @@ MIN_FREE_MIB = 1024
 
 
 class Stack:
-    """Servers of one folder. `kafka` and `redis` of the constructor are addresses of servers to use
-    instead.
+    """Servers of one folder. The constructor's `kafka` are the brokers to start, or the address of
+    some to use instead; its `redis` is the port to start one at (None: a free one), or the URL of
+    one to use instead.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        brokers: int = 1,
-        kafka_ports: list[int] | None = None,
-        redis_port: int | None = None,
-        kafka: str | None = None,
-        redis: str | None = None,
+        kafka: Brokers | str = ONE_BROKER,
+        redis: int | str | None = None,
         min_free_mib: int = MIN_FREE_MIB,
-        session_timeout_ms: int = 6000,
-        has_side_listeners: bool = False,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
-        self._brokers, self._kafka_ports, self._redis_port = brokers, kafka_ports, redis_port
-        self._given_kafka, self._given_redis = kafka, redis
-        self._min_free_mib, self._session_timeout_ms = min_free_mib, session_timeout_ms
-        self._has_side_listeners = has_side_listeners
+        self._kafka, self._redis = kafka, redis
+        self._min_free_mib = min_free_mib
         self._progress = progress
         self.cluster: KafkaCluster | None = None
         self.redis_server: RedisServer | None = None
@@ -47,16 +41,16 @@ class Stack:
     @property
     def kafka(self) -> str:
         """Kafka's bootstrap address."""
-        if self._given_kafka:
-            return self._given_kafka
+        if isinstance(self._kafka, str):
+            return self._kafka
         assert self.cluster is not None
         return self.cluster.bootstrap
 
     @property
     def redis(self) -> str:
         """Redis's URL."""
-        if self._given_redis:
-            return self._given_redis
+        if isinstance(self._redis, str):
+            return self._redis
         assert self.redis_server is not None
         return self.redis_server.url
 
@@ -64,19 +58,13 @@ class Stack:
         """Start what was not given; on failure nothing of it keeps running."""
         self._check_disk()
         try:
-            if not self._given_redis:
+            if not isinstance(self._redis, str):
                 self._progress("starting Redis")
-                self.redis_server = RedisServer(self.folder / "redis", port=self._redis_port)
+                self.redis_server = RedisServer(self.folder / "redis", port=self._redis)
                 self.redis_server.start()
-            if not self._given_kafka:
+            if not isinstance(self._kafka, str):
                 self._progress("starting Kafka (its jars are downloaded the first time)")
-                self.cluster = KafkaCluster(
-                    self.folder / "kafka",
-                    brokers=self._brokers,
-                    ports=self._kafka_ports,
-                    session_timeout_ms=self._session_timeout_ms,
-                    has_side_listeners=self._has_side_listeners,
-                )
+                self.cluster = KafkaCluster(self.folder / "kafka", self._kafka)
                 self.cluster.start()
         except BaseException:
             self.stop()

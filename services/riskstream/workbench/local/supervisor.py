@@ -20,6 +20,7 @@ from typing import IO, Any
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.files import check_folder
 from riskstream.runtime.run import run_main, stop_event
+from riskstream.workbench.local.kafka import Brokers
 from riskstream.workbench.local.server import NO_START
 from riskstream.workbench.local.stack import Stack
 
@@ -146,15 +147,12 @@ def main() -> None:
                 ),
             )
             return
+        is_one = wanted["kafka_port"] and wanted["brokers"] == 1
+        ports = (wanted["kafka_port"],) if is_one else ()
         stack = Stack(
             folder,
-            brokers=wanted["brokers"],
-            kafka_ports=[wanted["kafka_port"]]
-            if wanted["kafka_port"] and wanted["brokers"] == 1
-            else None,
-            redis_port=wanted["redis_port"],
-            kafka=wanted["kafka"],
-            redis=wanted["redis"],
+            kafka=wanted["kafka"] or Brokers(count=wanted["brokers"], ports=ports),
+            redis=wanted["redis"] or wanted["redis_port"],
             min_free_mib=wanted["min_free_mib"],
             progress=lambda text: _tell("progress", text),
         )

@@ -198,6 +198,35 @@ def read_transactions(
     """Fatal where the file is not there, lacks a column, holds a null, an id twice or a time out of
     range, or is not sorted.
     """
+    table = _table(path, is_labelled=is_labelled)
+    is_book = "TX_DATETIME" in table.column_names
+    id_name = "TRANSACTION_ID" if is_book else "transaction_id"
+    _no_id_twice(table[id_name], table["CUSTOMER_ID" if is_book else "customer_id"], path)
+    base_currency = one_currency(table, path)
+    columns = _book_columns(table, path) if is_book else transaction_columns(table, path)
+    label = BOOK_LABEL if is_book else LABEL
+    labels = frauds = None
+    if label in table.column_names:
+        labels = np.array(pc.fill_null(table[label].cast(pa.int8()), 0).to_numpy() != 0)
+        frauds = KnownFrauds.after(labels, columns.occurred_at, label_delay_ms)
+        if KNOWN_AT in table.column_names:
+            frauds = _known_at(frauds, table, columns.occurred_at, path)
+    return Transactions(
+        columns=columns,
+        ids=table[id_name].combine_chunks(),
+        id_name=id_name,
+        units=100 if is_book else 1,
+        labels=labels,
+        frauds=frauds,
+        path=path,
+        base_currency=base_currency,
+    )
+
+
+def _table(path: Path, *, is_labelled: bool) -> pa.Table:
+    """The columns of the file that rows are made from. Fatal where one is missing or has empty
+    values.
+    """
     try:
         found = set(pq.read_schema(path).names)
         is_book = "TX_DATETIME" in found
@@ -229,36 +258,26 @@ def read_transactions(
                 do="fill or drop those rows",
                 exit_code=2,
             )
-    id_name = "TRANSACTION_ID" if is_book else "transaction_id"
-    _no_id_twice(table[id_name], table["CUSTOMER_ID" if is_book else "customer_id"], path)
-    base_currency = one_currency(table, path)
-    columns = _book_columns(table, path) if is_book else transaction_columns(table, path)
-    labels = frauds = None
-    if label in table.column_names:
-        labels = np.array(pc.fill_null(table[label].cast(pa.int8()), 0).to_numpy() != 0)
-        frauds = KnownFrauds.after(labels, columns.occurred_at, label_delay_ms)
-        if KNOWN_AT in table.column_names:
-            known = table[KNOWN_AT].cast(pa.int64()).to_numpy()[frauds.row]
-            if (known < columns.occurred_at[frauds.row]).any():
-                first = int(frauds.row[np.flatnonzero(known < columns.occurred_at[frauds.row])[0]])
-                raise Fatal(
-                    what=f"the label of row {first} is known before its transaction",
-                    where=str(path),
-                    do=f"correct {KNOWN_AT}",
-                    exit_code=2,
-                )
-            order = np.argsort(known, kind="stable")
-            frauds = KnownFrauds(row=frauds.row[order], known_at=known[order])
-    return Transactions(
-        columns=columns,
-        ids=table[id_name].combine_chunks(),
-        id_name=id_name,
-        units=100 if is_book else 1,
-        labels=labels,
-        frauds=frauds,
-        path=path,
-        base_currency=base_currency,
-    )
+    return table
+
+
+def _known_at(
+    frauds: KnownFrauds, table: pa.Table, occurred_at: NDArray[np.int64], path: Path
+) -> KnownFrauds:
+    """The frauds in the order in which the file says they became known. Fatal where one was known
+    before its transaction.
+    """
+    known = table[KNOWN_AT].cast(pa.int64()).to_numpy()[frauds.row]
+    too_early = np.flatnonzero(known < occurred_at[frauds.row])
+    if len(too_early):
+        raise Fatal(
+            what=f"the label of row {frauds.row[too_early[0]]} is known before its transaction",
+            where=str(path),
+            do=f"correct {KNOWN_AT}",
+            exit_code=2,
+        )
+    order = np.argsort(known, kind="stable")
+    return KnownFrauds(row=frauds.row[order], known_at=known[order])
 
 
 def transaction_columns(table: pa.Table, path: Path) -> TransactionColumns:

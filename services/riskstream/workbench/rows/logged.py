@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.risk.features.declare import LABEL_DELAY_MS, FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
-from riskstream.domain.risk.features.profiles.entity_profiles import FRAUD, standings
+from riskstream.domain.risk.features.profiles.labels import FRAUD, standings
 from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS

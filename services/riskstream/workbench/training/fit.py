@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_auc
 from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.workbench.checks.evaluate import Scored, curves, evaluate, slices
@@ -29,7 +30,11 @@ from riskstream.workbench.training.gates import (
     check_size_and_latency,
     exported_scores,
 )
-from riskstream.workbench.training.second_stage import SecondStageSettings, second_stage
+from riskstream.workbench.training.second_stage import (
+    SecondStage,
+    SecondStageSettings,
+    second_stage,
+)
 from riskstream.workbench.training.student import passes_over
 from riskstream.workbench.training.thresholds import Costs, by_budget, by_cost, cost_minor
 from riskstream.workbench.training.tree_paths import tree_paths
@@ -101,17 +106,12 @@ def train(
     tuned = data.rows[tuning], data.labels[tuning]
     with progress("trees", settings.trees) as advance:
         booster = boost(data.rows[grown], data.labels[grown], settings, tuned, advance)
-    slope, offset = platt(
-        np.asarray(booster.predict(tuned[0], raw_score=True), np.float64), tuned[1]
-    )
-    scale(booster, slope, offset)
+    slope, offset = _calibrate(booster, *tuned)
 
     rows, labels, amounts = data.rows[held], data.labels[held], data.amounts_minor[held]
     raw = export(booster, len(features.names))
     scores, difference = exported_scores(booster, raw, rows)
-    paths = tree_paths(booster)
-    check_reasons(paths, booster, rows[:REASON_ROWS])
-    check_size_and_latency(raw, rows)
+    paths = _checked_paths(booster, raw, rows)
     metrics = {
         "rows": len(data.labels),
         "frauds": int(data.labels.sum()),
@@ -124,11 +124,8 @@ def train(
         "onnx_difference": difference,
         "onnx_bytes": len(raw),
     }
-    review_from, block_from = _thresholds(scores, labels, amounts, settings)
-    if settings.costs is not None:
-        metrics["cost_minor"] = cost_minor(
-            scores, labels, amounts, settings.costs, review_from, block_from
-        )
+    review_from, block_from, cost = _thresholds(scores, labels, amounts, settings)
+    metrics |= cost
     files = {"model.onnx": raw, "reasons.npz": paths.packed()}
     first, last = int(data.occurred_at[0]), int(data.occurred_at[grown.stop - 1])
     card = {
@@ -142,20 +139,56 @@ def train(
         "metrics": metrics,
     }
     if settings.stage2:
-        wanted = SecondStageSettings(
-            variant=settings.stage2,
-            review_budget=settings.review_budget,
-            block_from=block_from,
-            seed=settings.seed,
+        second = _second_stage(
+            booster, data.rows[grown], (rows, labels), settings, block_from, progress
         )
-        with progress("passes of the second stage", passes_over(grown.stop)) as advance:
-            second = second_stage(booster, data.rows[grown], (rows, labels), wanted, advance)
         files["stage2.onnx"], card["stage2"] = second.onnx, second.card
         metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
     files["card.html"] = _page(card, data, held, scores, features).encode()
     files["model.json"] = _json(card)
     _write(out, files)
     return metrics
+
+
+def _calibrate(
+    booster: lgb.Booster, rows: NDArray[np.float32], labels: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Have the trees give probabilities; the (slope, offset) that their raw scores got."""
+    raw = np.asarray(booster.predict(rows, raw_score=True), np.float64)
+    slope, offset = platt(raw, labels)
+    scale(booster, slope, offset)
+    return slope, offset
+
+
+def _checked_paths(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]) -> TreePaths:
+    """The paths that reasons are computed from. Fatal where they, or the model `raw`, do not keep
+    to the bounds of reasons, size and latency on the rows.
+    """
+    paths = tree_paths(booster)
+    check_reasons(paths, booster, rows[:REASON_ROWS])
+    check_size_and_latency(raw, rows)
+    return paths
+
+
+def _second_stage(
+    booster: lgb.Booster,
+    grown: NDArray[np.float32],
+    held: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    settings: FitSettings,
+    block_from: float,
+    progress: Progress,
+) -> SecondStage:
+    """The second stage of `settings.stage2`, trained on the `grown` rows, measured on the `held`
+    ones.
+    """
+    wanted = SecondStageSettings(
+        variant=settings.stage2,
+        review_budget=settings.review_budget,
+        block_from=block_from,
+        seed=settings.seed,
+    )
+    with progress("passes of the second stage", passes_over(len(grown))) as advance:
+        return second_stage(booster, grown, held, wanted, advance)
 
 
 def _parts(labels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
@@ -199,13 +232,16 @@ def _thresholds(
     labels: NDArray[np.bool_],
     amounts: NDArray[np.int64],
     settings: FitSettings,
-) -> tuple[float, float]:
-    """(reviewed from, blocked from): by what errors cost where that is given, else by the
-    budgets.
+) -> tuple[float, float, dict[str, int]]:
+    """(reviewed from, blocked from, metrics): by what errors cost where that is given, and then
+    the metrics say what they cost; else by the budgets.
     """
     if settings.costs is None:
-        return by_budget(scores, settings.review_budget, settings.block_budget)
-    return by_cost(scores, labels, amounts, settings.costs)
+        review_from, block_from = by_budget(scores, settings.review_budget, settings.block_budget)
+        return review_from, block_from, {}
+    review_from, block_from = by_cost(scores, labels, amounts, settings.costs)
+    cost = cost_minor(scores, labels, amounts, settings.costs, review_from, block_from)
+    return review_from, block_from, {"cost_minor": cost}
 
 
 def _page(

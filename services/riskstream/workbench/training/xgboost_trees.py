@@ -52,15 +52,7 @@ def boost_xgboost(
     Fatal where XGBoost is not installed, or its trees as LightGBM reads them give other
     probabilities.
     """
-    try:
-        import xgboost
-    except ModuleNotFoundError as error:
-        raise Fatal(
-            what="XGBoost is not installed",
-            where="--booster",
-            do="install the extra: pip install 'riskstream[trainer,xgboost]'",
-            exit_code=2,
-        ) from error
+    xgboost = _library()
     share = float(labels.mean())
     parameters = {
         "objective": "binary:logistic",
@@ -104,6 +96,20 @@ def boost_xgboost(
             do="report this: the model was not written",
         )
     return out
+
+
+def _library() -> Any:
+    """The module. Fatal where it is not installed."""
+    try:
+        import xgboost
+    except ModuleNotFoundError as error:
+        raise Fatal(
+            what="XGBoost is not installed",
+            where="--booster",
+            do="install the extra: pip install 'riskstream[trainer,xgboost]'",
+            exit_code=2,
+        ) from error
+    return xgboost
 
 
 def _telling(xgboost: Any, advance: Callable[[int], None]) -> Any:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.standard import STANDARD
-from riskstream.domain.risk.rules.expression import Kind, Name, RuleError, parse
+from riskstream.domain.risk.rules.expression import parse
+from riskstream.domain.risk.rules.names import Kind, Name, RuleError
 from riskstream.domain.risk.rules.rule import hash_of, names_of, read_rule, read_rules
 
 NAMES = {

@@ -12,7 +12,13 @@ from onnx import TensorProto, helper
 
 from riskstream.platform.adapters import onnx_session
 from riskstream.platform.adapters.onnx_model import ModelCard, SecondStage, Stage2Card
-from riskstream.platform.adapters.onnx_session import DeviceGone, OnnxSession, off_provider
+from riskstream.platform.adapters.onnx_session import (
+    CPU,
+    Device,
+    DeviceGone,
+    OnnxSession,
+    off_provider,
+)
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.training.student import distil, export_student
 
@@ -101,7 +107,7 @@ def test_fixed_shapes_give_what_free_ones_give(student: bytes, n: int) -> None:
 
 def test_a_provider_that_this_runtime_lacks_is_refused_with_the_extra(student: bytes) -> None:
     with pytest.raises(Fatal, match=r"no CUDAExecutionProvider.*scorer-gpu") as caught:
-        OnnxSession(student, WIDTH, WHERE, provider="cuda")
+        OnnxSession(student, WIDTH, WHERE, device=Device("cuda"))
     assert caught.value.exit_code == 2
 
 
@@ -179,9 +185,7 @@ def test_a_gpu_that_goes_is_the_cpu_from_then_on_and_says_so(
 
     monkeypatch.setattr(onnx_model, "OnnxSession", _Gpu)
     real = onnx_session._open
-    monkeypatch.setattr(
-        onnx_session, "_open", lambda raw, where, *_: real(raw, where, "cpu", None, None)
-    )
+    monkeypatch.setattr(onnx_session, "_open", lambda raw, where, *_: real(raw, where, CPU, None))
     monkeypatch.setitem(onnx_session.DEVICES, "cuda", "cpu")
     stage = SecondStage(tmp_path, _folder(tmp_path, student), "cuda")
     before = stage.predict(_rows(6))

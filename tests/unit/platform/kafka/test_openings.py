@@ -10,6 +10,7 @@ import pytest
 from riskstream.platform.kafka.lanes.exact.openings import MOST_REOPENINGS, Openings
 from riskstream.platform.kafka.lanes.exact.recovery import Recovery
 from riskstream.platform.kafka.lanes.exact.settings import Route
+from riskstream.platform.kafka.lanes.exact.standing_reader import StandingReader
 from riskstream.platform.kafka.lanes.ports import AnswerReader, StateStore
 from riskstream.runtime.errors import Retryable
 
@@ -34,10 +35,10 @@ def test_a_partition_that_is_taken_up_anew_again_and_again_is_too_often_by_itsel
 def test_an_answer_that_the_world_is_away_is_progress_and_silence_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def late(self: Recovery) -> tuple[str, int]:
+    def late(self: StandingReader) -> tuple[str, int]:
         raise TimeoutError
 
-    monkeypatch.setattr(Recovery, "_identity", late)
+    monkeypatch.setattr(StandingReader, "identity", late)
     openings, background = _openings()
     before = openings.progress()
     assert openings.progress() == before, "nothing is under way: nothing moves"

@@ -7,6 +7,7 @@ import pytest
 from riskstream.platform.kafka.lanes.exact.recovery import SNAPSHOTS_PATIENCE_S, Recovery
 from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.exact.standing import Standing
+from riskstream.platform.kafka.lanes.exact.standing_reader import StandingReader
 from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import AnswerReader, Mark, OnStateLost, StateStore
 from riskstream.runtime.errors import Retryable
@@ -17,10 +18,10 @@ ROUTE = Route(kafka="127.0.0.1:1", group="scorer", source="transactions.v1", out
 def test_a_request_that_is_not_answered_in_time_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def late(self: Recovery) -> tuple[str, int]:
+    def late(self: StandingReader) -> tuple[str, int]:
         raise TimeoutError
 
-    monkeypatch.setattr(Recovery, "_identity", late)
+    monkeypatch.setattr(StandingReader, "identity", late)
     recovery = Recovery(ROUTE, cast(AnswerReader, None), cast(StateStore, None))
     with pytest.raises(Retryable, match="does not answer"):
         recovery.recover(0)

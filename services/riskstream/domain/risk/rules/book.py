@@ -12,7 +12,8 @@ import numpy as np
 
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.rules.checked_for import difference
-from riskstream.domain.risk.rules.expression import Lists, Name, RuleError
+from riskstream.domain.risk.rules.expression import Lists
+from riskstream.domain.risk.rules.names import Name, RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, read_rule
 
 MAX_RULES = 200

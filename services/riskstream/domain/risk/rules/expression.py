@@ -18,36 +18,25 @@ bounded by the number of nodes.
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.rules.names import (
+    ARITHMETIC,
+    Kind,
+    Name,
+    RuleError,
+    Scope,
+    as_float,
+    constant,
+    shown,
+)
+
 MAX_LENGTH = 2000
 MAX_NODES = 200
 MAX_DEPTH = 40
-
-
-class Kind(Enum):
-    """Type of a name or of a part of an expression."""
-
-    NUMBER = "a number"
-    TEXT = "a text"
-    SYMBOL = "a symbol"
-    TRUTH = "true or false"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
-    """What may be named: its type and, of a symbol, what it can be."""
-
-    kind: Kind
-    symbols: tuple[str, ...] = ()
-
-
-class RuleError(Exception):
-    """An expression that cannot be: `str` says what is wrong and where, in one clause."""
 
 
 class Rows(Protocol):
@@ -120,13 +109,13 @@ def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
         raise RuleError(f"it has {count} parts, {MAX_NODES} are allowed")
     if _depth(tree) > MAX_DEPTH:
         raise RuleError(f"it is nested more than {MAX_DEPTH} deep")
-    compiler = _Compiler(names, hash_of)
-    matches = compiler.truth(tree.body)
+    scope = Scope(names)
+    matches = _Compiler(scope, hash_of).truth(tree.body)
     return Expression(
         text=text.strip(),
         matches=matches,
-        names=frozenset(compiler.seen),
-        lists=frozenset(compiler.lists),
+        names=frozenset(scope.seen),
+        lists=frozenset(scope.lists),
     )
 
 
@@ -135,10 +124,8 @@ def _depth(node: ast.AST) -> int:
 
 
 class _Compiler:
-    def __init__(self, names: Mapping[str, Name], hash_of: Hash) -> None:
-        self._names, self._hash = names, hash_of
-        self.seen: set[str] = set()
-        self.lists: set[str] = set()
+    def __init__(self, scope: Scope, hash_of: Hash) -> None:
+        self._scope, self._hash = scope, hash_of
 
     def truth(self, node: ast.expr) -> _Truth:
         if isinstance(node, ast.BoolOp):
@@ -173,7 +160,7 @@ class _Compiler:
             value = node.value
             return lambda rows, _lists: np.full(len(rows), value)
         raise RuleError(
-            f"{_shown(node)} is {self._kind(node).value}, where true or false is asked for"
+            f"{shown(node)} is {self._scope.kind(node).value}, where true or false is asked for"
         )
 
     def _link(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Truth:
@@ -182,7 +169,7 @@ class _Compiler:
         if isinstance(op, ast.In | ast.NotIn):
             inside = self._inside(left, right)
             return inside if isinstance(op, ast.In) else self._present_but(left, inside)
-        kinds = self._kind(left), self._kind(right)
+        kinds = self._scope.kind(left), self._scope.kind(right)
         if kinds == (Kind.NUMBER, Kind.NUMBER):
             a, b, compare = self.number(left), self.number(right), _COMPARE[type(op)]
 
@@ -193,7 +180,7 @@ class _Compiler:
             return compared
         if not isinstance(op, ast.Eq | ast.NotEq):
             raise RuleError(
-                f"{_shown(left)} and {_shown(right)} have no order: {kinds[0].value}, "
+                f"{shown(left)} and {shown(right)} have no order: {kinds[0].value}, "
                 f"{kinds[1].value}"
             )
         if isinstance(left, ast.Constant):
@@ -203,7 +190,7 @@ class _Compiler:
 
     def _is_none(self, left: ast.expr, right: ast.expr, is_not: bool) -> _Truth:
         if not (isinstance(right, ast.Constant) and right.value is None):
-            raise RuleError(f"`is` asks for None only, not {_shown(right)}")
+            raise RuleError(f"`is` asks for None only, not {shown(right)}")
         there = self._there(left)
         return (lambda rows, _: there(rows)) if is_not else (lambda rows, _: ~there(rows))
 
@@ -212,25 +199,24 @@ class _Compiler:
         return lambda rows, lists: there(rows) & ~inside(rows, lists)
 
     def _there(self, node: ast.expr) -> Callable[[Rows], NDArray[np.bool_]]:
-        if self._kind(node) is Kind.NUMBER:
+        if self._scope.kind(node) is Kind.NUMBER:
             number = self.number(node)
             return lambda rows: number(rows)[1]
-        name = self._named(node)
-        return lambda rows: (
-            rows.hashes(name)[1] if self._names[name].kind is Kind.TEXT else rows.numbers(name)[1]
-        )
+        name = self._scope.named(node)
+        kind = self._scope.names[name].kind
+        return lambda rows: rows.hashes(name)[1] if kind is Kind.TEXT else rows.numbers(name)[1]
 
     def _inside(self, left: ast.expr, right: ast.expr) -> _Truth:
         """Is a name one of some constants, or in a list?"""
-        name = self._named(left)
-        known = self._names[name]
+        name = self._scope.named(left)
+        known = self._scope.names[name]
         if isinstance(right, ast.Subscript):
             return self._in_list(name, known, right)
         if not isinstance(right, ast.Tuple | ast.List | ast.Set):
             raise RuleError(
-                f'{_shown(right)} is no list of values; write (..., ...) or lists["name"]'
+                f'{shown(right)} is no list of values; write (..., ...) or lists["name"]'
             )
-        values = [self._constant(each, name, known) for each in right.elts]
+        values = [constant(each, name, known) for each in right.elts]
         if known.kind is Kind.TEXT:
             wanted = np.array(sorted(self._hash(str(value)) for value in values), np.uint64)
 
@@ -251,13 +237,13 @@ class _Compiler:
 
     def _in_list(self, name: str, known: Name, node: ast.Subscript) -> _Truth:
         if not (isinstance(node.value, ast.Name) and node.value.id == "lists"):
-            raise RuleError(f'{_shown(node)} is no list; write lists["name"]')
+            raise RuleError(f'{shown(node)} is no list; write lists["name"]')
         if not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)):
-            raise RuleError(f"{_shown(node)} must name its list in quotes")
+            raise RuleError(f"{shown(node)} must name its list in quotes")
         if known.kind is not Kind.TEXT:
             raise RuleError(f"{name} is {known.kind.value}; lists hold texts")
         wanted = node.slice.value
-        self.lists.add(wanted)
+        self._scope.lists.add(wanted)
 
         def listed(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
             found, there = rows.hashes(name)
@@ -265,26 +251,13 @@ class _Compiler:
 
         return listed
 
-    def _constant(self, node: ast.expr, name: str, known: Name) -> str | float:
-        value = node.value if isinstance(node, ast.Constant) else None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if known.kind is Kind.NUMBER and is_number:
-            return _float(value)  # type: ignore[arg-type]
-        if known.kind in (Kind.TEXT, Kind.SYMBOL) and isinstance(value, str):
-            if known.kind is Kind.SYMBOL and value not in known.symbols:
-                raise RuleError(
-                    f"{name} is never {value!r}; it is one of {', '.join(known.symbols)}"
-                )
-            return value
-        raise RuleError(f"{name} is {known.kind.value} and cannot be {_shown(node)}")
-
     def number(self, node: ast.expr) -> _Number:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, int | float)
             and not isinstance(node.value, bool)
         ):
-            value = _float(node.value)
+            value = as_float(node.value)
             return lambda rows: (np.full(len(rows), value), np.ones(len(rows), np.bool_))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             inner = self.number(node.operand)
@@ -294,13 +267,14 @@ class _Compiler:
                 return -value, there
 
             return negative
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ARITHMETIC):
             return self._arithmetic(node)
         if isinstance(node, ast.Name):
-            name = self._named(node)
-            if self._names[name].kind is Kind.NUMBER:
+            name = self._scope.named(node)
+            if self._scope.names[name].kind is Kind.NUMBER:
                 return lambda rows: rows.numbers(name)
-        raise RuleError(f"{_shown(node)} is {self._kind(node).value}, where a number is asked for")
+        found = self._scope.kind(node).value
+        raise RuleError(f"{shown(node)} is {found}, where a number is asked for")
 
     def _arithmetic(self, node: ast.BinOp) -> _Number:
         if (
@@ -308,7 +282,7 @@ class _Compiler:
             and isinstance(node.right, ast.Constant)
             and node.right.value == 0
         ):
-            raise RuleError(f"{_shown(node)} divides by zero")
+            raise RuleError(f"{shown(node)} divides by zero")
         a, b, work = self.number(node.left), self.number(node.right), _ARITHMETIC[type(node.op)]
 
         def worked(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -318,41 +292,3 @@ class _Compiler:
             return out, x_there & y_there & np.isfinite(out)
 
         return worked
-
-    def _kind(self, node: ast.expr) -> Kind:
-        if isinstance(node, ast.Name):
-            return self._names[self._named(node)].kind
-        if isinstance(node, ast.Constant):
-            if isinstance(node.value, bool):
-                return Kind.TRUTH
-            if isinstance(node.value, int | float):
-                return Kind.NUMBER
-            if isinstance(node.value, str):
-                return Kind.TEXT
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            return Kind.NUMBER
-        if isinstance(node, ast.UnaryOp):
-            return Kind.TRUTH if isinstance(node.op, ast.Not) else Kind.NUMBER
-        if isinstance(node, ast.BoolOp | ast.Compare):
-            return Kind.TRUTH
-        raise RuleError(f"{_shown(node)} is not allowed in a rule")
-
-    def _named(self, node: ast.expr) -> str:
-        if not isinstance(node, ast.Name):
-            raise RuleError(f"{_shown(node)} must be the name of a field or feature")
-        if node.id not in self._names:
-            raise RuleError(f"there is no field or feature {node.id}")
-        self.seen.add(node.id)
-        return node.id
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise RuleError("a number has too many digits") from error
-
-
-def _shown(node: ast.AST) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= 60 else text[:57] + "..."

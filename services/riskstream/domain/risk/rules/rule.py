@@ -9,7 +9,8 @@ import numpy as np
 from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
-from riskstream.domain.risk.rules.expression import Expression, Kind, Name, RuleError, parse
+from riskstream.domain.risk.rules.expression import Expression, parse
+from riskstream.domain.risk.rules.names import Kind, Name, RuleError
 
 ACTIONS = ("REVIEW", "BLOCK")
 DEFAULT_MAX_SHARE = 0.02

@@ -3,14 +3,16 @@ pause, ends, expired offsets.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from riskstream.platform.kafka.memory.errors import raised
 from riskstream.platform.kafka.memory.fetches import NO_OFFSET, Fetches
-from riskstream.platform.kafka.memory.group import GroupMetadata, Member, Offset, Place
+from riskstream.platform.kafka.memory.group import GroupMetadata, Offset
 from riskstream.platform.kafka.memory.log import Refused
+from riskstream.platform.kafka.memory.membership import Callbacks, Membership
 from riskstream.runtime.machine import monotonic, sleep
 
 if TYPE_CHECKING:
@@ -28,16 +30,9 @@ class MemoryConsumer:
         self._host = broker.network.host()
         self._group = broker.group(settings["group.id"])
         self._committed_only = settings.get("isolation.level", "read_committed") == "read_committed"
-        self._session_s = settings.get("session.timeout.ms", 6000) / 1000
         self._fetches = Fetches(broker, self._group, committed_only=self._committed_only)
-        self._member: Member | None = None
-        self._topics: list[str] = []
-        self._callbacks: tuple[OnPartitions | None, OnPartitions | None, OnPartitions | None] = (
-            None,
-            None,
-            None,
-        )
-        self._turn = 0
+        session_s = settings.get("session.timeout.ms", 6000) / 1000
+        self._membership = Membership(broker, self._group, self._host, session_s)
         self._is_closed = False
 
     # Group
@@ -50,42 +45,17 @@ class MemoryConsumer:
         on_revoke: OnPartitions | None = None,
         on_lost: OnPartitions | None = None,
     ) -> None:
-        self._topics, self._callbacks = list(topics), (on_assign, on_revoke, on_lost)
+        self._membership.subscribe(
+            topics,
+            Callbacks(
+                on_assign=partial(on_assign or MemoryConsumer.incremental_assign, self),
+                on_revoke=partial(on_revoke, self) if on_revoke else None,
+                on_lost=partial(on_lost, self) if on_lost else None,
+            ),
+        )
 
     def consumer_group_metadata(self) -> GroupMetadata:
-        return GroupMetadata(self._group.name, self._member)
-
-    def _beat(self) -> None:
-        """A heartbeat's answer: join, give up, take. Callbacks run here, within the poll."""
-        if not self._topics:
-            return
-        counts = self._broker.counts
-        self._group.expire(monotonic(), counts)
-        if self._member is not None and self._member not in self._group.members:
-            lost, self._member = sorted(self._member.owned), None
-            if lost:
-                self._give_up(lost, self._callbacks[2] or self._callbacks[1])
-        if self._member is None:
-            self._member = self._group.join(self._topics, self._host, self._session_s, counts)
-        revoked = self._group.to_revoke(self._member)
-        if revoked:
-            self._give_up(revoked, self._callbacks[1])
-            self._member.owned -= set(revoked)
-        given = self._group.to_assign(self._member)
-        if given:
-            self._member.owned |= set(given)
-            partitions = [TopicPartition(*place) for place in given]
-            if self._callbacks[0] is None:
-                self.incremental_assign(partitions)
-            else:
-                self._callbacks[0](self, partitions)
-
-    def _give_up(self, places: list[Place], callback: OnPartitions | None) -> None:
-        try:
-            if callback is not None:
-                callback(self, [TopicPartition(*place) for place in places])
-        finally:
-            self._fetches.forget(places)
+        return GroupMetadata(self._group.name, self._membership.member)
 
     def close(self) -> None:
         """Give everything up, and leave the group."""
@@ -93,17 +63,10 @@ class MemoryConsumer:
             return
         try:
             self._network.call("leave")
-            if (
-                self._member is not None
-                and self._member in self._group.members
-                and self._member.owned
-            ):
-                self._give_up(sorted(self._member.owned), self._callbacks[1])
+            self._membership.give_up_all(self._fetches)
         finally:
             self._is_closed = True
-            if self._host.silent_since is None and self._member is not None:
-                self._member.owned.clear()
-                self._group.leave(self._member, self._broker.counts)
+            self._membership.leave()
 
     # Records
     # ----------------------------------------------------------------------------------------------
@@ -112,11 +75,11 @@ class MemoryConsumer:
         """One message or event; None after `timeout` seconds."""
         self._check()
         self._network.call("poll")
-        self._beat()
+        self._membership.beat(self._fetches)
         message = self._fetches.next()
         if message is None and timeout > 0:
             sleep(timeout)
-            self._beat()
+            self._membership.beat(self._fetches)
             message = self._fetches.next()
         return message
 
@@ -198,7 +161,7 @@ class MemoryConsumer:
         self._group.expire(monotonic(), self._broker.counts)
         given = {(each.topic, each.partition): _offset(each) for each in offsets}
         try:
-            self._group.commit(self._member, given)
+            self._group.commit(self._membership.member, given)
         except Refused as refused:
             if not asynchronous:
                 raise KafkaException(refused.error) from None

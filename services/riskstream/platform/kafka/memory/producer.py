@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.kafka.memory.errors import error, fenced, raised
 from riskstream.platform.kafka.memory.group import GroupMetadata, Place
+from riskstream.platform.kafka.memory.health import Health
 from riskstream.platform.kafka.memory.log import Refused, Writer
 from riskstream.runtime.machine import monotonic, now_ms, sleep
 
@@ -53,10 +54,7 @@ class MemoryProducer:
         self._reports: deque[tuple[Sent, KafkaError | None, int]] = deque()
         self._writer: Writer | None = None
         self._is_open = False
-        self._failed: KafkaError | None = None
-        """Why the transaction must be aborted."""
-        self._fatal: KafkaError | None = None
-        self._is_fatal_told = True
+        self._health = Health()
 
     def __len__(self) -> int:
         return self.in_queue + len(self._reports)
@@ -75,8 +73,7 @@ class MemoryProducer:
 
         `named`: `headers`, `on_delivery`.
         """
-        if self._fatal is not None:
-            raise raised(KafkaError._FATAL, self._fatal.str(), fatal=True)
+        self._health.check_client()
         if self._id is not None and not self._is_open:
             raise raised(KafkaError._STATE, "no transaction was begun")
         if len(self) >= self._most:
@@ -119,15 +116,9 @@ class MemoryProducer:
     def _refused(self, sent: Sent, why: KafkaError) -> None:
         self._reports.append((sent, why, -1))
         if self._id is not None:
-            if why.fatal():
-                self._fatal = why
-            else:
-                self._failed = self._failed or error(why.code(), why.str(), abort=True)
+            self._health.refused(why)
         elif self._is_gapless:
-            self._fatal = error(
-                KafkaError._GAPLESS_GUARANTEE, f"a record was refused: {why.str()}", fatal=True
-            )
-            self._is_fatal_told = False
+            self._health.has_gap(why)
             self._purge(error(KafkaError._PURGE_QUEUE, "a record before this one was refused"))
 
     def _purge(self, why: KafkaError) -> None:
@@ -146,10 +137,7 @@ class MemoryProducer:
             sleep(min(_SLICE_S, until - monotonic()))
         if not self._reports and timeout > 0 and not self.in_queue:
             sleep(timeout)
-        if not self._is_fatal_told:
-            self._is_fatal_told = True
-            assert self._fatal is not None
-            raise KafkaException(self._fatal)
+        self._health.tell()
         return self._call_back()
 
     def _call_back(self) -> int:
@@ -201,7 +189,7 @@ class MemoryProducer:
             group.check(group_metadata.member)
             self._broker.add_offsets(self._writer, group.name, offsets)
         except Refused as refused:
-            raise self._abortable(refused.error) from None
+            raise self._health.abortable(refused.error) from None
 
     def commit_transaction(self, timeout: float = -1) -> None:
         del timeout
@@ -214,12 +202,11 @@ class MemoryProducer:
 
     def abort_transaction(self, timeout: float = -1) -> None:
         del timeout
-        if self._fatal is not None:
-            raise KafkaException(self._fatal)
+        self._health.check(in_transaction=False)
         self._purge(error(KafkaError._PURGE_QUEUE, "the transaction is aborted"))
         self._network.call("end")
         self._end(is_commit=False)
-        self._failed = None
+        self._health.failed = None
 
     def _send_all(self) -> None:
         """Everything of the transaction reaches the log, or is refused."""
@@ -236,27 +223,16 @@ class MemoryProducer:
         try:
             self._broker.end(self._writer, is_commit=is_commit)
         except Refused as refused:
-            raise self._abortable(refused.error) from None
+            raise self._health.abortable(refused.error) from None
         self._is_open = False
 
-    def _abortable(self, why: KafkaError) -> KafkaException:
-        if why.fatal():
-            self._fatal = why
-            return KafkaException(why)
-        self._failed = error(why.code(), why.str(), abort=True)
-        return KafkaException(self._failed)
-
     def _check(self) -> None:
-        if self._fatal is not None:
-            raise KafkaException(self._fatal)
-        if self._failed is not None:
-            raise KafkaException(self._failed)
+        self._health.check()
         if (
             self._writer is not None
             and self._broker.transactions[self._writer[0]].epoch != self._writer[1]
         ):
-            self._fatal = fenced()
-            raise KafkaException(self._fatal)
+            raise self._health.abortable(fenced())
 
 
 def _report(sent: Sent, why: KafkaError | None, offset: int) -> Message:

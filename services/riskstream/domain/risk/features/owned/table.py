@@ -14,22 +14,13 @@ from riskstream.domain.risk.features.owned.corrections import correct
 from riskstream.domain.risk.features.owned.corrections_kernel import REFUND_AT
 from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.key_kernel import (
-    KNOWN,
     NO_SLOT,
     SHORT,
-    UNKNOWN,
     resolve_kernel,
 )
 from riskstream.domain.risk.features.owned.repeats import Told
-from riskstream.domain.risk.features.owned.repeats_kernel import SIZE
-from riskstream.domain.risk.features.owned.row_kernel import (
-    HEAD,
-    LOADED,
-    NO_ROOM,
-    pack_kernel,
-    unpack_kernel,
-)
-from riskstream.domain.risk.features.owned.slot_arrays import SlotArrays, no_room
+from riskstream.domain.risk.features.owned.rows import RowArrays
+from riskstream.domain.risk.features.owned.slot_arrays import no_room
 
 _REFUND = np.uint64(1 << REFUND_AT)
 _NO_KIND = 63
@@ -38,7 +29,7 @@ LATEST_MS = 2**42 - 1
 """The latest time that an event in a ring can have: 2109-05-15, in ms since 1970 UTC."""
 
 
-class KeyTable(SlotArrays):
+class KeyTable(RowArrays):
     """State of the keys of one feature set, of every partition this process owns.
 
     `windows` in ms, of which `widths` are the tiles where they are tiled; `counted`: a bit for each
@@ -52,13 +43,10 @@ class KeyTable(SlotArrays):
         self.program = np.array(rows, np.int32).reshape(len(rows), 2)
         self.base = len(features.inputs)
         self.counted = bits_of(features.counted)
-        self.widths = np.array(features.tiles_ms, np.int64)
-        self._edged = self.windows[: 0 if features.tiles_ms else None]
-        self.layout = features.version + (1 << 32 if features.tiles_ms else 0)
         self._read = k.Reading(
             np.zeros(len(self.windows), np.int64), np.zeros(len(self.windows), np.int64)
         )
-        super().__init__(len(self._edged), 4 if features.tiles_ms else 0, slots)
+        super().__init__(features, slots)
 
     def resolve(
         self,
@@ -159,94 +147,3 @@ class KeyTable(SlotArrays):
         """The key of a slot."""
         start = int(self.key_starts[slot])
         return self.key_bytes[start : start + int(self.key_lengths[slot])].tobytes()
-
-    def changed_slots(self, partition: int) -> NDArray[np.int32]:
-        """Slots of a partition that changed since they were last packed, but for those that could
-        not be read.
-        """
-        used = self.used
-        mine = (
-            (self.changed[:used] != 0)
-            & (self.partitions[:used] == partition)
-            & (self.statuses[:used] != UNKNOWN)
-        )
-        return np.flatnonzero(mine).astype(np.int32)
-
-    def pack(self, slots: NDArray[np.int32]) -> list[bytes]:
-        """A row of bytes for each slot."""
-        wide = 3 * k.TILES * len(self._edged)
-        ids = self.repeats.heads[slots, SIZE].astype(np.int64)
-        bound = int((HEAD + 2 * self.sizes[slots].astype(np.int64) + 2 * ids).sum())
-        bound += int((self.blocks[slots] >= 0).sum()) * wide
-        out = np.empty(max(bound, 1), np.int64)
-        ends = np.empty(len(slots), np.int64)
-        used = pack_kernel(
-            slots,
-            self.layout,
-            self.ats,
-            self.offs,
-            self.caps,
-            self.firsts,
-            self.sizes,
-            self.newests,
-            self.repeats.heads,
-            self.repeats.entries,
-            self.ring,
-            self.blocks,
-            self.tile_numbers,
-            self.tile_counts,
-            self.tile_sums,
-            out,
-            ends,
-        )
-        if used < 0:
-            raise no_room("rows of", len(slots), "KeyTable.pack")
-        joined = out[:used].tobytes()
-        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-        return [joined[a * 8 : b * 8] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-
-    def load(self, slot: int, row: bytes | None) -> bool:
-        """Fill a FRESH slot from its row; None is a key never seen. False where the row cannot be
-        read: UNKNOWN.
-        """
-        self.statuses[slot] = KNOWN
-        if row is None:
-            return True
-        values = np.frombuffer(row, np.int64) if len(row) % 8 == 0 else np.zeros(0, np.int64)
-        answer = NO_ROOM
-        while answer == NO_ROOM:
-            answer = unpack_kernel(
-                slot,
-                values,
-                self.layout,
-                self.step,
-                len(self.widths),
-                self._edged,
-                self.ats,
-                self.offs,
-                self.caps,
-                self.firsts,
-                self.sizes,
-                self.newests,
-                self.arena_used,
-                self.lefts,
-                self.sums,
-                self.repeats.heads,
-                self.repeats.entries,
-                self.repeats.used,
-                self.ring,
-                self.blocks,
-                self.tile_numbers,
-                self.tile_counts,
-                self.tile_sums,
-                self.blocks_used,
-            )
-            if answer == NO_ROOM:
-                self.grow_arena(k.RING_CAP)
-                self.grow_blocks(1)
-                self.repeats.grow(len(values))
-        if answer == LOADED:
-            self.repeats.filled(slot)
-        else:
-            self.statuses[slot] = UNKNOWN
-        return bool(answer == LOADED)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import Entity, Feature
+from riskstream.domain.risk.features.profiles.labels import Labels
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ, repeat_kernel
 from riskstream.domain.risk.features.profiles.table import NOT_AGAIN, ProfileTable
 from riskstream.domain.risk.features.profiles.vector import NEVER
-from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 
 Written = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
@@ -23,23 +23,9 @@ Written = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 EVENT, LABELLED = 1, 2
 """Kinds of a profile event: indices of the contract's enum ProfileStep."""
-FRAUD = 1
 LAST_HASHES = 16
 PART_TILES = 24
 """Tiles of a part of the state: what is written together."""
-_RANKS = np.array([0, 4, 3, 2, 1], np.int64)
-"""Precedence of a label's source, by index of the contract's enum: chargeback, analyst, customer,
-import, unknown.
-"""
-
-
-def standings(
-    sources: NDArray[np.int64], known_at: NDArray[np.int64], outcomes: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """How labels stand against others of their transaction: by source, then the later known, then
-    fraud under genuine.
-    """
-    return (_RANKS[sources] << 52) | (known_at << 3) | outcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +51,9 @@ class Profiles:
         self.keys: list[bytes] = []
         self._slots: dict[bytes, int] = {}
         self.part_ms = PART_TILES * entity.tile_ms
-        self._labels: dict[int, dict[tuple[int, int], int]] = {}
+        self.labels = Labels()
         self._touched: list[NDArray[np.int32]] = []
         self._parts: set[tuple[int, int]] = set()
-        self._said: dict[tuple[int, int], int] = {}
-        self._said_at: dict[tuple[int, int], int] = {}
         self._empty = self._read(np.zeros(1, np.int32), 0)[0]
         self._grow(1024)
 
@@ -127,7 +111,7 @@ class Profiles:
         amounts = steps.amounts.copy()
         counts = (is_event != 0) & (repeats == 0)
         for row in np.flatnonzero(is_event == 0).tolist():
-            change = self._say(
+            change = self.labels.take(
                 int(steps.slots[row]),
                 int(steps.hashes[row]),
                 int(steps.times[row]),
@@ -140,16 +124,6 @@ class Profiles:
         self.table.take(what[chosen], slots, times, amounts[chosen])
         self._touched.append(slots)
         self._parts.update(zip(slots.tolist(), (self._part(times)).tolist(), strict=True))
-
-    def _say(self, slot: int, transaction: int, occurred_at: int, standing: int) -> int:
-        """Note a label; what it changes of the frauds of its tile: 1, 0 or -1."""
-        week = self._labels.setdefault(occurred_at // (7 * DAY_MS), {})
-        before = week.get((slot, transaction), 0)
-        if standing <= before:
-            return 0
-        week[slot, transaction] = self._said[slot, transaction] = standing
-        self._said_at[slot, transaction] = occurred_at
-        return (standing & 7 == FRAUD) - (before & 7 == FRAUD)
 
     def _part(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         ends = -(-times // self.entity.tile_ms) * self.entity.tile_ms
@@ -205,24 +179,6 @@ class Profiles:
         self._parts.clear()
         return out
 
-    def take_said(self) -> list[tuple[int, int, int, int]]:
-        """(slot, transaction, standing, occurred_at) of each label that came to stand since the
-        last call.
-        """
-        out = [
-            (slot, name, said, self._said_at[slot, name])
-            for (slot, name), said in self._said.items()
-        ]
-        self._said.clear()
-        self._said_at.clear()
-        return out
-
-    def forget_labels(self, clock_ms: int) -> None:
-        """Forget labels of transactions that no window can reach any more."""
-        oldest = (clock_ms - self.table.horizon) // (7 * DAY_MS)
-        for week in [week for week in self._labels if week < oldest]:
-            del self._labels[week]
-
     def restore(
         self,
         tiles: dict[bytes, list[NDArray[np.int64]]],
@@ -245,9 +201,7 @@ class Profiles:
         joined = [np.vstack(tiles[key]) if key in tiles else none for key in names]
         self.table.load([each[np.argsort(each[:, 0], kind="stable")] for each in joined])
         for key, name, standing, occurred_at in said:
-            self._labels.setdefault(occurred_at // (7 * DAY_MS), {})[self.slot(key), name] = (
-                standing
-            )
+            self.labels.restore(self.slot(key), name, occurred_at, standing)
         self.nexts[: len(self.keys)] = 0  # each is looked at when tiles are closed next
 
     def last_hashes_of(self, slot: int) -> list[int]:

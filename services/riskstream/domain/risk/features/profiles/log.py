@@ -16,8 +16,8 @@ from riskstream.domain.risk.features.profiles.entity_profiles import (
     EVENT,
     Profiles,
     Steps,
-    standings,
 )
+from riskstream.domain.risk.features.profiles.labels import standings
 from riskstream.domain.risk.features.profiles.positions_text import packed, unpacked
 
 MAX_INLINE = 3900

@@ -15,6 +15,7 @@ from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch, Outcome, u
 from riskstream.platform.kafka.traced import contexts_in
 
 _MILLISECONDS = itemgetter(1)
+_ANSWER_GONE = "source offset {} was answered before, but the output does not say how"
 
 
 def batch_of(
@@ -35,8 +36,7 @@ def batch_of(
     partitions = np.fromiter(map(Message.partition, messages), np.int32, len(messages))
     if set(partitions.tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
-        messages = [each for each, keep in zip(messages, wanted.tolist(), strict=True) if keep]
-        return batch_of(messages, running, replay_modes, hold, mark)
+        return batch_of(_kept(messages, wanted), running, replay_modes, hold, mark)
     n = len(messages)
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
@@ -51,11 +51,8 @@ def batch_of(
         # of a fetch before the seek: it was taken
         if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():
             is_new = np.ones(n, np.bool_)
-            is_new[rows] = mine > np.maximum.accumulate(
-                np.concatenate([[owned.position], mine[:-1]])
-            )
-            left = [each for each, keep in zip(messages, is_new.tolist(), strict=True) if keep]
-            return batch_of(left, running, replay_modes, hold, mark)
+            is_new[rows] = _rises(owned.position, mine)
+            return batch_of(_kept(messages, is_new), running, replay_modes, hold, mark)
         if owned.whole_since:
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
@@ -63,10 +60,7 @@ def batch_of(
         if offsets[rows[0]] <= owned.known_src:
             unknown = _replay_modes(owned, replay_modes, rows, offsets, modes, answers)
             if unknown is not None:
-                hold(
-                    owned,
-                    f"source offset {unknown} was answered before, but the output does not say how",
-                )
+                hold(owned, _ANSWER_GONE.format(unknown))
                 others = {number: each for number, each in running.items() if number != partition}
                 return batch_of(messages, others, replay_modes, hold, mark)
     return Batch(
@@ -83,6 +77,15 @@ def batch_of(
         whole_since=whole_since,
         mark=mark,
     )
+
+
+def _kept(messages: list[Message], is_kept: NDArray[np.bool_]) -> list[Message]:
+    return [each for each, keep in zip(messages, is_kept.tolist(), strict=True) if keep]
+
+
+def _rises(position: int, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each offset is above the position and above every offset before it."""
+    return offsets > np.maximum.accumulate(np.concatenate([[position], offsets[:-1]]))
 
 
 def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from riskstream.domain.contracts.writers import when_known
 from riskstream.platform.kafka.clients.client import consumer, raise_if_error
@@ -129,21 +129,7 @@ class Rebuild:
         try:
             reader.assign([TopicPartition(self._source, partition, found.start)])
             while owned.position < found.known_src:
-                messages = reader.consume(2048, 0.2)
-                for message in messages:
-                    error = message.error()
-                    if error is not None and is_giant(error):
-                        behind = end_of(
-                            self._route.kafka, self._source, partition, message.offset() or 0
-                        )
-                        reader.assign([TopicPartition(self._source, partition, behind)])
-                        continue
-                    raise_if_error(error, f"{self._source}[{partition}]")
-                good = [
-                    each
-                    for each in messages
-                    if each.error() is None and (each.offset() or 0) <= found.known_src
-                ]
+                good = self._read(reader, partition, found.known_src)
                 quiet_s = 0.0 if good else quiet_s + 0.2
                 if quiet_s > _QUIET_S:
                     raise Retryable(
@@ -171,6 +157,22 @@ class Rebuild:
             stored_src=max(owned.position, found.stored_src),
             whole_since=found.whole_since,
         )
+
+    def _read(self, reader: Consumer, partition: int, known_src: int) -> list[Message]:
+        """The records up to `known_src` that have arrived; a batch that is too large to read is
+        passed over.
+        """
+        messages = reader.consume(2048, 0.2)
+        for message in messages:
+            error = message.error()
+            if error is not None and is_giant(error):
+                behind = end_of(self._route.kafka, self._source, partition, message.offset() or 0)
+                reader.assign([TopicPartition(self._source, partition, behind)])
+                continue
+            raise_if_error(error, f"{self._source}[{partition}]")
+        return [
+            each for each in messages if each.error() is None and (each.offset() or 0) <= known_src
+        ]
 
     def _write(self, found: Recovered, partition: int, src: int, work: FoldWork[Any]) -> int:
         """Write the rows as of source offset `src`; how many they were."""

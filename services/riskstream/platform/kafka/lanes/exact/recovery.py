@@ -4,26 +4,17 @@ It writes to the store only where state is lost and the lane is to go on: then i
 what is left.
 """
 
-import re
 from dataclasses import replace
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
-from riskstream.platform.kafka.clients.client import (
-    admin_client,
-    consumer,
-    raise_if_error,
-    translated,
-)
-from riskstream.platform.kafka.clients.giants import end_of, is_giant
-from riskstream.platform.kafka.clients.identity import identity_of
-from riskstream.platform.kafka.clients.starts import is_expired, watermarks
-from riskstream.platform.kafka.lanes.exact.output_tail import OutputTail
+from riskstream.platform.kafka.clients.client import consumer, translated
 from riskstream.platform.kafka.lanes.exact.owned import Recovered
 from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing, StateLost
+from riskstream.platform.kafka.lanes.exact.standing_reader import StandingReader
 from riskstream.platform.kafka.lanes.ports import (
     AnswerReader,
     Mark,
@@ -32,19 +23,14 @@ from riskstream.platform.kafka.lanes.ports import (
     StateStore,
 )
 from riskstream.runtime.errors import Retryable
-from riskstream.runtime.machine import monotonic, now_ms
+from riskstream.runtime.machine import monotonic
 
 __all__ = ["Hold", "Recovered", "Recovery", "StateLost"]
 log = structlog.get_logger("lane")
-EMPTY = re.compile(r"empty=\d+-(\d+)")
-"""Metadata of a commit behind which, up to the number, the source has markers of transactions
-only.
-"""
 SNAPSHOTS_PATIENCE_S = 60.0
 """A partition whose state is lost waits so long for the place of its snapshots; then `degrade` goes
 on without them.
 """
-_FIRST_RECORD_S = 2.0
 
 
 class Recovery:
@@ -67,17 +53,16 @@ class Recovery:
         self._bootstrap, self._group = route.kafka, route.group
         self._source, self._output = route.source, route.output
         self._store, self._on_state_lost, self._snapshots = store, on_state_lost, snapshots
-        self._tail = OutputTail(route.kafka, route.output, answers)
+        self._standings = StandingReader(route, answers)
         self._own_steps = 0
         self._away_since: dict[int, float] = {}
-        self._admin = admin_client(route.kafka)
 
     @property
     def steps(self) -> int:
         """Grows with each answer and each piece of the tail; for the watchdog, which ends a lane
         that hangs here.
         """
-        return self._own_steps + self._tail.steps
+        return self._own_steps + self._standings.steps
 
     def recover(
         self, partition: int, *, from_start: bool = False, row_ahead: int = -1
@@ -94,14 +79,13 @@ class Recovery:
             **{"isolation.level": "read_uncommitted", "fetch.wait.max.ms": 10},
         )
         try:
-            identity, partition_count = self._identity()
+            identity, partition_count = self._standings.identity()
             if from_start:
-                found = self._stand(client, partition, identity, None)
+                found = self._standings.read(client, partition, identity, None)
                 why = None
             else:
-                found = self._stand(
-                    client, partition, identity, self._store.mark(partition), row_ahead
-                )
+                mark = self._store.mark(partition)
+                found = self._standings.read(client, partition, identity, mark, row_ahead)
                 why = found.lost(self._source, self._output)
             if why is not None:
                 found, why = self._regained(client, partition, found, why)
@@ -134,34 +118,6 @@ class Recovery:
         finally:
             client.close()
 
-    def _stand(
-        self, client: Any, partition: int, identity: str, mark: Mark | None, row_ahead: int = -1
-    ) -> Standing:
-        """A2 to A4: watermark, ends, the group's offset, then the output's tail."""
-        self._own_steps += 1
-        output_low, output_high = self._ends(client, self._output, partition)
-        committed, empty_to = self._committed(client, partition)
-        source_low, source_high = self._ends(
-            client, self._source, partition
-        )  # last: what was answered stands before it
-        found = Standing(
-            mark=mark,
-            identity=identity,
-            source_low=source_low,
-            source_high=source_high,
-            output_low=output_low,
-            output_high=output_high,
-            committed=committed,
-            empty_to=empty_to,
-            verdicts=self._tail.empty(),
-            row_ahead=row_ahead,
-        )
-        found.refuse_guessing()
-        start = max(mark.output_offset if mark else 0, output_low)
-        found = replace(found, verdicts=self._tail.read(client, partition, found, start))
-        found.refuse_guessing()
-        return found
-
     def _regained(
         self, client: Any, partition: int, found: Standing, why: str
     ) -> tuple[Standing, str | None]:
@@ -184,7 +140,9 @@ class Recovery:
                     whole_since=mark.whole_since,
                     why=why,
                 )
-                found = self._stand(client, partition, found.identity, mark, found.row_ahead)
+                found = self._standings.read(
+                    client, partition, found.identity, mark, found.row_ahead
+                )
                 still = found.lost(self._source, self._output)
                 if still is None:
                     return found, None
@@ -241,12 +199,7 @@ class Recovery:
         first = found.certain_from()
         if first is None:
             return before
-        return max(
-            before,
-            _appended_at(
-                client, self._bootstrap, self._source, partition, first, found.source_high
-            ),
-        )
+        return max(before, self._standings.appended_at(client, partition, first, found.source_high))
 
     def _begin(self, partition: int, found: Standing, since: int, *, is_lost: bool) -> Standing:
         """Tell the store that its rows are those of a state with less in it, before anything is
@@ -275,47 +228,3 @@ class Recovery:
                 what="the store holds another state meanwhile", where=f"partition {partition}"
             )
         return replace(found, mark=after)
-
-    def _identity(self) -> tuple[str, int]:
-        """(ids and partition counts of both topics as one text, the source's partition count)."""
-        return identity_of(self._admin, self._source, self._output)
-
-    def _ends(self, client: Any, topic: str, partition: int) -> tuple[int, int]:
-        return watermarks(client, topic, partition, 10)
-
-    def _committed(self, client: Any, partition: int) -> tuple[int, int]:
-        """The group's offset, 0 where there is none; and up to where the owner before saw no record
-        behind it, else 0.
-        """
-        [found] = client.committed([TopicPartition(self._source, partition)], timeout=10)
-        told = EMPTY.fullmatch(found.metadata or "")
-        return max(int(found.offset), 0), int(told[1]) if told else 0
-
-
-def _appended_at(
-    client: Any, bootstrap: str, source: str, partition: int, first: int, end: int
-) -> int:
-    """When the first record from a source offset on was appended, ms; now, where there is none
-    yet.
-    """
-    if first < end:
-        client.assign([TopicPartition(source, partition, first)])
-        until = monotonic() + _FIRST_RECORD_S
-        while monotonic() < until:
-            for message in client.consume(1, 0.2):
-                if message.error() is None:
-                    return int(message.timestamp()[1])
-                if is_expired(message.error()):
-                    raise Retryable(
-                        what=f"records of {source} expired meanwhile",
-                        where=f"partition {partition}",
-                    )
-                if is_giant(message.error()):
-                    behind = end_of(bootstrap, source, partition, message.offset())
-                    client.assign([TopicPartition(source, partition, behind)])
-                    break
-                if message.error().code() == KafkaError._PARTITION_EOF:
-                    until = 0.0  # markers of transactions alone stand there
-                else:
-                    raise_if_error(message.error(), f"{source}[{partition}]")
-    return now_ms()
