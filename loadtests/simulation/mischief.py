@@ -120,6 +120,8 @@ class Mischief:
 
     def do_due(self, *, everything: bool = False) -> None:
         """What was put off and is due now."""
+        if not self._due:
+            return
         now = self._world.scheduler.now
         for each in [each for each in self._due if everything or each[0] <= now]:
             self._due.remove(each)

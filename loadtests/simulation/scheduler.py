@@ -15,6 +15,8 @@ from riskstream.platform.kafka.memory.network import Host
 
 STEP_S = 0.0005
 """Time that each step takes."""
+NEVER = 1e18
+"""A time that does not come."""
 MOST_STEPS = 60_000
 """A history that takes more has two that keep each other awake."""
 
@@ -63,12 +65,14 @@ class Scheduler:
         self._main = getcurrent()
         self._ready: list[Task] = []
         self._asleep: list[Task] = []
+        self._wakes_at = NEVER
+        """No later than the first of those that sleep is to wake."""
         self._current: Task | None = None
         self.at_step: Callable[[], None] = lambda: None
         """Called between steps, on the scheduler's own greenlet: faults and the network."""
         self.busy: Callable[[], bool] = lambda: False
         """True while something besides the tasks has work to do now."""
-        self.next_at: Callable[[], float] = lambda: 1e18
+        self.next_at: Callable[[], float] = lambda: NEVER
         """When something besides the tasks is due next."""
 
     @property
@@ -132,6 +136,7 @@ class Scheduler:
         self.steps += 1
         task.wake_at = self.now + max(seconds, STEP_S)
         self._asleep.append(task)
+        self._wakes_at = min(self._wakes_at, task.wake_at)
         self._main.switch()
         if task.process.is_dead:
             raise Killed
@@ -184,9 +189,10 @@ class Scheduler:
 
     def _wake(self) -> None:
         now = self.now
-        if any(each.wake_at <= now for each in self._asleep):
+        if self._wakes_at <= now:
             self._ready += [each for each in self._asleep if each.wake_at <= now]
             self._asleep = [each for each in self._asleep if each.wake_at > now]
+            self._wakes_at = min((each.wake_at for each in self._asleep), default=NEVER)
 
 
 class Background(Executor):

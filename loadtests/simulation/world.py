@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 
 from loadtests.simulation.mischief import Mischief
 from loadtests.simulation.plan import PARTITIONS, SLOTS, Deed, Plan
-from loadtests.simulation.scheduler import Process, Scheduler, VirtualMachine
+from loadtests.simulation.scheduler import NEVER, Process, Scheduler, VirtualMachine
 from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.errors import raised
 from riskstream.platform.kafka.memory.log import Entry
@@ -173,7 +173,7 @@ class World:
             self._next += 1
             self.mischief.do(self._deeds[self._next - 1])
         self.mischief.do_due()
-        for slot in list(self.slots):
+        for slot in tuple(self.slots):
             process = slot.process
             if process is not None and process.is_over:
                 self._bury(slot, process)
@@ -215,7 +215,7 @@ class World:
             if slot.process is None and slot.again_at is not None
         ]
         late = [at for at in self._late.values() if at > self.scheduler.now]
-        return min([*due, *late, *self.mischief.due_at()], default=1e18)
+        return min([*due, *late, *self.mischief.due_at()], default=NEVER)
 
     def _send(self) -> None:
         """Records that are on their way arrive; markers of transactions are written."""
@@ -227,7 +227,7 @@ class World:
             ):
                 places = producer.waiting()
                 producer.send(places[int(self.rng.random() * len(places))])
-        for name in list(self.kafka.unfinished):
+        for name in tuple(self.kafka.unfinished):
             if self.rng.random() < 0.1:
                 self.kafka.finish(name)
 

@@ -85,10 +85,11 @@ def schema_id(schema: dict[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFF_FFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contract:
     """One record type: `name` as in `transaction.v1`, its schema, the id of the schema, and
-    released versions by id.
+    released versions by id. Each object is equal to itself alone, so that what is made of one can
+    be kept by it.
     """
 
     name: str

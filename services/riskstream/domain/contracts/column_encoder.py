@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts import plan as p
 from riskstream.domain.contracts.catalog import contract
+from riskstream.domain.contracts.columns import plans_of
 from riskstream.domain.contracts.columns_kernel import FIXED, encode_kernel
 from riskstream.domain.contracts.writers import wire_id
 from riskstream.runtime.errors import Fatal
@@ -31,7 +32,7 @@ class ColumnEncoder:
         from_input: tuple[str, ...] = (),
     ) -> None:
         self.contract = contract(name)
-        self.layout = p.layout_of(self.contract.schema)
+        self.layout, plans = plans_of(self.contract)
         self.capacity = capacity
         a, b, c, d, e = (max(rows, 1) for rows in self.layout.bank_rows)
         self._ints = np.zeros((a, capacity), np.int64)
@@ -44,7 +45,7 @@ class ColumnEncoder:
         self.vector_lengths = np.zeros(capacity, np.int32)
         self.longs = np.zeros((capacity, max(long_width, 1)), np.int64)
         self.long_counts = np.zeros(capacity, np.int32)
-        self._ops = p.plan_of(self.contract.schema, self.contract.schema, self.layout).ops
+        self._ops = plans[self.contract.id].ops.copy()
         self._text_arrays: dict[str, int] = {}
         for op, field in zip(self._ops, self.layout.fields, strict=True):
             if field.kind == p.TEXT:

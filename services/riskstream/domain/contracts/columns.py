@@ -4,8 +4,9 @@ record.
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -168,20 +169,31 @@ class Columns:
         return bool(value) if field.kind == p.BOOL else value
 
 
+@lru_cache(64)
+def plans_of(known: Contract) -> tuple[p.Layout, Mapping[int, p.Plan]]:
+    """A contract's layout, and by schema id the plan of each released version; made once, as it
+    takes milliseconds. Nobody may change them.
+    """
+    layout = p.layout_of(known.schema)
+    plans = {
+        each: p.plan_of(schema, known.schema, layout) for each, schema in known.versions.items()
+    }
+    return layout, plans
+
+
 class ColumnDecoder:
     """Decodes frames of one contract, of any released version, into columns of its newest."""
 
     def __init__(self, name: str | Contract) -> None:
         self.contract: Contract = contract(name) if isinstance(name, str) else name
-        self.layout = p.layout_of(self.contract.schema)
+        self.layout, plans = plans_of(self.contract)
         self._plans: dict[int, p.Plan] = {}
         self._by_record: dict[int, RecordReader] = {}
         self._refused: set[int] = set()
         for known, schema in self.contract.versions.items():
-            self._add(known, schema)
+            self._add(known, schema, plans[known])
 
-    def _add(self, known: int, schema: dict[str, Any]) -> None:
-        plan = p.plan_of(schema, self.contract.schema, self.layout)
+    def _add(self, known: int, schema: dict[str, Any], plan: p.Plan) -> None:
         if plan.is_by_record:
             self._by_record[known] = RecordReader(self.contract, schema)
         else:
@@ -257,7 +269,8 @@ class ColumnDecoder:
                 columns.wanted.update(dict.fromkeys(np.flatnonzero(rows).tolist(), known))
             else:
                 try:
-                    self._add(known, found)
+                    plan = p.plan_of(found, self.contract.schema, self.layout)
+                    self._add(known, found, plan)
                 except (Incompatible, ValueError):
                     self._refused.add(known)
                     columns.status[rows] = INCOMPATIBLE

@@ -96,6 +96,8 @@ class Fetches:
         if fetch.stale and fetch.is_sought:
             return _message(fetch, fetch.stale.pop(0))
         log = self._broker.log(fetch.topic, fetch.partition)
+        if fetch.told_end == fetch.position == log.limit(committed_only=self._committed_only):
+            return None  # it stands at the end, and was told so
         try:
             entry, position = log.next(fetch.position, committed_only=self._committed_only)
         except Refused as refused:

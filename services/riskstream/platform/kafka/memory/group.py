@@ -94,10 +94,12 @@ class Group:
             member.target = target
 
     def to_revoke(self, member: Member) -> list[Place]:
-        return sorted(member.owned - member.target)
+        return [] if member.owned == member.target else sorted(member.owned - member.target)
 
     def to_assign(self, member: Member) -> list[Place]:
         """What it is to have and nobody else has any more."""
+        if member.owned == member.target:
+            return []
         held = {place for each in self.members if each is not member for place in each.owned}
         return sorted(member.target - member.owned - held)
 
