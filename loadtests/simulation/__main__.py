@@ -4,6 +4,7 @@ puts faults back.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -52,10 +53,9 @@ def main() -> int:
 
 
 def _until_first(given: argparse.Namespace) -> int:
-    from loadtests.simulation.campaign import several
-    from loadtests.simulation.history import quiet
+    from loadtests.simulation.campaign import ready, several
 
-    quiet()
+    ready()
     began, seed = time.time(), given.from_seed
     for first in range(seed, seed + given.histories):
         found = several(first, 1, began + given.minutes * 60, given.scene)
@@ -63,7 +63,7 @@ def _until_first(given: argparse.Namespace) -> int:
             break
         for problems in found.failures.values():
             print(
-                f"found after {first - seed + 1} histories, {time.time() - began:.0f} s: "
+                f"found after {first - seed + 1} histories, {time.time() - began:.1f} s: "
                 f"{problems[0]}"
             )
             return 1
@@ -138,15 +138,24 @@ def _told(counts: Counter[str]) -> str:
 
 
 def _mutations(seconds: float, cores: int) -> int:
-    """Each fault in a process of its own: after how many histories it was found."""
+    """Each fault in a process of its own: a table of after how many histories it was found, and
+    seconds.
+    """
+    print("| fault | what it is | scene | histories | seconds |\n| --- | --- | --- | --: | --: |")
+    all_found = True
     with ThreadPoolExecutor(cores or os.cpu_count() or 1) as pool:
-        found = list(pool.map(lambda each: _found(each.name, seconds), MUTATIONS))
-    for mutation, words in zip(MUTATIONS, found, strict=True):
-        print(f"{mutation.name:12} {words.partition(':')[0]:32} {mutation.what}")
-    return 0 if all("not found" not in words for words in found) else 1
+        several = pool.map(lambda each: _found(each.name, seconds), MUTATIONS)
+        for mutation, (histories, took) in zip(MUTATIONS, several, strict=True):
+            all_found = all_found and bool(took)
+            what = f"| `{mutation.name}` | {mutation.what} | {mutation.scene}"
+            print(f"{what} | {histories} | {took} |", flush=True)
+    return 0 if all_found else 1
 
 
-def _found(name: str, seconds: float) -> str:
+def _found(name: str, seconds: float) -> tuple[str, str]:
+    """(how many histories, how many seconds); what happened instead and nothing where it was not
+    found.
+    """
     command = [
         sys.executable,
         "-m",
@@ -159,11 +168,12 @@ def _found(name: str, seconds: float) -> str:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
-        if line.startswith("found "):
-            return line.removeprefix("found ")
+        found = re.match(r"found after (\d+) histories, ([\d.]+) s", line)
+        if found:
+            return found[1], found[2]
     if done.returncode:
-        return f"not found, failed: {done.stderr.strip().splitlines()[-1]}"
-    return "not found"
+        return f"failed: {done.stderr.strip().splitlines()[-1]}", ""
+    return "not found", ""
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 fail.
 """
 
+import gc
 import os
 import time
 from collections import Counter
@@ -25,6 +26,16 @@ class Campaign:
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[int, list[str]] = field(default_factory=dict)
+
+
+def ready() -> None:
+    """For a process that does nothing else: no logs, and garbage is looked for now and then, not
+    among what stays.
+    """
+    quiet()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def several(first: int, count: int, until: float, scene: str = "") -> Campaign:
@@ -55,7 +66,7 @@ def campaign(
     began = time.time()
     until = began + seconds
     out = Campaign()
-    with ProcessPoolExecutor(cores or os.cpu_count() or 1, initializer=quiet) as pool:
+    with ProcessPoolExecutor(cores or os.cpu_count() or 1, initializer=ready) as pool:
         chunks = [
             (seed, min(AT_ONCE, first + histories - seed))
             for seed in range(first, first + histories, AT_ONCE)

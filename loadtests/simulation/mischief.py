@@ -4,6 +4,7 @@ takes.
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loadtests.simulation.plan import GROUP, PARTITIONS, SLOTS, Deed
@@ -15,12 +16,22 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_048_588
 
 
+def _deed_of(text: str, who: int) -> Deed:
+    """A deed in words: its kind, and where it has one the value."""
+    kind, _, what = text.rpartition(" ")
+    if kind == "append" or what.replace(".", "").isdigit():
+        return Deed(0, kind, who, what if kind == "append" else float(what))
+    return Deed(0, text, who)
+
+
 class Mischief:
     """Called between steps alone."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._due: list[tuple[float, Callable[[], None]]] = []
+        self._in_turn: list[tuple[int, list[str]]] = []
+        """Of each deed that waits for fault points what is left of it."""
 
     def do(self, deed: Deed) -> None:
         self._world.scheduler.note(deed.kind)
@@ -29,6 +40,8 @@ class Mischief:
             self._upstream(deed)
         elif deed.kind in ("kill", "raise", "pause", "stop", "join"):
             self._hurt(deed, self._chosen(deed))
+        elif deed.kind == "in turn":
+            self._in_turn.append((deed.who, str(deed.what).split(" | ")))
         elif deed.kind == "refuse":
             topic = self._world.scene.outputs[deed.who % len(self._world.scene.outputs)]
             self._world.kafka.limit(topic, 1)
@@ -39,6 +52,29 @@ class Mischief:
             self._expire(deed.kind.removeprefix("expire "), deed.who % PARTITIONS, float(deed.what))
         else:
             self._world.scene.do(deed)
+
+    def passed(self, point: str, slot: "Slot | None") -> bool:
+        """Have done what waits for this fault point, before anybody goes on; False where nothing
+        does. `slot`: whose process is at the point.
+        """
+        due = [each for each in self._in_turn if each[1] and each[1][0].startswith(f"{point}: ")]
+        for who, left in due:
+            for text in left.pop(0).removeprefix(f"{point}: ").split("; "):
+                self.later(0.0, partial(self._do_at, _deed_of(text, who), slot))
+        return bool(due)
+
+    def _do_at(self, deed: Deed, slot: "Slot | None") -> None:
+        if deed.kind in ("kill", "pause") and slot is not None:
+            self._world.scheduler.note(deed.kind)
+            self._world.counts[deed.kind] += 1
+            self._hurt(deed, slot)
+        else:
+            self.do(deed)
+
+    def calm(self) -> None:
+        """What was put off is done now, and nothing waits for fault points any more."""
+        self._in_turn.clear()
+        self.do_due(everything=True)
 
     def _upstream(self, deed: Deed) -> None:
         """Whoever writes the source: records as they are, giants, and transactions that are decided

@@ -177,6 +177,7 @@ def _records(rng: random.Random, horizon: int) -> list[Deed]:
     return out
 
 
+_TWICE = "produced: kill | writing: kill"
 SERIES: dict[str, tuple[tuple[tuple[str, str | float | int], ...], ...]] = {
     "exact": (
         (("evict", 0), ("kill", 0), ("expire output", 1.0), ("kill", 0)),
@@ -187,18 +188,28 @@ SERIES: dict[str, tuple[tuple[tuple[str, str | float | int], ...], ...]] = {
         (("replicate", 0), ("kill", 0), ("fail over", 0), ("kill", 0)),
         (("store away", 0.2), ("kill", 0), ("kill", 0)),
         (("kill", 0), ("kill", 0), ("kill", 0)),
+        (("in turn", "written: kill; evict 0; expire output 1.0"), ("kill", 0)),
+        (("join", 0), ("in turn", "writing: pause 0.36 | rows_read: fail over | written: kill")),
+        (
+            ("append", "c0=twice"),
+            ("stop", 0),
+            ("in turn", f"resumed: store away 0.3; append c0=twice | {_TWICE}"),
+        ),
     ),
     "tracker": (
         (("lose offsets", 0), ("kill", 0), ("kill", 0)),
         (("lose offsets", 0), ("raise", "taken"), ("raise", "transacted"), ("kill", 0)),
         (("twin", 0), ("pause", 0.5), ("lose offsets", 0)),
+        (("kill", 0), ("in turn", "transacted: kill | transacted: kill")),
     ),
     "profiler": ((("lose offsets", 0), ("kill", 0), ("kill", 0)),),
     "reports": ((("pause", 0.5), ("kill", 0), ("pause", 0.2)),),
     "forward": ((("expire source", 1.0), ("kill", 0), ("expire source", 1.0)),),
 }
 SERIES["scorer"] = SERIES["exact"]
-"""Faults that hurt most one soon after the other."""
+"""Faults that hurt most one soon after the other. `in turn` has them done at fault points, each by
+whoever passes the next one: where a few steps decide, chance alone finds it once in 100,000.
+"""
 
 
 def _series(rng: random.Random, horizon: int, scene: str) -> list[Deed]:

@@ -288,6 +288,9 @@ class World:
         """A fault point was passed."""
         self.scheduler.step(name)
         process = self.scheduler.process
+        slot = next((each for each in self.slots if each.process is process), None)
+        if self.mischief.passed(name, slot):
+            self.scheduler.sleep(0.0)
         if process is not None and process.raises_at == name:
             process.raises_at = None
             raise Injected(f"fault point {name}")
@@ -313,7 +316,7 @@ class World:
             if slot.process is not None:
                 slot.process.paused_until = 0.0
                 slot.process.raises_at = None
-        self.mischief.do_due(everything=True)
+        self.mischief.calm()
         for name, held in list(self.kafka.transactions.items()):
             if held.is_open and name.startswith("upstream"):
                 self.kafka.end((name, held.epoch), is_commit=True)

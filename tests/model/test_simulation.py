@@ -54,6 +54,17 @@ def test_a_seed_is_one_history(seed: int) -> None:
     assert first.trace != run(made(seed + 100)).trace
 
 
+def test_faults_are_done_at_fault_points_one_after_the_other() -> None:
+    payments = tuple(Deed(0, "append", 0, f"c0=t{number}") for number in range(6))
+    chain = Deed(1, "in turn", 0, "produced: kill | resumed: store away 0.1; append c0=t9")
+    result = run(Plan(schedule=7, deeds=(*payments, chain)))
+    assert result.problems == []
+    assert (result.counts["kill"], result.counts["store away"]) == (1, 1)
+    assert result.counts["append"] == len(payments) + 1
+    never = Deed(1, "in turn", 0, "no such point: kill")
+    assert run(Plan(schedule=7, deeds=(*payments, never))).counts["kill"] == 0
+
+
 @pytest.mark.parametrize("name", ["ack", "prev", "offsets", "unflushed"])
 def test_a_fault_that_is_put_back_is_found(name: str) -> None:
     command = [
