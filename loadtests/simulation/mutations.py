@@ -221,7 +221,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "giant",
         "a giant where lost state begins anew ends the process",
-        "riskstream.platform.kafka.lanes.exact.recovery",
+        "riskstream.platform.kafka.lanes.exact.standing_reader",
         "if is_giant(message.error()):",
         "if False:",
     ),
