@@ -55,14 +55,14 @@ def test_a_seed_is_one_history(seed: int) -> None:
 
 
 def test_faults_are_done_at_fault_points_one_after_the_other() -> None:
-    payments = tuple(Deed(0, "append", 0, f"c0=t{number}") for number in range(6))
-    chain = Deed(1, "in turn", 0, "produced: kill | resumed: store away 0.1; append c0=t9")
-    result = run(Plan(schedule=7, deeds=(*payments, chain)))
+    payments = tuple(Deed(40 * number + 1, "append", 0, f"c0=t{number}") for number in range(6))
+    chain = Deed(0, "in turn", 0, "produced: kill | resumed: store away 0.1; append c0=t9")
+    result = run(Plan(schedule=7, deeds=(chain, *payments)))
     assert result.problems == []
     assert (result.counts["kill"], result.counts["store away"]) == (1, 1)
     assert result.counts["append"] == len(payments) + 1
-    never = Deed(1, "in turn", 0, "no such point: kill")
-    assert run(Plan(schedule=7, deeds=(*payments, never))).counts["kill"] == 0
+    never = Deed(0, "in turn", 0, "no such point: kill")
+    assert run(Plan(schedule=7, deeds=(never, *payments))).counts["kill"] == 0
 
 
 @pytest.mark.parametrize("name", ["ack", "prev", "offsets", "unflushed"])
