@@ -83,8 +83,9 @@ class Process:
 
 
 def make_topic(kafka: str, name: str) -> str:
-    """A topic of 4 partitions with append time."""
-    wanted = NewTopic(name, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"})
+    """A topic of 4 partitions with append time, and the largest record of `transactions.v1`."""
+    config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "1048576"}
+    wanted = NewTopic(name, PARTITIONS, 1, config=config)
     admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     admin.create_topics([wanted])[name].result(20)
     return name
