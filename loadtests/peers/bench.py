@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.model import small_model
-from loadtests.peers.contender import PARTITIONS, Contender, drain, first_records, make_topic
+from loadtests.peers.contender import (
+    PARTITIONS,
+    Contender,
+    drain,
+    first_records,
+    letters_of,
+    make_topic,
+)
 from loadtests.peers.data import matrix, send, transactions
 from loadtests.peers.kernels import bytes_a_key, cost_by_window
 from loadtests.peers.latency import measure
@@ -119,6 +126,8 @@ class Bench:
                 output,
                 "--group",
                 group,
+                "--dead-letters",
+                letters_of(output),
                 "--log-level",
                 "warning",
                 *more,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from riskstream.domain.contracts.catalog import DEAD_LETTER_ROOM
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
@@ -18,6 +19,8 @@ from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.services import cpu_s
 
 PARTITIONS = 4
+RECORD_BYTES = 1_048_576
+"""The largest record of `transactions.v1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +85,20 @@ class Process:
             self._process.wait()
 
 
-def make_topic(kafka: str, name: str) -> str:
-    """A topic of 4 partitions with append time, and the largest record of `transactions.v1`."""
-    config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "1048576"}
+def letters_of(output: str) -> str:
+    """The dead letters of who writes `output`: a group of its own must have a topic of its own."""
+    return f"{output}.dlq"
+
+
+def make_output(kafka: str, name: str) -> str:
+    """A topic for a contender to write, and one for its dead letters."""
+    make_topic(kafka, letters_of(name), RECORD_BYTES + DEAD_LETTER_ROOM)
+    return make_topic(kafka, name)
+
+
+def make_topic(kafka: str, name: str, most: int = RECORD_BYTES) -> str:
+    """A topic of 4 partitions with append time, which takes records of `most` bytes."""
+    config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(most)}
     wanted = NewTopic(name, PARTITIONS, 1, config=config)
     admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     admin.create_topics([wanted])[name].result(20)
@@ -96,7 +110,7 @@ def drain(
 ) -> tuple[Drain, str]:
     """Run it until everything in `source` has come out; what was measured, and the output topic."""
     run = f"{contender.slug}-{uuid.uuid4().hex[:6]}"
-    output = make_topic(kafka, f"out-{run}")
+    output = make_output(kafka, f"out-{run}")
     admin = TopicAdmin(kafka)
     running = [
         Process(contender.command(source, output, run), cores, folder / f"{contender.slug}.log")

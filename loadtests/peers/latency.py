@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from loadtests.peers.contender import PARTITIONS, Contender, Process, make_topic
+from loadtests.peers.contender import PARTITIONS, Contender, Process, make_output, make_topic
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.clients.client import GAPLESS
 
@@ -27,7 +27,7 @@ def measure(
     """Latencies in ms of SECONDS of load after WARM_S, by intended send time, of what came out the
     first time.
     """
-    source, output = make_topic(kafka, f"lat-{tag}"), make_topic(kafka, f"lat-out-{tag}")
+    source, output = make_topic(kafka, f"lat-{tag}"), make_output(kafka, f"lat-out-{tag}")
     path = folder / f"frames-{tag}.json"
     path.write_text(
         json.dumps(
