@@ -103,20 +103,10 @@ class Profiler:
                 self.world.kafka.append((EVENTS, partition), key, value)
 
     def held(self) -> list[str]:
-        return [
-            f"{place} waits for a schema"
-            for lane in self.world.lanes()
-            for place in lane._partitions.waits._held
-        ]
+        return self.world.waiting_for_schemas()
 
     def is_settled(self) -> bool:
-        committed = self.world.kafka.group(GROUP).committed
-        for partition in range(PARTITIONS):
-            end = self.world.kafka.log(EVENTS, partition).end
-            offset, metadata = committed.get((EVENTS, partition), (0, ""))
-            if offset < end or f"flushed={end}" not in metadata:
-                return False
-        return True
+        return self.world.is_flushed(EVENTS)
 
     def check(self) -> list[str]:
         """Who takes up what was written knows what one who took every event once, undisturbed,

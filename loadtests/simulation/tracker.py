@@ -105,21 +105,10 @@ class Tracker:
                 self.world.kafka.append((SCORES, partition), key, value)
 
     def held(self) -> list[str]:
-        return [
-            f"{place} waits for a schema"
-            for lane in self.world.lanes()
-            for place in lane._partitions.waits._held
-        ]
+        return self.world.waiting_for_schemas()
 
     def is_settled(self) -> bool:
-        """Everything was read, and every state that changed is written."""
-        committed = self.world.kafka.group(GROUP).committed
-        for partition in range(PARTITIONS):
-            end = self.world.kafka.log(SCORES, partition).end
-            offset, metadata = committed.get((SCORES, partition), (0, ""))
-            if offset < end or f"flushed={end}" not in metadata:
-                return False
-        return True
+        return self.world.is_flushed(SCORES)
 
     def check(self) -> list[str]:
         problems = []

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError
 
 from loadtests.simulation.mischief import Mischief
-from loadtests.simulation.plan import PARTITIONS, SLOTS, Deed, Plan
+from loadtests.simulation.plan import GROUP, PARTITIONS, SLOTS, Deed, Plan
 from loadtests.simulation.scheduler import NEVER, Process, Scheduler, VirtualMachine
 from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.errors import raised
@@ -324,6 +324,24 @@ class World:
 
     # Views
     # ----------------------------------------------------------------------------------------------
+
+    def waiting_for_schemas(self) -> list[str]:
+        """Partitions of derived lanes that wait."""
+        return [
+            f"{place} waits for a schema"
+            for lane in self.lanes()
+            for place in lane._partitions.waits._held
+        ]
+
+    def is_flushed(self, source: str) -> bool:
+        """Everything was read by a derived lane, and every state that changed is written."""
+        committed = self.kafka.group(GROUP).committed
+        for partition in range(PARTITIONS):
+            end = self.kafka.log(source, partition).end
+            offset, metadata = committed.get((source, partition), (0, ""))
+            if offset < end or f"flushed={end}" not in metadata:
+                return False
+        return True
 
     def everything(self, topic: str, partition: int) -> list[Entry]:
         """Every record that a partition ever held."""
