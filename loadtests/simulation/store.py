@@ -66,7 +66,8 @@ class MemoryStore:
             whole_since = held.mark.whole_since if held.mark is not None else 0
             if seen is not None and since is not None and whole_since != since[partition]:
                 seen = OTHER_STATE
-            found[partition] = (seen, [held.rows.get(key) for key in wanted])
+            rows = {} if seen is None else held.rows
+            found[partition] = (seen, [rows.get(key) for key in wanted])
         self._answered()
         return found
 

@@ -64,7 +64,7 @@ def test_a_lost_field_loses_the_watermark(
     store.checkpoint(0, -1, _mark(7), [(b"a", b"row"), (b"b", b"row")])
     plain.hdel(f"{{{space}.0}}", *lost)
     assert store.mark(0) is None
-    assert store.read({0: [b"b"]})[0][0] is None
+    assert store.read({0: [b"b"]})[0] == (None, [None]), "a row without a watermark is none"
     assert store.checkpoint(0, 7, _mark(8), [(b"b", b"row")]) is None
     assert store.checkpoint(0, -1, _mark(4), [(b"a", b"again")]) == 4, (
         "an owner that began anew may write"

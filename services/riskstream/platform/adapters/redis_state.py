@@ -100,7 +100,7 @@ class RedisStateStore:
         transaction.
 
         OTHER_STATE in place of the watermark where the rows' `whole_since` is not what `since` says
-        of the partition.
+        of the partition. Rows without a watermark are None: who has none makes them anew.
         """
         reader = self._patient_reader if sum(map(len, keys.values())) > FEW_ROWS else self._reader
         try:
@@ -121,7 +121,8 @@ class RedisStateStore:
             seen: int | None = int(told) if n is not None and int(n) == fields else None
             if seen is not None and since is not None and int(held or 0) != since[partition]:
                 seen = OTHER_STATE
-            found[partition] = (seen, rows)
+            # no checkpoint would see that the store loses rows without a mark as well
+            found[partition] = (seen, [None] * len(rows) if seen is None else rows)
         return found
 
     def checkpoint(

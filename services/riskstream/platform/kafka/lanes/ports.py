@@ -222,8 +222,8 @@ class StateStore(Protocol):
     def read(
         self, keys: dict[int, list[bytes]], since: dict[int, int] | None = None
     ) -> dict[int, tuple[int | None, list[bytes | None]]]:
-        """Watermark and rows of each partition; a partition whose `whole_since` is not as in
-        `since` has OTHER_STATE.
+        """Watermark and rows of each partition; without a watermark every row is None. A partition
+        whose `whole_since` is not as in `since` has OTHER_STATE.
         """
         ...
 
