@@ -83,7 +83,7 @@ def test_a_whole_state_goes_on_after_its_watermark(
         (_standing(None, (5, 80), source_low=10), "no watermark", 10, 79, 9, None, 10),
         # Only the group's offset is left; then not even that.
         (_standing(None, (80, 80), source_low=10, committed=80), "no watermark", 10, 79, 9, 79, 80),
-        (_standing(None, (80, 80), source_low=10), "no watermark", 10, 9, 9, None, 10),
+        (_standing(None, (80, 80), source_low=10), "no watermark", 10, 9, 9, None, 100),
         (_standing(None, (100, 100), source_low=100), "no watermark", 100, 99, 99, None, 100),
         # The topic is whole, the answers are not.
         (_standing(None, (20, 80)), "19 was answered before", 0, 79, -1, 19, 20),
@@ -137,12 +137,14 @@ def test_a_lost_state_goes_on_from_what_is_left(
     assert (standing.missing, standing.certain_from()) == (judged_to, certain_from)
 
 
-def test_answers_that_are_gone_and_unknown_are_given_again_from_whole_rows() -> None:
-    standing = _standing(9, (80, 80))  # 10 to 99 may have been answered: readers drop what they had
+def test_answers_that_are_gone_and_unknown_are_given_again_and_flagged() -> None:
+    # 10 to 99 may have been answered. Readers drop what they had, but the first answer counts:
+    # one that was given while the store was away may have had another verdict.
+    standing = _standing(9, (80, 80))
     assert "the output begins at 80, its records from 10 are needed" in (
         standing.lost("source", "output") or ""
     )
-    assert (standing.start, standing.known_src, standing.certain_from()) == (10, 9, None)
+    assert (standing.start, standing.known_src, standing.certain_from()) == (10, 9, 100)
 
 
 def test_a_fresh_group_behind_a_head_that_moved_is_not_lost_and_not_whole() -> None:

@@ -95,6 +95,21 @@ class Standing:
         """Nothing was ever answered for this group."""
         return self.mark is None and self.output_high == 0 and self.committed == 0
 
+    @property
+    def _needed(self) -> int:
+        """The offset in the output behind the answer to `stored_src`, which is the mark's own."""
+        return self.mark.output_offset + 1 if self.mark else 0
+
+    @property
+    def may_be_answered(self) -> bool:
+        """Answers after the mark's are gone, and nothing says of which records after `stored_src`:
+        an answer that is left would lead back by `prev`.
+        """
+        return (
+            self.output_low > self._needed
+            and self.known_src == self.stored_src < self.source_high - 1
+        )
+
     def refuse_guessing(self) -> None:
         """A3: Hold where the topics are not those of the store, or end before it."""
         if self.mark and self.mark.identity != self.identity:
@@ -123,11 +138,11 @@ class Standing:
             return f"the store has no watermark, and {source} begins at {self.source_low}"
         if self.source_low > self.joins_up_to:
             return f"the source begins at {self.source_low}, {self.stored_src + 1} is needed"
-        # The record at `output_offset` is the mark's own. Where later ones are gone, an answer that
-        # is left leads back by `prev`.
-        needed = self.mark.output_offset + 1 if self.mark else 0
-        if self.output_low > needed and self.known_src == self.stored_src < self.source_high - 1:
-            return f"the output begins at {self.output_low}, its records from {needed} are needed"
+        if self.may_be_answered:
+            return (
+                f"the output begins at {self.output_low}, its records from {self._needed} are "
+                "needed"
+            )
         if self.missing is not None:
             return (
                 f"source offset {self.missing} was answered before, but {output} does not say how"
@@ -151,5 +166,7 @@ class Standing:
         missing = self.missing
         if missing is not None:
             return missing + 1
+        if self.may_be_answered:  # perhaps by another verdict than now
+            return self.source_high
         has_gap = self.source_low > (self.joins_up_to if self.mark else 0)
         return self.start if has_gap else None
