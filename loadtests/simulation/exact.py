@@ -89,8 +89,9 @@ class SimpleFold:
 
 
 class Exact:
-    """A Scene. `unanswered`, `gone_before_letter`: source records that retention took before their
-    answer, or letter, was there.
+    """A Scene. `unanswered`: source records that retention took before their answer was there;
+    `gone_before_letter`: rejected ones that it took, or whose answer it took, before their dead
+    letter was there (docs/runbooks/redis-lost.md).
     """
 
     source, outputs, topics = SOURCE, (OUTPUT, LETTERS), (SOURCE, OUTPUT, LETTERS)
@@ -154,6 +155,10 @@ class Exact:
             self.gone_before_letter |= {
                 (partition, each.offset) for each in gone if each.offset not in letters
             }
+        if topic == OUTPUT:
+            letters = self.letters(partition)
+            answered = {self.score_of(each.value or b"").src for each in gone}
+            self.gone_before_letter |= {(partition, src) for src in answered - letters}
 
     def calm(self) -> None:
         self._away_until = 0.0

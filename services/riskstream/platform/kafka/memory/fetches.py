@@ -23,8 +23,8 @@ _CREATE_TIME = 1
 @dataclass(slots=True)
 class Fetch:
     """An assigned partition. `told_end`: the end that was told. `is_stopped`: an error ended its
-    fetch. `stale`: what a fetch before a seek brought. `again_at`: when it asks again after an
-    error, monotonic.
+    fetch. `stale`: what a fetch before the first seek brought; another seek drops it.
+    `again_at`: when it asks again after an error, monotonic.
     """
 
     topic: str
@@ -74,6 +74,8 @@ class Fetches:
         if fetch is None or fetch.is_stopped or self._network.chance("not started"):
             raise raised(KafkaError._STATE, "the partition is not fetched")
         fetch.position, fetch.told_end, fetch.again_at = self._resolved(where), -1, 0.0
+        if fetch.is_sought:
+            fetch.stale = []
         fetch.is_sought = True
 
     def next(self) -> Message | None:
