@@ -227,7 +227,8 @@ def _fold(events: list[dict[str, Any]]) -> dict[tuple[str, str, int], tuple[int,
         key = event["entity"], event["key"]
         if event["kind"] == "EVENT" and event["transaction_kind"] == "REFUND":
             continue
-        tile = tiles[(*key, event["occurred_at"] // HOUR_MS * HOUR_MS + HOUR_MS)]
+        # a tile holds its end and not its begin
+        tile = tiles[(*key, -(-event["occurred_at"] // HOUR_MS) * HOUR_MS)]
         if event["kind"] == "EVENT":
             if event["transaction_hash"] not in last[key]:
                 last[key] = [*last[key], event["transaction_hash"]][-REPEATS_TOLD:]
