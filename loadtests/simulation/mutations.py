@@ -82,8 +82,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "state that lacks records is taken for whole (A2)",
         "riskstream.platform.kafka.lanes.exact.standing",
         "        missing = self.missing\n        if missing is not None:\n            "
-        "return missing + 1\n        has_gap",
-        "        return None\n        missing = self.missing\n        has_gap",
+        "return missing + 1",
+        "        return None\n        missing = self.missing",
     ),
     Mutation(
         "refused",
