@@ -121,7 +121,7 @@ class RedisStateStore:
             seen: int | None = int(told) if n is not None and int(n) == fields else None
             if seen is not None and since is not None and int(held or 0) != since[partition]:
                 seen = OTHER_STATE
-            # no checkpoint would see that the store loses rows without a mark as well
+            # If the store lost rows without a mark later, no checkpoint could tell.
             found[partition] = (seen, [None] * len(rows) if seen is None else rows)
         return found
 
