@@ -2,6 +2,7 @@
 the one in memory to it.
 """
 
+import itertools
 import marshal
 import threading
 
@@ -11,6 +12,7 @@ from loadtests.simulation.store import MemoryStore
 from loadtests.simulation.work import COLD, DUPLICATE, GOOD, PARTIAL, REJECTED, Score, SimpleWork
 from prometheus_client import CollectorRegistry
 
+from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.lanes.exact.lane import Lane, Stores
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
@@ -22,6 +24,11 @@ from riskstream.runtime.faults import Injected
 from tests.support.lane_worlds import LaneWorld, Rows, Started
 from tests.support.lanes import Counting
 
+REOPENINGS, READS_BETWEEN = 12, 40
+"""Of the suite's test of partitions that open again: how many, and how many calls of the store for
+each.
+"""
+
 
 def rows(first: int, count: int, keys: int = 2) -> Rows:
     """Good records of some keys in turn."""
@@ -31,22 +38,28 @@ def rows(first: int, count: int, keys: int = 2) -> Rows:
 class ExactSuite:
     """The exact lane. `world` is a fixture of the subclass."""
 
-    def _start(self, world: LaneWorld, store: MemoryStore) -> Started:
+    def _start(
+        self,
+        world: LaneWorld,
+        store: MemoryStore,
+        metrics: LaneMetrics | None = None,
+        max_batch: int = 2048,
+    ) -> Started:
+        seen = metrics or LaneMetrics(CollectorRegistry())
         settings = LaneSettings(
             kafka=world.kafka,
             group=world.group,
             source=world.source,
             output=world.output,
             dead_letters=world.dead_letters,
+            max_batch=max_batch,
             checkpoint_every_ms=100,
             group_protocol="classic",
             session_timeout_ms=world.session_ms,
             dead_letter_bytes=100_000,
         )
         return world.start(
-            lambda stop: Lane(
-                settings, SimpleWork(), Stores(state=store), LaneMetrics(CollectorRegistry()), stop
-            )
+            lambda stop: Lane(settings, SimpleWork(), Stores(state=store), seen, stop)
         )
 
     def _raw(self, world: LaneWorld, partition: int = 1) -> list[Score]:
@@ -55,6 +68,11 @@ class ExactSuite:
             for each in world.records(world.output, committed_only=False)
             if each.partition == partition
         ]
+
+    def _wait_answers(self, world: LaneWorld, count: int) -> None:
+        """Until both partitions together hold so many answers, repeats among them."""
+        admin = TopicAdmin(world.kafka)
+        world.until(lambda: sum(admin.end_offsets(world.output, 2)) >= count, f"{count} answers")
 
     def _accepted(self, world: LaneWorld, partition: int = 1) -> list[Score]:
         rule = AcceptedReader()
@@ -251,6 +269,30 @@ class ExactSuite:
         found = self._accepted(world)
         assert found[4].flags == COLD
         assert (found[6].records, found[6].flags) == (3, 0)
+
+    def test_partitions_that_open_again_and_again_under_load_skip_and_repeat_nothing(
+        self, world: LaneWorld
+    ) -> None:
+        """Each opening pauses, seeks and resumes while answers of the broker are on their way."""
+        store, reads = MemoryStore(), itertools.count(1)
+        # touched by one read, abandoned by the next: a partition opens again (W3)
+        store.is_away = lambda: next(reads) % READS_BETWEEN == 0
+        metrics = LaneMetrics(CollectorRegistry())
+        lane = self._start(world, store, metrics=metrics, max_batch=20)
+        sent = 0
+        while metrics.reopened._value.get() < REOPENINGS:
+            for partition in range(2):
+                # a key of its own for each record, so that every batch reads
+                world.send(partition, rows(sent, 500, keys=1_000_000))
+            sent += 500
+            self._wait_answers(world, sent)
+        store.is_away = lambda: False
+        for partition in range(2):
+            self._wait_scored(world, sent, partition)
+        lane.end()
+        assert not lane.failed
+        for partition in range(2):
+            assert [each.src for each in self._accepted(world, partition)] == list(range(sent))
 
 
 class DerivedSuite:
