@@ -172,8 +172,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "unreadable",
         "a checkpoint passes records whose rows were unknown (W1)",
-        "riskstream.platform.kafka.lanes.exact.checkpoints",
-        "                or owned.touched_unreadable\n",
+        "riskstream.platform.kafka.lanes.exact.owned",
+        "            and not self.touched_unreadable\n",
         "",
     ),
     Mutation(

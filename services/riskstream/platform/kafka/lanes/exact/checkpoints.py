@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from riskstream.platform.kafka.lanes.exact.owned import Owned, PendingCheckpoint, Phase
+from riskstream.platform.kafka.lanes.exact.owned import Owned, PendingCheckpoint
 from riskstream.platform.kafka.lanes.ports import LaneWork, StateStore
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
@@ -37,14 +37,7 @@ class Checkpoints:
         way.
         """
         for owned in owned_by.values():
-            if (
-                owned.phase not in (Phase.RUNNING, Phase.WAITING)
-                or owned.pending
-                or owned.is_writing
-                or owned.touched_unreadable
-            ):
-                continue
-            if owned.position <= owned.stored_src:
+            if not owned.may_be_copied or owned.position <= owned.stored_src:
                 continue
             src = owned.position
             recorded_output_offset = None

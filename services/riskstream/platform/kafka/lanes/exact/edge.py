@@ -40,12 +40,15 @@ class LaneEdge:
         return self.is_reached and not self.is_broken and self._outputs.failure is None
 
     def is_due(self) -> bool:
-        """True each `checkpoint_every_ms`, or earlier where `checkpoint_rows` rows of a partition
-        changed.
+        """True each `checkpoint_every_ms`, or earlier where a partition that can be copied has
+        `checkpoint_rows` records since its last copy.
         """
-        rows = max((each.changed_rows for each in self._owned.values()), default=0)
+        # one whose copy waits for the store would make every turn of the loop due
+        records = max(
+            (each.changed_rows for each in self._owned.values() if each.may_be_copied), default=0
+        )
         every_s = self._settings.checkpoint_every_ms / 1000
-        return monotonic() - self._begun_at >= every_s or rows >= self._settings.checkpoint_rows
+        return monotonic() - self._begun_at >= every_s or records >= self._settings.checkpoint_rows
 
     def begin(self) -> None:
         """C1: copy what changed."""

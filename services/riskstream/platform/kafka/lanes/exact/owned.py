@@ -127,6 +127,16 @@ class Owned:
         )
         self.phase, self.held_because, self.at_end = Phase.RUNNING, "", False
 
+    @property
+    def may_be_copied(self) -> bool:
+        """True where a checkpoint may begin: none is under way, and no row is unknown."""
+        return (
+            self.phase in (Phase.RUNNING, Phase.WAITING)
+            and self.pending is None
+            and not self.is_writing
+            and not self.touched_unreadable
+        )
+
     def is_acked_to(self, up_to: int) -> bool:
         """True when every output and dead letter up to source offset `up_to` is with the broker."""
         return self.acked_src >= up_to and not any(src <= up_to for src in self.dead_letters_out)
