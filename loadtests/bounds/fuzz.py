@@ -129,7 +129,7 @@ def windows(random: Random, counts: Counter[str]) -> None:
     """
     features = STANDARD if random.random() < 0.6 else STANDARD_TILES
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
-    core = ScorerCore(features, _Steady(), policy, _MAX_BATCH)
+    core = ScorerCore(features, _Steady(), policy, _MAX_BATCH, "EUR")
     stored: dict[tuple[int, bytes], bytes] = {}
 
     def read(keys: dict[int, list[bytes]]) -> ReadResult:

@@ -198,7 +198,7 @@ def _ready_scorer(folder: Path) -> Callable[[], object]:
     of one, of a new customer.
     """
     model, policy = load_model(ScorerSettings(model=folder, stage2="on"), STANDARD)
-    core = ScorerCore(STANDARD, model, policy, 2048)
+    core = ScorerCore(STANDARD, model, policy, 2048, "EUR")
     compile_all()
     warm(STANDARD, model, policy)
     return map(partial(score_alone, core), single_rows()).__next__

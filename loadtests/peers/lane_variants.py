@@ -117,10 +117,10 @@ def main() -> None:
     store: StateStore
     overrides: dict[str, object] = {}
     if variant == "null":
-        core = ScorerCore(NOTHING, NullModel(), policy, 2048, fold=NullFold(NOTHING))
+        core = ScorerCore(NOTHING, NullModel(), policy, 2048, "EUR", NullFold(NOTHING, "EUR"))
         store = RedisStateStore(redis, f"{given.group}.nothing")
     else:
-        core, store = ScorerCore(STANDARD, model, policy, 2048), NoStore()
+        core, store = ScorerCore(STANDARD, model, policy, 2048, "EUR"), NoStore()
         overrides = {"enable.gapless.guarantee": False, "enable.idempotence": False}
     compile_all()
     settings = LaneSettings(

@@ -60,7 +60,7 @@ class Scorer(Exact):
     """A Scene."""
 
     def work(self) -> LaneWork[Any]:
-        return ScorerCore(STANDARD, _Constant(), POLICY, 64)
+        return ScorerCore(STANDARD, _Constant(), POLICY, 64, "EUR")
 
     def records(self, partition: int, text: str) -> list[tuple[bytes, bytes]]:  # noqa: ARG002
         key, _, name = text.partition("=")

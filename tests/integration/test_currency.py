@@ -32,6 +32,7 @@ def test_another_base_currency_is_refused_by_services_and_commands(bare: Chain) 
         ("dlq", "redrive", "--all"),
         ("logged", "--out", "build/none.parquet"),
         ("report", "run"),
+        ("rebuild", "--redis", bare.stack.redis),
     ):
         assert said in _cli(*command, "--kafka", kafka, "--base-currency", "USD")
     held = Claims(kafka).of(SUBJECT)

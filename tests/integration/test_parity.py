@@ -105,7 +105,7 @@ def test_one_changed_value_is_found(world: World, change: str, count: str, words
     world.scores(200)
     with TopicReader(world.kafka, ["transactions.v1", "scores.v1"], committed_only=False) as reader:
         records = list(reader.until_end())
-        check = ParityCheck(STANDARD, "transactions.v1", reader.counts["transactions.v1"])
+        check = ParityCheck(STANDARD, "transactions.v1", reader.counts["transactions.v1"], "EUR")
     altered = _altered(records, change)
     for start in range(0, len(altered), 700):
         check.take(altered[start : start + 700])

@@ -4,7 +4,12 @@ from datetime import UTC, datetime
 
 import click
 
-from riskstream.cli.options import features_option, kafka_option, redis_option
+from riskstream.cli.options import (
+    base_currency_option,
+    features_option,
+    kafka_option,
+    redis_option,
+)
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.validity import MAX_AHEAD_MS
@@ -14,6 +19,7 @@ from riskstream.platform.adapters.redis_state import RedisStateStore
 from riskstream.platform.adapters.snapshot_places import place_of
 from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.lanes.exact.rebuild import Rebuild, Rebuilt
 from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
@@ -48,6 +54,7 @@ from riskstream.scorer.fold import Fold
     help="where snapshots are, for records that expired: a folder or s3://bucket/prefix "
     "[default: $RISKSTREAM_SCORER_SNAPSHOTS]",
 )
+@base_currency_option
 @click.option(
     "--discard",
     is_flag=True,
@@ -62,6 +69,7 @@ def command(
     output: str,
     only: tuple[int, ...],
     place: str,
+    base_currency: str,
     discard: bool,
 ) -> None:
     """Rebuild the scorers' state from topics and snapshots. Stop all scorers of the group first.
@@ -88,6 +96,7 @@ def command(
             do=f"it has {counts[source]}",
             exit_code=2,
         )
+    check_currency(kafka, base_currency)
     space = f"{group}.{features.label}"
     home = state_home(redis, space, counts[source])
     prove_unused(home, TopicAdmin(kafka), group)
@@ -103,7 +112,9 @@ def command(
         rebuild = Rebuild(route, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
             with bar(f"partition {number}", None) as advance:
-                done = rebuild.partition(number, Fold(features), advance, discard=discard)
+                done = rebuild.partition(
+                    number, Fold(features, base_currency), advance, discard=discard
+                )
             click.echo(f"partition {number}: {_said(done, max(features.windows_ms, default=0))}")
     finally:
         store.close()
@@ -123,7 +134,7 @@ def _said(done: Rebuilt, longest_ms: int) -> str:
         _moment(at) for at in (done.whole_since, done.whole_since + longest_ms + MAX_AHEAD_MS)
     )
     return (
-        f"{said}; windows that reach back before {since} are not known in full, scores are "
+        f"{said}; windows that begin before {since} lack records, and scores are "
         f"flagged {FLAG_PARTIAL} until {until}"
     )
 

@@ -55,6 +55,7 @@ class Scorer:
         self._core = ScorerCore(
             self._features, model, policy, settings.max_batch, settings.base_currency
         )
+        self._core.time_stages(self._metrics.stages.mark)
         self._redis, wait_ms = settings.redis.get_secret_value(), settings.profile_timeout_ms
         has_profiles = bool(self._features.profiles)
         self._profiles = (

@@ -4,6 +4,7 @@
 the state, and scoring makes the answers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -14,7 +15,7 @@ from riskstream.scorer.policy import Policy
 from riskstream.scorer.ports import Model
 from riskstream.scorer.profile_join import ProfilesWanted
 from riskstream.scorer.scored import Scored
-from riskstream.scorer.scoring import Scoring
+from riskstream.scorer.scoring import Scoring, untimed
 
 
 @dataclass(slots=True)
@@ -44,13 +45,18 @@ class ScorerCore:
         model: Model,
         policy: Policy,
         max_batch: int,
-        base_currency: str = "EUR",
+        base_currency: str,
         fold: Fold | None = None,
     ) -> None:
         self.answers = ScoreAnswerReader()
         self.fold = fold or Fold(features, base_currency)
         self._scoring = Scoring(features, self.fold, model, policy, max_batch)
         self.decider = self._scoring.decider
+        self._mark: Callable[[str], None] = untimed
+
+    def time_stages(self, mark: Callable[[str], None]) -> None:
+        """Tell `mark` the name of each stage at its end."""
+        self._mark = self._scoring.mark = mark
 
     def prepare(self, batch: Batch) -> Prepared:
         """Decode, judge, find the customers; nothing is applied. SchemaWait where a record's schema
@@ -58,7 +64,7 @@ class ScorerCore:
         """
         judged = self.fold.prepare(batch)
         prepared = Prepared(judged, self._scoring.wanted(judged))
-        batch.mark("decode")
+        self._mark("decode")
         return prepared
 
     def score(

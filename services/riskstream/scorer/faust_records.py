@@ -1,7 +1,7 @@
 """From Faust's events to a micro-batch, and from its outcome to records that Faust sends."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ def batch_of(
     events: list[Any],
     positions: Mapping[int, int],
     partition_count: int,
-    mark: Callable[[str], None],
 ) -> Batch:
     """`positions`: of each partition the last source offset answered."""
     messages = [event.message for event in events]
@@ -49,7 +48,6 @@ def batch_of(
             if message.headers
             and (context := context_in(dict(message.headers).items())) is not None
         },
-        mark=mark,
     )
 
 

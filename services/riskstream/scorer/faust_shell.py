@@ -131,7 +131,7 @@ class FaustShell:
             self._partition_count, _partitions(self.app, self._settings.source)
         )
         positions = {partition: part.position for partition, part in self._parts.items()}
-        batch = batch_of(fresh, positions, self._partition_count, self._metrics.stages.mark)
+        batch = batch_of(fresh, positions, self._partition_count)
         started, started_ns = time.perf_counter(), time.time_ns()
         rows = list(batch.traces)
         begun = self._spans.begin(

@@ -80,7 +80,7 @@ class Fold:
     the next one.
     """
 
-    def __init__(self, features: FeatureSet, base_currency: str = "EUR") -> None:
+    def __init__(self, features: FeatureSet, base_currency: str) -> None:
         self.table = KeyTable(features)
         self._width = len(features.names)
         self._decoder = ColumnDecoder("transaction.v1")

@@ -2,6 +2,8 @@
 encode. Pure.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,10 @@ _NULL_WHEN_REJECTED = (
 )
 
 
+def untimed(stage: str) -> None:
+    """Told the end of a stage that nobody times."""
+
+
 class Scoring:
     """Makes frames of score.v1, up to `max_batch` at once. `fold` is asked why a record was
     rejected, and told its answers.
@@ -42,6 +48,7 @@ class Scoring:
         self, features: FeatureSet, fold: Fold, model: Model, policy: Policy, max_batch: int
     ) -> None:
         self._fold = fold
+        self.mark: Callable[[str], None] = untimed
         self._profiles = ProfileJoin(features)
         self._encoder = ColumnEncoder(
             "score.v1",
@@ -84,7 +91,7 @@ class Scoring:
             (i, self._fold.reason(judged, i)) for i in np.flatnonzero(live & ~scored).tolist()
         ]
         self._fill(judged, applied, rejected)
-        batch.mark("apply")
+        self.mark("apply")
         rows = np.flatnonzero(scored)
         odd = self._join(judged, scored, wanted, profiles)
         if applied.told.corrected is not None:
@@ -92,14 +99,14 @@ class Scoring:
                 self._encoder, columns, applied.told.corrected, scored, applied.is_cold, odd
             )
         decisions = self.decider.decide(columns, applied, rows, odd)
-        batch.mark("score")
+        self.mark("score")
         if batch.whole_since:
             self._flags.partial(batch, columns.numbers("occurred_at"), rows, odd)
         flags = self._flags.write(batch, judged.keys, rows, applied.is_cold[rows], odd)
         frames: list[bytes | None] = list(self._encoder.encode(len(scored), columns.data))
         for index in np.flatnonzero(~live).tolist():
             frames[index] = None
-        batch.mark("encode")
+        self.mark("encode")
         return Scored(
             frames=frames,
             rejected=rejected,

@@ -17,6 +17,7 @@ from riskstream.scorer.scored import Scored
 
 _ROUNDS = 5
 _AT_MS = 1_700_000_000_000
+WARM_CURRENCY = "EUR"
 _TRANSACTION = {
     "transaction_id": "warm",
     "customer_id": "warm",
@@ -28,9 +29,9 @@ _TRANSACTION = {
     "channel": "POS",
     "kind": "PURCHASE",
     "amount_minor": 1000,
-    "currency": "EUR",
+    "currency": WARM_CURRENCY,
     "base_amount_minor": 1000,
-    "base_currency": "EUR",
+    "base_currency": WARM_CURRENCY,
     "rates_version": "",
     "device_id": "warm",
     "counterparty_id": None,
@@ -41,7 +42,7 @@ _TRANSACTION = {
 
 def warm(features: FeatureSet, model: Model, policy: Policy) -> None:
     """On a core of its own: nothing of it is kept, read or written."""
-    core = ScorerCore(features, model, policy, 16)
+    core = ScorerCore(features, model, policy, 16, WARM_CURRENCY)
     for batch in islice(single_rows(), _ROUNDS):
         score_alone(core, batch)
 

@@ -21,7 +21,7 @@ from riskstream.gateway.rates import read_rates
 
 RATES = read_rates(None)
 DECODER = ColumnDecoder("transaction.v1")
-JUDGE = Judge(DECODER.layout)
+JUDGE = Judge(DECODER.layout, "EUR")
 FILLED = {"base_amount_minor": 1000, "base_currency": "EUR", "rates_version": ""}
 ONLY_THE_DOOR = {"unknown-field", "duplicate-key", "unknown-currency", "missing-field"}
 """What no frame can show: the scorer never sees an unknown field, and takes any currency for which

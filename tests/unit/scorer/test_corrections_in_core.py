@@ -37,7 +37,7 @@ class _Shell:
     """Feeds a core, and keeps its rows."""
 
     def __init__(self) -> None:
-        self.core = ScorerCore(STANDARD, _Low(), POLICY, 64)
+        self.core = ScorerCore(STANDARD, _Low(), POLICY, 64, "EUR")
         self.stored: dict[bytes, bytes] = {}
         self.offset = 0
         self.is_away = False
@@ -73,7 +73,7 @@ class _Shell:
     def restart(self) -> None:
         """Another process takes the stored rows over."""
         self.stored |= dict(self.core.take_changed(0))
-        self.core = ScorerCore(STANDARD, _Low(), POLICY, 64)
+        self.core = ScorerCore(STANDARD, _Low(), POLICY, 64, "EUR")
 
 
 def _frame(minute: int, amount: int, name: str, corrects: str | None = None, **more: Any) -> bytes:
@@ -189,7 +189,11 @@ def test_a_correction_of_a_customer_whose_row_cannot_be_read_guesses_nothing() -
     early, original = _frame(5, 60, "y", "x"), _frame(0, 100, "x")
     said = [_left(score) for score in shell.take(early, original)]
     assert said == [NOTHING, (NOW_MS, 100, False)]
-    shell.core, shell.is_away, shell.offset = ScorerCore(STANDARD, _Low(), POLICY, 64), True, 1
+    shell.core, shell.is_away, shell.offset = (
+        ScorerCore(STANDARD, _Low(), POLICY, 64, "EUR"),
+        True,
+        1,
+    )
     shell.take(original, mode=REPLAY)
     [again] = shell.take(early)
     assert (_left(again), again["verdict"]) == (NOTHING, "GOOD")

@@ -38,7 +38,7 @@ def _payments(customers: list[str]) -> tuple[list[bytes], list[bytes]]:
 def test_a_row_is_asked_for_once_in_its_partition_and_nothing_is_changed_before_it_was_read() -> (
     None
 ):
-    fold = Fold(STANDARD)
+    fold = Fold(STANDARD, "EUR")
     judged = fold.prepare(_batch(*_payments(["a", "b", "c", "b"])))
     assert judged.rows == {0: [b"a", b"c"], 1: [b"b"]}
     assert [fold.take_changed(partition) for partition in (0, 1)] == [[], []]
@@ -53,7 +53,7 @@ def test_a_row_is_asked_for_once_in_its_partition_and_nothing_is_changed_before_
 
 def test_a_fold_alone_leaves_the_rows_that_a_core_leaves_of_what_was_answered_before() -> None:
     payments = _payments(["a", "b", "a", "d", "a", "b"])
-    fold, core = Fold(STANDARD), ScorerCore(STANDARD, *NO_MODEL, 16)
+    fold, core = Fold(STANDARD, "EUR"), ScorerCore(STANDARD, *NO_MODEL, 16, "EUR")
     judged = fold.prepare(_batch(*payments, mode=REPLAY))
     fold.apply(judged, ReadResult.empty(judged.rows))
     outcome = process(core, _batch(*payments, mode=REPLAY))
@@ -65,7 +65,7 @@ def test_a_fold_alone_leaves_the_rows_that_a_core_leaves_of_what_was_answered_be
 
 
 def test_profiles_are_asked_for_only_where_a_record_will_be_scored() -> None:
-    core = ScorerCore(STANDARD_PROFILES, *NO_MODEL, 16)
+    core = ScorerCore(STANDARD_PROFILES, *NO_MODEL, 16, "EUR")
     values, keys = _payments(["a", "a"])
     live = core.prepare(_batch([values[0], b"poison"], keys))
     assert b":terminal:term-1" in live.profiles

@@ -69,7 +69,7 @@ def test_junk_with_the_id_of_no_schema_is_compared_as_the_rejection_that_it_was(
     n = len(values)
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
     outcome = process(
-        ScorerCore(STANDARD, _Low(), policy, 64),
+        ScorerCore(STANDARD, _Low(), policy, 64, "EUR"),
         Batch(
             values=values,
             keys=[b"c-1"] * n,
@@ -83,7 +83,7 @@ def test_junk_with_the_id_of_no_schema_is_compared_as_the_rejection_that_it_was(
     )
     slow = Slow()
     writers.use(slow)
-    check = ParityCheck(STANDARD, "transactions.v1", 1)
+    check = ParityCheck(STANDARD, "transactions.v1", 1, "EUR")
     check.take([_record("transactions.v1", at, value) for at, value in enumerate(values)])
     check.take([_record("scores.v1", at, value) for at, value in enumerate(outcome.frames)])
     found = check.finish()

@@ -37,6 +37,7 @@ def core() -> ScorerCore:
         _Never(),
         Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES),
         64,
+        "EUR",
     )
 
 

@@ -35,7 +35,7 @@ class _Shell:
     """Feeds a core, and keeps its rows."""
 
     def __init__(self, *scores: float) -> None:
-        self.core = ScorerCore(STANDARD, _Each(*scores), POLICY, 64)
+        self.core = ScorerCore(STANDARD, _Each(*scores), POLICY, 64, "EUR")
         self.stored: dict[bytes, bytes] = {}
         self.offset = 0
 
@@ -71,7 +71,7 @@ class _Shell:
     def restart(self, *scores: float) -> None:
         """Another process, with another model, takes the stored rows over."""
         self.stored |= dict(self.core.take_changed(0))
-        self.core = ScorerCore(STANDARD, _Each(*scores), POLICY, 64)
+        self.core = ScorerCore(STANDARD, _Each(*scores), POLICY, 64, "EUR")
 
 
 def _others(count: int) -> list[bytes]:

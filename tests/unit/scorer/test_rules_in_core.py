@@ -27,6 +27,7 @@ def _core(*rules: tuple[str, str, str]) -> ScorerCore:
         Never(),
         Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES),
         64,
+        "EUR",
     )
     _use(core, *rules)
     return core

@@ -24,7 +24,9 @@ GOOD = [0, 2, 3, 4, 5, 6]
 def test_only_a_correction_of_itself_is_rejected() -> None:
     decoder = ColumnDecoder("transaction.v1")
     keys = Keys.of([b"c-1"] * len(VALUES))
-    reject = Judge(decoder.layout).judge(decoder.decode(VALUES), keys, np.full(len(VALUES), NOW_MS))
+    reject = Judge(decoder.layout, "EUR").judge(
+        decoder.decode(VALUES), keys, np.full(len(VALUES), NOW_MS)
+    )
     reasons = [REASONS[each] for each in reject.tolist()]
     assert reasons == ["" if at in GOOD else "corrects_itself" for at in range(len(VALUES))]
 

@@ -36,7 +36,7 @@ def _core(second: Fixed | None) -> ScorerCore:
     policy = Policy(
         model_version="a+b", review_from=0.5, block_from=0.9, paths=NO_TREES, stage2=stage2
     )
-    return ScorerCore(STANDARD, ByAmount(), policy, 64)
+    return ScorerCore(STANDARD, ByAmount(), policy, 64, "EUR")
 
 
 def test_only_the_band_is_asked_and_the_second_score_decides_there() -> None:

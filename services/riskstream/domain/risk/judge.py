@@ -54,7 +54,7 @@ class Keys:
 class Judge:
     """Judges columns of transaction.v1, whose base amounts must be in `base_currency`."""
 
-    def __init__(self, layout: Layout, base_currency: str = "EUR") -> None:
+    def __init__(self, layout: Layout, base_currency: str) -> None:
         self._base = np.frombuffer(base_currency.encode(), np.uint8).copy()
         bounds = bounds_of("transaction.v1")
         self._texts = np.array([layout.field(name).bank_row for name in validity.TEXTS], np.int64)
@@ -101,7 +101,7 @@ class Judge:
 class LabelJudge:
     """Judges columns of label.v1, whose losses must be in `base_currency`."""
 
-    def __init__(self, layout: Layout, base_currency: str = "EUR") -> None:
+    def __init__(self, layout: Layout, base_currency: str) -> None:
         self._base, self._bounds = base_currency.encode(), ColumnBounds("label.v1", layout)
 
     def rejected(self, columns: Columns) -> list[tuple[int, str]]:

@@ -45,7 +45,7 @@ class ParityCheck:
     """
 
     def __init__(
-        self, features: FeatureSet, source: str, partition_count: int, base_currency: str = "EUR"
+        self, features: FeatureSet, source: str, partition_count: int, base_currency: str
     ) -> None:
         self._base_currency = base_currency
         self.found = Parity()

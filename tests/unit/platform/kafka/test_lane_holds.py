@@ -28,7 +28,7 @@ def _lane(registry: CollectorRegistry) -> Lane:
         drain_ms=1,
     )
     core, store = (
-        ScorerCore(STANDARD, *NO_MODEL, 16),
+        ScorerCore(STANDARD, *NO_MODEL, 16, "EUR"),
         RedisStateStore("redis://127.0.0.1:9/0", "test"),
     )
     return Lane(settings, core, Stores(store), LaneMetrics(registry), Event())

@@ -28,7 +28,7 @@ from riskstream.runtime.errors import Fatal
 
 def _reason(frame_: bytes, key: bytes = b"c-1") -> str:
     decoder = ColumnDecoder("transaction.v1")
-    columns, judge = decoder.decode([frame_]), Judge(decoder.layout)
+    columns, judge = decoder.decode([frame_]), Judge(decoder.layout, "EUR")
     return judge.reason(
         columns, judge.judge(columns, Keys.of([key]), np.array([NOW_MS], np.int64)), 0
     )

@@ -1,6 +1,6 @@
 """What a lane needs from others: the work done on records, and the store of its rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
@@ -16,10 +16,6 @@ recorded duplicate; answered before, but the answer is gone: judge it again and 
 """
 
 OnStateLost = Literal["degrade", "restore", "hold"]
-
-
-def unmarked(stage: str) -> None:
-    """For a batch whose stages nobody times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +61,6 @@ class Batch:
     """By index the context of each sampled record."""
     whole_since: dict[int, int] = field(default_factory=dict)
     """Of each partition whose rows are not whole: as in its mark."""
-    mark: Callable[[str], None] = unmarked
-    """Told by the work at the end of each of its stages."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from riskstream.platform.kafka.lanes.exact.owned import Owned
-from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch, Outcome, unmarked
+from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch, Outcome
 from riskstream.platform.kafka.traced import contexts_in
 
 _MILLISECONDS = itemgetter(1)
@@ -23,7 +23,6 @@ def batch_of(
     running: dict[int, Owned],
     replay_modes: Mapping[str, int],
     hold: Callable[[Owned, str], None],
-    mark: Callable[[str], None] = unmarked,
 ) -> Batch | None:
     """The messages (none of them an error) of `running` partitions; None where none is left.
     `replay_modes`: as AnswerReader.
@@ -36,7 +35,7 @@ def batch_of(
     partitions = np.fromiter(map(Message.partition, messages), np.int32, len(messages))
     if set(partitions.tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
-        return batch_of(_kept(messages, wanted), running, replay_modes, hold, mark)
+        return batch_of(_kept(messages, wanted), running, replay_modes, hold)
     n = len(messages)
     offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
     prevs = np.empty(n, np.int64)
@@ -52,7 +51,7 @@ def batch_of(
         if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():
             is_new = np.ones(n, np.bool_)
             is_new[rows] = _rises(owned.position, mine)
-            return batch_of(_kept(messages, is_new), running, replay_modes, hold, mark)
+            return batch_of(_kept(messages, is_new), running, replay_modes, hold)
         if owned.whole_since:
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
@@ -62,7 +61,7 @@ def batch_of(
             if unknown is not None:
                 hold(owned, _ANSWER_GONE.format(unknown))
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(messages, others, replay_modes, hold, mark)
+                return batch_of(messages, others, replay_modes, hold)
     return Batch(
         values=list(map(Message.value, messages)),
         keys=list(map(Message.key, messages)),
@@ -75,7 +74,6 @@ def batch_of(
         partition_count=running[int(partitions[0])].partition_count,
         traces=contexts_in(messages),
         whole_since=whole_since,
-        mark=mark,
     )
 
 

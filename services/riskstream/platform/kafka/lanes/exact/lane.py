@@ -181,7 +181,7 @@ class Lane:
         # B2: decode and judge, then read what is missing
         self._edge.is_reached = False  # until everything that memory holds is produced
         done = self._waits.prepare(
-            messages, self._owned, lambda left: batch_of(left, running, modes, hold, stages.mark)
+            messages, self._owned, lambda left: batch_of(left, running, modes, hold)
         )
         if done is None:
             self._edge.is_reached = True

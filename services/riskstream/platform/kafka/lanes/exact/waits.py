@@ -38,7 +38,7 @@ class LaneWaits:
             batch = batch_of(messages)
             if batch is None:
                 return None
-            batch.mark("poll")
+            self._metrics.stages.mark("poll")
             fault_point("polled")
             try:
                 with naming(batch):
