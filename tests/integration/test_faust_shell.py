@@ -4,15 +4,18 @@ scores.
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.builders import NOW_MS, frame
+import redis
+from tests.support.builders import NOW_MS, frame, key_of
 from tests.support.poison import BEHAVIOURS
 from tests.support.vectors import feature
 from tests.support.world import World
 
+from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.kafka.clients.client import producer
 from riskstream.platform.kafka.traced import context_in, header_of
 from riskstream.platform.telemetry.context import new_trace
@@ -136,3 +139,63 @@ def test_its_state_goes_on_over_a_kill_and_a_sigterm(faust_world: World) -> None
         assert feature(score, "customer_count_30d") == seen[score.customer_id], (
             "the count of 30 days is exact"
         )
+
+
+def test_a_running_shell_takes_no_row_for_new_that_a_lost_watermark_hides(
+    faust_chain: Chain, faust_world: World
+) -> None:
+    """Redis lost a field, and the watermark with it: scores are cold until the next checkpoint."""
+    kept, gone = (key_of(f"{faust_world.tag}{name}", 1) for name in "kg")
+    _send_payments(faust_world, [kept, gone], 0, 5)
+    faust_world.scores(10)
+    faust_chain.services["scorer"].server.stop()
+    wait_ready([faust_chain.start("scorer", FAUST)])
+    other = key_of(f"{faust_world.tag}o", 1)
+    _send_payments(faust_world, [other], 0, 1)  # the partition is taken up again
+    faust_world.scores(11)
+    _lose(faust_chain, gone)
+    _send_payments(faust_world, [kept], 5, 1)
+    assert faust_world.scores(12)[-1].flags == ("cold",)
+    end, sent = time.monotonic() + 20, 12
+    while (last := faust_world.scores(sent)[-1]).flags:
+        assert time.monotonic() < end, "it stays cold"
+        time.sleep(0.5)
+        _send_payments(faust_world, [kept], sent, 1)
+        sent += 1
+    assert feature(last, "customer_count_30d") >= 6, "its history is there"
+
+
+def test_a_shell_that_starts_without_a_watermark_goes_on_with_the_rows_that_are_left(
+    faust_chain: Chain, faust_world: World
+) -> None:
+    kept, gone = (key_of(f"{faust_world.tag}{name}", 2) for name in "kg")
+    _send_payments(faust_world, [kept, gone], 0, 5)
+    faust_world.scores(10)
+    faust_chain.services["scorer"].server.stop()
+    _lose(faust_chain, gone, partition=2)
+    wait_ready([faust_chain.start("scorer", FAUST)])
+    _send_payments(faust_world, [kept], 5, 1)
+    assert feature(faust_world.scores(11)[-1], "customer_count_30d") == 6
+
+
+def _send_payments(world: World, keys: list[bytes], first: int, count: int) -> None:
+    world.send(
+        [
+            (
+                key,
+                frame(
+                    customer_id=key.decode(),
+                    transaction_id=f"{key.decode()}-{n}",
+                    occurred_at=NOW_MS + n * 1000,
+                ),
+            )
+            for n in range(first, first + count)
+            for key in keys
+        ]
+    )
+
+
+def _lose(chain: Chain, key: bytes, partition: int = 1) -> None:
+    """Redis forgets a row of the shell's state."""
+    with redis.Redis.from_url(chain.stack.redis) as client:
+        assert client.hdel(f"{{scorer.faust.{STANDARD.label}.{partition}}}", b":" + key) == 1

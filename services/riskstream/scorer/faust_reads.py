@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -22,8 +23,12 @@ class FaustReads:
     ) -> None:
         self._store, self._profiles, self._metrics = store, profiles, metrics
 
-    def rows(self, keys: dict[int, list[bytes]]) -> ReadResult:
-        """Rows of the asked keys; waits in place for a store that is away, at most 20 s."""
+    def rows(self, keys: dict[int, list[bytes]], stored_src: Mapping[int, int]) -> ReadResult:
+        """Rows of the asked keys; waits in place for a store that is away, at most 20 s.
+
+        `stored_src`: of each partition the watermark that the store had. Where it has none any
+        more, its rows are unreadable: they may be there, and must not be taken for new ones.
+        """
         if not keys:
             return ReadResult.empty(keys)
         end = time.monotonic() + _STORE_DEADLINE_S
@@ -36,9 +41,16 @@ class FaustReads:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
+        lost = frozenset(
+            partition
+            for partition, (mark, _) in answers.items()
+            if mark is None and stored_src[partition] >= 0
+        )
         return ReadResult(
-            rows={partition: rows for partition, (_, rows) in answers.items()},
-            unreadable=frozenset(),
+            rows={
+                partition: rows for partition, (_, rows) in answers.items() if partition not in lost
+            },
+            unreadable=lost,
             abandoned=frozenset(),
         )
 

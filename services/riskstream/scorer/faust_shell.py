@@ -169,10 +169,15 @@ class FaustShell:
         """Events that were not answered before; partitions that are new begin where the store
         stands.
         """
-        for partition in {event.message.partition for event in events} - self._parts.keys():
+        firsts: dict[int, int] = {}
+        for event in events:
+            firsts.setdefault(event.message.partition, event.message.offset)
+        for partition in firsts.keys() - self._parts.keys():
             mark = await self._reads.patiently(self._store.mark, partition)
-            stored_src = mark.stored_src if mark else -1
-            self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
+            if mark is None:  # a fresh group, or Redis lost a part: what is left is gone on with
+                mark = Mark(stored_src=firsts[partition] - 1, output_offset=0, identity="faust")
+                await self._reads.patiently(self._store.checkpoint, partition, -1, mark, [])
+            self._parts[partition] = _Part(stored_src=mark.stored_src, position=mark.stored_src)
         fresh = []
         for event in events:
             part = self._parts[event.message.partition]
@@ -200,7 +205,10 @@ class FaustShell:
     def _score(self, prepared: Prepared) -> Scored:
         """The outcome of a batch, after what it needs was read."""
         mark = self._metrics.stages.mark
-        rows = self._reads.rows(prepared.rows)
+        rows = self._reads.rows(
+            prepared.rows,
+            {partition: part.stored_src for partition, part in self._parts.items()},
+        )
         mark("read")
         profiles = self._reads.profiles(prepared.profiles)
         mark("profile")
@@ -232,6 +240,8 @@ class FaustShell:
                     log.error("the store went back", partition=partition)
                     rows = self._core.fold.take_all(partition)
                     await self._reads.patiently(self._store.checkpoint, partition, -1, mark, rows)
+                    # rows that could not be read are read again
+                    self._core.drop(partition)
                 fault_point("written")
                 part.stored_src = part.position
                 self._metrics.checkpoints.inc()
