@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-_TESTS = ("tests/unit/risk", "tests/unit/contracts", "tests/unit/scorer")
+TESTS = ("tests/unit/domain/risk", "tests/unit/domain/contracts", "tests/unit/scorer")
 _CACHE = Path("build/bounds/numba")
 
 
@@ -42,7 +42,7 @@ def run(seconds: float, seed: int, *, tests: bool) -> tuple[Counter[str], list[s
                 "-x",
                 "-p",
                 "no:cacheprovider",
-                *_TESTS,
+                *TESTS,
                 "--timeout",
                 "1200",
             ],
