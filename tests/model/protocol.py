@@ -6,8 +6,9 @@ outputs known up to here, h the highest watermark seen. A record's features are 
 of its key's records before it, a bit each, so that a missed or doubled one is seen. Events: assign,
 read the tail, take a record, deliver an output, copy rows, write them, evict a row; and once each:
 replicate and fail over the store, an exception in an owner between a record's row and its output, a
-snapshot of the store, and the loss of everything in it while retention takes the head of the source
-(and of the output: all of it, or nothing).
+snapshot of the store, the loss of one of its fields (its watermark goes with it), and the loss of
+everything in it while retention takes the head of the source (and of the output: all of it, or
+nothing). A store that cannot be reached (W) is not in the model: the simulation has it.
 """
 
 from collections import deque
@@ -35,6 +36,7 @@ class Rule(Enum):
         "A2: a snapshot that does not join up with the source's head does not make a state whole"
     )
     NOTHING_AFTER = "I5: nothing is checkpointed on the way out after an exception"
+    MARKED = "B2: a row without a watermark counts as missing"
 
 
 class Row(NamedTuple):
@@ -115,6 +117,7 @@ class State(NamedTuple):
     tail: int = 0
     snapshot: Store | None = None
     being_taken: Store | None = None
+    is_unmarked: bool = False
 
 
 class Broken(Exception):
@@ -145,12 +148,15 @@ class Protocol:
         loses_before: int = 0,
         has_snapshots: bool = False,
         forgets: bool = False,
+        loses_a_field: bool = False,
     ) -> None:
         """`loses_before`: the store is lost once, and records before this one expire; `forgets`:
-        all answers expire as well.
+        all answers expire as well. `loses_a_field`: once the store loses a row, and so its
+        watermark; its copy is empty.
         """
         self.keys, self.without, self.fails_over, self.raises = keys, without, fails_over, raises
         self.loses_before, self.has_snapshots, self.forgets = loses_before, has_snapshots, forgets
+        self.loses_a_field = loses_a_field
         self.n = len(keys)
         self.key_count = max(keys) + 1
 
@@ -233,8 +239,10 @@ class Protocol:
                 owners = (owner, state.owners[1]) if index == 0 else (state.owners[0], owner)
                 yield f"{name} {index}", state._replace(owners=owners, **changes)
         yield from self.losses(state)
+        yield from self.lost_fields(state)
         if self.fails_over:
-            if state.replications < 1 and state.replica != state.store:
+            copies = state.replications < 1 and not self.loses_a_field
+            if copies and state.replica != state.store:
                 yield "replicate", state._replace(replica=state.store, replications=1)
             if state.failovers < 1 and state.replica != state.store:
                 yield "fail over", state._replace(store=state.replica, failovers=1)
@@ -256,6 +264,18 @@ class Protocol:
                 "lose",
                 state._replace(store=self.start().store, head=self.loses_before, tail=tail),
             )
+
+    def lost_fields(self, state: State) -> Iterator[tuple[str, State]]:
+        """A row is lost; the store counts its fields, so the watermark is lost with it."""
+        if not self.loses_a_field or state.is_unmarked or state.store.s < 0:
+            return
+        left = state.store._replace(
+            s=-1,
+            e=0,
+            rows=_set_stored(state.store.rows, self.key_count - 1, Row(0, -1)),
+            rows_to=max(state.store.s, state.store.rows_to),
+        )
+        yield "lose the last row", state._replace(store=left, is_unmarked=True)
 
     def owner_steps(self, state: State, index: int) -> Iterator[tuple[str, Owner, dict[str, Any]]]:
         """(name, the owner after it, what else changes) of each step of one owner."""
@@ -309,7 +329,7 @@ class Protocol:
             rows=rows,
             in_flight=in_flight,
             is_partial=store.is_partial,
-            acked=store.rows_to if self.has(Rule.ROWS_TO) else -1,
+            acked=store.rows_to if self.has(Rule.ROWS_TO) and store.s >= 0 else -1,
         )
 
     def tail_read(self, state: State, me: Owner) -> Owner:
@@ -333,12 +353,17 @@ class Protocol:
                 name, owner, changes = self.assign(state, me)
                 yield f"store went back at read, {name}", owner, changes
                 return
-            row = state.store.rows[key]
+            is_marked = state.store.s >= 0 or not self.has(Rule.MARKED)
+            row = state.store.rows[key] if is_marked else Row(0, -1)
             if self.has(Rule.HIGH):
                 high = max(high, state.store.s)
         me = me._replace(high=high)
         if row.at >= offset and offset > me.o and self.has(Rule.ROW_AT):
             o = max(me.o, high)
+            if o < offset <= state.store.rows_to:  # a row that was there before a field was lost
+                name, owner, changes = self.assign(state, me)
+                yield f"a row is ahead, {name}", owner, changes
+                return
             if o < offset:
                 raise Broken("the store is ahead of the output")
             yield (
@@ -408,7 +433,7 @@ class Protocol:
             return "already written", me._replace(copied=None, high=max(me.high, state.store.s)), {}
         rows = state.store.rows
         for key, row in copied:
-            rows = (*rows[:key], row, *rows[key + 1 :])
+            rows = _set_stored(rows, key, row)
         return (
             "write",
             me._replace(copied=None, high=max(t, me.high)),
@@ -425,7 +450,7 @@ class Protocol:
             if not me.changed >> key & 1:
                 yield f"evict {key}", gone, {}
             elif not self.has(Rule.EVICT_CLEAN):
-                stored = (*state.store.rows[:key], row, *state.store.rows[key + 1 :])
+                stored = _set_stored(state.store.rows, key, row)
                 yield (
                     f"evict changed {key}",
                     gone._replace(changed=me.changed & ~(1 << key)),
@@ -434,6 +459,10 @@ class Protocol:
 
 
 def _set(rows: tuple[Row | None, ...], key: int, row: Row | None) -> tuple[Row | None, ...]:
+    return (*rows[:key], row, *rows[key + 1 :])
+
+
+def _set_stored(rows: tuple[Row, ...], key: int, row: Row) -> tuple[Row, ...]:
     return (*rows[:key], row, *rows[key + 1 :])
 
 

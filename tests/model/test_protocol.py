@@ -50,6 +50,37 @@ def test_a_lost_store_is_gone_on_with_beside_a_zombie(
     assert result.states > 20_000
 
 
+def test_a_lost_field_and_then_a_lost_store_are_built_again_whole() -> None:
+    result = Protocol((0, 1), loses_a_field=True).walk()
+    assert result.broken == "", result.schedule
+    assert result.states > 400_000
+
+
+def test_rows_without_a_watermark_break_it() -> None:
+    rule = Rule.MARKED
+    result = Protocol((0, 1), frozenset({rule}), loses_a_field=True).walk()
+    assert "store: key 0 misses records" in result.broken, (
+        f"{result.states} states hold without: {rule.value}"
+    )
+    assert "lose the last row" in result.schedule
+
+
+LOST = (Rule.OTHER_READ, Rule.OTHER_WRITE, Rule.FLAG, Rule.ROWS_TO, Rule.JOINS)
+STORE = (
+    Rule.COMPARE,
+    Rule.HIGH,
+    Rule.REFUSE_WRITE,
+    Rule.REFUSE_READ,
+    Rule.ROW_AT,
+    Rule.ACKED,
+    Rule.EVICT_CLEAN,
+)
+
+
+def test_each_rule_is_taken_away_by_a_test() -> None:
+    assert {*LOST, *STORE, Rule.NOTHING_AFTER, Rule.MARKED} == set(Rule)
+
+
 @pytest.mark.parametrize(
     ("rule", "keys", "breaks"),
     [
@@ -64,6 +95,7 @@ def test_a_lost_store_is_gone_on_with_beside_a_zombie(
 def test_without_a_rule_of_the_lost_store_a_schedule_breaks_it(
     rule: Rule, keys: tuple[int, ...], breaks: str
 ) -> None:
+    assert rule in LOST
     needs_snapshots = rule in (Rule.ROWS_TO, Rule.JOINS)
     result = Protocol(
         keys,
@@ -91,6 +123,7 @@ def test_without_a_rule_of_the_lost_store_a_schedule_breaks_it(
     ids=lambda value: value.name if isinstance(value, Rule) else "",
 )
 def test_without_a_rule_a_schedule_breaks_it(rule: Rule, keys: tuple[int, ...]) -> None:
+    assert rule in STORE
     result = Protocol(keys, frozenset({rule})).walk()
     assert result.broken, f"{result.states} states hold without the rule: {rule.value}"
     assert result.schedule

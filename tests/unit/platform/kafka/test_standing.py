@@ -1,65 +1,23 @@
 """Where a partition is gone on with, what is missing there, and when nobody may guess."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+from tests.support.standings import SYMBOLS, standing
 
 from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing
 from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
-from riskstream.platform.kafka.lanes.ports import Mark
-
-SYMBOLS = ("UNKNOWN", "GOOD", "REJECTED", "DUPLICATE")
-
-
-def _verdicts(first: int, end: int, **reasons: str) -> Verdicts:
-    """GOOD ones of source offsets first..end-1, each at the output offset of its number."""
-    found = Verdicts(SYMBOLS)
-    srcs = np.arange(first, end, dtype=np.int64)
-    found.add(
-        srcs,
-        srcs - 1,
-        srcs,
-        np.ones(len(srcs), np.int64),
-        {int(src[1:]): why for src, why in reasons.items()},
-    )
-    return found
-
-
-def _standing(
-    mark: int | None, answers: tuple[int, int] = (0, 0), rows_to: int = -1, **changes: Any
-) -> Standing:
-    """A source of 0..99; `mark`: the watermark; `answers`: the output holds those of these source
-    offsets and no others.
-    """
-    first, end = answers
-    given: dict[str, Any] = {
-        "mark": None
-        if mark is None
-        else Mark(stored_src=mark, output_offset=mark, identity="t", rows_to=rows_to),
-        "identity": "t",
-        "source_low": 0,
-        "source_high": 100,
-        "output_low": first,
-        "output_high": end,
-        "committed": 0,
-        "empty_to": 0,
-        "verdicts": _verdicts(first, end),
-        **changes,
-    }
-    return Standing(**given)
 
 
 @pytest.mark.parametrize(
-    ("standing", "start", "o", "position"),
+    ("found", "start", "o", "position"),
     [
-        (_standing(None), 0, -1, -1),  # everything is new
-        (_standing(None, (0, 80)), 0, 79, -1),  # an empty store, whole topics
-        (_standing(59, (0, 80)), 60, 79, 59),
-        (_standing(99, (60, 100), committed=100), 100, 99, 99),
-        (_standing(59, (60, 80), source_low=60), 60, 79, 59),
+        (standing(None), 0, -1, -1),  # everything is new
+        (standing(None, (0, 80)), 0, 79, -1),  # an empty store, whole topics
+        (standing(59, (0, 80)), 60, 79, 59),
+        (standing(99, (60, 100), committed=100), 100, 99, 99),
+        (standing(59, (60, 80), source_low=60), 60, 79, 59),
         (
-            _standing(99, (100, 100), source_low=102, source_high=102, committed=100, empty_to=102),
+            standing(99, (100, 100), source_low=102, source_high=102, committed=100, empty_to=102),
             102,
             99,
             99,
@@ -67,29 +25,29 @@ def _standing(
     ],
 )
 def test_a_whole_state_goes_on_after_its_watermark(
-    standing: Standing, start: int, o: int, position: int
+    found: Standing, start: int, o: int, position: int
 ) -> None:
-    standing.refuse_guessing()
-    assert standing.lost("source", "output") is None
-    assert standing.certain_from() is None
-    assert (standing.start, standing.known_src, standing.position) == (start, o, position)
+    found.refuse_guessing()
+    assert found.lost("source", "output") is None
+    assert found.certain_from() is None
+    assert (found.start, found.known_src, found.position) == (start, o, position)
 
 
 @pytest.mark.parametrize(
-    ("standing", "why", "start", "o", "position", "judged_to", "certain_from"),
+    ("found", "why", "start", "o", "position", "judged_to", "certain_from"),
     [
         # No watermark, heads gone: those from 10 to 19 were answered, and nobody says how.
-        (_standing(None, (20, 80), source_low=10), "no watermark", 10, 79, 9, 19, 20),
-        (_standing(None, (5, 80), source_low=10), "no watermark", 10, 79, 9, None, 10),
+        (standing(None, (20, 80), source_low=10), "no watermark", 10, 79, 9, 19, 20),
+        (standing(None, (5, 80), source_low=10), "no watermark", 10, 79, 9, None, 10),
         # Only the group's offset is left; then not even that.
-        (_standing(None, (80, 80), source_low=10, committed=80), "no watermark", 10, 79, 9, 79, 80),
-        (_standing(None, (80, 80), source_low=10), "no watermark", 10, 9, 9, None, 100),
-        (_standing(None, (100, 100), source_low=100), "no watermark", 100, 99, 99, None, 100),
+        (standing(None, (80, 80), source_low=10, committed=80), "no watermark", 10, 79, 9, 79, 80),
+        (standing(None, (80, 80), source_low=10), "no watermark", 10, 9, 9, None, 100),
+        (standing(None, (100, 100), source_low=100), "no watermark", 100, 99, 99, None, 100),
         # The topic is whole, the answers are not.
-        (_standing(None, (20, 80)), "19 was answered before", 0, 79, -1, 19, 20),
+        (standing(None, (20, 80)), "19 was answered before", 0, 79, -1, 19, 20),
         # An old backup: the source is past it, or the answers after it are.
         (
-            _standing(9, (20, 80), source_low=30),
+            standing(9, (20, 80), source_low=30),
             "source begins at 30, 10 is needed",
             30,
             79,
@@ -97,12 +55,12 @@ def test_a_whole_state_goes_on_after_its_watermark(
             None,
             30,
         ),
-        (_standing(9, (20, 80)), "19 was answered before", 10, 79, 9, 19, 20),
+        (standing(9, (20, 80)), "19 was answered before", 10, 79, 9, 19, 20),
         # Answered up to 4 and then away for longer than retention: readers see a hole before 9.
-        (_standing(4, (0, 5), source_low=9), "source begins at 9, 5 is needed", 9, 4, 8, None, 9),
+        (standing(4, (0, 5), source_low=9), "source begins at 9, 5 is needed", 9, 4, 8, None, 9),
         # What was empty for an owner before the last is no excuse.
         (
-            _standing(9, (20, 80), source_low=85, committed=80, empty_to=85),
+            standing(9, (20, 80), source_low=85, committed=80, empty_to=85),
             "begins at 85",
             85,
             79,
@@ -112,7 +70,7 @@ def test_a_whole_state_goes_on_after_its_watermark(
         ),
         # Rows of a snapshot reach past its watermark: they were answered.
         (
-            _standing(50, (80, 80), rows_to=70),
+            standing(50, (80, 80), rows_to=70),
             "70 was answered before",
             51,
             70,
@@ -123,7 +81,7 @@ def test_a_whole_state_goes_on_after_its_watermark(
     ],
 )
 def test_a_lost_state_goes_on_from_what_is_left(
-    standing: Standing,
+    found: Standing,
     why: str,
     start: int,
     o: int,
@@ -131,55 +89,55 @@ def test_a_lost_state_goes_on_from_what_is_left(
     judged_to: int | None,
     certain_from: int,
 ) -> None:
-    standing.refuse_guessing()
-    assert why in (standing.lost("source", "output") or "it is whole")
-    assert (standing.start, standing.known_src, standing.position) == (start, o, position)
-    assert (standing.missing, standing.certain_from()) == (judged_to, certain_from)
+    found.refuse_guessing()
+    assert why in (found.lost("source", "output") or "it is whole")
+    assert (found.start, found.known_src, found.position) == (start, o, position)
+    assert (found.missing, found.certain_from()) == (judged_to, certain_from)
 
 
 def test_answers_that_are_gone_and_unknown_are_given_again_and_flagged() -> None:
     # 10 to 99 may have been answered. Readers drop what they had, but the first answer counts:
     # one that was given while the store was away may have had another verdict.
-    standing = _standing(9, (80, 80))
+    found = standing(9, (80, 80))
     assert "the output begins at 80, its records from 10 are needed" in (
-        standing.lost("source", "output") or ""
+        found.lost("source", "output") or ""
     )
-    assert (standing.start, standing.known_src, standing.certain_from()) == (10, 9, 100)
+    assert (found.start, found.known_src, found.certain_from()) == (10, 9, 100)
 
 
 def test_a_fresh_group_behind_a_head_that_moved_is_not_lost_and_not_whole() -> None:
-    standing = _standing(None, source_low=30)
-    assert standing.lost("source", "output") is None
-    assert (standing.start, standing.position, standing.certain_from()) == (30, 29, 30)
+    found = standing(None, source_low=30)
+    assert found.lost("source", "output") is None
+    assert (found.start, found.position, found.certain_from()) == (30, 29, 30)
 
 
 @pytest.mark.parametrize(
-    ("standing", "why"),
+    ("found", "why"),
     [
-        (_standing(9, (0, 80), identity="u"), "made again or repartitioned"),
-        (_standing(200, (0, 300)), "behind the store"),
-        (_standing(90, (0, 80)), "behind the store"),
-        (_standing(None, committed=120), "answered up to 119"),
-        (_standing(None, (0, 150)), "answered up to 149"),
+        (standing(9, (0, 80), identity="u"), "made again or repartitioned"),
+        (standing(200, (0, 300)), "behind the store"),
+        (standing(90, (0, 80)), "behind the store"),
+        (standing(None, committed=120), "answered up to 119"),
+        (standing(None, (0, 150)), "answered up to 149"),
     ],
 )
-def test_other_topics_are_a_hold_and_no_lost_state(standing: Standing, why: str) -> None:
+def test_other_topics_are_a_hold_and_no_lost_state(found: Standing, why: str) -> None:
     with pytest.raises(Hold) as caught:
-        standing.refuse_guessing()
+        found.refuse_guessing()
     assert why in caught.value.why
     assert type(caught.value) is Hold
 
 
 def test_a_row_past_every_answer_counts_only_where_all_answers_have_expired() -> None:
-    assert _standing(None, (80, 80), source_low=10, row_ahead=70).known_src == 70
-    assert _standing(None, (20, 60), source_low=10, row_ahead=70).known_src == 59, (
+    assert standing(None, (80, 80), source_low=10, row_ahead=70).known_src == 70
+    assert standing(None, (20, 60), source_low=10, row_ahead=70).known_src == 59, (
         "the last answers are there: it was written early"
     )
 
 
 def test_what_expired_unanswered_is_counted() -> None:
-    assert _standing(4, (0, 5), source_low=9).unanswered() == 4
-    assert _standing(4, (0, 80), source_low=9).unanswered() == 0
+    assert standing(4, (0, 5), source_low=9).unanswered() == 4
+    assert standing(4, (0, 80), source_low=9).unanswered() == 0
 
 
 def test_verdicts_keep_the_first_record_of_each_source_offset_and_its_reason() -> None:
