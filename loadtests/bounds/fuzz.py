@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, score
+from tests.support.profiles import FEATURES, SHOP
 from tests.support.scoring import process
-from tests.unit.domain.risk.test_profiles import FEATURES, SHOP
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder

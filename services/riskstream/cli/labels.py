@@ -61,7 +61,7 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     The columns terminal_id and device_id carry a label to the profiles of terminal and device.
     Without a column base_currency, losses are in --base-currency.
     """
-    table, frames = _read(file, base_currency)
+    table, frames = read_labels(file, base_currency)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     check_currency(kafka, base_currency)
     producer = BulkProducer(kafka, "labels")
@@ -71,7 +71,7 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     click.echo(f"{count_of(len(frames), 'label')} sent, {frauds:,} of them fraud")
 
 
-def _read(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
+def read_labels(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
     """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a
     row is wrong.
     """

@@ -23,12 +23,14 @@ class LagSettings(ServiceSettings):
     service: ClassVar[str] = "lag"
 
     groups: str = Field(
-        default="scorer=transactions.v1,tracker=scores.v1,profiler-shuffle=transactions.v1,profiler=profile-events.v1",
+        default="scorer=transactions.v1,tracker=scores.v1,"
+        "profiler-shuffle=transactions.v1,profiler=profile-events.v1",
         pattern=_PAIRS,
         description="consumer groups to watch, and the topic each reads: group=topic[,group=topic]",
     )
     topics: str = Field(
-        default="transactions.v1,scores.v1,profile-events.v1,alerts.v1,customer-risk.v1,risk-reports.v1",
+        default="transactions.v1,scores.v1,profile-events.v1,"
+        "alerts.v1,customer-risk.v1,risk-reports.v1",
         pattern=r"^[^\s,]+(,[^\s,]+)*$",
         description="topics whose new records are counted: topic[,topic]",
     )

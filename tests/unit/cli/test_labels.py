@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tests.support.builders import NOW_MS
 
-from riskstream.cli.labels import _read
+from riskstream.cli.labels import read_labels
 from riskstream.cli.main import root
 from riskstream.domain.contracts.codec import codec
 from riskstream.runtime.errors import Fatal
@@ -59,6 +59,6 @@ def test_a_row_over_a_bound_is_named_and_nothing_is_sent(
 
 
 def test_good_labels_are_sorted_by_the_time_they_became_known(tmp_path: Path) -> None:
-    table, frames = _read(_file(tmp_path))
+    table, frames = read_labels(_file(tmp_path))
     assert table["label_id"].to_pylist() == ["l-0", "l-1"]
     assert [codec("label.v1").decode(each)["label_id"] for each in frames] == ["l-0", "l-1"]

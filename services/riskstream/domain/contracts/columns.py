@@ -3,10 +3,9 @@ record.
 """
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,13 @@ from riskstream.domain.contracts.columns_kernel import (
     decode_kernel,
 )
 from riskstream.domain.contracts.resolution import Incompatible
-from riskstream.domain.contracts.writers import SchemaWait, Unknown, find_other, wait_for
+from riskstream.domain.contracts.writers import (
+    SchemaWait,
+    Unknown,
+    find_other,
+    wait_for,
+    when_known,
+)
 
 TOO_LARGE = 10
 MAX_FRAME_BYTES = 65_536
@@ -239,15 +244,14 @@ class ColumnDecoder:
         """As `decode`, waiting for schemas that are being asked for; SchemaWait after the
         deadline.
         """
-        end = time.monotonic() + deadline_s
-        while True:
-            columns = self.decode(frames)
-            wait = columns.waits()
-            if wait is None:
-                return columns
-            if time.monotonic() > end:
-                raise wait
-            time.sleep(0.02)
+        return when_known(partial(self._decode_all, frames), deadline_s)
+
+    def _decode_all(self, frames: Sequence[bytes | None]) -> Columns:
+        """As `decode`; SchemaWait while a schema is being asked for."""
+        columns = self.decode(frames)
+        if wait := columns.waits():
+            raise wait
+        return columns
 
     def _ask(self, columns: Columns, ends: NDArray[np.int64]) -> None:
         """Schemas that are not bundled: run those that are known by now, say of the others what

@@ -5,7 +5,6 @@ A process has one source of them (`use`), as it has one Kafka. Without one only 
 known.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from riskstream.domain.contracts.catalog import Contract, contract_by_id
 from riskstream.domain.contracts.resolution import Incompatible
 from riskstream.runtime.errors import Rejected, Retryable
+from riskstream.runtime.waiting import again_while
 
 Schema = dict[str, Any]
 Found = TypeVar("Found")
@@ -108,15 +108,7 @@ def when_known(call: Callable[[], Found], deadline_s: float = 30.0) -> Found:
     For commands, which have nothing else to do meanwhile. A lane holds the record and goes on with
     others.
     """
-    end = time.monotonic() + deadline_s
-    while True:
-        try:
-            return call()
-        except SchemaWait as wait:
-            if time.monotonic() > end:
-                raise
-            while not wait.is_over() and time.monotonic() <= end:
-                time.sleep(0.02)
+    return again_while(SchemaWait, call, lambda wait: wait.is_over(), deadline_s)
 
 
 def refusal(contract: Contract, schema_id: int, error: Incompatible | ValueError) -> Rejected:

@@ -63,7 +63,8 @@ def written(span: Span) -> str:
     hangs = f'"parentSpanId":"{parent.span_id}",' if parent is not None else ""
     links = f',"links":[{",".join(map(_link, span.links))}]' if span.links else ""
     return (
-        f'{{"traceId":"{context.trace_id}","spanId":"{context.span_id}",{hangs}"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},'
+        f'{{"traceId":"{context.trace_id}","spanId":"{context.span_id}",{hangs}'
+        f'"flags":1,"name":{_quoted(span.name)},"kind":{span.kind},'
         f'"startTimeUnixNano":"{span.start_ns}","endTimeUnixNano":"{span.end_ns}",'
         f'"attributes":{attributes(span.attributes)}{links}{_status(span.error)}}}'
     )

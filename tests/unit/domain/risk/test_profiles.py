@@ -9,36 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.profiles import FEATURES, SPANS, TILE
 
 from riskstream.domain.risk.features.declare import (
     CUSTOMER,
     TERMINAL,
     Aggregate,
-    Entity,
     Feature,
     FeatureSet,
 )
 from riskstream.domain.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
 from riskstream.domain.risk.features.profiles.table import ProfileTable
-
-TILE = 100
-SHOP = Entity(name="shop", key="terminal_id", tile_ms=TILE)
-KINDS = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN, Aggregate.FRAUDS, Aggregate.FRAUD_RATE)
-SPANS = ((0, 300), (200, 300), (200, 1000), (500, 5000))
-FEATURES = tuple(
-    Feature(
-        name=f"{kind.name}_{delay}_{window}",
-        entity=SHOP,
-        aggregate=kind,
-        window_ms=window,
-        delay_ms=delay,
-        default=-1.0,
-        reason="R",
-    )
-    for delay, window in SPANS
-    for kind in KINDS
-)
 
 
 @dataclass

@@ -6,7 +6,7 @@ our lanes ask. One thing happens at a time: clients share the thread of whoever 
 `runtime.machine.sleep` lets others go on.
 """
 
-from riskstream.platform.kafka.memory.broker import MemoryKafka
+from riskstream.platform.kafka.memory.clients import MemoryKafka
 from riskstream.platform.kafka.memory.network import Network
 
 __all__ = ["MemoryKafka", "Network"]

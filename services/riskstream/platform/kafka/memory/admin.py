@@ -2,15 +2,13 @@
 
 from concurrent.futures import Future
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 
+from riskstream.platform.kafka.memory.broker import MemoryBroker
 from riskstream.platform.kafka.memory.errors import error
 from riskstream.platform.kafka.memory.log import Refused
-
-if TYPE_CHECKING:
-    from riskstream.platform.kafka.memory.broker import MemoryKafka
 
 _EARLIEST = -2
 
@@ -18,7 +16,7 @@ _EARLIEST = -2
 class MemoryAdmin:
     """Answers are there when a call returns."""
 
-    def __init__(self, broker: "MemoryKafka", settings: dict[str, Any]) -> None:
+    def __init__(self, broker: MemoryBroker, settings: dict[str, Any]) -> None:
         del settings
         self._broker = broker
 

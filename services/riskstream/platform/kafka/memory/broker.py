@@ -1,21 +1,15 @@
-"""The broker of a log in memory: topics, groups, the coordinator of transactions; and what makes
-its clients.
-"""
+"""The broker of a log in memory: topics, groups, the coordinator of transactions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError
 
-from riskstream.platform.kafka.memory.admin import MemoryAdmin
-from riskstream.platform.kafka.memory.consumer import MemoryConsumer
 from riskstream.platform.kafka.memory.errors import error, fenced
 from riskstream.platform.kafka.memory.group import Group, Offset, Place
 from riskstream.platform.kafka.memory.log import Entry, PartitionLog, Refused, Topic, Writer
 from riskstream.platform.kafka.memory.network import Network
-from riskstream.platform.kafka.memory.producer import MemoryProducer
 from riskstream.runtime.machine import monotonic, now_ms
 
 
@@ -34,10 +28,8 @@ class Transaction:
     groups: set[str] = field(default_factory=set)
 
 
-class MemoryKafka:
-    """The clients are made by `consumer`, `producer` and `admin`, as `kafka.client.Clients`
-    says.
-    """
+class MemoryBroker:
+    """What clients in memory (`memory/clients.py`) talk to."""
 
     def __init__(self, network: Network | None = None, cluster_id: str = "memory") -> None:
         self.network, self.cluster_id = network or Network(), cluster_id
@@ -48,22 +40,7 @@ class MemoryKafka:
         self.transactions: dict[str, Transaction] = {}
         self.unfinished: list[str] = []
         """Transactional ids whose markers are not written yet."""
-        self.producers: list[MemoryProducer] = []
         self._made = 0
-
-    # Clients
-    # ----------------------------------------------------------------------------------------------
-
-    def consumer(self, settings: dict[str, Any]) -> Consumer:
-        return cast(Consumer, MemoryConsumer(self, settings))
-
-    def producer(self, settings: dict[str, Any]) -> Producer:
-        made = MemoryProducer(self, settings)
-        self.producers.append(made)
-        return cast(Producer, made)
-
-    def admin(self, settings: dict[str, Any]) -> AdminClient:
-        return cast(AdminClient, MemoryAdmin(self, settings))
 
     # Topics
     # ----------------------------------------------------------------------------------------------

@@ -4,19 +4,18 @@ pause, ends, expired offsets.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from riskstream.platform.kafka.memory.admin import MemoryAdmin
+from riskstream.platform.kafka.memory.broker import MemoryBroker
 from riskstream.platform.kafka.memory.errors import raised
 from riskstream.platform.kafka.memory.fetches import NO_OFFSET, Fetches
 from riskstream.platform.kafka.memory.group import GroupMetadata, Offset
 from riskstream.platform.kafka.memory.log import Refused
 from riskstream.platform.kafka.memory.membership import Callbacks, Membership
 from riskstream.runtime.machine import monotonic, sleep
-
-if TYPE_CHECKING:
-    from riskstream.platform.kafka.memory.broker import MemoryKafka
 
 _SLICE_S = 0.05
 OnPartitions = Callable[[Any, list[TopicPartition]], None]
@@ -25,7 +24,7 @@ OnPartitions = Callable[[Any, list[TopicPartition]], None]
 class MemoryConsumer:
     """Only what our lanes and readers call."""
 
-    def __init__(self, broker: "MemoryKafka", settings: dict[str, Any]) -> None:
+    def __init__(self, broker: MemoryBroker, settings: dict[str, Any]) -> None:
         self._broker, self._network = broker, broker.network
         self._host = broker.network.host()
         self._group = broker.group(settings["group.id"])
@@ -196,7 +195,7 @@ class MemoryConsumer:
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:  # noqa: ARG002
         self._network.call("metadata")
-        return self._broker.admin({}).list_topics()
+        return MemoryAdmin(self._broker, {}).list_topics()
 
     def _check(self) -> None:
         if self._is_closed:

@@ -3,17 +3,14 @@ message or event of them.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, Message, TopicPartition
 
+from riskstream.platform.kafka.memory.broker import MemoryBroker
 from riskstream.platform.kafka.memory.errors import error, raised
 from riskstream.platform.kafka.memory.group import Group, Place
 from riskstream.platform.kafka.memory.log import Entry, Refused
 from riskstream.runtime.machine import monotonic
-
-if TYPE_CHECKING:
-    from riskstream.platform.kafka.memory.broker import MemoryKafka
 
 NO_OFFSET = -1001
 _BACKOFF_S = 0.05
@@ -41,7 +38,7 @@ class Fetch:
 class Fetches:
     """Those of one consumer."""
 
-    def __init__(self, broker: "MemoryKafka", group: Group, *, committed_only: bool) -> None:
+    def __init__(self, broker: MemoryBroker, group: Group, *, committed_only: bool) -> None:
         self._broker, self._network, self._group = broker, broker.network, group
         self._committed_only = committed_only
         self._held: dict[Place, Fetch] = {}

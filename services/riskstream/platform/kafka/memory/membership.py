@@ -2,17 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from confluent_kafka import TopicPartition
 
+from riskstream.platform.kafka.memory.broker import MemoryBroker
 from riskstream.platform.kafka.memory.fetches import Fetches
 from riskstream.platform.kafka.memory.group import Group, Member, Place
 from riskstream.platform.kafka.memory.network import Host
 from riskstream.runtime.machine import monotonic
-
-if TYPE_CHECKING:
-    from riskstream.platform.kafka.memory.broker import MemoryKafka
 
 OnPartitions = Callable[[list[TopicPartition]], None]
 
@@ -29,7 +26,7 @@ class Callbacks:
 class Membership:
     """`member`: None where the group does not know the consumer."""
 
-    def __init__(self, broker: "MemoryKafka", group: Group, host: Host, session_s: float) -> None:
+    def __init__(self, broker: MemoryBroker, group: Group, host: Host, session_s: float) -> None:
         self._broker, self._group, self._host = broker, group, host
         self._session_s = session_s
         self.member: Member | None = None

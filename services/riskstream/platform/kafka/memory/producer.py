@@ -5,20 +5,18 @@ transactions and fencing.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from riskstream.domain.risk.partition import partition_kernel
+from riskstream.platform.kafka.memory.broker import MemoryBroker
 from riskstream.platform.kafka.memory.errors import error, fenced, raised
 from riskstream.platform.kafka.memory.group import GroupMetadata, Place
 from riskstream.platform.kafka.memory.health import Health
 from riskstream.platform.kafka.memory.log import Refused, Writer
 from riskstream.runtime.machine import monotonic, now_ms, sleep
-
-if TYPE_CHECKING:
-    from riskstream.platform.kafka.memory.broker import MemoryKafka
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 _SLICE_S = 0.005
@@ -40,7 +38,7 @@ class MemoryProducer:
     way.
     """
 
-    def __init__(self, broker: "MemoryKafka", settings: dict[str, Any]) -> None:
+    def __init__(self, broker: MemoryBroker, settings: dict[str, Any]) -> None:
         self._broker, self._network = broker, broker.network
         self.host = broker.network.host()
         self._id: str | None = settings.get("transactional.id")
