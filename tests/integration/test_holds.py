@@ -7,7 +7,7 @@ import time
 from tests.support.builders import NOW_MS, frame, key_of
 from tests.support.world import World
 
-from riskstream.domain.contracts.codec import codec
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.services import Service, wait_ready
 
@@ -35,9 +35,7 @@ def test_a_partition_of_mostly_rejected_records_is_held_and_the_others_go_on(bar
     world.send([(bad, b"poison")] * 800)
     _wait_until_held(service)
     world.send(_rows(good, 0, 50) + _rows(bad, 0, 50))
-    first = world.new(
-        "scores.v1", 50, lambda record: codec("score.v1").decode(record.value)["verdict"] == "GOOD"
-    )
+    first = world.new("scores.v1", 50, lambda record: score_of(record).verdict == "GOOD")
     assert {record.partition for record in first} == {2}
     assert not service.is_ready()
     service.server.stop()

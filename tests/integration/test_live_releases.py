@@ -29,6 +29,7 @@ from riskstream.domain.contracts.records import Score
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.release_records import head_key, head_of
 from riskstream.platform.adapters.signing import PublicKey
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.produce import put
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Fatal
@@ -373,7 +374,7 @@ def _last_by(chain: Chain, release_id: str) -> int:
         return max(
             each.appended_at
             for each in reader.until_end()
-            if codec("score.v1").decode(each.value)["release_id"] == release_id
+            if score_of(each).release_id == release_id
         )
 
 

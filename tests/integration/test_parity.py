@@ -5,7 +5,6 @@ seen.
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from tests.support.world import World
 from riskstream.cli.parity import command
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.workbench.checks.parity import ParityCheck
@@ -78,13 +78,15 @@ def _altered(records: list[Record], change: str) -> list[Record]:
             is_done = True
             continue
         if not is_done and record.topic == "scores.v1" and change != "source":
-            score: dict[str, Any] = codec("score.v1").decode(record.value or b"")
-            if score["verdict"] == "GOOD":
+            score = score_of(record)
+            if score.verdict == "GOOD":
                 is_done = True
                 if change == "vector":
-                    score["features"][STANDARD.names.index("customer_count_1h")] += 1e-3
+                    features = list(score.features)
+                    features[STANDARD.names.index("customer_count_1h")] += 1e-3
+                    score = replace(score, features=tuple(features))
                 else:
-                    score["verdict"] = "DUPLICATE"
+                    score = replace(score, verdict="DUPLICATE")
                 value = codec("score.v1").encode(score)
                 out.append(replace(record, value=value))
                 continue

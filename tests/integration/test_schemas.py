@@ -22,8 +22,9 @@ from tests.support.world import World
 from riskstream.cli.main import root
 from riskstream.domain.contracts import writers
 from riskstream.domain.contracts.catalog import contract, shipped, topics
-from riskstream.domain.contracts.codec import Codec, codec
+from riskstream.domain.contracts.codec import Codec
 from riskstream.platform.adapters.schema_registry import RegistrySettings, SchemaRegistry
+from riskstream.platform.kafka.accepted import score_of
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.dead_letters import read_dead_letters
 from riskstream.platform.kafka.record import Record
@@ -194,9 +195,9 @@ def test_a_real_registrys_ids_are_read_and_written(
         lambda: isinstance(writers.find(ids["scores.v1-value"]), dict),
         "the registry does not answer",
     )
-    scores = [codec("score.v1").decode(each) for each in frames]
-    assert [score["verdict"] for score in scores] == ["GOOD", "REJECTED"]
-    assert scores[1]["reason"] == "unknown_schema"
+    scores = [score_of(each) for each in seen]
+    assert [score.verdict for score in scores] == ["GOOD", "REJECTED"]
+    assert scores[1].reason == "unknown_schema"
     tailed = CliRunner().invoke(
         root, ["tail", "transactions.v1", "--kafka", world.kafka, "--key", key.decode(), "-n", "1"]
     )

@@ -54,6 +54,27 @@ def test_a_borrowed_name_is_found(text: str) -> None:
     assert len(list(_borrowed(ast.parse(text)))) == 1
 
 
+def _decodes_scores(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = ast.unparse(node.func)
+    given = [ast.unparse(each) for each in node.args]
+    return name == "codec('score.v1').decode" or (
+        name in ("ColumnDecoder", "decoded") and any("'score.v1'" in each for each in given)
+    )
+
+
+def test_tests_of_whole_services_read_scores_by_the_shared_reader() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{ast.unparse(node)}"
+        for tier in ("integration", "e2e")
+        for path in sorted((ROOT / "tests" / tier).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if _decodes_scores(node)
+    ]
+    assert found == [], "platform/kafka/accepted.py has AcceptedScores and score_of"
+
+
 def _is_vector(node: ast.expr, names: set[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names

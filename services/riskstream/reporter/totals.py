@@ -11,6 +11,7 @@ from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import whole_after
+from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
 from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
@@ -75,6 +76,7 @@ class PartitionTotals:
 
         Sums are of one currency: good scores of another one are passed over, as the tracker does.
         """
+        accepted = AcceptedReader({0: self.position} if self.position >= 0 else {})
         for each in scores:
             self.heard_at = max(self.heard_at, each.appended_at)
             if self.is_behind or each.src > until:
@@ -82,8 +84,7 @@ class PartitionTotals:
                 continue
             self.is_moved = True
             self.score_offset = each.offset + 1
-            # the reader's rule: the first of each source offset counts
-            if each.src > self.position:
+            if accepted.accept(0, each.src, each.prev):
                 self.position = each.src
                 if each.is_good and each.base_currency == base_currency:
                     self._add(
