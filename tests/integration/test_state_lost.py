@@ -185,7 +185,7 @@ def test_a_record_of_somebody_else_among_the_answers_holds_and_is_passed_once_it
     own.send(LOST, rows(f"p{LOST}", 5, 2, customers=1))
     log_with(
         service,
-        f"the record of {own.output} at offset {at} has schema {0x7F000007}, which is not known",
+        f"the record of {own.output} at offset {at} has schema {0x7F000007}, which this scorer",
     )
     assert own.ends(own.output)[LOST] == at + 1, "nothing is answered while it is held"
     own.expire(own.output, LOST, at + 1)

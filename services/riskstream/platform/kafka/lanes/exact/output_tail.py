@@ -97,11 +97,10 @@ class OutputTail:
             at = int(read.is_unread.argmax())
             raise Hold(
                 why=f"the record of {self._output} at offset {offsets[at]} has schema "
-                f"{int.from_bytes(frames[at][1:5], 'big')}, "
-                "which is not known, so neither is which transaction it answers: run "
-                "`riskstream topics apply` of the version that "
-                "wrote it, and the partition goes on by itself; where none of ours wrote "
-                "it, see docs/runbooks/PartitionHeld.md"
+                f"{int.from_bytes(frames[at][1:5], 'big')}, which this scorer does not know. So "
+                "the scorer cannot tell which transaction it answers. Run `riskstream topics "
+                "apply` of the version that wrote it, and the partition goes on by itself. If no "
+                "riskstream version wrote it, see docs/runbooks/PartitionHeld.md"
             )
         for row in np.flatnonzero(
             ~read.is_answer
