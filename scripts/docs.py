@@ -38,7 +38,7 @@ compress. So what others send can be far larger than its topic takes.
   gateway, commands, and all who read states, rules, lists and releases. They keep
   {KEPT_VALUE_BYTES} bytes of the value, {KEPT_KEY_BYTES:,} of the key and
   {MOST_HEADERS} headers, with `riskstream-value-bytes` and `riskstream-value-sha256`.
-- The scorer rejects it (`too_large`), the tracker holds at a score like it, the profiler puts a
+- The scorer rejects it (`too_large`), the tracker holds its partition there, the profiler puts a
   label like it into the dead letters.
 - Every reader leaves out batches that decompress to more than the client accepts (100 MB). It logs
   their offsets and counts them (`riskstream_<service>_giants_total`, the alert BatchLeftOut).

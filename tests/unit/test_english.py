@@ -59,6 +59,20 @@ def test_a_page_has_short_sentences_and_plain_words(page: str) -> None:
     assert too_long(of_page(text)) == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "CHANGELOG.md",
+        *(f"docs/decisions/{each.name}" for each in (ROOT / "docs/decisions").iterdir()),
+    ],
+)
+def test_what_changed_and_was_decided_is_in_plain_words(page: str) -> None:
+    lines = (ROOT / page).read_text().splitlines()
+    assert [
+        f"{number}: {each}" for number, line in enumerate(lines, 1) for each in not_plain(line)
+    ] == []
+
+
 def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):

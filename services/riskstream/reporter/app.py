@@ -75,7 +75,7 @@ class Reporter:
 
         Who carries the totals publishes by the same writer: two never publish beside each other.
         Retryable where Kafka is away or another reporter began meanwhile: the next round begins
-        anew.
+        again.
         """
         try:
             return self._round(grains)

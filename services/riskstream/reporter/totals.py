@@ -147,7 +147,7 @@ class Totals:
         self._codec = codec("report-total.v1")
 
     def restore(self, records: Iterable[Record], partition_count: int) -> None:
-        """Take up what was written; raises Rejected where a record is not one of ours, of a
+        """Read what was written; raises Rejected where a record is not one of ours, of a
         partition that scores.v1 has.
         """
         for record in records:

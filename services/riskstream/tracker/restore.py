@@ -50,7 +50,7 @@ class Restorer:
                     raise _waits(record, error) from error
 
     def _see_unreadable(self, owned: Owned, record: Record, error: Rejected) -> None:
-        """Its customer begins anew, and the windows that it may have held are said to lack scores.
+        """Its customer starts empty, and the windows that it may have held are said to lack scores.
 
         An older state of the customer would lack scores as well, and not say so.
         """

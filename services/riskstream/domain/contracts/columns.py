@@ -283,7 +283,7 @@ class ColumnDecoder:
                     self._run(columns, ends, known, self._plans[known])
 
     def _run_by_record(self, columns: Columns, ends: NDArray[np.int64]) -> None:
-        """Rows whose writer's schema the kernel cannot read: written anew as the reader's, then
+        """Rows whose writer's schema the kernel cannot read: written again as the reader's, then
         read as the others.
         """
         for known, reader in self._by_record.items():

@@ -27,7 +27,7 @@ WORLD: dict[str, str] = {
     "NOPERM": "its user may not do this: look at its ACL",
 }
 """By error code what it means. A password that was changed is here as well: a scorer that runs goes
-on, flagged, until it is mended; at the start it is told from the others by whoever checks.
+on, flagged, until it is corrected; at the start it is told from the others by whoever checks.
 """
 
 _CODE = re.compile(rf"(?:^|[-\s])({'|'.join(WORLD)})\b")
@@ -56,8 +56,8 @@ def code_of(error: redis.RedisError) -> str:
 
 
 def translated(error: redis.RedisError, where: str) -> Retryable | Fatal:
-    """Retryable where the world is at fault, or nothing came back; Fatal for what no waiting mends:
-    a broken script or key.
+    """Retryable where the world is at fault, or nothing came back; Fatal where waiting does not
+    help: a broken script or key.
     """
     if code := code_of(error):
         return Retryable(what=f"Redis refuses, {WORLD[code]}: {code} {error}", where=where)

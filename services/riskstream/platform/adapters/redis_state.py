@@ -100,7 +100,7 @@ class RedisStateStore:
         transaction.
 
         OTHER_STATE in place of the watermark where the rows' `whole_since` is not what `since` says
-        of the partition. Rows without a watermark are None: who has none makes them anew.
+        of the partition. Rows without a watermark are None: who has none makes them again.
         """
         reader = self._patient_reader if sum(map(len, keys.values())) > FEW_ROWS else self._reader
         try:

@@ -19,8 +19,8 @@ class AcceptedReader:
     gaps: int = 0
 
     def accept(self, partition: int, src: int, prev: int) -> bool:
-        """True where the record is new; counts a repeat in `dropped`, a scores are missing before
-        this one in `gaps`.
+        """True where the record is new; counts a repeat in `dropped`, and in `gaps` that scores are
+        missing before this one.
         """
         last = self.last.get(partition)
         if last is not None:
@@ -38,7 +38,7 @@ class AcceptedReader:
         return "" if last is None else f"last={last}"
 
     def resume(self, partition: int, metadata: str | None) -> None:
-        """Take up `last` from committed metadata; without it the next record is accepted as the
+        """Read `last` from committed metadata; without it the next record is accepted as the
         first.
         """
         self.last.pop(partition, None)

@@ -146,7 +146,7 @@ def group_settings(protocol: str, session_timeout_ms: int) -> dict[str, Any]:
 
 
 def raise_if_error(error: KafkaError | None, where: str) -> None:
-    """Translate a librdkafka error: Retryable where the world may mend it, Fatal else; EOF is no
+    """Translate a librdkafka error: Retryable where the world may correct it, Fatal else; EOF is no
     error.
     """
     if error is None or error.code() == KafkaError._PARTITION_EOF:

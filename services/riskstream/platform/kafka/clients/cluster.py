@@ -141,7 +141,7 @@ class Cluster:
                 self._learn_leaders()
 
     def _learn_leaders(self) -> None:
-        """Have the client ask anew who leads: of itself it keeps to a leader of before for five
+        """Have the client ask again who leads: of itself it keeps to an earlier leader for five
         minutes, and is refused.
         """
         with suppress(KafkaException):
@@ -163,7 +163,7 @@ class Cluster:
         ]
         end = monotonic() + self._timeout_s
         while True:
-            # a new one each time: it asks anew who the coordinator is
+            # a new one each time: it asks again who the coordinator is
             outsider = consumer(self._bootstrap, group)
             try:
                 found = outsider.committed(asked, timeout=self._timeout_s) if asked else []

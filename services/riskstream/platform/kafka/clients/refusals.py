@@ -75,12 +75,12 @@ GROUP = frozenset(
         E._ASSIGNMENT_LOST,
     }
 )
-"""The group took our partitions while we stood still, or gives them out anew: the client joins
+"""The group took our partitions while we stood still, or gives them out again: the client joins
 again by itself.
 """
 
 EXPIRED = frozenset({E._AUTO_OFFSET_RESET, E.OFFSET_OUT_OF_RANGE})
-"""The offset that was asked for is not in the partition any more; who takes it up anew begins at
+"""The offset that was asked for is not in the partition any more; who opens it again begins at
 one that is.
 """
 

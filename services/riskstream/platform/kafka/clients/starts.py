@@ -115,7 +115,7 @@ def go_on_at(client: Consumer, places: list[TopicPartition], deadline_s: float =
     """Begin at these offsets; the caller leaves out what stands before them. Retryable where the
     client is not ready in time.
 
-    What a fetch from the head brought meanwhile has no hole in it. Assigning anew in place of a
+    What a fetch from the head brought meanwhile has no hole in it. Assigning again in place of a
     seek once left partitions that were never fetched again.
     """
     end = monotonic() + deadline_s
@@ -167,7 +167,7 @@ class ExpiredHeads:
         self._places.clear()
 
     def begun_anew(self, position_of: Callable[[Place], int | None]) -> Iterator[tuple[Place, int]]:
-        """(place, where it goes on) of each that has begun anew; later, where Kafka does not answer
+        """(place, where it goes on) of each that began again; later, where Kafka does not answer
         yet.
 
         `position_of`: where the lane stands, None where the partition is not its own any more.

@@ -112,6 +112,6 @@ class TopicFollower:
         try:
             return self._sink.settle()
         except Exception:
-            # a change that cannot be taken up must not end the following, nor the start
+            # a change that cannot be applied must not end the following, nor the start
             log.exception("a change cannot be applied; trying again", topics=self._topics)
             return False
