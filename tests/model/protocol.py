@@ -360,7 +360,7 @@ class Protocol:
         me = me._replace(high=high)
         if row.at >= offset and offset > me.o and self.has(Rule.ROW_AT):
             o = max(me.o, high)
-            if o < offset <= state.store.rows_to:  # a row that was there before a field was lost
+            if state.is_unmarked and o < offset <= state.store.rows_to:  # it was there before
                 name, owner, changes = self.assign(state, me)
                 yield f"a row is ahead, {name}", owner, changes
                 return
