@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from riskstream.platform.kafka.lanes.ports import ProfileReader, ReadResult, StateStore
+from riskstream.platform.kafka.lanes.ports import Mark, ProfileReader, ReadResult, StateStore
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
 
@@ -59,6 +59,18 @@ class FaustReads:
         if not keys:
             return []
         return None if self._profiles is None else self._profiles.read(keys)
+
+    async def watermark(self, partition: int, first: int) -> int:
+        """The watermark of a partition whose next record is at offset `first`.
+
+        Without one the group is fresh, or Redis lost a part: the scorer goes on with the rows that
+        are left, and the record before `first` is the watermark.
+        """
+        mark = await self.patiently(self._store.mark, partition)
+        if mark is None:
+            mark = Mark(stored_src=first - 1, output_offset=0, identity="faust")
+            await self.patiently(self._store.checkpoint, partition, -1, mark, [])
+        return int(mark.stored_src)
 
     async def patiently(self, call: Any, *arguments: Any) -> Any:
         """What a call of the store gives, made again until it answers."""

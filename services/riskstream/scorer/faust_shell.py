@@ -173,11 +173,8 @@ class FaustShell:
         for event in events:
             firsts.setdefault(event.message.partition, event.message.offset)
         for partition in firsts.keys() - self._parts.keys():
-            mark = await self._reads.patiently(self._store.mark, partition)
-            if mark is None:  # a fresh group, or Redis lost a part: what is left is gone on with
-                mark = Mark(stored_src=firsts[partition] - 1, output_offset=0, identity="faust")
-                await self._reads.patiently(self._store.checkpoint, partition, -1, mark, [])
-            self._parts[partition] = _Part(stored_src=mark.stored_src, position=mark.stored_src)
+            stored_src = await self._reads.watermark(partition, firsts[partition])
+            self._parts[partition] = _Part(stored_src=stored_src, position=stored_src)
         fresh = []
         for event in events:
             part = self._parts[event.message.partition]
