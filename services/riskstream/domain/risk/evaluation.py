@@ -8,6 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def group_ends(ranked: NDArray[np.number]) -> NDArray[np.int64]:
+    """Where each group of equal values of a sorted array ends; the last is its length."""
+    changes = np.flatnonzero(ranked[1:] != ranked[:-1]) + 1
+    return np.append(changes, len(ranked)) if len(ranked) else changes
+
+
 def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
     """Sum of precision times recall gained over the distinct scores, highest first (as scikit-learn
     defines it).
@@ -16,10 +22,9 @@ def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> 
     if positives == 0:
         return float("nan")
     order = np.argsort(-scores, kind="stable")
-    sorted_scores = scores[order]
-    ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(scores) - 1)
-    hits = np.cumsum(labels[order])[ends]
-    precision = hits / (ends + 1)
+    ends = group_ends(scores[order])
+    hits = np.cumsum(labels[order])[ends - 1]
+    precision = hits / ends
     recall = hits / positives
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
@@ -29,12 +34,16 @@ def at_budget(
 ) -> tuple[float, float, NDArray[np.bool_]]:
     """(precision, recall, which are alerted) when the `budget` share with the highest scores is
     alerted.
+
+    Equal scores stay together, as a threshold takes them: more are alerted where the last of the
+    budget are tied.
     """
-    count = max(round(len(scores) * budget), 1)
-    alerted = np.zeros(len(scores), np.bool_)
-    alerted[np.argsort(-scores, kind="stable")[:count]] = True
+    count = min(max(round(len(scores) * budget), 1), len(scores))
+    if not count:
+        return 0.0, 0.0, np.zeros(0, np.bool_)
+    alerted = scores >= np.partition(scores, len(scores) - count)[len(scores) - count]
     hits = int((labels & alerted).sum())
-    return hits / count, hits / max(int(labels.sum()), 1), alerted
+    return hits / int(alerted.sum()), hits / max(int(labels.sum()), 1), alerted
 
 
 def roc_auc(labels: NDArray[np.bool_], scores: NDArray[np.number]) -> float:
@@ -62,9 +71,10 @@ def card_precision(
 
     Each day the `top` cards with the highest score of the day are looked at; the compromised ones
     among them over `top`, a mean over the days. A card found compromised is left out on later days.
+    Of cards tied for the last places the expected share counts, and none of them is left out later.
     """
     found: set[int] = set()
-    precisions = []
+    hits = []
     for day in np.unique(days):
         mine = np.flatnonzero(days == day)
         mine = mine[~np.isin(cards[mine], list(found))]
@@ -73,11 +83,16 @@ def card_precision(
         np.maximum.at(best, at, scores[mine])
         bad = np.zeros(len(ids), np.bool_)
         np.logical_or.at(bad, at, labels[mine])
-        looked_at = np.argsort(-best, kind="stable")[:top]
-        hits = looked_at[bad[looked_at]]
-        precisions.append(len(hits) / top)
-        found.update(ids[hits].tolist())
-    return float(np.mean(precisions)) if precisions else float("nan")
+        looked_at, tied = np.ones(len(ids), np.bool_), np.zeros(len(ids), np.bool_)
+        if len(ids) > top:
+            last = np.partition(best, len(ids) - top)[len(ids) - top]
+            tied = best == last
+            looked_at = best > last if tied.sum() + (best > last).sum() > top else best >= last
+        places = top - int(looked_at.sum())
+        share = float(bad[tied & ~looked_at].mean()) if (tied & ~looked_at).any() else 0.0
+        hits.append(int((looked_at & bad).sum()) + places * share)
+        found.update(ids[looked_at & bad].tolist())
+    return float(np.mean(hits)) / top if hits else float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +109,18 @@ def calibration(
 ) -> tuple[float, list[CalibrationBin]]:
     """(expected calibration error, bins of equal numbers of rows): Naeini et al. 2015, with
     equal-mass bins.
+
+    Equal scores stay together, in the bin of their middle: their order in the file says nothing.
     """
     order = np.argsort(scores, kind="stable")
+    ends = group_ends(scores[order])
+    sizes = np.diff(ends, prepend=0)
+    middles = ends - sizes / 2
+    wanted = min(bins, max(len(order), 1))
+    of = np.repeat((wanted * middles / max(len(order), 1)).astype(np.int64), sizes)
     out = []
-    for part in np.array_split(order, min(bins, max(len(order), 1))):
+    for each in range(wanted):
+        part = order[of == each]
         if len(part):
             out.append(
                 CalibrationBin(
