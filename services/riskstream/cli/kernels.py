@@ -16,6 +16,7 @@ import riskstream.domain.risk.features.owned.repeats_kernel
 import riskstream.domain.risk.features.owned.row_kernel
 import riskstream.domain.risk.features.profiles.profile_kernel
 import riskstream.domain.risk.partition
+import riskstream.domain.risk.resample_kernel
 import riskstream.domain.risk.shap_kernel
 import riskstream.domain.risk.validity  # noqa: F401  importing declares the kernels
 from riskstream.runtime.kernel import compile_all
