@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
+from riskstream.cli.figures import echo_figures, echo_left_out, resamples_option
 from riskstream.cli.options import InputFile
 from riskstream.cli.outputs import is_page, json_with
+from riskstream.cli.progress import bar
 from riskstream.runtime.files import check_file, whole
-from riskstream.workbench.checks.evaluate import curves, evaluate, read_scored
+from riskstream.workbench.checks.evaluate import curves, evaluate
 from riskstream.workbench.checks.page import page
+from riskstream.workbench.checks.scored import read_scored
 
 
 @click.command()
@@ -35,6 +37,7 @@ from riskstream.workbench.checks.page import page
     show_default=True,
     help="without decisions: share of rows, by score, that count as alerts",
 )
+@resamples_option
 @click.option(
     "--json",
     "json_out",
@@ -48,10 +51,19 @@ from riskstream.workbench.checks.page import page
     help="file to write a page with charts to, as HTML",
 )
 def command(
-    scores: Path, labels: Path, budget: float, json_out: Path | None, page_out: Path | None
+    scores: Path,
+    labels: Path,
+    budget: float,
+    resamples: int,
+    json_out: Path | None,
+    page_out: Path | None,
 ) -> None:
     """Compare scores with labels: ranking, calibration, and for each day what the alerts found and
     cost.
+
+    Beside each figure stands its 95 % interval, from resamples of the customers. Rows without a
+    label or a score, and repeated rows, are left out and counted. The exit code is 1 if no row is
+    left.
     """
     if json_out:
         check_file(
@@ -63,30 +75,15 @@ def command(
     if page_out:
         check_file(page_out, "--page", is_own=is_page, inputs=[scores, labels])
     data = read_scored(scores, labels, budget)
-    figures = evaluate(data)
-    echo_figures(figures)
+    with bar("resamples", resamples) as advance:
+        figures = evaluate(data, resamples, advance)
     if json_out:
         with whole(json_out, "--json", private=True) as partial:
-            partial.write_text(json.dumps(figures, indent=1) + "\n")
+            partial.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     if page_out:
         with whole(page_out, "--page", private=True) as partial:
             partial.write_text(page(f"Evaluation of {scores.name}", figures, curves(data)))
+    echo_figures(figures)
+    if page_out:
         click.echo(f"page in {page_out}")
-
-
-def echo_figures(figures: dict[str, Any]) -> None:
-    """One line a figure, and one a day."""
-    for name, value in figures.items():
-        if isinstance(value, float):
-            click.echo(f"  {name:22} {value:.4f}")
-        elif isinstance(value, int):
-            click.echo(f"  {name:22} {value:,}")
-    click.echo(f"  {'day':12}{'rows':>9}{'frauds':>8}{'alerts':>8}{'precision':>11}{'recall':>8}")
-    for day in figures["days"]:
-        shares = "".join(
-            f"{'-' if day[name] is None else f'{day[name]:.3f}':>{wide}}"
-            for name, wide in (("precision", 11), ("recall", 8))
-        )
-        click.echo(
-            f"  {day['day']:12}{day['rows']:>9,}{day['frauds']:>8,}{day['alerts']:>8,}{shares}"
-        )
+    echo_left_out(figures)

@@ -1,5 +1,6 @@
 """An evaluation as one self-contained HTML page: no script, no link, charts as inline SVG."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any
 import jinja2
 
 from riskstream.domain.risk.money import shown
+from riskstream.runtime.words import count_of
+from riskstream.workbench.checks.scored import left_out_words
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 450, 20, 290
+_MOST_MARKS = 62
+"""Points that are marked one by one; of more a line is enough."""
 
 
 def page(
@@ -22,14 +27,58 @@ def page(
     """HTML of what `evaluate`, `curves`, `slices` and `facts` gave; the same figures give the same
     text.
     """
+    currency = figures["base_currency"]
+    money = partial(shown, currency=currency)
+    return _template().render(
+        title=title,
+        r=figures,
+        figures=_heads(figures, money),
+        charts=_charts(figures, curves),
+        slices=slices or [],
+        facts=facts or [],
+        left_out=left_out_words(figures["left_out"]),
+        share=share,
+        ratio=ratio,
+        money=money,
+        between=between,
+    )
+
+
+def _heads(figures: dict[str, Any], money: Callable[[int], str]) -> list[tuple[str, str, str]]:
+    """(value, its interval, name) of the figures that stand on top."""
+    of = f", {figures['base_currency']}" if figures["base_currency"] else ""
+    return [
+        (say(figures[name]), between(figures, name, say), words)
+        for name, say, words in (
+            ("average_precision", ratio, "average precision"),
+            ("auc", ratio, "area under the ROC curve"),
+            (
+                "card_precision_100",
+                ratio,
+                "of the 100 riskiest customers each day, share that were fraud",
+            ),
+            ("calibration_error", small, "expected calibration error, without an interval"),
+            ("brier", small, "Brier score"),
+            ("precision", share, f"precision of {count_of(figures['alerts'], 'alert')}"),
+            ("recall", share, "recall of the alerts"),
+            ("saved_minor", money, f"amount of frauds alerted{of}"),
+            ("lost_minor", money, f"amount of frauds missed{of}"),
+            ("stopped_minor", money, f"amount of genuine ones alerted{of}"),
+        )
+    ]
+
+
+def _charts(
+    figures: dict[str, Any], curves: dict[str, list[tuple[float, float]]]
+) -> list[dict[str, Any]]:
     bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
     most = max((value for pair in bins for value in pair), default=1.0) or 1.0
-    charts = [
+    return [
         _chart("Precision by recall", ("recall", "precision"), [("a", curves["precision_recall"])]),
         _chart(
             "ROC",
             ("share of genuine ones alerted", "share of frauds alerted"),
-            [("b", curves["roc"])],
+            [("a", curves["roc"])],
             is_even=True,
         ),
         _chart(
@@ -40,37 +89,12 @@ def page(
             is_even=True,
         ),
         _chart(
-            "Recall (blue) and precision (red) by day",
+            "Recall (circles) and precision (squares, dashed) by day",
             ("day", "share"),
             _by_day(figures["days"]),
             days=figures["days"],
         ),
     ]
-    currency = figures["base_currency"]
-    money, of = partial(shown, currency=currency), f", {currency}" if currency else ""
-    heads = [
-        (f"{figures['average_precision']:.3f}", "average precision"),
-        (f"{figures['auc']:.3f}", "area under the ROC curve"),
-        (
-            f"{figures['card_precision_100']:.3f}",
-            ("of the 100 riskiest customers each day, share that were fraud"),
-        ),
-        (f"{figures['calibration_error']:.4f}", "expected calibration error"),
-        (share(figures["precision"]), f"precision of {figures['alerts']:,} alerts"),
-        (share(figures["recall"]), "recall of the alerts"),
-        (money(figures["saved_minor"]), f"amount of frauds alerted{of}"),
-        (money(figures["lost_minor"]), f"amount of frauds missed{of}"),
-    ]
-    return _template().render(
-        title=title,
-        r=figures,
-        figures=heads,
-        charts=charts,
-        slices=slices or [],
-        facts=facts or [],
-        share=share,
-        money=money,
-    )
 
 
 def facts(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -122,6 +146,22 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+def ratio(value: float | None) -> str:
+    """A figure between 0 and 1, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def small(value: float | None) -> str:
+    """A figure near 0, or a dash."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def between(figures: dict[str, Any], name: str, say: Callable[[Any], str]) -> str:
+    """A figure's interval in words, "" where it has none."""
+    found = figures.get(f"{name}_interval")
+    return "" if found is None else f"{say(found[0])} to {say(found[1])}"
+
+
 def _chart(
     title: str,
     axes: tuple[str, str],
@@ -132,19 +172,19 @@ def _chart(
     days: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """A line chart on axes from 0 to `most`, with a dashed diagonal or with days along x."""
-    paths = [
-        {
-            "kind": kind,
-            "path": "M"
-            + " L".join(
-                f"{_LEFT + (_RIGHT - _LEFT) * a / most:.1f} "
-                f"{_BOTTOM - (_BOTTOM - _TOP) * b / most:.1f}"
-                for a, b in points
-            ),
-        }
-        for kind, points in lines
-        if points
-    ]
+    paths = []
+    for kind, points in lines:
+        places = [
+            (
+                f"{_LEFT + (_RIGHT - _LEFT) * a / most:.1f}",
+                f"{_BOTTOM - (_BOTTOM - _TOP) * b / most:.1f}",
+            )
+            for a, b in points
+        ]
+        if places:
+            path = "M" + " L".join(f"{x} {y}" for x, y in places)
+            marks = places if len(places) <= _MOST_MARKS else []
+            paths.append({"kind": kind, "path": path, "marks": marks})
     labels = [f"{most * part / 5:.2g}" for part in range(6)]
     along = (
         labels

@@ -19,8 +19,10 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_folder, whole_folder
-from riskstream.workbench.checks.evaluate import Scored, curves, evaluate, slices
+from riskstream.workbench.checks.evaluate import curves, evaluate
 from riskstream.workbench.checks.page import facts, page
+from riskstream.workbench.checks.scored import Scored
+from riskstream.workbench.checks.slices import slices
 from riskstream.workbench.rows.dataset import Dataset
 from riskstream.workbench.training.calibrate import platt, scale
 from riskstream.workbench.training.export import export

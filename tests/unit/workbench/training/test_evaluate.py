@@ -36,6 +36,12 @@ def _labels(**change: Any) -> pa.Table:
     return pa.table({**columns, **change})
 
 
+def _figures(folder: Path, scores: pa.Table, labels: pa.Table, *more: str) -> dict[str, Any]:
+    _run(folder, scores, labels, "--json", str(folder / "out.json"), *more)
+    found: dict[str, Any] = json.loads((folder / "out.json").read_text())
+    return found
+
+
 def _run(folder: Path, scores: pa.Table, labels: pa.Table, *more: str) -> Result:
     pq.write_table(scores, folder / "scores.parquet")
     pq.write_table(labels, folder / "labels.parquet")
@@ -124,39 +130,56 @@ def test_labels_without_customers_are_refused_where_customers_share_an_id(tmp_pa
     ("scores", "labels", "words"),
     [
         (
-            _scores(),
-            _labels(transaction_id=["f", "e", "d", "c", "b", "x"]),
-            ("1 scored transaction without a label, a first"),
+            _scores(score=[0.1, float("nan"), 0.1, 0.1, 0.1, 0.1]),
+            _labels(),
+            "score of transaction b is not a number",
         ),
-        (
-            _scores(),
-            pa.concat_tables([_labels(), pa.table({"transaction_id": ["z"], "is_fraud": [True]})]),
-            "1 label of transactions without a score, z first",
-        ),
-        (_scores(score=[0.1, float("nan"), 0.1, 0.1, 0.1, 0.1]), _labels(), "row 1 has no number"),
         (
             _scores(transaction_id=["a", "a", "c", "d", "e", "f"]),
             _labels(),
-            ("transaction a of customer k appears twice"),
+            "transaction a of customer k appears twice, with occurred_at .*: keep one of the two",
         ),
         (
             _scores(),
             _labels(transaction_id=["f", "f", "d", "c", "b", "a"]),
-            ("transaction f appears twice"),
+            "transaction f appears twice, with is_fraud True and with False.*customer_id",
         ),
         (
             _scores(),
             _labels(customer_id=["n", "m", "m", "l", "k", None]),
             ("customer_id has empty values"),
         ),
+        (_scores().drop_columns(["score"]), _labels(), "column score is missing"),
         (
             _scores(),
-            _labels(customer_id=["n", "m", "m", "l", "k", "x"]),
-            ("1 scored transaction without a label, a first"),
+            _labels(is_fraud=[1, 0, 1, 0, 0, -1]),
+            "column is_fraud has -1 in row 5, which is neither true nor false",
         ),
-        (_scores(score=[None, 0.1, 0.1, 0.1, 0.1, 0.1]), _labels(), "score has empty values"),
-        (_scores().drop_columns(["score"]), _labels(), "column score is missing"),
-        (_scores(), _labels(is_fraud=[True] * 6), "all fraud or all genuine"),
+        (
+            _scores(),
+            _labels(is_fraud=[1.0, 0.0, 1.0, 0.0, float("nan"), 1.0]),
+            "column is_fraud has nan in row 4",
+        ),
+        (
+            _scores(),
+            _labels(is_fraud=["true", "Yes", "0", "1", "0", "0"]),
+            "column is_fraud has 'Yes' in row 1",
+        ),
+        (
+            _scores(),
+            _labels(is_fraud=pa.array([0] * 6, pa.timestamp("ms"))),
+            r"column is_fraud holds timestamp\[ms\], which is no label",
+        ),
+        (
+            _scores(decision=["BLOCK", "APPROVE", "REVIEW", "approve", "APPROVE", "APPROVE"]),
+            _labels(),
+            "column decision has 'approve', which is no decision",
+        ),
+        (
+            _scores(occurred_at=[10**18] * 6),
+            _labels(),
+            "column occurred_at has 10{18}, which is no instant",
+        ),
         (_scores().slice(0, 0), _labels().slice(0, 0), "holds no rows"),
     ],
 )
@@ -165,6 +188,158 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     with pytest.raises(Fatal, match=words):
         _run(tmp_path, scores, labels)
+
+
+def test_rows_without_a_label_or_a_score_are_left_out_and_counted_last(tmp_path: Path) -> None:
+    scores = _scores(score=[0.9, 0.1, 0.8, None, 0.2, 0.3])
+    labels = _labels(
+        transaction_id=["f", "e", "d", "c", "x", "a"],
+        is_fraud=[True, None, True, False, False, True],
+    )
+    found = _figures(tmp_path, scores, labels)
+    assert (found["rows"], found["frauds"], found["stopped_minor"]) == (3, 2, 400)
+    assert {name: count for name, count in found["left_out"].items() if count} == {
+        "without_label": 1,
+        "without_score": 1,
+        "empty_label": 1,
+        "empty_score": 1,
+    }
+    said = (
+        "left out: 1 scored transaction without a label, 1 label without a score, "
+        "1 row with an empty label, 1 row with an empty score"
+    )
+    page = tmp_path / "out.html"
+    assert _run(tmp_path, scores, labels, "--page", str(page)).stdout.splitlines()[-1] == said
+    assert said.capitalize() in page.read_text()
+
+
+def test_that_nothing_was_left_out_is_said_as_well(tmp_path: Path) -> None:
+    assert _run(tmp_path, _scores(), _labels()).stdout.splitlines()[-1] == "left out: nothing"
+
+
+def test_no_row_left_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    labels = _labels(transaction_id=["1", "2", "3", "4", "5", "6"])
+    with pytest.raises(Fatal, match="6 scored transactions without a label, 6 labels") as refused:
+        _run(tmp_path, _scores(), labels)
+    assert refused.value.exit_code == 1
+    with pytest.raises(Fatal, match="6 rows with an empty label") as refused:
+        _run(tmp_path, _scores(), _labels(is_fraud=pa.nulls(6)))
+    assert refused.value.exit_code == 1
+
+
+def test_rows_that_repeat_another_count_once(tmp_path: Path) -> None:
+    once = _figures(tmp_path, _scores(), _labels())
+    empty = pa.table({"transaction_id": ["a"], "is_fraud": pa.array([None], pa.bool_())})
+    found = _figures(
+        tmp_path,
+        pa.concat_tables([_scores(), _scores().slice(2, 2)]),
+        pa.concat_tables([empty, _labels(), _labels().slice(0, 3)]),
+    )
+    left = found.pop("left_out")
+    assert (left["repeated_score"], left["repeated_label"], sum(left.values())) == (2, 4, 6)
+    assert found == {name: value for name, value in once.items() if name != "left_out"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [1, 0, 1, 0, 0, 1],
+        [1.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+        ["TRUE", "false", "1", "0", "False", "true"],
+        pa.array(["1", "0", "1", "0", "0", "1"]).dictionary_encode(),
+    ],
+)
+def test_a_label_may_be_written_in_several_ways(tmp_path: Path, labels: Any) -> None:
+    assert _figures(tmp_path, _scores(), _labels(is_fraud=labels)) == _figures(
+        tmp_path, _scores(), _labels()
+    )
+
+
+@pytest.mark.parametrize(("is_fraud", "kind"), [(False, "genuine"), (True, "fraud")])
+def test_labels_of_one_class_leave_the_figures_that_need_one(
+    tmp_path: Path, is_fraud: bool, kind: str
+) -> None:
+    page = tmp_path / "out.html"
+    labels = _labels(is_fraud=[is_fraud] * 6)
+    result = _run(tmp_path, _scores(), labels, "--page", str(page))
+    assert f"All labels are {kind}." in result.output
+    assert "no curve for these rows" in page.read_text()
+    found = _figures(tmp_path, _scores(), labels)
+    assert [found[name] for name in ("auc", "auc_interval", "average_precision")] == [None] * 3
+    assert found["recall"] == (0.5 if is_fraud else None)
+    assert found["precision"] == float(is_fraud)
+    assert found["brier"] == pytest.approx(
+        np.mean((np.array([0.9, 0.1, 0.8, 0.7, 0.2, 0.3]) - is_fraud) ** 2)
+    )
+    lines = result.output.splitlines()
+    assert [line.split() for line in lines if "auc" in line] == [["auc", "-"]]
+
+
+def test_scores_that_are_all_equal_rank_nothing(tmp_path: Path) -> None:
+    found = _figures(
+        tmp_path, _scores(score=[0.5] * 6).drop_columns(["decision"]), _labels(), "--budget", "0.2"
+    )
+    assert (found["auc"], found["auc_interval"]) == (0.5, None)
+    assert found["average_precision"] == 0.5
+    assert found["notes"][0] == "All scores are equal: they rank nothing."
+    assert "6 rows count as alerts in place of 1" in found["notes"][1]
+
+
+def test_scores_that_are_no_probabilities_have_no_calibration(tmp_path: Path) -> None:
+    found = _figures(tmp_path, _scores(score=[9.0, -1.0, 8.0, 7.0, 2.0, 3.0]), _labels())
+    assert found["auc"] == pytest.approx(7 / 9)
+    assert (found["brier"], found["calibration_error"], found["calibration"]) == (None, None, [])
+    assert any("not between 0 and 1" in note for note in found["notes"])
+
+
+def test_the_same_rows_in_any_order_give_the_same_figures(tmp_path: Path) -> None:
+    n, rng = 400, np.random.default_rng(4)
+    scores = pa.table(
+        {
+            "transaction_id": [f"t{at}" for at in range(n)],
+            "customer_id": [f"c{at % 40}" for at in range(n)],
+            "occurred_at": pa.array(rng.integers(0, 3 * DAY, n), pa.timestamp("ms")),
+            "base_amount_minor": rng.integers(1, 1000, n),
+            "score": rng.integers(0, 8, n) / 8,
+        }
+    )
+    labels = pa.table({"transaction_id": scores["transaction_id"], "is_fraud": rng.random(n) < 0.2})
+    one = _figures(tmp_path, scores, labels)
+    again = _figures(tmp_path, scores, labels)
+    other = _figures(tmp_path, scores.take(pa.array(rng.permutation(n))), labels)
+    assert one == again
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        if isinstance(value, float) or name.endswith("_interval"):
+            assert other[name] == pytest.approx(value, abs=1e-12), name
+    low, high = one["average_precision_interval"]
+    assert low < one["average_precision"] < high
+    assert all(day["precision_interval"] for day in one["days"])
+
+
+def test_three_alerts_of_three_customers_that_are_all_frauds_may_be_luck(tmp_path: Path) -> None:
+    labels = _labels(is_fraud=[False, False, True, True, False, True])
+    found = _figures(tmp_path, _scores(), labels)
+    assert found["precision"] == found["recall"] == 1.0
+    for name in ("precision", "recall"):
+        assert found[f"{name}_interval"] == pytest.approx([0.025 ** (1 / 3), 1.0])
+    # nothing was lost or stopped in any resample: nothing tells how much could be
+    assert (found["lost_minor"], found["lost_minor_interval"]) == (0, None)
+
+
+def test_one_customer_gives_no_interval(tmp_path: Path) -> None:
+    found = _figures(tmp_path, _scores(customer_id=["k"] * 6), _labels())
+    assert found["auc"] is not None
+    assert {value for name, value in found.items() if name.endswith("_interval")} == {None}
+    assert found["notes"] == ["All rows belong to one customer, so there are no intervals."]
+
+
+def test_instants_of_any_unit_are_the_same_days(tmp_path: Path) -> None:
+    finer = _scores()["occurred_at"].cast(pa.timestamp("ns", "UTC"))
+    assert (
+        _figures(tmp_path, _scores(occurred_at=finer), _labels())["days"]
+        == _figures(tmp_path, _scores(), _labels())["days"]
+    )
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

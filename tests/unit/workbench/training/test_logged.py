@@ -22,7 +22,7 @@ from riskstream.domain.risk.features.standard import STANDARD, STANDARD_TILES
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.checks.evaluate import read_scored
+from riskstream.workbench.checks.scored import read_scored
 from riskstream.workbench.rows.logged import Joined, LoggedRows, is_logged, read_logged
 
 WIDE = len(STANDARD.names)
