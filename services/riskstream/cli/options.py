@@ -21,9 +21,10 @@ class InputFile(click.Path):
     regular file.
     """
 
-    def __init__(self, *, may_be_pipe: bool = False) -> None:
+    def __init__(self, *, may_be_pipe: bool = False, may_be_folder: bool = False) -> None:
         super().__init__(path_type=Path)
         self._may_be_pipe = may_be_pipe
+        self.may_be_folder = may_be_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
@@ -34,7 +35,8 @@ class InputFile(click.Path):
             if param
             else ""
         )
-        check_input(path, option, may_be_pipe=self._may_be_pipe)
+        if not (self.may_be_folder and path.is_dir()):
+            check_input(path, option, may_be_pipe=self._may_be_pipe)
         return path
 
 

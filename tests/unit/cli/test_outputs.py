@@ -25,6 +25,8 @@ FILES: dict[tuple[str, str], tuple[str, ...]] = {
     ("simulate", "--out"): ("--customers", "10", "--days", "1"),
     ("evaluate", "--json"): ("--scores", IN, "--labels", IN),
     ("evaluate", "--page"): ("--scores", IN, "--labels", IN),
+    ("score", "--out"): ("--model", "theirs", "--data", IN),
+    ("compare", "--json"): (IN, IN, "--data", IN),
     ("logged", "--out"): NOWHERE,
     ("parity", "--json"): NOWHERE,
     ("parity", "--metrics"): NOWHERE,
@@ -40,7 +42,7 @@ FOLDERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("local up", "--dir"): (),
     ("local down", "--dir"): ("--wipe",),
 }
-READ = {"--data", "--scores", "--labels", "--key", "--mapping", "--parity", "--schemas"}
+READ = {"--data", "--scores", "--labels", "--key", "--mapping", "--parity", "--schemas", "--model"}
 ONLY_READ = {("report list", "--out"), ("report show", "--out"), ("local status", "--dir")}
 
 

@@ -61,7 +61,7 @@ def rank_kernel(customers, labels, ends, counts, work, out):  # type: ignore[no-
     start = 0
     rows = min(len(customers), len(labels))
     for group in range(len(ends)):
-        end = min(ends[group], rows)
+        end = min(max(ends[group], start), rows)
         any_fraud = False
         for row in range(start, end):
             customer = customers[row]
@@ -158,5 +158,5 @@ def top_kernel(customers, frauds, ends, days, top, counts, found, out):  # type:
                         customer = customers[at]
                         if 0 <= customer < known and frauds[at]:
                             found[customer] = 1
-            group = days[day]
+            group = max(days[day], group)
         out[resample] = hits / max(top * len(days), 1)

@@ -56,7 +56,7 @@ class OnnxModel:
     """
 
     def __init__(self, folder: Path, features: FeatureSet) -> None:
-        self.card = _read_card(folder)
+        self.card = read_card(folder)
         if self.card.feature_set != features.label or self.card.names != features.names:
             raise Fatal(
                 what=f"the model was trained on {self.card.feature_set} ({len(self.card.names)} "
@@ -126,7 +126,8 @@ def _or_go_on(card: ModelCard) -> str:
     return f", or start with `--features {found[0]}`, whose state is its own" if found else ""
 
 
-def _read_card(folder: Path) -> ModelCard:
+def read_card(folder: Path) -> ModelCard:
+    """What model.json says. Fatal where it is not there or is no card."""
     try:
         data = json.loads(_read(folder / "model.json"))
         card = ModelCard(

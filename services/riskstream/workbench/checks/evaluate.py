@@ -42,10 +42,30 @@ def evaluate(
     day = data.occurred_at // DAY_MS
     days, of_day = np.unique(day, return_inverse=True)
     drawn, drawn_days = drawn_figures(data, (of_day, len(days)), resamples, advance)
-    auc, precision = ranking_figures(data.label, data.score)
-    error, brier, bins = _calibration(data)
     everything = np.ones(len(day), np.bool_)
-    figures = {
+    return {
+        **with_intervals(point_figures(data), drawn, data, everything),
+        "resamples": resamples,
+        "calibration": [asdict(each) for each in calibration(data.label, data.score)[1]]
+        if _are_probabilities(data.score)
+        else [],
+        "days": [
+            _of_day(data, day == each, int(each), of)
+            for each, of in zip(days, drawn_days, strict=True)
+        ],
+        "notes": notes(data),
+        "left_out": dict(data.left_out),
+    }
+
+
+def point_figures(data: Scored) -> dict[str, Any]:
+    """The figures of all rows, without intervals."""
+    auc, precision = ranking_figures(data.label, data.score)
+    error, brier = None, None
+    if _are_probabilities(data.score):
+        error = calibration(data.label, data.score)[0]
+        brier = float(np.mean((data.score - data.label) ** 2))
+    return {
         "rows": len(data.label),
         "frauds": int(data.label.sum()),
         "customers": len(np.unique(data.customer)),
@@ -53,22 +73,11 @@ def evaluate(
         "auc": auc,
         "average_precision": precision,
         f"card_precision_{CARDS_A_DAY}": card_precision(
-            data.label, data.score, data.customer, day, CARDS_A_DAY
+            data.label, data.score, data.customer, data.occurred_at // DAY_MS, CARDS_A_DAY
         ),
         "calibration_error": error,
         "brier": brier,
-        **alert_figures(data, everything),
-    }
-    return {
-        **with_intervals(figures, drawn, data, everything),
-        "resamples": resamples,
-        "calibration": bins,
-        "days": [
-            _of_day(data, day == each, int(each), of)
-            for each, of in zip(days, drawn_days, strict=True)
-        ],
-        "notes": notes(data),
-        "left_out": dict(data.left_out),
+        **alert_figures(data, np.ones(len(data.label), np.bool_)),
     }
 
 
@@ -158,16 +167,6 @@ def curves(data: Scored, points: int = 200) -> dict[str, list[tuple[float, float
         "precision_recall": _thinned(recall, precision, points),
         "roc": [(0.0, 0.0), *_thinned(false, recall, points)],
     }
-
-
-def _calibration(
-    data: Scored,
-) -> tuple[float | None, float | None, list[dict[str, float]]]:
-    """(expected calibration error, Brier score, bins); none where scores are no probabilities."""
-    if not _are_probabilities(data.score):
-        return None, None, []
-    error, bins = calibration(data.label, data.score)
-    return error, float(np.mean((data.score - data.label) ** 2)), [asdict(each) for each in bins]
 
 
 def _are_probabilities(score: NDArray[np.float64]) -> bool:

@@ -94,8 +94,9 @@ def joined(scores: Sequence[Source], labels: Source, budget: float) -> list[Scor
         kept = once(table, names_of(table), "score", path)
         left["repeated_score"] += len(table) - len(kept)
         tables.append(kept)
+    every = tables
     tables = _same_rows(tables, paths, left)
-    label = _labels(tables[0], labels, left)
+    label = _labels(tables[0], every, labels, left)
     is_scored = pc.is_valid(tables[0]["score"])
     for table in tables[1:]:
         is_scored = pc.and_(is_scored, pc.is_valid(table["score"]))
@@ -127,7 +128,7 @@ def _same_rows(tables: list[pa.Table], paths: list[Path], left: dict[str, int]) 
     out = [table.take(pc.index_in(kept, own)) for table, own in zip(tables, names, strict=True)]
     for name in ("occurred_at", "base_amount_minor"):
         for table, path in zip(out[1:], paths[1:], strict=True):
-            same = pc.equal(out[0][name].cast(pa.int64()), table[name].cast(pa.int64()))
+            same = pc.equal(_whole(out[0][name]), _whole(table[name]))
             if not pc.all(same).as_py():
                 at = int(pc.index(same, False).as_py())
                 raise Fatal(
@@ -140,22 +141,28 @@ def _same_rows(tables: list[pa.Table], paths: list[Path], left: dict[str, int]) 
     return out
 
 
-def _labels(scored: pa.Table, labels: Source, left: dict[str, int]) -> pa.ChunkedArray:
-    """The label of each scored row, null where it has none."""
+def _labels(
+    scored: pa.Table, every: list[pa.Table], labels: Source, left: dict[str, int]
+) -> pa.ChunkedArray:
+    """The label of each scored row, null where it has none. A label is without a score where none
+    of `every` table has its transaction.
+    """
     known, path = labels
-    if "customer_id" in known.column_names:
-        ours, theirs = names_of(scored), names_of(known)
-    else:
-        ours, theirs = _ids(scored), _ids(known)
+    has_customers = "customer_id" in known.column_names
+    name = names_of if has_customers else _ids
+    ours = name(scored)
+    if not has_customers:
         _check_ids_of_one_customer(ours, path)
-    kept = once(known, theirs, "is_fraud", path)
+    kept = once(known, name(known), "is_fraud", path)
     left["repeated_label"] = len(known) - len(kept)
-    if len(kept) < len(known):
-        theirs = names_of(kept) if "customer_id" in kept.column_names else _ids(kept)
+    theirs = name(kept)
+    is_scored = pc.is_in(theirs, ours)
+    for table in every if len(every) > 1 else []:
+        is_scored = pc.or_(is_scored, pc.is_in(theirs, name(table)))
     at = pc.index_in(ours, theirs)
     label = kept["is_fraud"].take(at)
     left["without_label"] = at.null_count
-    left["without_score"] = len(theirs) - (len(at) - at.null_count)
+    left["without_score"] = len(theirs) - is_scored.true_count
     left["empty_label"] = label.null_count - at.null_count
     return label
 
@@ -228,10 +235,15 @@ def _numbered(customers: pa.ChunkedArray) -> NDArray[np.int32]:
     return np.array(pc.index_in(texts, known).to_numpy(), np.int32)
 
 
-def _instants(column: pa.ChunkedArray, path: Path) -> NDArray[np.int64]:
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """int64; instants of any unit in ms."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ms", column.type.tz), safe=False)
-    found = np.array(column.cast(pa.int64()).to_numpy(), np.int64)
+    return column.cast(pa.int64())
+
+
+def _instants(column: pa.ChunkedArray, path: Path) -> NDArray[np.int64]:
+    found = np.array(_whole(column).to_numpy(), np.int64)
     if len(wrong := np.flatnonzero((found < 0) | (found > LATEST_MS))):
         raise Fatal(
             what=f"column occurred_at has {found[wrong[0]]}, which is no instant",

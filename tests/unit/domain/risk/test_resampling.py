@@ -3,6 +3,7 @@ interval holds the truth.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from riskstream.domain.risk.evaluation import card_precision
-from riskstream.domain.risk.resample_kernel import draw_kernel
+from riskstream.domain.risk.resample_kernel import (
+    draw_kernel,
+    rank_kernel,
+    sums_kernel,
+    top_kernel,
+)
 from riskstream.domain.risk.resampling import (
     LANES,
     Ranking,
@@ -105,6 +111,64 @@ def test_a_resample_count_that_fills_no_lanes_is_whole() -> None:
     assert drawn.shape == (2, LANES + 5)
     assert set(drawn[0][~np.isnan(drawn[0])].tolist()) == {1.0}
     assert interval(drawn[0]) is None  # half of the resamples have one class
+
+
+class _Bounded(np.ndarray):
+    """An array that refuses negative places too: a kernel has none."""
+
+    def __getitem__(self, at: Any) -> Any:
+        self._check(at)
+        return super().__getitem__(at)
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        self._check(at)
+        super().__setitem__(at, value)
+
+    def _check(self, at: Any) -> None:
+        for place in at if isinstance(at, tuple) else (at,):
+            if not isinstance(place, slice) and place < 0:
+                raise IndexError(place)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_no_kernel_leaves_its_arrays_whatever_it_is_given(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def some(dtype: Any, *shape: int) -> Any:
+        values = rng.choice([-(2**31), -3, -1, 0, 1, 2, 3, 9, 2**31 - 1], shape)
+        return np.where(rng.random(shape) < 0.8, values % 8, values).astype(dtype).view(_Bounded)
+
+    def size() -> int:
+        return int(rng.integers(0, 7))
+
+    counts = rng.integers(0, 3, (size(), size())).astype(np.uint8).view(_Bounded)
+    with np.errstate(all="ignore"):
+        rank_kernel.function(
+            some(np.int32, size()),
+            some(np.bool_, size()),
+            some(np.int64, size()),
+            counts,
+            some(np.float64, size(), size()),
+            some(np.float64, size(), size()),
+        )
+        sums_kernel.function(
+            some(np.int32, size()),
+            some(np.int32, size()),
+            some(np.float64, size(), size()),
+            counts,
+            some(np.float64, size(), size(), size()),
+        )
+        top_kernel.function(
+            some(np.int32, size()),
+            some(np.bool_, size()),
+            some(np.int64, size()),
+            some(np.int64, size()),
+            2,
+            counts,
+            some(np.uint8, size()),
+            some(np.float64, size()),
+        )
 
 
 def _clustered(

@@ -1,0 +1,125 @@
+"""`riskstream compare`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from riskstream.cli.figures import between, echo_left_out, number, resamples_option
+from riskstream.cli.options import InputFile
+from riskstream.cli.outputs import json_with
+from riskstream.cli.progress import bar
+from riskstream.cli.score import scored_by
+from riskstream.domain.risk.money import shown
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_file, whole
+from riskstream.runtime.words import count_of
+from riskstream.workbench.checks.compare import compare
+from riskstream.workbench.checks.model_scores import OfflineModel
+from riskstream.workbench.checks.score_files import read_labels, read_scores
+from riskstream.workbench.checks.scored import Scored, joined
+from riskstream.workbench.rows.dataset import LABEL, read_transactions
+
+
+@click.command()
+@click.argument("a", type=InputFile(may_be_folder=True))
+@click.argument("b", type=InputFile(may_be_folder=True))
+@click.option(
+    "--data",
+    type=InputFile(),
+    required=True,
+    help="Parquet file with is_fraud; for a model folder the transactions to score, sorted by "
+    "time; for two files of scores, labels are enough",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0.0001, 0.5),
+    default=0.01,
+    show_default=True,
+    help="for a file without decisions: share of rows, by score, that count as alerts",
+)
+@resamples_option
+@click.option(
+    "--json",
+    "json_out",
+    type=click.Path(path_type=Path),
+    help="file to write the comparison to, as JSON",
+)
+def command(
+    a: Path, b: Path, data: Path, budget: float, resamples: int, json_out: Path | None
+) -> None:
+    """Compare two models on the same rows: each figure and its difference, the decisions that
+    change, and their money.
+
+    A and B are model folders that `riskstream train` wrote, or Parquet files of scores, such as
+    those of `riskstream score`. A difference is B less A. It is better or worse only if its 95 %
+    interval, from resamples of the customers, does not hold 0. Rows that only one of them scored,
+    and rows without a label, are left out and counted.
+    """
+    if json_out:
+        check_file(
+            json_out,
+            "--json",
+            is_own=json_with("figures", "decisions", "left_out"),
+            inputs=[data, *(each for each in (a, b) if not each.is_dir())],
+        )
+    ours, theirs = _both(a, b, data, budget)
+    with bar("resamples", 2 * resamples) as advance:
+        found = compare(ours, theirs, resamples, advance)
+    if json_out:
+        with whole(json_out, "--json", private=True) as partial:
+            partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    _show(found)
+    echo_left_out(found)
+
+
+def _both(a: Path, b: Path, data: Path, budget: float) -> list[Scored]:
+    """The scores of both on the rows that both have; a file is read, and a model asked, once."""
+    models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
+    tables = {each: read_scores(each) for each in (a, b) if each not in models}
+    if models:
+        read = read_transactions(data)
+        tables |= {each: scored_by(model, read) for each, model in models.items()}
+        labels = _labels(tables[next(iter(models))], data)
+    else:
+        labels = read_labels(data)
+    return joined([(tables[each], each) for each in (a, b)], (labels, data), budget)
+
+
+def _labels(table: pa.Table, data: Path) -> pa.Table:
+    if LABEL not in table.column_names:
+        raise Fatal(
+            what=f"column {LABEL} is missing",
+            where=str(data),
+            do="give a file with labels",
+            exit_code=2,
+        )
+    return table.select(["transaction_id", "customer_id", LABEL])
+
+
+def _show(found: dict[str, Any]) -> None:
+    rows = f"{count_of(found['rows'], 'row')} of {count_of(found['customers'], 'customer')}"
+    click.echo(f"{rows}, {count_of(found['frauds'], 'fraud')}; differences are B less A")
+    click.echo(f"  {'':20}{'A':>14}{'B':>14}{'difference':>14}  {'95 % interval':26}B is")
+    for name, each in found["figures"].items():
+        click.echo(
+            f"  {name:20}{number(each['a']):>14}{number(each['b']):>14}"
+            f"{number(each['difference']):>14}  "
+            f"{between(each['difference_interval']):26}{each['b_is']}"
+        )
+    currency = found["base_currency"]
+    for each in found["decisions"]:
+        counts = f"{count_of(each['rows'], 'row')}, {count_of(each['frauds'], 'fraud')}"
+        of_frauds, of_genuine = (
+            shown(each[f"{of}_minor"], currency) for of in ("fraud", "genuine")
+        )
+        click.echo(
+            f"  {each['from']} to {each['to']}: {counts}; {of_frauds} of frauds, "
+            f"{of_genuine} of genuine ones"
+        )
+    if not found["decisions"]:
+        click.echo("  no decision changes")
+    for note in found["notes"]:
+        click.echo(note)

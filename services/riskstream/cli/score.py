@@ -1,0 +1,65 @@
+"""`riskstream score`."""
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+
+from riskstream.cli.options import InputFile, InputFolder
+from riskstream.cli.outputs import parquet_of, write_parquet
+from riskstream.cli.progress import bar
+from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_file
+from riskstream.workbench.checks.model_scores import OfflineModel, known_labels
+from riskstream.workbench.checks.scored import DECISIONS
+from riskstream.workbench.rows.dataset import LABEL, Transactions, read_transactions
+
+
+@click.command()
+@click.option(
+    "--model",
+    type=InputFolder(),
+    required=True,
+    help="model folder that `riskstream train` wrote",
+)
+@click.option(
+    "--data", type=InputFile(), required=True, help="Parquet file of transactions, sorted by time"
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
+def command(model: Path, data: Path, out: Path) -> None:
+    """Score the transactions of a file with a trained model, without Kafka.
+
+    The scorer's own code computes features and scores; each row knows what was before it in the
+    file. Decisions come from the model's thresholds, without rules. Give the file to `riskstream
+    evaluate` as --scores, and as --labels if it has `is_fraud`.
+    """
+    check_file(out, is_own=parquet_of("score"), inputs=[data])
+    started = time.monotonic()
+    table = scored_by(OfflineModel(model), read_transactions(data))
+    write_parquet(out, table, "score", private=True)
+    spent = time.monotonic() - started
+    counts = ", ".join(
+        f"{_count(table, each):,} {DECISIONS[each]}" for each in (APPROVE, REVIEW, BLOCK)
+    )
+    click.echo(f"{len(table):,} rows scored in {spent:.1f} s ({counts}): {out}")
+    if LABEL in table.column_names and (unknown := table[LABEL].null_count):
+        click.echo(f"without a label: {unknown:,}; `riskstream evaluate` leaves them out")
+
+
+def scored_by(model: OfflineModel, read: Transactions) -> pa.Table:
+    """The model's table, with is_fraud where the file has it. Fatal where it holds no rows."""
+    labels, n = known_labels(read), len(read.columns.occurred_at)
+    if not n:
+        raise Fatal(what="it holds no rows", where=str(read.path), do="give some", exit_code=2)
+    with bar("features", n) as advance:
+        rows = read.vectors(model.features, advance, dtype=np.float32)
+    with bar("scores", n) as advance:
+        table = model.table(read, rows, advance)
+    return table if labels is None else table.append_column(LABEL, labels)
+
+
+def _count(table: pa.Table, decision: int) -> int:
+    return int(np.count_nonzero(table["decision"].to_numpy() == DECISIONS[decision]))
