@@ -94,10 +94,14 @@ def _of_day(data: Scored, rows: NDArray[np.bool_], day: int, drawn: Drawn) -> di
 def notes(data: Scored) -> list[str]:
     """What a reader of the figures has to know of these rows; a sentence each."""
     said, frauds = [], int(data.label.sum())
-    if frauds in (0, len(data.label)):
-        kind = "fraud" if frauds else "genuine"
+    if not frauds:
         said.append(
-            f"All labels are {kind}. AUC, average precision and the curves need both kinds, so "
+            "All labels are genuine. AUC, average precision, recall and the curves need frauds, so "
+            "there are none."
+        )
+    elif frauds == len(data.label):
+        said.append(
+            "All labels are fraud. AUC, average precision and the curves need genuine rows, so "
             "there are none."
         )
     if (data.score == data.score[0]).all():
