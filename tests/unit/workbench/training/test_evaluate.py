@@ -81,6 +81,9 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     assert "1970-01-02" in result.output
     page = (tmp_path / "out.html").read_text()
     assert "Precision by recall" in page
+    assert "prefers-color-scheme: dark" in page
+    low, high = found["saved_minor_interval"]
+    assert f"{low / 100:.2f} to {high / 100:.2f}" in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")
 
