@@ -1,0 +1,145 @@
+"""JSON lines: an object a line. Numbers stay the text that stands there, so that none loses a
+digit; objects within are `outer.inner`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from riskstream.workbench.files.opened import Utf8Stream, head_of, marked_encoding
+from riskstream.workbench.files.rows import BATCH_ROWS, FileRows, Layout, unreadable
+
+_BLOCK_BYTES, _LINE_BYTES = 1 << 20, 1 << 20
+_NAMED_BY = 1000
+"""Lines that say which columns there are."""
+_DEPTH = 8
+
+
+class JsonLinesFile:
+    """One file of JSON lines. `total`: its rows are not known before they are read."""
+
+    total: int | None = None
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path = path
+        head = head_of(path)
+        self._encoding = marked_encoding(head)[0] or layout.encoding or "utf-8"
+        if head.lstrip()[:1] == b"[":
+            raise unreadable(
+                path, "it is one JSON array", "write an object a line (`jq -c '.[]'` does so)"
+            )
+        self.names = self._find_names()
+
+    def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:
+        """Rows in order; lines that are no objects are told in `broken`."""
+        rows: list[dict[str, str | None]] = []
+        places: list[int] = []
+        broken: list[tuple[int, str]] = []
+        for line, found in self._objects():
+            if isinstance(found, str):
+                broken.append((line, found))
+            else:
+                rows.append(found)
+                places.append(line)
+            if len(rows) + len(broken) >= BATCH_ROWS:
+                yield self._batch(columns, rows, places, first, broken)
+                first += len(rows)
+                rows, places, broken = [], [], []
+        if rows or broken:
+            yield self._batch(columns, rows, places, first, broken)
+
+    def _batch(
+        self,
+        columns: list[str],
+        rows: list[dict[str, str | None]],
+        places: list[int],
+        first: int,
+        broken: list[tuple[int, str]],
+    ) -> FileRows:
+        texts = [pa.array([row.get(name) for row in rows], pa.string()) for name in columns]
+        return FileRows(
+            path=self.path,
+            batch=pa.record_batch(texts, names=columns),
+            places=np.array(places, np.int64),
+            first=first,
+            broken=tuple(broken),
+        )
+
+    def _find_names(self) -> list[str]:
+        names: dict[str, None] = {}
+        for _, (_, found) in zip(range(_NAMED_BY), self._objects(), strict=False):
+            if not isinstance(found, str):
+                names.update(dict.fromkeys(found))
+        if not names:
+            raise unreadable(self.path, "no line of it is a JSON object", "write an object a line")
+        return list(names)
+
+    def _objects(self) -> Iterator[tuple[int, "dict[str, str | None] | str"]]:
+        """(line, its values by name, or why it is none)."""
+        for line, text in self._lines():
+            if not text.strip():
+                continue
+            try:
+                found = _DECODER.decode(text)
+            except (ValueError, RecursionError) as error:
+                yield line, f"no JSON: {str(error).split(':')[0]}"
+                continue
+            if not isinstance(found, dict):
+                yield line, "no JSON object"
+                continue
+            out: dict[str, str | None] = {}
+            yield line, _flat(found, "", out, _DEPTH) or out
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        stream = Utf8Stream(self.path, self._encoding)
+        try:
+            rest, line = b"", 0
+            while block := stream.read(_BLOCK_BYTES):
+                *whole, rest = (rest + block).split(b"\n")
+                for each in whole:
+                    line += 1
+                    yield line, each.decode()
+                if len(rest) > _LINE_BYTES:
+                    raise unreadable(
+                        self.path,
+                        f"line {line + 1:,} takes more than {_LINE_BYTES:,} bytes",
+                        "write an object a line",
+                    )
+            if rest:
+                yield line + 1, rest.decode()
+        finally:
+            stream.close()
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return out
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_no_name_twice
+)
+
+
+def _flat(found: dict[str, Any], before: str, out: dict[str, str | None], depth: int) -> str | None:
+    """Put the values into `out`; why they cannot be, None where they can."""
+    for name, value in found.items():
+        key = before + name
+        if isinstance(value, dict):
+            if not depth:
+                return f"{key} is nested too deep"
+            if why := _flat(value, f"{key}.", out, depth - 1):
+                return why
+        elif isinstance(value, bool):
+            out[key] = "true" if value else "false"
+        elif isinstance(value, str) or value is None:
+            out[key] = value or None
+        else:
+            out[key] = json.dumps(value)
+    return None

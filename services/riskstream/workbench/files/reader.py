@@ -1,0 +1,136 @@
+"""Opens what a person gives as FILE: one file, a folder, or a pattern, in any of the formats."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from riskstream.runtime.causes import cause
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.files import check_input
+from riskstream.workbench.files.columnar import ArrowFile, ParquetFile
+from riskstream.workbench.files.delimited import DelimitedFile
+from riskstream.workbench.files.jsonlines import JsonLinesFile
+from riskstream.workbench.files.opened import head_of, packed_by
+from riskstream.workbench.files.rows import FileRows, Layout, unreadable
+from riskstream.workbench.files.workbook import WorkbookFile
+
+FORMATS = "Parquet, CSV, JSON lines, Arrow or Excel (.xlsx)"
+
+
+class OneFile(Protocol):
+    """What a reader of one format gives."""
+
+    path: Path
+    names: list[str]
+    total: int | None
+
+    def batches(self, columns: list[str], first: int) -> Iterator[FileRows]: ...
+
+
+class Files:
+    """One or more files with the same columns, read in the order of their names. `total`: rows of
+    all of them, None where that is not known before they are read.
+    """
+
+    def __init__(self, given: Path, layout: Layout | None = None) -> None:
+        self.given = given
+        self.paths = paths_of(given)
+        self._files = [opened(path, layout or Layout()) for path in self.paths]
+        self.names = self._files[0].names
+        totals = [each.total for each in self._files]
+        known = [total for total in totals if total is not None]
+        self.total = sum(known) if len(known) == len(totals) else None
+
+    def batches(self, columns: Sequence[str]) -> Iterator[FileRows]:
+        """All rows of these columns. Fatal where a file lacks one."""
+        wanted = list(dict.fromkeys(columns))
+        for file in self._files:
+            if missing := [name for name in wanted if name not in file.names]:
+                raise unreadable(
+                    file.path,
+                    f"column {missing[0]} is not in the file",
+                    f"name columns of the file in the mapping: {', '.join(file.names[:20])}",
+                )
+        first = 0
+        for file in self._files:
+            for found in file.batches(wanted, first):
+                first = found.first + found.batch.num_rows
+                yield found
+
+
+def paths_of(given: Path) -> list[Path]:
+    """The files that a path names: itself, those in a folder but hidden ones, or those that a
+    pattern matches. Fatal where there is none.
+    """
+    if given.is_dir():
+        found = sorted(each for each in given.iterdir() if _is_data(each))
+    elif not given.exists() and glob.has_magic(str(given)):
+        found = sorted(_matching(given))
+        found = [each for each in found if _is_data(each)]
+    else:
+        found = [given]
+    if not found:
+        raise unreadable(given, "no file is there", f"give {FORMATS}")
+    for path in found:
+        check_input(path, "FILE")
+        if not path.exists():
+            raise unreadable(path, "there is no such file", f"give {FORMATS}")
+    return found
+
+
+def _matching(given: Path) -> list[Path]:
+    """The paths that a pattern matches, from its first part with a character of patterns on."""
+    parts = given.parts
+    at = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+    return list(Path(*parts[:at]).glob("/".join(parts[at:])))
+
+
+def _is_data(path: Path) -> bool:
+    """Files but those that tools leave beside data: .crc, _SUCCESS, _metadata."""
+    return path.is_file() and not path.name.startswith((".", "_"))
+
+
+def opened(path: Path, layout: Layout) -> OneFile:
+    """A reader of the file, by its first bytes. Fatal where it is of no format."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise Fatal(
+            what=f"the file cannot be read: {cause(error)}",
+            where=str(path),
+            do=f"give {FORMATS}",
+            exit_code=2,
+        ) from error
+    if not magic:
+        raise unreadable(path, "the file is empty", f"give {FORMATS}")
+    if magic.startswith(b"PAR1"):
+        return ParquetFile(path)
+    if magic.startswith(b"ARROW1"):
+        return ArrowFile(path, is_stream=False)
+    if magic.startswith(b"\xff\xff\xff\xff"):
+        return ArrowFile(path, is_stream=True)
+    if magic.startswith(b"PK\x03\x04"):
+        return WorkbookFile(path, layout)
+    if magic.startswith(b"\xd0\xcf\x11\xe0"):
+        raise unreadable(path, "it is an old Excel file (.xls)", "save it as .xlsx or CSV")
+    return _of_lines(path, layout)
+
+
+def _of_lines(path: Path, layout: Layout) -> OneFile:
+    head = head_of(path, 4096)
+    packing = packed_by(path)
+    if packing and head.startswith((b"PAR1", b"ARROW1", b"PK\x03\x04")):
+        raise unreadable(path, f"a {packing} holds a file with parts of its own", "unpack it")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    names = path.name.lower()
+    is_json = text.startswith(b"{") or any(end in names for end in (".jsonl", ".ndjson", ".json"))
+    return JsonLinesFile(path, layout) if is_json else DelimitedFile(path, layout)
+
+
+def read_columns(files: Files, columns: Sequence[str]) -> pa.Table:
+    """All rows of these columns at once."""
+    return pa.Table.from_batches([each.batch for each in files.batches(columns)])
