@@ -12,7 +12,7 @@ import numpy as np
 
 from riskstream.domain.risk.features.handbook import HANDBOOK
 from riskstream.runtime.kernel import compile_all
-from riskstream.workbench.rows.dataset import read_transactions
+from riskstream.workbench.rows.transactions import read_transactions
 
 if __name__ == "__main__":
     compile_all()

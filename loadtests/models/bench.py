@@ -25,12 +25,8 @@ from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.models import load_model
 from riskstream.scorer.settings import ScorerSettings
 from riskstream.scorer.warm import score_alone, single_rows, warm
-from riskstream.workbench.rows.dataset import (
-    Transactions,
-    labels_of,
-    read_dataset,
-    read_transactions,
-)
+from riskstream.workbench.rows.dataset import labels_of, read_dataset
+from riskstream.workbench.rows.transactions import Transactions, read_transactions
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 from riskstream.workbench.training.fit import FitSettings, boost, train
 from riskstream.workbench.training.handbook import TEST, VARIANTS, Tested, run, split

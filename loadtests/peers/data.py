@@ -12,7 +12,7 @@ from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.risk.features.offline import vectors
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.kafka.clients.produce import BulkProducer
-from riskstream.workbench.rows.dataset import transaction_columns
+from riskstream.workbench.rows.columns import transaction_columns
 from riskstream.workbench.simulator.simulate import CHANNELS
 
 CUSTOMERS = 5000

@@ -11,7 +11,7 @@ from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
-from riskstream.workbench.rows.dataset import texts
+from riskstream.workbench.rows.columns import texts
 
 
 def _one_window(window_ms: int) -> FeatureSet:

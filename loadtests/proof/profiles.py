@@ -26,7 +26,8 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.workbench.local.chain import Chain, with_features
-from riskstream.workbench.rows.dataset import Dataset, Transactions, labels_of, read_transactions
+from riskstream.workbench.rows.dataset import Dataset, labels_of
+from riskstream.workbench.rows.transactions import Transactions, read_transactions
 from riskstream.workbench.training.fit import FitSettings, train
 
 ROOT = Path(__file__).parents[2]

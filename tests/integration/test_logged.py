@@ -16,7 +16,7 @@ from riskstream.cli.logged import command
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.durations import DAY_MS
-from riskstream.workbench.rows.dataset import read_transactions
+from riskstream.workbench.rows.transactions import read_transactions
 
 
 def test_logged_vectors_and_labels_of_a_chain_are_one_file_to_train_on(

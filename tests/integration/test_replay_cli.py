@@ -88,7 +88,7 @@ def test_bad_rows_are_written_with_line_and_reason(world: World, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert "2 transactions and 2 labels sent, 1 row left out" in done.stdout
     assert (tmp_path / "in.csv.bad.csv").read_text().splitlines() == [
-        "line,reason",
-        "3,amount_minor: missing or not a number",
+        "file,line,reason,value",
+        "in.csv,3,amount_minor: not a number,ten",
     ]
     assert {score.transaction_id for score in world.scores(2)} == {f"{world.tag}1", f"{world.tag}3"}

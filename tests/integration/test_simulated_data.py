@@ -12,7 +12,7 @@ from riskstream.domain.risk.evaluation import average_precision
 from riskstream.domain.risk.features.offline import vectors
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.durations import DAY_MS
-from riskstream.workbench.rows.dataset import transaction_columns
+from riskstream.workbench.rows.columns import transaction_columns
 from riskstream.workbench.simulator.simulate import START_MS, Simulation, simulate
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from riskstream.cli.data import echo_rows_left_out, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
-from riskstream.cli.options import InputFile
+from riskstream.cli.options import InputData, InputFile, data_options
 from riskstream.cli.outputs import json_with
 from riskstream.cli.progress import bar
 from riskstream.cli.score import scored_by
@@ -20,7 +21,7 @@ from riskstream.workbench.checks.compare import compare
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
-from riskstream.workbench.rows.dataset import LABEL, read_transactions
+from riskstream.workbench.rows.transactions import LABEL, Reading, read_transactions
 
 
 @click.command()
@@ -28,11 +29,12 @@ from riskstream.workbench.rows.dataset import LABEL, read_transactions
 @click.argument("b", type=InputFile(may_be_folder=True))
 @click.option(
     "--data",
-    type=InputFile(),
+    type=InputData(),
     required=True,
-    help="Parquet file with is_fraud; for a model folder the transactions to score, sorted by "
-    "time; for two files of scores, labels are enough",
+    help="file with is_fraud; for a model folder the transactions to score; for two files of "
+    "scores, labels are enough",
 )
+@data_options
 @click.option(
     "--budget",
     type=click.FloatRange(0.0001, 0.5),
@@ -48,7 +50,14 @@ from riskstream.workbench.rows.dataset import LABEL, read_transactions
     help="file to write the comparison to, as JSON",
 )
 def command(
-    a: Path, b: Path, data: Path, budget: float, resamples: int, json_out: Path | None
+    a: Path,
+    b: Path,
+    data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    budget: float,
+    resamples: int,
+    json_out: Path | None,
 ) -> None:
     """Compare two models on the same rows: each figure and its difference, the decisions that
     change, and their money.
@@ -65,7 +74,7 @@ def command(
             is_own=json_with("figures", "decisions", "left_out"),
             inputs=[data, *(each for each in (a, b) if not each.is_dir())],
         )
-    ours, theirs = _both(a, b, data, budget)
+    ours, theirs = _both(a, b, (data, reading_of(mapping, accepted)), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
     if json_out:
@@ -75,12 +84,14 @@ def command(
     echo_left_out(found)
 
 
-def _both(a: Path, b: Path, data: Path, budget: float) -> list[Scored]:
+def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[Scored]:
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
+    data, reading = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
     tables = {each: read_scores(each) for each in (a, b) if each not in models}
     if models:
-        read = read_transactions(data)
+        read = read_transactions(data, reading)
+        echo_rows_left_out(read.left_out)
         tables |= {each: scored_by(model, read) for each, model in models.items()}
         labels = _labels(tables[next(iter(models))], data)
     else:

@@ -6,10 +6,8 @@ import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from riskstream.cli.options import InputFile, base_currency_option, kafka_option
+from riskstream.cli.options import InputData, accept_option, base_currency_option, kafka_option
 from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.contracts.bounds import ColumnBounds
 from riskstream.domain.contracts.columns import ColumnDecoder
@@ -19,49 +17,29 @@ from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
-from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.machine import now_ms
 from riskstream.runtime.words import count_of
+from riskstream.workbench.mapping.label_rows import read_label_rows
 
 TOPIC = "labels.v1"
-NEEDED = (
-    "label_id",
-    "transaction_id",
-    "customer_id",
-    "outcome",
-    "source",
-    "occurred_at",
-    "known_at",
-)
-TEXTS = (
-    "label_id",
-    "transaction_id",
-    "customer_id",
-    "outcome",
-    "source",
-    "base_currency",
-    "terminal_id",
-    "device_id",
-)
 _AT_ONCE = 4096
-_ONE_OF = {
-    "outcome": ("FRAUD", "GENUINE"),
-    "source": ("CHARGEBACK", "ANALYST", "CUSTOMER", "IMPORT"),
-}
 
 
 @click.command()
-@click.argument("file", type=InputFile())
+@click.argument("file", type=InputData())
 @kafka_option
+@accept_option
 @base_currency_option
-def command(file: Path, kafka: str, base_currency: str) -> None:
+def command(file: Path, kafka: str, accepted: tuple[str, ...], base_currency: str) -> None:
     """Send the labels of a file, in the order in which they became known.
 
-    The file is Parquet or CSV with the columns of label.v1. If one row is wrong, nothing is sent.
+    FILE is Parquet, CSV, JSON lines, Arrow or Excel with the columns of label.v1, or a folder of
+    such files. If one row is wrong, nothing is sent.
     The columns terminal_id and device_id carry a label to the profiles of terminal and device.
     Without a column base_currency, losses are in --base-currency.
     """
-    table, frames = read_labels(file, base_currency)
+    table, frames = read_labels(file, base_currency, accepted)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     check_currency(kafka, base_currency)
     producer = BulkProducer(kafka, "labels")
@@ -71,50 +49,13 @@ def command(file: Path, kafka: str, base_currency: str) -> None:
     click.echo(f"{count_of(len(frames), 'label')} sent, {frauds:,} of them fraud")
 
 
-def read_labels(file: Path, base_currency: str = "EUR") -> tuple[pa.Table, list[bytes]]:
+def read_labels(
+    file: Path, base_currency: str = "EUR", accepted: tuple[str, ...] = ()
+) -> tuple[pa.Table, list[bytes]]:
     """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a
     row is wrong.
     """
-    try:
-        if file.suffix == ".csv":
-            kinds = pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(TEXTS, pa.string()), strings_can_be_null=True
-            )
-            table = pa.csv.read_csv(file, convert_options=kinds)
-        else:
-            table = pq.read_table(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise Fatal(
-            what=f"it cannot be read: {cause(error)}",
-            where=str(file),
-            do="give Parquet or CSV",
-            exit_code=2,
-        ) from error
-    if missing := [name for name in NEEDED if name not in table.column_names]:
-        raise _wrong(file, f"column {missing[0]} is missing", f"give {', '.join(NEEDED)}")
-    for name in NEEDED:
-        if table[name].null_count:
-            raise _wrong(file, f"column {name} holds nulls", "fill or drop those rows")
-    try:
-        for name in ("occurred_at", "known_at"):
-            column = (
-                table[name].cast(pa.timestamp("ms"))
-                if pa.types.is_timestamp(table[name].type)
-                else table[name]
-            )
-            table = table.set_column(table.column_names.index(name), name, column.cast(pa.int64()))
-    except pa.ArrowInvalid as error:
-        raise _wrong(
-            file, f"a time cannot be read: {error}", "give ms since 1970 UTC or timestamps"
-        ) from error
-    for name, symbols in _ONE_OF.items():
-        bad = np.flatnonzero(~pc.is_in(table[name].cast(pa.string()), pa.array(symbols)).to_numpy())
-        if len(bad):
-            raise _wrong(
-                file,
-                f"row {bad[0]} has {name} {table[name][int(bad[0])]}",
-                f"give one of {', '.join(symbols)}",
-            )
+    table = read_label_rows(file, now_ms(), frozenset(accepted))
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(

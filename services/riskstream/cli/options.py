@@ -40,6 +40,31 @@ class InputFile(click.Path):
         return path
 
 
+class InputData(click.Path):
+    """Files of rows: one, a folder of them, or a pattern in quotes. Fatal before anything else is
+    done where there is none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from riskstream.workbench.files.reader import paths_of
+
+        path = Path(str(super().convert(value, param, ctx)))
+        option = (
+            param.opts[-1]
+            if isinstance(param, click.Option)
+            else (param.name or "").upper()
+            if param
+            else ""
+        )
+        if not path.is_dir():
+            check_input(path, option)
+        paths_of(path)
+        return path
+
+
 class InputFolder(click.Path):
     """A folder that a command reads. Fatal where it is none."""
 
@@ -136,6 +161,31 @@ def currency_code(code: str) -> str:
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise click.BadParameter(f"{code} is not an ISO 4217 code: give three capital letters")
     return code
+
+
+def accept_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--accept NAME: checks of what is implausible that are not made."""
+    from riskstream.workbench.mapping.convert import CHECKS
+
+    said = "; ".join(f"{name}: {what}" for name, what in CHECKS.items())
+    return click.option(
+        "--accept",
+        "accepted",
+        type=click.Choice(list(CHECKS)),
+        multiple=True,
+        help=f"take rows that look implausible; may be repeated. {said}",
+    )(function)
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--mapping FILE and --accept NAME: how the rows of somebody's file are read."""
+    mapping = click.option(
+        "--mapping",
+        type=InputFile(),
+        help="YAML file that maps your columns to the contract's fields [default: the columns have "
+        "the fields' names]",
+    )
+    return mapping(accept_option(function))
 
 
 def features_option(flag: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,7 +9,14 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from riskstream.cli.options import InputFile, base_currency_option, features_option, kafka_option
+from riskstream.cli.data import reading_of
+from riskstream.cli.options import (
+    InputData,
+    base_currency_option,
+    data_options,
+    features_option,
+    kafka_option,
+)
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -22,7 +29,7 @@ from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
 from riskstream.workbench.checks.parity import ParityCheck
-from riskstream.workbench.rows.dataset import Transactions, read_transactions
+from riskstream.workbench.rows.transactions import Transactions, read_transactions
 
 PROFILE_EVENTS = "profile-events.v1"
 _DEADLINE_S = DAY_S
@@ -37,9 +44,10 @@ _DEADLINE_S = DAY_S
 @click.option("--output", default="scores.v1", show_default=True, help="topic of the scores")
 @click.option(
     "--data",
-    type=InputFile(),
-    help="Parquet file of what was sent; compares also with what training computes for it",
+    type=InputData(),
+    help="file of what was sent; compares also with what training computes for it",
 )
+@data_options
 @click.option(
     "--id-prefix",
     default="",
@@ -63,6 +71,8 @@ def command(
     source: str,
     output: str,
     data: Path | None,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
     id_prefix: str,
     json_out: Path | None,
     metrics: Path | None,
@@ -76,7 +86,7 @@ def command(
     """
     _check_outputs(json_out, metrics, data)
     # first: what is wrong with the file is said before the topics are read
-    sent = read_transactions(data) if data else None
+    sent = read_transactions(data, reading_of(mapping, accepted)) if data else None
     check_currency(kafka, base_currency)
     check = _scores(kafka, source, output, features, base_currency)
     found = check.finish()

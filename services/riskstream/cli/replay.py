@@ -1,9 +1,11 @@
 """`riskstream replay FILE`."""
 
 import csv
+import re
 import signal
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -11,29 +13,27 @@ from typing import Self
 
 import click
 
-from riskstream.cli.options import InputFile, base_currency_option, kafka_option
+from riskstream.cli.options import InputData, base_currency_option, data_options, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.files import check_file, whole
+from riskstream.runtime.machine import now_ms
 from riskstream.runtime.words import count_of
-from riskstream.workbench.replay.convert import Converter
+from riskstream.workbench.files.reader import Files
+from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.mapping.file import default_mapping, read_mapping
+from riskstream.workbench.mapping.survey import Survey, surveyed
 from riskstream.workbench.replay.labels import WaitingLabels
-from riskstream.workbench.replay.mapping import read_mapping
 from riskstream.workbench.replay.merge import merged
 from riskstream.workbench.replay.send import Progress, ResumeFile, Sender
-from riskstream.workbench.replay.source import FileSource
 
 
 @click.command()
-@click.argument("file", type=InputFile())
+@click.argument("file", type=InputData())
 @kafka_option
-@click.option(
-    "--mapping",
-    type=InputFile(),
-    help="YAML file that maps your columns to the contract's fields [default: the columns have "
-    "the fields' names]",
-)
+@data_options
 @click.option("--rate", type=click.FloatRange(0.1), help="send at most this many events a second")
 @click.option(
     "--speed",
@@ -56,37 +56,49 @@ def command(
     file: Path,
     kafka: str,
     mapping: Path | None,
+    accepted: tuple[str, ...],
     rate: float | None,
     speed: float | None,
     bad_path: Path | None,
     state: Path | None,
     base_currency: str,
 ) -> int:
-    """Send the rows of a Parquet or CSV file as transactions and labels, in time order.
+    """Send the rows of files as transactions and labels, in time order.
 
-    A label is sent when it became known. Rows that do not fit are left out and written to a file
-    with line and reason. With --state, a replay that was stopped goes on where it stopped. Events
-    of its last second may be sent twice; the scorer answers them as duplicates.
+    FILE is Parquet, CSV, JSON lines, Arrow or Excel, a folder of such files, or a pattern in
+    quotes. All rows are read once before the first is sent: rows that do not fit are left out, and
+    written to a file with line and reason. A label is sent when it became known. With --state, a
+    replay that was stopped goes on where it stopped. Events of its last second may be sent twice;
+    the scorer answers them as duplicates.
     """
     if rate and speed:
         raise click.UsageError("give --rate or --speed, not both")
-    bad = _BadRows(bad_path or file.with_name(f"{file.name}.bad.csv"))
-    _check_outputs(bad.path, state, [file, mapping])
-    source = FileSource(file, read_mapping(mapping) if mapping else None)
-    if source.mapping.left_empty:
-        empty = ", ".join(source.mapping.left_empty)
-        click.echo(f"not in the file and left empty: {empty}", err=True)
-    resume = ResumeFile(state, file, mapping.read_text() if mapping else "") if state else None
+    declared = read_mapping(mapping) if mapping else None
+    files = Files(file, declared.layout if declared else None)
+    bad = _BadRows(bad_path or file.with_name(f"{_plain_name(file)}.bad.csv"))
+    _check_outputs(bad.path, state, [*files.paths, mapping])
+    found = declared or default_mapping(files.names)
+    if found.left_empty:
+        click.echo(f"not in the file and left empty: {', '.join(found.left_empty)}", err=True)
+    resume = (
+        ResumeFile(state, files.paths, mapping.read_text() if mapping else "") if state else None
+    )
     before = resume.read() if resume else Progress()
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     check_currency(kafka, base_currency)
+    stop = _stop_on_signals()
+    converter = Converter(found, base_currency, now_ms(), accepted)
+    survey = _look(file, files, converter, accepted)
     sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
     sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
     sender.progress.events = before.events
-    _send(source, base_currency, sender, resume, bad)
-    _sum_up(sender.progress, bad)
+    _send(
+        files,
+        converter,
+        sender,
+        _Kept(resume, bad),
+        2 * survey.good if found.is_fraud else survey.good,
+    )
+    _sum_up(sender.progress, bad, survey)
     if stop.is_set():
         how = (
             f"run the same command again to go on from {state}"
@@ -98,6 +110,30 @@ def command(
     return 0
 
 
+def _plain_name(file: Path) -> str:
+    """The name of a file, a folder or a pattern as one of a file."""
+    return re.sub(r"[*?\[\]]", "_", file.name)
+
+
+def _stop_on_signals() -> Event:
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _look(file: Path, files: Files, converter: Converter, accepted: tuple[str, ...]) -> Survey:
+    """Read everything once, and say what would be left out, before anything is sent."""
+    with bar("check", files.total) as advance:
+        survey = surveyed(files.batches(converter.columns), converter, advance)
+    survey.check(file, accepted)
+    if survey.left_out.total:
+        click.echo(f"{count_of(survey.left_out.total, 'row')} will be left out:", err=True)
+        for line in survey.left_out.said():
+            click.echo(line, err=True)
+    return survey
+
+
 def _check_outputs(bad: Path, state: Path | None, inputs: list[Path | None]) -> None:
     """Fatal where a file to write is there, and no earlier run of this command wrote it."""
     check_file(bad, "--bad", is_own=begins_with(_BadRows.HEAD), inputs=[*inputs, state])
@@ -106,17 +142,17 @@ def _check_outputs(bad: Path, state: Path | None, inputs: list[Path | None]) -> 
         check_file(state, "--state", is_own=is_own, inputs=inputs)
 
 
-def _send(
-    source: FileSource,
-    base_currency: str,
-    sender: Sender,
-    resume: ResumeFile | None,
-    bad: "_BadRows",
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a replay writes beside what it sends."""
+
+    resume: ResumeFile | None
+    bad: "_BadRows"
+
+
+def _send(files: Files, converter: Converter, sender: Sender, kept: _Kept, events: int) -> None:
     """Send what the sender's progress does not count yet, to the end or until it is stopped."""
-    found = source.mapping
-    skip = sender.progress.events
-    events = None if source.total is None else source.total * (2 if found.is_fraud else 1)
+    skip, resume, bad = sender.progress.events, kept.resume, kept.bad
     with (
         tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder,
         bad,
@@ -130,7 +166,7 @@ def _send(
             advance(progress.events - told)
             told = progress.events
 
-        for part in merged(source, Converter(found, base_currency), waiting, bad.add):
+        for part in merged(files.batches(converter.columns), converter, waiting, bad.add):
             if skip >= part.events:
                 skip -= part.events
                 continue
@@ -146,8 +182,10 @@ def _send(
         resume.write(sender.progress, force=True)
 
 
-def _sum_up(progress: Progress, bad: "_BadRows") -> None:
+def _sum_up(progress: Progress, bad: "_BadRows", survey: Survey) -> None:
     """Say what was sent, and where the rows are that were not."""
+    if survey.unlabelled:
+        click.echo(f"{count_of(survey.unlabelled, 'transaction')} without a label")
     click.echo(
         f"{count_of(progress.transactions, 'transaction')} and "
         f"{count_of(progress.labels, 'label')} sent, "
@@ -158,19 +196,19 @@ def _sum_up(progress: Progress, bad: "_BadRows") -> None:
 
 
 class _BadRows:
-    """Writes line and reason of each row left out; the file is begun with the first, and is there
-    at the end.
+    """Writes file, line, reason and value of each row left out; the file is begun with the first,
+    and is there at the end.
 
     Leave the `with` block before reading `count` as final. Where the block fails, a file of before
     stays as it was.
     """
 
-    HEAD = "line,reason"
+    HEAD = "file,line,reason,value"
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
-        self._lines: list[tuple[int, str]] = []
+        self._lines: list[tuple[str, int, str, str]] = []
         self._stack = ExitStack()
         self._partial: Path | None = None
 
@@ -187,9 +225,12 @@ class _BadRows:
             self._flush()
         self._stack.__exit__(kind, value, trace)
 
-    def add(self, line: int, reason: str) -> None:
-        self.count += 1
-        self._lines.append((line, reason))
+    def add(self, rows: FileRows, found: Converted) -> None:
+        """Those of a batch."""
+        self.count += len(found.left_out)
+        self._lines += [
+            (rows.path.name, place, each.why, each.value) for place, each in found.left_out
+        ]
         if len(self._lines) >= 1000:
             self._flush()
 

@@ -8,7 +8,14 @@ import click
 import numpy as np
 import yaml
 
-from riskstream.cli.options import InputFile, features_option, kafka_option
+from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.options import (
+    InputData,
+    InputFile,
+    data_options,
+    features_option,
+    kafka_option,
+)
 from riskstream.cli.progress import bar
 from riskstream.cli.saved_rules import Saved, said
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -19,6 +26,7 @@ from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rule
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.words import count_of
+from riskstream.workbench.rows.transactions import Reading
 
 _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
@@ -45,30 +53,36 @@ def check(file: Path | None, features: FeatureSet) -> None:
 
 @command.command("dry-run")
 @_FILE
-@click.option(
-    "--data",
-    type=InputFile(),
-    required=True,
-    help="Parquet file with the transaction contract's columns, sorted by time",
-)
+@click.option("--data", type=InputData(), required=True, help="file of transactions")
+@data_options
 @features_option("--features")
-def dry_run_command(file: Path | None, data: Path, features: FeatureSet) -> None:
+def dry_run_command(
+    file: Path | None,
+    data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    features: FeatureSet,
+) -> None:
     """Show what the rules would have done to past transactions. The exit code is 1 if one stops
     more than its max_share.
     """
     rules, lists = _read(file, features)
-    if not _is_allowed(rules, lists, data, features):
+    if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(1)
 
 
 def _is_allowed(
-    rules: list[Rule], lists: dict[str, list[str]], data: Path, features: FeatureSet
+    rules: list[Rule],
+    lists: dict[str, list[str]],
+    data: Path,
+    features: FeatureSet,
+    reading: Reading,
 ) -> bool:
     """Print what the rules would have done; False where one would stop more than its max_share."""
     from riskstream.workbench.checks.dry_run import FileRows, dry_run
 
     needed = frozenset[str]().union(*(rule.when.names for rule in rules))
-    rows = FileRows(data, features, names_of(features), needed)
+    rows = FileRows(data, features, names_of(features), needed, reading)
     hashed = {
         name: np.array(sorted({hash_of(value) for value in values}), np.uint64)
         for name, values in lists.items()
@@ -87,6 +101,7 @@ def _is_allowed(
             f"{each.most_a_day:>7,}{100 * each.share:>7.2f} %"
             f"{_share(each.precision):>11}{_share(each.recall):>8}{fraud:>14}{genuine:>14}"
         )
+    echo_rows_left_out(rows.left_out)
     refused = [each for each in outcomes if each.is_refused]
     for each in refused:
         click.echo(
@@ -103,14 +118,22 @@ def _is_allowed(
 @click.option("--id", "only", multiple=True, help="only this rule of the file; may be repeated")
 @click.option(
     "--data",
-    type=InputFile(),
+    type=InputData(),
     required=True,
-    help="Parquet file of past transactions; the rules are tried on it first",
+    help="file of past transactions; the rules are tried on it first",
 )
+@data_options
 @click.option("--by", default="", help="your name, kept with the change")
 @features_option("--features")
 def on(
-    file: Path | None, kafka: str, only: tuple[str, ...], data: Path, by: str, features: FeatureSet
+    file: Path | None,
+    kafka: str,
+    only: tuple[str, ...],
+    data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    by: str,
+    features: FeatureSet,
 ) -> None:
     """Try rules on past transactions, then switch them on. Every scorer follows within a second.
 
@@ -127,7 +150,7 @@ def on(
             exit_code=2,
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
-    if not _is_allowed(rules, lists, data, features):
+    if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(1)
     asked = {name for rule in rules for name in rule.when.lists}
     for name in sorted(asked - set(held.lists)):

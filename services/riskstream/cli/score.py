@@ -7,7 +7,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from riskstream.cli.options import InputFile, InputFolder
+from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.options import InputData, InputFolder, data_options
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW
@@ -15,7 +16,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import check_file
 from riskstream.workbench.checks.model_scores import OfflineModel, known_labels
 from riskstream.workbench.checks.scored import DECISIONS
-from riskstream.workbench.rows.dataset import LABEL, Transactions, read_transactions
+from riskstream.workbench.rows.transactions import LABEL, Transactions, read_transactions
 
 
 @click.command()
@@ -25,11 +26,12 @@ from riskstream.workbench.rows.dataset import LABEL, Transactions, read_transact
     required=True,
     help="model folder that `riskstream train` wrote",
 )
-@click.option(
-    "--data", type=InputFile(), required=True, help="Parquet file of transactions, sorted by time"
-)
+@click.option("--data", type=InputData(), required=True, help="file of transactions")
+@data_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
-def command(model: Path, data: Path, out: Path) -> None:
+def command(
+    model: Path, data: Path, mapping: Path | None, accepted: tuple[str, ...], out: Path
+) -> None:
     """Score the transactions of a file with a trained model, without Kafka.
 
     The scorer's own code computes features and scores; each row knows what was before it in the
@@ -38,7 +40,8 @@ def command(model: Path, data: Path, out: Path) -> None:
     """
     check_file(out, is_own=parquet_of("score"), inputs=[data])
     started = time.monotonic()
-    table = scored_by(OfflineModel(model), read_transactions(data))
+    read = read_transactions(data, reading_of(mapping, accepted))
+    table = scored_by(OfflineModel(model), read)
     write_parquet(out, table, "score", private=True)
     spent = time.monotonic() - started
     counts = ", ".join(
@@ -47,6 +50,7 @@ def command(model: Path, data: Path, out: Path) -> None:
     click.echo(f"{len(table):,} rows scored in {spent:.1f} s ({counts}): {out}")
     if LABEL in table.column_names and (unknown := table[LABEL].null_count):
         click.echo(f"without a label: {unknown:,}; `riskstream evaluate` leaves them out")
+    echo_rows_left_out(read.left_out)
 
 
 def scored_by(model: OfflineModel, read: Transactions) -> pa.Table:

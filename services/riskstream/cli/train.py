@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from riskstream.cli.options import InputFile, features_option
+from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.options import InputData, data_options, features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.money import minor_of
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.runtime.words import count_of
-from riskstream.workbench.rows.dataset import labels_of, read_dataset, read_transactions
+from riskstream.workbench.rows.dataset import labels_of, read_dataset
 from riskstream.workbench.rows.logged import is_logged, read_logged
+from riskstream.workbench.rows.transactions import Reading, read_transactions
 from riskstream.workbench.training.fit import BOOSTERS, FitSettings, is_model_folder, train
 from riskstream.workbench.training.handbook import VARIANTS as BOOK_VARIANTS
 from riskstream.workbench.training.handbook import run
@@ -27,11 +29,11 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 @click.command()
 @click.option(
     "--data",
-    type=InputFile(),
+    type=InputData(),
     required=True,
-    help="Parquet file with the contract's columns and is_fraud, or one that `riskstream "
-    "logged` wrote",
+    help="file of transactions with is_fraud, or one that `riskstream logged` wrote",
 )
+@data_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
 @click.option(
     "--protocol",
@@ -89,6 +91,8 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
 )
 def command(
     data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
     out: Path,
     protocol: str,
     validate: bool,
@@ -111,16 +115,17 @@ def command(
     """
     if (review_cost is None) != (block_cost is None):
         raise click.UsageError("give --review-cost and --block-cost, or neither")
+    reading = reading_of(mapping, accepted)
     if protocol == "handbook":
         check_folder(out, is_own=_is_book_folder, inputs=[data])
-        _handbook(data, out, validate)
+        _handbook(data, out, validate, reading)
         return
     check_folder(out, is_own=is_model_folder, inputs=[data])
     if is_logged(data):
         rows = read_logged(data, features)
     else:
         with bar("features", None) as advance:
-            rows = read_dataset(data, features, advance)
+            rows = read_dataset(data, features, advance, reading)
     click.echo(f"training on {len(rows.labels):,} rows")
     costs = None
     if review_cost is not None and block_cost is not None:
@@ -142,13 +147,14 @@ def command(
             f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}"
         )
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
+    echo_rows_left_out(rows.left_out)
 
 
-def _handbook(data: Path, out: Path, validate: bool) -> None:
+def _handbook(data: Path, out: Path, validate: bool, reading: Reading) -> None:
     """Each variant's figures, and in `out`/<variant> its model, scores and labels for `riskstream
     evaluate`.
     """
-    read = read_transactions(data, is_labelled=True)
+    read = read_transactions(data, reading, is_labelled=True)
     labels = labels_of(read)
     for tested in run(read, click.echo, validate=validate):
         folder, rows = out / tested.variant.name, tested.rows

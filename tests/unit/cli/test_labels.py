@@ -40,11 +40,11 @@ def _file(folder: Path, **changes: Any) -> Path:
     ("changes", "said"),
     [
         ({"customer_id": "ü" * 129}, "row 1: customer_id is 258 bytes, not 1 to 256 bytes"),
-        ({"transaction_id": ""}, "row 1: transaction_id is 0 bytes, not 1 to 256 bytes"),
+        ({"transaction_id": ""}, "line 2: transaction_id: blank"),
         ({"terminal_id": "x" * 300}, "row 1: terminal_id is 300 bytes"),
         (
             {"occurred_at": 1_717_236_000, "known_at": 1_717_236_001},
-            ("row 1: occurred_at is 1,717,236,000, not from"),
+            "line 2: occurred_at: before 2000: it looks like s",
         ),
     ],
 )

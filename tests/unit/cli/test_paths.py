@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from riskstream.cli.main import root
-from riskstream.cli.options import InputFile, InputFolder
+from riskstream.cli.options import InputData, InputFile, InputFolder
 from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import read_regular
@@ -43,14 +43,14 @@ def _paths(
 
 
 PATHS = list(_paths(root))
-READ = [(words, each) for words, each in PATHS if isinstance(each.type, InputFile)]
+READ = [(words, each) for words, each in PATHS if isinstance(each.type, InputFile | InputData)]
 
 
 def test_every_path_is_read_or_written_or_a_folder() -> None:
     others = {
         (words[0], each.opts[-1])
         for words, each in PATHS
-        if not isinstance(each.type, InputFile | InputFolder)
+        if not isinstance(each.type, InputFile | InputFolder | InputData)
     }
     assert {pair for pair in others if pair[1] not in WRITTEN} == FOLDERS
     assert len(READ) > 15
@@ -78,9 +78,11 @@ def odd(tmp_path: Path) -> Iterator[dict[str, Path]]:
 def test_what_is_no_regular_file_is_refused(
     odd: dict[str, Path], words: tuple[str, ...], read: click.Parameter, kind: str
 ) -> None:
-    assert isinstance(read.type, InputFile)
-    if kind == "a folder" and read.type.may_be_folder:
-        pytest.skip("it may be a model's folder")
+    may_be_folder = isinstance(read.type, InputData) or (
+        isinstance(read.type, InputFile) and read.type.may_be_folder
+    )
+    if kind == "a folder" and may_be_folder:
+        pytest.skip("a folder is right here: files of data, or a model")
     before = ["L"] if words == ("lists", "set") else []
     given = (
         [read.opts[-1], str(odd[kind])]
@@ -146,4 +148,4 @@ def test_parity_says_what_is_wrong_with_its_file_before_it_reads_the_topics(tmp_
         root, ["parity", "--kafka", "127.0.0.1:1", "--data", str(tmp_path / "no.parquet")]
     )
     assert isinstance(done.exception, Fatal), done.exception
-    assert str(done.exception).startswith("the data cannot be read: No such file or directory")
+    assert str(done.exception).startswith("there is no such file")

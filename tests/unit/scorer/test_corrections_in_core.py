@@ -19,7 +19,7 @@ from riskstream.domain.risk.tree_paths import NO_TREES
 from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, Batch, ReadResult
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
-from riskstream.workbench.rows.dataset import read_transactions
+from riskstream.workbench.rows.transactions import read_transactions
 
 POLICY = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
 COUNT, SUM = STANDARD.names.index("customer_count_30d"), STANDARD.names.index("customer_sum_30d")

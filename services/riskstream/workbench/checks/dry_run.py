@@ -2,14 +2,13 @@
 and money.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -18,10 +17,10 @@ from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.rules.expression import Lists
 from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.domain.risk.rules.rule import Rule
-from riskstream.runtime.causes import cause
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.dataset import enum_indices, read_transactions, texts
+from riskstream.workbench.rows.columns import enum_indices, texts
+from riskstream.workbench.rows.transactions import AS_IS, Reading, read_transactions
 
 CHUNK = 65_536
 
@@ -29,7 +28,7 @@ CHUNK = 65_536
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Of one rule, or of all together: rows it is true of, a day at most and in the mean, frauds
-    among them, money.
+    among them, money. `labelled`: of the rows it is true of, those with a label.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Outcome:
     all_frauds: int
     fraud_minor: int
     genuine_minor: int
-    is_labelled: bool
+    labelled: int
     max_share: float
 
     @property
@@ -56,7 +55,7 @@ class Outcome:
 
     @property
     def precision(self) -> float | None:
-        return self.frauds / self.matched if self.matched and self.is_labelled else None
+        return self.frauds / self.labelled if self.labelled else None
 
     @property
     def recall(self) -> float | None:
@@ -69,22 +68,19 @@ class FileRows:
     """
 
     def __init__(
-        self, path: Path, features: FeatureSet, names: dict[str, Name], needed: frozenset[str]
+        self,
+        path: Path,
+        features: FeatureSet,
+        names: dict[str, Name],
+        needed: frozenset[str],
+        reading: Reading = AS_IS,
     ) -> None:
-        read = read_transactions(path)
-        self.occurred_at = read.columns.occurred_at
-        self.amount_minor = exact(read.columns.base_amount_minor)
-        self.base_currency = read.base_currency
-        self.labels = read.labels
-        self._names, self._slice = names, slice(0, len(self.occurred_at))
         places = {
             each: features.names.index(each)
             for each in needed
             if each in features.names and each not in _CONTRACT
         }
-        self._features = read.vectors(features, dtype=np.float64) if places else None
-        self._places = places
-        wanted = [name for name in needed if name not in places]
+        wanted = sorted(name for name in needed if name not in places)
         if "score" in wanted:
             raise Fatal(
                 what="a rule asks for the score, which a file has not",
@@ -92,23 +88,15 @@ class FileRows:
                 do="leave it out of a dry run",
                 exit_code=2,
             )
-        try:
-            self._table = pq.read_table(path, columns=wanted) if wanted else pa.table({})
-        except pa.ArrowInvalid as error:
-            raise Fatal(
-                what=f"it cannot be read: {cause(error)}",
-                where=str(path),
-                do="give a Parquet file",
-                exit_code=2,
-            ) from error
-        for name in wanted:
-            if name not in self._table.column_names:
-                raise Fatal(
-                    what=f"column {name} is missing, which a rule reads",
-                    where=str(path),
-                    do="give a file with it",
-                    exit_code=2,
-                )
+        read = read_transactions(path, replace(reading, more=tuple(wanted)))
+        self.occurred_at = read.columns.occurred_at
+        self.amount_minor = exact(read.columns.base_amount_minor)
+        self.base_currency, self.left_out = read.base_currency, read.left_out
+        self.labels, self.has_label = read.labels, read.has_label
+        self._names, self._slice = names, slice(0, len(self.occurred_at))
+        self._features = read.vectors(features, dtype=np.float64) if places else None
+        self._places = places
+        self._table = pa.table({}) if read.more is None else read.more
 
     def __len__(self) -> int:
         return self._slice.stop - self._slice.start
@@ -126,8 +114,7 @@ class FileRows:
         there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
         if self._names[name].kind is Kind.SYMBOL:
             return enum_indices(column, name).astype(np.float64), there
-        kind = pa.int64() if pa.types.is_timestamp(column.type) else pa.float64()
-        return np.asarray(pc.fill_null(column.cast(kind), 0).to_numpy(), np.float64), there
+        return np.asarray(pc.fill_null(column, 0).to_numpy(), np.float64), there
 
     def hashes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         column = self._column(name)
@@ -170,6 +157,7 @@ def _outcome(
     name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: FileRows
 ) -> Outcome:
     labels = rows.labels if rows.labels is not None else np.zeros(len(matched), np.bool_)
+    known = rows.has_label if rows.has_label is not None else np.zeros(len(matched), np.bool_)
     day = rows.occurred_at // DAY_MS
     counts = np.bincount(day[matched] - day[0]) if matched.any() else np.zeros(1, np.int64)
     return Outcome(
@@ -182,7 +170,7 @@ def _outcome(
         frauds=int((matched & labels).sum()),
         all_frauds=int(labels.sum()),
         fraud_minor=int(rows.amount_minor[matched & labels].sum()),
-        genuine_minor=int(rows.amount_minor[matched & ~labels].sum()),
-        is_labelled=rows.labels is not None,
+        genuine_minor=int(rows.amount_minor[matched & known & ~labels].sum()),
+        labelled=int((matched & known).sum()),
         max_share=max_share,
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.decision import decide
@@ -16,9 +15,9 @@ from riskstream.domain.risk.features.offline import Texts
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.platform.adapters.onnx_model import ModelCard, OnnxModel, SecondStage, read_card
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.checks.score_files import frauds_of
 from riskstream.workbench.checks.scored import DECISIONS
-from riskstream.workbench.rows.dataset import BASE_CURRENCY, BOOK_LABEL, LABEL, Transactions
+from riskstream.workbench.rows.columns import BASE_CURRENCY
+from riskstream.workbench.rows.transactions import Transactions
 
 CHUNK = 65_536
 Advance = Callable[[int], None]
@@ -93,14 +92,8 @@ def _strings(texts: Texts) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(texts.ends), buffers).cast(pa.string())
 
 
-def known_labels(read: Transactions) -> pa.ChunkedArray | None:
-    """Labels of the rows, null where the file has none; None where it has no labels at all.
-
-    `Transactions.labels` has an empty label as genuine, which is right for features alone: they
-    know frauds and nothing else.
-    """
-    if read.labels is None:
+def known_labels(read: Transactions) -> pa.Array | None:
+    """Labels of the rows, null where the file has none; None where it has no labels at all."""
+    if read.labels is None or read.has_label is None:
         return None
-    name = BOOK_LABEL if BOOK_LABEL in pq.read_schema(read.path).names else LABEL
-    column = pq.read_table(read.path, columns=[name])[name]
-    return frauds_of(column, name, read.path)
+    return pa.array(read.labels, mask=~read.has_label)

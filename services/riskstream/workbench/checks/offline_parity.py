@@ -8,7 +8,7 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
 from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
-from riskstream.workbench.rows.dataset import Transactions
+from riskstream.workbench.rows.transactions import Transactions
 
 SHOWN = 20
 

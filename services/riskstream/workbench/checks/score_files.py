@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.dataset import BASE_CURRENCY
+from riskstream.workbench.rows.columns import BASE_CURRENCY
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
 LABELS = ("transaction_id", "is_fraud")

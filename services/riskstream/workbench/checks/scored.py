@@ -18,7 +18,7 @@ from riskstream.domain.risk.features.owned.table import LATEST_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.checks.repeats import names_of, once
 from riskstream.workbench.checks.score_files import read_labels, read_scores
-from riskstream.workbench.rows.dataset import one_currency
+from riskstream.workbench.rows.columns import one_currency
 
 DECISIONS = ("UNKNOWN", "APPROVE", "REVIEW", "BLOCK")
 """By their indices, which `domain.risk.decision` names; UNKNOWN is no decision."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from riskstream.runtime.durations import DAY_MS
+from riskstream.workbench.mapping.convert import Converted
 
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""
@@ -90,3 +92,24 @@ class WaitingLabels:
             [("known_at", "ascending"), ("label_id", "ascending")]
         )
         self._open_day = day
+
+
+def label_table(found: Converted) -> pa.Table | None:
+    """Columns of label.v1 of the rows that have a label; None where the file has none."""
+    said, rows = found.labelled, found.transactions
+    if said is None:
+        return None
+    is_fraud = pa.array(said.is_fraud)
+    columns = {
+        "label_id": pc.binary_join_element_wise("label-", rows["transaction_id"], ""),
+        "transaction_id": rows["transaction_id"],
+        "customer_id": rows["customer_id"],
+        "outcome": pc.if_else(is_fraud, "FRAUD", "GENUINE"),
+        "source": pa.repeat(pa.scalar("IMPORT"), rows.num_rows),
+        "occurred_at": rows["occurred_at"],
+        "known_at": pa.array(said.known_at),
+        "loss_minor": pc.if_else(is_fraud, rows["base_amount_minor"], 0),
+        "base_currency": rows["base_currency"],
+        **{name: rows[name] for name in ("terminal_id", "device_id") if name in rows.column_names},
+    }
+    return pa.table(columns).filter(pa.array(said.has_label))

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from riskstream.runtime.durations import HOUR_MS
-from riskstream.workbench.replay.convert import Converter
-from riskstream.workbench.replay.labels import WaitingLabels
-from riskstream.workbench.replay.source import FileSource
+from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.replay.labels import WaitingLabels, label_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +34,21 @@ class Slice:
 
 
 def merged(
-    source: FileSource,
+    batches: Iterable[FileRows],
     converter: Converter,
     waiting: WaitingLabels,
-    on_bad: Callable[[int, str], None],
+    on_converted: Callable[[FileRows, Converted], None],
 ) -> Iterator[Slice]:
     """Slices in order of time. A transaction earlier than its predecessor stays where it stands in
     the file.
     """
     clock = -1
     rows = 0
-    for part in source.batches():
-        found = converter.convert(part.batch)
-        for index, why in found.bad:
-            on_bad(part.first_line + index, why)
-        if found.labels is not None:
-            waiting.add(found.labels)
+    for part in batches:
+        found = converter.convert(part)
+        on_converted(part, found)
+        if (labels := label_table(found)) is not None:
+            waiting.add(labels)
         times = found.transactions["occurred_at"].to_numpy()
         start = 0
         running = np.maximum.accumulate(np.maximum(times, clock)) if len(times) else times
@@ -67,8 +66,6 @@ def merged(
             clock = int(running[stop - 1])
             start = stop
         rows += part.batch.num_rows
-    for line, why in source.broken_lines:
-        on_bad(line, why)
     yield from _labels_before(waiting, None, rows)
 
 

@@ -5,7 +5,7 @@ resumed.
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -111,10 +111,11 @@ class Sender:
 class ResumeFile:
     """How far a replay of one file with one mapping came; written whole, at most once a second."""
 
-    def __init__(self, path: Path, source: Path, mapping_text: str) -> None:
+    def __init__(self, path: Path, sources: Sequence[Path], mapping_text: str) -> None:
         self._path = path
-        stat = source.stat()
-        text = f"{source.resolve()}|{stat.st_size}|{int(stat.st_mtime)}|{mapping_text}"
+        stats = [(each.resolve(), each.stat()) for each in sources]
+        files = "".join(f"{name}|{stat.st_size}|{int(stat.st_mtime)}|" for name, stat in stats)
+        text = f"{files}{mapping_text}"
         self._identity = hashlib.sha256(text.encode()).hexdigest()
         self._written = 0.0
 

@@ -22,12 +22,8 @@ from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.dataset import (
-    BASE_CURRENCY,
-    Dataset,
-    check_two_classes,
-    one_currency,
-)
+from riskstream.workbench.rows.columns import BASE_CURRENCY, one_currency
+from riskstream.workbench.rows.dataset import Dataset, check_two_classes
 
 MARK = b"riskstream.logged"
 """Key of the Parquet file's metadata that says of which feature set its vectors are."""

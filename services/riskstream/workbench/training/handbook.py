@@ -20,7 +20,8 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.dataset import Transactions, labels_of
+from riskstream.workbench.rows.dataset import labels_of
+from riskstream.workbench.rows.transactions import Transactions
 from riskstream.workbench.training.export import export
 from riskstream.workbench.training.fit import FitSettings, boost
 from riskstream.workbench.training.gates import exported_scores

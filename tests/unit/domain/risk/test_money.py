@@ -24,7 +24,8 @@ from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.checks.dry_run import FileRows, dry_run
 from riskstream.workbench.checks.evaluate import evaluate
 from riskstream.workbench.checks.scored import Scored as ScoredRows
-from riskstream.workbench.rows.dataset import read_dataset, read_transactions
+from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.rows.transactions import read_transactions
 from riskstream.workbench.training.thresholds import Costs, by_cost, cost_minor
 
 AMOUNTS = st.lists(st.integers(MAX_AMOUNT_MINOR - 99, MAX_AMOUNT_MINOR), min_size=2, max_size=60)

@@ -14,12 +14,13 @@ import pytest
 
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.replay.convert import Converter
+from riskstream.workbench.files.reader import Files
+from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.mapping.file import default_mapping, read_mapping
 from riskstream.workbench.replay.labels import MAX_OPEN, WaitingLabels
-from riskstream.workbench.replay.mapping import read_mapping
 from riskstream.workbench.replay.merge import Slice, merged
 from riskstream.workbench.replay.send import Progress, ResumeFile
-from riskstream.workbench.replay.source import FileSource
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 
 MAPPING = """
@@ -50,12 +51,14 @@ def _slices(
 ) -> tuple[list[Slice], list[tuple[int, str]]]:
     bad: list[tuple[int, str]] = []
     waiting = WaitingLabels(tmp_path / "labels")
-    source = FileSource(path, read_mapping(mapping) if mapping else None)
-    out = list(
-        merged(
-            source, Converter(source.mapping), waiting, lambda line, why: bad.append((line, why))
-        )
-    )
+    files = Files(path)
+    found = read_mapping(mapping) if mapping else default_mapping(files.names)
+    converter = Converter(found, "EUR", NOW_MS)
+
+    def note(_: FileRows, done: Converted) -> None:
+        bad.extend((place, each.why) for place, each in done.left_out)
+
+    out = list(merged(files.batches(converter.columns), converter, waiting, note))
     waiting.close()
     return out, bad
 
@@ -65,6 +68,7 @@ def _write_csv(path: Path, rows: list[list[Any]]) -> None:
         csv.writer(file).writerows([["id", "client", "kind", "amount", "at", "mcc", "bad"], *rows])
 
 
+NOW_MS = 1_800_000_000_000
 GOOD = ["1", "c", "PURCHASE", "10.50", "1717236000", "5411", "0"]
 
 
@@ -98,7 +102,7 @@ def test_a_csv_row_becomes_a_transaction_and_a_label(tmp_path: Path) -> None:
     [
         (0, "", "transaction_id"),
         (1, "", "customer_id"),
-        (2, "GIFT", "kind: not one of"),
+        (2, "GIFT", "kind: none of"),
         (3, "abc", "amount_minor"),
         (3, "", "amount_minor"),
         (3, "-5", "amount_minor"),
@@ -109,7 +113,6 @@ def test_a_csv_row_becomes_a_transaction_and_a_label(tmp_path: Path) -> None:
         (4, "", "occurred_at"),
         (4, "-1", "occurred_at"),
         (6, "7", "is_fraud"),
-        (6, "", "is_fraud"),
     ],
 )
 def test_a_bad_row_is_left_out_with_its_line_and_the_others_are_not(
@@ -178,9 +181,9 @@ def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_lo
         (MAPPING + "more: {}", "unknown section more"),
         (MAPPING.replace("currency: {value: EUR}", ""), "transaction.currency is missing"),
         (MAPPING.replace("mcc: mcc", "mmc: mcc"), "transaction.mmc is no field"),
-        (MAPPING.replace("unit: s", "unit: minutes"), "unit is minutes"),
+        (MAPPING.replace("unit: s", "unit: minutes"), "unit is minutes, none of"),
         (MAPPING.replace("scale: 100", "sale: 100"), "transaction.amount_minor.sale is unknown"),
-        (MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"), "either column or value"),
+        (MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"), "either column, columns"),
         (MAPPING.replace("delay_days", "delay"), "label.delay is unknown"),
         ("a: [", "cannot be read"),
         ("a: " + "[" * 3000, "cannot be read"),
@@ -202,7 +205,7 @@ def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_lo
         (MAPPING.replace("delay_days: 7", "delay_days: .nan"), "label.delay_days is nan"),
         (MAPPING.replace("delay_days: 7", "delay_days: -1"), "label.delay_days is -1"),
         (MAPPING.replace("delay_days: 7", "known_at: {value: 1}"), "label.known_at needs a column"),
-        (MAPPING.replace("is_fraud: bad", "is_fraud: [bad]"), "label.is_fraud is ['bad']"),
+        (MAPPING.replace("is_fraud: bad", "is_fraud: [bad]"), "label.is_fraud.column is ['bad']"),
         (MAPPING[: MAPPING.index("label")] + "label: 7", "label is 7"),
     ],
 )
@@ -237,7 +240,11 @@ def test_a_column_of_another_type_leaves_its_rows_out(
         table.set_column(table.column_names.index(name), name, odd), tmp_path / "in.parquet"
     )
     slices, bad = _slices(tmp_path / "in.parquet", None, tmp_path)
-    assert (slices, [line for line, _ in bad]) == ([], [1, 2, 3])
+    if name == "is_fraud" and values.null_count:
+        assert bad == [], "a row without a label is a transaction all the same"
+        assert all(part.labels is None for part in slices)
+    else:
+        assert (slices, [line for line, _ in bad]) == ([], [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -263,7 +270,7 @@ def test_texts_of_every_type_are_read_alike(tmp_path: Path, kind: pa.DataType) -
         for name in ("plain.parquet", "odd.parquet")
     ]
     assert found[0] == found[1]
-    assert found[0][1] == [(2, "amount_minor: missing or not a number")]
+    assert found[0][1] == [(2, "amount_minor: not a number")]
 
 
 def test_dates_are_the_beginning_of_their_days(tmp_path: Path) -> None:
@@ -298,27 +305,27 @@ def test_a_mapping_of_other_bytes_than_text_is_one_sentence(tmp_path: Path) -> N
 
 
 def test_a_missing_file_column_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
-    mapping = read_mapping(_mapping(tmp_path))
+    mapping = _mapping(tmp_path)
     with pytest.raises(Fatal, match="no such file"):
-        FileSource(tmp_path / "none.csv", mapping)
+        Files(tmp_path / "none.csv")
     (tmp_path / "in.csv").write_text("id,client\n1,2\n")
     with pytest.raises(Fatal, match="column kind is not in the file"):
-        FileSource(tmp_path / "in.csv", mapping)
+        _slices(tmp_path / "in.csv", mapping, tmp_path)
     (tmp_path / "in.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(Fatal, match="the file cannot be read"):
-        FileSource(tmp_path / "in.parquet", mapping)
+        Files(tmp_path / "in.parquet")
 
 
 def test_the_resume_file_belongs_to_one_file_and_mapping(tmp_path: Path) -> None:
     data = tmp_path / "in.csv"
     data.write_text("x")
     os.utime(data, (1, 1))
-    ResumeFile(tmp_path / "state", data, "m").write(
+    ResumeFile(tmp_path / "state", [data], "m").write(
         Progress(events=7, transactions=4, labels=3), force=True
     )
-    assert ResumeFile(tmp_path / "state", data, "m").read().events == 7
+    assert ResumeFile(tmp_path / "state", [data], "m").read().events == 7
     with pytest.raises(Fatal, match="another file or mapping"):
-        ResumeFile(tmp_path / "state", data, "other").read()
+        ResumeFile(tmp_path / "state", [data], "other").read()
 
 
 def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Path) -> None:
@@ -342,7 +349,7 @@ def test_rows_that_would_be_summed_in_another_currency_are_left_out(tmp_path: Pa
 def test_an_empty_file_and_a_broken_mapping_are_one_sentence_each(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("")
     with pytest.raises(Fatal, match="the file is empty"):
-        FileSource(tmp_path / "in.csv")
+        Files(tmp_path / "in.csv")
     with pytest.raises(Fatal) as found:
         read_mapping(_mapping(tmp_path, "transaction: [1,2"))
     assert "\n" not in str(found.value)
@@ -366,10 +373,10 @@ def test_a_file_in_the_contract_s_names_needs_only_those_without_a_default(tmp_p
         row for each in slices if each.labels is not None for row in each.labels.to_pylist()
     ]
     assert label["outcome"] == "FRAUD"
-    mapping = FileSource(path).mapping
+    mapping = default_mapping(Files(path).names)
     assert mapping.delay_ms == 7 * DAY_MS
     assert {"terminal_id", "mcc", "corrects"} <= set(mapping.left_empty)
     assert "base_amount_minor" not in mapping.left_empty
     path.write_text(head.replace("customer_id,", "") + "\n")
     with pytest.raises(Fatal, match="column customer_id is not in the file"):
-        FileSource(path)
+        _slices(path, None, tmp_path)

@@ -1,0 +1,26 @@
+"""What commands that read somebody's data share: how it is read, and what they say of the rows that
+were left out.
+"""
+
+from pathlib import Path
+
+import click
+
+from riskstream.runtime.words import count_of
+from riskstream.workbench.mapping.file import read_mapping
+from riskstream.workbench.mapping.survey import LeftOut
+from riskstream.workbench.rows.transactions import Reading
+
+
+def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
+    """How the options say that a file is read."""
+    return Reading(mapping=read_mapping(mapping) if mapping else None, accepted=accepted)
+
+
+def echo_rows_left_out(left_out: LeftOut) -> None:
+    """How many rows were left out by reason; nothing where none was."""
+    if not left_out.total:
+        return
+    click.echo(f"{count_of(left_out.total, 'row')} left out:", err=True)
+    for line in left_out.said():
+        click.echo(line, err=True)

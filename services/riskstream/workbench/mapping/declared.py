@@ -1,0 +1,101 @@
+"""What a mapping declares: where each field of the contracts comes from, and how its values are
+written.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from riskstream.domain.risk.features.declare import LABEL_DELAY_MS
+from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from riskstream.workbench.files.rows import Layout
+
+UNITS_MS = {
+    "ns": Decimal("0.000001"),
+    "us": Decimal("0.001"),
+    "ms": Decimal(1),
+    "s": Decimal(1000),
+    "min": Decimal(MINUTE_MS),
+    "h": Decimal(HOUR_MS),
+    "d": Decimal(DAY_MS),
+}
+"""Units of times that are numbers, in ms."""
+DELAY_DAYS = LABEL_DELAY_MS // DAY_MS
+KNOWN_AT = "label_known_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How numbers are written. `decimal` "": a point, where it cannot be taken for a thousands
+    separator. `symbol`: stands before or behind, and is left out.
+    """
+
+    decimal: str = ""
+    thousands: str = ""
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How times are written: texts by `format` (strptime's letters; "": ISO 8601) in `zone` where
+    they name none; numbers in `unit` since `start_ms`.
+    """
+
+    format: str = ""
+    zone: str = "UTC"
+    unit: str = ""
+    start_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a field comes from: `columns` (several are joined by a space), one `value` for all
+    rows, or the number of the row (`is_row`).
+
+    `scale`: a number of the file times this is the field's; `is_major`: times the minor units of
+    the row's currency instead. `is_rounded`: what is left behind the point is rounded, else it is
+    refused. `negative`: the kind of rows whose amount is below zero. `values`: what words of the
+    file mean; `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
+    """
+
+    columns: tuple[str, ...] = ()
+    value: Any = None
+    is_row: bool = False
+    prefix: str = ""
+    scale: Decimal = Decimal(1)
+    is_major: bool = False
+    is_rounded: bool = False
+    is_integer: bool = False
+    negative: str = ""
+    written: Written = Written()
+    clock: Clock = Clock()
+    values: tuple[tuple[str, Any], ...] = ()
+    empty: tuple[str, ...] = ()
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.columns and not self.is_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """`fields` of the transaction by name; for the label a fraud column, and a known-at source or a
+    delay.
+
+    `left_empty`: fields that were looked for by the contract's own name and are not in the file.
+    `layout`: how the file is written.
+    """
+
+    fields: dict[str, Source]
+    is_fraud: Source | None = None
+    known_at: Source | None = None
+    delay_ms: int = LABEL_DELAY_MS
+    left_empty: tuple[str, ...] = ()
+    layout: Layout = field(default_factory=Layout)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the file that are read."""
+        sources = [*self.fields.values(), self.is_fraud, self.known_at]
+        used = [name for each in sources if each is not None for name in each.columns]
+        return tuple(dict.fromkeys(used))
