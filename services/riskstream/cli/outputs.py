@@ -57,10 +57,18 @@ def begins_with(text: str) -> IsOwn:
     return is_own
 
 
-def is_page(path: Path) -> bool:
-    """A page of `riskstream evaluate`."""
-    with path.open("rb") as file:
-        return b"<title>Evaluation of " in file.read(2000)
+def begins_with_title(text: str) -> IsOwn:
+    """An HTML page whose title begins so."""
+
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as file:
+            return f"<title>{text}".encode() in file.read(2000)
+
+    return is_own
+
+
+is_page = begins_with_title("Evaluation of ")
+"""A page of `riskstream evaluate`."""
 
 
 def is_release(path: Path) -> bool:

@@ -29,7 +29,7 @@ def page(
     """
     currency = figures["base_currency"]
     money = partial(shown, currency=currency)
-    return _template().render(
+    return template("evaluation.html").render(
         title=title,
         r=figures,
         figures=_heads(figures, money),
@@ -211,8 +211,11 @@ def _by_day(days: list[dict[str, Any]]) -> list[tuple[str, list[tuple[float, flo
 
 
 @cache
-def _template() -> jinja2.Template:
-    text = Path(__file__).with_name("evaluation.html").read_text()
+def template(name: str) -> jinja2.Template:
+    """A page of this folder; `page.css` is the style of all."""
     return jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    ).from_string(text)
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    ).get_template(name)

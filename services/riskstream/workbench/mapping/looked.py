@@ -1,0 +1,115 @@
+"""What a file holds, as its mapping reads it: counts, ranges, days, words, repeats. Memory grows by
+8 bytes a row.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.runtime.durations import DAY_MS
+from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.mapping.convert import Converted
+from riskstream.workbench.mapping.survey import Survey
+from riskstream.workbench.rows.columns import texts
+
+WORDS = ("kind", "channel", "currency", "country", "mcc")
+"""Fields whose values are counted."""
+IDS = ("customer_id", "terminal_id", "merchant_id", "device_id", "counterparty_id")
+"""Fields whose different values are counted."""
+EDGES_MINOR = 10 ** np.arange(0, 14, dtype=np.int64)
+"""Amounts are counted between these."""
+
+
+@dataclass(slots=True)
+class Looked:
+    """Of the rows that fit. Money in minor units, times in ms since 1970 UTC; a day is its number
+    since 1970. `amounts` int64[14]: how many are at least EDGES_MINOR[at] and below the next.
+    """
+
+    survey: Survey = field(default_factory=Survey)
+    first_ms: int = 0
+    last_ms: int = 0
+    goes_back: int = 0
+    least_minor: int = 0
+    most_minor: int = 0
+    total_minor: int = 0
+    frauds: int = 0
+    fraud_minor: int = 0
+    days: Counter[int] = field(default_factory=Counter)
+    fraud_days: Counter[int] = field(default_factory=Counter)
+    words: dict[str, Counter[str]] = field(default_factory=dict)
+    amounts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(14, np.int64))
+    _ids: dict[str, NDArray[np.uint64]] = field(default_factory=dict)
+    _names: list[NDArray[np.uint64]] = field(default_factory=list)
+
+    def add(self, rows: FileRows, found: Converted) -> None:
+        """The rows of a batch."""
+        self.survey.add(rows, found)
+        table = found.transactions
+        if not table.num_rows:
+            return
+        occurred = np.asarray(table["occurred_at"].to_numpy(), np.int64)
+        amount = np.asarray(table["base_amount_minor"].to_numpy(), np.int64)
+        self._add_times(occurred)
+        self._add_amounts(amount)
+        if found.labelled is not None:
+            is_fraud = found.labelled.is_fraud
+            self.frauds += int(is_fraud.sum())
+            self.fraud_minor += sum(amount[is_fraud].tolist())
+            _count(self.fraud_days, occurred[is_fraud] // DAY_MS)
+        for name in WORDS:
+            if name in table.column_names:
+                counted = pc.value_counts(table[name].combine_chunks())
+                into = self.words.setdefault(name, Counter())
+                for each in counted.to_pylist():
+                    into["(none)" if each["values"] is None else str(each["values"])] += each[
+                        "counts"
+                    ]
+        for name in IDS:
+            if name in table.column_names:
+                fresh = np.unique(_hashes(table[name].drop_null()))
+                self._ids[name] = np.union1d(self._ids.get(name, fresh), fresh)
+        joined = pc.binary_join_element_wise(table["customer_id"], table["transaction_id"], "\0")
+        self._names.append(_hashes(joined))
+
+    def _add_times(self, occurred: NDArray[np.int64]) -> None:
+        latest = np.maximum.accumulate(np.concatenate([[self.last_ms], occurred]))
+        self.goes_back += int((occurred < latest[:-1]).sum())
+        self.first_ms = min(self.first_ms or int(occurred[0]), int(occurred.min()))
+        self.last_ms = max(self.last_ms, int(occurred.max()))
+        _count(self.days, occurred // DAY_MS)
+
+    def _add_amounts(self, amount: NDArray[np.int64]) -> None:
+        is_first = not self.amounts.any()
+        self.least_minor = int(amount.min()) if is_first else min(self.least_minor, amount.min())
+        self.most_minor = max(self.most_minor, int(amount.max()))
+        self.total_minor += sum(amount.tolist())
+        places = np.clip(np.searchsorted(EDGES_MINOR, amount, side="right") - 1, 0, 13)
+        self.amounts += np.bincount(places, minlength=14)
+
+    def ids(self) -> dict[str, int]:
+        """How many different values each field of ids has."""
+        return {name: len(found) for name, found in self._ids.items()}
+
+    def repeats(self) -> int:
+        """Rows whose customer and transaction stand above already."""
+        names = np.concatenate(self._names) if self._names else np.empty(0, np.uint64)
+        return len(names) - len(np.unique(names))
+
+
+def _count(into: Counter[int], days: NDArray[np.int64]) -> None:
+    for day, count in zip(*np.unique(days, return_counts=True), strict=True):
+        into[int(day)] += int(count)
+
+
+def _hashes(column: pa.ChunkedArray) -> NDArray[np.uint64]:
+    held = texts(column.cast(pa.string()))
+    data, starts, lengths = held.spans(0, len(column))
+    out = np.empty(len(column), np.uint64)
+    hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
+    return out

@@ -1,0 +1,107 @@
+"""`riskstream check`: what a file holds, and what of it would be left out."""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from riskstream.cli.main import root
+from riskstream.runtime.errors import Fatal
+from riskstream.workbench.simulator.simulate import Simulation, simulate
+
+MAPPING = """
+transaction:
+  transaction_id: id
+  customer_id: who
+  account_token: who
+  channel: {value: POS}
+  kind: {value: PURCHASE}
+  amount_minor: {column: amount, scale: 100}
+  currency: {value: EUR}
+  occurred_at: when
+label: {is_fraud: bad}
+"""
+ROWS = (
+    "id,who,amount,when,bad\n"
+    "1,a,10.00,2024-03-01 10:00:00,1\n"
+    "2,b,20.00,2024-03-02 10:00:00,0\n"
+    "3,c,99.50,2024-03-02 09:00:00,\n"
+    "2,b,20.00,2024-03-02 10:00:00,0\n"
+    "5,d,ten,2024-03-03 10:00:00,0\n"
+)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> list[str]:
+    (tmp_path / "in.csv").write_text(ROWS)
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    return ["check", str(tmp_path / "in.csv"), "--mapping", str(tmp_path / "mapping.yaml")]
+
+
+def _run(arguments: list[str]) -> Result:
+    done = CliRunner().invoke(root, arguments)
+    if done.exception:
+        raise done.exception
+    return done
+
+
+def _facts(done: Result) -> dict[str, str]:
+    lines = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in done.stdout.splitlines()]
+    return {line[0]: line[1] for line in lines if len(line) == 2}
+
+
+def test_everything_is_counted(given: list[str]) -> None:
+    done = _run(given)
+    facts = _facts(done)
+    assert facts == {
+        "rows": "5",
+        "fit": "4",
+        "left out": "1",
+        "time": "2024-03-01 10:00:00 to 2024-03-02 10:00:00 UTC",
+        "days": "2 with rows",
+        "earlier than a row above": "1",
+        "repeated customer and transaction": "1",
+        "least amount": "10.00 EUR",
+        "mean amount": "37.37 EUR",
+        "most amount": "99.50 EUR",
+        "different customer_id": "3",
+        "labels": "3, 1 rows without",
+        "frauds": "1 (33.33 % of labels)",
+        "amount of frauds": "10.00 EUR",
+        "kind": "PURCHASE 4",
+        "channel": "POS 4",
+        "currency": "EUR 4",
+    }
+    assert "1 row left out:\n  1: amount_minor: not a number, like 'ten' in line 6" in done.stderr
+
+
+def test_the_page_says_what_is_shown_and_what_is_left_out(given: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    _run([*given, "--page", str(page)])
+    text = page.read_text()
+    for words in ("4 rows of 5 fit", "Rows by day", "Rows by amount", "in.csv, line 6: ten"):
+        assert words in text
+    assert "<script" not in text
+    assert "http" not in text
+    _run([*given, "--page", str(page)])
+    page.write_text("mine")
+    with pytest.raises(Fatal, match="did not write"):
+        _run([*given, "--page", str(page)])
+
+
+def test_a_file_of_which_no_row_fits_is_exit_code_1(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(ROWS.replace("2024-03-0", "soon "))
+    with pytest.raises(Fatal, match="none of its 5 rows fits") as caught:
+        _run(given)
+    assert caught.value.exit_code == 1
+
+
+def test_what_simulate_writes_fits(tmp_path: Path) -> None:
+    table = simulate(Simulation(seed=3, customers=50, days=5))
+    pq.write_table(table, tmp_path / "in.parquet")
+    facts = _facts(_run(["check", str(tmp_path / "in.parquet")]))
+    assert facts["fit"] == facts["rows"] == f"{table.num_rows:,}"
+    assert facts["repeated customer and transaction"] == "0"
+    assert facts["frauds"].startswith(f"{sum(table['is_fraud'].to_pylist()):,} ")
