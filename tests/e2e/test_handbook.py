@@ -62,7 +62,7 @@ def test_rows_in_are_scores_out_alerts_are_not_approved_and_the_report_reconcile
         assert len(scores) == ROWS
         assert {score.verdict for score in scores} == {"GOOD"}
         assert {score.transaction_id for score in scores} == {
-            f"h-{n}" for n in table.TRANSACTION_ID.to_pylist()
+            f"h-{n}" for n in table["TRANSACTION_ID"].to_pylist()
         }
         world.wait_for_tracker()
         not_approved = {score.transaction_id for score in scores if score.decision != "APPROVE"}

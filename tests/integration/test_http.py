@@ -107,7 +107,7 @@ def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: P
     refused = CliRunner().invoke(
         labels_command, [str(tmp_path / "bad.parquet"), "--kafka", world.kafka]
     )
-    assert "row 3 has outcome ?" in str(refused.exception)
+    assert "line 4: outcome: none of UNKNOWN, FRAUD, GENUINE" in str(refused.exception)
     with TopicReader(world.kafka, ["labels.v1"]) as reader:
         found = [codec("label.v1").decode(record.value) for record in reader.until_end()]
     mine = [each["label_id"] for each in found if each["transaction_id"] == world.tag]
