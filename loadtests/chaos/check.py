@@ -169,6 +169,8 @@ def _compare(
     found.counts[expected.verdict.lower()] += 1
     if _is_degraded(score):
         found.counts["degraded"] += 1
+        for flag in set(score.flags) - {UNKNOWN}:
+            found.counts[f"degraded_{flag}"] += 1
     if score.verdict != expected.verdict:
         found.wrong("verdict_differs", f"{where}: {score.verdict}, must be {expected.verdict}")
         return
