@@ -76,7 +76,7 @@ def shown(value: pa.Scalar) -> str:
     try:
         text = str(value.as_py())
     except (ValueError, OverflowError, UnicodeDecodeError):
-        text = str(value)
+        text = str(getattr(value, "value", value.type))  # a time that no calendar has
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

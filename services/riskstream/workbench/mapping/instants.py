@@ -208,7 +208,7 @@ def _likely_unit(column: pa.Array, source: Source, rows: Flags, latest_ms: int) 
         return ""
     try:
         first = Decimal(str(column[int(np.flatnonzero(rows)[0])].as_py()))
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):
         return ""
     for unit, ms in UNITS_MS.items():
         if EARLIEST_MS <= int(first * ms) + clock.start_ms <= latest_ms:

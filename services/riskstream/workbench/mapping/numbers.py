@@ -126,7 +126,9 @@ def _bare(column: pa.Array, written: Written) -> pa.Array:
     """
     out = pc.utf8_trim(column, _SPACES)
     if written.symbol:
-        out = pc.utf8_trim(pc.replace_substring(out, written.symbol, "", max_replacements=1), " ")
+        before, behind = _symbol_at(written.symbol)
+        out = pc.replace_substring_regex(out, before, r"\1", max_replacements=1)
+        out = pc.replace_substring_regex(out, behind, r"\1", max_replacements=1)
     point, between = written.decimal or ".", written.thousands
     if between:
         shape = rf"^[-+]?\d{{1,3}}({_re(between)}\d{{3}})+({_re(point)}\d*)?$"
@@ -141,6 +143,11 @@ def _bare(column: pa.Array, written: Written) -> pa.Array:
         out = pc.replace_substring(out, ".", "?") if between != "." else out
         out = pc.replace_substring(out, point, ".")
     return out
+
+
+def _symbol_at(symbol: str) -> tuple[str, str]:
+    """Expressions of the symbol in front of a number, behind its sign, and at the end."""
+    return rf"^([-+(]*)\s*{_re(symbol)}\s*", rf"\s*{_re(symbol)}\s*(\)?)$"
 
 
 def _re(text: str) -> str:
@@ -183,8 +190,9 @@ def _one_by_one(
 def _read(text: str, source: Source, scale: Decimal, written: Written) -> int | str:
     """The number, or why it is none."""
     bare = text.strip(_SPACES)
-    if written.symbol and written.symbol in bare:
-        bare = bare.replace(written.symbol, "", 1).strip(_SPACES)
+    if written.symbol:
+        before, behind = _symbol_at(written.symbol)
+        bare = re.sub(behind, r"\1", re.sub(before, r"\1", bare, count=1), count=1)
     sign = 1
     if source.negative and bare.startswith("(") and bare.endswith(")"):
         bare, sign = bare[1:-1], -1

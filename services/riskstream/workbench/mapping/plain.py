@@ -44,4 +44,12 @@ def column_of(batch: pa.RecordBatch, source: Source) -> pa.Array:
     found = [plain(batch.column(name)) for name in source.columns]
     if len(found) == 1:
         return found[0]
-    return pc.binary_join_element_wise(*(each.cast(pa.string()) for each in found), " ")
+    return pc.binary_join_element_wise(*map(_as_texts, found), " ")
+
+
+def _as_texts(column: pa.Array) -> pa.Array:
+    """As texts; null where the type has none."""
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(column), pa.string())

@@ -123,6 +123,7 @@ def labels(column: pa.Array, source: Source, note: Note) -> tuple[Flags, Flags]:
     if pa.types.is_boolean(column.type):
         text = pc.if_else(column, "true", "false")
     elif pa.types.is_floating(column.type):
+        column = column.cast(pa.float64())
         whole = pc.if_else(pc.equal(column, 0), "0", pc.if_else(pc.equal(column, 1), "1", "other"))
         text = pc.if_else(pc.is_nan(column), "NaN", whole)
     elif pa.types.is_string(column.type):
