@@ -16,6 +16,13 @@ from riskstream.runtime.files import check_input
 LOCAL_DIR = Path("build/local")
 
 
+def _named(param: click.Parameter | None) -> str:
+    """A parameter as a person gives it: --data, or FILE."""
+    if isinstance(param, click.Option):
+        return param.opts[-1]
+    return (param.name or "").upper() if param else ""
+
+
 class InputFile(click.Path):
     """A file that a command reads. Fatal before anything else is done where it is there and is no
     regular file.
@@ -28,15 +35,8 @@ class InputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
-        option = (
-            param.opts[-1]
-            if isinstance(param, click.Option)
-            else (param.name or "").upper()
-            if param
-            else ""
-        )
         if not (self.may_be_folder and path.is_dir()):
-            check_input(path, option, may_be_pipe=self._may_be_pipe)
+            check_input(path, _named(param), may_be_pipe=self._may_be_pipe)
         return path
 
 
@@ -52,15 +52,8 @@ class InputData(click.Path):
         from riskstream.workbench.files.reader import paths_of
 
         path = Path(str(super().convert(value, param, ctx)))
-        option = (
-            param.opts[-1]
-            if isinstance(param, click.Option)
-            else (param.name or "").upper()
-            if param
-            else ""
-        )
         if not path.is_dir():
-            check_input(path, option)
+            check_input(path, _named(param))
         paths_of(path)
         return path
 

@@ -54,6 +54,12 @@ class Files:
                     f"column {missing[0]} is not in the file",
                     f"name columns of the file in the mapping: {', '.join(file.names[:20])}",
                 )
+            if twice := [name for name in wanted if file.names.count(name) > 1]:
+                raise unreadable(
+                    file.path,
+                    f"several columns are called {twice[0]}",
+                    "give each a name of its own",
+                )
         first = 0
         for file in self._files:
             for found in file.batches(wanted, first):
@@ -89,8 +95,11 @@ def _matching(given: Path) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    """Files but those that tools leave beside data: .crc, _SUCCESS, _metadata."""
-    return path.is_file() and not path.name.startswith((".", "_"))
+    """Files but those that tools leave beside data (.crc, _SUCCESS, _metadata), and our commands
+    (rows left out, mappings).
+    """
+    is_ours = path.name.endswith((".bad.csv", ".mapping.yaml"))
+    return path.is_file() and not is_ours and not path.name.startswith((".", "_"))
 
 
 def opened(path: Path, layout: Layout) -> OneFile:

@@ -238,3 +238,21 @@ def test_a_json_row_has_the_columns_of_the_first_thousand(tmp_path: Path) -> Non
     path.write_text("".join(json.dumps({"a": n, "b": None}) + "\n" for n in range(40_000)))
     rows, _ = _read(path)
     assert (len(rows), rows[-1]) == (40_000, ["39999", None])
+
+
+def test_what_our_commands_wrote_beside_the_data_is_no_data(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.csv", "id\n1\n"),
+        ("a.csv.bad.csv", "file,line\n"),
+        ("b.csv", "id\n2\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "a.csv.mapping.yaml").write_text("transaction: {}\n")
+    assert _read(tmp_path)[0] == _read(tmp_path / "*.csv")[0] == [["1"], ["2"]]
+
+
+def test_two_columns_of_one_name_are_refused_where_types_tell_them_apart(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["id", "id"]), path)
+    with pytest.raises(Fatal, match="several columns are called id"):
+        _read(path)
