@@ -65,12 +65,12 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
             + ", ".join(files.names),
             exit_code=2,
         )
+    with whole(target, private=True) as partial:
+        partial.write_text(text)
     click.echo(text, nl=False)
     currency = found.transaction["currency"]
     base = currency["value"] if isinstance(currency, dict) else base_currency
     _show(files, text, file, base)
-    with whole(target, private=True) as partial:
-        partial.write_text(text)
     click.echo(f"mapping in {target}: read it, then `riskstream check {file} --mapping {target}`")
 
 
