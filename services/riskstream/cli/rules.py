@@ -101,6 +101,9 @@ def _is_allowed(
             f"{each.most_a_day:>7,}{100 * each.share:>7.2f} %"
             f"{_share(each.precision):>11}{_share(each.recall):>8}{fraud:>14}{genuine:>14}"
         )
+    if rows.left_empty:
+        empty = ", ".join(rows.left_empty)
+        click.echo(f"not in the mapping, and so empty in each row: {empty}", err=True)
     echo_rows_left_out(rows.left_out)
     refused = [each for each in outcomes if each.is_refused]
     for each in refused:

@@ -90,3 +90,16 @@ def test_what_is_not_found_is_said_and_nothing_is_written(tmp_path: Path) -> Non
     with pytest.raises(Fatal, match="did not write"):
         _run("map", str(tmp_path / "in.csv"), "--out", str(tmp_path / "mine.yaml"))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["in.csv", "mine.yaml"]
+
+
+def test_the_default_rules_are_tried_on_a_file_that_lacks_what_one_of_them_reads(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"x{n},c{n % 3},2024-03-01 10:{n:02d}:00,10.50,{n % 2}\n" for n in range(50))
+    _mapped(tmp_path, HEAD + rows)
+    path = tmp_path / "in.csv"
+    given = ["rules", "dry-run", "--data", str(path), "--mapping", f"{path}.mapping.yaml"]
+    done = CliRunner().invoke(root, given)  # one of the rules stops more than it may: exit code 1
+    assert not isinstance(done.exception, Fatal), done.exception
+    assert "blocked-terminal" in done.stdout
+    assert "not in the mapping, and so empty in each row: terminal_id" in done.stderr

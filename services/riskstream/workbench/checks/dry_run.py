@@ -92,6 +92,8 @@ class FileRows:
         self.occurred_at = read.columns.occurred_at
         self.amount_minor = exact(read.columns.base_amount_minor)
         self.base_currency, self.left_out = read.base_currency, read.left_out
+        mapped = reading.mapping.fields if reading.mapping else wanted
+        self.left_empty = [name for name in wanted if name not in mapped]
         self.labels, self.has_label = read.labels, read.has_label
         self._names, self._slice = names, slice(0, len(self.occurred_at))
         self._features = read.vectors(features, dtype=np.float64) if places else None

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.runtime.errors import Fatal
@@ -166,7 +167,7 @@ def read_transactions(
     """
     files = Files(path, reading.mapping.layout if reading.mapping else None)
     is_book = reading.mapping is None and "TX_DATETIME" in files.names
-    mapping = _whole(reading.mapping) if reading.mapping else None
+    mapping = _whole(reading.mapping, reading.more) if reading.mapping else None
     mapping = mapping or (_book(files) if is_book else default_mapping(files.names))
     if is_labelled and mapping.is_fraud is None:
         raise _lacks(path, LABEL)
@@ -195,9 +196,13 @@ def read_transactions(
     )
 
 
-def _whole(mapping: Mapping) -> Mapping:
-    """The mapping, with what it leaves out unknown."""
+def _whole(mapping: Mapping, more: tuple[str, ...]) -> Mapping:
+    """The mapping, with what it leaves out of these and of `more` unknown, where the contract lets$
+    it be.
+    """
+    fields = bounds_of("transaction.v1")
     unknown = {name: _BOOK.fields[name] for name in ("kind", "channel", "mcc")}
+    unknown |= {name: Source(value=None) for name in more if fields[name].is_nullable}
     return replace(mapping, fields={**unknown, **mapping.fields})
 
 
