@@ -166,8 +166,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "came-back",
         "unknown rows stay unknown when the store is back (W3)",
         "riskstream.platform.kafka.lanes.exact.reads",
-        "return touched if is_back else []",
-        "return []",
+        "            if is_back:\n                return touched\n",
+        "",
     ),
     Mutation(
         "unreadable",

@@ -142,11 +142,9 @@ class Lane:
                 self._outputs.poll()
                 if self._edge.is_due():
                     self._edge.begin()  # C1
-                    for partition in self._reads.came_back(self._owned):  # W3
-                        self._partitions.reopen(
-                            partition, "the state store is back", by_the_world=True
-                        )
                     self._edge.commit()
+                for partition in self._reads.came_back(self._owned):  # W3
+                    self._partitions.reopen(partition, "the state store is back", by_the_world=True)
                 if self._outputs.failure is not None:
                     break
                 for partition in self._edge.advance():  # C2

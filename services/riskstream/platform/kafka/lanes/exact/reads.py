@@ -84,14 +84,16 @@ class LaneReads:
         return None if self._profiles is None else self._profiles.read(keys)
 
     def came_back(self, owned_by: dict[int, Owned]) -> list[int]:
-        """W3, once a second: partitions with rows that were unknown, when the store answers
-        again.
+        """W3: partitions with rows that were unknown, as soon as the store answers again; it is
+        asked each `_AWAY_S`.
         """
         touched = [each.partition for each in owned_by.values() if each.touched_unreadable]
         if self._probe is not None and self._probe.done():
             is_back = self._probe.exception() is None
             self._probe = None
-            return touched if is_back else []
-        if self._probe is None and touched:
+            if is_back:
+                return touched
+            self._away_until = monotonic() + _AWAY_S
+        if self._probe is None and touched and monotonic() >= self._away_until:
             self._probe = self._background.submit(self._store.mark, touched[0])
         return []
