@@ -45,6 +45,7 @@ from riskstream.workbench.local.stack import Stack
 ROOT = Path(__file__).resolve().parents[2]
 QUIX = ROOT / "build/peers/quix/bin/python"
 FAST, LOOP, ONE_BY_ONE, SLOW = 600_000, 120_000, 40_000, 15_000
+BESIDE = "lane of the other checkout"
 COMPARED = 2000
 """Scores of each partition that are compared with the lane's."""
 
@@ -52,8 +53,10 @@ COMPARED = 2000
 class Bench:
     """Everything that was measured, by contender, a list with one entry a round."""
 
-    def __init__(self, folder: Path, rounds: int, say: Callable[[str], None]) -> None:
-        self._folder, self._rounds, self._say = folder, rounds, say
+    def __init__(
+        self, folder: Path, rounds: int, say: Callable[[str], None], beside: Path | None = None
+    ) -> None:
+        self._folder, self._rounds, self._say, self._beside = folder, rounds, say, beside
         self._model = folder / "model" / "model.onnx"
         self.cpu: dict[str, list[float]] = {}
         self.rate: dict[str, list[float]] = {}
@@ -109,9 +112,11 @@ class Bench:
     def _contenders(self, kafka: str, redis: str) -> list[Contender]:
         model = str(self._model)
 
-        def shipped(*more: str) -> Callable[[str, str, str], list[str]]:
+        def shipped(
+            *more: str, python: Path | str = sys.executable
+        ) -> Callable[[str, str, str], list[str]]:
             return lambda source, output, group: [
-                sys.executable,
+                str(python),
                 "-m",
                 "riskstream.scorer",
                 "--kafka",
@@ -176,6 +181,8 @@ class Bench:
             ),
             Contender("faust", SLOW, shipped("--runtime", "faust")),
         ]
+        if self._beside:
+            out.insert(1, Contender(BESIDE, FAST, shipped(python=self._beside)))
         if QUIX.exists():
             out.append(Contender("quix", ONE_BY_ONE, script(str(QUIX), "loadtests.peers.quix_app")))
         else:
@@ -206,6 +213,7 @@ class Bench:
                     self._say(f"the null lane writes {self._payload} bytes a record")
                 if number == 0 and contender.name in (
                     "lane",
+                    BESIDE,
                     "lane off",
                     "fastavro loop",
                     "faust",
@@ -305,6 +313,17 @@ class Bench:
                         higher=True,
                     )
                 )
+        if cpu.get(BESIDE):
+            out.append(
+                Row.compared(
+                    f"CPU a scored event, lane over {BESIDE}",
+                    lane,
+                    cpu[BESIDE],
+                    "us",
+                    1.02,
+                    higher=False,
+                )
+            )
         over = [ours - ort for ours, ort in zip(lane, self.ort, strict=True)]
         out += [
             Row(
@@ -398,6 +417,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench")
     parser.add_argument("--page", type=Path, default=None, help="write the page of the docs there")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="PYTHON",
+        help="measure the lane of another checkout beside ours: the Python of its environment",
+    )
     given = parser.parse_args()
     started = time.monotonic()
     folder = given.out / "scorer-run"
@@ -407,6 +432,7 @@ def main() -> int:
         folder,
         given.rounds,
         lambda text: print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True),
+        given.beside,
     )
     bench.run()
     shutil.rmtree(folder / "stack", ignore_errors=True)
