@@ -76,7 +76,7 @@ WHAT = {
     "chaos-faust": "three minutes of the same against `--runtime faust`; published, no goal",
 }
 _SHOWN = ("source_records", "scores_accepted", "raw_duplicates", "lost", "features_differ")
-_MOST_SHOWN = 6
+_MOST_SHOWN = 4
 _ROW = re.compile(r"\| `([\w-]+)` \| .* \| (\d{4}-\d\d-\d\d) \| (\S+) \| ([\d,]+) \| .*\|")
 _COUNTED = re.compile(r"- `([\w-]+)` \(seed (\d+)\): (.*)")
 _COUNT = re.compile(r"(.+?) (-?\d{1,3}(?:,\d{3})*)(?:, |$)")

@@ -104,7 +104,7 @@ def _settle(world: World) -> list[str]:
                 return [f"a partition is held: {why}"]
             for slot in world.slots:
                 slot.stop.set()
-        if world.scene.is_settled():
+        if world.scene.is_settled() and world.is_readable():
             return []
     return [f"not settled within {SETTLES_WITHIN_S:.0f} s"]
 

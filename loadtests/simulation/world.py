@@ -343,6 +343,14 @@ class World:
                 return False
         return True
 
+    def is_readable(self) -> bool:
+        """No transaction is open any more. A dead process leaves one, and until it times out
+        nobody reads what committed ones wrote behind it.
+        """
+        self.kafka.expire_transactions()
+        logs = [log for topic in self.kafka.topics.values() for log in topic.partitions]
+        return all(log.stable == log.end for log in logs)
+
     def everything(self, topic: str, partition: int) -> list[Entry]:
         """Every record that a partition ever held."""
         held = self.kafka.log(topic, partition).entries
