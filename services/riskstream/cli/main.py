@@ -10,7 +10,7 @@ import structlog
 from riskstream.runtime.run import run_main
 
 COMMANDS = {
-    "local": ("local", "start, show and stop a local Kafka and Redis"),
+    "local": ("local", "start, show and stop a local Kafka, a Redis and the services"),
     "topics": ("topics", "create and configure the Kafka topics"),
     "contracts": ("contracts", "check the schemas against every released version"),
     "simulate": ("simulate", "write simulated transactions with attacks and late labels"),

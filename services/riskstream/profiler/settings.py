@@ -2,11 +2,17 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.domain.risk.features.sets import SETS
-from riskstream.runtime.settings import DerivedLaneSettings, GroupName, RedisUrl
+from riskstream.runtime.settings import (
+    REDIS_DEFAULT,
+    DerivedLaneSettings,
+    GroupName,
+    RedisUrl,
+    redis_default,
+)
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
 
@@ -28,8 +34,8 @@ class ProfilerSettings(DerivedLaneSettings):
     service: ClassVar[str] = "profiler"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="URL of the Redis that profiles are written to",
+        default_factory=redis_default,
+        description=f"URL of the Redis that profiles are written to {REDIS_DEFAULT}",
     )
     features: Annotated[str, AfterValidator(_known_set)] = Field(
         default="standard-profiles",

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from riskstream.runtime.environment import check_environment
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.local_stack import kafka_address, redis_address
 
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 """What Kafka takes as a topic's name."""
@@ -43,6 +44,13 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217."""
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 """Where a Redis is, with the password where it wants one."""
+REDIS_DEFAULT = "[default: the local stack's, else redis://127.0.0.1:6379/0]"
+"""How the help of a service says what `redis_default` gives."""
+
+
+def redis_default() -> SecretStr:
+    """The URL of the local stack's Redis, else of one at Redis's own port."""
+    return SecretStr(redis_address())
 
 
 class ServiceSettings(BaseSettings):
@@ -58,9 +66,10 @@ class ServiceSettings(BaseSettings):
     service: ClassVar[str] = "service"
 
     kafka: str = Field(
-        default="127.0.0.1:9092",
+        default_factory=kafka_address,
         pattern=r"^[^\s,]+(,[^\s,]+)*$",
-        description="Kafka bootstrap servers, host:port[,host:port]",
+        description="Kafka bootstrap servers, host:port[,host:port] [default: $RISKSTREAM_KAFKA, "
+        "else the local stack, else 127.0.0.1:9092]",
     )
     telemetry_port: int = Field(
         default=0,

@@ -4,11 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.domain.risk.features.sets import SETS
-from riskstream.runtime.settings import GroupName, GroupSettings, RedisUrl, TopicName, same_topics
+from riskstream.runtime.settings import (
+    REDIS_DEFAULT,
+    GroupName,
+    GroupSettings,
+    RedisUrl,
+    TopicName,
+    redis_default,
+    same_topics,
+)
 
 
 def _known_set(name: str) -> str:
@@ -28,8 +36,8 @@ class ScorerSettings(GroupSettings):
     service: ClassVar[str] = "scorer"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="URL of the Redis that holds the state",
+        default_factory=redis_default,
+        description=f"URL of the Redis that holds the state {REDIS_DEFAULT}",
     )
     model: Path = Field(
         default=Path("build/model"), description="folder of model.onnx and model.json"

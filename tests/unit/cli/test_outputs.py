@@ -45,7 +45,13 @@ FOLDERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("local down", "--dir"): ("--wipe",),
 }
 READ = {"--data", "--scores", "--labels", "--key", "--mapping", "--parity", "--schemas", "--model"}
-ONLY_READ = {("report list", "--out"), ("report show", "--out"), ("local status", "--dir")}
+ONLY_READ = {
+    ("report list", "--out"),
+    ("report show", "--out"),
+    ("local status", "--dir"),
+    # below the folder of a stack that runs
+    *((f"local services {each}", "--dir") for each in ("up", "status", "down", "logs")),
+}
 
 
 def _options(name: str, command: click.Command) -> Iterator[tuple[str, str]]:

@@ -45,22 +45,29 @@ class Server:
     def is_running(self) -> bool:
         return self._guard.poll() is None
 
-    def stop(self) -> None:
-        """End the server: SIGTERM, after 10 s SIGKILL; returns when it is gone."""
+    def end(self) -> None:
+        """Tell the server to end: SIGTERM, after 10 s SIGKILL. Returns at once."""
         if self._guard.stdin is not None and not self._guard.stdin.closed:
             self._guard.stdin.close()
+
+    def stop(self) -> None:
+        """End the server; returns when it is gone."""
+        self.end()
         self._guard.wait()
         if self._guard.stdout is not None:
             self._guard.stdout.close()
 
-    def failure(self) -> Fatal:
-        """What to raise when it ended by itself: its last words are in it."""
+    def last_words(self) -> str:
+        """The last line of its log."""
         lines = (
             self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         )
-        last = lines[-1][:200] if lines else "no output"
+        return lines[-1][:200] if lines else "no output"
+
+    def failure(self) -> Fatal:
+        """What to raise when it ended by itself: its last words are in it."""
         return Fatal(
-            what=f"{self.name} ended: {last}",
+            what=f"{self.name} ended: {self.last_words()}",
             where=str(self.log),
             do="read that log",
             exit_code=NO_START,
@@ -120,7 +127,9 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def check_port(port: int, what: str) -> None:
+def check_port(
+    port: int, what: str, do: str = "give another port, or none to take a free one"
+) -> None:
     """Fatal where something listens on the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,6 +139,6 @@ def check_port(port: int, what: str) -> None:
             raise Fatal(
                 what=f"port {port} for {what} is in use",
                 where="127.0.0.1",
-                do="give another port, or none to take a free one",
+                do=do,
                 exit_code=PORT_IN_USE,
             ) from error
