@@ -15,6 +15,7 @@ from riskstream.cli.progress import bar
 from riskstream.cli.score import scored_by
 from riskstream.domain.risk.money import shown
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.compare import compare
@@ -105,7 +106,7 @@ def _labels(table: pa.Table, data: Path) -> pa.Table:
             what=f"column {LABEL} is missing",
             where=str(data),
             do="give a file with labels",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return table.select(["transaction_id", "customer_id", LABEL])
 

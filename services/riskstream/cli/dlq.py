@@ -19,6 +19,7 @@ from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.platform.kafka.rejects import REASON_TEXT
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 
@@ -29,7 +30,10 @@ def _letters_topic(_context: click.Context, _option: click.Parameter, topic: str
     if (known := topics().get(topic)) is not None and known.source is None:
         ours = ", ".join(each.name for each in topics().values() if each.source is not None)
         raise Fatal(
-            what="it holds no dead letters", where=topic, do=f"give one of {ours}", exit_code=2
+            what="it holds no dead letters",
+            where=topic,
+            do=f"give one of {ours}",
+            exit_code=Exit.INPUT,
         )
     return topic
 
@@ -75,7 +79,7 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
             what=f"no reason {reason}",
             where=topic,
             do=f"see docs/rejects.md; there are {told}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     if not positions:
         for name, count in counts.most_common():
@@ -99,7 +103,7 @@ def show(position: str, kafka: str, topic: str) -> None:
         what=f"no dead letter of {position}",
         where=topic,
         do="see `riskstream dlq list --positions`",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -157,7 +161,7 @@ def _asked_for(
             what=f"no dead letter of {', '.join(missing)}, and nothing was redriven",
             where=topic,
             do="see `riskstream dlq list --positions`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return {position for position, why in found.items() if reason in (None, why)}
 

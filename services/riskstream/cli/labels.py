@@ -18,6 +18,7 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import now_ms
 from riskstream.runtime.words import count_of
 from riskstream.workbench.mapping.label_rows import read_label_rows
@@ -97,4 +98,4 @@ def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
 
 
 def _wrong(file: Path, what: str, do: str) -> Fatal:
-    return Fatal(what=what, where=str(file), do=do, exit_code=2)
+    return Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)

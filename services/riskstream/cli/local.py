@@ -6,6 +6,7 @@ import click
 
 from riskstream.cli.local_services import services
 from riskstream.cli.options import dir_option
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.local_stack import running
 from riskstream.workbench.local import chain_supervisor, supervisor
 
@@ -71,14 +72,14 @@ def up(
 
 @command.command()
 @dir_option
-def status(folder: Path) -> int:
+def status(folder: Path) -> Exit:
     """Show the addresses. The exit code is 3 when nothing runs."""
     state = running(folder)
     if state is None:
         click.echo("not running")
-        return 3
+        return Exit.NOT_NOW
     _show(state)
-    return 0
+    return Exit.DONE
 
 
 @command.command()

@@ -11,6 +11,7 @@ import click
 
 from riskstream.cli.options import dir_option
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.local_stack import running
 from riskstream.workbench.local import chain_supervisor
 from riskstream.workbench.local.chain_supervisor import NAMES, Wanted, logs_folder, services_folder
@@ -48,7 +49,7 @@ def services() -> None:
     multiple=True,
     help="only this service; may be repeated [default: all]",
 )
-def up(folder: Path, model: Path, gateway_port: int, only: tuple[str, ...]) -> int:
+def up(folder: Path, model: Path, gateway_port: int, only: tuple[str, ...]) -> Exit:
     """Start the services and return when each is ready. Services that run already stay as they are.
 
     It makes the topics that are missing. Other settings of a service come from the environment, as
@@ -62,20 +63,20 @@ def up(folder: Path, model: Path, gateway_port: int, only: tuple[str, ...]) -> i
     )
     state, was_running = chain_supervisor.up(folder, wanted, click.echo)
     click.echo("already running" if was_running else "running")
-    return 0 if _show(state) else 1
+    return Exit.DONE if _show(state) else Exit.NO
 
 
 @services.command()
 @dir_option
-def status(folder: Path) -> int:
+def status(folder: Path) -> Exit:
     """Show each service with its address. The exit code is 3 when none runs, 1 when one is not
     ready.
     """
     state = running(services_folder(folder))
     if state is None:
         click.echo("not running")
-        return 3
-    return 0 if _show(state) else 1
+        return Exit.NOT_NOW
+    return Exit.DONE if _show(state) else Exit.NO
 
 
 @services.command()
@@ -106,7 +107,7 @@ def logs(name: str | None, folder: Path, lines: int, follow: bool) -> None:
             what=f"there is no log of {name or 'any service'}",
             where=str(logs_folder(folder)),
             do="start the services with `riskstream local services up`",
-            exit_code=3,
+            exit_code=Exit.NOT_NOW,
         )
     wide = max(len(path.stem) for path in paths)
     ends = {path: _print_last(path, lines, wide) for path in paths}

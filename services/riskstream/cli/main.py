@@ -7,6 +7,7 @@ from typing import Any
 import click
 import structlog
 
+from riskstream.runtime.exits import MEANINGS, Exit
 from riskstream.runtime.run import run_main
 
 COMMANDS = {
@@ -58,7 +59,14 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_CODES = ", ".join(f"{code:d} {word}" for code, (word, *_) in MEANINGS.items())
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Exit codes: {_CODES} (docs/exit-codes.md).",
+)
 @click.version_option(package_name="riskstream")
 def root() -> None:
     """Event-streaming inference microservices for transaction risk."""
@@ -76,6 +84,6 @@ def main() -> None:
             return error.exit_code
         except click.Abort as error:
             raise KeyboardInterrupt from error
-        return code if isinstance(code, int) else 0
+        return code if isinstance(code, int) else Exit.DONE
 
     run_main(run)

@@ -9,6 +9,7 @@ import click
 
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_input
 from riskstream.runtime.local_stack import LOCAL_DIR, kafka_address, redis_address
 
@@ -68,7 +69,7 @@ class InputFolder(click.Path):
                 what=f"{path.name} is not a folder",
                 where=str(path),
                 do="give a folder",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         return path
 

@@ -17,6 +17,7 @@ from riskstream.cli.options import InputData, base_currency_option, data_options
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.runtime.words import count_of
@@ -62,7 +63,7 @@ def command(
     bad_path: Path | None,
     state: Path | None,
     base_currency: str,
-) -> int:
+) -> Exit:
     """Send the rows of files as transactions and labels, in time order.
 
     FILE is Parquet, CSV, JSON lines, Arrow or Excel, a folder of such files, or a pattern in
@@ -106,8 +107,8 @@ def command(
             else "without --state it cannot go on"
         )
         click.echo(f"stopped; {how}")
-        return 130
-    return 0
+        return Exit.INTERRUPTED
+    return Exit.DONE
 
 
 def _plain_name(file: Path) -> str:

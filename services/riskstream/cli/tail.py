@@ -15,6 +15,7 @@ from riskstream.domain.contracts.writers import SchemaWait, when_known
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.exits import Exit
 
 _SCHEMA_S = 15.0
 """How long a record waits for its schema, which a registry is asked for."""
@@ -44,7 +45,7 @@ def command(
             what=f"no topic {topic}",
             where="topics/",
             do=f"use one of {', '.join(topics())}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     with _reader(kafka, topic, start) as reader:
         printed = 0

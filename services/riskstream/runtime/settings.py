@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from riskstream.runtime.environment import check_environment
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.local_stack import kafka_address, redis_address
 
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -109,13 +110,13 @@ class ServiceSettings(BaseSettings):
                 what=f"setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}",
                 where=f"command line or {prefix}{name.upper().replace('-', '_')}",
                 do="see --help for its meaning and bounds",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             ) from None
         for what, do in settings.contradictions():
-            raise Fatal(what=what, where="settings", do=do, exit_code=2)
+            raise Fatal(what=what, where="settings", do=do, exit_code=Exit.INPUT)
         if print_config:
             print(json.dumps(settings.shown(), indent=2))
-            raise SystemExit(0)
+            raise SystemExit(Exit.DONE)
         return settings
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

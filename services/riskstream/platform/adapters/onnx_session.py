@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -205,7 +206,7 @@ def _open(raw: bytes, where: Path, device: Device, profile: Path | None) -> ort.
             what=f"this ONNX Runtime has no {name}",
             where="--provider",
             do="install the extra scorer-gpu in place of scorer, or give --provider cpu",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.threads import dead_threads
 
 log = structlog.get_logger("telemetry")
@@ -76,7 +77,7 @@ class TelemetryServer:
                 what=f"telemetry port {port} cannot be used: {error.strerror}",
                 where=host,
                 do="give another --telemetry-port, or 0 for a free one",
-                exit_code=3,
+                exit_code=Exit.NOT_NOW,
             ) from error
         self.port = int(self._server.server_address[1])
         self._thread = Thread(target=self._server.serve_forever, name="telemetry", daemon=True)

@@ -17,9 +17,9 @@ from threading import Event
 from typing import IO, Any, Protocol
 
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.local_stack import locked, running
 from riskstream.runtime.run import stop_event
-from riskstream.workbench.local.server import NO_START
 
 DOWN_DEADLINE_S = 40.0
 FILES = ("state.json", ".state.part", "supervisor.log", "lock")
@@ -116,7 +116,7 @@ class Background:
             what=f"the {self.noun} did not start",
             where=str(folder / "supervisor.log"),
             do="read that log",
-            exit_code=NO_START,
+            exit_code=Exit.NO_START,
         )
 
 
@@ -134,7 +134,7 @@ def hold(folder: Path, held: Held, noun: str) -> None:
             return
         except Retryable as error:
             do = "read its log and try again"
-            _fail(Fatal(what=error.what, where=error.where, do=do, exit_code=NO_START))
+            _fail(Fatal(what=error.what, where=error.where, do=do, exit_code=Exit.NO_START))
             return
         try:
             state |= {"folder": str(folder), "pid": os.getpid()}

@@ -17,6 +17,7 @@ from riskstream.domain.risk.features.sets import SETS, set_of
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.schemas import publish
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_folder, read_regular
 from riskstream.runtime.local_stack import running
 from riskstream.runtime.run import run_main
@@ -29,7 +30,6 @@ NAMES = ("scorer", "tracker", "profiler", "reporter", "gateway", "lag")
 """Every service, in the order of their starts."""
 READY_DEADLINE_S = 120.0
 _CHAIN = Background("riskstream.workbench.local.chain_supervisor", "services")
-_NOT_UP = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def up(folder: Path, wanted: Wanted, echo: Callable[[str], None]) -> tuple[dict[
             what="the local stack is not up",
             where=str(folder),
             do="start it with `riskstream local up`",
-            exit_code=_NOT_UP,
+            exit_code=Exit.NOT_NOW,
         )
     mine = services_folder(folder)
     check_folder(mine, "--dir", is_own=has_stack, is_replaced=False)
@@ -99,7 +99,7 @@ def features_of(model: Path) -> str:
             what="there is no model",
             where=str(model),
             do="train one with `riskstream train --out`, or give --model",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     found = set_of(label)
     name = next((name for name, each in SETS.items() if each is found), None)
@@ -108,7 +108,7 @@ def features_of(model: Path) -> str:
             what=f"the model is for feature set {label}, which this version does not have",
             where=str(model),
             do="train it again",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return name
 

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from riskstream.runtime.errors import Fatal
-
-PORT_IN_USE, NO_DISK, NO_NETWORK, NO_START = 3, 4, 5, 6
-"""Exit codes of `riskstream local up`."""
+from riskstream.runtime.exits import Exit
 
 
 class Server:
@@ -37,7 +35,10 @@ class Server:
         line = self._guard.stdout.readline()
         if not line:
             raise Fatal(
-                what=f"{name} did not start", where=str(log), do="read that log", exit_code=NO_START
+                what=f"{name} did not start",
+                where=str(log),
+                do="read that log",
+                exit_code=Exit.NO_START,
             )
         self.pid = int(line)
 
@@ -70,7 +71,7 @@ class Server:
             what=f"{self.name} ended: {self.last_words()}",
             where=str(self.log),
             do="read that log",
-            exit_code=NO_START,
+            exit_code=Exit.NO_START,
         )
 
 
@@ -96,7 +97,7 @@ def free_port() -> int:
         what=f"no free port from {_LISTENING.start} to {_LISTENING.stop - 1}",
         where="127.0.0.1",
         do="end servers that are left over, or give ports",
-        exit_code=PORT_IN_USE,
+        exit_code=Exit.NOT_NOW,
     )
 
 
@@ -140,5 +141,5 @@ def check_port(
                 what=f"port {port} for {what} is in use",
                 where="127.0.0.1",
                 do=do,
-                exit_code=PORT_IN_USE,
+                exit_code=Exit.NOT_NOW,
             ) from error

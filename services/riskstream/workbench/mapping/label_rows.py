@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from riskstream.domain.contracts.bounds import Bounds, bounds_of
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.declared import Source
@@ -74,4 +75,4 @@ def _field(bounds: Bounds, column: pa.Array, findings: Findings, latest_ms: int)
 
 
 def _wrong(path: Path, what: str, do: str) -> Fatal:
-    return Fatal(what=what, where=str(path), do=do, exit_code=2)
+    return Fatal(what=what, where=str(path), do=do, exit_code=Exit.INPUT)

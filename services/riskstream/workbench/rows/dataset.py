@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import (
     AS_IS,
@@ -71,7 +72,7 @@ def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) 
                 what=f"feature {name} of row {place} depends on later rows or labels",
                 where=str(read.path),
                 do="correct the feature, or the times at which labels become known",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 
@@ -88,5 +89,5 @@ def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
             what="the labels are all fraud or all genuine",
             where=str(path),
             do="give data with frauds and genuine ones",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )

@@ -17,6 +17,7 @@ from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import now_ms
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.mapping.convert import Converter
@@ -130,7 +131,7 @@ class Transactions:
                     "are kept by",
                     where=str(self.path),
                     do="give a file with it, or another feature set",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
         return vectors(
             features,
@@ -281,7 +282,7 @@ def _lacks(path: Path, name: str) -> Fatal:
         what=f"column {name} is missing",
         where=str(path),
         do=f"give a file with {', '.join(NEEDED)}, or a --mapping",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -305,5 +306,5 @@ def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -
         what=f"transaction {twice['id']} of customer {twice['customer']} appears twice",
         where=str(path),
         do="drop repeated rows",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )

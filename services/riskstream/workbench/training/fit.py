@@ -18,6 +18,7 @@ from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.workbench.checks.evaluate import curves, evaluate
 from riskstream.workbench.checks.page import facts, page
@@ -207,7 +208,7 @@ def _parts(labels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
             where="training data",
             do="give more rows, with frauds in the first three quarters and in both halves of "
             "the last",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return parts
 
