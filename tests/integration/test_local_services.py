@@ -61,8 +61,12 @@ def test_services_start_twice_in_a_row_and_leave_nothing(folder: Path) -> None:
     assert code == 0
     assert "already running" in again
     assert _pids(folder) == pids
-    code, _ = _local(folder, "services", "logs", "lag")
+    state = json.loads((folder / "services/state.json").read_text())
+    addresses = {each["name"]: each["telemetry"] for each in state["services"]}
+    code, logs = _local(folder, "services", "logs", "--lines", "100")
     assert code == 0
+    for address in addresses.values():
+        assert f'"telemetry": "{address}"' in logs
 
     os.kill(pids[0], signal.SIGKILL)
     _until(lambda: _local(folder, "services", "status")[0] == 1)

@@ -13,6 +13,7 @@ from riskstream.runtime.settings import (
     RedisUrl,
     redis_default,
 )
+from riskstream.runtime.settings_help import Word
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
 
@@ -37,7 +38,7 @@ class ProfilerSettings(DerivedLaneSettings):
         default_factory=redis_default,
         description=f"URL of the Redis that profiles are written to {REDIS_DEFAULT}",
     )
-    features: Annotated[str, AfterValidator(_known_set)] = Field(
+    features: Annotated[str, AfterValidator(_known_set), Word("SET")] = Field(
         default="standard-profiles",
         description=f"feature set whose profiles are computed: {', '.join(PROFILED_SETS)}",
     )

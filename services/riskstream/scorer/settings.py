@@ -17,6 +17,7 @@ from riskstream.runtime.settings import (
     redis_default,
     same_topics,
 )
+from riskstream.runtime.settings_help import Word
 
 
 def _known_set(name: str) -> str:
@@ -50,7 +51,7 @@ class ScorerSettings(GroupSettings):
         description="public key that signs --release and the releases on releases.v1; without it "
         "scorers follow no release",
     )
-    features: Annotated[str, AfterValidator(_known_set)] = Field(
+    features: Annotated[str, AfterValidator(_known_set), Word("SET")] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
     stage2: Literal["card", "on", "off"] = Field(
@@ -115,10 +116,10 @@ class ScorerSettings(GroupSettings):
         le=1,
         description="share of approved transactions that also get reason codes",
     )
-    output_kafka: str = Field(
+    output_kafka: Annotated[str, Word("ADDR")] = Field(
         default="", description="bootstrap servers for the producer [default: the same as --kafka]"
     )
-    client_id: str = Field(
+    client_id: Annotated[str, Word("NAME")] = Field(
         default="",
         description="name of the producer in broker logs and quotas [default: the group]",
     )
@@ -128,7 +129,7 @@ class ScorerSettings(GroupSettings):
         le=2_000_000,
         description="most unsent records; the scorer reads no more until some are sent",
     )
-    snapshots: str = Field(
+    snapshots: Annotated[str, Word("PLACE")] = Field(
         default="",
         description="where to keep snapshots of the state: a folder that all scorers share, or "
         "s3://bucket/prefix [default: none]",

@@ -79,9 +79,15 @@ class TelemetryServer:
                 do="give another --telemetry-port, or 0 for a free one",
                 exit_code=Exit.NOT_NOW,
             ) from error
+        self._host = f"[{host}]" if ":" in host else host
         self.port = int(self._server.server_address[1])
         self._thread = Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
         self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path."""
+        return f"http://{self._host}:{self.port}"
 
     def show(self, *, is_alive: Check, is_ready: Check) -> None:
         """From now on the process itself says how it is."""
