@@ -89,7 +89,8 @@ def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
     data, reading = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
-    tables = {each: read_scores(each) for each in (a, b) if each not in models}
+    with bar("read", None):
+        tables = {each: read_scores(each) for each in (a, b) if each not in models}
     if models:
         read = read_transactions(data, reading)
         echo_rows_left_out(read.left_out)

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.progress import bar
 from riskstream.cli.tail import shown
 from riskstream.domain.contracts.catalog import topics
 from riskstream.domain.contracts.columns import ColumnDecoder
@@ -67,7 +68,8 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
     """Count the dead letters by reason. With --positions, print each one."""
     counts: Counter[str] = Counter()
     there: set[str] = set()
-    for each in read_dead_letters(kafka, topic):
+    # where each is printed, that is its progress
+    for each in read_dead_letters(kafka, topic) if positions else _read(kafka, topic):
         there.add(each.reason)
         if reason in (None, each.reason):
             counts[each.reason] += 1
@@ -95,7 +97,7 @@ def show(position: str, kafka: str, topic: str) -> None:
     """Print the dead letter of one source position (PARTITION:OFFSET) as JSON. Its bytes are
     base64.
     """
-    for each in read_dead_letters(kafka, topic):
+    for each in _read(kafka, topic):
         if each.position == position:
             click.echo(json.dumps(shown(each.record), indent=2))
             return
@@ -135,19 +137,24 @@ def redrive_letters(
     if not (positions or reason or everything):
         raise click.UsageError("give positions, --reason or --all")
     check_currency(kafka, base_currency)
-    letters = (
-        each
-        for each in read_dead_letters(kafka, topic)
-        if positions or reason in (None, each.reason)
-    )
+    letters = (each for each in _read(kafka, topic) if positions or reason in (None, each.reason))
     poison = 0
     if positions:
         chosen = _asked_for(letters, positions, reason, topic)
     else:
         chosen, poison = _worth_sending(letters, TopicAdmin(kafka).partitions(), base_currency)
-    now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
+    with bar("redrive", None):
+        now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
     left = f", {poison:,} left out because they would be rejected again" if poison else ""
     click.echo(f"{now:,} sent, {before:,} skipped because they were sent earlier{left}")
+
+
+def _read(kafka: str, topic: str) -> Iterator[DeadLetter]:
+    """Every dead letter, with its progress on stderr."""
+    with bar("dead letters", None) as advance:
+        for each in read_dead_letters(kafka, topic):
+            yield each
+            advance(1)
 
 
 def _asked_for(

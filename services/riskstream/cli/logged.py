@@ -81,7 +81,8 @@ def command(
                     take(records)
                     advance(len(records))
     then = None if as_of is None else int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
-    table = rows.table(then, label_delay_days * DAY_MS)
+    with bar("join", None):
+        table = rows.table(then, label_delay_days * DAY_MS)
     if not len(table):
         raise Fatal(
             what=f"no score of {features.label} is {label_delay_days} days old or labelled",

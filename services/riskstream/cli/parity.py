@@ -156,7 +156,8 @@ def _offline(
     kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str
 ) -> Offline:
     """The logged vectors against those of the file's rows."""
-    check = OfflineParity(sent, features, prefix)
+    with bar("features of the file", None):
+        check = OfflineParity(sent, features, prefix)
     with TopicReader(kafka, [output], committed_only=False) as reader:
         _take_all(reader, "scores", check.take)
     return check.found

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.telemetry.exporter import Tracing
 from riskstream.platform.telemetry.metrics import ReporterMetrics
@@ -63,7 +64,8 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
         kafka, ReportFolder(out), coverage, ReporterMetrics(), tracer=tracing.tracer
     )
     try:
-        records = reporter.run_once(grains)
+        with bar("reports", None):
+            records = reporter.run_once(grains)
     finally:
         tracing.stop()
     for record in records:

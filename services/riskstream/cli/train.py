@@ -122,10 +122,10 @@ def command(
         return
     check_folder(out, is_own=is_model_folder, inputs=[data])
     if is_logged(data):
-        rows = read_logged(data, features)
+        with bar("read", None):
+            rows = read_logged(data, features)
     else:
-        with bar("features", None) as advance:
-            rows = read_dataset(data, features, advance, reading)
+        rows = read_dataset(data, features, reading)
     click.echo(f"training on {len(rows.labels):,} rows")
     costs = None
     if review_cost is not None and block_cost is not None:

@@ -97,7 +97,10 @@ class FileRows:
         self.left_empty = [name for name in wanted if name not in mapped]
         self.labels, self.has_label = read.labels, read.has_label
         self._names, self._slice = names, slice(0, len(self.occurred_at))
-        self._features = read.vectors(features, dtype=np.float64) if places else None
+        self._features: NDArray[np.float64] | None = None
+        if places:
+            with reading.steps("features", len(self.occurred_at)) as advance:
+                self._features = read.vectors(features, advance, dtype=np.float64)
         self._places = places
         self._table = pa.table({}) if read.more is None else read.more
 
