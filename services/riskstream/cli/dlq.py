@@ -135,7 +135,12 @@ def redrive_letters(
     topic does not exist, are left out.
     """
     if not (positions or reason or everything):
-        raise click.UsageError("give positions, --reason or --all")
+        raise Fatal(
+            what="no dead letter is named",
+            where="command line",
+            do="give positions, --reason or --all",
+            exit_code=Exit.INPUT,
+        )
     check_currency(kafka, base_currency)
     letters = (each for each in _read(kafka, topic) if positions or reason in (None, each.reason))
     poison = 0

@@ -29,7 +29,7 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
             raise Fatal(
                 what=f"no group {name}",
                 where=kafka,
-                do=f"use one of {', '.join(known) or '(none yet)'}",
+                do=f"use one of {', '.join(known)}" if known else "wait until one has committed",
                 exit_code=Exit.INPUT,
             )
     by_group = {name: _rows(kafka, admin, name) for name in group or known}

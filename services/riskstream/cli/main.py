@@ -7,6 +7,7 @@ from typing import Any
 import click
 import structlog
 
+from riskstream.cli.usage import as_fatal
 from riskstream.runtime.exits import MEANINGS, Exit
 from riskstream.runtime.run import run_main
 
@@ -79,9 +80,11 @@ def main() -> None:
     def run() -> int:
         try:
             code: Any = root.main(standalone_mode=False)
-        except click.ClickException as error:
+        except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             return error.exit_code
+        except click.ClickException as error:
+            raise as_fatal(error) from error
         except click.Abort as error:
             raise KeyboardInterrupt from error
         return code if isinstance(code, int) else Exit.DONE

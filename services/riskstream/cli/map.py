@@ -53,7 +53,18 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     def ask(question: str, answers: list[str]) -> str:
         if yes:
             return answers[0]
-        return str(click.prompt(question, type=click.Choice(answers), default=answers[0], err=True))
+        try:
+            of_these = click.Choice(answers)
+            return str(click.prompt(question, type=of_these, default=answers[0], err=True))
+        except click.Abort as error:
+            if isinstance(error.__context__, EOFError):
+                raise Fatal(
+                    what="a question has no answer",
+                    where="standard input",
+                    do="answer it, or give --yes",
+                    exit_code=Exit.INPUT,
+                ) from None
+            raise
 
     found = proposed(seen, layout, now_ms() + DAY_MS, base_currency, ask)
     text = found.text(file.name)

@@ -94,7 +94,7 @@ def command(
         raise Fatal(
             what=f"no partition {wrong[0]}",
             where=source,
-            do=f"it has {counts[source]}",
+            do=f"give one from 0 to {counts[source] - 1}",
             exit_code=Exit.INPUT,
         )
     check_currency(kafka, base_currency)

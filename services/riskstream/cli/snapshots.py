@@ -252,7 +252,7 @@ def _partitions(
             raise Fatal(
                 what=f"no partition {number}",
                 where=source,
-                do=f"it has {counts[source]}",
+                do=f"give one from 0 to {counts[source] - 1}",
                 exit_code=Exit.INPUT,
             )
     return read_identity(kafka, source, output)[0], wanted

@@ -102,8 +102,11 @@ def _reader(kafka: str, topic: str, start: str) -> TopicReader:
     try:
         number = int(start)
     except ValueError:
-        raise click.BadParameter(
-            f"{start} is neither beginning, end nor a number", param_hint="--from"
+        raise Fatal(
+            what=f"{start} is no place in a topic",
+            where="--from",
+            do="give beginning, end or a number",
+            exit_code=Exit.INPUT,
         ) from None
     if number >= 0:
         with TopicReader(kafka, [topic]) as probe:
