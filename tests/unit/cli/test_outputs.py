@@ -27,6 +27,7 @@ FILES: dict[tuple[str, str], tuple[str, ...]] = {
     ("evaluate", "--page"): ("--scores", IN, "--labels", IN),
     ("score", "--out"): ("--model", "theirs", "--data", IN),
     ("compare", "--json"): (IN, IN, "--data", IN),
+    ("compare", "--page"): (IN, IN, "--data", IN),
     ("check", "--page"): (IN,),
     ("map", "--out"): (IN,),
     ("logged", "--out"): NOWHERE,
