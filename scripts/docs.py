@@ -23,6 +23,7 @@ from riskstream.platform.kafka.clients.limits import (
 from riskstream.platform.kafka.rejects import REASON_TEXT as REJECTS
 from riskstream.platform.telemetry import metrics
 from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from riskstream.runtime.exits import MEANINGS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -170,6 +171,15 @@ def pages() -> dict[str, str]:
         (f"`{each.name}`", str(each.id), each.schema["doc"]) for each in contracts().values()
     ]
     return {
+        "exit-codes.md": page(
+            "Exit codes",
+            "Every command and every service ends with one of these. An error is one sentence on "
+            "stderr: *what (where): what to do*.",
+            table(
+                ("code", "in short", "meaning", "what to do"),
+                [(str(int(code)), *said) for code, said in MEANINGS.items()],
+            ),
+        ),
         "rejects.md": page(
             "Reject reasons",
             "Why a record of transactions.v1 was REJECTED and copied to "

@@ -23,9 +23,10 @@ from tests.support.vectors import feature
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
 from riskstream.platform.kafka.lanes.transactions import Transactions
-from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.kafka.lanes.watchdog import Watchdog
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.local.chain import Chain
 
 
@@ -138,7 +139,7 @@ def test_a_derived_lane_whose_client_never_comes_back_from_a_transaction_is_ende
     try:
         assert entered.wait(30)
         assert ended.wait(30), "it hangs, and nobody ends it"
-        assert codes[0] == EXIT_CODE
+        assert codes[0] == Exit.FAULT
     finally:
         watchdog.stop()
         gate.set()

@@ -207,8 +207,9 @@ def test_a_letter_that_its_source_does_not_take_uncompressed_is_refused(bare: Ch
 
 def test_redrive_asks_what_is_meant(world: World) -> None:
     done = CliRunner().invoke(root, ["dlq", "redrive", "--kafka", world.kafka])
-    assert done.exit_code == 2
-    assert "give positions, --reason or --all" in done.output
+    assert isinstance(done.exception, Fatal)
+    assert done.exception.exit_code == 2
+    assert "give positions, --reason or --all" in str(done.exception)
 
 
 def test_redrive_of_what_is_not_there_is_an_error_and_sends_nothing(world: World) -> None:

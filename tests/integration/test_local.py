@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.local import server
-from riskstream.workbench.local.server import NO_DISK, NO_NETWORK, PORT_IN_USE, free_port
+from riskstream.workbench.local.server import free_port
 
 
 def _cli(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +85,7 @@ def test_a_port_in_use_is_one_sentence_and_leaves_nothing(tmp_path: Path, option
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         done = _cli("local", "up", "--dir", str(tmp_path), option, str(taken.getsockname()[1]))
-    assert done.returncode == PORT_IN_USE
+    assert done.returncode == Exit.NOT_NOW
     assert "in use" in done.stderr
     assert done.stderr.count("\n") == 1
     assert _gone(tmp_path, [])
@@ -92,7 +93,7 @@ def test_a_port_in_use_is_one_sentence_and_leaves_nothing(tmp_path: Path, option
 
 def test_too_little_disk_is_found_before_anything_starts(tmp_path: Path) -> None:
     done = _cli("local", "up", "--dir", str(tmp_path / "s"), "--min-free-mib", str(2**40))
-    assert done.returncode == NO_DISK
+    assert done.returncode == Exit.NO_DISK
     assert "MiB of disk are free" in done.stderr
     assert not (tmp_path / "s" / "redis").exists()
 
@@ -102,7 +103,7 @@ def test_no_network_and_no_jars_is_one_sentence_and_leaves_nothing(tmp_path: Pat
     home = {"HOME": str(tmp_path / "home"), "RISKSTREAM_CACHE": str(tmp_path / "cache")}
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
     done = _cli("local", "up", "--dir", str(tmp_path / "s"), **home, **proxies)
-    assert done.returncode == NO_NETWORK, done.stderr
+    assert done.returncode == Exit.NO_NETWORK, done.stderr
     assert "Kafka's jars could not be had" in done.stderr
     assert done.stderr.count("\n") == 1
     assert _gone(tmp_path / "s", [])
@@ -121,7 +122,7 @@ def test_a_missing_jar_is_had_again_or_named(tmp_path: Path) -> None:
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
     home = {"HOME": str(tmp_path / "home"), "RISKSTREAM_CACHE": str(tmp_path / "cache")}
     done = _cli("local", "up", "--dir", str(tmp_path / "s"), **home, **proxies)
-    assert done.returncode == NO_NETWORK
+    assert done.returncode == Exit.NO_NETWORK
     assert "Kafka's jars could not be had" in done.stderr
 
 

@@ -10,18 +10,23 @@ import pyarrow as pa
 from riskstream.cli.data import echo_rows_left_out, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
 from riskstream.cli.options import InputData, InputFile, data_options
-from riskstream.cli.outputs import json_with
+from riskstream.cli.outputs import begins_with_title, json_with
 from riskstream.cli.progress import bar
 from riskstream.cli.score import scored_by
 from riskstream.domain.risk.money import shown
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.compare import compare
+from riskstream.workbench.checks.compare_page import page
+from riskstream.workbench.checks.evaluate import curves
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
 from riskstream.workbench.rows.transactions import LABEL, Reading, read_transactions
+
+_TITLE = "Comparison of "
 
 
 @click.command()
@@ -49,6 +54,12 @@ from riskstream.workbench.rows.transactions import LABEL, Reading, read_transact
     type=click.Path(path_type=Path),
     help="file to write the comparison to, as JSON",
 )
+@click.option(
+    "--page",
+    "page_out",
+    type=click.Path(path_type=Path),
+    help="file to write a page with charts to, as HTML",
+)
 def command(
     a: Path,
     b: Path,
@@ -58,6 +69,7 @@ def command(
     budget: float,
     resamples: int,
     json_out: Path | None,
+    page_out: Path | None,
 ) -> None:
     """Compare two models on the same rows: each figure and its difference, the decisions that
     change, and their money.
@@ -67,20 +79,25 @@ def command(
     interval, from resamples of the customers, does not hold 0. Rows that only one of them scored,
     and rows without a label, are left out and counted.
     """
+    inputs = [data, *(each for each in (a, b) if not each.is_dir())]
     if json_out:
-        check_file(
-            json_out,
-            "--json",
-            is_own=json_with("figures", "decisions", "left_out"),
-            inputs=[data, *(each for each in (a, b) if not each.is_dir())],
-        )
+        is_own = json_with("figures", "decisions", "left_out")
+        check_file(json_out, "--json", is_own=is_own, inputs=[*inputs, page_out])
+    if page_out:
+        check_file(page_out, "--page", is_own=begins_with_title(_TITLE), inputs=inputs)
     ours, theirs = _both(a, b, (data, reading_of(mapping, accepted)), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
     if json_out:
         with whole(json_out, "--json", private=True) as partial:
             partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    if page_out:
+        title, names = f"{_TITLE}{a.name} and {b.name}", (str(a), str(b))
+        with whole(page_out, "--page", private=True) as partial:
+            partial.write_text(page(title, names, found, [curves(ours), curves(theirs)]))
     _show(found)
+    if page_out:
+        click.echo(f"page in {page_out}")
     echo_left_out(found)
 
 
@@ -88,7 +105,8 @@ def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
     data, reading = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
-    tables = {each: read_scores(each) for each in (a, b) if each not in models}
+    with bar("read", None):
+        tables = {each: read_scores(each) for each in (a, b) if each not in models}
     if models:
         read = read_transactions(data, reading)
         echo_rows_left_out(read.left_out)
@@ -105,7 +123,7 @@ def _labels(table: pa.Table, data: Path) -> pa.Table:
             what=f"column {LABEL} is missing",
             where=str(data),
             do="give a file with labels",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return table.select(["transaction_id", "customer_id", LABEL])
 

@@ -9,6 +9,7 @@ from riskstream.domain.contracts.catalog import shipped
 from riskstream.domain.contracts.compatibility import check as find_breaks
 from riskstream.domain.contracts.compatibility import release as write_released
 from riskstream.domain.contracts.compatibility import unreleased
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 
@@ -21,7 +22,7 @@ def command() -> None:
 @click.option(
     "--schemas", type=InputFolder(), help="folder of the schemas [default: those of this version]"
 )
-def check(schemas: Path | None) -> int:
+def check(schemas: Path | None) -> Exit:
     """Name every field that breaks an older version, and every schema that was not released. The
     exit code is 1 if any.
     """
@@ -34,16 +35,16 @@ def check(schemas: Path | None) -> int:
         )
     if findings:
         click.echo("add a field with a default, or make a new major version: <record>.v2", err=True)
-        return 1
+        return Exit.NO
     if new := unreleased(folder):
         click.echo(
             f"{', '.join(new)}: the schema is not kept as released: run `riskstream "
             "contracts release`",
             err=True,
         )
-        return 1
+        return Exit.NO
     click.echo(f"compatible with {count_of(compared, 'released schema')}")
-    return 0
+    return Exit.DONE
 
 
 @command.command()

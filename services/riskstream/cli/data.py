@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.cli.progress import bar
 from riskstream.runtime.words import count_of
 from riskstream.workbench.mapping.file import read_mapping
 from riskstream.workbench.mapping.survey import LeftOut
@@ -13,8 +14,9 @@ from riskstream.workbench.rows.transactions import Reading
 
 
 def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
-    """How the options say that a file is read."""
-    return Reading(mapping=read_mapping(mapping) if mapping else None, accepted=accepted)
+    """How the options say that a file is read, with its progress on stderr."""
+    declared = read_mapping(mapping) if mapping else None
+    return Reading(mapping=declared, accepted=accepted, steps=bar)
 
 
 def echo_rows_left_out(left_out: LeftOut) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.demo.run import run_demo
 
 
@@ -24,7 +25,7 @@ from riskstream.workbench.demo.run import run_demo
     show_default=True,
     help="number of transactions sent by HTTP, and again by Kafka",
 )
-def command(out: Path, serve: bool, each: int) -> int:
+def command(out: Path, serve: bool, each: int) -> Exit:
     """Run the whole system on this machine and print figures.
 
     It sends 20,000 transactions by HTTP and 20,000 by Kafka, then writes a summary and a report.
@@ -32,4 +33,5 @@ def command(out: Path, serve: bool, each: int) -> int:
     summary = run_demo(out, serve=serve, each=each)
     click.echo(json.dumps(summary, indent=2))
     click.echo(f"summary {out / 'summary.json'}\nreport  {summary['report_html']}")
-    return 0 if summary["lost"] == 0 and summary["duplicates"] == 0 else 1
+    is_exact = summary["lost"] == 0 and summary["duplicates"] == 0
+    return Exit.DONE if is_exact else Exit.NO

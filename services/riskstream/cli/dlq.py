@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.progress import bar
 from riskstream.cli.tail import shown
 from riskstream.domain.contracts.catalog import topics
 from riskstream.domain.contracts.columns import ColumnDecoder
@@ -19,6 +20,7 @@ from riskstream.platform.kafka.dead_letters import DeadLetter, read_dead_letters
 from riskstream.platform.kafka.rejects import REASON_TEXT
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 
@@ -29,7 +31,10 @@ def _letters_topic(_context: click.Context, _option: click.Parameter, topic: str
     if (known := topics().get(topic)) is not None and known.source is None:
         ours = ", ".join(each.name for each in topics().values() if each.source is not None)
         raise Fatal(
-            what="it holds no dead letters", where=topic, do=f"give one of {ours}", exit_code=2
+            what="it holds no dead letters",
+            where=topic,
+            do=f"give one of {ours}",
+            exit_code=Exit.INPUT,
         )
     return topic
 
@@ -63,7 +68,8 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
     """Count the dead letters by reason. With --positions, print each one."""
     counts: Counter[str] = Counter()
     there: set[str] = set()
-    for each in read_dead_letters(kafka, topic):
+    # where each is printed, that is its progress
+    for each in read_dead_letters(kafka, topic) if positions else _read(kafka, topic):
         there.add(each.reason)
         if reason in (None, each.reason):
             counts[each.reason] += 1
@@ -75,7 +81,7 @@ def list_letters(kafka: str, topic: str, reason: str | None, positions: bool) ->
             what=f"no reason {reason}",
             where=topic,
             do=f"see docs/rejects.md; there are {told}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     if not positions:
         for name, count in counts.most_common():
@@ -91,7 +97,7 @@ def show(position: str, kafka: str, topic: str) -> None:
     """Print the dead letter of one source position (PARTITION:OFFSET) as JSON. Its bytes are
     base64.
     """
-    for each in read_dead_letters(kafka, topic):
+    for each in _read(kafka, topic):
         if each.position == position:
             click.echo(json.dumps(shown(each.record), indent=2))
             return
@@ -99,7 +105,7 @@ def show(position: str, kafka: str, topic: str) -> None:
         what=f"no dead letter of {position}",
         where=topic,
         do="see `riskstream dlq list --positions`",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -129,21 +135,31 @@ def redrive_letters(
     topic does not exist, are left out.
     """
     if not (positions or reason or everything):
-        raise click.UsageError("give positions, --reason or --all")
+        raise Fatal(
+            what="no dead letter is named",
+            where="command line",
+            do="give positions, --reason or --all",
+            exit_code=Exit.INPUT,
+        )
     check_currency(kafka, base_currency)
-    letters = (
-        each
-        for each in read_dead_letters(kafka, topic)
-        if positions or reason in (None, each.reason)
-    )
+    letters = (each for each in _read(kafka, topic) if positions or reason in (None, each.reason))
     poison = 0
     if positions:
         chosen = _asked_for(letters, positions, reason, topic)
     else:
         chosen, poison = _worth_sending(letters, TopicAdmin(kafka).partitions(), base_currency)
-    now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
+    with bar("redrive", None):
+        now, before = redrive(kafka, topic, lambda letter: letter.position in chosen, again=again)
     left = f", {poison:,} left out because they would be rejected again" if poison else ""
     click.echo(f"{now:,} sent, {before:,} skipped because they were sent earlier{left}")
+
+
+def _read(kafka: str, topic: str) -> Iterator[DeadLetter]:
+    """Every dead letter, with its progress on stderr."""
+    with bar("dead letters", None) as advance:
+        for each in read_dead_letters(kafka, topic):
+            yield each
+            advance(1)
 
 
 def _asked_for(
@@ -157,7 +173,7 @@ def _asked_for(
             what=f"no dead letter of {', '.join(missing)}, and nothing was redriven",
             where=topic,
             do="see `riskstream dlq list --positions`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return {position for position, why in found.items() if reason in (None, why)}
 

@@ -74,7 +74,8 @@ def command(
         )
     if page_out:
         check_file(page_out, "--page", is_own=is_page, inputs=[scores, labels])
-    data = read_scored(scores, labels, budget)
+    with bar("read", None):
+        data = read_scored(scores, labels, budget)
     with bar("resamples", resamples) as advance:
         figures = evaluate(data, resamples, advance)
     if json_out:

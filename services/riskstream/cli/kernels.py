@@ -20,6 +20,7 @@ import riskstream.domain.risk.resample_kernel
 import riskstream.domain.risk.shap_kernel
 import riskstream.domain.risk.validity
 import riskstream.workbench.files.lines_kernel  # noqa: F401  importing declares the kernels
+from riskstream.cli.progress import bar
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.words import count_of
 
@@ -28,5 +29,5 @@ from riskstream.runtime.words import count_of
 def command() -> None:
     """Compile the numeric code into a cache. This is quick when it is compiled already."""
     started = time.monotonic()
-    count = compile_all()
+    count = compile_all(bar)
     click.echo(f"{count_of(count, 'kernel')} ready in {time.monotonic() - started:.1f} s")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.cli.options import InputData, accept_option, base_currency_option, kafka_option
+from riskstream.cli.progress import bar
 from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.contracts.bounds import ColumnBounds
 from riskstream.domain.contracts.columns import ColumnDecoder
@@ -18,7 +19,9 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import now_ms
+from riskstream.runtime.steps import Advance
 from riskstream.runtime.words import count_of
 from riskstream.workbench.mapping.label_rows import read_label_rows
 
@@ -43,8 +46,13 @@ def command(file: Path, kafka: str, accepted: tuple[str, ...], base_currency: st
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     check_currency(kafka, base_currency)
     producer = BulkProducer(kafka, "labels")
-    producer.send(TOPIC, [key.encode() for key in table["customer_id"].to_pylist()], frames)
-    producer.flush()
+    keys = [key.encode() for key in table["customer_id"].to_pylist()]
+    with bar("labels", len(frames)) as advance:
+        for start in range(0, len(frames), _AT_ONCE):
+            some = frames[start : start + _AT_ONCE]
+            producer.send(TOPIC, keys[start : start + _AT_ONCE], some)
+            advance(len(some))
+        producer.flush()
     frauds = pc.sum(pc.equal(table["outcome"], "FRAUD")).as_py()
     click.echo(f"{count_of(len(frames), 'label')} sent, {frauds:,} of them fraud")
 
@@ -55,7 +63,7 @@ def read_labels(
     """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a
     row is wrong.
     """
-    table = read_label_rows(file, now_ms(), frozenset(accepted))
+    table = read_label_rows(file, now_ms(), frozenset(accepted), bar)
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(
@@ -65,12 +73,13 @@ def read_labels(
         table = table.append_column(
             "base_currency", pa.array([base_currency] * len(table), pa.string())
         )
-    frames = _framed(file, table, base_currency)
+    with bar("check", len(table)) as advance:
+        frames = _framed(file, table, base_currency, advance)
     order = pc.sort_indices(table, sort_keys=[("known_at", "ascending"), ("label_id", "ascending")])
     return table.take(order), [frames[row] for row in order.to_pylist()]
 
 
-def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
+def _framed(file: Path, table: pa.Table, base_currency: str, advance: Advance) -> list[bytes]:
     """A frame for each row, checked against the contract's bounds as the profiler will."""
     try:
         frames = ArrowEncoder("label.v1", _AT_ONCE).encode(table)
@@ -93,8 +102,9 @@ def _framed(file: Path, table: pa.Table, base_currency: str) -> list[bytes]:
                     f"{base_currency}"
                 )
             raise _wrong(file, f"row {start + row}: {why}", "correct it or leave it out")
+        advance(len(frames[start : start + _AT_ONCE]))
     return frames
 
 
 def _wrong(file: Path, what: str, do: str) -> Fatal:
-    return Fatal(what=what, where=str(file), do=do, exit_code=2)
+    return Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)

@@ -10,6 +10,7 @@ from riskstream.cli.options import kafka_option
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.group_lag import committed_lags
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 
 @click.command()
@@ -28,8 +29,8 @@ def command(kafka: str, group: tuple[str, ...], as_json: bool, by_partition: boo
             raise Fatal(
                 what=f"no group {name}",
                 where=kafka,
-                do=f"use one of {', '.join(known) or '(none yet)'}",
-                exit_code=2,
+                do=f"use one of {', '.join(known)}" if known else "wait until one has committed",
+                exit_code=Exit.INPUT,
             )
     by_group = {name: _rows(kafka, admin, name) for name in group or known}
     for name in group:

@@ -9,6 +9,7 @@ from riskstream.cli.saved_rules import Saved, said
 from riskstream.platform.adapters.rule_records import LISTS
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 _BY = click.option("--by", default="", help="your name, kept with the change")
@@ -50,7 +51,7 @@ def set_command(list_id: str, file: Path, kafka: str, by: str) -> None:
             what=f"it cannot be read: {cause(error)}",
             where=str(file),
             do="give a text file, a value a line",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     _say(Saved.read(kafka), list_id, values, by)
 
@@ -83,7 +84,7 @@ def _of(held: Saved, list_id: str) -> list[str]:
             what=f"there is no list {list_id}",
             where=f"lists.v1 of {held.kafka}",
             do="see `riskstream lists show`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return held.values()[list_id]
 

@@ -1,25 +1,24 @@
-"""`riskstream local up|status|down`."""
+"""`riskstream local up|status|down|services`."""
 
 from pathlib import Path
 
 import click
 
-from riskstream.cli.options import LOCAL_DIR
-from riskstream.workbench.local import supervisor
-
-dir_option = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=LOCAL_DIR,
-    show_default=True,
-    help="folder of data, logs and state",
-)
+from riskstream.cli.local_services import services
+from riskstream.cli.options import dir_option
+from riskstream.runtime.exits import Exit
+from riskstream.runtime.local_stack import running
+from riskstream.workbench.local import chain_supervisor, supervisor
 
 
 @click.group()
 def command() -> None:
-    """Run a real Kafka and a real Redis on this machine, without root and without Docker."""
+    """Run a real Kafka, a real Redis and the services on this machine, without root and without
+    Docker.
+    """
+
+
+command.add_command(services)
 
 
 @command.command()
@@ -73,21 +72,23 @@ def up(
 
 @command.command()
 @dir_option
-def status(folder: Path) -> int:
+def status(folder: Path) -> Exit:
     """Show the addresses. The exit code is 3 when nothing runs."""
-    state = supervisor.running(folder)
+    state = running(folder)
     if state is None:
         click.echo("not running")
-        return 3
+        return Exit.NOT_NOW
     _show(state)
-    return 0
+    return Exit.DONE
 
 
 @command.command()
 @dir_option
 @click.option("--wipe", is_flag=True, help="delete data and logs too")
 def down(folder: Path, wipe: bool) -> None:
-    """Stop the stack and return when every process has ended."""
+    """Stop the services and the stack, and return when every process has ended."""
+    if chain_supervisor.down(folder):
+        click.echo("services ended")
     click.echo("ended" if supervisor.down(folder, wipe=wipe) else "was not running")
 
 

@@ -14,6 +14,7 @@ from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.durations import DAY_MS, DAY_S
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file
 from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.logged import LoggedRows
@@ -80,13 +81,14 @@ def command(
                     take(records)
                     advance(len(records))
     then = None if as_of is None else int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
-    table = rows.table(then, label_delay_days * DAY_MS)
+    with bar("join", None):
+        table = rows.table(then, label_delay_days * DAY_MS)
     if not len(table):
         raise Fatal(
             what=f"no score of {features.label} is {label_delay_days} days old or labelled",
             where=kafka,
             do="let scorers of that set run first, or give --label-delay-days 0",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     write_parquet(out, table, "logged", private=True)
     for name, value in asdict(rows.found).items():

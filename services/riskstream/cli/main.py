@@ -7,10 +7,12 @@ from typing import Any
 import click
 import structlog
 
+from riskstream.cli.usage import as_fatal
+from riskstream.runtime.exits import MEANINGS, Exit
 from riskstream.runtime.run import run_main
 
 COMMANDS = {
-    "local": ("local", "start, show and stop a local Kafka and Redis"),
+    "local": ("local", "start, show and stop a local Kafka, a Redis and the services"),
     "topics": ("topics", "create and configure the Kafka topics"),
     "contracts": ("contracts", "check the schemas against every released version"),
     "simulate": ("simulate", "write simulated transactions with attacks and late labels"),
@@ -58,7 +60,14 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_CODES = ", ".join(f"{code:d} {word}" for code, (word, *_) in MEANINGS.items())
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Exit codes: {_CODES} (docs/exit-codes.md).",
+)
 @click.version_option(package_name="riskstream")
 def root() -> None:
     """Event-streaming inference microservices for transaction risk."""
@@ -71,11 +80,13 @@ def main() -> None:
     def run() -> int:
         try:
             code: Any = root.main(standalone_mode=False)
-        except click.ClickException as error:
+        except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             return error.exit_code
+        except click.ClickException as error:
+            raise as_fatal(error) from error
         except click.Abort as error:
             raise KeyboardInterrupt from error
-        return code if isinstance(code, int) else 0
+        return code if isinstance(code, int) else Exit.DONE
 
     run_main(run)

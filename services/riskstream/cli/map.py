@@ -11,6 +11,7 @@ from riskstream.cli.options import InputData, base_currency_option
 from riskstream.cli.outputs import begins_with
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.workbench.files.reader import Files
@@ -47,12 +48,23 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     files, layout = _opened(file)
     seen = columns_seen(files)
     if not seen or not seen[0].rows:
-        raise Fatal(what="it holds no rows", where=str(file), do="give some", exit_code=2)
+        raise Fatal(what="it holds no rows", where=str(file), do="give some", exit_code=Exit.INPUT)
 
     def ask(question: str, answers: list[str]) -> str:
         if yes:
             return answers[0]
-        return str(click.prompt(question, type=click.Choice(answers), default=answers[0], err=True))
+        try:
+            of_these = click.Choice(answers)
+            return str(click.prompt(question, type=of_these, default=answers[0], err=True))
+        except click.Abort as error:
+            if isinstance(error.__context__, EOFError):
+                raise Fatal(
+                    what="a question has no answer",
+                    where="standard input",
+                    do="answer it, or give --yes",
+                    exit_code=Exit.INPUT,
+                ) from None
+            raise
 
     found = proposed(seen, layout, now_ms() + DAY_MS, base_currency, ask)
     text = found.text(file.name)
@@ -63,7 +75,7 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
             where=str(file),
             do="write the mapping yourself (docs/data.md); its columns are "
             + ", ".join(files.names),
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     with whole(target, private=True) as partial:
         partial.write_text(text)

@@ -1,7 +1,5 @@
 """Options that several commands share."""
 
-import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +9,9 @@ import click
 
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_input
-
-LOCAL_DIR = Path("build/local")
+from riskstream.runtime.local_stack import LOCAL_DIR, kafka_address, redis_address
 
 
 def _named(param: click.Parameter | None) -> str:
@@ -71,31 +69,28 @@ class InputFolder(click.Path):
                 what=f"{path.name} is not a folder",
                 where=str(path),
                 do="give a folder",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         return path
 
 
-def default_kafka() -> str:
-    """RISKSTREAM_KAFKA, else the local stack's address, else 127.0.0.1:9092."""
-    if given := os.environ.get("RISKSTREAM_KAFKA"):
-        return given
-    return _local("kafka") or "127.0.0.1:9092"
-
-
-def _local(name: str) -> str | None:
-    """An address of the local stack, None where none runs here."""
-    try:
-        return str(json.loads((LOCAL_DIR / "state.json").read_text())[name])
-    except (OSError, ValueError, KeyError):
-        return None
+def dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--dir FOLDER, given as `folder`: of the local stack."""
+    return click.option(
+        "--dir",
+        "folder",
+        type=click.Path(path_type=Path),
+        default=LOCAL_DIR,
+        show_default=True,
+        help="folder of data, logs and state",
+    )(function)
 
 
 def kafka_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--kafka ADDR. What the command reads from there may be of schemas that it has to ask for."""
     return click.option(
         "--kafka",
-        default=default_kafka,
+        default=kafka_address,
         metavar="ADDR",
         callback=_with_schemas,
         help="Kafka bootstrap servers [default: $RISKSTREAM_KAFKA, else the local stack, else "
@@ -116,7 +111,7 @@ def redis_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--redis URL of the scorers' state."""
     return click.option(
         "--redis",
-        default=lambda: _local("redis") or "redis://127.0.0.1:6379/0",
+        default=redis_address,
         metavar="URL",
         callback=lambda _context, _option, url: _redis_url(url),
         help="URL of the Redis that holds the state [default: the local stack's, else "

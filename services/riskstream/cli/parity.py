@@ -25,6 +25,7 @@ from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
@@ -107,7 +108,7 @@ def command(
     if metrics:
         _export(counts, features.label, metrics)
     if not is_whole:
-        raise SystemExit(1)
+        raise SystemExit(Exit.NO)
 
 
 def _check_outputs(json_out: Path | None, metrics: Path | None, data: Path | None) -> None:
@@ -155,7 +156,8 @@ def _offline(
     kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str
 ) -> Offline:
     """The logged vectors against those of the file's rows."""
-    check = OfflineParity(sent, features, prefix)
+    with bar("features of the file", None):
+        check = OfflineParity(sent, features, prefix)
     with TopicReader(kafka, [output], committed_only=False) as reader:
         _take_all(reader, "scores", check.take)
     return check.found

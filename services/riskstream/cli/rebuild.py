@@ -24,6 +24,7 @@ from riskstream.platform.kafka.lanes.exact.rebuild import Rebuild, Rebuilt
 from riskstream.platform.kafka.lanes.exact.settings import Route
 from riskstream.platform.telemetry.metrics import SnapshotMetrics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.scorer.answer_reader import ScoreAnswerReader
 from riskstream.scorer.flags import FLAG_PARTIAL
 from riskstream.scorer.fold import Fold
@@ -85,7 +86,7 @@ def command(
                 what=f"no topic {topic}",
                 where=kafka,
                 do="give --source and --output as the scorers have them",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     wanted = list(only) or list(range(counts[source]))
     wrong = [number for number in wanted if not 0 <= number < counts[source]]
@@ -93,8 +94,8 @@ def command(
         raise Fatal(
             what=f"no partition {wrong[0]}",
             where=source,
-            do=f"it has {counts[source]}",
-            exit_code=2,
+            do=f"give one from 0 to {counts[source] - 1}",
+            exit_code=Exit.INPUT,
         )
     check_currency(kafka, base_currency)
     space = f"{group}.{features.label}"

@@ -14,6 +14,7 @@ from riskstream.domain.risk.features.sets import set_of
 from riskstream.platform.adapters.release import Release, check_fits, pack, read
 from riskstream.platform.adapters.signing import PublicKey, make_keys
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 
 _FILE = click.argument("file", type=InputFile())
@@ -77,7 +78,7 @@ def _parity(path: Path) -> dict[str, int]:
             what=f"it is not a result of parity: {error!r}",
             where=str(path),
             do="run `riskstream parity --json`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     if not is_whole:
         wrong = ", ".join(

@@ -30,6 +30,7 @@ from riskstream.platform.adapters.release_records import (
 from riskstream.platform.adapters.signing import PublicKey, public_of
 from riskstream.platform.kafka.accepted import SCORES
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 _KEY = click.option(
     "--key", type=InputFile(), required=True, help="private key to sign the change with"
@@ -88,7 +89,7 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
                 what=f"meanwhile {said_last(before)}, and nothing was activated",
                 where=f"{RELEASES} of {kafka}",
                 do="look at `riskstream release list`, and activate again if it is still wanted",
-                exit_code=3,
+                exit_code=Exit.NOT_NOW,
             )
         warnings[:] = _warnings(
             before, release, standing.release(before.active[0], public) if before.active else None
@@ -171,7 +172,7 @@ def withdraw(
         click.echo(f"release {release_id} is withdrawn, number {changes[0].head.number}")
         is_over = [_say_left(each.head, watch, at, wait_s, release_id) for each in changes]
     if not all(is_over):
-        raise SystemExit(1)
+        raise SystemExit(Exit.NO)
 
 
 @click.command("list")
@@ -291,7 +292,7 @@ def _refuse_another(standing: Standing, public: PublicKey, release: Release) -> 
                 "with other content",
                 where=RELEASES,
                 do="train and pack the model again: one id has one content",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 
@@ -394,7 +395,7 @@ def _not_there(standing: Standing, release_id: str, public: PublicKey, kafka: st
             f"{public.fingerprint}",
             where=f"{RELEASES} of {kafka}",
             do="give the --key that activated it",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     if release_id in standing.unsigned():
         return Fatal(
@@ -402,14 +403,14 @@ def _not_there(standing: Standing, release_id: str, public: PublicKey, kafka: st
             "version decides by it",
             where=f"{RELEASES} of {kafka}",
             do="run `riskstream release adopt` first",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return Fatal(
         what=f"there is no release {release_id}",
         where=f"{RELEASES} of {kafka}",
         do="give the id that activate printed, or, for one that scorers were started with, "
         "its file",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 

@@ -17,6 +17,8 @@ from riskstream.cli.options import InputData, base_currency_option, data_options
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.runtime.words import count_of
@@ -62,7 +64,7 @@ def command(
     bad_path: Path | None,
     state: Path | None,
     base_currency: str,
-) -> int:
+) -> Exit:
     """Send the rows of files as transactions and labels, in time order.
 
     FILE is Parquet, CSV, JSON lines, Arrow or Excel, a folder of such files, or a pattern in
@@ -71,8 +73,7 @@ def command(
     replay that was stopped goes on where it stopped. Events of its last second may be sent twice;
     the scorer answers them as duplicates.
     """
-    if rate and speed:
-        raise click.UsageError("give --rate or --speed, not both")
+    _check_pace(rate, speed)
     declared = read_mapping(mapping) if mapping else None
     files = Files(file, declared.layout if declared else None)
     bad = _BadRows(bad_path or file.with_name(f"{_plain_name(file)}.bad.csv"))
@@ -106,8 +107,18 @@ def command(
             else "without --state it cannot go on"
         )
         click.echo(f"stopped; {how}")
-        return 130
-    return 0
+        return Exit.INTERRUPTED
+    return Exit.DONE
+
+
+def _check_pace(rate: float | None, speed: float | None) -> None:
+    if rate and speed:
+        raise Fatal(
+            what="--rate and --speed are both given",
+            where="command line",
+            do="give one of them",
+            exit_code=Exit.INPUT,
+        )
 
 
 def _plain_name(file: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from riskstream.cli.options import base_currency_option, kafka_option
+from riskstream.cli.progress import bar
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.telemetry.exporter import Tracing
 from riskstream.platform.telemetry.metrics import ReporterMetrics
@@ -13,6 +14,7 @@ from riskstream.reporter.app import Coverage, Reporter, ReportFolder
 from riskstream.reporter.core import WIDTH_MS
 from riskstream.reporter.write import has_reports, read_report
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_folder
 from riskstream.runtime.words import count_of
 
@@ -49,7 +51,7 @@ def command() -> None:
     help="how long a report waits for late events, in event time, s",
 )
 @base_currency_option
-def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_currency: str) -> int:
+def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_currency: str) -> Exit:
     """Write reports now. The exit code is 1 if the totals of one do not match its control
     totals.
     """
@@ -62,7 +64,8 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
         kafka, ReportFolder(out), coverage, ReporterMetrics(), tracer=tracing.tracer
     )
     try:
-        records = reporter.run_once(grains)
+        with bar("reports", None):
+            records = reporter.run_once(grains)
     finally:
         tracing.stop()
     for record in records:
@@ -74,7 +77,8 @@ def run(kafka: str, out: Path, grain: str, so_far: bool, grace_s: int, base_curr
         click.echo(f"  {out / record['html_path']}")
     if not records:
         click.echo("no hour or day is complete yet; --so-far reports those that are not")
-    return 0 if all(record["is_reconciled"] for record in records) else 1
+    is_whole = all(record["is_reconciled"] for record in records)
+    return Exit.DONE if is_whole else Exit.NO
 
 
 @command.command("list")
@@ -104,6 +108,6 @@ def show(report_id: str, out: Path) -> None:
             what=f"no report {report_id}",
             where=str(out),
             do="see `riskstream report list`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     click.echo(path.read_text())

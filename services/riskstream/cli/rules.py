@@ -25,6 +25,7 @@ from riskstream.domain.risk.rules.names import RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.transactions import Reading
 
@@ -68,7 +69,7 @@ def dry_run_command(
     """
     rules, lists = _read(file, features)
     if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
-        raise SystemExit(1)
+        raise SystemExit(Exit.NO)
 
 
 def _is_allowed(
@@ -150,11 +151,11 @@ def on(
             what=f"there is no rule {unknown[0]}",
             where=str(file or "the default rules"),
             do="give an --id of it",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
     if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
-        raise SystemExit(1)
+        raise SystemExit(Exit.NO)
     asked = {name for rule in rules for name in rule.when.lists}
     for name in sorted(asked - set(held.lists)):
         held.save_list(name, lists[name], by)
@@ -175,7 +176,7 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
             what=f"there is no rule {unknown[0]}",
             where=f"rules.v1 of {kafka}",
             do="see `riskstream rules show`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     for rule_id in rule_ids:
         held.switch_off(rule_id, by)
@@ -230,7 +231,7 @@ def clear(places: tuple[str, ...], kafka: str) -> None:
             where=f"rules.v1 and lists.v1 of {kafka}",
             do="see `riskstream rules show`; switch off a rule that is wrong with `riskstream "
             "rules off`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     for place in dict.fromkeys(places):
         word = (
@@ -263,11 +264,14 @@ def _read(
             what=f"it cannot be read: {cause(error)}",
             where=where,
             do="give a file of rules",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Fatal(
-            what=f"it is not YAML: {cause(error)}", where=where, do="correct it", exit_code=2
+            what=f"it is not YAML: {cause(error)}",
+            where=where,
+            do="correct it",
+            exit_code=Exit.INPUT,
         ) from error
     try:
         if not isinstance(given, dict) or set(given) - {"rules", "lists"}:
@@ -281,7 +285,9 @@ def _read(
             if unknown := sorted(rule.when.lists - set(lists)):
                 raise RuleError(f"{rule.rule_id}: there is no list {unknown[0]}")
     except RuleError as error:
-        raise Fatal(what=str(error), where=where, do="correct the rule", exit_code=2) from error
+        raise Fatal(
+            what=str(error), where=where, do="correct the rule", exit_code=Exit.INPUT
+        ) from error
     return rules, lists
 
 

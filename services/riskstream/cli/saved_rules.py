@@ -21,6 +21,7 @@ from riskstream.platform.adapters.rule_records import (
 from riskstream.platform.kafka.clients.produce import put
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 MAX_LIST_BYTES = 900_000
 _SCHEMA_S = 15.0
@@ -134,7 +135,7 @@ class Saved:
                 what=f"list {list_id} has {len(frame):,} bytes, {MAX_LIST_BYTES:,} are allowed",
                 where=LISTS,
                 do="split it",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         self._send(LISTS, list_id, record, frame)
         self.lists[list_id] = record
@@ -151,7 +152,7 @@ class Saved:
                 what=f"{key[:80]}: {why}",
                 where=topic,
                 do="make it shorter; nothing was written",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         put(self.kafka, topic, key.encode(), frame)
 

@@ -13,6 +13,7 @@ from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file
 from riskstream.workbench.checks.model_scores import OfflineModel, known_labels
 from riskstream.workbench.checks.scored import DECISIONS
@@ -57,7 +58,9 @@ def scored_by(model: OfflineModel, read: Transactions) -> pa.Table:
     """The model's table, with is_fraud where the file has it. Fatal where it holds no rows."""
     labels, n = known_labels(read), len(read.columns.occurred_at)
     if not n:
-        raise Fatal(what="it holds no rows", where=str(read.path), do="give some", exit_code=2)
+        raise Fatal(
+            what="it holds no rows", where=str(read.path), do="give some", exit_code=Exit.INPUT
+        )
     with bar("features", n) as advance:
         rows = read.vectors(model.features, advance, dtype=np.float32)
     with bar("scores", n) as advance:

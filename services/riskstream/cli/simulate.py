@@ -8,6 +8,7 @@ import click
 
 from riskstream.cli.options import base_currency_option
 from riskstream.cli.outputs import parquet_of, write_parquet
+from riskstream.cli.progress import bar
 from riskstream.runtime.files import check_file
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 
@@ -49,13 +50,14 @@ def command(
     check_file(out, is_own=parquet_of("simulate"))
     started = time.monotonic()
     start_ms = int((start - datetime(1970, 1, 1)).total_seconds() * 1000)
-    table = simulate(
-        Simulation(
-            seed=seed, customers=customers, days=days, start_ms=start_ms, currency=base_currency
-        )
+    wanted = Simulation(
+        seed=seed, customers=customers, days=days, start_ms=start_ms, currency=base_currency
     )
+    with bar("simulation", None):
+        table = simulate(wanted)
     made_s = time.monotonic() - started
-    write_parquet(out, table, "simulate", private=False)
+    with bar("write", None):
+        write_parquet(out, table, "simulate", private=False)
     frauds = int(table["is_fraud"].to_numpy().sum())
     click.echo(
         f"{table.num_rows:,} transactions, {frauds:,} frauds "

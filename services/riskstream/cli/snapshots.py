@@ -18,6 +18,7 @@ from riskstream.platform.adapters.snapshot_shelf import Shelf, SnapshotName
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.identity import read_identity
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 
@@ -82,7 +83,7 @@ def _of_cluster(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 def list_snapshots(
     place: str, group: str, features: FeatureSet, only: tuple[int, ...], check: bool
-) -> int:
+) -> Exit:
     """Show the snapshots of each partition, newest first: when taken, of which topics, how large,
     where.
     """
@@ -102,7 +103,7 @@ def list_snapshots(
     click.echo(
         f"{count_of(len(found), 'snapshot')}{f', {damaged:,} of them damaged' if damaged else ''}"
     )
-    return 1 if damaged else 0
+    return Exit.NO if damaged else Exit.DONE
 
 
 @command.command()
@@ -117,7 +118,7 @@ def take(
     group: str,
     features: FeatureSet,
     only: tuple[int, ...],
-) -> int:
+) -> Exit:
     """Take a snapshot of each partition now. Scorers may run. No older snapshot is deleted."""
     _, wanted = _partitions(kafka, source, output, only)
     missing = []
@@ -135,7 +136,7 @@ def take(
                 f"partition {partition}: taken at {int(fields['s']):,}, {size:,} bytes in "
                 f"{took:.1f} s"
             )
-    return 1 if len(missing) == len(wanted) else 0
+    return Exit.NO if len(missing) == len(wanted) else Exit.DONE
 
 
 @command.command()
@@ -157,7 +158,7 @@ def restore(
     features: FeatureSet,
     only: tuple[int, ...],
     at: int | None,
-) -> int:
+) -> Exit:
     """Load the newest usable snapshot of each partition into Redis if its state there is missing or
     older.
 
@@ -180,7 +181,7 @@ def restore(
             where=place,
             do="see `riskstream snapshots list --check`, and docs/runbooks/redis-lost.md",
         )
-    return 0
+    return Exit.DONE
 
 
 def _restore(
@@ -243,7 +244,7 @@ def _partitions(
                 what=f"no topic {topic}",
                 where=kafka,
                 do="give --source and --output as the scorers have them",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     wanted = list(only) or list(range(counts[source]))
     for number in wanted:
@@ -251,7 +252,7 @@ def _partitions(
             raise Fatal(
                 what=f"no partition {number}",
                 where=source,
-                do=f"it has {counts[source]}",
-                exit_code=2,
+                do=f"give one from 0 to {counts[source] - 1}",
+                exit_code=Exit.INPUT,
             )
     return read_identity(kafka, source, output)[0], wanted

@@ -15,6 +15,7 @@ from riskstream.domain.contracts.writers import SchemaWait, when_known
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.exits import Exit
 
 _SCHEMA_S = 15.0
 """How long a record waits for its schema, which a registry is asked for."""
@@ -44,7 +45,7 @@ def command(
             what=f"no topic {topic}",
             where="topics/",
             do=f"use one of {', '.join(topics())}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     with _reader(kafka, topic, start) as reader:
         printed = 0
@@ -101,8 +102,11 @@ def _reader(kafka: str, topic: str, start: str) -> TopicReader:
     try:
         number = int(start)
     except ValueError:
-        raise click.BadParameter(
-            f"{start} is neither beginning, end nor a number", param_hint="--from"
+        raise Fatal(
+            what=f"{start} is no place in a topic",
+            where="--from",
+            do="give beginning, end or a number",
+            exit_code=Exit.INPUT,
         ) from None
     if number >= 0:
         with TopicReader(kafka, [topic]) as probe:

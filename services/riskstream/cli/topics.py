@@ -14,6 +14,7 @@ from riskstream.platform.kafka.clients.topic_steps import Safety, Step
 from riskstream.platform.kafka.currency import SUBJECT, change_currency
 from riskstream.platform.kafka.schemas import SCHEMAS, publish
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 
 
@@ -55,12 +56,12 @@ def command() -> None:
 @topic_options
 def plan(
     kafka: str, partitions: int | None, replication_factor: int | None, min_isr: int | None
-) -> int:
+) -> Exit:
     """Show what apply would do. The exit code is 0 when nothing differs, 2 when something does."""
     admin, safety = TopicAdmin(kafka), _safety(replication_factor, min_isr)
     steps = admin.plan(list(topics().values()), partitions or _existing(admin), safety)
     _show(steps)
-    return 2 if steps else 0
+    return Exit.INPUT if steps else Exit.DONE
 
 
 @command.command()
@@ -84,7 +85,7 @@ def apply(
             f"{left[0].topic}",
             where=kafka,
             do="do what each line above says, or give the values that the cluster has",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
 
 
@@ -146,7 +147,10 @@ def hand_over(topic: str, group: str, kafka: str) -> None:
     admin = TopicAdmin(kafka)
     if topic not in admin.partitions():
         raise Fatal(
-            what=f"no topic {topic}", where=kafka, do="see `riskstream topics owners`", exit_code=2
+            what=f"no topic {topic}",
+            where=kafka,
+            do="see `riskstream topics owners`",
+            exit_code=Exit.INPUT,
         )
     claims = Claims(kafka)
     stand = claims.all()
@@ -163,7 +167,7 @@ def hand_over(topic: str, group: str, kafka: str) -> None:
             where=kafka,
             do="stop them, wait until `riskstream topics hand-over` agrees, then start those "
             "of the other group",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     for subject in subjects:
         claims.hand_over(subject, group)
@@ -180,7 +184,7 @@ def _safety(replication_factor: int | None, min_isr: int | None) -> Safety | Non
             what="--min-isr says nothing without --replication-factor",
             where="command line",
             do="give both",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return None
 

@@ -12,6 +12,8 @@ from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.money import minor_of
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_folder, whole_folder
 from riskstream.runtime.words import count_of
 from riskstream.workbench.rows.dataset import labels_of, read_dataset
@@ -113,8 +115,7 @@ def command(
     --review-cost and --block-cost, the thresholds with the lowest total cost are chosen instead; a
     missed fraud costs its amount.
     """
-    if (review_cost is None) != (block_cost is None):
-        raise click.UsageError("give --review-cost and --block-cost, or neither")
+    _check_costs(review_cost, block_cost)
     reading = reading_of(mapping, accepted)
     if protocol == "handbook":
         check_folder(out, is_own=_is_book_folder, inputs=[data])
@@ -122,22 +123,16 @@ def command(
         return
     check_folder(out, is_own=is_model_folder, inputs=[data])
     if is_logged(data):
-        rows = read_logged(data, features)
+        with bar("read", None):
+            rows = read_logged(data, features)
     else:
-        with bar("features", None) as advance:
-            rows = read_dataset(data, features, advance, reading)
+        rows = read_dataset(data, features, reading)
     click.echo(f"training on {len(rows.labels):,} rows")
-    costs = None
-    if review_cost is not None and block_cost is not None:
-        currency = rows.base_currency
-        costs = Costs(
-            review_minor=minor_of(review_cost, currency), block_minor=minor_of(block_cost, currency)
-        )
     settings = FitSettings(
         trees=trees,
         review_budget=review_budget,
         block_budget=block_budget,
-        costs=costs,
+        costs=_costs(review_cost, block_cost, rows.base_currency),
         booster=booster,
         stage2=stage2 or "",
     )
@@ -148,6 +143,24 @@ def command(
         )
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
     echo_rows_left_out(rows.left_out)
+
+
+def _check_costs(review_cost: float | None, block_cost: float | None) -> None:
+    if (review_cost is None) != (block_cost is None):
+        raise Fatal(
+            what="only one of two costs is given",
+            where="command line",
+            do="give --review-cost and --block-cost, or neither",
+            exit_code=Exit.INPUT,
+        )
+
+
+def _costs(review_cost: float | None, block_cost: float | None, currency: str) -> Costs | None:
+    if review_cost is None or block_cost is None:
+        return None
+    return Costs(
+        review_minor=minor_of(review_cost, currency), block_minor=minor_of(block_cost, currency)
+    )
 
 
 def _handbook(data: Path, out: Path, validate: bool, reading: Reading) -> None:

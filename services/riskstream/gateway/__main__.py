@@ -32,7 +32,7 @@ def main() -> int:
             is_alive=lambda: gateway.is_alive,
             is_ready=lambda: gateway.is_ready and not server.is_draining,
         )
-        return 0 if server.started else 1
+        return server.exit_code
 
 
 if __name__ == "__main__":

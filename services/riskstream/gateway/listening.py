@@ -5,6 +5,7 @@ works.
 import socket
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -21,6 +22,6 @@ def bound(host: str, port: int) -> socket.socket:
             what=f"port {port} cannot be used: {error.strerror}",
             where=host,
             do="give another --port or --host",
-            exit_code=3,
+            exit_code=Exit.NOT_NOW,
         ) from error
     return found

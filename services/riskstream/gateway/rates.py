@@ -13,6 +13,7 @@ import yaml
 from riskstream.domain.risk.money import digits_of
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 _CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 
@@ -45,7 +46,7 @@ def read_rates(path: Path | None, base_currency: str | None = None) -> Rates:
             what=f"the rates are to {rates.base}, base_currency is {base_currency}",
             where=str(path),
             do=f"give --rates whose base is {base_currency}, written like gateway/rates.yaml",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return rates
 
@@ -77,7 +78,7 @@ def _read(path: Path) -> Rates:
             what=f"the rates cannot be read: {cause(error) if has_words else repr(error)}",
             where=str(path),
             do="write them like gateway/rates.yaml",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
 
 

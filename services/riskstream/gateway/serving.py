@@ -14,6 +14,7 @@ from riskstream.gateway.problem import Problem
 from riskstream.gateway.protocol import SPARE_CONNECTIONS, GuardedProtocol, Limits
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.telemetry.metrics import GatewayMetrics
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("gateway")
 _FILES = 256
@@ -35,6 +36,11 @@ class DrainingServer(uvicorn.Server):
     @property
     def is_draining(self) -> bool:
         return self._ends_at is not None or self.should_exit
+
+    @property
+    def exit_code(self) -> Exit:
+        """What the process ends with."""
+        return Exit.DONE if self.started else Exit.NO
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig != SIGTERM or self._ends_at is not None or not self.started:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.runtime.settings import MoneySettings, too_short
+from riskstream.runtime.settings_help import Word
 
 
 class GatewaySettings(MoneySettings):
@@ -21,7 +22,9 @@ class GatewaySettings(MoneySettings):
     model_config = SettingsConfigDict(env_prefix="riskstream_gateway_")
     service: ClassVar[str] = "gateway"
 
-    host: str = Field(default="127.0.0.1", description="address to serve HTTP on")
+    host: Annotated[str, Word("HOST")] = Field(
+        default="127.0.0.1", description="address to serve HTTP on"
+    )
     port: int = Field(default=8080, ge=1, le=65535, description="port to serve HTTP on")
     max_body_bytes: int = Field(
         default=65_536,

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.runtime.settings import ServiceSettings
+from riskstream.runtime.settings_help import Word
 
 _PAIRS = r"^[^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*$"
 
@@ -22,13 +23,13 @@ class LagSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="riskstream_lag_")
     service: ClassVar[str] = "lag"
 
-    groups: str = Field(
+    groups: Annotated[str, Word("GROUP=TOPIC,...")] = Field(
         default="scorer=transactions.v1,tracker=scores.v1,"
         "profiler-shuffle=transactions.v1,profiler=profile-events.v1",
         pattern=_PAIRS,
         description="consumer groups to watch, and the topic each reads: group=topic[,group=topic]",
     )
-    topics: str = Field(
+    topics: Annotated[str, Word("TOPIC,...")] = Field(
         default="transactions.v1,scores.v1,profile-events.v1,"
         "alerts.v1,customer-risk.v1,risk-reports.v1",
         pattern=r"^[^\s,]+(,[^\s,]+)*$",

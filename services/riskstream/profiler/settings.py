@@ -2,11 +2,18 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.domain.risk.features.sets import SETS
-from riskstream.runtime.settings import DerivedLaneSettings, GroupName, RedisUrl
+from riskstream.runtime.settings import (
+    REDIS_DEFAULT,
+    DerivedLaneSettings,
+    GroupName,
+    RedisUrl,
+    redis_default,
+)
+from riskstream.runtime.settings_help import Word
 
 PROFILED_SETS = [name for name, features in SETS.items() if features.profiles]
 
@@ -28,10 +35,10 @@ class ProfilerSettings(DerivedLaneSettings):
     service: ClassVar[str] = "profiler"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="URL of the Redis that profiles are written to",
+        default_factory=redis_default,
+        description=f"URL of the Redis that profiles are written to {REDIS_DEFAULT}",
     )
-    features: Annotated[str, AfterValidator(_known_set)] = Field(
+    features: Annotated[str, AfterValidator(_known_set), Word("SET")] = Field(
         default="standard-profiles",
         description=f"feature set whose profiles are computed: {', '.join(PROFILED_SETS)}",
     )

@@ -9,8 +9,11 @@ from typing import Any
 import jinja2
 
 from riskstream.domain.risk.money import digits_of, shown
+from riskstream.reporter.core import TOP_CUSTOMERS
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 880, 200, 70, 28, 10
+LETTER = 9.5
+"""How wide a letter is on a narrow screen."""
 MAX_BARS = 240
 
 
@@ -31,6 +34,7 @@ class Chart:
 
     title: str
     kind: str
+    left: float
     bars: list[Bar]
     y_labels: list[tuple[float, str]]
     x_labels: list[tuple[float, str]]
@@ -55,13 +59,14 @@ def page(report: dict[str, Any]) -> str:
     return _template().render(
         r=report,
         charts=charts,
+        shown=len(windows),
+        most=TOP_CUSTOMERS,
         when=when,
         money=partial(shown, currency=currency),
         count=count,
         share=share,
         w=WIDTH,
         h=HEIGHT,
-        left=LEFT,
     )
 
 
@@ -84,7 +89,9 @@ def _chart(
 ) -> Chart:
     values = [window[name] / unit for window in windows]
     top = _nice(max(values, default=0))
-    step = (WIDTH - LEFT - 10) / max(len(values), 1)
+    marks = [(part, f"{top * part:,.15g}") for part in (0, 0.5, 1)]
+    left = max(LEFT, LETTER * max(len(text) for _, text in marks) + 10)
+    step = (WIDTH - left - 10) / max(len(values), 1)
     height = HEIGHT - TOP - BOTTOM
     shape = "%b %d" if is_daily else "%b %d %H:00"
     labels = [
@@ -92,7 +99,7 @@ def _chart(
     ]
     bars = [
         Bar(
-            x=round(LEFT + index * step + step * 0.1, 2),
+            x=round(left + index * step + step * 0.1, 2),
             y=round(TOP + height * (1 - value / top), 2),
             width=round(step * 0.8, 2),
             height=round(height * value / top, 2),
@@ -104,12 +111,11 @@ def _chart(
     return Chart(
         title=title,
         kind=kind,
+        left=left,
         bars=bars,
-        y_labels=[
-            (round(TOP + height * (1 - part), 2), f"{top * part:,.15g}") for part in (0, 0.5, 1)
-        ],
+        y_labels=[(round(TOP + height * (1 - part), 2), text) for part, text in marks],
         x_labels=[
-            (round(LEFT + (index + 0.5) * step, 2), labels[index])
+            (round(left + (index + 0.5) * step, 2), labels[index])
             for index in range(0, len(values), every)
         ],
     )

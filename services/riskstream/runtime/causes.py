@@ -12,6 +12,5 @@ def cause(error: Exception) -> str:
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     if problem and mark is not None:
         return " ".join(f"{problem}, line {mark.line + 1}, column {mark.column + 1}".split())
-    return next(
-        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-    )
+    said = (line.strip() for line in str(error).splitlines() if line.strip())
+    return next(said, type(error).__name__).rstrip(".")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 PREFIX = "RISKSTREAM_"
 SERVICES = ("gateway", "scorer", "tracker", "profiler", "reporter", "lag")
@@ -60,5 +61,5 @@ def check_environment(environment: Mapping[str, str], service: str, fields: Iter
             do=f"remove it, or use {meant[0]}"
             if meant
             else f"remove it, or use one of {', '.join(sorted(mine))}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )

@@ -5,6 +5,8 @@ Not frozen: Python itself sets an exception's traceback and notes.
 
 from dataclasses import dataclass
 
+from riskstream.runtime.exits import Exit
+
 
 @dataclass(eq=False, kw_only=True)
 class Rejected(Exception):
@@ -35,7 +37,7 @@ class Fatal(Exception):
     what: str
     where: str
     do: str
-    exit_code: int = 1
+    exit_code: int = Exit.NO
 
     def __str__(self) -> str:
         return f"{self.what} ({self.where}): {self.do}"

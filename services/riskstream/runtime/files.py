@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 IsOwn = Callable[[Path], bool]
 """True where what stands at a path was written by the same command; raises nothing that is no
@@ -52,7 +53,7 @@ def check_input(path: Path, option: str, *, may_be_pipe: bool = False) -> None:
         what=f"{path.name or path} cannot be read: it is {_kind(mode)}",
         where=str(path),
         do=do,
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -249,7 +250,9 @@ def _is_so(is_own: IsOwn, target: Path) -> bool:
 
 
 def _refused(what: str, path: Path, do: str) -> Fatal:
-    return Fatal(what=f"{path.name} cannot be written: {what}", where=str(path), do=do, exit_code=2)
+    return Fatal(
+        what=f"{path.name} cannot be written: {what}", where=str(path), do=do, exit_code=Exit.INPUT
+    )
 
 
 def _in_the_way(what: str, path: Path, option: str) -> Fatal:

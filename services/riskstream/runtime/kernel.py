@@ -5,6 +5,8 @@ import.
 from collections.abc import Callable
 from typing import Any
 
+from riskstream.runtime.steps import Steps, untold
+
 _KERNELS: list["Kernel"] = []
 
 
@@ -56,8 +58,10 @@ def kernel(*signatures: str, allocates: bool = True) -> Callable[[Callable[..., 
     return lambda function: Kernel(function, signatures, allocates=allocates)
 
 
-def compile_all() -> int:
+def compile_all(steps: Steps = untold) -> int:
     """Compile every kernel of the modules imported so far; how many there are."""
-    for each in _KERNELS:
-        each.compile()
+    with steps("kernels", len(_KERNELS)) as advance:
+        for each in _KERNELS:
+            each.compile()
+            advance(1)
     return len(_KERNELS)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import FrameType
 
 from riskstream.runtime.errors import Fatal, Retryable
-from riskstream.runtime.threads import EXIT_CODE, dead_threads, watch_threads
+from riskstream.runtime.exits import Exit
+from riskstream.runtime.threads import dead_threads, watch_threads
 
 
 def stop_event() -> threading.Event:
@@ -41,17 +42,17 @@ def run_main(main: Callable[[], int | None]) -> None:
     """
     watch_threads()
     try:
-        code = main() or 0
+        code = main() or Exit.DONE
     except Fatal as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except Retryable as error:
-        print(f"error: {error}; start it again once that is available", file=sys.stderr)
-        code = 75  # EX_TEMPFAIL
+        print(f"error: {error}: start it again once that is available", file=sys.stderr)
+        code = Exit.UNAVAILABLE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        code = 130
+        code = Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
-        code = 0
-    sys.exit(code or (EXIT_CODE if dead_threads() else 0))
+        code = Exit.DONE
+    sys.exit(code or (Exit.FAULT if dead_threads() else Exit.DONE))

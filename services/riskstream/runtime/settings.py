@@ -9,19 +9,24 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from riskstream.runtime.environment import check_environment
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
+from riskstream.runtime.local_stack import kafka_address, redis_address
+from riskstream.runtime.settings_help import Word, help_of
 
-TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$"), Word("TOPIC")]
 """What Kafka takes as a topic's name."""
-GroupName = Annotated[str, StringConstraints(pattern=r"^[^\s|]{1,200}$")]
+GroupName = Annotated[str, StringConstraints(pattern=r"^[^\s|]{1,200}$"), Word("NAME")]
 """A consumer group's, and a slot's within it."""
 
 
@@ -39,10 +44,17 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Word("CODE")]
 """ISO 4217."""
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url), Word("URL")]
 """Where a Redis is, with the password where it wants one."""
+REDIS_DEFAULT = "[default: the local stack's, else redis://127.0.0.1:6379/0]"
+"""How the help of a service says what `redis_default` gives."""
+
+
+def redis_default() -> SecretStr:
+    """The URL of the local stack's Redis, else of one at Redis's own port."""
+    return SecretStr(redis_address())
 
 
 class ServiceSettings(BaseSettings):
@@ -54,13 +66,15 @@ class ServiceSettings(BaseSettings):
         cli_kebab_case=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_exit_on_error=False,
     )
     service: ClassVar[str] = "service"
 
-    kafka: str = Field(
-        default="127.0.0.1:9092",
+    kafka: Annotated[str, Word("ADDR")] = Field(
+        default_factory=kafka_address,
         pattern=r"^[^\s,]+(,[^\s,]+)*$",
-        description="Kafka bootstrap servers, host:port[,host:port]",
+        description="Kafka bootstrap servers, host:port[,host:port] [default: $RISKSTREAM_KAFKA, "
+        "else the local stack, else 127.0.0.1:9092]",
     )
     telemetry_port: int = Field(
         default=0,
@@ -68,45 +82,45 @@ class ServiceSettings(BaseSettings):
         le=65535,
         description="port of /metrics, /livez and /readyz; 0 takes any free port",
     )
-    telemetry_host: str = Field(
+    telemetry_host: Annotated[str, Word("HOST")] = Field(
         default="127.0.0.1", description="address the telemetry port binds to"
     )
-    log_level: str = Field(
-        default="info",
-        pattern="^(debug|info|warning|error)$",
-        description="lowest level of log events: debug, info, warning or error",
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="lowest level of log events"
     )
 
     @classmethod
     def load(cls, argv: list[str] | None = None) -> Self:
-        """Read environment and command line; on a wrong value exit 2 with one sentence a field."""
+        """Read environment and command line. Fatal, in one sentence, where one of them is wrong."""
         args = list(sys.argv[1:] if argv is None else argv)
-        cls.__doc__ = inspect.getdoc(cls)  # the help, without the indents of the source
+        program = f"python -m riskstream.{cls.service}"
+        if {"-h", "--help"} & set(args):
+            print(help_of(program, inspect.getdoc(cls) or "", cls.model_fields), end="")
+            raise SystemExit(Exit.DONE)
         print_config = "--print-config" in args
         if print_config:
             args.remove("--print-config")
         prefix = str(cls.model_config.get("env_prefix", "")).upper()
         check_environment(os.environ, cls.service, cls.model_fields)
         try:
-            source: dict[str, Any] = {
-                "_cli_parse_args": args,
-                "_cli_prog_name": (f"python -m riskstream.{cls.service}"),
-            }
+            source: dict[str, Any] = {"_cli_parse_args": args, "_cli_prog_name": program}
             settings = cls(**source)
+        except SettingsError as error:
+            raise _unknown(str(error), cls.model_fields, program) from None
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise Fatal(
                 what=f"setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}",
                 where=f"command line or {prefix}{name.upper().replace('-', '_')}",
-                do="see --help for its meaning and bounds",
-                exit_code=2,
+                do=f"see `{program} --help` for its meaning and bounds",
+                exit_code=Exit.INPUT,
             ) from None
         for what, do in settings.contradictions():
-            raise Fatal(what=what, where="settings", do=do, exit_code=2)
+            raise Fatal(what=what, where="settings", do=do, exit_code=Exit.INPUT)
         if print_config:
             print(json.dumps(settings.shown(), indent=2))
-            raise SystemExit(0)
+            raise SystemExit(Exit.DONE)
         return settings
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
@@ -179,6 +193,21 @@ class DerivedLaneSettings(GroupSettings):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """As of every service: states are written at commits, no more often."""
         yield from too_short("flush_ms", "commit_ms", self)
+
+
+def _unknown(said: str, fields: Iterable[str], program: str) -> Fatal:
+    """An argument that is none of ours, or lacks its value. Values are not repeated: one may be a
+    password.
+    """
+    said = said.removeprefix("error parsing CLI: ")
+    what, do = said, f"see `{program} --help`"
+    if said.startswith("unrecognized arguments: "):
+        given = said.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
+        options = [f"--{name.replace('_', '-')}" for name in fields]
+        meant = get_close_matches(given, options, 1)
+        what = f"unknown option {given}" if given.startswith("-") else "a value without its option"
+        do = f"use {meant[0]}, or {do}" if meant else do
+    return Fatal(what=what, where="command line", do=do, exit_code=Exit.INPUT)
 
 
 def same_topics(named: Mapping[str, str]) -> Iterator[tuple[str, str]]:

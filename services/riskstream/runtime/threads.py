@@ -11,8 +11,9 @@ import threading
 
 import structlog
 
+from riskstream.runtime.exits import Exit
+
 log = structlog.get_logger("threads")
-EXIT_CODE = 70  # EX_SOFTWARE
 ENDS_WITHIN_S = 45.0
 """From the death of a thread to the end of the process, whatever its shutdown waits for."""
 _dead: list[str] = []
@@ -39,7 +40,7 @@ def _on_death(died: threading.ExceptHookArgs) -> None:
         exc_info=(died.exc_type, error, died.exc_traceback),
     )
     _dead.append(name)
-    at_the_latest = threading.Timer(ENDS_WITHIN_S, os._exit, (EXIT_CODE,))
+    at_the_latest = threading.Timer(ENDS_WITHIN_S, os._exit, (Exit.FAULT,))
     at_the_latest.daemon = True
     at_the_latest.start()
     os.kill(os.getpid(), signal.SIGTERM)

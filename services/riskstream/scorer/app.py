@@ -16,6 +16,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import InForceMetrics, LaneMetrics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.kernel import compile_all
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.joining import prove_state_is_made
@@ -169,7 +170,7 @@ class Scorer:
             raise Fatal(
                 what=f"runtime faust needs {error.name}",
                 where="--runtime",
-                exit_code=2,
+                exit_code=Exit.INPUT,
                 do="install the extra: pip install 'riskstream[scorer,faust]'",
             ) from error
         tracer = self._process.tracer

@@ -21,9 +21,10 @@ import structlog
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.ports import Mark, ProfileReader, StateStore
-from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.kafka.lanes.watchdog import Watchdog
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.faults import fault_point
 from riskstream.scorer.core import Prepared, ScorerCore
 from riskstream.scorer.faust_app import Doors, make_app
@@ -51,7 +52,7 @@ def _end(error: Exception) -> None:
     produced.
     """
     log.error("ending the process", error=f"{type(error).__name__} {error}")
-    os._exit(EXIT_CODE)
+    os._exit(Exit.FAULT)
 
 
 def _partitions(app: Any, topic: str) -> int:

@@ -24,6 +24,7 @@ from riskstream.platform.kafka.clients.table import RETRY_S, TopicFollower
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import InForceMetrics
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 from riskstream.scorer.decider import Decider
 from riskstream.scorer.models import NO_MODEL, Loaded, load_read
 from riskstream.scorer.settings import ScorerSettings
@@ -300,6 +301,6 @@ def follow_releases(
             "and no other model is given",
             where=f"{RELEASES} of {settings.kafka}",
             do="give --model or --release, or activate a release",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return follower

@@ -12,6 +12,7 @@ from riskstream.platform.adapters.onnx_model import OnnxModel, SecondStage
 from riskstream.platform.adapters.release import Release, check_fits, read, unpack
 from riskstream.platform.adapters.signing import PublicKey
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.scorer.policy import Policy, Stage2
 from riskstream.scorer.ports import Model
 from riskstream.scorer.settings import ScorerSettings
@@ -91,7 +92,7 @@ def _check(settings: ScorerSettings) -> None:
 
 
 def _wrong(what: str, where: str, do: str) -> Fatal:
-    return Fatal(what=what, where=where, do=do, exit_code=2)
+    return Fatal(what=what, where=where, do=do, exit_code=Exit.INPUT)
 
 
 def load_release(

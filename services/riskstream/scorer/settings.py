@@ -4,11 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.domain.risk.features.sets import SETS
-from riskstream.runtime.settings import GroupName, GroupSettings, RedisUrl, TopicName, same_topics
+from riskstream.runtime.settings import (
+    REDIS_DEFAULT,
+    GroupName,
+    GroupSettings,
+    RedisUrl,
+    TopicName,
+    redis_default,
+    same_topics,
+)
+from riskstream.runtime.settings_help import Word
 
 
 def _known_set(name: str) -> str:
@@ -28,8 +37,8 @@ class ScorerSettings(GroupSettings):
     service: ClassVar[str] = "scorer"
 
     redis: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="URL of the Redis that holds the state",
+        default_factory=redis_default,
+        description=f"URL of the Redis that holds the state {REDIS_DEFAULT}",
     )
     model: Path = Field(
         default=Path("build/model"), description="folder of model.onnx and model.json"
@@ -42,7 +51,7 @@ class ScorerSettings(GroupSettings):
         description="public key that signs --release and the releases on releases.v1; without it "
         "scorers follow no release",
     )
-    features: Annotated[str, AfterValidator(_known_set)] = Field(
+    features: Annotated[str, AfterValidator(_known_set), Word("SET")] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
     stage2: Literal["card", "on", "off"] = Field(
@@ -107,10 +116,10 @@ class ScorerSettings(GroupSettings):
         le=1,
         description="share of approved transactions that also get reason codes",
     )
-    output_kafka: str = Field(
+    output_kafka: Annotated[str, Word("ADDR")] = Field(
         default="", description="bootstrap servers for the producer [default: the same as --kafka]"
     )
-    client_id: str = Field(
+    client_id: Annotated[str, Word("NAME")] = Field(
         default="",
         description="name of the producer in broker logs and quotas [default: the group]",
     )
@@ -120,7 +129,7 @@ class ScorerSettings(GroupSettings):
         le=2_000_000,
         description="most unsent records; the scorer reads no more until some are sent",
     )
-    snapshots: str = Field(
+    snapshots: Annotated[str, Word("PLACE")] = Field(
         default="",
         description="where to keep snapshots of the state: a folder that all scorers share, or "
         "s3://bucket/prefix [default: none]",

@@ -1,11 +1,12 @@
 """Settings of the tracker."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.runtime.settings import DerivedLaneSettings, GroupName
+from riskstream.runtime.settings_help import Word
 
 
 class TrackerSettings(DerivedLaneSettings):
@@ -19,7 +20,7 @@ class TrackerSettings(DerivedLaneSettings):
     service: ClassVar[str] = "tracker"
 
     group: GroupName = Field(default="tracker", description="consumer group")
-    skip_scores: str = Field(
+    skip_scores: Annotated[str, Word("PARTITION:OFFSET,...")] = Field(
         default="",
         pattern=r"^(\d+:\d+(,\d+:\d+)*)?$",
         description="unreadable scores to leave out, by their place in scores.v1: "

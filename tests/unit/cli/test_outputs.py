@@ -27,6 +27,7 @@ FILES: dict[tuple[str, str], tuple[str, ...]] = {
     ("evaluate", "--page"): ("--scores", IN, "--labels", IN),
     ("score", "--out"): ("--model", "theirs", "--data", IN),
     ("compare", "--json"): (IN, IN, "--data", IN),
+    ("compare", "--page"): (IN, IN, "--data", IN),
     ("check", "--page"): (IN,),
     ("map", "--out"): (IN,),
     ("logged", "--out"): NOWHERE,
@@ -45,7 +46,13 @@ FOLDERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("local down", "--dir"): ("--wipe",),
 }
 READ = {"--data", "--scores", "--labels", "--key", "--mapping", "--parity", "--schemas", "--model"}
-ONLY_READ = {("report list", "--out"), ("report show", "--out"), ("local status", "--dir")}
+ONLY_READ = {
+    ("report list", "--out"),
+    ("report show", "--out"),
+    ("local status", "--dir"),
+    # below the folder of a stack that runs
+    *((f"local services {each}", "--dir") for each in ("up", "status", "down", "logs")),
+}
 
 
 def _options(name: str, command: click.Command) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,8 @@ from riskstream.runtime.files import read_regular
 
 WRITTEN = {"--out", "--bad", "--state", "--json", "--page", "--metrics"}
 """Asked by `check_file` or `check_folder`, or folders of our own."""
-FOLDERS = {("local", "--dir"), ("release", "model")}
-"""Of the first one files of our own; of the other one each file is read by `read_regular`."""
+FOLDERS = {("local", "--dir"), ("local", "--model"), ("release", "model")}
+"""Of the first one files of our own; of the others each file is read by `read_regular`."""
 KINDS = {"a named pipe": "pipe", "a folder": "folder", "a socket": "socket", "a device": "null"}
 
 

@@ -2,6 +2,7 @@
 address.
 """
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -59,5 +60,8 @@ def test_the_local_stack_s_redis_is_taken_where_none_is_given(
     (tmp_path / "build/local/state.json").write_text(
         json.dumps({"redis": "redis://127.0.0.1:7777/0"})
     )
-    assert CliRunner().invoke(_asks).output == "redis://127.0.0.1:7777/0\n"
+    assert CliRunner().invoke(_asks).output == "redis://127.0.0.1:6379/0\n", "nobody holds it"
+    with (tmp_path / "build/local/lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert CliRunner().invoke(_asks).output == "redis://127.0.0.1:7777/0\n"
     assert CliRunner().invoke(_asks, ["--redis", NOWHERE]).output == f"{NOWHERE}\n"

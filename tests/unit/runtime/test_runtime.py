@@ -160,7 +160,7 @@ def test_an_unknown_command_of_the_cli_is_a_usage_error() -> None:
         [command[0], "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert "No such command 'nope'" in done.stderr
+    assert done.stderr == ("error: no such command 'nope' (riskstream): see `riskstream --help`\n")
 
 
 @pytest.mark.parametrize("service", sorted(SETTINGS))

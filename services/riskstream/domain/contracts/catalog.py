@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 MAX_AMOUNT_MINOR = 10**13
 """Largest amount of a transaction, in minor units."""
@@ -167,7 +168,7 @@ def _parties(file: str, field: str, names: list[str]) -> tuple[str, ...]:
                 where=f"topics/{file}: {field}",
                 do=f"use one of {', '.join(sorted(known))}, or add it to "
                 "domain/contracts/catalog.py",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     return tuple(names)
 
@@ -218,7 +219,7 @@ def topic(name: str) -> Topic:
             what=f"no topic {name}",
             where="topics/",
             do=f"use one of {', '.join(sorted(topics()))}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from None
 
 

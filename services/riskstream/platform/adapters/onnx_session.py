@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -106,10 +107,12 @@ class OnnxSession:
         if len(given) != 1 or given[0].type != "tensor(float)" or len(given[0].shape) != 2:
             shown = ", ".join(f"{each.name} {each.type}{each.shape}" for each in given)
             raise self._wrong(
-                f"takes {shown}", f"it must take one float matrix of {self._columns} columns"
+                f"takes {shown}", f"give one that takes a float matrix of {self._columns} columns"
             )
         if given[0].shape[1] != self._columns:
-            raise self._wrong(f"takes {given[0].shape[1]} columns", f"it must take {self._columns}")
+            raise self._wrong(
+                f"takes {given[0].shape[1]} columns", f"give one that takes {self._columns}"
+            )
         if isinstance(given[0].shape[0], int):
             raise self._wrong(
                 f"takes {given[0].shape[0]} rows", "export it with a free number of rows"
@@ -117,7 +120,7 @@ class OnnxSession:
         if found[-1].type != "tensor(float)":
             raise self._wrong(
                 f"gives {found[-1].name} {found[-1].type}",
-                "its last output must be float probabilities",
+                "give one whose last output is float probabilities",
             )
         return given[0].name, found[-1].name
 
@@ -205,7 +208,7 @@ def _open(raw: bytes, where: Path, device: Device, profile: Path | None) -> ort.
             what=f"this ONNX Runtime has no {name}",
             where="--provider",
             do="install the extra scorer-gpu in place of scorer, or give --provider cpu",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

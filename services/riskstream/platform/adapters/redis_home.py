@@ -24,6 +24,7 @@ from riskstream.platform.adapters.redis_state import client_of
 from riskstream.platform.kafka.claims import Claim, Claims
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("home")
 AWAY_S, WAIT_S, SETTLED_S = 30.0, 15.0, 2.0
@@ -101,7 +102,7 @@ class RedisHome:
                     where=self.url,
                     do="give user and password in --redis, and the rights of "
                     "docs/runbooks/another-redis.md",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 ) from error
             raise translated(error, self.url) from error
 
@@ -139,7 +140,7 @@ class HomeProof:
                 log.warning("has not joined the group yet", why=str(problem))
                 is_told = True
             if stop.wait(_LOOK_S):
-                raise SystemExit(0)
+                raise SystemExit(Exit.DONE)
 
     def start(self) -> None:
         """From now on write the id again where Redis loses it: who joins later must find it."""
@@ -161,7 +162,7 @@ class HomeProof:
                 where=self._home.url,
                 do="give another --redis or --group; if the cluster was created again, run "
                 "`riskstream rebuild`",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         held = self._claims.of(self._subject)
         if held is not None and found is not None and found.store_id == held.holder:
@@ -194,7 +195,7 @@ class HomeProof:
             what=f"processes of group {self._group} run with another Redis",
             where=self._home.url,
             do="give their --redis, or stop all of them first (docs/runbooks/another-redis.md)",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
 
     def _keep(self) -> None:
@@ -221,7 +222,7 @@ def prove_unused(home: RedisHome, admin: TopicAdmin, group: str) -> None:
                 "changed",
                 where=home.url,
                 do="stop all of them first, or give the --group and --features that you mean",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         time.sleep(_LOOK_S)
 
@@ -252,7 +253,7 @@ def prove_made(
                 "each customer would be new to it",
                 where=mine.url,
                 do=do,
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         time.sleep(_LOOK_S)
 

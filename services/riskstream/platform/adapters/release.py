@@ -21,6 +21,7 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.validity import REJECT_RULES_VERSION
 from riskstream.platform.adapters.signing import PublicKey, sign
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import read_regular
 
 FORMAT = 1
@@ -82,7 +83,7 @@ def pack(
                 what=f"{name} cannot be read: {error.strerror}",
                 where=str(folder),
                 do="train the model again",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             ) from error
     try:
         card = json.loads(files["model.json"])
@@ -106,14 +107,14 @@ def pack(
             what=f"model.json cannot be read: {error!r}",
             where=str(folder),
             do="train the model again",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     if not is_known:
         raise Fatal(
             what=f"the model is for {card['feature_set']}, not for {features.label}",
             where=str(folder),
             do="give --features as it was trained",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     text = _canonical(manifest)
     out = io.BytesIO()
@@ -134,7 +135,7 @@ def read(path: Path, public: PublicKey | None) -> Release:
             what=f"the release cannot be read: {error.strerror}",
             where=str(path),
             do="give a release file",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     return read_bytes(raw, public, path.name)
 
@@ -259,5 +260,5 @@ def _refused(where: str, why: str) -> Fatal:
         what=f"the release is refused: {why}",
         where=where,
         do="give the file as it was packed and signed",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )

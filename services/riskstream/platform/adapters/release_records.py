@@ -19,6 +19,7 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.platform.adapters.release import Release
 from riskstream.platform.adapters.signing import PublicKey, public_of, sign
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 RELEASES = "releases.v1"
 CONTRACT = "release.v1"
@@ -132,7 +133,7 @@ def content_frame(raw: bytes, release: Release, private: Path, at_ms: int, by: s
             what=f"the release has {len(raw):,} bytes, {most // 4 * 3 - 3:,} are allowed",
             where=RELEASES,
             do="train fewer or smaller trees",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     feature_set = release.manifest["feature_set"]
     said = {

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from riskstream.domain.contracts.resolution import Names
 from riskstream.domain.contracts.writers import Schema
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 MAX_BYTES = 1 << 20
 """Most bytes of an answer."""
@@ -62,7 +63,7 @@ def registry_settings() -> RegistrySettings:
             what=f"{name} is wrong: {first['msg']}",
             where=f"RISKSTREAM_SCHEMA_REGISTRY_{name.upper()}",
             do="correct it",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from None
 
 
@@ -87,7 +88,7 @@ class SchemaRegistry:
                     what=f"there is no file {settings.ca}",
                     where="RISKSTREAM_SCHEMA_REGISTRY_CA",
                     do="give the certificate of the authority that signed the registry's",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
             handlers.append(
                 urllib.request.HTTPSHandler(

@@ -11,6 +11,7 @@ from riskstream.domain.contracts.catalog import contract, topics
 from riskstream.platform.adapters.schema_registry import SchemaRegistry, registry_settings
 from riskstream.platform.kafka.schemas import Lookups, TopicSchemas, publish
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("schemas")
 _DEADLINE_S = 60.0
@@ -65,7 +66,7 @@ def register_all() -> dict[str, int]:
             what="no schema registry is set",
             where="environment",
             do="set RISKSTREAM_SCHEMA_REGISTRY_URL",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     registry = SchemaRegistry(settings)
     mine = [each for each in topics().values() if each.contract]

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import read_regular
 
 
@@ -33,7 +34,7 @@ def make_keys(path: Path) -> Path:
                 what=f"{each.name} is there already",
                 where=str(path),
                 do="give another --out",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     key = Ed25519PrivateKey.generate()
     texts = {
@@ -106,7 +107,7 @@ def _private(private: Path) -> Ed25519PrivateKey:
             what="it is a public key, and what is signed needs the private one",
             where=str(private),
             do="give the file with the same name without .pub",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     try:
         key = load_pem_private_key(text, None)
@@ -115,14 +116,14 @@ def _private(private: Path) -> Ed25519PrivateKey:
             what="it is not a private key in PEM form",
             where=str(private),
             do="make one with `riskstream release keygen`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise Fatal(
             what="the key is not Ed25519",
             where=str(private),
             do="make one with `riskstream release keygen`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return key
 
@@ -135,14 +136,14 @@ def _public(public: Path) -> Ed25519PublicKey:
             what="it is not a public key in PEM form",
             where=str(public),
             do="give the .pub file of the signer",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise Fatal(
             what="the key is not Ed25519",
             where=str(public),
             do="give the .pub file of the signer",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return key
 
@@ -155,5 +156,5 @@ def _read(path: Path) -> bytes:
             what=f"the key cannot be read: {error.strerror}",
             where=str(path),
             do="give a key file",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error

@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol, cast
 from urllib.parse import parse_qs
 
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 PART = ".part"
 """Ends the name of a file that is being written."""
@@ -45,7 +46,7 @@ def place_of(text: str) -> Place:
             what=f"{text.split('://')[0]} is not a place for snapshots",
             where="snapshots",
             do="give a folder or s3://bucket/prefix",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return FolderPlace(Path(text))
 
@@ -141,7 +142,7 @@ class BucketPlace:
                 "s3://bucket/prefix[?region=…&endpoint_override=…&scheme=…]",
                 where="snapshots",
                 do="give that, and keys by the environment",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         try:
             from pyarrow import fs
@@ -150,7 +151,7 @@ class BucketPlace:
                 what="snapshots in S3 need pyarrow",
                 where="snapshots",
                 do="install the extra: pip install 'riskstream[scorer]'",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             ) from error
         self._url = url.split("?")[0]
         self._root = f"{told['bucket']}/{told['prefix'] or ''}".rstrip("/")

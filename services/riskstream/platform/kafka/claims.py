@@ -19,6 +19,7 @@ from riskstream.platform.kafka.clients.client import producer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("claims")
 OWNERS = "owners.v1"
@@ -166,7 +167,7 @@ def prove_ours(
                 where=kafka,
                 do="give the --group that wrote it, or run `riskstream topics hand-over "
                 f"{topic} --to {group}`",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     for topic, subject in subjects.items():
         if subject in held:
@@ -191,7 +192,7 @@ def _refuse_another(topic: str, group: str, owner: Claim, where: str) -> None:
             where=where,
             do=f"give --group {owner.holder}, or run `riskstream topics hand-over {topic} "
             f"--to {group}`",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
 
 

@@ -7,6 +7,7 @@ from riskstream.platform.kafka.claims import OWNERS, Claims, first_of
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.tails import newest_records
 from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.exits import Exit
 
 SUBJECT = "money base_currency"
 _SUMMED = ("scores.v1", "customer-risk.v1", "profile-events.v1")
@@ -31,7 +32,7 @@ def prove_currency(kafka: str, currency: str, written: str, contract: str) -> No
                 where=kafka,
                 do="give the base_currency that was used until now, or run `riskstream "
                 f"topics currency --to {currency}`",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         held = claims.take(SUBJECT, currency)
     _refuse_another(kafka, currency, held.holder)
@@ -62,7 +63,7 @@ def change_currency(kafka: str, currency: str) -> str | None:
                 what=f"processes of group {group} still run",
                 where=kafka,
                 do="stop every service first",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     for topic in _SUMMED if before else ():
         if topic in counts and any(admin.end_offsets(topic, counts[topic])):
@@ -70,7 +71,7 @@ def change_currency(kafka: str, currency: str) -> str | None:
                 what=f"{topic} holds amounts in {before}",
                 where=kafka,
                 do="begin with topics and a Redis of their own (docs/money.md)",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     claims.hand_over(SUBJECT, currency)
     return before
@@ -96,5 +97,5 @@ def _refuse_another(kafka: str, given: str, held: str) -> None:
             where=kafka,
             do=f"give base_currency {held}: another one needs topics and a Redis of its own "
             "(docs/money.md)",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )

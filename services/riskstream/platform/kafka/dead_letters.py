@@ -21,6 +21,7 @@ from riskstream.platform.kafka.redriven import HEADER, Redriven, notes
 from riskstream.platform.kafka.rejects import MAX_DETAIL
 from riskstream.runtime.durations import HOUR_S
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 REDRIVE_GROUP = "dlq-redrive"
 AT_ONCE, AT_ONCE_BYTES = 5_000, 32_000_000
@@ -226,7 +227,7 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
             "what its source held",
             where=topic,
             do="leave it out, and have its producer send the record again",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     sources = sorted({letter.source for letter in letters})
     admin = TopicAdmin(bootstrap)
@@ -240,7 +241,7 @@ def _check(bootstrap: str, topic: str, letters: list[_Chosen]) -> None:
                 where=topic,
                 do="leave it out, and have its producer send the record again, compressed as "
                 "before",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 

@@ -18,6 +18,7 @@ from riskstream.platform.kafka.clients.limits import (
     least_of_topics,
 )
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("topics")
 LOOK_EVERY_S = 5.0
@@ -67,7 +68,7 @@ def prove_topics(admin: TopicAdmin, needs: TopicNeeds, where: str) -> dict[str, 
                 where=where,
                 do="run `riskstream topics apply`, or name one that is there and that this "
                 "user may see",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     for source, written in needs.kept.items():
         for name in written:
@@ -77,7 +78,7 @@ def prove_topics(admin: TopicAdmin, needs: TopicNeeds, where: str) -> dict[str, 
                     where=where,
                     do=f"create {name} again with as many: a customer has the same partition "
                     "number in every topic",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
     limits = admin.message_limits([*needs.writes, *needs.letters_of.values()])
     check(limits, _least(needs, limits), where)

@@ -17,6 +17,7 @@ from riskstream.platform.kafka.clients.client import producer_of, producing, tra
 from riskstream.platform.kafka.clients.limits import producer_bytes, record_bytes
 from riskstream.platform.kafka.clients.refusals import FENCED
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 _DEADLINE_S = 30.0
 
@@ -74,7 +75,7 @@ class SoleWriter:
                     what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
                     where=topic,
                     do="make it smaller",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
         try:
             self._client.begin_transaction()

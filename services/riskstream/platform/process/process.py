@@ -8,6 +8,8 @@ from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar
 
+import structlog
+
 from riskstream.platform.adapters.schemas import open_schemas
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.lanes.watchdog import Watchdog
@@ -19,6 +21,7 @@ from riskstream.platform.telemetry.tracing import Tracer
 from riskstream.runtime.run import freeze_garbage_collector, stop_event
 from riskstream.runtime.settings import ServiceSettings
 
+log = structlog.get_logger("process")
 Result = TypeVar("Result")
 
 
@@ -41,6 +44,12 @@ class Process:
         self._ends = ExitStack()
         self._health = TelemetryServer(settings.telemetry_host, settings.telemetry_port)
         self._ends.callback(self._health.stop)
+        log.info(
+            "started",
+            telemetry=self._health.url,
+            paths="/metrics /livez /readyz",
+            kafka=settings.kafka,
+        )
         tracing = Tracing(settings.service)
         self._ends.callback(tracing.stop)
         self.tracer: Tracer = tracing.tracer

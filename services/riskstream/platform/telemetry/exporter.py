@@ -25,6 +25,7 @@ from riskstream.platform.telemetry.metrics import TracingMetrics
 from riskstream.platform.telemetry.span import attributes
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("tracing")
 MAX_BATCH = 512
@@ -109,7 +110,7 @@ def read_settings() -> TracingSettings:
             what=f"{name} is wrong: {first['msg']}",
             where=f"OTEL_{name}",
             do="see docs/telemetry.md",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from None
 
 

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.threads import dead_threads
 
 log = structlog.get_logger("telemetry")
@@ -76,11 +77,17 @@ class TelemetryServer:
                 what=f"telemetry port {port} cannot be used: {error.strerror}",
                 where=host,
                 do="give another --telemetry-port, or 0 for a free one",
-                exit_code=3,
+                exit_code=Exit.NOT_NOW,
             ) from error
+        self._host = f"[{host}]" if ":" in host else host
         self.port = int(self._server.server_address[1])
         self._thread = Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
         self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path."""
+        return f"http://{self._host}:{self.port}"
 
     def show(self, *, is_alive: Check, is_ready: Check) -> None:
         """From now on the process itself says how it is."""

@@ -11,6 +11,8 @@ from riskstream.workbench.mapping.looked import EDGES_MINOR, Looked
 from riskstream.workbench.mapping.survey import LeftOut
 
 _LEFT, _WIDE, _BOTTOM, _HIGH = 66, 384, 290, 270
+_EDGE, _LETTER = 462, 10
+"""The right edge of a chart, and how wide a letter is on a narrow screen."""
 _MOST_BARS, _MOST_WORDS = 120, 12
 
 
@@ -117,7 +119,7 @@ def _chart(title: str, x: str, bars: list[tuple[int, str]], labels: list[str]) -
         "x": x,
         "y_labels": [f"{most * part // 5:,}" for part in range(6)],
         "x_labels": [
-            (f"{_LEFT + wide * (at + 0.5):.1f}", label) for at, label in enumerate(labels) if label
+            _placed(_LEFT + wide * (at + 0.5), label) for at, label in enumerate(labels) if label
         ],
         "bars": [
             {
@@ -131,6 +133,14 @@ def _chart(title: str, x: str, bars: list[tuple[int, str]], labels: list[str]) -
             for at, (count, said) in enumerate(bars)
         ],
     }
+
+
+def _placed(x: float, label: str) -> tuple[str, str, str]:
+    """(x, label, its anchor): in the middle below its bar, or at the edge where it would be cut."""
+    half = _LETTER * len(label) / 2
+    if x + half > _EDGE:
+        return str(_EDGE), label, "end"
+    return (f"{x:.1f}", label, "middle") if x > half else ("0", label, "start")
 
 
 def _moment(ms: int) -> str:

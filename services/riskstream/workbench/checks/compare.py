@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.resampling import interval
+from riskstream.runtime.steps import Advance
 from riskstream.workbench.checks.evaluate import notes, point_figures
 from riskstream.workbench.checks.intervals import (
     RESAMPLES,
-    Advance,
     Drawn,
     drawn_figures,
     with_intervals,

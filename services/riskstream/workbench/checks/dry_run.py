@@ -19,6 +19,7 @@ from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.domain.risk.rules.rule import Rule
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.rows.columns import enum_indices, texts
 from riskstream.workbench.rows.transactions import AS_IS, Reading, read_transactions
 
@@ -86,7 +87,7 @@ class FileRows:
                 what="a rule asks for the score, which a file has not",
                 where=str(path),
                 do="leave it out of a dry run",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         read = read_transactions(path, replace(reading, more=tuple(wanted)))
         self.occurred_at = read.columns.occurred_at
@@ -96,7 +97,10 @@ class FileRows:
         self.left_empty = [name for name in wanted if name not in mapped]
         self.labels, self.has_label = read.labels, read.has_label
         self._names, self._slice = names, slice(0, len(self.occurred_at))
-        self._features = read.vectors(features, dtype=np.float64) if places else None
+        self._features: NDArray[np.float64] | None = None
+        if places:
+            with reading.steps("features", len(self.occurred_at)) as advance:
+                self._features = read.vectors(features, advance, dtype=np.float64)
         self._places = places
         self._table = pa.table({}) if read.more is None else read.more
 

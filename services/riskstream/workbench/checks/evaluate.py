@@ -18,12 +18,12 @@ from riskstream.domain.risk.evaluation import (
 )
 from riskstream.domain.risk.money import exact
 from riskstream.runtime.durations import DAY_MS
+from riskstream.runtime.steps import Advance
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.intervals import (
     CARDS_A_DAY,
     FEW,
     RESAMPLES,
-    Advance,
     Drawn,
     drawn_figures,
     with_intervals,

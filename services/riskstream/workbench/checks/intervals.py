@@ -1,6 +1,6 @@
 """Bootstrap intervals of an evaluation's figures: customers are drawn, with all of their rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from riskstream.domain.risk.resampling import (
     whole_share,
 )
 from riskstream.runtime.durations import DAY_MS
+from riskstream.runtime.steps import Advance
 from riskstream.workbench.checks.scored import Scored
 
 RESAMPLES = 1000
@@ -30,7 +31,6 @@ Drawn = dict[str, NDArray[np.float64]]
 """A figure of each resample, by name; NaN in a resample that has none."""
 Grouping = tuple[NDArray[np.integer], int]
 """(the number of each row's group, -1 where it is of none; how many groups there are)."""
-Advance = Callable[[int], None]
 
 
 def drawn_figures(

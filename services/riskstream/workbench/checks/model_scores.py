@@ -15,6 +15,7 @@ from riskstream.domain.risk.features.offline import Texts
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.platform.adapters.onnx_model import ModelCard, OnnxModel, SecondStage, read_card
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.checks.scored import DECISIONS
 from riskstream.workbench.rows.columns import BASE_CURRENCY
 from riskstream.workbench.rows.transactions import Transactions
@@ -81,7 +82,7 @@ def _features_of(card: ModelCard, folder: Path) -> FeatureSet:
             what=f"the model was trained on {card.feature_set}, which this version does not have",
             where=str(folder),
             do="train the model again",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return features
 

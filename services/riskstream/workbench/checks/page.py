@@ -12,7 +12,9 @@ from riskstream.domain.risk.money import shown
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.scored import left_out_words
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 450, 20, 290
+Curves = dict[str, list[tuple[float, float]]]
+"""Points of curves by name, as `curves` gives them."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 450, 20, 290
 _MOST_MARKS = 62
 """Points that are marked one by one; of more a line is enough."""
 
@@ -20,7 +22,7 @@ _MOST_MARKS = 62
 def page(
     title: str,
     figures: dict[str, Any],
-    curves: dict[str, list[tuple[float, float]]],
+    curves: Curves,
     slices: list[dict[str, Any]] | None = None,
     facts: list[tuple[str, str]] | None = None,
 ) -> str:
@@ -68,27 +70,25 @@ def _heads(figures: dict[str, Any], money: Callable[[int], str]) -> list[tuple[s
     ]
 
 
-def _charts(
-    figures: dict[str, Any], curves: dict[str, list[tuple[float, float]]]
-) -> list[dict[str, Any]]:
+def _charts(figures: dict[str, Any], curves: Curves) -> list[dict[str, Any]]:
     bins = [(each["mean_score"], each["fraud_rate"]) for each in figures["calibration"]]
     most = max((value for pair in bins for value in pair), default=1.0) or 1.0
     return [
-        _chart("Precision by recall", ("recall", "precision"), [("a", curves["precision_recall"])]),
-        _chart(
+        chart("Precision by recall", ("recall", "precision"), [("a", curves["precision_recall"])]),
+        chart(
             "ROC",
             ("share of genuine ones alerted", "share of frauds alerted"),
             [("a", curves["roc"])],
             is_even=True,
         ),
-        _chart(
+        chart(
             "Calibration, ten equal parts",
             ("mean score", "share of frauds"),
             [("a", bins)],
             most,
             is_even=True,
         ),
-        _chart(
+        chart(
             "Recall (circles) and precision (squares, dashed) by day",
             ("day", "share"),
             _by_day(figures["days"]),
@@ -162,7 +162,7 @@ def between(figures: dict[str, Any], name: str, say: Callable[[Any], str]) -> st
     return "" if found is None else f"{say(found[0])} to {say(found[1])}"
 
 
-def _chart(
+def chart(
     title: str,
     axes: tuple[str, str],
     lines: list[tuple[str, list[tuple[float, float]]]],

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 
 def names_of(table: pa.Table) -> pa.Array:
@@ -55,5 +56,5 @@ def _refuse(said: dict[str, object], again: dict[str, object], name: str, path: 
         where=str(path),
         do="keep one of the two rows"
         + ("" if "customer_id" in said else ", or add the column customer_id"),
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )

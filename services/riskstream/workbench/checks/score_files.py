@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.rows.columns import BASE_CURRENCY
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
@@ -44,7 +45,7 @@ def frauds_of(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray
             what=f"column {name} holds {column.type}, which is no label",
             where=str(path),
             do="give true or false, or 1 or 0",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     at = pc.index_in(known, values, skip_nulls=True)
     wrong = pc.and_(pc.is_null(at), pc.is_valid(column))
@@ -55,7 +56,7 @@ def frauds_of(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray
             "nor false",
             where=str(path),
             do="give true or false, or 1 or 0, and leave unknown labels empty",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return pa.chunked_array([truths.take(at.combine_chunks())], pa.bool_())
 
@@ -70,7 +71,7 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...], value: str
                 what=f"column {missing[0]} is missing",
                 where=str(path),
                 do=f"give {', '.join(needed)}",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         table = pq.read_table(path, columns=[*needed, *(name for name in more if name in found)])
     except (OSError, pa.ArrowInvalid) as error:
@@ -78,7 +79,7 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...], value: str
             what=f"it cannot be read: {cause(error)}",
             where=str(path),
             do="give a Parquet file",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     ids = table["transaction_id"].cast(pa.string())
     table = table.set_column(table.column_names.index("transaction_id"), "transaction_id", ids)
@@ -91,8 +92,8 @@ def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...], value: str
                 what=f"column {name} has empty values",
                 where=str(path),
                 do="fill or drop those rows",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
     if not len(table):
-        raise Fatal(what="it holds no rows", where=str(path), do="give some", exit_code=2)
+        raise Fatal(what="it holds no rows", where=str(path), do="give some", exit_code=Exit.INPUT)
     return table

@@ -16,6 +16,7 @@ from riskstream.domain.risk.decision import APPROVE
 from riskstream.domain.risk.evaluation import at_budget
 from riskstream.domain.risk.features.owned.table import LATEST_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.checks.repeats import names_of, once
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.rows.columns import one_currency
@@ -136,7 +137,7 @@ def _same_rows(tables: list[pa.Table], paths: list[Path], left: dict[str, int]) 
                     f"{out[0][name][at]} in {paths[0].name} and {table[name][at]} here",
                     where=str(path),
                     do="give scores of the same transactions",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
     return out
 
@@ -182,7 +183,7 @@ def _check_ids_of_one_customer(ids: pa.Array, labels: Path) -> None:
         "not say which",
         where=str(labels),
         do="add the column customer_id",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -196,7 +197,7 @@ def _scored(
             what=f"the score of transaction {table['transaction_id'][at]} is not a number",
             where=str(path),
             do="leave the score empty where a transaction was not scored",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     decision = _decisions(table, path) if "decision" in table.column_names else None
     return Scored(
@@ -222,7 +223,7 @@ def _decisions(table: pa.Table, path: Path) -> NDArray[np.int64]:
             what=f"column decision has {wrong!r}, which is no decision",
             where=str(path),
             do="give APPROVE, REVIEW or BLOCK, or drop the column to alert by --budget",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return np.array(found.to_numpy(), np.int64) + APPROVE
 
@@ -249,6 +250,6 @@ def _instants(column: pa.ChunkedArray, path: Path) -> NDArray[np.int64]:
             what=f"column occurred_at has {found[wrong[0]]}, which is no instant",
             where=str(path),
             do=f"give ms since 1970 UTC from 0 to {LATEST_MS}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return found

@@ -11,6 +11,7 @@ from riskstream.domain.risk.features.declare import Aggregate, FeatureSet, Input
 from riskstream.domain.risk.money import shown
 from riskstream.domain.risk.resampling import Ranking, Weighted, resampled
 from riskstream.runtime.durations import DAY_MS
+from riskstream.runtime.steps import Advance
 from riskstream.workbench.checks.evaluate import alert_figures, ranking_figures
 from riskstream.workbench.checks.intervals import (
     RESAMPLES,
@@ -27,7 +28,11 @@ _SYMBOLS = {Input.KIND: "kind", Input.CHANNEL: "channel"}
 
 
 def slices(
-    data: Scored, rows: NDArray[np.float32], features: FeatureSet, resamples: int = RESAMPLES
+    data: Scored,
+    rows: NDArray[np.float32],
+    features: FeatureSet,
+    resamples: int = RESAMPLES,
+    advance: Advance = lambda _: None,
 ) -> list[dict[str, Any]]:
     """By channel, kind, amount and whether the customer is new: rows, frauds, average precision,
     and the alerts' figures, each with its interval.
@@ -37,7 +42,7 @@ def slices(
     groupings = [(np.where(mask, 0, -1), 1) for _, mask in found]
     parts: list[Weighted] = [alert_sums(data, customer, groupings)]
     parts += [Ranking(data.label[mask], data.score[mask], customer[mask]) for _, mask in found]
-    sums, *rankings = resampled(parts, count, resamples, SEED)
+    sums, *rankings = resampled(parts, count, resamples, SEED, advance)
     return [
         with_intervals(
             {

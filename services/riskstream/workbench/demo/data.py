@@ -14,7 +14,9 @@ from riskstream.domain.risk.features import declare, standard
 from riskstream.domain.risk.features.owned import kernel
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.durations import DAY_MS
+from riskstream.runtime.steps import Steps
 from riskstream.workbench.rows.dataset import read_dataset
+from riskstream.workbench.rows.transactions import Reading
 from riskstream.workbench.simulator import events, population, simulate
 from riskstream.workbench.simulator.simulate import START_MS, Simulation
 from riskstream.workbench.training import fit
@@ -42,7 +44,7 @@ def is_demo_folder(folder: Path) -> bool:
     return "history.parquet" in names and names <= _NAMES
 
 
-def prepare(folder: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
+def prepare(folder: Path, say: Callable[[str], None], steps: Steps) -> tuple[Path, Path]:
     """(model folder, Parquet of the month's transactions to send)."""
     folder.mkdir(parents=True, exist_ok=True)
     model, month, stamp = folder / "model", folder / "month.parquet", folder / "made-of.txt"
@@ -57,11 +59,13 @@ def prepare(folder: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
     stamp.unlink(missing_ok=True)
     say(f"simulating a history of {HISTORY.days} days")
     history = folder / "history.parquet"
-    pq.write_table(simulate.simulate(HISTORY), history, compression="zstd")
-    pq.write_table(simulate.simulate(MONTH).slice(0, TRANSACTIONS), month, compression="zstd")
-    data = read_dataset(history, STANDARD)
+    with steps("history", None):
+        pq.write_table(simulate.simulate(HISTORY), history, compression="zstd")
+        pq.write_table(simulate.simulate(MONTH).slice(0, TRANSACTIONS), month, compression="zstd")
+    say("computing features of the history")
+    data = read_dataset(history, STANDARD, Reading(steps=steps))
     say(f"training on {len(data.labels):,} transactions")
-    metrics = train(data, STANDARD, FitSettings(), model)
+    metrics = train(data, STANDARD, FitSettings(), model, steps)
     say(
         f"model trained, average precision {metrics['average_precision']:.3f} on its "
         "validation rows"

@@ -40,7 +40,7 @@ def run_demo(folder: Path, *, serve: bool, each: int = TRANSACTIONS // 2) -> dic
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with View() as view:
-        model, month = prepare(folder, view.say)
+        model, month = prepare(folder, view.say, view.step)
         live = folder / "live"
         shutil.rmtree(live, ignore_errors=True)
         env = {
@@ -127,6 +127,7 @@ class _Demo:
 
     def summary(self, folder: Path, reporter: Reporter) -> dict[str, Any]:
         """Wait for the tracker, write the reports, count and compare with the truth."""
+        self._view.say("waiting for the tracker, then writing the reports")
         self._wait_for_tracker()
         reports = {record["grain"]: record for record in reporter.run_once()}
         kafka = self._chain.stack.kafka

@@ -2,12 +2,16 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
+from riskstream.runtime.steps import Advance
 
 
 class View:
@@ -41,6 +45,19 @@ class View:
         elif time.monotonic() - self._said >= 5:
             self._said = time.monotonic()
             self.say(f"{phase}: " + ", ".join(f"{name} {value}" for name, value in values.items()))
+
+    @contextmanager
+    def step(self, name: str, total: int | None) -> Iterator[Advance]:
+        """Steps (`runtime/steps.py`): how much of one is done."""
+        done, of = 0, f" of {total:,}" if total else ""
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            self.show(name, {"done": f"{done:,}{of}"})
+
+        self.show(name, {"done": f"0{of}"} if total else {"is": "running"})
+        yield advance
 
     def __enter__(self) -> Self:
         if self._live is not None:

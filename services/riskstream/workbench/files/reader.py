@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_input
 from riskstream.workbench.files.columnar import ArrowFile, ParquetFile
 from riskstream.workbench.files.delimited import DelimitedFile
@@ -112,7 +113,7 @@ def opened(path: Path, layout: Layout) -> OneFile:
             what=f"the file cannot be read: {cause(error)}",
             where=str(path),
             do=f"give {FORMATS}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     if not magic:
         raise unreadable(path, "the file is empty", f"give {FORMATS}")

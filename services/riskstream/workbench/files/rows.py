@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 BATCH_ROWS = 16_384
 
@@ -46,4 +47,4 @@ class Layout:
 
 def unreadable(path: Path, what: str, do: str) -> Fatal:
     """The refusal of a file."""
-    return Fatal(what=what, where=str(path), do=do, exit_code=2)
+    return Fatal(what=what, where=str(path), do=do, exit_code=Exit.INPUT)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import BATCH_ROWS, FileRows, Layout, unreadable
 
 _EXACT = 10**15
@@ -43,7 +44,7 @@ class WorkbookFile:
                 what="no reader of Excel files is installed",
                 where=str(self.path),
                 do="run `pip install 'riskstream[cli]'`, or save the sheet as CSV",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             ) from error
         try:
             book = CalamineWorkbook.from_path(str(self.path))

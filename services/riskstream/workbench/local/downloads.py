@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.local.server import NO_NETWORK
+from riskstream.runtime.exits import Exit
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 REGISTRY_VERSION = "2.6.13.Final"
@@ -44,7 +44,7 @@ def kafka_class_path() -> str:
             what=f"Kafka's jars could not be had: {type(error).__name__}: {error}",
             where=str(folder),
             do="connect to Maven Central once, or give --kafka ADDR of a broker that exists",
-            exit_code=NO_NETWORK,
+            exit_code=Exit.NO_NETWORK,
         ) from error
     marker.with_suffix(".count").write_text(str(len(jars)))
     partial = marker.with_suffix(".part")
@@ -85,7 +85,7 @@ def registry_folder(*, may_download: bool = True) -> Path | None:
             what=f"the schema registry could not be had: {type(error).__name__}: {error}",
             where=str(cache),
             do="connect to Maven Central once",
-            exit_code=NO_NETWORK,
+            exit_code=Exit.NO_NETWORK,
         ) from error
     partial.replace(folder)
     return folder

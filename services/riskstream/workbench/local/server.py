@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from riskstream.runtime.errors import Fatal
-
-PORT_IN_USE, NO_DISK, NO_NETWORK, NO_START = 3, 4, 5, 6
-"""Exit codes of `riskstream local up`."""
+from riskstream.runtime.exits import Exit
 
 
 class Server:
@@ -37,7 +35,10 @@ class Server:
         line = self._guard.stdout.readline()
         if not line:
             raise Fatal(
-                what=f"{name} did not start", where=str(log), do="read that log", exit_code=NO_START
+                what=f"{name} did not start",
+                where=str(log),
+                do="read that log",
+                exit_code=Exit.NO_START,
             )
         self.pid = int(line)
 
@@ -45,25 +46,32 @@ class Server:
     def is_running(self) -> bool:
         return self._guard.poll() is None
 
-    def stop(self) -> None:
-        """End the server: SIGTERM, after 10 s SIGKILL; returns when it is gone."""
+    def end(self) -> None:
+        """Tell the server to end: SIGTERM, after 10 s SIGKILL. Returns at once."""
         if self._guard.stdin is not None and not self._guard.stdin.closed:
             self._guard.stdin.close()
+
+    def stop(self) -> None:
+        """End the server; returns when it is gone."""
+        self.end()
         self._guard.wait()
         if self._guard.stdout is not None:
             self._guard.stdout.close()
 
-    def failure(self) -> Fatal:
-        """What to raise when it ended by itself: its last words are in it."""
+    def last_words(self) -> str:
+        """The last line of its log."""
         lines = (
             self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         )
-        last = lines[-1][:200] if lines else "no output"
+        return lines[-1][:200] if lines else "no output"
+
+    def failure(self) -> Fatal:
+        """What to raise when it ended by itself: its last words are in it."""
         return Fatal(
-            what=f"{self.name} ended: {last}",
+            what=f"{self.name} ended: {self.last_words()}",
             where=str(self.log),
             do="read that log",
-            exit_code=NO_START,
+            exit_code=Exit.NO_START,
         )
 
 
@@ -89,7 +97,7 @@ def free_port() -> int:
         what=f"no free port from {_LISTENING.start} to {_LISTENING.stop - 1}",
         where="127.0.0.1",
         do="end servers that are left over, or give ports",
-        exit_code=PORT_IN_USE,
+        exit_code=Exit.NOT_NOW,
     )
 
 
@@ -120,7 +128,9 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def check_port(port: int, what: str) -> None:
+def check_port(
+    port: int, what: str, do: str = "give another port, or none to take a free one"
+) -> None:
     """Fatal where something listens on the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,6 +140,6 @@ def check_port(port: int, what: str) -> None:
             raise Fatal(
                 what=f"port {port} for {what} is in use",
                 where="127.0.0.1",
-                do="give another port, or none to take a free one",
-                exit_code=PORT_IN_USE,
+                do=do,
+                exit_code=Exit.NOT_NOW,
             ) from error

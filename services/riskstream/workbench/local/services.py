@@ -25,11 +25,7 @@ class Service:
     telemetry: str
 
     def is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.telemetry}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return is_ready(self.telemetry)
 
     def rss_mib(self) -> float:
         """Resident memory of its process, MiB."""
@@ -38,6 +34,15 @@ class Service:
     def cpu_s(self) -> float:
         """User and system seconds of its process so far."""
         return cpu_s(self.server.pid)
+
+
+def is_ready(telemetry: str) -> bool:
+    """Whether the service behind a telemetry port says that it is ready."""
+    try:
+        with urllib.request.urlopen(f"{telemetry}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def rss_mib(pid: int) -> float:

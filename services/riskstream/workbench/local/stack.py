@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.local.kafka import ONE_BROKER, Brokers, KafkaCluster
 from riskstream.workbench.local.redis import RedisServer
-from riskstream.workbench.local.server import NO_DISK
 
 MIN_FREE_MIB = 1024
 
@@ -96,5 +96,5 @@ class Stack:
                 what=f"{free_mib} MiB of disk are free, {self._min_free_mib} are needed",
                 where=str(self.folder),
                 do="free some, or give another --dir",
-                exit_code=NO_DISK,
+                exit_code=Exit.NO_DISK,
             )

@@ -18,6 +18,7 @@ from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.money import digits_of
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.declared import Mapping, Source
 from riskstream.workbench.mapping.findings import (
@@ -126,7 +127,7 @@ class Converter:
                 what=f"{found.why}: {found.value!r} in line {int(rows.places[found.at]):,}",
                 where=str(rows.path),
                 do=f"{found.do}, or give `--accept {found.check}`",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
     def _field(

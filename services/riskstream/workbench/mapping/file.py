@@ -16,6 +16,7 @@ from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR, contract
 from riskstream.runtime.causes import cause
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import Layout
 from riskstream.workbench.mapping.declared import (
     DELAY_DAYS,
@@ -320,5 +321,8 @@ def _first(names: set[Any]) -> str:
 
 def _wrong(path: Path, what: str) -> Fatal:
     return Fatal(
-        what=f"the mapping is wrong: {what}", where=str(path), do="see docs/data.md", exit_code=2
+        what=f"the mapping is wrong: {what}",
+        where=str(path),
+        do="see docs/data.md",
+        exit_code=Exit.INPUT,
     )

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from riskstream.domain.contracts.bounds import Bounds, bounds_of
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
+from riskstream.runtime.steps import Steps, untold
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.declared import Source
@@ -22,17 +24,20 @@ from riskstream.workbench.mapping.words import symbols, texts
 _PLAIN = Source()
 
 
-def read_label_rows(path: Path, now_ms: int, accepted: frozenset[str]) -> pa.Table:
+def read_label_rows(
+    path: Path, now_ms: int, accepted: frozenset[str], steps: Steps = untold
+) -> pa.Table:
     """The rows in the file's order. Fatal where a column is missing or a row is wrong."""
     files, bounds = Files(path), bounds_of("label.v1")
     needed = [each.name for each in bounds.values() if not each.has_default] + ["source"]
     if missing := [name for name in needed if name not in files.names]:
         raise _wrong(path, f"column {missing[0]} is missing", f"give {', '.join(needed)}")
     names = [name for name in bounds if name in files.names]
-    found = [
-        _converted(rows, [bounds[name] for name in names], now_ms + DAY_MS, accepted)
-        for rows in files.batches(names)
-    ]
+    fields, found = [bounds[name] for name in names], []
+    with steps("read", files.total) as advance:
+        for rows in files.batches(names):
+            found.append(_converted(rows, fields, now_ms + DAY_MS, accepted))
+            advance(rows.batch.num_rows)
     if not found:
         raise _wrong(path, "it holds no rows", "give labels")
     return pa.concat_tables(found)
@@ -74,4 +79,4 @@ def _field(bounds: Bounds, column: pa.Array, findings: Findings, latest_ms: int)
 
 
 def _wrong(path: Path, what: str, do: str) -> Fatal:
-    return Fatal(what=what, where=str(path), do=do, exit_code=2)
+    return Fatal(what=what, where=str(path), do=do, exit_code=Exit.INPUT)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted, Converter
@@ -94,7 +95,7 @@ class Survey:
                 else "it holds no rows",
                 where=str(given),
                 do="correct the mapping (docs/data.md)",
-                exit_code=1,
+                exit_code=Exit.NO,
             )
         name, count = self._customers.most_common(1)[0] if self._customers else ("", 0)
         if self.good >= _MANY and count * 2 > self.good and "one-customer" not in accepted:
@@ -103,7 +104,7 @@ class Survey:
                 where=str(given),
                 do="map customer_id to a column that tells customers apart, or give "
                 "`--accept one-customer`",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 

@@ -17,6 +17,7 @@ from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import whole
 from riskstream.workbench.replay.merge import Slice
 
@@ -129,7 +130,7 @@ class ResumeFile:
                 what="it was written for another file or mapping",
                 where=str(self._path),
                 do="give another --state, or delete it",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         return Progress(**data)
 

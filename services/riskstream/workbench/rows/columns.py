@@ -13,6 +13,7 @@ from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.features.offline import Texts, TransactionColumns
 from riskstream.domain.risk.features.owned.table import LATEST_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 BASE_CURRENCY = "base_currency"
 CORRECTS = "corrects"
@@ -56,14 +57,14 @@ def _sorted(occurred: NDArray[np.int64], name: str, path: Path) -> NDArray[np.in
             what=f"row {first} is earlier than the row before",
             where=str(path),
             do=f"sort by {name}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     if len(wrong := np.flatnonzero((occurred < 0) | (occurred > LATEST_MS))):
         raise Fatal(
             what=f"row {wrong[0]} has {name} {occurred[wrong[0]]}, which no ring of events holds",
             where=str(path),
             do=f"give ms since 1970 UTC from 0 to {LATEST_MS}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return np.array(occurred, np.int64)
 
@@ -80,7 +81,7 @@ def _amounts(table: pa.Table, path: Path) -> NDArray[np.int64]:
             what=f"row {wrong[0]} has base_amount_minor {amounts[wrong[0]]}",
             where=str(path),
             do=f"give minor units {bounds.said()}",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return amounts
 
@@ -97,7 +98,7 @@ def one_currency(table: pa.Table, path: Path) -> str:
             what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed",
             where=str(path),
             do="convert base_amount_minor to one base_currency",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return found[0] if found else ""
 

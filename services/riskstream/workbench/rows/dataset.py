@@ -1,6 +1,5 @@
 """Rows to train on: vectors with labels, point in time."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
+from riskstream.runtime.steps import Advance
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import (
     AS_IS,
@@ -38,14 +39,15 @@ class Dataset:
 def read_dataset(
     path: Path,
     features: FeatureSet,
-    progress: Callable[[int], None] = lambda _: None,
     reading: Reading = AS_IS,
 ) -> Dataset:
     """Fatal as `read_transactions`, and where there are no labels or labels of one class only."""
     read = read_transactions(path, reading, is_labelled=True)
     labels = labels_of(read)
-    rows = read.vectors(features, progress)
-    check_no_leak(read, features, rows)
+    with reading.steps("features", len(labels)) as advance:
+        rows = read.vectors(features, advance)
+    with reading.steps("check that no row knows a later one", None) as advance:
+        check_no_leak(read, features, rows, advance)
     return Dataset(
         rows=rows,
         labels=labels,
@@ -57,13 +59,18 @@ def read_dataset(
     )
 
 
-def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) -> None:
+def check_no_leak(
+    read: Transactions,
+    features: FeatureSet,
+    rows: NDArray[Any],
+    advance: Advance = lambda _: None,
+) -> None:
     """Fatal where a row's vector changes when everything later than it is taken away: then it knew
     what came after.
     """
     n = len(rows)
     for place in sorted({n // 4, n // 2, 3 * n // 4}):
-        alone = read.until(place + 1).vectors(features, dtype=rows.dtype)[place]
+        alone = read.until(place + 1).vectors(features, advance, dtype=rows.dtype)[place]
         differs = ~((alone == rows[place]) | (np.isnan(alone) & np.isnan(rows[place])))
         if differs.any():
             name = features.names[int(np.flatnonzero(differs)[0])]
@@ -71,7 +78,7 @@ def check_no_leak(read: Transactions, features: FeatureSet, rows: NDArray[Any]) 
                 what=f"feature {name} of row {place} depends on later rows or labels",
                 where=str(read.path),
                 do="correct the feature, or the times at which labels become known",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 
@@ -88,5 +95,5 @@ def check_two_classes(labels: NDArray[np.bool_], path: Path) -> None:
             what="the labels are all fraud or all genuine",
             where=str(path),
             do="give data with frauds and genuine ones",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )

@@ -22,6 +22,7 @@ from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.rows.columns import BASE_CURRENCY, one_currency
 from riskstream.workbench.rows.dataset import Dataset, check_two_classes
 
@@ -215,7 +216,7 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
             what=f"its vectors belong to {label}, not to {features.label}",
             where=str(path),
             do="give --features as the scorer was started with",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     table = pq.read_table(path)
     labels = np.array(table["is_fraud"].to_numpy(), np.bool_)

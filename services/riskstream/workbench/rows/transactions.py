@@ -17,7 +17,9 @@ from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.offline import KnownFrauds, Texts, TransactionColumns, vectors
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import now_ms
+from riskstream.runtime.steps import Steps, untold
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.declared import Mapping, Source
@@ -130,7 +132,7 @@ class Transactions:
                     "are kept by",
                     where=str(self.path),
                     do="give a file with it, or another feature set",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
         return vectors(
             features,
@@ -146,12 +148,13 @@ class Transactions:
 class Reading:
     """How a file is read: by `mapping`, else by the contract's names or the book's. `accepted`:
     checks of what is implausible that are not made. `more`: fields of the contract beside those
-    that rows are made from.
+    that rows are made from. `steps`: who is told how far it is.
     """
 
     mapping: Mapping | None = None
     accepted: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
+    steps: Steps = untold
 
 
 AS_IS = Reading()
@@ -225,12 +228,14 @@ def _converted(
             raise _lacks(files.given, name)
     converter = Converter(mapping, "", now_ms(), reading.accepted, wanted)
     survey, tables, said = Survey(), [], []
-    for rows in files.batches(converter.columns):
-        found = converter.convert(rows)
-        survey.add(rows, found)
-        tables.append(found.transactions)
-        if found.labelled is not None:
-            said.append(found.labelled)
+    with reading.steps("read", files.total) as advance:
+        for rows in files.batches(converter.columns):
+            found = converter.convert(rows)
+            survey.add(rows, found)
+            tables.append(found.transactions)
+            if found.labelled is not None:
+                said.append(found.labelled)
+            advance(rows.batch.num_rows)
     survey.check(files.given, (*reading.accepted, "one-customer"))
     table = pa.concat_tables(tables)
     labelled = all_of(said) if said else None
@@ -281,7 +286,7 @@ def _lacks(path: Path, name: str) -> Fatal:
         what=f"column {name} is missing",
         where=str(path),
         do=f"give a file with {', '.join(NEEDED)}, or a --mapping",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )
 
 
@@ -305,5 +310,5 @@ def _no_id_twice(ids: pa.ChunkedArray, customers: pa.ChunkedArray, path: Path) -
         what=f"transaction {twice['id']} of customer {twice['customer']} appears twice",
         where=str(path),
         do="drop repeated rows",
-        exit_code=2,
+        exit_code=Exit.INPUT,
     )

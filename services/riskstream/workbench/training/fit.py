@@ -5,7 +5,6 @@ whole or not at all.
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,11 @@ from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.tree_paths import TreePaths
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_folder, whole_folder
+from riskstream.runtime.steps import Steps, untold
 from riskstream.workbench.checks.evaluate import curves, evaluate
+from riskstream.workbench.checks.intervals import RESAMPLES
 from riskstream.workbench.checks.page import facts, page
 from riskstream.workbench.checks.scored import Scored
 from riskstream.workbench.checks.slices import slices
@@ -82,20 +84,12 @@ class FitSettings:
     """Variant of a second stage to train as well, one of second_stage.VARIANTS; empty: none."""
 
 
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-"""Of a step's name and how much there is of it: a function that is told how much more is done."""
-
-
-def _silent(_name: str, _total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda _more: None)
-
-
 def train(
     data: Dataset,
     features: FeatureSet,
     settings: FitSettings,
     out: Path,
-    progress: Progress = _silent,
+    steps: Steps = untold,
 ) -> dict[str, Any]:
     """Train, calibrate, set thresholds, check and write; the metrics that were written.
 
@@ -106,14 +100,13 @@ def train(
     check_folder(out, is_own=is_model_folder)
     grown, tuning, held = _parts(data.labels)
     tuned = data.rows[tuning], data.labels[tuning]
-    with progress("trees", settings.trees) as advance:
+    with steps("trees", settings.trees) as advance:
         booster = boost(data.rows[grown], data.labels[grown], settings, tuned, advance)
     slope, offset = _calibrate(booster, *tuned)
 
     rows, labels, amounts = data.rows[held], data.labels[held], data.amounts_minor[held]
-    raw = export(booster, len(features.names))
-    scores, difference = exported_scores(booster, raw, rows)
-    paths = _checked_paths(booster, raw, rows)
+    with steps("checks of the model", None):
+        raw, scores, difference, paths = _exported(booster, rows)
     metrics = {
         "rows": len(data.labels),
         "frauds": int(data.labels.sum()),
@@ -142,11 +135,11 @@ def train(
     }
     if settings.stage2:
         second = _second_stage(
-            booster, data.rows[grown], (rows, labels), settings, block_from, progress
+            booster, data.rows[grown], (rows, labels), settings, block_from, steps
         )
         files["stage2.onnx"], card["stage2"] = second.onnx, second.card
         metrics |= {f"stage2_{name}": second.card[name] for name in ("on", *STAGE2_METRICS)}
-    files["card.html"] = _page(card, data, held, scores, features).encode()
+    files["card.html"] = _page(card, data, held, scores, features, steps).encode()
     files["model.json"] = _json(card)
     _write(out, files)
     return metrics
@@ -162,14 +155,19 @@ def _calibrate(
     return slope, offset
 
 
-def _checked_paths(booster: lgb.Booster, raw: bytes, rows: NDArray[np.float32]) -> TreePaths:
-    """The paths that reasons are computed from. Fatal where they, or the model `raw`, do not keep
-    to the bounds of reasons, size and latency on the rows.
+def _exported(
+    booster: lgb.Booster, rows: NDArray[np.float32]
+) -> tuple[bytes, NDArray[np.float32], float, TreePaths]:
+    """(the model as ONNX, its scores of the rows, by how much they differ from the trees', the
+    paths that reasons are computed from). Fatal where they do not keep to the bounds of reasons,
+    size and latency on the rows.
     """
+    raw = export(booster, rows.shape[1])
+    scores, difference = exported_scores(booster, raw, rows)
     paths = tree_paths(booster)
     check_reasons(paths, booster, rows[:REASON_ROWS])
     check_size_and_latency(raw, rows)
-    return paths
+    return raw, scores, difference, paths
 
 
 def _second_stage(
@@ -178,7 +176,7 @@ def _second_stage(
     held: tuple[NDArray[np.float32], NDArray[np.bool_]],
     settings: FitSettings,
     block_from: float,
-    progress: Progress,
+    steps: Steps,
 ) -> SecondStage:
     """The second stage of `settings.stage2`, trained on the `grown` rows, measured on the `held`
     ones.
@@ -189,7 +187,7 @@ def _second_stage(
         block_from=block_from,
         seed=settings.seed,
     )
-    with progress("passes of the second stage", passes_over(len(grown))) as advance:
+    with steps("passes of the second stage", passes_over(len(grown))) as advance:
         return second_stage(booster, grown, held, wanted, advance)
 
 
@@ -207,7 +205,7 @@ def _parts(labels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
             where="training data",
             do="give more rows, with frauds in the first three quarters and in both halves of "
             "the last",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     return parts
 
@@ -252,6 +250,7 @@ def _page(
     part: slice,
     scores: NDArray[np.float32],
     features: FeatureSet,
+    steps: Steps,
 ) -> str:
     """The model card's page: how the scores of a part of the rows do."""
     thresholds = card["thresholds"]
@@ -264,10 +263,12 @@ def _page(
         amount_minor=data.amounts_minor[part],
         base_currency=data.base_currency,
     )
-    sliced = slices(held, data.rows[part], features)
+    with steps("resamples", 2 * RESAMPLES) as advance:
+        figures = evaluate(held, advance=advance)
+        sliced = slices(held, data.rows[part], features, advance=advance)
     return page(
         f"Model {card['version']}, {features.label}",
-        evaluate(held),
+        figures,
         curves(held),
         sliced,
         facts(card),

@@ -20,6 +20,7 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.handbook import HANDBOOK, HANDBOOK_ADDED
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.rows.dataset import labels_of
 from riskstream.workbench.rows.transactions import Transactions
 from riskstream.workbench.training.export import export
@@ -139,7 +140,7 @@ def split(
             what=f"the handbook's weeks are {begin} to {end}, and the file does not hold them",
             where=str(data.path),
             do="give the book's data",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     known = set(cards[labels & (day > last - WEEK) & (day <= last)].tolist())
     test = []

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 MAX_DIFFERENCE = 1e-5
 _CHUNK = 50_000
@@ -107,7 +108,7 @@ def _library() -> Any:
             what="XGBoost is not installed",
             where="--booster",
             do="install the extra: pip install 'riskstream[trainer,xgboost]'",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from error
     return xgboost
 
@@ -138,7 +139,7 @@ def as_lightgbm(model: dict[str, Any], rows: NDArray[np.float32]) -> lgb.Booster
             what="XGBoost grew no tree with a split",
             where="training",
             do="give more rows or frauds",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     grown[0].leaf_values = [value + offset for value in grown[0].leaf_values]
     blank = lgb.Booster(model_str=_text(columns, grown))

@@ -1,7 +1,8 @@
 """The watchdog ends a process that has work and does not move, and no other."""
 
-from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE, Watchdog
+from riskstream.platform.kafka.lanes.watchdog import Watchdog
 from riskstream.runtime.clock import ManualClock
+from riskstream.runtime.exits import Exit
 
 
 class _World:
@@ -28,7 +29,7 @@ def test_work_and_no_progress_for_30_s_ends_the_process() -> None:
     world.pass_seconds(30)
     assert world.ended == []
     world.pass_seconds(2)
-    assert world.ended[0] == EXIT_CODE
+    assert world.ended[0] == Exit.FAULT
 
 
 def test_progress_or_no_work_starts_the_time_anew() -> None:
@@ -51,4 +52,4 @@ def test_a_process_that_was_paused_has_its_time_anew() -> None:
     world.pass_seconds(29)
     assert world.ended == [], "it was stopped, and could not move"
     world.pass_seconds(3)
-    assert world.ended[0] == EXIT_CODE
+    assert world.ended[0] == Exit.FAULT

@@ -20,6 +20,7 @@ from riskstream.platform.kafka.clients.topic_steps import (
     safety_steps,
 )
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import monotonic, sleep
 
 
@@ -46,7 +47,7 @@ class TopicAdmin(Cluster):
                 f"cluster shows {brokers} brokers",
                 where=self._bootstrap,
                 do="start those that are missing, or ask for fewer copies",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         existing = {name: len(meta.partitions) for name, meta in metadata.topics.items()}
         counts = {existing[topic.name] for topic in topics if topic.name in existing}
@@ -56,7 +57,7 @@ class TopicAdmin(Cluster):
                 "asked for",
                 where=self._bootstrap,
                 do="ask for the number they have: all keyed topics share it, and it never changes",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         steps = []
         for topic in topics:

@@ -23,6 +23,7 @@ from riskstream.domain.contracts.catalog import MESSAGE_BYTES
 from riskstream.domain.contracts.catalog import topics as declared
 from riskstream.platform.kafka.clients.client import admin_client, consumer, translated
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import monotonic, sleep
 
 _WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
@@ -111,7 +112,7 @@ class Cluster:
                         where=self._bootstrap,
                         do="see RISKSTREAM_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD "
                         "and _CA",
-                        exit_code=2,
+                        exit_code=Exit.INPUT,
                     ) from error
                 if monotonic() > end:
                     raise translated(error, self._bootstrap) from error
@@ -210,7 +211,7 @@ class Cluster:
                         what=f"no topic {name}",
                         where=self._bootstrap,
                         do="run `riskstream topics apply`",
-                        exit_code=2,
+                        exit_code=Exit.INPUT,
                     ) from error
                 if code not in (
                     KafkaError.TOPIC_AUTHORIZATION_FAILED,

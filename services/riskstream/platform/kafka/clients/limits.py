@@ -14,6 +14,7 @@ from functools import cache
 from riskstream.domain.contracts.bounds import bounds_of, largest_frame
 from riskstream.domain.contracts.catalog import DEAD_LETTER_ROOM, topics
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 OVERHEAD = 1024
 """Bytes of a batch of one record beside its key, value and named headers: Kafka's own, and a
@@ -78,7 +79,7 @@ def check(real: Mapping[str, int], least: Mapping[str, int], where: str) -> None
                 where=where,
                 do=f"run `riskstream topics apply`, or set its max.message.bytes to {needed} "
                 "or more",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
 
 

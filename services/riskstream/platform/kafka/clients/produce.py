@@ -21,6 +21,7 @@ from riskstream.platform.kafka.clients.limits import record_bytes
 from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.context import TraceContext
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 
 class BulkProducer:
@@ -103,7 +104,7 @@ def put(
             what=f"a record of {size:,} bytes does not fit: {limit:,} at most",
             where=name,
             do="make it smaller",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         )
     refused: list[KafkaError] = []
     client = producer_of(

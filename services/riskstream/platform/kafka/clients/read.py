@@ -17,6 +17,7 @@ from riskstream.platform.kafka.clients.starts import is_expired, legal_start
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import headers_of
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import monotonic
 
 
@@ -66,7 +67,7 @@ class TopicReader:
                     what=f"no topic {topic}",
                     where=bootstrap,
                     do="run `riskstream topics apply`",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
         isolation = "read_committed" if committed_only else "read_uncommitted"
         asked = {

@@ -106,9 +106,9 @@ ADVICE: dict[int, str] = {
     E.MSG_SIZE_TOO_LARGE: _SIZE,
     E.RECORD_LIST_TOO_LARGE: _SIZE,
     E.INVALID_RECORD: (
-        "a compacted topic takes no record without a key; check the topic's cleanup.policy"
+        "check the topic's cleanup.policy: a compacted topic takes no record without a key"
     ),
-    E.POLICY_VIOLATION: "the cluster's policy refuses this; ask who runs it",
+    E.POLICY_VIOLATION: "ask who runs the cluster: its policy refuses this",
     E.OFFSET_METADATA_TOO_LARGE: "raise offset.metadata.max.bytes of the brokers",
     E.TOPIC_AUTHORIZATION_FAILED: _RIGHTS,
     E.GROUP_AUTHORIZATION_FAILED: _RIGHTS,
@@ -119,12 +119,12 @@ ADVICE: dict[int, str] = {
     E._SSL: _LOGIN,
     E.UNSUPPORTED_SASL_MECHANISM: _LOGIN,
     E._LOG_TRUNCATION: (
-        "the log was cut, by an unclean election: compare the group's position with the topic's end"
+        "compare the group's position with the topic's end: an unclean election cut the log"
     ),
     E.INVALID_TRANSACTION_TIMEOUT: "raise transaction.max.timeout.ms of the brokers",
-    E.GROUP_MAX_SIZE_REACHED: "fewer replicas, or raise group.max.size of the brokers",
+    E.GROUP_MAX_SIZE_REACHED: "run fewer replicas, or raise group.max.size of the brokers",
     E.INCONSISTENT_GROUP_PROTOCOL: "give every member of the group the same --group-protocol",
-    E.UNSUPPORTED_VERSION: "the brokers are too old for this: Kafka 4, or --group-protocol classic",
+    E.UNSUPPORTED_VERSION: "use Kafka 4, or --group-protocol classic: these brokers are too old",
     **dict.fromkeys(
         (E._GAPLESS_GUARANTEE, E._FATAL),
         "look at the brokers' disks and logs; restart the process, it goes on where it was",

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 
 class KafkaSecurity(BaseSettings):
@@ -36,7 +37,7 @@ class KafkaSecurity(BaseSettings):
                     what=f"{self.protocol} needs a user and a password",
                     where="environment",
                     do="set RISKSTREAM_KAFKA_USERNAME and RISKSTREAM_KAFKA_PASSWORD",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
             out |= {
                 "sasl.mechanism": self.mechanism,
@@ -49,7 +50,7 @@ class KafkaSecurity(BaseSettings):
                     what=f"there is no file {self.ca}",
                     where="RISKSTREAM_KAFKA_CA",
                     do="give the certificate of the authority that signed the brokers'",
-                    exit_code=2,
+                    exit_code=Exit.INPUT,
                 )
             out["ssl.ca.location"] = str(self.ca)
         return out
@@ -67,5 +68,5 @@ def security() -> dict[str, Any]:
             what=f"{name} is wrong: {first['msg']}",
             where=f"RISKSTREAM_KAFKA_{name.upper()}",
             do="correct it",
-            exit_code=2,
+            exit_code=Exit.INPUT,
         ) from None

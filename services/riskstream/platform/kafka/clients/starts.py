@@ -57,7 +57,7 @@ def legal_start(
         raise Fatal(
             what=f"the group's position {wanted} is past the end {high}",
             where=f"{topic}[{partition}]",
-            do="the topic was created again or lost records: find out which, then reset the "
+            do="find out whether the topic was created again or lost records, then reset the "
             "group's offsets and its states",
         )
     if wanted < low:

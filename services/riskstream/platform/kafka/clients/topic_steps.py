@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 MIN_ISR = "min.insync.replicas"
 
@@ -45,7 +46,7 @@ class Safety:
                 where="--min-isr",
                 do="ask for at most as many as there are copies, and for one less so that a "
                 "broker may be down",
-                exit_code=2,
+                exit_code=Exit.INPUT,
             )
         return cls(replication=replication, min_isr=least)
 

@@ -9,9 +9,10 @@ from threading import Event, Thread
 
 import structlog
 
+from riskstream.runtime.exits import Exit
+
 log = structlog.get_logger("watchdog")
 LIMIT_S = 30.0
-EXIT_CODE = 70  # EX_SOFTWARE
 _ASLEEP_S = 5.0
 """Nobody looked for so long: the process itself stood still, paused from outside, and nothing could
 move.
@@ -62,7 +63,7 @@ class Watchdog:
             self._seen, self._moved_at = seen, now
         elif now - self._moved_at >= self._limit_s:
             log.error("no progress: ending the process", seconds=self._limit_s, progress=repr(seen))
-            self._end(EXIT_CODE)
+            self._end(Exit.FAULT)
 
     def _watch(self) -> None:
         while not self._done.wait(1.0):

@@ -10,8 +10,8 @@ import structlog
 
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.lanes.ports import Batch
-from riskstream.platform.kafka.lanes.watchdog import EXIT_CODE
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("lane")
 
@@ -36,7 +36,7 @@ def naming(batch: Batch) -> Iterator[None]:
         raise Fatal(
             what=f"a batch cannot be scored: {type(error).__name__}: {error}",
             where=places(batch),
-            exit_code=EXIT_CODE,
+            exit_code=Exit.FAULT,
             do="see the log and docs/runbooks/ScorerStuck.md",
         ) from error
 
