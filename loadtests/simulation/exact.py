@@ -239,6 +239,7 @@ class Exact:
         for partition in range(PARTITIONS):
             accepted, wrong = accepted_of(self, partition)
             problems += wrong
+            accepted = _as_applied(self, partition, accepted)
             problems += _series(self, partition, accepted)
             problems += _flags(self, partition, accepted)
             problems += _letters(self, partition, accepted)
@@ -266,6 +267,26 @@ def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
             )
         known.add(score.src)
     return out, problems
+
+
+def _as_applied(scene: Exact, partition: int, accepted: list[Score]) -> list[Score]:
+    """The accepted scores with the verdicts that the state holds.
+
+    A cold score may call a repeat GOOD: its row could not be read. Where such a score arrives after
+    the next owner read the output, that owner judges the record again, knows the first, and leaves
+    the repeat out of its state (docs/protocol.md, W1).
+    """
+    repeats = set()
+    for entry in scene.world.everything(OUTPUT, partition):
+        score = scene.score_of(entry.value or b"")
+        if score.verdict == DUPLICATE:
+            repeats.add(score.src)
+    return [
+        each._replace(verdict=DUPLICATE)
+        if each.flags & COLD and each.verdict == GOOD and each.src in repeats
+        else each
+        for each in accepted
+    ]
 
 
 def _series(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
