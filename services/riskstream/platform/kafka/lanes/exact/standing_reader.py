@@ -52,8 +52,9 @@ class StandingReader:
         output's tail. Hold where the topics contradict the watermark.
         """
         self._begun += 1
-        output_low, output_high = watermarks(client, self._output, partition, _ENDS_S)
+        # first: the answers to what is committed stand before the output's end
         committed, empty_to = self._committed(client, partition)
+        output_low, output_high = watermarks(client, self._output, partition, _ENDS_S)
         # last: what was answered stands before it
         source_low, source_high = watermarks(client, self._source, partition, _ENDS_S)
         found = Standing(
