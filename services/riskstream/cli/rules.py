@@ -82,7 +82,7 @@ def _is_allowed(
     """Print what the rules would have done; False where one would stop more than its max_share."""
     from riskstream.workbench.checks.dry_run import FileRows, dry_run
 
-    needed = frozenset[str]().union(*(rule.when.names for rule in rules))
+    needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
     rows = FileRows(data, features, names_of(features), needed, reading)
     hashed = {
         name: np.array(sorted({hash_of(value) for value in values}), np.uint64)

@@ -30,7 +30,7 @@ class BatchRows:
     def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if name == "score":
             return self.scores.astype(np.float64), ~np.isnan(self.scores)
-        # fields come before inputs of the same name, as in a dry run
+        # fields come before features of the same name, as in a dry run
         if name in self.columns.layout.by_name:
             values = self.columns.numbers(name)[self.rows].astype(np.float64)
             return values, self.columns.is_null(name)[self.rows] == 0

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from riskstream.cli.rules import command
+from riskstream.domain.risk.features.standard import STANDARD
+from riskstream.domain.risk.rules.rule import names_of
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 
@@ -44,7 +46,7 @@ def test_the_rules_that_ship_are_right_and_stop_few(data: Path) -> None:
     assert "3 rules OK" in _run("check").output
     result = _run("dry-run", "--data", str(data))
     assert result.exit_code == 0, result.output
-    assert {line.split()[0] for line in result.output.splitlines()[1:] if line} >= {
+    assert {line.split()[0] for line in result.stdout.splitlines()[1:] if line} >= {
         "velocity",
         "blocked-terminal",
         "all",
@@ -62,7 +64,7 @@ def test_a_dry_run_counts_alerts_precision_and_money_as_by_hand(data: Path, tmp_
         "--data",
         str(data),
     )
-    cells = result.output.splitlines()[1].split()
+    cells = result.stdout.splitlines()[1].split()
     assert cells[0] == "r"
     assert cells[2] == f"{matched.sum():,}"
     assert cells[7] == f"{(matched & fraud).sum() / matched.sum():.3f}"
@@ -81,7 +83,29 @@ def test_features_and_lists_are_known_to_a_dry_run(data: Path, tmp_path: Path) -
         f"lists:\n  bad: ['{shop}']\n"
     )
     result = _run("dry-run", _file(tmp_path, text), "--data", str(data))
-    assert result.output.splitlines()[1].split()[2] == f"{count:,}"
+    assert result.stdout.splitlines()[1].split()[2] == f"{count:,}"
+
+
+def test_every_name_can_be_tried_on_a_file(data: Path, tmp_path: Path) -> None:
+    names = [name for name in names_of(STANDARD) if name != "score"]
+    lines = "".join(
+        f"  - {{id: {name}, when: {name} is not None, action: REVIEW, reason: R, max_share: 1}}\n"
+        for name in names
+    )
+    said = _run("dry-run", _file(tmp_path, f"rules:\n{lines}"), "--data", str(data)).stdout
+    rows = pq.read_metadata(data).num_rows
+    found = {line.split()[0]: line.split()[2] for line in said.splitlines()[1:]}
+    assert found.keys() == {*names, "all"}
+    assert found["hour"] == found["weekday"] == found["amount"] == f"{rows:,}"
+
+
+def test_hours_of_a_file_are_those_of_its_times_in_utc(data: Path, tmp_path: Path) -> None:
+    at = pq.read_table(data)["occurred_at"].to_pylist()
+    night = sum(each // 3_600_000 % 24 < 4 for each in at)
+    sunday = sum((each // 86_400_000 + 4) % 7 == 0 for each in at)
+    for when, count in (("hour < 4", night), ("weekday == 6", sunday)):
+        said = _run("dry-run", _file(tmp_path, _rule(when)), "--data", str(data)).stdout
+        assert said.splitlines()[1].split()[2] == f"{count:,}"
 
 
 def test_a_rule_that_would_stop_too_much_is_refused(data: Path, tmp_path: Path) -> None:

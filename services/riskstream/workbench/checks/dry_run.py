@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.money import exact
@@ -65,7 +66,7 @@ class Outcome:
 
 class FileRows:
     """Rows of a file as rules read them: the contract's columns, and the features computed over
-    it.
+    it, as float32 like the scorer's.
     """
 
     def __init__(
@@ -76,10 +77,11 @@ class FileRows:
         needed: frozenset[str],
         reading: Reading = AS_IS,
     ) -> None:
+        computed = {each.name for each in features.features}
         places = {
             each: features.names.index(each)
             for each in needed
-            if each in features.names and each not in _CONTRACT
+            if each in computed and each not in bounds_of("transaction.v1")
         }
         wanted = sorted(name for name in needed if name not in places)
         if "score" in wanted:
@@ -97,10 +99,10 @@ class FileRows:
         self.left_empty = [name for name in wanted if name not in mapped]
         self.labels, self.has_label = read.labels, read.has_label
         self._names, self._slice = names, slice(0, len(self.occurred_at))
-        self._features: NDArray[np.float64] | None = None
+        self._features: NDArray[np.float32] | None = None
         if places:
             with reading.steps("features", len(self.occurred_at)) as advance:
-                self._features = read.vectors(features, advance, dtype=np.float64)
+                self._features = read.vectors(features, advance)
         self._places = places
         self._table = pa.table({}) if read.more is None else read.more
 
@@ -114,7 +116,7 @@ class FileRows:
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if name in self._places and self._features is not None:
-            values = self._features[self._slice, self._places[name]]
+            values = self._features[self._slice, self._places[name]].astype(np.float64)
             return values, ~np.isnan(values)
         column = self._column(name)
         there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
@@ -133,10 +135,6 @@ class FileRows:
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return self._table[name].slice(self._slice.start, len(self))
-
-
-_CONTRACT = frozenset({"kind", "channel", "mcc"})
-"""Inputs of feature sets that are fields as well: read as fields."""
 
 
 def dry_run(

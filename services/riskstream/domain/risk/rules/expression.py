@@ -4,7 +4,8 @@ compiled to numpy.
 The syntax is Python's expressions, read by the standard library's parser and never evaluated by it;
 what is allowed:
 
-- names of the transaction's fields, of features, and `score`; numbers, texts in quotes;
+- names of the transaction's fields, of inputs and features, `hour`, `weekday` and `score`; numbers,
+  texts in quotes;
 - `and`, `or`, `not`; `==`, `!=`, `<`, `<=`, `>`, `>=` (also in chains); `+`, `-`, `*`, `/` on
   numbers;
 - `channel in ("ECOM", "MOBILE")`; `terminal_id in lists["blocked-terminals"]`; `mcc is None`, `mcc
@@ -23,6 +24,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.rules.inputs import FIELD_OF, computed
 from riskstream.domain.risk.rules.names import (
     ARITHMETIC,
     Kind,
@@ -79,13 +81,14 @@ _ARITHMETIC: dict[type[ast.operator], Callable[..., NDArray[np.float64]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it asks,
-    `names` what it reads.
+    """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it uses,
+    `names` what it says. `reads`: what rows must give for it, `occurred_at` in place of `hour`.
     """
 
     text: str
     matches: _Truth
     names: frozenset[str]
+    reads: frozenset[str]
     lists: frozenset[str]
 
 
@@ -115,8 +118,13 @@ def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
         text=text.strip(),
         matches=matches,
         names=frozenset(scope.seen),
+        reads=frozenset(_read_for(name, names[name]) for name in scope.seen),
         lists=frozenset(scope.lists),
     )
+
+
+def _read_for(name: str, known: Name) -> str:
+    return name if known.input is None else FIELD_OF[known.input]
 
 
 def _depth(node: ast.AST) -> int:
@@ -171,6 +179,8 @@ class _Compiler:
             return inside if isinstance(op, ast.In) else self._present_but(left, inside)
         kinds = self._scope.kind(left), self._scope.kind(right)
         if kinds == (Kind.NUMBER, Kind.NUMBER):
+            if isinstance(op, ast.Eq | ast.NotEq):
+                self._scope.check_equal(left, right)
             a, b, compare = self.number(left), self.number(right), _COMPARE[type(op)]
 
             def compared(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
@@ -206,6 +216,19 @@ class _Compiler:
         kind = self._scope.names[name].kind
         return lambda rows: rows.hashes(name)[1] if kind is Kind.TEXT else rows.numbers(name)[1]
 
+    def _values(self, name: str) -> _Number:
+        """The numbers of a name, or the indices of its symbols."""
+        which = self._scope.names[name].input
+        if which is None:
+            return lambda rows: rows.numbers(name)
+        field = FIELD_OF[which]
+
+        def of_field(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+            values, there = rows.numbers(field)
+            return computed(which, values), there
+
+        return of_field
+
     def _inside(self, left: ast.expr, right: ast.expr) -> _Truth:
         """Is a name one of some constants, or in a list?"""
         name = self._scope.named(left)
@@ -228,9 +251,10 @@ class _Compiler:
         numbers = [
             known.symbols.index(str(v)) if known.kind is Kind.SYMBOL else float(v) for v in values
         ]
+        read = self._values(name)
 
         def one_number(rows: Rows, _lists: Lists) -> NDArray[np.bool_]:
-            found, there = rows.numbers(name)
+            found, there = read(rows)
             return np.isin(found, numbers) & there
 
         return one_number
@@ -272,7 +296,7 @@ class _Compiler:
         if isinstance(node, ast.Name):
             name = self._scope.named(node)
             if self._scope.names[name].kind is Kind.NUMBER:
-                return lambda rows: rows.numbers(name)
+                return self._values(name)
         found = self._scope.kind(node).value
         raise RuleError(f"{shown(node)} is {found}, where a number is asked for")
 

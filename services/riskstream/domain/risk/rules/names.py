@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from riskstream.domain.risk.features.declare import Input
+from riskstream.domain.risk.rules.inputs import MOST
+
 ARITHMETIC = ast.Add | ast.Sub | ast.Mult | ast.Div
 """Operators on numbers."""
 
@@ -22,10 +25,13 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """What may be named: its type and, of a symbol, what it can be."""
+    """What may be named: its type and, of a symbol, what it can be. `input`: how it is computed,
+    where no record holds it.
+    """
 
     kind: Kind
     symbols: tuple[str, ...] = ()
+    input: Input | None = None
 
 
 class RuleError(Exception):
@@ -70,13 +76,27 @@ class Scope:
         self.seen.add(node.id)
         return node.id
 
+    def check_equal(self, a: ast.expr, b: ast.expr) -> None:
+        """RuleError where one of two numbers is a name, and the other one a constant that it never
+        is.
+        """
+        for node, other in ((a, b), (b, a)):
+            if isinstance(node, ast.Name) and isinstance(other, ast.Constant):
+                constant(other, node.id, self.names[self.named(node)])
+
 
 def constant(node: ast.expr, name: str, known: Name) -> str | float:
-    """The value of a constant that a name is compared with. RuleError where their types differ."""
+    """The value of a constant that a name is compared with. RuleError where their types differ, or
+    the name never has it.
+    """
     value = node.value if isinstance(node, ast.Constant) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if known.kind is Kind.NUMBER and is_number:
-        return as_float(value)  # type: ignore[arg-type]
+        number = as_float(value)  # type: ignore[arg-type]
+        most = MOST.get(known.input) if known.input is not None else None
+        if most is not None and number not in range(most + 1):
+            raise RuleError(f"{name} is never {shown(node)}; it is a whole number from 0 to {most}")
+        return number
     if known.kind in (Kind.TEXT, Kind.SYMBOL) and isinstance(value, str):
         if known.kind is Kind.SYMBOL and value not in known.symbols:
             raise RuleError(f"{name} is never {value!r}; it is one of {', '.join(known.symbols)}")

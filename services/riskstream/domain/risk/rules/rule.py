@@ -10,6 +10,7 @@ from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.rules.expression import Expression, parse
+from riskstream.domain.risk.rules.inputs import inputs_of
 from riskstream.domain.risk.rules.names import Kind, Name, RuleError
 
 ACTIONS = ("REVIEW", "BLOCK")
@@ -37,11 +38,15 @@ class Rule:
 
 
 def names_of(features: FeatureSet) -> dict[str, Name]:
-    """Fields of the transaction, features (not its inputs, which are fields), and the score."""
+    """Fields of the transaction, the inputs and features of the set, `hour`, `weekday`, and the
+    score. Where a field and an input share a name, it is the field.
+    """
+    fields = contract("transaction.v1").schema["fields"]
+    inputs = inputs_of(features, {field["name"] for field in fields})
     out = {"score": Name(kind=Kind.NUMBER)}
-    for each in features.features:
-        out[each.name] = Name(kind=Kind.NUMBER)
-    for field in contract("transaction.v1").schema["fields"]:
+    out |= {name: Name(kind=Kind.NUMBER, input=which) for name, which in inputs.items()}
+    out |= {each.name: Name(kind=Kind.NUMBER) for each in features.features}
+    for field in fields:
         kind: Any = field["type"]
         if isinstance(kind, list):
             kind = next(each for each in kind if each != "null")
