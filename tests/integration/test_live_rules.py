@@ -1,5 +1,6 @@
 """Rules and lists that are changed while the scorer runs."""
 
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -108,7 +109,9 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
     hit = asked.until(lambda score: score.rules != ())
     assert (hit.decision, hit.rules, hit.reasons[0]) == ("BLOCK", (f"mine-{tag}",), "RULE_MINE")
     assert hit.rules_version != first.rules_version
-    assert "1 rule on" in _run(rules, "show", "--kafka", world.kafka).output
+    shown = _run(rules, "show", "--kafka", world.kafka).output
+    assert "1 rule on" in shown
+    assert re.search(rf"mine-{tag} v1 on: .*\n  changed .* by ann; matched [1-9]\d* of ", shown)
     _run(rules, "off", f"mine-{tag}", "--kafka", world.kafka)
     last = asked.until(lambda score: score.rules_version is None)
     assert last.rules == ()

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from riskstream.cli.moments import moment
 from riskstream.cli.options import InputFile, kafka_option
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
-from riskstream.cli.release_list import described, lines, moment, said_last
+from riskstream.cli.release_list import described, lines, said_last
 from riskstream.cli.release_scores import ScoreWatch, Use, in_use_at_the_end, name_of
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.platform.adapters.release import Release, check_fits, read, read_bytes

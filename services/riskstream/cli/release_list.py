@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from riskstream.cli.moments import moment
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Standing, read_standing
 from riskstream.cli.release_scores import name_of, recent
@@ -29,14 +29,6 @@ def said_last(head: Head) -> str:
     ]
     words = ", ".join(f"{by or 'somebody'} {what}" for by, what in done) or "somebody changed it"
     return f"{words} (number {head.number}, {moment(head.number)})"
-
-
-def moment(at_ms: int) -> str:
-    """UTC, to the second."""
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"{at_ms} ms"
 
 
 def described(kafka: str, keys: Sequence[PublicKey], scores: str, most: int) -> dict[str, Any]:

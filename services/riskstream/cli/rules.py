@@ -17,12 +17,14 @@ from riskstream.cli.options import (
     kafka_option,
 )
 from riskstream.cli.progress import bar
-from riskstream.cli.saved_rules import Saved, said
+from riskstream.cli.rule_hits import recent_matches
+from riskstream.cli.saved_rules import Saved, changed, said
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.money import shown
 from riskstream.domain.risk.rules.names import RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
+from riskstream.platform.kafka.accepted import SCORES
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
@@ -191,20 +193,35 @@ def off(rule_ids: tuple[str, ...], kafka: str, by: str) -> None:
     type=click.Choice(list(SETS)),
     help="also show what scorers with this feature set refuse",
 )
-def show(kafka: str, scored_by: str | None) -> None:
-    """Show the rules, then each record of rules.v1 and lists.v1 that scorers refuse, and what to do
-    about it.
+@click.option("--scores", default=SCORES, show_default=True, help="topic of the scores")
+@click.option(
+    "--recent",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="number of newest scores to look at in each partition; 0 reads none",
+)
+def show(kafka: str, scored_by: str | None, scores: str, recent: int) -> None:
+    """Show each rule, who changed it and when, and how often it matched lately. Then show each
+    record of rules.v1 and lists.v1 that scorers refuse, and what to do about it.
 
     Each rule is checked for the feature set that it was written for. Give --features to check it
-    for that of the scorers.
+    for that of the scorers. A rule is counted from its last change on, in the newest scores.
     """
     held = Saved.read(kafka)
+    is_any_on = any(rule["is_on"] for rule in held.rules.values())
+    found = recent_matches(kafka, scores, recent if is_any_on else 0)
+    is_counted = recent > 0 and not found.unread
     for rule in held.rules.values():
         word = "on" if rule["is_on"] else "off"
         click.echo(
             f"{rule['rule_id']} v{rule['version']} {word}: {rule['action']} when "
             f"{rule['when']} ({rule['feature_set']})"
         )
+        matched = found.said(rule["rule_id"], rule["changed_at"])
+        click.echo(f"  {changed(rule)}{f'; {matched}' if rule['is_on'] and is_counted else ''}")
+    if found.unread:
+        click.echo(f"not known how often rules matched: {found.unread}", err=True)
     refused = held.refused(SETS[scored_by] if scored_by else None)
     for each in refused:
         click.echo(said(each))

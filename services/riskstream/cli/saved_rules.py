@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
+from riskstream.cli.moments import moment
 from riskstream.domain.contracts.bounds import fault_of
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -160,6 +161,11 @@ class Saved:
 def said(refused: Refused) -> str:
     """In a line: which record is wrong, why, and what to do."""
     return f"refused: {refused.place} key {refused.key!r}: {refused.why}: {REASONS[refused.reason]}"
+
+
+def changed(record: dict[str, Any]) -> str:
+    """In words: when a rule or list was last saved, and by whom."""
+    return f"changed {moment(record['changed_at'])} by {record['changed_by'] or 'nobody named'}"
 
 
 def _now_ms() -> int:
