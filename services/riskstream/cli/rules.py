@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import yaml
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import reading_of
 from riskstream.cli.options import (
     InputData,
     InputFile,
@@ -16,20 +15,18 @@ from riskstream.cli.options import (
     features_option,
     kafka_option,
 )
-from riskstream.cli.progress import bar
 from riskstream.cli.rule_hits import recent_matches
+from riskstream.cli.rule_trial import is_allowed
 from riskstream.cli.saved_rules import Saved, changed, said
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
-from riskstream.domain.risk.money import shown
 from riskstream.domain.risk.rules.names import RuleError
-from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of, read_rules
+from riskstream.domain.risk.rules.rule import Rule, names_of, read_rules
 from riskstream.platform.kafka.accepted import SCORES
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
-from riskstream.workbench.rows.transactions import Reading
 
 _FILE = click.argument("file", type=InputFile(may_be_pipe=True), required=False)
 
@@ -68,54 +65,12 @@ def dry_run_command(
 ) -> None:
     """Show what the rules would have done to past transactions. The exit code is 1 if one stops
     more than its max_share.
+
+    A warning names each rule that blocks labelled transactions of which none is a fraud.
     """
     rules, lists = _read(file, features)
-    if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(Exit.NO)
-
-
-def _is_allowed(
-    rules: list[Rule],
-    lists: dict[str, list[str]],
-    data: Path,
-    features: FeatureSet,
-    reading: Reading,
-) -> bool:
-    """Print what the rules would have done; False where one would stop more than its max_share."""
-    from riskstream.workbench.checks.dry_run import FileRows, dry_run
-
-    needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
-    rows = FileRows(data, features, names_of(features), needed, reading)
-    hashed = {
-        name: np.array(sorted({hash_of(value) for value in values}), np.uint64)
-        for name, values in lists.items()
-    }
-    with bar("rules", len(rows.occurred_at)) as advance:
-        outcomes = dry_run(rules, rows, hashed, advance)
-    click.echo(
-        f"{'rule':24}{'action':>8}{'alerts':>9}{'a day':>9}{'most':>7}{'share':>9}"
-        f"{'precision':>11}{'recall':>8}{'fraud':>14}{'genuine':>14}"
-    )
-    for each in outcomes:
-        fraud = shown(each.fraud_minor, rows.base_currency)
-        genuine = shown(each.genuine_minor, rows.base_currency)
-        click.echo(
-            f"{each.name:24}{each.action:>8}{each.matched:>9,}{each.matched / each.days:>9,.1f}"
-            f"{each.most_a_day:>7,}{100 * each.share:>7.2f} %"
-            f"{_share(each.precision):>11}{_share(each.recall):>8}{fraud:>14}{genuine:>14}"
-        )
-    if rows.left_empty:
-        empty = ", ".join(rows.left_empty)
-        click.echo(f"not in the mapping, and so empty in each row: {empty}", err=True)
-    echo_rows_left_out(rows.left_out)
-    refused = [each for each in outcomes if each.is_refused]
-    for each in refused:
-        click.echo(
-            f"refused: {each.name} stops {100 * each.share:.2f} % of transactions, it may "
-            f"stop {100 * each.max_share:.2f} %",
-            err=True,
-        )
-    return not refused
 
 
 @command.command()
@@ -156,7 +111,7 @@ def on(
             exit_code=Exit.INPUT,
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
-    if not _is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(Exit.NO)
     asked = {name for rule in rules for name in rule.when.lists}
     for name in sorted(asked - set(held.lists)):
@@ -257,10 +212,6 @@ def clear(places: tuple[str, ...], kafka: str) -> None:
             else ("nothing stands there now")
         )
         click.echo(f"{place} is taken out: {word}")
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _read(

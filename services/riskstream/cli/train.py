@@ -68,7 +68,7 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
     type=click.FloatRange(0.0001, 0.5),
     default=0.002,
     show_default=True,
-    help="share of transactions to block",
+    help="share of transactions to block, at most the review budget",
 )
 @click.option(
     "--review-cost", type=click.FloatRange(0), help="cost of one review, in whole currency units"
@@ -116,6 +116,8 @@ def command(
     missed fraud costs its amount.
     """
     _check_costs(review_cost, block_cost)
+    if review_cost is None:
+        _check_budgets(review_budget, block_budget)
     reading = reading_of(mapping, accepted)
     if protocol == "handbook":
         check_folder(out, is_own=_is_book_folder, inputs=[data])
@@ -151,6 +153,18 @@ def _check_costs(review_cost: float | None, block_cost: float | None) -> None:
             what="only one of two costs is given",
             where="command line",
             do="give --review-cost and --block-cost, or neither",
+            exit_code=Exit.INPUT,
+        )
+
+
+def _check_budgets(review: float, block: float) -> None:
+    """Fatal where more is to be blocked than reviewed or blocked."""
+    if block > review:
+        raise Fatal(
+            what=f"the block budget {block:g} is over the review budget {review:g}, which holds "
+            "what is blocked too",
+            where="command line",
+            do=f"give a --block-budget of at most {review:g}",
             exit_code=Exit.INPUT,
         )
 

@@ -119,6 +119,27 @@ def test_a_rule_that_would_stop_too_much_is_refused(data: Path, tmp_path: Path) 
     assert "refused: r stops 100.00 % of transactions, it may stop 2.00 %" in result.output
 
 
+def test_a_rule_that_blocks_labelled_payments_and_no_fraud_is_warned_of(
+    data: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(data)
+    good = next(row for row in table.to_pylist() if not row["is_fraud"])
+    fraud = next(row for row in table.to_pylist() if row["is_fraud"])
+    warning = "warning: r blocks 1 labelled transaction, and none of them is a fraud"
+
+    def said(row: dict[str, object], action: str, path: Path = data) -> str:
+        rules = _file(tmp_path, _rule(f'transaction_id == "{row["transaction_id"]}"', action))
+        result = _run("dry-run", rules, "--data", str(path))
+        assert result.exit_code == 0
+        return result.output
+
+    assert warning in said(good, "BLOCK")
+    assert "warning" not in said(good, "REVIEW") + said(fraud, "BLOCK")
+    unlabelled = tmp_path / "unlabelled.parquet"
+    pq.write_table(table.drop_columns(["is_fraud"]), unlabelled)
+    assert "warning" not in said(good, "BLOCK", unlabelled)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -56,6 +56,11 @@ class Outcome:
         return self.share > self.max_share
 
     @property
+    def blocks_no_fraud(self) -> bool:
+        """True of a BLOCK rule that is true of labelled rows, none of which is a fraud."""
+        return self.action == "BLOCK" and self.precision == 0
+
+    @property
     def precision(self) -> float | None:
         return self.frauds / self.labelled if self.labelled else None
 

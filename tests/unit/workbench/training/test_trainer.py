@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.vectors import column
 
+from riskstream.cli.train import command
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.offline import TransactionColumns, vectors
 from riskstream.domain.risk.features.standard import STANDARD
@@ -283,6 +285,15 @@ def test_thresholds_by_cost_are_the_cheapest_of_all_pairs(
         cost_minor(scores, labels, amounts, costs, a, b) for a in edges for b in edges if a <= b
     )
     assert cost_minor(scores, labels, amounts, costs, review_from, block_from) == least
+
+
+def test_budgets_that_contradict_each_other_are_refused(data: Path, tmp_path: Path) -> None:
+    asked = ["--data", str(data), "--out", str(tmp_path / "model")]
+    for budget in (["--block-budget", "0.02"], ["--review-budget", "0.001"]):
+        result = CliRunner().invoke(command, [*asked, *budget])
+        assert isinstance(result.exception, Fatal)
+        assert "which holds what is blocked too" in result.exception.what
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_feature_that_knows_what_comes_after_stops_the_training(

@@ -1,0 +1,73 @@
+"""Rules tried on past transactions: what a dry run prints, and whether the rules may be switched
+on.
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from riskstream.cli.data import echo_rows_left_out
+from riskstream.cli.progress import bar
+from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.money import shown
+from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of
+from riskstream.runtime.words import count_of
+from riskstream.workbench.checks.dry_run import FileRows, Outcome, dry_run
+from riskstream.workbench.rows.transactions import Reading
+
+
+def is_allowed(
+    rules: list[Rule],
+    lists: dict[str, list[str]],
+    data: Path,
+    features: FeatureSet,
+    reading: Reading,
+) -> bool:
+    """Print what the rules would have done; False where one would stop more than its max_share."""
+    needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
+    rows = FileRows(data, features, names_of(features), needed, reading)
+    hashed = {
+        name: np.array(sorted({hash_of(value) for value in values}), np.uint64)
+        for name, values in lists.items()
+    }
+    with bar("rules", len(rows.occurred_at)) as advance:
+        outcomes = dry_run(rules, rows, hashed, advance)
+    _echo_table(outcomes, rows.base_currency)
+    if rows.left_empty:
+        empty = ", ".join(rows.left_empty)
+        click.echo(f"not in the mapping, and so empty in each row: {empty}", err=True)
+    echo_rows_left_out(rows.left_out)
+    for each in outcomes:
+        if each.blocks_no_fraud:
+            click.echo(
+                f"warning: {each.name} blocks {count_of(each.labelled, 'labelled transaction')}, "
+                "and none of them is a fraud",
+                err=True,
+            )
+    refused = [each for each in outcomes if each.is_refused]
+    for each in refused:
+        click.echo(
+            f"refused: {each.name} stops {100 * each.share:.2f} % of transactions, it may "
+            f"stop {100 * each.max_share:.2f} %",
+            err=True,
+        )
+    return not refused
+
+
+def _echo_table(outcomes: list[Outcome], currency: str) -> None:
+    click.echo(
+        f"{'rule':24}{'action':>8}{'alerts':>9}{'a day':>9}{'most':>7}{'share':>9}"
+        f"{'precision':>11}{'recall':>8}{'fraud':>14}{'genuine':>14}"
+    )
+    for each in outcomes:
+        fraud, genuine = shown(each.fraud_minor, currency), shown(each.genuine_minor, currency)
+        click.echo(
+            f"{each.name:24}{each.action:>8}{each.matched:>9,}{each.matched / each.days:>9,.1f}"
+            f"{each.most_a_day:>7,}{100 * each.share:>7.2f} %"
+            f"{_share(each.precision):>11}{_share(each.recall):>8}{fraud:>14}{genuine:>14}"
+        )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
