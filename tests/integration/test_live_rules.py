@@ -112,14 +112,17 @@ def test_a_rule_is_put_on_asks_its_list_and_is_put_off_while_the_scorer_runs(
     shown = _run(rules, "show", "--kafka", world.kafka).output
     assert "1 rule on" in shown
     assert re.search(rf"mine-{tag} v1 on: .*\n  changed .* by ann; matched [1-9]\d* of ", shown)
+    ended = ("--until", "2020-01-31", "--note", "case 7", "--kafka", world.kafka)
+    _run(lists, "add", f"l-{tag}", asked.customer, *ended)
+    assert asked.until(lambda score: score.rules == ()).rules_version != hit.rules_version
     _run(rules, "off", f"mine-{tag}", "--kafka", world.kafka)
     last = asked.until(lambda score: score.rules_version is None)
     assert last.rules == ()
     assert "RULE_MINE" not in last.reasons
     srcs = [score.src for score in asked.scores]
     assert srcs == sorted(set(srcs)), "none lost, none twice"
-    assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.split() == sorted(
-        ["nobody", asked.customer]
+    assert _run(lists, "show", f"l-{tag}", "--kafka", world.kafka).output.splitlines() == sorted(
+        ["nobody", f"{asked.customer}  ended 2020-02-01 00:00:00 UTC  case 7"]
     )
 
 

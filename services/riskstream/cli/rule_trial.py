@@ -2,15 +2,16 @@
 on.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import numpy as np
 
 from riskstream.cli.data import echo_rows_left_out
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.money import shown
+from riskstream.domain.risk.rules.listed import Entry, members
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.dry_run import FileRows, Outcome, dry_run
@@ -19,7 +20,7 @@ from riskstream.workbench.rows.transactions import Reading
 
 def is_allowed(
     rules: list[Rule],
-    lists: dict[str, list[str]],
+    lists: Mapping[str, list[Entry]],
     data: Path,
     features: FeatureSet,
     reading: Reading,
@@ -27,10 +28,7 @@ def is_allowed(
     """Print what the rules would have done; False where one would stop more than its max_share."""
     needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
     rows = FileRows(data, features, names_of(features), needed, reading)
-    hashed = {
-        name: np.array(sorted({hash_of(value) for value in values}), np.uint64)
-        for name, values in lists.items()
-    }
+    hashed = {name: members(entries, hash_of) for name, entries in lists.items()}
     with bar("rules", len(rows.occurred_at)) as advance:
         outcomes = dry_run(rules, rows, hashed, advance)
     _echo_table(outcomes, rows.base_currency)

@@ -8,6 +8,7 @@ import click
 import yaml
 
 from riskstream.cli.data import reading_of
+from riskstream.cli.list_entries import read_lists
 from riskstream.cli.options import (
     InputData,
     InputFile,
@@ -20,6 +21,7 @@ from riskstream.cli.rule_trial import is_allowed
 from riskstream.cli.saved_rules import Saved, changed, said
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
+from riskstream.domain.risk.rules.listed import Entry
 from riskstream.domain.risk.rules.names import RuleError
 from riskstream.domain.risk.rules.rule import Rule, names_of, read_rules
 from riskstream.platform.kafka.accepted import SCORES
@@ -102,7 +104,7 @@ def on(
     does not exist. Lists of FILE are written if lists.v1 has none with that name.
     """
     held = Saved.read(kafka)
-    rules, lists = _read(file, features, held.values())
+    rules, lists = _read(file, features, held.entries())
     if unknown := sorted(set(only) - {rule.rule_id for rule in rules}):
         raise Fatal(
             what=f"there is no rule {unknown[0]}",
@@ -215,8 +217,8 @@ def clear(places: tuple[str, ...], kafka: str) -> None:
 
 
 def _read(
-    file: Path | None, features: FeatureSet, saved: dict[str, list[str]] | None = None
-) -> tuple[list[Rule], dict[str, list[str]]]:
+    file: Path | None, features: FeatureSet, saved: dict[str, list[Entry]] | None = None
+) -> tuple[list[Rule], dict[str, list[Entry]]]:
     where = str(file) if file else "the default rules"
     try:
         text = (
@@ -248,7 +250,7 @@ def _read(
         if file is None:
             chosen = [each for each in chosen or [] if _fits(each, features)]
         rules = read_rules(chosen, names_of(features))
-        lists = {**_lists(given.get("lists") or {}), **(saved or {})}
+        lists = {**read_lists(given.get("lists") or {}), **(saved or {})}
         for rule in rules:
             if unknown := sorted(rule.when.lists - set(lists)):
                 raise RuleError(f"{rule.rule_id}: there is no list {unknown[0]}")
@@ -267,14 +269,3 @@ def _fits(given: dict[str, Any], features: FeatureSet) -> bool:
         click.echo(f"left out: {error}", err=True)
         return False
     return True
-
-
-def _lists(given: Any) -> dict[str, list[str]]:
-    if not isinstance(given, dict) or not all(
-        isinstance(values, list) for values in given.values()
-    ):
-        raise RuleError("`lists` is a mapping of names to lists of texts")
-    for name, values in given.items():
-        if not all(isinstance(value, str) for value in values):
-            raise RuleError(f"list {name} holds something that is not a text; put it in quotes")
-    return {str(name): values for name, values in given.items()}

@@ -1,6 +1,7 @@
 """Rules and lists as rules.v1 and lists.v1 hold them: read, changed one record at a time."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import set_of
 from riskstream.domain.risk.rules.book import read_book
+from riskstream.domain.risk.rules.listed import Entry, entries_of, values_of
 from riskstream.domain.risk.rules.rule import Rule, names_of
 from riskstream.platform.adapters.rule_records import (
     CONTRACTS,
@@ -89,8 +91,9 @@ class Saved:
         put(self.kafka, refused.topic, key, before, partition=refused.partition)
         return before is not None
 
-    def values(self) -> dict[str, list[str]]:
-        return {name: each["values"] for name, each in self.lists.items()}
+    def entries(self) -> dict[str, list[Entry]]:
+        """The values of each list, with when they end and why they are there."""
+        return {name: entries_of(each) for name, each in self.lists.items()}
 
     def save_rule(self, rule: Rule, feature_set: str, by: str, *, is_on: bool) -> int:
         """Write a rule; its version is raised where its words changed."""
@@ -120,15 +123,19 @@ class Saved:
     def switch_off(self, rule_id: str, by: str) -> None:
         self._write_rule({**self.rules[rule_id], "is_on": False}, by)
 
-    def save_list(self, list_id: str, values: list[str], by: str) -> int:
-        """Write a list whole; its new version. Fatal where it is too large for a record."""
+    def save_list(self, list_id: str, entries: Iterable[Entry], by: str) -> int:
+        """Write a list whole; its new version. Of a value that is there twice the last counts.
+        Fatal where it is too large for a record.
+        """
         before = self.lists.get(list_id)
+        by_value = {each.value: each for each in entries}
+        held = [by_value[value] for value in sorted(by_value)]
         record = {
             "list_id": list_id,
             "version": before["version"] + 1 if before else 1,
-            "values": sorted(set(values)),
             "changed_at": _now_ms(),
             "changed_by": by,
+            **values_of(held),
         }
         frame = codec("list.v1").encode(record)
         if len(frame) > MAX_LIST_BYTES:

@@ -1,5 +1,6 @@
 """Rules match in the scorer the rows that they matched when they were tried on a file."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from riskstream.platform.kafka.lanes.ports import LIVE, Batch
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.workbench.checks.dry_run import FileRows
-from riskstream.workbench.simulator.simulate import Simulation, simulate
+from riskstream.workbench.simulator.simulate import START_MS, Simulation, simulate
 
 BATCH = 64
 RULES = {
@@ -32,6 +33,9 @@ RULES = {
     "no-mcc": 'mcc is None and channel != "ATM"',
     "terminal": 'terminal_id in lists["l"]',
 }
+
+ENDS = [0, *(START_MS + days * 86_400_000 for days in (1, 4, 7, 10))]
+"""When each terminal of the list ends; the first never does."""
 
 
 class _Never:
@@ -68,7 +72,7 @@ def _records(listed: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, An
         }
         for name, when in RULES.items()
     ]
-    return rules, [{"list_id": "l", "values": listed}]
+    return rules, [{"list_id": "l", "values": listed, "ends_at": ENDS[: len(listed)]}]
 
 
 def _in_the_scorer(table: pa.Table, listed: list[str]) -> dict[str, list[int]]:
@@ -105,7 +109,8 @@ def _in_the_scorer(table: pa.Table, listed: list[str]) -> dict[str, list[int]]:
 def test_each_rule_matches_the_same_rows_live_and_tried(table: pa.Table, tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pq.write_table(table, path)
-    terminals = [each for each in table["terminal_id"].to_pylist() if each][:5]
+    counts = Counter(each for each in table["terminal_id"].to_pylist() if each)
+    terminals = [name for name, _ in counts.most_common(len(ENDS))]
     names = names_of(STANDARD)
     book = read_book(*_records(terminals), names)
     assert not book.refused
@@ -116,5 +121,6 @@ def test_each_rule_matches_the_same_rows_live_and_tried(table: pa.Table, tmp_pat
         for rule in book.rules
     }
     assert _in_the_scorer(table, terminals) == tried
-    counts = {name: len(found) for name, found in tried.items() if name != "large"}
-    assert all(0 < count < len(table) for count in counts.values()), counts
+    found = {name: len(rows) for name, rows in tried.items() if name != "large"}
+    assert all(0 < count < len(table) for count in found.values()), found
+    assert found["terminal"] < sum(counts[name] for name in terminals), "some ended before"

@@ -2,8 +2,8 @@
 door takes them from.
 
 A field's `minBytes`, `maxBytes` (of UTF-8; of each item of an array), `maxItems`, `maxTotalBytes`
-(of all items), `minimum`, `maximum` and `pattern` are attributes beside its type. They are no part
-of the schema's id, so a contract in use can get one.
+(of all items), `minimum`, `maximum` and `pattern` are attributes beside its type; `maxBytes` of a
+record is that of its frame. They are no part of the schema's id, so a contract in use can get one.
 """
 
 from collections.abc import Mapping
@@ -111,7 +111,9 @@ def largest_frame(name: str) -> int:
     """Bytes of the largest frame that a contract allows, by its bounds. TypeError where a text or
     array has none.
     """
-    return _FRAME_HEADER + _largest(contract(name).schema, {})
+    schema = contract(name).schema
+    largest = _FRAME_HEADER + _largest(schema, {})
+    return min(largest, int(schema.get("maxBytes", largest)))
 
 
 def _largest(schema: dict[str, Any], named: dict[str, int]) -> int:

@@ -39,7 +39,7 @@ PARTIES_TO_COME = ("archiver", "casework", "console", "monitor", "narrator")
 """Services that topics/ already names and nobody has written; each is marked with TO_COME there."""
 TO_COME = " (to come)"
 
-_DROPPED = {"doc", "default", "aliases", "namespace"}
+_DROPPED = {"doc", "default", "aliases", "namespace", "maxBytes"}
 
 
 @cache

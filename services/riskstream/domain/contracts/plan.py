@@ -187,12 +187,18 @@ def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
     if isinstance(schema, dict) and schema["type"] == "enum":
         return ENUM, null_branch, tuple(schema["symbols"])
     if isinstance(schema, dict) and schema["type"] == "array":
-        if null_branch < 0 and isinstance(schema["items"], str) and schema["items"] in _ITEMS:
-            return _ITEMS[schema["items"]], -1, symbols
+        base = _base(schema["items"])
+        if null_branch < 0 and isinstance(base, str) and base in _ITEMS:
+            return _ITEMS[base], -1, symbols
     else:
-        base = schema["type"] if isinstance(schema, dict) else schema
+        base = _base(schema)
         if isinstance(base, str) and base in _KINDS:
             return _KINDS[base], null_branch, symbols
     raise TypeError(
         f"field {name}: the columnar codec takes flat fields and arrays of float, long or string"
     )
+
+
+def _base(schema: Any) -> Any:
+    """The type without its logical type."""
+    return schema["type"] if isinstance(schema, dict) else schema

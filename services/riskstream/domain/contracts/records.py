@@ -234,6 +234,10 @@ class NamedList:
     """When it was saved, UTC."""
     changed_by: str = ""
     """Who saved it. Bounds: at most 256 bytes."""
+    ends_at: tuple[int, ...] = ()
+    """Until when each of `values` is in the list, in their order, UTC; 0 of one that has no end. Empty: none ends. Bounds: at most 1,000,000 items."""
+    notes: tuple[str, ...] = ()
+    """Why each of `values` is in the list, in their order. Empty: no notes. Bounds: at most 200 bytes each, at most 1,000,000 items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

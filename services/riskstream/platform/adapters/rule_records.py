@@ -11,6 +11,7 @@ from typing import Any, Literal
 from riskstream.domain.contracts.bounds import fault_of, largest_frame
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.domain.risk.rules import listed
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Rejected
 
@@ -174,7 +175,7 @@ def _read(record: Record, frame: bytes) -> dict[str, Any]:
     if len(frame) > most:
         raise Rejected(reason="too_large", detail=f"it has {len(frame):,} bytes, {most:,} at most")
     said = codec(name).decode(frame)
-    if why := fault_of(name, said):
+    if why := fault_of(name, said) or (record.topic == LISTS and listed.fault_of(said)):
         raise Rejected(reason="bounds", detail=why)
     own = str(said[_IDS[record.topic]])
     if own.encode() != (record.key or b""):

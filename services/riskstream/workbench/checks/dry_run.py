@@ -88,7 +88,7 @@ class FileRows:
             for each in needed
             if each in computed and each not in bounds_of("transaction.v1")
         }
-        wanted = sorted(name for name in needed if name not in places)
+        wanted = sorted(name for name in needed if name not in places and name != "occurred_at")
         if "score" in wanted:
             raise Fatal(
                 what="a rule asks for the score, which a file has not",
@@ -123,6 +123,8 @@ class FileRows:
         if name in self._places and self._features is not None:
             values = self._features[self._slice, self._places[name]].astype(np.float64)
             return values, ~np.isnan(values)
+        if name == "occurred_at":
+            return self.occurred_at[self._slice].astype(np.float64), np.ones(len(self), np.bool_)
         column = self._column(name)
         there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
         if self._names[name].kind is Kind.SYMBOL:

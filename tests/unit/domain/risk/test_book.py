@@ -1,5 +1,7 @@
 """The rules that are on, as one value."""
 
+import hashlib
+import json
 from typing import Any
 
 from riskstream.domain.risk.features.standard import STANDARD
@@ -50,7 +52,23 @@ def test_the_version_changes_with_what_is_done_and_not_with_who_did_it() -> None
     assert (
         read_book([{**asks, "action": "BLOCK"}], [listed("a", "b")], NAMES).version != first.version
     )
-    assert first.lists["l"].tolist() == sorted([hash_of("a"), hash_of("b")])
+    assert first.lists["l"].always.tolist() == sorted([hash_of("a"), hash_of("b")])
+
+
+def test_an_end_changes_the_version_and_a_note_does_not() -> None:
+    asks, plain = rule(when='customer_id in lists["l"]'), listed("b", "a")
+    said = [[["r", 1, asks["when"], "REVIEW", "RULE_R"]], {"l": ["a", "b"]}]
+    before = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+    def version(**changes: Any) -> str:
+        return read_book([asks], [{**plain, **changes}], NAMES).version
+
+    assert version() == before, "as versions without ends give it"
+    assert version(notes=["why", ""], ends_at=[]) == before
+    ends = [version(ends_at=each) for each in ([5, 0], [0, 5], [5, 5], [6, 5])]
+    assert len({before, *ends}) == 5
+    book = read_book([asks], [{**plain, "ends_at": [5, 0]}], NAMES).lists["l"]
+    assert (book.always.tolist(), book.ending.tolist()) == ([hash_of("a")], [hash_of("b")])
 
 
 def test_a_rule_that_cannot_be_read_is_told_and_the_others_stand() -> None:

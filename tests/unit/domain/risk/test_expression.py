@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.rules.expression import parse
+from riskstream.domain.risk.rules.listed import Entry, members
 from riskstream.domain.risk.rules.names import Kind, Name, RuleError
 from riskstream.domain.risk.rules.rule import hash_of, names_of, read_rule, read_rules
 
@@ -36,7 +37,7 @@ class Table:
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         values = [row[name] for row in self.rows]
-        if NAMES[name].symbols:
+        if name in NAMES and NAMES[name].symbols:
             values = [
                 None if value is None else NAMES[name].symbols.index(value) for value in values
             ]
@@ -57,8 +58,8 @@ ROWS = Table(
     ]
 )
 LISTS = {
-    "bad": np.array(sorted(map(hash_of, ["y", "z"])), np.uint64),
-    "empty": np.zeros(0, np.uint64),
+    name: members([Entry(value=value) for value in values], hash_of)
+    for name, values in {"bad": ["y", "z"], "empty": []}.items()
 }
 
 
@@ -94,6 +95,28 @@ LISTS = {
 )
 def test_what_an_expression_means(text: str, expected: list[bool]) -> None:
     assert parse(text, NAMES, hash_of).matches(ROWS, LISTS).tolist() == expected
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from([None, *"abcd"]), st.integers(0, 9)), max_size=9),
+    entries=st.lists(
+        st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(1, 9))), max_size=6
+    ),
+)
+def test_a_value_is_in_a_list_for_what_occurred_before_its_end(
+    rows: list[Any], entries: list[Any]
+) -> None:
+    table = Table([{"shop": shop, "occurred_at": float(at)} for shop, at in rows])
+    lists = {"l": members([Entry(value=v, ends_at=end) for v, end in entries], hash_of)}
+    inside = [
+        any(shop == value and (end is None or at < end) for value, end in entries)
+        for shop, at in rows
+    ]
+    asked = parse('shop in lists["l"]', NAMES, hash_of)
+    assert asked.matches(table, lists).tolist() == inside
+    assert asked.reads == {"shop", "occurred_at"}
+    but = [shop is not None and not found for (shop, _), found in zip(rows, inside, strict=True)]
+    assert parse('shop not in lists["l"]', NAMES, hash_of).matches(table, lists).tolist() == but
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.rule_records import rule
 
 from riskstream.domain.contracts import writers
-from riskstream.domain.contracts.catalog import contract, schema_id
+from riskstream.domain.contracts.catalog import contract, schema_id, shipped
 from riskstream.domain.contracts.codec import Codec, codec
 from riskstream.domain.contracts.writers import Unknown
 from riskstream.domain.risk.features.standard import STANDARD
@@ -22,9 +22,16 @@ from riskstream.platform.telemetry.metrics import InForceMetrics
 from riskstream.scorer.live_rules import LiveRules
 
 
-def a_list(name: str, *values: str) -> bytes:
+def a_list(name: str, *values: str, **more: Any) -> bytes:
     return codec("list.v1").encode(
-        {"list_id": name, "version": 1, "values": list(values), "changed_at": 1, "changed_by": ""}
+        {
+            "list_id": name,
+            "version": 1,
+            "values": list(values),
+            "changed_at": 1,
+            "changed_by": "",
+            **more,
+        }
     )
 
 
@@ -144,6 +151,12 @@ WRONG: dict[str, tuple[Callable[[], tuple[str, bytes, bytes]], str]] = {
     "a list of junk": (lambda: (LISTS, b"l", b"\0junk junk"), "schema"),
     "a list under a foreign key": (lambda: (LISTS, b"m", a_list("l", "x")), "key"),
     "a value that is too long": (lambda: (LISTS, b"l", a_list("l", "x" * 257)), "bounds"),
+    "ends of other values": (lambda: (LISTS, b"l", a_list("l", "x", ends_at=[1, 2])), "bounds"),
+    "notes of other values": (lambda: (LISTS, b"l", a_list("l", "x", notes=["", ""])), "bounds"),
+    "a note that is too long": (
+        lambda: (LISTS, b"l", a_list("l", "x", notes=["n" * 201])),
+        "bounds",
+    ),
     "too many values": (
         lambda: (LISTS, b"l", a_list("l", *(f"{n:0200d}" for n in range(4600)))),
         "too_large",
@@ -256,3 +269,28 @@ def test_a_rule_of_a_feature_that_is_another_here_is_refused_for_itself(label: s
         "every set has the fields, and standard-profiles declares the count alike"
     )
     assert scorer.refused() == {"rule": 1}
+
+
+def test_lists_of_versions_without_ends_are_read_and_they_read_ours() -> None:
+    versions = [
+        json.loads(path.read_text())
+        for path in sorted((shipped("schemas") / "released" / "list.v1").glob("*.avsc"))
+    ]
+    before, now = versions[0], contract("list.v1").schema
+    assert "ends_at" not in {field["name"] for field in before["fields"]}
+    theirs = Codec.of("list.v1", before, [before, now])
+    ours = a_list("l", "x", "y", ends_at=[0, 9], notes=["why", ""])
+    assert theirs.decode(ours)["values"] == ["x", "y"]
+    old = theirs.encode(theirs.decode(ours))
+    assert codec("list.v1").decode(old) == {
+        **codec("list.v1").decode(ours),
+        "ends_at": [],
+        "notes": [],
+    }
+    scorer = Scorer()
+    scorer.take(b"l", old, LISTS)
+    scorer.say(b"good", rule(when='customer_id in lists["l"]'))
+    assert (scorer.on, scorer.refused(LISTS)) == (["good"], {})
+    assert len(scorer.book.lists["l"].always) == 2
+    scorer.say(b"l", ours, LISTS)
+    assert len(scorer.book.lists["l"].ending) == 1

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.rules.checked_for import difference
 from riskstream.domain.risk.rules.expression import Lists
+from riskstream.domain.risk.rules.listed import entries_of, members
+from riskstream.domain.risk.rules.listed import said as said_of
 from riskstream.domain.risk.rules.names import Name, RuleError
 from riskstream.domain.risk.rules.rule import Rule, hash_of, read_rule
 
@@ -43,7 +43,7 @@ def read_book(
     With `features` also one that was checked for another set, in which a feature that it names is
     declared otherwise.
     """
-    values = {each["list_id"]: each["values"] for each in lists}
+    values = {each["list_id"]: entries_of(each) for each in lists}
     good: list[Rule] = []
     refused: list[tuple[str, str]] = []
     said = []
@@ -78,13 +78,10 @@ def read_book(
     used = {
         name: values[name] for name in sorted({name for rule in good for name in rule.when.lists})
     }
-    text = json.dumps([said, {name: sorted(held) for name, held in used.items()}], sort_keys=True)
+    text = json.dumps([said, {name: said_of(held) for name, held in used.items()}], sort_keys=True)
     return RuleBook(
         version=hashlib.sha256(text.encode()).hexdigest()[:12] if good else "",
         rules=tuple(good),
-        lists={
-            name: np.array(sorted({hash_of(value) for value in held}), np.uint64)
-            for name, held in used.items()
-        },
+        lists={name: members(held, hash_of) for name, held in used.items()},
         refused=tuple(refused),
     )

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.rules.inputs import FIELD_OF, computed
+from riskstream.domain.risk.rules.listed import NOTHING, Members
 from riskstream.domain.risk.rules.names import (
     ARITHMETIC,
     Kind,
@@ -55,8 +56,7 @@ class Rows(Protocol):
         """(hashes of texts, which are there)."""
 
 
-Lists = Mapping[str, NDArray[np.uint64]]
-"""Hashes of each list's values, sorted."""
+Lists = Mapping[str, Members]
 Hash = Callable[[str], int]
 _Number = Callable[[Rows], tuple[NDArray[np.float64], NDArray[np.bool_]]]
 _Truth = Callable[[Rows, Lists], NDArray[np.bool_]]
@@ -82,7 +82,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[..., NDArray[np.float64]]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
     """A checked expression: `matches` gives the rows it is true of; `lists` are the lists it uses,
-    `names` what it says. `reads`: what rows must give for it, `occurred_at` in place of `hour`.
+    `names` what it says. `reads`: what rows must give for it, like `occurred_at` for `hour` and for
+    lists.
     """
 
     text: str
@@ -118,13 +119,17 @@ def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
         text=text.strip(),
         matches=matches,
         names=frozenset(scope.seen),
-        reads=frozenset(_read_for(name, names[name]) for name in scope.seen),
+        reads=_reads(scope),
         lists=frozenset(scope.lists),
     )
 
 
-def _read_for(name: str, known: Name) -> str:
-    return name if known.input is None else FIELD_OF[known.input]
+def _reads(scope: Scope) -> frozenset[str]:
+    read = {"occurred_at"} if scope.lists else set()
+    for name in scope.seen:
+        which = scope.names[name].input
+        read.add(name if which is None else FIELD_OF[which])
+    return frozenset(read)
 
 
 def _depth(node: ast.AST) -> int:
@@ -271,7 +276,8 @@ class _Compiler:
 
         def listed(rows: Rows, lists: Lists) -> NDArray[np.bool_]:
             found, there = rows.hashes(name)
-            return np.isin(found, lists.get(wanted, np.zeros(0, np.uint64))) & there
+            held = lists.get(wanted, NOTHING)
+            return held.hold(found, lambda: rows.numbers("occurred_at")[0]) & there
 
         return listed
 
