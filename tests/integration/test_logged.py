@@ -13,6 +13,7 @@ from tests.support.world import World
 
 from riskstream.cli.labels import command as labels_command
 from riskstream.cli.logged import command
+from riskstream.cli.rules import command as rules_command
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.durations import DAY_MS
@@ -54,6 +55,14 @@ def test_logged_vectors_and_labels_of_a_chain_are_one_file_to_train_on(
     )
     assert result.exit_code == 0, result.output
     table = pq.read_table(out)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules: [{id: r, when: score >= 0 and hour < 24, action: REVIEW, reason: R, max_share: 1}]"
+    )
+    tried = runner.invoke(
+        rules_command, ["dry-run", str(rules), "--data", str(out)], catch_exceptions=False
+    )
+    assert tried.output.splitlines()[1].split()[:3] == ["r", "REVIEW", f"{len(table):,}"]
     mine = table.filter(pa.compute.starts_with(table["transaction_id"], f"{world.tag}-"))
     assert sorted(mine["transaction_id"].to_pylist()) == sorted(
         row["transaction_id"] for row in sent

@@ -65,9 +65,9 @@ def command(
     """Write the features that scorers logged, joined with the labels that came up to 120 days
     later.
 
-    Give the file to `riskstream train --data`, or to `riskstream evaluate` as --scores and as
-    --labels. If a transaction has several labels, the best source wins: chargeback, then analyst,
-    customer, import; on a tie, the newest.
+    Give the file to `riskstream train --data`, to `riskstream rules dry-run --data`, or to
+    `riskstream evaluate` as --scores and as --labels. If a transaction has several labels, the best
+    source wins: chargeback, then analyst, customer, import; on a tie, the newest.
     """
     check_file(out, is_own=parquet_of("logged"))
     check_currency(kafka, base_currency)

@@ -13,8 +13,17 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.money import shown
 from riskstream.domain.risk.rules.listed import Entry, members
 from riskstream.domain.risk.rules.rule import Rule, hash_of, names_of
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.words import count_of
-from riskstream.workbench.checks.dry_run import FileRows, Outcome, dry_run
+from riskstream.workbench.checks.dry_run import Outcome, dry_run
+from riskstream.workbench.checks.tried_rows import (
+    FileRows,
+    LoggedFileRows,
+    TriedRows,
+    not_logged,
+)
+from riskstream.workbench.rows.logged import is_logged
 from riskstream.workbench.rows.transactions import Reading
 
 
@@ -26,12 +35,17 @@ def is_allowed(
     reading: Reading,
 ) -> bool:
     """Print what the rules would have done; False where one would stop more than its max_share."""
-    needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
-    rows = FileRows(data, features, names_of(features), needed, reading)
+    rows = _rows(rules, data, features, reading)
     hashed = {name: members(entries, hash_of) for name, entries in lists.items()}
     with bar("rules", len(rows.occurred_at)) as advance:
         outcomes = dry_run(rules, rows, hashed, advance)
     _echo_table(outcomes, rows.base_currency)
+    if isinstance(rows, LoggedFileRows) and rows.lacks_stage2:
+        click.echo(
+            "an older riskstream wrote the file: each score is the first stage's, also where a "
+            "second stage decided",
+            err=True,
+        )
     if rows.left_empty:
         empty = ", ".join(rows.left_empty)
         click.echo(f"not in the mapping, and so empty in each row: {empty}", err=True)
@@ -51,6 +65,43 @@ def is_allowed(
             err=True,
         )
     return not refused
+
+
+def triable(rules: list[Rule], data: Path, features: FeatureSet, *, are_chosen: bool) -> list[Rule]:
+    """The rules that can be tried on the data. What scorers logged lacks fields: a rule that reads
+    one is Fatal if somebody chose it, else left out and told.
+    """
+    if not is_logged(data):
+        return rules
+    out = []
+    for rule in rules:
+        missing = not_logged(rule.when.reads, features)
+        if missing and are_chosen:
+            raise Fatal(
+                what=f"{rule.rule_id} reads {missing[0]}, which scorers do not log",
+                where=str(data),
+                do="try it on a file of transactions",
+                exit_code=Exit.INPUT,
+            )
+        if missing:
+            click.echo(f"left out: {rule.rule_id}: scorers do not log {missing[0]}", err=True)
+        else:
+            out.append(rule)
+    return out
+
+
+def _rows(rules: list[Rule], data: Path, features: FeatureSet, reading: Reading) -> TriedRows:
+    needed = frozenset[str]().union(*(rule.when.reads for rule in rules))
+    if not is_logged(data):
+        return FileRows(data, features, names_of(features), needed, reading)
+    if reading.mapping is not None or reading.accepted:
+        raise Fatal(
+            what="`riskstream logged` wrote the file, which needs no mapping",
+            where=str(data),
+            do="leave out --mapping and --accept",
+            exit_code=Exit.INPUT,
+        )
+    return LoggedFileRows(data, features, needed)
 
 
 def _echo_table(outcomes: list[Outcome], currency: str) -> None:

@@ -17,7 +17,7 @@ from riskstream.cli.options import (
     kafka_option,
 )
 from riskstream.cli.rule_hits import recent_matches
-from riskstream.cli.rule_trial import is_allowed
+from riskstream.cli.rule_trial import is_allowed, triable
 from riskstream.cli.saved_rules import Saved, changed, said
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
@@ -55,7 +55,12 @@ def check(file: Path | None, features: FeatureSet) -> None:
 
 @command.command("dry-run")
 @_FILE
-@click.option("--data", type=InputData(), required=True, help="file of transactions")
+@click.option(
+    "--data",
+    type=InputData(),
+    required=True,
+    help="file of transactions, or one that `riskstream logged` wrote",
+)
 @data_options
 @features_option("--features")
 def dry_run_command(
@@ -68,9 +73,12 @@ def dry_run_command(
     """Show what the rules would have done to past transactions. The exit code is 1 if one stops
     more than its max_share.
 
-    A warning names each rule that blocks labelled transactions of which none is a fraud.
+    In a file of `riskstream logged` features and scores are those that scorers used, and nothing is
+    computed again. A warning names each rule that blocks labelled transactions of which none is a
+    fraud.
     """
     rules, lists = _read(file, features)
+    rules = triable(rules, data, features, are_chosen=file is not None)
     if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(Exit.NO)
 
@@ -83,7 +91,8 @@ def dry_run_command(
     "--data",
     type=InputData(),
     required=True,
-    help="file of past transactions; the rules are tried on it first",
+    help="file of past transactions, or one that `riskstream logged` wrote; the rules are tried "
+    "on it first",
 )
 @data_options
 @click.option("--by", default="", help="your name, kept with the change")
@@ -113,6 +122,7 @@ def on(
             exit_code=Exit.INPUT,
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
+    rules = triable(rules, data, features, are_chosen=bool(file or only))
     if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
         raise SystemExit(Exit.NO)
     asked = {name for rule in rules for name in rule.when.lists}

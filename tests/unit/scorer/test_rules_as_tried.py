@@ -13,13 +13,20 @@ from tests.support.scoring import process
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
-from riskstream.domain.risk.rules.book import read_book
+from riskstream.domain.risk.rules.book import RuleBook, read_book
 from riskstream.domain.risk.rules.rule import names_of
 from riskstream.domain.risk.tree_paths import NO_TREES
 from riskstream.platform.kafka.lanes.ports import LIVE, Batch
+from riskstream.platform.kafka.record import Record
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
-from riskstream.workbench.checks.dry_run import FileRows
+from riskstream.workbench.checks.tried_rows import (
+    FileRows,
+    LoggedFileRows,
+    TriedRows,
+    not_logged,
+)
+from riskstream.workbench.rows.logged import LoggedRows
 from riskstream.workbench.simulator.simulate import START_MS, Simulation, simulate
 
 BATCH = 64
@@ -75,14 +82,14 @@ def _records(listed: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, An
     return rules, [{"list_id": "l", "values": listed, "ends_at": ENDS[: len(listed)]}]
 
 
-def _in_the_scorer(table: pa.Table, listed: list[str]) -> dict[str, list[int]]:
-    """By rule the rows whose score names it."""
+def _scored(table: pa.Table, listed: list[str]) -> list[bytes]:
+    """The score of each row, by a scorer with these rules."""
     policy = Policy(model_version="m", review_from=0.5, block_from=0.9, paths=NO_TREES)
     core = ScorerCore(STANDARD, _Never(), policy, BATCH, "EUR")
     core.decider.next_rules = read_book(*_records(listed), names_of(STANDARD))
     fields = codec("transaction.v1").contract.schema["fields"]
     rows = table.select([field["name"] for field in fields]).to_pylist()
-    found: dict[str, list[int]] = {name: [] for name in RULES}
+    frames: list[bytes] = []
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
         n = len(part)
@@ -100,10 +107,24 @@ def _in_the_scorer(table: pa.Table, listed: list[str]) -> dict[str, list[int]]:
                 partition_count=1,
             ),
         )
-        for at, frame in enumerate(outcome.frames):
-            for name in codec("score.v1").decode(frame)["rules"]:
-                found[name].append(start + at)
+        frames += [bytes(frame) for frame in outcome.frames if frame is not None]
+    return frames
+
+
+def _named(frames: list[bytes]) -> dict[str, list[int]]:
+    """By rule the rows whose score names it."""
+    found: dict[str, list[int]] = {name: [] for name in RULES}
+    for at, frame in enumerate(frames):
+        for name in codec("score.v1").decode(frame)["rules"]:
+            found[name].append(at)
     return found
+
+
+def _tried(rows: TriedRows, book: RuleBook) -> dict[str, list[int]]:
+    return {
+        rule.rule_id: np.flatnonzero(rule.when.matches(rows, book.lists)).tolist()
+        for rule in book.rules
+    }
 
 
 def test_each_rule_matches_the_same_rows_live_and_tried(table: pa.Table, tmp_path: Path) -> None:
@@ -116,11 +137,38 @@ def test_each_rule_matches_the_same_rows_live_and_tried(table: pa.Table, tmp_pat
     assert not book.refused
     needed = frozenset[str]().union(*(rule.when.reads for rule in book.rules))
     rows = FileRows(path, STANDARD, names, needed)
-    tried = {
-        rule.rule_id: np.flatnonzero(rule.when.matches(rows, book.lists)).tolist()
-        for rule in book.rules
-    }
-    assert _in_the_scorer(table, terminals) == tried
-    found = {name: len(rows) for name, rows in tried.items() if name != "large"}
+    tried = _tried(rows, book)
+    assert _named(_scored(table, terminals)) == tried
+    found = {name: len(at) for name, at in tried.items() if name != "large"}
     assert all(0 < count < len(table) for count in found.values()), found
     assert found["terminal"] < sum(counts[name] for name in terminals), "some ended before"
+
+
+def test_rows_that_scorers_logged_are_tried_without_computing(
+    table: pa.Table, tmp_path: Path
+) -> None:
+    frames, path = _scored(table, []), tmp_path / "logged.parquet"
+    logged = LoggedRows(STANDARD)
+    logged.take_scores(
+        [
+            Record(
+                topic="scores.v1",
+                partition=0,
+                offset=at,
+                appended_at=at,
+                key=b"c",
+                value=frame,
+                headers=[],
+            )
+            for at, frame in enumerate(frames)
+        ]
+    )
+    pq.write_table(logged.table(delay_ms=0), path)
+    rules = [each for each in _records([])[0] if each["rule_id"] != "terminal"]
+    book = read_book(rules, [], names_of(STANDARD))
+    needed = frozenset[str]().union(*(rule.when.reads for rule in book.rules))
+    assert not_logged(needed, STANDARD) == []
+    tried = _tried(LoggedFileRows(path, STANDARD, needed), book)
+    live = _named(frames)
+    assert tried == {name: live[name] for name in tried}
+    assert sum(map(len, tried.values())) > len(table) // 4

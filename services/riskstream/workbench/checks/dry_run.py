@@ -2,27 +2,16 @@
 and money.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from riskstream.domain.contracts.bounds import bounds_of
-from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
-from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.rules.expression import Lists
-from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.domain.risk.rules.rule import Rule
 from riskstream.runtime.durations import DAY_MS
-from riskstream.runtime.errors import Fatal
-from riskstream.runtime.exits import Exit
-from riskstream.workbench.rows.columns import enum_indices, texts
-from riskstream.workbench.rows.transactions import AS_IS, Reading, read_transactions
+from riskstream.workbench.checks.tried_rows import TriedRows
 
 CHUNK = 65_536
 
@@ -69,83 +58,8 @@ class Outcome:
         return self.frauds / self.all_frauds if self.all_frauds else None
 
 
-class FileRows:
-    """Rows of a file as rules read them: the contract's columns, and the features computed over
-    it, as float32 like the scorer's.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        features: FeatureSet,
-        names: dict[str, Name],
-        needed: frozenset[str],
-        reading: Reading = AS_IS,
-    ) -> None:
-        computed = {each.name for each in features.features}
-        places = {
-            each: features.names.index(each)
-            for each in needed
-            if each in computed and each not in bounds_of("transaction.v1")
-        }
-        wanted = sorted(name for name in needed if name not in places and name != "occurred_at")
-        if "score" in wanted:
-            raise Fatal(
-                what="a rule asks for the score, which a file has not",
-                where=str(path),
-                do="leave it out of a dry run",
-                exit_code=Exit.INPUT,
-            )
-        read = read_transactions(path, replace(reading, more=tuple(wanted)))
-        self.occurred_at = read.columns.occurred_at
-        self.amount_minor = exact(read.columns.base_amount_minor)
-        self.base_currency, self.left_out = read.base_currency, read.left_out
-        mapped = reading.mapping.fields if reading.mapping else wanted
-        self.left_empty = [name for name in wanted if name not in mapped]
-        self.labels, self.has_label = read.labels, read.has_label
-        self._names, self._slice = names, slice(0, len(self.occurred_at))
-        self._features: NDArray[np.float32] | None = None
-        if places:
-            with reading.steps("features", len(self.occurred_at)) as advance:
-                self._features = read.vectors(features, advance)
-        self._places = places
-        self._table = pa.table({}) if read.more is None else read.more
-
-    def __len__(self) -> int:
-        return self._slice.stop - self._slice.start
-
-    def at(self, start: int, stop: int) -> "FileRows":
-        """These rows from `start` to `stop` are read next."""
-        self._slice = slice(start, min(stop, len(self.occurred_at)))
-        return self
-
-    def numbers(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        if name in self._places and self._features is not None:
-            values = self._features[self._slice, self._places[name]].astype(np.float64)
-            return values, ~np.isnan(values)
-        if name == "occurred_at":
-            return self.occurred_at[self._slice].astype(np.float64), np.ones(len(self), np.bool_)
-        column = self._column(name)
-        there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
-        if self._names[name].kind is Kind.SYMBOL:
-            return enum_indices(column, name).astype(np.float64), there
-        return np.asarray(pc.fill_null(column, 0).to_numpy(), np.float64), there
-
-    def hashes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        column = self._column(name)
-        there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
-        held = texts(pc.fill_null(column.cast(pa.string()), ""))
-        data, starts, lengths = held.spans(0, len(column))
-        out = np.empty(len(column), np.uint64)
-        hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
-        return out, there
-
-    def _column(self, name: str) -> pa.ChunkedArray:
-        return self._table[name].slice(self._slice.start, len(self))
-
-
 def dry_run(
-    rules: list[Rule], rows: FileRows, lists: Lists, progress: Any = lambda _: None
+    rules: list[Rule], rows: TriedRows, lists: Lists, progress: Any = lambda _: None
 ) -> list[Outcome]:
     """An outcome a rule, then one of all together (any that is true; its action is the
     strongest).
@@ -165,7 +79,7 @@ def dry_run(
 
 
 def _outcome(
-    name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: FileRows
+    name: str, action: str, max_share: float, matched: NDArray[np.bool_], rows: TriedRows
 ) -> Outcome:
     labels = rows.labels if rows.labels is not None else np.zeros(len(matched), np.bool_)
     known = rows.has_label if rows.has_label is not None else np.zeros(len(matched), np.bool_)

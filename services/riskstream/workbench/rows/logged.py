@@ -28,6 +28,10 @@ from riskstream.workbench.rows.dataset import Dataset, check_two_classes
 
 MARK = b"riskstream.logged"
 """Key of the Parquet file's metadata that says of which feature set its vectors are."""
+STAGE2 = "stage2_score"
+"""Column of the second stage's scores, null where it was not asked; files of older versions have
+none.
+"""
 MAX_LATE_MS = 120 * DAY_MS
 _DECISIONS = ("UNKNOWN", "APPROVE", "REVIEW", "BLOCK")
 
@@ -59,6 +63,8 @@ class _Part:
     texts: dict[str, list[str]]
     numbers: dict[str, NDArray[np.int64]]
     score: NDArray[np.float32]
+    stage2_score: NDArray[np.float32]
+    """NaN where no second stage was asked."""
     vectors: NDArray[np.float32]
 
 
@@ -119,6 +125,11 @@ class LoggedRows:
                     "decision": columns.numbers("decision")[rows],
                 },
                 score=columns.numbers("score")[rows],
+                stage2_score=np.where(
+                    columns.is_null("stage2_score")[rows] == 0,
+                    columns.numbers("stage2_score")[rows],
+                    np.float32(np.nan),
+                ),
                 vectors=np.stack([columns.floats_of("features", at, wide) for at in kept]),
             )
         )
@@ -178,9 +189,8 @@ class LoggedRows:
             "occurred_at": pa.array(happened[rows], pa.timestamp("ms")),
             "base_amount_minor": self._column("base_amount_minor")[rows],
             BASE_CURRENCY: pa.array([self._base] * len(rows), pa.string()),
-            "score": np.concatenate(
-                [part.score for part in self._parts] or [np.empty(0, np.float32)]
-            )[rows],
+            "score": self._floats("score")[rows],
+            STAGE2: pa.array(self._floats("stage2_score")[rows], from_pandas=True),
             "decision": pa.array(
                 [_DECISIONS[each] for each in self._column("decision")[rows].tolist()], pa.string()
             ),
@@ -188,7 +198,7 @@ class LoggedRows:
             "label_known_at": pa.array(known_at[rows], pa.timestamp("ms")),
         }
         columns |= {
-            _vector(name): vectors[rows, at] for at, name in enumerate(self._features.names)
+            vector_column(name): vectors[rows, at] for at, name in enumerate(self._features.names)
         }
         return pa.table(columns).replace_schema_metadata({MARK: self._features.label.encode()})
 
@@ -196,6 +206,10 @@ class LoggedRows:
         return np.concatenate(
             [part.numbers[name] for part in self._parts] or [np.empty(0, np.int64)]
         )
+
+    def _floats(self, name: str) -> NDArray[np.float32]:
+        parts = [getattr(part, name) for part in self._parts]
+        return np.concatenate(parts or [np.empty(0, np.float32)])
 
 
 def is_logged(path: Path) -> bool:
@@ -206,10 +220,8 @@ def is_logged(path: Path) -> bool:
         return False
 
 
-def read_logged(path: Path, features: FeatureSet) -> Dataset:
-    """The rows of a file of logged vectors. Fatal where they are of another feature set, or the
-    labels of one class.
-    """
+def check_logged(path: Path, features: FeatureSet) -> None:
+    """Fatal where the vectors of a file are of another feature set."""
     label = pq.read_schema(path).metadata[MARK].decode()
     if label != features.label:
         raise Fatal(
@@ -218,14 +230,21 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
             do="give --features as the scorer was started with",
             exit_code=Exit.INPUT,
         )
+
+
+def read_logged(path: Path, features: FeatureSet) -> Dataset:
+    """The rows of a file of logged vectors. Fatal where they are of another feature set, or the
+    labels of one class.
+    """
+    check_logged(path, features)
     table = pq.read_table(path)
     labels = np.array(table["is_fraud"].to_numpy(), np.bool_)
     check_two_classes(labels, path)
     codes = table["customer_id"].combine_chunks().dictionary_encode().indices
     return Dataset(
-        rows=np.stack([table[_vector(name)].to_numpy() for name in features.names], axis=1).astype(
-            np.float32
-        ),
+        rows=np.stack(
+            [table[vector_column(name)].to_numpy() for name in features.names], axis=1
+        ).astype(np.float32),
         labels=labels,
         occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
         customers=np.array(codes, np.int32),
@@ -234,7 +253,7 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
     )
 
 
-def _vector(name: str) -> str:
+def vector_column(name: str) -> str:
     """Column of a feature: inputs like the amount have the names of other columns."""
     return f"feature:{name}"
 

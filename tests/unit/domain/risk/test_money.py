@@ -21,9 +21,10 @@ from riskstream.domain.risk.rules.rule import names_of, read_rules
 from riskstream.reporter.core import Control, Snapshot, report
 from riskstream.reporter.totals import Totals
 from riskstream.runtime.durations import DAY_MS
-from riskstream.workbench.checks.dry_run import FileRows, dry_run
+from riskstream.workbench.checks.dry_run import dry_run
 from riskstream.workbench.checks.evaluate import evaluate
 from riskstream.workbench.checks.scored import Scored as ScoredRows
+from riskstream.workbench.checks.tried_rows import FileRows
 from riskstream.workbench.rows.dataset import read_dataset
 from riskstream.workbench.rows.transactions import read_transactions
 from riskstream.workbench.training.thresholds import Costs, by_cost, cost_minor
