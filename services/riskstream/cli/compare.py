@@ -1,11 +1,14 @@
 """`riskstream compare`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
@@ -95,7 +98,7 @@ def command(
         title, names = f"{_TITLE}{a.name} and {b.name}", (str(a), str(b))
         with whole(page_out, "--page", private=True) as partial:
             partial.write_text(page(title, names, found, [curves(ours), curves(theirs)]))
-    _show(found)
+    show(found)
     if page_out:
         click.echo(f"page in {page_out}")
     echo_left_out(found)
@@ -103,18 +106,30 @@ def command(
 
 def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[Scored]:
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
-    data, reading = given
+    data, _ = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
     with bar("read", None):
         tables = {each: read_scores(each) for each in (a, b) if each not in models}
     if models:
-        read = read_transactions(data, reading)
-        echo_rows_left_out(read.left_out)
-        tables |= {each: scored_by(model, read) for each, model in models.items()}
-        labels = _labels(tables[next(iter(models))], data)
+        scored, labels = scores_of(models, given)
+        tables |= scored
     else:
         labels = read_labels(data)
     return joined([(tables[each], each) for each in (a, b)], (labels, data), budget)
+
+
+def scores_of(
+    models: Mapping[Path, OfflineModel], given: tuple[Path, Reading]
+) -> tuple[dict[Path, pa.Table], pa.Table]:
+    """(the scores of each model, the labels) of a file's rows. Features that two models share are
+    computed once. Fatal where the file has no labels.
+    """
+    data, reading = given
+    read = read_transactions(data, reading)
+    echo_rows_left_out(read.left_out)
+    known: dict[str, NDArray[np.float32]] = {}
+    tables = {name: scored_by(model, read, known) for name, model in models.items()}
+    return tables, _labels(next(iter(tables.values())), data)
 
 
 def _labels(table: pa.Table, data: Path) -> pa.Table:
@@ -128,7 +143,8 @@ def _labels(table: pa.Table, data: Path) -> pa.Table:
     return table.select(["transaction_id", "customer_id", LABEL])
 
 
-def _show(found: dict[str, Any]) -> None:
+def show(found: dict[str, Any]) -> None:
+    """A comparison as a table, then the decisions that change."""
     rows = f"{count_of(found['rows'], 'row')} of {count_of(found['customers'], 'customer')}"
     click.echo(f"{rows}, {count_of(found['frauds'], 'fraud')}; differences are B less A")
     click.echo(f"  {'':20}{'A':>14}{'B':>14}{'difference':>14}  {'95 % interval':26}B is")

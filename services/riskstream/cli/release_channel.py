@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from riskstream.cli.moments import moment
-from riskstream.cli.options import InputFile, kafka_option
+from riskstream.cli.options import InputData, InputFile, data_options, kafka_option
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
@@ -61,52 +62,55 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("file", type=InputFile())
+@click.option(
+    "--data",
+    type=InputData(),
+    help="file of transactions with is_fraud; first show there how the new model differs from the "
+    "live one",
+)
+@data_options
+@click.option("--dry-run", is_flag=True, help="with --data: show the difference, activate nothing")
 @_each
-def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: str) -> None:
+def activate(
+    file: Path,
+    key: Path,
+    kafka: str,
+    by: str,
+    wait_s: float,
+    scores: str,
+    data: Path | None = None,
+    mapping: Path | None = None,
+    accepted: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> None:
     """Switch running scorers to this release within seconds, between two batches.
 
     Only scorers with the same feature set and the signer's public key (--release-key) follow. The
-    command reports what the scorers did, and warns if the new model's figures are worse. The exit
-    code is 3, and nothing changes, if somebody else activated or withdrew a release meanwhile.
+    command reports what the scorers did, and warns if the new model's figures are worse. With
+    --data it first shows what `riskstream compare` shows of the live model and the new one. The
+    exit code is 3, and nothing changes, if somebody else activated or withdrew a release meanwhile.
     """
+    if dry_run and data is None:
+        raise Fatal(
+            what="--dry-run compares on the rows of --data, which is not given",
+            where="command line",
+            do="give --data, or leave out --dry-run",
+            exit_code=Exit.INPUT,
+        )
     public = public_of(key)
     raw = _bytes_of(file)
     release = read_bytes(raw, public, file.name)
     feature_set = release.manifest["feature_set"]
     if features := _features(feature_set):
         check_fits(release, features, str(file))
-    warnings: list[str] = []
-    seen: list[int] = []
-
-    def decide(standing: Standing, at: int) -> list[Change]:
-        _refuse_another(standing, public, release)
-        before = standing.channel(public, feature_set, []).head or Head(
-            feature_set=feature_set, number=0
-        )
-        seen.append(before.number)
-        # who activates has looked at what is live: that has changed under his hands
-        if before.number != seen[0]:
-            raise Fatal(
-                what=f"meanwhile {said_last(before)}, and nothing was activated",
-                where=f"{RELEASES} of {kafka}",
-                do="look at `riskstream release list`, and activate again if it is still wanted",
-                exit_code=Exit.NOT_NOW,
-            )
-        warnings[:] = _warnings(
-            before, release, standing.release(before.active[0], public) if before.active else None
-        )
-        record = (
-            content_key(release.release_id, public.fingerprint),
-            content_frame(raw, release, key, at, by),
-        )
-        entry = Active(
-            release_id=release.release_id, sha256=hashlib.sha256(raw).hexdigest(), at=at, by=by
-        )
-        return [Change(before.activated(entry), [record])]
-
+    wanted = _Activation(raw=raw, release=release, key=key, by=by, kafka=kafka)
+    if data is not None:
+        wanted.seen = _show_beside_live(kafka, public, release, (data, mapping, accepted))
+    if dry_run:
+        return
     with patiently(lambda: ScoreWatch(kafka, scores)) as watch:
-        (done,), at = change(kafka, key, by, decide)
-        for warning in warnings:
+        (done,), at = change(kafka, key, by, wanted.decide)
+        for warning in wanted.warnings:
             click.echo(f"warning: {warning}", err=True)
         manifest = release.manifest
         click.echo(
@@ -116,6 +120,52 @@ def activate(file: Path, key: Path, kafka: str, by: str, wait_s: float, scores: 
         if wait_s:
             uses = watch.uses(feature_set, at, wait_s, release.release_id, wants=True)
             _say_taken_up(uses, at, wait_s, release.release_id, watch.partition_count)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Activation:
+    """A release that is to be active. `seen`: number of the head that whoever activates it looked
+    at; `warnings`: in which ways it is worse.
+    """
+
+    raw: bytes
+    release: Release
+    key: Path
+    by: str
+    kafka: str
+    seen: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def decide(self, standing: Standing, at: int) -> list[Change]:
+        """The head after the one that stands. Fatal where it is not the one that was seen."""
+        public, release = public_of(self.key), self.release
+        feature_set = release.manifest["feature_set"]
+        _refuse_another(standing, public, release)
+        before = standing.channel(public, feature_set, []).head or Head(
+            feature_set=feature_set, number=0
+        )
+        self.seen = before.number if self.seen is None else self.seen
+        # who activates has looked at what is live: that has changed under his hands
+        if before.number != self.seen:
+            raise Fatal(
+                what=f"meanwhile {said_last(before)}, and nothing was activated",
+                where=f"{RELEASES} of {self.kafka}",
+                do="look at `riskstream release list`, and activate again if it is still wanted",
+                exit_code=Exit.NOT_NOW,
+            )
+        live = standing.release(before.active[0], public) if before.active else None
+        self.warnings = _warnings(before, release, live)
+        record = (
+            content_key(release.release_id, public.fingerprint),
+            content_frame(self.raw, release, self.key, at, self.by),
+        )
+        entry = Active(
+            release_id=release.release_id,
+            sha256=hashlib.sha256(self.raw).hexdigest(),
+            at=at,
+            by=self.by,
+        )
+        return [Change(before.activated(entry), [record])]
 
 
 @click.command()
@@ -267,6 +317,22 @@ def adopt(key: Path, by: str, kafka: str) -> None:
         )
     if not changes:
         click.echo("nothing to sign: every active release that this key signed is listed already")
+
+
+def _show_beside_live(
+    kafka: str,
+    public: PublicKey,
+    release: Release,
+    given: tuple[Path, Path | None, tuple[str, ...]],
+) -> int:
+    """The number of the head that is live while it is compared."""
+    # here: a kill switch must not wait for what only a comparison needs
+    from riskstream.cli.data import reading_of
+    from riskstream.cli.release_compare import Beside, show_beside_live
+
+    data, mapping, accepted = given
+    beside = Beside(data=data, reading=reading_of(mapping, accepted))
+    return show_beside_live(kafka, public, release, beside)
 
 
 def _moment(record: dict[str, object]) -> int:

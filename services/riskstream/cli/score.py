@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, reading_of
 from riskstream.cli.options import InputData, InputFolder, data_options
@@ -54,17 +55,24 @@ def command(
     echo_rows_left_out(read.left_out)
 
 
-def scored_by(model: OfflineModel, read: Transactions) -> pa.Table:
-    """The model's table, with is_fraud where the file has it. Fatal where it holds no rows."""
+def scored_by(
+    model: OfflineModel, read: Transactions, known: dict[str, NDArray[np.float32]] | None = None
+) -> pa.Table:
+    """The model's table, with is_fraud where the file has it. Fatal where it holds no rows.
+
+    `known`: by feature set vectors of these rows that were computed; those of the model are added.
+    """
+    known, label = {} if known is None else known, model.features.label
     labels, n = known_labels(read), len(read.columns.occurred_at)
     if not n:
         raise Fatal(
             what="it holds no rows", where=str(read.path), do="give some", exit_code=Exit.INPUT
         )
-    with bar("features", n) as advance:
-        rows = read.vectors(model.features, advance, dtype=np.float32)
+    if label not in known:
+        with bar("features", n) as advance:
+            known[label] = read.vectors(model.features, advance, dtype=np.float32)
     with bar("scores", n) as advance:
-        table = model.table(read, rows, advance)
+        table = model.table(read, known[label], advance)
     return table if labels is None else table.append_column(LABEL, labels)
 
 
