@@ -125,7 +125,9 @@ def opened(path: Path, layout: Layout) -> OneFile:
     if magic.startswith(b"PK\x03\x04"):
         return WorkbookFile(path, layout)
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
-        raise unreadable(path, "it is an old Excel file (.xls)", "save it as .xlsx or CSV")
+        raise unreadable(
+            path, "it is an old Excel file (.xls), or has a password", "save it as .xlsx or CSV"
+        )
     return _of_lines(path, layout)
 
 
