@@ -53,9 +53,10 @@ class Source:
     rows, or the number of the row (`is_row`).
 
     `scale`: a number of the file times this is the field's; `is_major`: times the minor units of
-    the row's currency instead. `is_rounded`: what is left behind the point is rounded, else it is
-    refused. `negative`: the kind of rows whose amount is below zero. `values`: what words of the
-    file mean; `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
+    the row's currency instead. `is_rounded`: what is left behind the point is rounded, or cut where
+    `is_cut`; else it is refused. `is_minor`: a text like 10.00 is of major units, and refused too.
+    `negative`: the kind of rows whose amount is below zero. `values`: what words of the file mean;
+    `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
     """
 
     columns: tuple[str, ...] = ()
@@ -65,6 +66,8 @@ class Source:
     scale: Decimal = Decimal(1)
     is_major: bool = False
     is_rounded: bool = False
+    is_cut: bool = False
+    is_minor: bool = False
     is_integer: bool = False
     negative: str = ""
     written: Written = Written()
@@ -83,7 +86,8 @@ class Mapping:
     delay.
 
     `left_empty`: fields that were looked for by the contract's own name and are not in the file.
-    `layout`: how the file is written.
+    `absent`: names that no row of it may have for that, those of labels among them. `layout`: how
+    the file is written.
     """
 
     fields: dict[str, Source]
@@ -91,6 +95,7 @@ class Mapping:
     known_at: Source | None = None
     delay_ms: int = LABEL_DELAY_MS
     left_empty: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     layout: Layout = field(default_factory=Layout)
 
     @property

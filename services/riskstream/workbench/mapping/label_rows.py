@@ -31,7 +31,7 @@ def read_label_rows(path: Path, now_ms: int, accepted: frozenset[str]) -> pa.Tab
     names = [name for name in bounds if name in files.names]
     found = [
         _converted(rows, [bounds[name] for name in names], now_ms + DAY_MS, accepted)
-        for rows in files.batches(names)
+        for rows in files.batches(names, set(bounds).difference(names))
     ]
     if not found:
         raise _wrong(path, "it holds no rows", "give labels")

@@ -225,7 +225,7 @@ def _converted(
             raise _lacks(files.given, name)
     converter = Converter(mapping, "", now_ms(), reading.accepted, wanted)
     survey, tables, said = Survey(), [], []
-    for rows in files.batches(converter.columns):
+    for rows in files.batches(converter.columns, converter.absent):
         found = converter.convert(rows)
         survey.add(rows, found)
         tables.append(found.transactions)
