@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import echo_rows_left_out, label_reading_of, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
 from riskstream.cli.options import InputData, InputFile, data_options
 from riskstream.cli.outputs import json_with
@@ -21,6 +21,7 @@ from riskstream.workbench.checks.compare import compare
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
+from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import LABEL, Reading, read_transactions
 
 
@@ -62,8 +63,8 @@ def command(
     """Compare two models on the same rows: each figure and its difference, the decisions that
     change, and their money.
 
-    A and B are model folders that `riskstream train` wrote, or Parquet files of scores, such as
-    those of `riskstream score`. A difference is B less A. It is better or worse only if its 95 %
+    A and B are model folders that `riskstream train` wrote, or files of scores in any format, such
+    as those of `riskstream score`. A difference is B less A. It is better or worse only if its 95 %
     interval, from resamples of the customers, does not hold 0. Rows that only one of them scored,
     and rows without a label, are left out and counted.
     """
@@ -74,7 +75,9 @@ def command(
             is_own=json_with("figures", "decisions", "left_out"),
             inputs=[data, *(each for each in (a, b) if not each.is_dir())],
         )
-    ours, theirs = _both(a, b, (data, reading_of(mapping, accepted)), budget)
+    is_of_labels = not (a.is_dir() or b.is_dir())
+    reading = (label_reading_of if is_of_labels else reading_of)(mapping, accepted)
+    ours, theirs = _both(a, b, (data, reading), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
     if json_out:
@@ -88,15 +91,18 @@ def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
     data, reading = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
-    tables = {each: read_scores(each) for each in (a, b) if each not in models}
+    left_out = LeftOut()
+    tables = {each: read_scores(each, reading, left_out) for each in (a, b) if each not in models}
     if models:
         read = read_transactions(data, reading)
         echo_rows_left_out(read.left_out)
         tables |= {each: scored_by(model, read) for each, model in models.items()}
         labels = _labels(tables[next(iter(models))], data)
     else:
-        labels = read_labels(data)
-    return joined([(tables[each], each) for each in (a, b)], (labels, data), budget)
+        labels = read_labels(data, reading, left_out)
+    echo_rows_left_out(left_out)
+    scores = [(tables[each], each) for each in (a, b)]
+    return joined(scores, (labels, data), budget, left_out.total)
 
 
 def _labels(table: pa.Table, data: Path) -> pa.Table:

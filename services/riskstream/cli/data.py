@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from riskstream.runtime.words import count_of
-from riskstream.workbench.mapping.file import read_mapping
+from riskstream.workbench.mapping.file import read_label_mapping, read_mapping
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import Reading
 
@@ -15,6 +15,11 @@ from riskstream.workbench.rows.transactions import Reading
 def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
     """How the options say that a file is read."""
     return Reading(mapping=read_mapping(mapping) if mapping else None, accepted=accepted)
+
+
+def label_reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
+    """How a file with labels is read: its mapping may be of labels alone."""
+    return Reading(mapping=read_label_mapping(mapping) if mapping else None, accepted=accepted)
 
 
 def echo_rows_left_out(left_out: LeftOut) -> None:

@@ -26,6 +26,14 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
 
 
+def notes_of(path: Path) -> dict[bytes, bytes]:
+    """What a Parquet file's writer noted beside the columns, by key; empty where it is none."""
+    try:
+        return dict(pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return {}
+
+
 class ParquetFile:
     """One Parquet file. `total`: its rows."""
 

@@ -88,9 +88,12 @@ class Mapping:
     `left_empty`: fields that were looked for by the contract's own name and are not in the file.
     `absent`: names that no row of it may have for that, those of labels among them. `layout`: how
     the file is written.
+
+    `labels`: fields of label.v1 by name, where the file holds labels alone and no transactions.
     """
 
     fields: dict[str, Source]
+    labels: dict[str, Source] = field(default_factory=dict)
     is_fraud: Source | None = None
     known_at: Source | None = None
     delay_ms: int = LABEL_DELAY_MS

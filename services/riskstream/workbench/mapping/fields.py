@@ -31,7 +31,8 @@ from riskstream.workbench.mapping.numbers import numbers
 from riskstream.workbench.mapping.plain import column_of
 from riskstream.workbench.mapping.words import symbols, texts
 
-AMOUNTS = ("amount_minor", "base_amount_minor")
+AMOUNTS = ("amount_minor", "base_amount_minor", "loss_minor")
+_TIMES = ("occurred_at", "known_at")
 
 
 def as_amount(name: str, source: Source, accepted: frozenset[str]) -> Source:
@@ -70,11 +71,11 @@ class FieldReader:
         if is_text:
             found = texts(column, source, note, is_id=bounds.min_bytes > 0)
             return self._text(bounds, _behind(source.prefix, found), note)
-        if name == "occurred_at":
+        if name in _TIMES:
             values, missing = instants(column, source, note, self.latest_ms)
         else:
             values, missing = _number(name, column, source, columns, note)
-        if not bounds.is_nullable:
+        if not (bounds.is_nullable or name == "loss_minor"):
             note(flags(pc.is_null(column)), "empty")
         return pa.array(values, pa.int64(), mask=missing if bounds.is_nullable else None)
 

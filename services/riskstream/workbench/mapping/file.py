@@ -51,6 +51,12 @@ def read_mapping(path: Path) -> Mapping:
     return parsed(_text_of(path), path)
 
 
+def read_label_mapping(path: Path) -> Mapping:
+    """A mapping of a file of labels, or of transactions with labels. Fatal as `read_mapping`."""
+    text = _text_of(path)
+    return parsed(text, path) if "transaction" in sections_of(text, path) else labels_of(text, path)
+
+
 def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -82,6 +88,22 @@ def parsed(text: str, path: Path) -> Mapping:
     return Mapping(
         fields=fields, layout=reader.layout, **_label(path, reader, data.get("label") or {})
     )
+
+
+def labels_of(text: str, path: Path) -> Mapping:
+    """A mapping of a file that holds labels alone: its section `label` has fields of label.v1."""
+    data = sections_of(text, path)
+    if not isinstance(data.get("label"), dict):
+        raise wrong(path, "it has no section `transaction` and no section `label`")
+    reader = SourceReader(path, data.get("file") or {})
+    fields = _fields(path, reader, "label", data["label"])
+    for name, source in fields.items():
+        if source.negative:
+            raise wrong(path, f"label.{name}.negative is for amounts of transactions")
+        if source.is_major and "base_currency" not in fields:
+            raise wrong(path, f"label.{name}.major needs label.base_currency")
+    _check_needed(path, "label", fields)
+    return Mapping(fields={}, labels=fields, layout=reader.layout)
 
 
 def _fields(

@@ -45,6 +45,44 @@ def numbers(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Num
     return _of_floats(column, source, scale, note)
 
 
+def floats(
+    column: pa.Array, source: Source, note: Note
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(the column as floats, which are missing: null or noted). NaN stays. A float of fewer bits
+    stands for its shortest decimal number here too.
+    """
+    missing, kind = flags(pc.is_null(column)), column.type
+    if pa.types.is_decimal(kind):
+        column, source = column.cast(pa.string()), Source(written=Written(decimal="."))
+    if pa.types.is_string(column.type):
+        return _floats_of_texts(column, source, note)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        note(~missing, f"a {kind} is no number")
+        return np.zeros(len(column)), np.ones(len(column), np.bool_)
+    raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
+    if pa.types.is_integer(kind):
+        beyond = (raw > 2**53) | (raw < -(2**53))
+        note(beyond, "more digits than a float holds")
+        missing = missing | beyond
+    elif kind != pa.float64():
+        raw = np.array([float(str(each)) for each in raw], np.float64)
+    return np.where(missing, 0.0, raw.astype(np.float64)), missing
+
+
+def _floats_of_texts(
+    column: pa.Array, source: Source, note: Note
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    coded = column.dictionary_encode()
+    found = [_decimal(text, source, source.written) for text in coded.dictionary.to_pylist()]
+    codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    values = np.array([0.0 if isinstance(each, str) else float(each) for each in found] + [0.0])
+    told = np.array([each if isinstance(each, str) else "" for each in found] + [""], object)[codes]
+    for why in sorted({each for each in found if isinstance(each, str)}):
+        note(told == why, why)
+    missing = (codes < 0) | (told != "")
+    return np.where(missing, 0.0, values[codes]), missing
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
