@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.rules.expression import Lists
 from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.domain.risk.rules.rule import Rule
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.rows.columns import enum_indices, texts
+from riskstream.workbench.mapping.hashed import hashes
+from riskstream.workbench.rows.columns import enum_indices
 from riskstream.workbench.rows.transactions import AS_IS, Reading, read_transactions
 
 CHUNK = 65_536
@@ -121,11 +121,7 @@ class FileRows:
     def hashes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         column = self._column(name)
         there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
-        held = texts(pc.fill_null(column.cast(pa.string()), ""))
-        data, starts, lengths = held.spans(0, len(column))
-        out = np.empty(len(column), np.uint64)
-        hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
-        return out, there
+        return hashes(pc.fill_null(column.cast(pa.string()), "")), there
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return self._table[name].slice(self._slice.start, len(self))

@@ -14,9 +14,10 @@ from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted, Converter
 from riskstream.workbench.mapping.declared import Mapping, Source
+from riskstream.workbench.mapping.expressions import source_column
 from riskstream.workbench.mapping.findings import Findings, noted
 from riskstream.workbench.mapping.numbers import floats
-from riskstream.workbench.mapping.plain import column_of, plain
+from riskstream.workbench.mapping.plain import plain
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.mapping.words import labels, symbols
 from riskstream.workbench.rows.columns import BASE_CURRENCY
@@ -88,7 +89,7 @@ def _frauds(rows: FileRows, told: Source, findings: Findings, *, is_outcome: boo
     """bool, null where the file does not say."""
     if told.is_constant:
         return pa.repeat(pa.scalar(told.value == "FRAUD"), rows.batch.num_rows)
-    column = column_of(rows.batch, told)
+    column = source_column(rows.batch, told, findings, _FRAUD)
     note = partial(noted, findings, _FRAUD, column)
     if is_outcome:
         outcome = symbols(column, told, ("UNKNOWN", "FRAUD", "GENUINE"), note)

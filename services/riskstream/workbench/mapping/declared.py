@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from riskstream.domain.risk.features.declare import LABEL_DELAY_MS
+from riskstream.domain.risk.rules.expression import Computation
 from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from riskstream.workbench.files.rows import Layout
 
@@ -48,9 +49,17 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """An expression of the rules' language. `columns`: (name in it, column of the file)."""
+
+    what: Computation
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a field comes from: `columns` (several are joined by a space), one `value` for all
-    rows, or the number of the row (`is_row`).
+    rows, the number of the row (`is_row`), or what is `computed` from the columns.
 
     `scale`: a number of the file times this is the field's; `is_major`: times the minor units of
     the row's currency instead. `is_rounded`: what is left behind the point is rounded, or cut where
@@ -62,6 +71,7 @@ class Source:
     columns: tuple[str, ...] = ()
     value: Any = None
     is_row: bool = False
+    computed: Computed | None = None
     prefix: str = ""
     scale: Decimal = Decimal(1)
     is_major: bool = False

@@ -17,6 +17,7 @@ from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.money import digits_of
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.declared import Source
+from riskstream.workbench.mapping.expressions import source_column
 from riskstream.workbench.mapping.findings import (
     PART,
     Findings,
@@ -28,7 +29,6 @@ from riskstream.workbench.mapping.findings import (
 )
 from riskstream.workbench.mapping.instants import instants
 from riskstream.workbench.mapping.numbers import numbers
-from riskstream.workbench.mapping.plain import column_of
 from riskstream.workbench.mapping.words import symbols, texts
 
 AMOUNTS = ("amount_minor", "base_amount_minor", "loss_minor")
@@ -64,7 +64,7 @@ class FieldReader:
         if source.is_constant:
             kind = pa.string() if is_text else pa.int64()
             return pa.repeat(pa.scalar(source.value, kind), n)
-        column = column_of(self.rows.batch, source)
+        column = source_column(self.rows.batch, source, self.findings, name)
         note = partial(noted, self.findings, name, column)
         if bounds.kind == "enum":
             return symbols(column, source, bounds.symbols, note)
@@ -76,7 +76,8 @@ class FieldReader:
         else:
             values, missing = _number(name, column, source, columns, note)
         if not (bounds.is_nullable or name == "loss_minor"):
-            note(flags(pc.is_null(column)), "empty")
+            empty = "empty" if source.computed is None else "the expression has no value"
+            note(flags(pc.is_null(column)), empty)
         return pa.array(values, pa.int64(), mask=missing if bounds.is_nullable else None)
 
     def _text(self, bounds: Bounds, text: pa.Array, note: Note) -> pa.Array:

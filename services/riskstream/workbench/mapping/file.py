@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from riskstream.domain.contracts.bounds import bounds_of
+from riskstream.domain.contracts.bounds import Bounds, bounds_of
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR, contract
 from riskstream.runtime.causes import cause
 from riskstream.runtime.durations import DAY_MS
@@ -120,11 +120,31 @@ def _fields(
             raise wrong(path, f"{key}.value is {source.value!r}, which the contract does not take")
         if source.is_row and not bounds_of(f"{section}.v1")[name].min_bytes:
             raise wrong(path, f"{key}.row is for ids")
+        _check_computed(path, key, bounds_of(f"{section}.v1")[name], source)
         symbols: list[str] = kind.get("symbols", []) if isinstance(kind, dict) else []
         for word, means in source.values if symbols else ():
             if means is not None and means not in symbols:
                 raise wrong(path, f"{key}.values.{word} is {means!r}, none of {', '.join(symbols)}")
     return fields
+
+
+def _check_computed(path: Path, key: str, bounds: Bounds, source: Source) -> None:
+    """Numbers are computed as numbers; words are named by true and false, and ids are not
+    computed.
+    """
+    if source.computed is None:
+        return
+    is_number = source.computed.what.number is not None
+    if bounds.kind == "string" and bounds.min_bytes:
+        raise wrong(path, f"{key}.expression: an id is no number: say `columns:`")
+    if bounds.kind in ("string", "enum"):
+        if is_number or not source.values:
+            raise wrong(
+                path,
+                f"{key}.expression must be true or false, with `values: {{true: ..., false: ...}}`",
+            )
+    elif not is_number:
+        raise wrong(path, f"{key}.expression is true or false, and a number is needed")
 
 
 def _check_needed(path: Path, section: str, fields: dict[str, Source]) -> None:

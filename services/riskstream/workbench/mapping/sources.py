@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from riskstream.domain.risk.rules.names import RuleError
 from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.opened import is_encoding
 from riskstream.workbench.files.rows import Layout
-from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source, Written
+from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Computed, Source, Written
+from riskstream.workbench.mapping.expressions import computed_by
 
 _SECTIONS = {"file", "transaction", "label"}
 _LAYOUT = ("separator", "quote", "encoding", "columns", "sheet")
@@ -25,6 +27,8 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "columns": (list,),
     "value": (str, int, type(None)),
     "row": (bool,),
+    "expression": (str,),
+    "names": (dict,),
     "prefix": (str,),
     "scale": (int, float),
     "major": (bool,),
@@ -41,7 +45,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "values": (dict,),
     "empty": (list,),
 }
-_ORIGINS = ("column", "columns", "value", "row")
+_ORIGINS = ("column", "columns", "value", "row", "expression")
 _SEPARATORS = (".", ",", " ", "'", "\u2019", "\u00a0", "\u202f")
 
 
@@ -99,7 +103,7 @@ class SourceReader:
         if unknown := set(value) - set(_KEYS):
             raise wrong(self._path, f"{key}.{first(unknown)} is unknown")
         origins = [name for name in _ORIGINS if name in value]
-        if len(origins) != 1:
+        if len(origins) != 1 or ("names" in value and origins != ["expression"]):
             raise wrong(self._path, f"{key} needs one of {', '.join(_ORIGINS)}")
         for name, given in value.items():
             self._check_type(f"{key}.{name}", name, given)
@@ -107,8 +111,12 @@ class SourceReader:
         columns = known.get("columns") or ([known["column"]] if "column" in known else [])
         if not all(isinstance(each, str) for each in columns):
             raise wrong(self._path, f"{key}.columns is no list of names")
+        computed = self._computed(key, value) if "expression" in value else None
+        if computed is not None:
+            columns = dict.fromkeys(column for _, column in computed.columns)
         return Source(
             columns=tuple(columns),
+            computed=computed,
             value=value.get("value"),
             is_row=value.get("row", False),
             prefix=value.get("prefix", ""),
@@ -122,6 +130,15 @@ class SourceReader:
             values=tuple((_word(each), means) for each, means in value.get("values", {}).items()),
             empty=tuple(_word(each) for each in known.get("empty", [])),
         )
+
+    def _computed(self, key: str, value: dict[str, Any]) -> Computed:
+        names = value.get("names", {})
+        if not all(isinstance(each, str) for pair in names.items() for each in pair):
+            raise wrong(self._path, f"{key}.names is no table of names and columns")
+        try:
+            return computed_by(value["expression"], names)
+        except RuleError as error:
+            raise wrong(self._path, f"{key}.expression: {error}") from error
 
     def _check_type(self, key: str, name: str, given: Any) -> None:
         kinds = _KEYS[name]
