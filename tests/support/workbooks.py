@@ -4,6 +4,7 @@ numbers, booleans, and dates in a style.
 
 import datetime as dt
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -12,6 +13,13 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 _NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_STYLES = '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs>'
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """A workbook of one sheet of very many rows, which are never held together."""
+    sheet = (_row(number, list(row)) for number, row in enumerate(rows, 1))
+    write_parts(path, sheet, styles=_STYLES)
 
 
 def write_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
@@ -55,8 +63,7 @@ def write_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
         )
         out.writestr(
             "xl/styles.xml",
-            f'{_HEAD}<styleSheet xmlns="{_NS}"><cellXfs count="2"><xf numFmtId="0"/><xf '
-            'numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>',
+            f'{_HEAD}<styleSheet xmlns="{_NS}">{_STYLES}</styleSheet>',
         )
         for n, name in enumerate(names, 1):
             rows = "".join(_row(at, row) for at, row in enumerate(sheets[name], 1))
@@ -81,4 +88,40 @@ def _cell(place: str, value: Any) -> str:
         return f'<c r="{place}" s="1"><v>{days!r}</v></c>'
     if isinstance(value, int | float):
         return f'<c r="{place}"><v>{value!r}</v></c>'
-    return f'<c r="{place}" t="inlineStr"><is><t>{escape(str(value))}</t></is></c>'
+    raw = "".join(
+        f"_x{ord(each):04X}_" if each < " " and each not in "\t\n" else each for each in str(value)
+    )
+    text = escape(raw)
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+
+
+def write_parts(
+    path: Path, sheet: Iterable[str], *, texts: str = "", styles: str = "", more: str = ""
+) -> None:
+    """A workbook of one sheet, from the XML within its parts: `sheet` its rows, in one piece or
+    several, `texts` the shared ones, `styles` the formats of numbers and the styles, `more` of the
+    workbook before its sheets.
+    """
+    names = {"styles": "styles", "sharedStrings": "texts", "worksheet": "sheet"}
+    related = "".join(
+        f'<Relationship Id="{part}" Type="{_REL}/{kind}" Target="/xl/{part}.xml"/>'
+        for kind, part in names.items()
+    )
+    parts = {
+        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="a" '
+        f'Type="{_REL}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{_NS}" xmlns:r="{_REL}">{more}<sheets>'
+        '<sheet name="Data" sheetId="1" r:id="sheet"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{related}'
+        "</Relationships>",
+        "xl/styles.xml": f'<styleSheet xmlns="{_NS}">{styles}</styleSheet>',
+        "xl/texts.xml": f'<sst xmlns="{_NS}">{texts}</sst>',
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, text in parts.items():
+            out.writestr(name, _HEAD + text)
+        with out.open("xl/sheet.xml", "w", force_zip64=True) as part:
+            part.write(f'{_HEAD}<worksheet xmlns="{_NS}"><sheetData>'.encode())
+            for text in [sheet] if isinstance(sheet, str) else sheet:
+                part.write(text.encode())
+            part.write(b"</sheetData></worksheet>")

@@ -51,7 +51,7 @@ def command(
     converter = Converter(found, base_currency, now_ms(), accepted)
     looked = Looked()
     with bar("check", files.total) as advance:
-        for rows in files.batches(converter.columns):
+        for rows in files.batches(converter.columns, converter.absent):
             looked.add(rows, converter.convert(rows))
             advance(rows.batch.num_rows)
     if page_out and looked.survey.good:

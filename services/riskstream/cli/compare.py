@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import echo_rows_left_out, label_reading_of, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
 from riskstream.cli.options import InputData, InputFile, data_options
 from riskstream.cli.outputs import begins_with_title, json_with
@@ -27,6 +27,7 @@ from riskstream.workbench.checks.evaluate import curves
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
+from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import LABEL, Reading, read_transactions
 
 _TITLE = "Comparison of "
@@ -77,8 +78,8 @@ def command(
     """Compare two models on the same rows: each figure and its difference, the decisions that
     change, and their money.
 
-    A and B are model folders that `riskstream train` wrote, or Parquet files of scores, such as
-    those of `riskstream score`. A difference is B less A. It is better or worse only if its 95 %
+    A and B are model folders that `riskstream train` wrote, or files of scores in any format, such
+    as those of `riskstream score`. A difference is B less A. It is better or worse only if its 95 %
     interval, from resamples of the customers, does not hold 0. Rows that only one of them scored,
     and rows without a label, are left out and counted.
     """
@@ -88,7 +89,9 @@ def command(
         check_file(json_out, "--json", is_own=is_own, inputs=[*inputs, page_out])
     if page_out:
         check_file(page_out, "--page", is_own=begins_with_title(_TITLE), inputs=inputs)
-    ours, theirs = _both(a, b, (data, reading_of(mapping, accepted)), budget)
+    is_of_labels = not (a.is_dir() or b.is_dir())
+    reading = (label_reading_of if is_of_labels else reading_of)(mapping, accepted)
+    ours, theirs = _both(a, b, (data, reading), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
     if json_out:
@@ -106,16 +109,21 @@ def command(
 
 def _both(a: Path, b: Path, given: tuple[Path, Reading], budget: float) -> list[Scored]:
     """The scores of both on the rows that both have; a file is read, and a model asked, once."""
-    data, _ = given
+    data, reading = given
     models = {each: OfflineModel(each) for each in (a, b) if each.is_dir()}
+    left_out = LeftOut()
     with bar("read", None):
-        tables = {each: read_scores(each) for each in (a, b) if each not in models}
+        tables = {
+            each: read_scores(each, reading, left_out) for each in (a, b) if each not in models
+        }
     if models:
         scored, labels = scores_of(models, given)
         tables |= scored
     else:
-        labels = read_labels(data)
-    return joined([(tables[each], each) for each in (a, b)], (labels, data), budget)
+        labels = read_labels(data, reading, left_out)
+    echo_rows_left_out(left_out)
+    scores = [(tables[each], each) for each in (a, b)]
+    return joined(scores, (labels, data), budget, left_out.total)
 
 
 def scores_of(

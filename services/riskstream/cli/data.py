@@ -8,7 +8,7 @@ import click
 
 from riskstream.cli.progress import bar
 from riskstream.runtime.words import count_of
-from riskstream.workbench.mapping.file import read_mapping
+from riskstream.workbench.mapping.file import read_label_mapping, read_mapping
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import Reading
 
@@ -17,6 +17,11 @@ def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
     """How the options say that a file is read, with its progress on stderr."""
     declared = read_mapping(mapping) if mapping else None
     return Reading(mapping=declared, accepted=accepted, steps=bar)
+
+
+def label_reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
+    """How a file with labels is read: its mapping may be of labels alone."""
+    return Reading(mapping=read_label_mapping(mapping) if mapping else None, accepted=accepted)
 
 
 def echo_rows_left_out(left_out: LeftOut) -> None:

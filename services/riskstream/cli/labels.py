@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskstream.cli.options import InputData, accept_option, base_currency_option, kafka_option
+from riskstream.cli.options import InputData, base_currency_option, data_options, kafka_option
 from riskstream.cli.progress import bar
 from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.domain.contracts.bounds import ColumnBounds
@@ -23,6 +23,7 @@ from riskstream.runtime.exits import Exit
 from riskstream.runtime.machine import now_ms
 from riskstream.runtime.steps import Advance
 from riskstream.runtime.words import count_of
+from riskstream.workbench.mapping.file import read_label_mapping
 from riskstream.workbench.mapping.label_rows import read_label_rows
 
 TOPIC = "labels.v1"
@@ -32,17 +33,24 @@ _AT_ONCE = 4096
 @click.command()
 @click.argument("file", type=InputData())
 @kafka_option
-@accept_option
+@data_options
 @base_currency_option
-def command(file: Path, kafka: str, accepted: tuple[str, ...], base_currency: str) -> None:
+def command(
+    file: Path,
+    kafka: str,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    base_currency: str,
+) -> None:
     """Send the labels of a file, in the order in which they became known.
 
-    FILE is Parquet, CSV, JSON lines, Arrow or Excel with the columns of label.v1, or a folder of
-    such files. If one row is wrong, nothing is sent.
+    FILE is Parquet, CSV, JSON lines, Arrow or Excel with the columns of label.v1, or with those
+    that the section `label` of --mapping names; or a folder of such files. If one row is wrong,
+    nothing is sent.
     The columns terminal_id and device_id carry a label to the profiles of terminal and device.
     Without a column base_currency, losses are in --base-currency.
     """
-    table, frames = read_labels(file, base_currency, accepted)
+    table, frames = read_labels(file, base_currency, accepted, mapping)
     prove_topics(TopicAdmin(kafka), TopicNeeds(reads=(), writes=[TOPIC]), kafka)
     check_currency(kafka, base_currency)
     producer = BulkProducer(kafka, "labels")
@@ -58,12 +66,22 @@ def command(file: Path, kafka: str, accepted: tuple[str, ...], base_currency: st
 
 
 def read_labels(
-    file: Path, base_currency: str = "EUR", accepted: tuple[str, ...] = ()
+    file: Path,
+    base_currency: str = "EUR",
+    accepted: tuple[str, ...] = (),
+    mapping: Path | None = None,
 ) -> tuple[pa.Table, list[bytes]]:
     """The file's labels and their frames, sorted by known_at. Fatal where a column is missing or a
     row is wrong.
     """
-    table = read_label_rows(file, now_ms(), frozenset(accepted), bar)
+    declared = read_label_mapping(mapping) if mapping else None
+    if mapping and declared and not declared.labels:
+        raise _wrong(
+            mapping,
+            "the mapping is of transactions",
+            "give one whose section `label` has the fields of label.v1, or use `riskstream replay`",
+        )
+    table = read_label_rows(file, now_ms(), frozenset(accepted), declared, bar)
     early = np.flatnonzero(table["known_at"].to_numpy() < table["occurred_at"].to_numpy())
     if len(early):
         raise _wrong(

@@ -136,7 +136,7 @@ def _stop_on_signals() -> Event:
 def _look(file: Path, files: Files, converter: Converter, accepted: tuple[str, ...]) -> Survey:
     """Read everything once, and say what would be left out, before anything is sent."""
     with bar("check", files.total) as advance:
-        survey = surveyed(files.batches(converter.columns), converter, advance)
+        survey = surveyed(files.batches(converter.columns, converter.absent), converter, advance)
     survey.check(file, accepted)
     if survey.left_out.total:
         click.echo(f"{count_of(survey.left_out.total, 'row')} will be left out:", err=True)

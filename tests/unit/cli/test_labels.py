@@ -58,6 +58,71 @@ def test_a_row_over_a_bound_is_named_and_nothing_is_sent(
     assert said in str(done.exception)
 
 
+MAPPING = """
+file: {separator: ";", decimal: ",", zone: Europe/Berlin}
+label:
+  label_id: {column: Fall, prefix: "cb-"}
+  transaction_id: Buchung
+  customer_id: Kunde
+  outcome: {column: Ergebnis, values: {Betrug: FRAUD, "ok": GENUINE}}
+  source: {value: CHARGEBACK}
+  occurred_at: {column: Datum, format: "%d.%m.%Y %H:%M"}
+  known_at: {column: Gemeldet, format: "%d.%m.%Y"}
+  loss_minor: {column: Schaden, scale: 100}
+"""
+ROWS = "Fall;Buchung;Kunde;Datum;Gemeldet;Ergebnis;Schaden\n"
+GOOD = "7;b1;k1;01.07.2024 12:00;02.07.2024;Betrug;10,50\n"
+
+
+def test_a_mapping_says_how_labels_are_written(tmp_path: Path) -> None:
+    path, mapping = tmp_path / "in.csv", tmp_path / "mapping.yaml"
+    path.write_text(ROWS + GOOD)
+    mapping.write_text(MAPPING)
+    _, frames = read_labels(path, mapping=mapping)
+    assert [codec("label.v1").decode(each) for each in frames] == [
+        {
+            "label_id": "cb-7",
+            "transaction_id": "b1",
+            "customer_id": "k1",
+            "outcome": "FRAUD",
+            "source": "CHARGEBACK",
+            "occurred_at": 1_719_828_000_000,
+            "known_at": 1_719_871_200_000,
+            "loss_minor": 1050,
+            "base_currency": "EUR",
+            "terminal_id": None,
+            "device_id": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "said"),
+    [
+        (MAPPING, GOOD + GOOD.replace("Betrug", "?"), "line 3: outcome: none of UNKNOWN, FRAUD"),
+        (MAPPING, GOOD.replace("10,50", "zehn"), "line 2: loss_minor: not a number ('zehn')"),
+        (MAPPING.replace(", scale: 100", ""), GOOD, "line 2: loss_minor: amounts are not whole"),
+        (MAPPING.replace("  customer_id: Kunde\n", ""), GOOD, "label.customer_id is missing"),
+        (MAPPING.replace("label_id:", "name:"), GOOD, "label.name is no field of the contract"),
+        (
+            MAPPING.replace("{value: CHARGEBACK}", "{row: true}"),
+            GOOD,
+            "label.source.row is for ids",
+        ),
+        (MAPPING.replace("label:", "labels:"), GOOD, "unknown section labels"),
+    ],
+)
+def test_a_label_that_does_not_fit_is_named(
+    tmp_path: Path, text: str, rows: str, said: str
+) -> None:
+    path, mapping = tmp_path / "in.csv", tmp_path / "mapping.yaml"
+    path.write_text(ROWS + rows)
+    mapping.write_text(text)
+    with pytest.raises(Fatal) as refused:
+        read_labels(path, mapping=mapping)
+    assert said in str(refused.value)
+
+
 def test_good_labels_are_sorted_by_the_time_they_became_known(tmp_path: Path) -> None:
     table, frames = read_labels(_file(tmp_path))
     assert table["label_id"].to_pylist() == ["l-0", "l-1"]

@@ -1,99 +1,140 @@
-"""Reads files of scores and of labels."""
+"""Reads files of scores and of labels by the one reader of files: rows that do not fit are left
+out with their reason.
+"""
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from riskstream.runtime.causes import cause
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
+from riskstream.runtime.machine import now_ms
+from riskstream.workbench.files.reader import Files
+from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.mapping.declared import Mapping, Source
+from riskstream.workbench.mapping.expressions import source_column
+from riskstream.workbench.mapping.findings import Findings, noted
+from riskstream.workbench.mapping.numbers import floats
+from riskstream.workbench.mapping.plain import plain
+from riskstream.workbench.mapping.survey import LeftOut
+from riskstream.workbench.mapping.words import labels, symbols
 from riskstream.workbench.rows.columns import BASE_CURRENCY
+from riskstream.workbench.rows.transactions import Reading
 
 SCORES = ("transaction_id", "customer_id", "occurred_at", "base_amount_minor", "score")
 LABELS = ("transaction_id", "is_fraud")
+_IDS = ("transaction_id", "customer_id")
+_DECISION, _SCORE, _FRAUD = "decision", "score", "is_fraud"
 
 
-def read_scores(path: Path) -> pa.Table:
-    """The columns of SCORES and, where the file has them, decision and base_currency."""
-    return _read(path, SCORES, ("decision", BASE_CURRENCY), "score")
+def read_scores(path: Path, reading: Reading, left_out: LeftOut) -> pa.Table:
+    """The columns of SCORES and, where the file has them, decision and base_currency. The score is
+    float64, null where it is empty. The columns have these names: a mapping is of other files.
+    """
+    files = Files(path)
+    _check_there(files, SCORES)
+    names = [*SCORES[:-1], *(each for each in (BASE_CURRENCY,) if each in files.names)]
+    more = [_SCORE, *(each for each in (_DECISION,) if each in files.names)]
+    mapping = Mapping(
+        fields={name: Source(columns=(name,)) for name in names},
+        absent=tuple(each for each in (BASE_CURRENCY, _DECISION) if each not in files.names),
+    )
+    converter = Converter(mapping, "", now_ms(), reading.accepted)
+    tables = []
+    for rows in files.batches([*converter.columns, *more], converter.absent):
+        found, findings = converter.convert(rows), Findings(rows.batch.num_rows)
+        column = plain(rows.batch.column(_SCORE))
+        held = {_SCORE: _scores(column, findings)}
+        if _DECISION in more:
+            held[_DECISION] = plain(rows.batch.column(_DECISION))
+        tables.append(_with(rows, found, findings, held, left_out))
+    return _whole(tables, path, left_out).select([*names, *more])
 
 
-def read_labels(path: Path) -> pa.Table:
+def _scores(column: pa.Array, findings: Findings) -> pa.Array:
+    """float64: floats as they are, texts and other numbers as they are written."""
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.float64())
+    values, missing = floats(column, Source(), partial(noted, findings, _SCORE, column))
+    return pa.array(values, pa.float64(), mask=missing)
+
+
+def read_labels(path: Path, reading: Reading, left_out: LeftOut) -> pa.Table:
     """transaction_id, customer_id where the file has it, and is_fraud: bool, null where unknown."""
-    table = _read(path, LABELS, ("customer_id",), "is_fraud")
-    at = table.column_names.index("is_fraud")
-    return table.set_column(at, "is_fraud", frauds_of(table["is_fraud"], "is_fraud", path))
+    mapping = reading.mapping
+    files = Files(path, mapping.layout if mapping else None)
+    if mapping is None:
+        _check_there(files, LABELS)
+        ids = {name: Source(columns=(name,)) for name in _IDS if name in files.names}
+        absent = tuple(each for each in _IDS if each not in files.names)
+        mapping = Mapping(fields=ids, is_fraud=Source(columns=(_FRAUD,)), absent=absent)
+    told = mapping.labels.get("outcome") or mapping.is_fraud
+    if told is None:
+        raise _wrong(path, "the mapping has no label", "add `label: {is_fraud: COLUMN}` to it")
+    held = mapping.labels or mapping.fields
+    named = {name: held[name] for name in _IDS if name in held}
+    names = Mapping(fields=named, absent=mapping.absent)
+    converter = Converter(names, "", now_ms(), reading.accepted)
+    tables = []
+    for rows in files.batches([*converter.columns, *told.columns], converter.absent):
+        found, findings = converter.convert(rows), Findings(rows.batch.num_rows)
+        column = _frauds(rows, told, findings, is_outcome=bool(mapping.labels))
+        tables.append(_with(rows, found, findings, {_FRAUD: column}, left_out))
+    return _whole(tables, path, left_out)
 
 
-def frauds_of(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
-    """Labels as bool, null where the file has none. Fatal where one is neither of two values."""
-    if pa.types.is_boolean(column.type):
-        return column
-    if pa.types.is_null(column.type):
-        return column.cast(pa.bool_())
-    known, truths = column, pa.array([True, False])
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        known = pc.utf8_lower(column)
-        truths = pa.array([True, True, False, False])
-        values = pa.array(["true", "1", "false", "0"], column.type)
-    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        known, values = column.cast(pa.float64(), safe=False), pa.array([1.0, 0.0])
+def _frauds(rows: FileRows, told: Source, findings: Findings, *, is_outcome: bool) -> pa.Array:
+    """bool, null where the file does not say."""
+    if told.is_constant:
+        return pa.repeat(pa.scalar(told.value == "FRAUD"), rows.batch.num_rows)
+    column = source_column(rows.batch, told, findings, _FRAUD)
+    note = partial(noted, findings, _FRAUD, column)
+    if is_outcome:
+        outcome = symbols(column, told, ("UNKNOWN", "FRAUD", "GENUINE"), note)
+        is_fraud, none = (np.array(outcome) == each for each in ("FRAUD", "UNKNOWN"))
     else:
-        raise Fatal(
-            what=f"column {name} holds {column.type}, which is no label",
-            where=str(path),
-            do="give true or false, or 1 or 0",
-            exit_code=Exit.INPUT,
-        )
-    at = pc.index_in(known, values, skip_nulls=True)
-    wrong = pc.and_(pc.is_null(at), pc.is_valid(column))
-    if pc.any(wrong).as_py():
-        row = int(pc.index(wrong, True).as_py())
-        raise Fatal(
-            what=f"column {name} has {column[row].as_py()!r} in row {row}, which is neither true "
-            "nor false",
-            where=str(path),
-            do="give true or false, or 1 or 0, and leave unknown labels empty",
-            exit_code=Exit.INPUT,
-        )
-    return pa.chunked_array([truths.take(at.combine_chunks())], pa.bool_())
+        is_fraud, none = labels(column, told, note)
+    return pa.array(is_fraud, pa.bool_(), mask=np.asarray(none, np.bool_))
 
 
-def _read(path: Path, needed: tuple[str, ...], more: tuple[str, ...], value: str) -> pa.Table:
-    """These columns; only `value` may have empty values."""
-    try:
-        found = pq.read_schema(path).names
-        missing = [name for name in needed if name not in found]
-        if missing:
-            raise Fatal(
-                what=f"column {missing[0]} is missing",
-                where=str(path),
-                do=f"give {', '.join(needed)}",
-                exit_code=Exit.INPUT,
-            )
-        table = pq.read_table(path, columns=[*needed, *(name for name in more if name in found)])
-    except (OSError, pa.ArrowInvalid) as error:
+def _with(
+    rows: FileRows,
+    found: Converted,
+    findings: Findings,
+    held: dict[str, pa.Array],
+    left_out: LeftOut,
+) -> pa.Table:
+    """The rows that fit, with more columns of the same batch."""
+    fits = np.isin(rows.places, found.places)
+    more = [(int(rows.places[at]), why) for at, why in findings.in_order() if fits[at]]
+    left_out.add(rows.path, found.left_out + more)
+    table, is_good = found.transactions, pa.array(findings.is_good[fits])
+    for name, column in held.items():
+        table = table.append_column(name, pa.chunked_array([column.filter(pa.array(fits))]))
+    return table.filter(is_good)
+
+
+def _whole(tables: list[pa.Table], path: Path, left_out: LeftOut) -> pa.Table:
+    """All rows. Fatal where there is none."""
+    table = pa.concat_tables(tables) if tables else None
+    if table is None or not len(table):
+        reasons = "; ".join(line.strip() for line in left_out.said()[:3])
+        if not left_out.total:
+            raise _wrong(path, "it holds no rows", "give some")
+        do = "correct the file or the mapping (docs/data.md)"
         raise Fatal(
-            what=f"it cannot be read: {cause(error)}",
-            where=str(path),
-            do="give a Parquet file",
-            exit_code=Exit.INPUT,
-        ) from error
-    ids = table["transaction_id"].cast(pa.string())
-    table = table.set_column(table.column_names.index("transaction_id"), "transaction_id", ids)
-    for at, name in enumerate(table.column_names):
-        if pa.types.is_dictionary(table[name].type):
-            plain = table[name].cast(table[name].type.value_type)
-            table = table.set_column(at, name, plain)
-        if name != value and table[name].null_count:
-            raise Fatal(
-                what=f"column {name} has empty values",
-                where=str(path),
-                do="fill or drop those rows",
-                exit_code=Exit.INPUT,
-            )
-    if not len(table):
-        raise Fatal(what="it holds no rows", where=str(path), do="give some", exit_code=Exit.INPUT)
+            what=f"none of its rows fits: {reasons}", where=str(path), do=do, exit_code=Exit.NO
+        )
     return table
+
+
+def _check_there(files: Files, needed: tuple[str, ...]) -> None:
+    if missing := [name for name in needed if name not in files.names]:
+        raise _wrong(files.given, f"column {missing[0]} is missing", f"give {', '.join(needed)}")
+
+
+def _wrong(path: Path, what: str, do: str) -> Fatal:
+    return Fatal(what=what, where=str(path), do=do, exit_code=Exit.INPUT)

@@ -19,7 +19,9 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.workbench.checks.repeats import names_of, once
 from riskstream.workbench.checks.score_files import read_labels, read_scores
+from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.columns import one_currency
+from riskstream.workbench.rows.transactions import AS_IS, Reading
 
 DECISIONS = ("UNKNOWN", "APPROVE", "REVIEW", "BLOCK")
 """By their indices, which `domain.risk.decision` names; UNKNOWN is no decision."""
@@ -32,6 +34,7 @@ REASONS = {
     "without_score": ("label without a score", "labels without a score"),
     "empty_label": ("row with an empty label", "rows with an empty label"),
     "empty_score": ("row with an empty score", "rows with an empty score"),
+    "unfit": ("row that does not fit", "rows that do not fit"),
     "repeated_score": ("repeat of a scored row", "repeats of scored rows"),
     "repeated_label": ("repeat of a label", "repeats of labels"),
     "scored_by_one": (
@@ -72,24 +75,34 @@ def left_out_words(left_out: Mapping[str, int]) -> str:
     )
 
 
-def read_scored(scores: Path, labels: Path, budget: float) -> Scored:
+def read_scored(
+    scores: Path,
+    labels: Path,
+    budget: float,
+    reading: Reading = AS_IS,
+    left_out: LeftOut | None = None,
+) -> Scored:
     """Join scores and labels by customer and transaction, as an id is unique within its customer
     alone.
 
     Labels without customer_id are joined by transaction where no two customers of the scores share
     an id. A row is alerted by `decision` where there is one, else by the budget. Rows without a
-    label or a score, and repeats, are left out and counted. Fatal where a file lacks a column, says
-    two things of one transaction, a score is NaN, a label is neither of two values, or no row is
-    left.
+    label or a score, rows that do not fit (`left_out`, with their reasons) and repeats are left out
+    and counted. Fatal where a file lacks a column, says two things of one transaction, a score is
+    NaN, or no row is left. `reading`: how the labels are read.
     """
-    return joined([(read_scores(scores), scores)], (read_labels(labels), labels), budget)[0]
+    unfit = LeftOut() if left_out is None else left_out
+    scored = read_scores(scores, reading, unfit)
+    known = read_labels(labels, reading, unfit)
+    return joined([(scored, scores)], (known, labels), budget, unfit.total)[0]
 
 
-def joined(scores: Sequence[Source], labels: Source, budget: float) -> list[Scored]:
+def joined(scores: Sequence[Source], labels: Source, budget: float, unfit: int = 0) -> list[Scored]:
     """Each table of scores with the labels: the rows that all tables have, in one order. Fatal as
-    `read_scored`, and where two tables differ in what is no score and no decision.
+    `read_scored`, and where two tables differ in what is no score and no decision. `unfit`: rows
+    that were left out before.
     """
-    left = dict.fromkeys(REASONS, 0)
+    left = dict.fromkeys(REASONS, 0) | {"unfit": unfit}
     tables, paths = [], [path for _, path in scores]
     for table, path in scores:
         kept = once(table, names_of(table), "score", path)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.money import exact
 from riskstream.domain.risk.rules.inputs import FIELD_OF
 from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
+from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import LeftOut
-from riskstream.workbench.rows.columns import BASE_CURRENCY, enum_indices, one_currency, texts
+from riskstream.workbench.rows.columns import BASE_CURRENCY, enum_indices, one_currency
 from riskstream.workbench.rows.logged import STAGE2, check_logged, vector_column
 from riskstream.workbench.rows.transactions import AS_IS, LABEL, Reading, read_transactions
 
@@ -182,8 +182,4 @@ def _there(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]
 
 def _hashes(column: pa.ChunkedArray) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     there = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
-    held = texts(pc.fill_null(column.cast(pa.string()), ""))
-    data, starts, lengths = held.spans(0, len(column))
-    out = np.empty(len(column), np.uint64)
-    hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
-    return out, there
+    return hashes(pc.fill_null(column.cast(pa.string()), "")), there

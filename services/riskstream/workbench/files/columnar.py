@@ -1,4 +1,7 @@
-"""Parquet files and Arrow's own (IPC files and streams, Feather): columns with types."""
+"""Parquet files and Arrow's own (IPC files and streams, Feather): columns with types.
+
+Each batch is validated whole: its offsets and texts are the file's, and nobody else checks them.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,25 +26,37 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
 
 
+def notes_of(path: Path) -> dict[bytes, bytes]:
+    """What a Parquet file's writer noted beside the columns, by key; empty where it is none."""
+    try:
+        return dict(pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return {}
+
+
 class ParquetFile:
     """One Parquet file. `total`: its rows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with _translated(path):
-            found = pq.ParquetFile(path, pre_buffer=False)
-            self.names: list[str] = list(found.schema_arrow.names)
-            self.total: int | None = found.metadata.num_rows
-            found.close()
+            with self._opened() as found:
+                self.names: list[str] = list(found.schema_arrow.names)
+                self.total: int | None = found.metadata.num_rows
 
     def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:
         """Rows in order."""
         row = 0
-        with _translated(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
+        with _translated(self.path), self._opened() as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
+                batch.validate(full=True)
                 yield _numbered(self.path, batch.select(columns), row, first)
                 row += batch.num_rows
                 first += batch.num_rows
+
+    def _opened(self) -> pq.ParquetFile:
+        # a year like 2600 does not fit into the nanoseconds of Parquet's old timestamps
+        return pq.ParquetFile(self.path, pre_buffer=False, coerce_int96_timestamp_unit="us")
 
 
 class ArrowFile:
@@ -57,7 +72,7 @@ class ArrowFile:
             self.names: list[str] = list(reader.schema.names)
 
     def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:
-        """Rows in order. Each batch is validated whole: its offsets are the file's."""
+        """Rows in order."""
         row = 0
         with _translated(self.path), self._opened() as reader:
             count = None if self._is_stream else reader.num_record_batches

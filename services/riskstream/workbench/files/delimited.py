@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
@@ -93,8 +92,7 @@ class DelimitedFile:
             if "Empty CSV file" in str(error):
                 return
             raise
-        for batch in reader:
-            yield _without_spaces(batch) if dialect.is_spaced else batch
+        yield from reader
 
     def _broken(self, error: Exception) -> Exception:
         said = str(error)
@@ -116,6 +114,7 @@ class _Records:
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self._path, self._dialect = path, dialect
         self._text = Utf8Stream(path, dialect.encoding)
+        self._marks = ord(dialect.separator), ord(dialect.quote) if dialect.quote else -1
         self._state = lines.fresh_state(dialect.skip_lines + 1)
         self._room = np.empty(_BLOCK_BYTES, np.int64)
         self._lines: deque[NDArray[np.int64]] = deque()
@@ -124,18 +123,15 @@ class _Records:
         while skip > 0 and (block := self._text.read(_BLOCK_BYTES)):
             self._rest = block[skip:]
             skip -= len(block)
+        self._space_state = lines.fresh_space_state()
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes, b"" at the end."""
-        block = self._rest or self._text.read(size)
-        block, self._rest = block[:size], block[size:]
+        block = self._block(size)
         data = np.frombuffer(block, np.uint8)
         if len(data) > len(self._room):
             self._room = np.empty(len(data), np.int64)
-        quote = ord(self._dialect.quote) if self._dialect.quote else -1
-        count = lines.lines_kernel(
-            data, ord(self._dialect.separator), quote, self._state, self._room
-        )
+        count = lines.lines_kernel(data, *self._marks, self._state, self._room)
         if count:
             self._lines.append(self._room[:count].copy())
         return block
@@ -164,9 +160,24 @@ class _Records:
             (int(found[place]), why) for place, (_, why) in zip(at.tolist(), told, strict=True)
         )
 
+    def _block(self, size: int) -> bytes:
+        """The next bytes, without the space behind each separator where there is one."""
+        while True:
+            block = self._rest or self._text.read(size)
+            block, self._rest = block[:size], block[size:]
+            if not (block and self._dialect.is_spaced):
+                return block
+            out = np.empty(len(block), np.uint8)
+            data = np.frombuffer(block, np.uint8)
+            if count := lines.spaces_kernel(data, *self._marks, self._space_state, out):
+                return out[:count].tobytes()
+
     def _take(self, count: int) -> NDArray[np.int64]:
         parts, missing = [], count
         while missing:
+            if not self._lines:
+                self.check_end()
+                raise unreadable(self._path, "its records cannot be told apart", "write it again")
             part = self._lines.popleft()
             if len(part) > missing:
                 self._lines.appendleft(part[missing:])
@@ -179,6 +190,12 @@ class _Records:
         """Fatal where text follows a closing quote: what stands between such quotes was read as one
         value.
         """
+        if at := int(self._state[lines.SPACED_AT]):
+            raise unreadable(
+                self._path,
+                f"a space stands before the quote in line {at:,}",
+                "leave out the space, or write `file: {quote: none}` in the mapping",
+            )
         if at := int(self._state[lines.WRONG_AT]):
             raise unreadable(
                 self._path,
@@ -209,13 +226,3 @@ class _Records:
 
 def _texts(columns: list[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in columns])
-
-
-def _without_spaces(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The values without the space behind the separator."""
-    columns = [pc.utf8_ltrim(batch.column(at), " ") for at in range(batch.num_columns)]
-    return pa.record_batch([_empty_as_null(each) for each in columns], batch.schema)
-
-
-def _empty_as_null(column: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)

@@ -5,14 +5,21 @@ quotes, names.
 import codecs
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from riskstream.workbench.files.opened import HEAD_BYTES, head_of, marked_encoding
+from riskstream.workbench.files.opened import (
+    HEAD_BYTES,
+    head_of,
+    is_encoding,
+    marked_encoding,
+)
 from riskstream.workbench.files.rows import Layout, unreadable
 
 SEPARATORS = (",", ";", "\t", "|")
+_HINT = re.compile(r"sep=([\t -~])(?:\r\n|\r|\n|$)", re.IGNORECASE)
 _LOOKED_AT = 200
 """Records by which a separator is told."""
 NAMED = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
@@ -42,16 +49,20 @@ def dialect_of(path: Path, layout: Layout) -> Dialect:
     text = _decoded(head, encoding)
     hint, body = _separator_hint(text)
     quote = {"": '"', "none": ""}.get(layout.quote, layout.quote)
-    lines = body if len(head) < HEAD_BYTES else body[: max(body.rfind("\n"), 0) + 1] or body
+    lines = body if len(head) < HEAD_BYTES else _whole_lines(body)
     if not lines.strip():
         raise unreadable(path, "the file is empty", "give one with a line of column names")
-    separator = layout.separator or hint or _separator(lines, quote)
+    separator = layout.separator or hint
+    if not separator:
+        separator = _separator(path, lines, quote, len(layout.columns))
     if layout.columns:
         names, skipped, is_spaced = list(layout.columns), "", False
     else:
         names, skipped = _first_record(path, lines, separator, quote)
         raw = skipped.strip().split(separator)[1:]
         is_spaced = bool(raw) and all(each.startswith(" ") for each in raw)
+        if is_spaced:
+            names, _ = _first_record(path, lines, separator, quote, is_spaced=True)
         names = [each.strip() for each in names]
     before = text[: len(text) - len(body)] + skipped
     return Dialect(
@@ -60,21 +71,25 @@ def dialect_of(path: Path, layout: Layout) -> Dialect:
         quote=quote,
         names=tuple(_told_apart(names)),
         skip_bytes=len(before.encode()),
-        skip_lines=before.count("\n"),
+        skip_lines=len(re.findall(r"\r\n|\r|\n", before)),
         is_spaced=is_spaced,
     )
+
+
+def _whole_lines(text: str) -> str:
+    """The text up to its last line end, all of it where it has none."""
+    end = max(text.rfind("\n"), text.rfind("\r")) + 1
+    return text[:end] if end else text
 
 
 def _encoding(path: Path, head: bytes, layout: Layout) -> str:
     marked = marked_encoding(head)[0]
     if not layout.encoding:
         return marked or "utf-8"
-    try:
-        codecs.lookup(layout.encoding)
-    except LookupError as error:
+    if not is_encoding(layout.encoding):
         raise unreadable(
             path, f"{layout.encoding} is no encoding", "give utf-8, cp1252 or latin-1, say"
-        ) from error
+        )
     return marked or layout.encoding
 
 
@@ -88,41 +103,57 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 def _separator_hint(text: str) -> tuple[str, str]:
     """What a first line `sep=;` says, as Excel writes and reads it; and the text behind it."""
-    first, _, rest = text.partition("\n")
-    line = first.rstrip("\r")
-    if line.lower().startswith("sep=") and len(line) == 5:
-        return line[4], rest
-    return "", text
+    found = _HINT.match(text)
+    return (found[1], text[found.end() :]) if found else ("", text)
 
 
-def _separator(text: str, quote: str) -> str:
-    """The one by which the records have the most columns, all as many as the first."""
-    found = []
+def _separator(path: Path, text: str, quote: str, count: int) -> str:
+    """The one by which the records have the most columns, all as many as the first; `count`, where
+    the mapping names them. Fatal where two do.
+    """
+    ranks: dict[str, tuple[bool, float]] = {}
     for separator in SEPARATORS:
-        widths = [
-            len(record)
-            for record, _ in zip(_records(text, separator, quote), range(_LOOKED_AT), strict=False)
-            if record
-        ]
-        if widths and widths[0] > 1:
+        widths = _widths(text, separator, quote)
+        if widths and widths[0] > 1 and count in (0, widths[0]):
             alike = sum(width == widths[0] for width in widths) / len(widths)
-            found.append((alike >= 0.5, alike * widths[0], separator))
-    return max(found, key=lambda each: each[:2])[2] if found else ","
+            ranks[separator] = (alike >= 0.5, alike * widths[0])
+    best = [each for each, rank in ranks.items() if rank == max(ranks.values())]
+    if len(best) > 1:
+        raise unreadable(
+            path,
+            f"its columns may be separated by {NAMED[best[0]]} or by {NAMED[best[1]]}",
+            "say which, `file: {separator: semicolon}` in the mapping",
+        )
+    return best[0] if best else ","
 
 
-def _records(text: str, separator: str, quote: str) -> Any:
+def _widths(text: str, separator: str, quote: str) -> list[int]:
+    """How many columns the first records have; empty where they cannot be told apart so."""
+    records = _records(text, separator, quote)
+    try:
+        return [
+            len(record) for record, _ in zip(records, range(_LOOKED_AT), strict=False) if record
+        ]
+    except csv.Error:
+        return []
+
+
+def _records(text: str, separator: str, quote: str, *, is_spaced: bool = False) -> Any:
     csv.field_size_limit(1 << 24)
     return csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
+        skipinitialspace=is_spaced,
         quotechar=quote or '"',
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
     )
 
 
-def _first_record(path: Path, text: str, separator: str, quote: str) -> tuple[list[str], str]:
+def _first_record(
+    path: Path, text: str, separator: str, quote: str, *, is_spaced: bool = False
+) -> tuple[list[str], str]:
     """The names, and the text up to the record behind them."""
-    reader = _records(text, separator, quote)
+    reader = _records(text, separator, quote, is_spaced=is_spaced)
     try:
         names = next(record for record in reader if record)
     except (StopIteration, csv.Error) as error:

@@ -17,6 +17,7 @@ _BLOCK_BYTES, _LINE_BYTES = 1 << 20, 1 << 20
 _NAMED_BY = 1000
 """Lines that say which columns there are."""
 _DEPTH = 8
+_TWICE = "a name stands there twice"
 
 
 class JsonLinesFile:
@@ -33,6 +34,8 @@ class JsonLinesFile:
                 path, "it is one JSON array", "write an object a line (`jq -c '.[]'` does so)"
             )
         self.names = self._find_names()
+        self.absent: frozenset[str] = frozenset()
+        """Names that no line may have."""
 
     def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:
         """Rows in order; lines that are no objects are told in `broken`."""
@@ -43,6 +46,8 @@ class JsonLinesFile:
             if isinstance(found, str):
                 broken.append((line, found))
             else:
+                if not self.absent.isdisjoint(found):
+                    raise self._late(line, min(self.absent.intersection(found)))
                 rows.append(found)
                 places.append(line)
             if len(rows) + len(broken) >= BATCH_ROWS:
@@ -69,6 +74,13 @@ class JsonLinesFile:
             broken=tuple(broken),
         )
 
+    def _late(self, line: int, name: str) -> Exception:
+        return unreadable(
+            self.path,
+            f"line {line:,} has {name}, which none of the first {_NAMED_BY:,} lines has",
+            f"write {name} in the first line too, as null say",
+        )
+
     def _find_names(self) -> list[str]:
         names: dict[str, None] = {}
         for _, (_, found) in zip(range(_NAMED_BY), self._objects(), strict=False):
@@ -92,7 +104,10 @@ class JsonLinesFile:
                 yield line, "no JSON object"
                 continue
             out: dict[str, str | None] = {}
-            yield line, _flat(found, "", out, _DEPTH) or out
+            why = _flat(found, "", out, _DEPTH)
+            if not why and "\\u" in text and not _is_text(out):
+                why = "half of a character (a surrogate), which is no text"
+            yield line, why or out
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         stream = Utf8Stream(self.path, self._encoding)
@@ -115,10 +130,19 @@ class JsonLinesFile:
             stream.close()
 
 
+def _is_text(found: dict[str, str | None]) -> bool:
+    """Whether all of it can be written as UTF-8: JSON may name halves of characters."""
+    try:
+        "".join(each for pair in found.items() for each in pair if each).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) != len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError(_TWICE)
     return out
 
 
@@ -136,6 +160,8 @@ def _flat(found: dict[str, Any], before: str, out: dict[str, str | None], depth:
                 return f"{key} is nested too deep"
             if why := _flat(value, f"{key}.", out, depth - 1):
                 return why
+        elif key in out:
+            return _TWICE
         elif isinstance(value, bool):
             out[key] = "true" if value else "false"
         elif isinstance(value, str) or value is None:

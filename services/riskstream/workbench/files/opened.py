@@ -50,6 +50,22 @@ def marked_encoding(head: bytes) -> tuple[str, int]:
     return next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), ("", 0))
 
 
+_NO_FILES = {"charmap", "idna", "mbcs", "oem", "punycode", "undefined", "utf-7"}
+_NO_FILES |= {"raw-unicode-escape", "unicode-escape"}
+"""Encodings of Python that no file is written in."""
+
+
+def is_encoding(name: str) -> bool:
+    """Whether texts of files are written in an encoding of this name."""
+    try:
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return False
+    return known.replace("_", "-") not in _NO_FILES
+
+
 class Utf8Stream:
     """Reads a file's bytes as UTF-8, block by block. `encoding`: what the bytes are."""
 

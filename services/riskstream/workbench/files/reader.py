@@ -1,7 +1,7 @@
 """Opens what a person gives as FILE: one file, a folder, or a pattern, in any of the formats."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,10 +45,20 @@ class Files:
         known = [total for total in totals if total is not None]
         self.total = sum(known) if len(known) == len(totals) else None
 
-    def batches(self, columns: Sequence[str]) -> Iterator[FileRows]:
-        """All rows of these columns. Fatal where a file lacks one."""
+    def batches(self, columns: Sequence[str], absent: Collection[str] = ()) -> Iterator[FileRows]:
+        """All rows of these columns. Fatal where a file lacks one, or has one that is to be
+        `absent`: whoever looked for it did not find it in the first file.
+        """
         wanted = list(dict.fromkeys(columns))
         for file in self._files:
+            if late := [name for name in absent if name in file.names]:
+                raise unreadable(
+                    file.path,
+                    f"it has the column {late[0]}, which {self.paths[0].name} has not",
+                    "give all files the same columns",
+                )
+            if isinstance(file, JsonLinesFile):
+                file.absent = frozenset(absent)
             if missing := [name for name in wanted if name not in file.names]:
                 raise unreadable(
                     file.path,
@@ -126,7 +136,9 @@ def opened(path: Path, layout: Layout) -> OneFile:
     if magic.startswith(b"PK\x03\x04"):
         return WorkbookFile(path, layout)
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
-        raise unreadable(path, "it is an old Excel file (.xls)", "save it as .xlsx or CSV")
+        raise unreadable(
+            path, "it is an old Excel file (.xls), or has a password", "save it as .xlsx or CSV"
+        )
     return _of_lines(path, layout)
 
 

@@ -4,9 +4,6 @@ their reason.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,27 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.bounds import Bounds, bounds_of
-from riskstream.domain.contracts.catalog import contract
-from riskstream.domain.risk.money import digits_of
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import FileRows
-from riskstream.workbench.mapping.declared import Mapping, Source
-from riskstream.workbench.mapping.findings import (
-    Finding,
-    Findings,
-    Note,
-    among,
-    flags,
-    noted,
-    without_part_refusal,
-)
-from riskstream.workbench.mapping.instants import instants
+from riskstream.workbench.mapping.declared import Mapping
+from riskstream.workbench.mapping.fields import FieldReader, as_amount
+from riskstream.workbench.mapping.findings import Finding, Findings, flags
 from riskstream.workbench.mapping.labelled import Labelled, labelled
-from riskstream.workbench.mapping.numbers import numbers
-from riskstream.workbench.mapping.plain import column_of, plain
-from riskstream.workbench.mapping.words import symbols, texts
+from riskstream.workbench.mapping.plain import plain
 
 _AMOUNTS = ("amount_minor", "base_amount_minor")
 CHECKS = {
@@ -43,6 +28,7 @@ CHECKS = {
     "float-ids": "ids that are numbers with a point",
     "lost-digits": "ids that a spreadsheet rounded",
     "no-values": "ids that are called NULL or NaN",
+    "quoted-ids": "ids in single quotes",
     "part-amounts": "amounts of minor units with something behind the point",
     "one-customer": "one customer with more than half of the rows",
 }
@@ -81,13 +67,23 @@ class Converter:
         self._mapping, self._base = mapping, base_currency
         self._accepted, self._latest_ms = frozenset(accepted), now_ms + DAY_MS
         self._bounds = bounds_of("transaction.v1")
-        wanted = mapping.fields if fields is None else fields
+        wanted = set(mapping.fields if fields is None else fields)
         # the currency says how many digits an amount has, so amounts come last
+        order = sorted(mapping.fields.items(), key=lambda each: each[0] in _AMOUNTS)
+        if any(source.is_major for name, source in order if name in wanted):
+            wanted |= {"currency", "base_currency"}
         self._sources = {
-            name: source
-            for name, source in sorted(mapping.fields.items(), key=lambda each: each[0] in _AMOUNTS)
-            if name in wanted or (source.is_major and name in _AMOUNTS)
+            name: as_amount(name, source, self._accepted)
+            for name, source in order
+            if name in wanted
         }
+        of = mapping.fields.get
+        self._is_one_amount = of("base_amount_minor") is of("amount_minor")
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Columns that no row of the file may have: see Mapping."""
+        return self._mapping.absent
 
     @property
     def columns(self) -> list[str]:
@@ -101,9 +97,15 @@ class Converter:
         says that all are misread.
         """
         batch, findings = rows.batch, Findings(rows.batch.num_rows, self._accepted)
+        reader = FieldReader(
+            record="transaction.v1", rows=rows, findings=findings, latest_ms=self._latest_ms
+        )
         columns: dict[str, pa.Array] = {}
         for name, source in self._sources.items():
-            columns[name] = self._field(name, source, rows, columns, findings)
+            if name == "base_amount_minor" and self._is_one_amount and "amount_minor" in columns:
+                columns[name] = columns["amount_minor"]
+            else:
+                columns[name] = reader.column(self._bounds[name], source, columns)
         self._take_signs(columns, batch, findings)
         self._check_base(columns, batch.num_rows, findings)
         for name, column in columns.items():
@@ -129,38 +131,6 @@ class Converter:
                 do=f"{found.do}, or give `--accept {found.check}`",
                 exit_code=Exit.INPUT,
             )
-
-    def _field(
-        self,
-        name: str,
-        source: Source,
-        rows: FileRows,
-        columns: dict[str, pa.Array],
-        findings: Findings,
-    ) -> pa.Array:
-        bounds, n = self._bounds[name], rows.batch.num_rows
-        is_text = bounds.kind in ("string", "enum")
-        if source.is_row:
-            numbered = pa.array(np.arange(rows.first + 1, rows.first + 1 + n)).cast(pa.string())
-            return _behind(source.prefix, numbered)
-        if source.is_constant:
-            kind = pa.string() if is_text else pa.int64()
-            return pa.repeat(pa.scalar(source.value, kind), n)
-        column = column_of(rows.batch, source)
-        note = partial(noted, findings, name, column)
-        if bounds.kind == "enum":
-            return symbols(column, source, bounds.symbols, note)
-        if is_text:
-            return _text(
-                bounds, texts(column, source, note, is_id=bounds.min_bytes > 0), source, note
-            )
-        if name == "occurred_at":
-            values, missing = instants(column, source, note, self._latest_ms)
-        else:
-            values, missing = _number(name, column, source, columns, note)
-        if not bounds.is_nullable:
-            note(flags(pc.is_null(column)), "empty")
-        return pa.array(values, pa.int64(), mask=missing if bounds.is_nullable else None)
 
     def _take_signs(
         self, columns: dict[str, pa.Array], batch: pa.RecordBatch, findings: Findings
@@ -191,8 +161,7 @@ class Converter:
         """
         if not self._base or "base_amount_minor" not in columns:
             return
-        fields = self._mapping.fields
-        is_given = fields["base_amount_minor"] is not fields.get("amount_minor")
+        is_given = not self._is_one_amount
         columns.setdefault("base_currency", pa.repeat(pa.scalar(self._base), n))
         for name in ("base_currency",) if is_given else ("base_currency", "currency"):
             is_other = ~flags(pc.equal(columns[name], self._base))
@@ -202,43 +171,6 @@ class Converter:
                 why if name == "base_currency" else f"{why}, and no base_amount_minor is given",
                 columns[name],
             )
-
-
-def _text(bounds: Bounds, text: pa.Array, source: Source, note: Note) -> pa.Array:
-    if source.prefix:
-        text = _behind(source.prefix, text)
-    if bounds.is_nullable:
-        return text
-    if bounds.has_default:
-        return text.fill_null(_default(bounds.name))
-    note(flags(pc.is_null(text)), "empty")
-    return text.fill_null("")
-
-
-def _number(
-    name: str, column: pa.Array, source: Source, columns: dict[str, pa.Array], note: Note
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    if name not in _AMOUNTS or source.is_rounded:
-        note = without_part_refusal(note)
-    if not source.is_major:
-        return numbers(column, source, source.scale, note)
-    currency = columns["currency" if name == "amount_minor" else "base_currency"]
-    values, missing = np.zeros(len(column), np.int64), np.ones(len(column), np.bool_)
-    for code in pc.unique(currency).to_pylist():
-        mine = flags(pc.equal(currency, code))
-        scale = Decimal(10) ** digits_of(code or "")
-        part, without = numbers(column, source, scale, among(mine, note))
-        values[mine], missing[mine] = part[mine], without[mine]
-    return values, missing
-
-
-def _behind(prefix: str, text: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(prefix, text, "") if prefix else text
-
-
-def _default(name: str) -> str:
-    fields: Any = contract("transaction.v1").schema["fields"]
-    return str(next(each["default"] for each in fields if each["name"] == name))
 
 
 def _check_bounds(bounds: Bounds, column: pa.Array, findings: Findings) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from riskstream.domain.risk.features.declare import LABEL_DELAY_MS
+from riskstream.domain.risk.rules.expression import Computation
 from riskstream.runtime.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from riskstream.workbench.files.rows import Layout
 
@@ -48,23 +49,35 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """An expression of the rules' language. `columns`: (name in it, column of the file)."""
+
+    what: Computation
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a field comes from: `columns` (several are joined by a space), one `value` for all
-    rows, or the number of the row (`is_row`).
+    rows, the number of the row (`is_row`), or what is `computed` from the columns.
 
     `scale`: a number of the file times this is the field's; `is_major`: times the minor units of
-    the row's currency instead. `is_rounded`: what is left behind the point is rounded, else it is
-    refused. `negative`: the kind of rows whose amount is below zero. `values`: what words of the
-    file mean; `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
+    the row's currency instead. `is_rounded`: what is left behind the point is rounded, or cut where
+    `is_cut`; else it is refused. `is_minor`: a text like 10.00 is of major units, and refused too.
+    `negative`: the kind of rows whose amount is below zero. `values`: what words of the file mean;
+    `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
     """
 
     columns: tuple[str, ...] = ()
     value: Any = None
     is_row: bool = False
+    computed: Computed | None = None
     prefix: str = ""
     scale: Decimal = Decimal(1)
     is_major: bool = False
     is_rounded: bool = False
+    is_cut: bool = False
+    is_minor: bool = False
     is_integer: bool = False
     negative: str = ""
     written: Written = Written()
@@ -83,14 +96,19 @@ class Mapping:
     delay.
 
     `left_empty`: fields that were looked for by the contract's own name and are not in the file.
-    `layout`: how the file is written.
+    `absent`: names that no row of it may have for that, those of labels among them. `layout`: how
+    the file is written.
+
+    `labels`: fields of label.v1 by name, where the file holds labels alone and no transactions.
     """
 
     fields: dict[str, Source]
+    labels: dict[str, Source] = field(default_factory=dict)
     is_fraud: Source | None = None
     known_at: Source | None = None
     delay_ms: int = LABEL_DELAY_MS
     left_empty: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     layout: Layout = field(default_factory=Layout)
 
     @property

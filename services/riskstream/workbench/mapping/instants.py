@@ -18,6 +18,9 @@ from riskstream.workbench.mapping.numbers import Numbers, numbers
 EARLIEST_MS = 946_684_800_000
 """2000-01-01: what is before it is taken for a unit that was misread."""
 _LATEST_MS = 253_402_300_799_999
+_WHOLE = ("min", "h", "d")
+"""Units whose numbers may have an endless fraction: these times are rounded to a ms, others cut."""
+_ADJACENT = re.compile("%[dmyYHIMSjf]%[dmyYHIMSjf]")
 _QUICK = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 _DIGITS = r"^-?\d+(\.\d+)?$"
 _ISO = re.compile(
@@ -59,7 +62,8 @@ def _read(column: pa.Array, source: Source, note: Note) -> Numbers:
 
 def _of_numbers(column: pa.Array, source: Source, note: Note) -> Numbers:
     clock = source.clock
-    rounded = Source(is_rounded=True, written=source.written)
+    is_cut = clock.unit not in _WHOLE
+    rounded = Source(is_rounded=True, is_cut=is_cut, written=source.written)
     found = numbers(column, rounded, UNITS_MS[clock.unit or "ms"], note)
     return Numbers(np.where(found.missing, 0, found.values + clock.start_ms), found.missing)
 
@@ -126,7 +130,7 @@ def _instant(text: str, clock: Clock, zone: tzinfo) -> int | str:
     if not clock.format:
         return _iso(text, clock, zone)
     try:
-        return _ms(datetime.strptime(text, clock.format), clock, zone)
+        at = datetime.strptime(text, clock.format)
     except ValueError as error:
         said = str(error)
         return (
@@ -134,12 +138,30 @@ def _instant(text: str, clock: Clock, zone: tzinfo) -> int | str:
             if "day is out of range" in said or "day of month" in said
             else f"not written as `{clock.format}`"
         )
+    if _ADJACENT.search(clock.format) and not _is_padded(text, at, clock.format):
+        return f"not written as `{clock.format}`: zeros are missing between its digits"
+    return _ms(at, clock, zone)
+
+
+def _is_padded(text: str, at: datetime, form: str) -> bool:
+    """Whether each part has all its digits: strptime reads 1032024 as the tenth of March. Fractions
+    have three or six.
+    """
+    head, mark, _ = re.split("(%[fzZ]|$)", form, maxsplit=1)
+    padded = at.strftime(head).casefold()
+    rest = text[len(padded) :]
+    if not text.casefold().startswith(padded) or (not mark and rest):
+        return False
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return mark != "%f" or digits in (3, 6)
 
 
 def _iso(text: str, clock: Clock, zone: tzinfo) -> int | str:
     shape = _ISO.fullmatch(text)
     if shape is None:
         return _not_iso(text)
+    if re.search(r"[T ]\d{4}(?!\d)", text):
+        return "a time of four digits, which may have lost others: say `format:`"
     parts = [each for at, each in enumerate(shape.groups()) if at != 1]
     year, month, day, hour, minute, second = (int(each or 0) for each in parts[:6])
     fraction, named = parts[6] or "0", parts[7]

@@ -1,81 +1,90 @@
-"""A file with the columns of label.v1: every row right, or the first wrong one named."""
+"""A file of labels, with the columns of label.v1 or a mapping to them: every row right, or the
+first wrong one named.
+"""
 
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskstream.domain.contracts.bounds import Bounds, bounds_of
+from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.steps import Steps, untold
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import FileRows
-from riskstream.workbench.mapping.declared import Source
-from riskstream.workbench.mapping.findings import Findings, flags, noted
-from riskstream.workbench.mapping.instants import instants
-from riskstream.workbench.mapping.numbers import numbers
-from riskstream.workbench.mapping.plain import plain
-from riskstream.workbench.mapping.words import symbols, texts
+from riskstream.workbench.mapping.declared import Mapping, Source
+from riskstream.workbench.mapping.fields import FieldReader, as_amount
+from riskstream.workbench.mapping.findings import Finding, Findings, flags
 
-_PLAIN = Source()
+_RECORD = "label.v1"
 
 
 def read_label_rows(
-    path: Path, now_ms: int, accepted: frozenset[str], steps: Steps = untold
+    path: Path,
+    now_ms: int,
+    accepted: frozenset[str],
+    mapping: Mapping | None = None,
+    steps: Steps = untold,
 ) -> pa.Table:
     """The rows in the file's order. Fatal where a column is missing or a row is wrong."""
-    files, bounds = Files(path), bounds_of("label.v1")
-    needed = [each.name for each in bounds.values() if not each.has_default] + ["source"]
-    if missing := [name for name in needed if name not in files.names]:
-        raise _wrong(path, f"column {missing[0]} is missing", f"give {', '.join(needed)}")
-    names = [name for name in bounds if name in files.names]
-    fields, found = [bounds[name] for name in names], []
+    files = Files(path, mapping.layout if mapping else None)
+    mapping = mapping or _by_names(files)
+    sources = {name: as_amount(name, each, accepted) for name, each in mapping.labels.items()}
+    columns = [name for each in sources.values() for name in each.columns]
+    found = []
     with steps("read", files.total) as advance:
-        for rows in files.batches(names):
-            found.append(_converted(rows, fields, now_ms + DAY_MS, accepted))
+        for rows in files.batches(columns, mapping.absent):
+            findings = Findings(rows.batch.num_rows, accepted)
+            found.append(_converted(rows, sources, findings, now_ms + DAY_MS))
+            _refuse(rows, findings)
             advance(rows.batch.num_rows)
     if not found:
         raise _wrong(path, "it holds no rows", "give labels")
     return pa.concat_tables(found)
 
 
+def _by_names(files: Files) -> Mapping:
+    """The mapping of a file whose columns have the contract's names."""
+    bounds = bounds_of(_RECORD)
+    needed = [each.name for each in bounds.values() if not each.has_default] + ["source"]
+    if missing := [name for name in needed if name not in files.names]:
+        do = f"give {', '.join(needed)}, or a --mapping"
+        raise _wrong(files.given, f"column {missing[0]} is missing", do)
+    return Mapping(
+        fields={},
+        labels={name: Source(columns=(name,)) for name in bounds if name in files.names},
+        absent=tuple(name for name in bounds if name not in files.names),
+    )
+
+
 def _converted(
-    rows: FileRows, fields: list[Bounds], latest_ms: int, accepted: frozenset[str]
+    rows: FileRows, sources: dict[str, Source], findings: Findings, latest_ms: int
 ) -> pa.Table:
-    findings = Findings(rows.batch.num_rows, accepted)
-    columns = {}
-    for bounds in fields:
-        columns[bounds.name] = _field(
-            bounds, plain(rows.batch.column(bounds.name)), findings, latest_ms
-        )
+    bounds = bounds_of(_RECORD)
+    reader = FieldReader(record=_RECORD, rows=rows, findings=findings, latest_ms=latest_ms)
+    columns: dict[str, pa.Array] = {}
+    for name in sorted(sources, key=lambda each: each == "loss_minor"):  # behind its currency
+        column = reader.column(bounds[name], sources[name], columns)
+        if bounds[name].kind == "enum":
+            unknown = bounds[name].symbols[0]
+            is_unknown = flags(pc.equal(column, unknown))
+            findings.note(is_unknown, f"{name}: {unknown} says nothing", column)
+        columns[name] = column
+    return pa.table({name: columns[name] for name in bounds if name in columns})
+
+
+def _refuse(rows: FileRows, findings: Findings) -> None:
+    """Fatal where a row is wrong."""
     told = [(int(rows.places[at]), found) for at, found in findings.in_order()]
-    for place, why in rows.broken:
-        raise _wrong(rows.path, f"line {place:,}: {why}", "correct it or leave it out")
+    told += [(place, Finding(why=why, value="")) for place, why in rows.broken]
+    if (at := findings.refusal) is not None:
+        told = [(int(rows.places[at.at]), Finding(why=at.why, value=at.value))]
     for place, found in told:
         shown = f" ({found.value!r})" if found.value else ""
         what = f"line {place:,}: {found.why}{shown}"
         raise _wrong(rows.path, what, "correct it or leave it out")
-    return pa.table(columns)
-
-
-def _field(bounds: Bounds, column: pa.Array, findings: Findings, latest_ms: int) -> pa.Array:
-    note = partial(noted, findings, bounds.name, column)
-    if not bounds.is_nullable and bounds.name != "loss_minor":
-        note(flags(pc.is_null(column)), "empty")
-    if bounds.kind == "enum":
-        known = bounds.symbols
-        note(flags(pc.equal(column.cast(pa.string()), known[0])), f"{known[0]} says nothing")
-        return symbols(column, _PLAIN, known, note)
-    if bounds.kind == "string":
-        return texts(column, _PLAIN, note, is_id=bounds.min_bytes > 0)
-    if bounds.name in ("occurred_at", "known_at"):
-        return pa.array(instants(column, _PLAIN, note, latest_ms).values, pa.int64())
-    found = numbers(column, _PLAIN, _PLAIN.scale, note)
-    return pa.array(np.where(found.missing, 0, found.values), pa.int64())
 
 
 def _wrong(path: Path, what: str, do: str) -> Fatal:

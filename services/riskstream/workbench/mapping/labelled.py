@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskstream.workbench.mapping.declared import Mapping
+from riskstream.workbench.mapping.expressions import source_column
 from riskstream.workbench.mapping.findings import Findings, Flags, among, flags, noted
 from riskstream.workbench.mapping.instants import instants
-from riskstream.workbench.mapping.plain import column_of
 from riskstream.workbench.mapping.words import labels
 
 
@@ -56,12 +56,12 @@ def labelled(
     """
     if mapping.is_fraud is None:
         return None
-    column = column_of(batch, mapping.is_fraud)
+    column = source_column(batch, mapping.is_fraud, findings, "is_fraud")
     is_fraud, none = labels(column, mapping.is_fraud, partial(noted, findings, "is_fraud", column))
     occurred = np.asarray(columns["occurred_at"].to_numpy(zero_copy_only=False), np.int64)
     known = occurred + mapping.delay_ms
     if mapping.known_at is not None:
-        told = column_of(batch, mapping.known_at)
+        told = source_column(batch, mapping.known_at, findings, "label known_at")
         note = among(~none, partial(noted, findings, "label known_at", told))
         known, missing = instants(told, mapping.known_at, note, latest_ms)
         note(flags(pc.is_null(told)), "empty")

@@ -6,16 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
+from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import Survey
-from riskstream.workbench.rows.columns import texts
 
 WORDS = ("kind", "channel", "currency", "country", "mcc")
 """Fields whose values are counted."""
@@ -72,10 +70,10 @@ class Looked:
                     ]
         for name in IDS:
             if name in table.column_names:
-                fresh = np.unique(_hashes(table[name].drop_null()))
+                fresh = np.unique(hashes(table[name].drop_null()))
                 self._ids[name] = np.union1d(self._ids.get(name, fresh), fresh)
         joined = pc.binary_join_element_wise(table["customer_id"], table["transaction_id"], "\0")
-        self._names.append(_hashes(joined))
+        self._names.append(hashes(joined))
 
     def _add_times(self, occurred: NDArray[np.int64]) -> None:
         latest = np.maximum.accumulate(np.concatenate([[self.last_ms], occurred]))
@@ -105,11 +103,3 @@ class Looked:
 def _count(into: Counter[int], days: NDArray[np.int64]) -> None:
     for day, count in zip(*np.unique(days, return_counts=True), strict=True):
         into[int(day)] += int(count)
-
-
-def _hashes(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    held = texts(column.cast(pa.string()))
-    data, starts, lengths = held.spans(0, len(column))
-    out = np.empty(len(column), np.uint64)
-    hash_kernel(data if len(data) else np.zeros(1, np.uint8), starts, lengths, out)
-    return out

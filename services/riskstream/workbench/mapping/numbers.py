@@ -3,7 +3,7 @@ anything would be left behind the point.
 """
 
 import re
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +45,44 @@ def numbers(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Num
     return _of_floats(column, source, scale, note)
 
 
+def floats(
+    column: pa.Array, source: Source, note: Note
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(the column as floats, which are missing: null or noted). NaN stays. A float of fewer bits
+    stands for its shortest decimal number here too.
+    """
+    missing, kind = flags(pc.is_null(column)), column.type
+    if pa.types.is_decimal(kind):
+        column, source = column.cast(pa.string()), Source(written=Written(decimal="."))
+    if pa.types.is_string(column.type):
+        return _floats_of_texts(column, source, note)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        note(~missing, f"a {kind} is no number")
+        return np.zeros(len(column)), np.ones(len(column), np.bool_)
+    raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
+    if pa.types.is_integer(kind):
+        beyond = (raw > 2**53) | (raw < -(2**53))
+        note(beyond, "more digits than a float holds")
+        missing = missing | beyond
+    elif kind != pa.float64():
+        raw = np.array([float(str(each)) for each in raw], np.float64)
+    return np.where(missing, 0.0, raw.astype(np.float64)), missing
+
+
+def _floats_of_texts(
+    column: pa.Array, source: Source, note: Note
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    coded = column.dictionary_encode()
+    found = [_decimal(text, source, source.written) for text in coded.dictionary.to_pylist()]
+    codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    values = np.array([0.0 if isinstance(each, str) else float(each) for each in found] + [0.0])
+    told = np.array([each if isinstance(each, str) else "" for each in found] + [""], object)[codes]
+    for why in sorted({each for each in found if isinstance(each, str)}):
+        note(told == why, why)
+    missing = (codes < 0) | (told != "")
+    return np.where(missing, 0.0, values[codes]), missing
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -52,6 +90,8 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _of_integers(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Numbers:
+    if source.is_cut and (divisor := _divisor(scale)):
+        return _cut(column, divisor)
     if scale != scale.to_integral_value():
         return _of_texts(column.cast(pa.string()), source, scale, note, is_typed=True)
     missing = flags(pc.is_null(column))
@@ -69,6 +109,20 @@ def _of_integers(column: pa.Array, source: Source, scale: Decimal, note: Note) -
     return Numbers(np.array(held.to_numpy(zero_copy_only=False), np.int64) * factor, missing)
 
 
+def _divisor(scale: Decimal) -> int:
+    """The power of ten by which a scale below 1 divides; 0 where it is no such scale."""
+    is_power = scale == Decimal(1).scaleb(scale.adjusted())
+    return 10 ** -scale.adjusted() if is_power and scale < 1 else 0
+
+
+def _cut(column: pa.Array, divisor: int) -> Numbers:
+    """Whole numbers divided, and cut to the whole number below."""
+    raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
+    wide = raw if raw.dtype == np.uint64 else raw.astype(np.int64)
+    values = (wide // wide.dtype.type(divisor)).astype(np.int64)
+    return Numbers(values, flags(pc.is_null(column)))
+
+
 def _of_floats(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Numbers:
     """A float stands for the shortest decimal number that it is nearest to: 0.29 times 100 is
     29.
@@ -80,8 +134,8 @@ def _of_floats(column: pa.Array, source: Source, scale: Decimal, note: Note) -> 
     values = np.where(is_no_number | missing, 0, raw.astype(np.float64)) * float(scale)
     # a float has 15 digits (float64), 6 (float32) or 3 (float16) that are all told
     digits = np.finfo(raw.dtype).precision
-    whole = np.rint(values)
     slack = np.maximum(np.abs(values) * 10.0**-digits, 1e-9)
+    whole = np.floor(values + slack) if source.is_cut else np.rint(values)
     is_blurred = ~is_no_number & (slack >= 0.5)
     note(is_blurred, f"more digits than a {column.type} holds")
     is_part = ~is_no_number & ~is_blurred & (np.abs(values - whole) > slack)
@@ -113,6 +167,9 @@ def _of_texts(
     places = -int(scale.adjusted()) if scale == Decimal(1).scaleb(scale.adjusted()) else 1
     is_power = scale == Decimal(1).scaleb(scale.adjusted()) and 0 <= -places <= _PLACES
     missing = flags(pc.is_null(column))
+    divisor = _divisor(scale) if source.is_cut else 0
+    if divisor and pc.all(pc.match_substring_regex(bare, r"^-?\d{1,18}$")).as_py():
+        return _cut(bare.cast(pa.int64()), divisor)
     if is_power:
         quick = _quick(bare, -places, written)
         if quick is not None:
@@ -189,6 +246,22 @@ def _one_by_one(
 
 def _read(text: str, source: Source, scale: Decimal, written: Written) -> int | str:
     """The number, or why it is none."""
+    given = _decimal(text, source, written)
+    if isinstance(given, str):
+        return given
+    if source.is_minor and int(given.as_tuple().exponent) < -1:
+        return _part(scale)
+    found = given * scale
+    if not found.is_finite() or abs(found) >= _MOST:
+        return "too large"
+    whole = found.to_integral_value(ROUND_FLOOR if source.is_cut else ROUND_HALF_EVEN)
+    if whole != found and not source.is_rounded:
+        return _part(scale)
+    return int(whole)
+
+
+def _decimal(text: str, source: Source, written: Written) -> Decimal | str:
+    """What a text says, or why it says no number."""
     bare = text.strip(_SPACES)
     if written.symbol:
         before, behind = _symbol_at(written.symbol)
@@ -196,22 +269,14 @@ def _read(text: str, source: Source, scale: Decimal, written: Written) -> int | 
     sign = 1
     if source.negative and bare.startswith("(") and bare.endswith(")"):
         bare, sign = bare[1:-1], -1
-    why = _why_not(bare, written)
-    if why:
+    if why := _why_not(bare, written):
         return why
     if written.thousands:
         bare = bare.replace(written.thousands, "")
-    bare = bare.replace(written.decimal or ".", ".")
     try:
-        found = sign * Decimal(bare) * scale
+        return sign * Decimal(bare.replace(written.decimal or ".", "."))
     except InvalidOperation:
         return "not a number"
-    if not found.is_finite() or abs(found) >= _MOST:
-        return "too large"
-    whole = found.to_integral_value(ROUND_HALF_EVEN)
-    if whole != found and not source.is_rounded:
-        return _part(scale)
-    return int(whole)
 
 
 def _why_not(bare: str, written: Written) -> str:

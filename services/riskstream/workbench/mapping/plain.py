@@ -20,6 +20,8 @@ def plain(column: pa.Array) -> pa.Array:
     """The same values. Bytes become texts where they are UTF-8, and stay bytes where they are
     not.
     """
+    if isinstance(column.type, pa.UuidType):
+        return pa.array([each and str(each) for each in column.to_pylist()], pa.string())
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
@@ -44,11 +46,11 @@ def column_of(batch: pa.RecordBatch, source: Source) -> pa.Array:
     found = [plain(batch.column(name)) for name in source.columns]
     if len(found) == 1:
         return found[0]
-    return pc.binary_join_element_wise(*map(_as_texts, found), " ")
+    return pc.binary_join_element_wise(*map(as_texts, found), " ")
 
 
-def _as_texts(column: pa.Array) -> pa.Array:
-    """As texts; null where the type has none."""
+def as_texts(column: pa.Array) -> pa.Array:
+    """A column as texts; null where the type has none."""
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.columns import ColumnDecoder
@@ -23,6 +22,8 @@ from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
+from riskstream.workbench.files.columnar import notes_of
+from riskstream.workbench.files.reader import Files, paths_of, read_columns
 from riskstream.workbench.rows.columns import BASE_CURRENCY, one_currency
 from riskstream.workbench.rows.dataset import Dataset, check_two_classes
 
@@ -212,32 +213,31 @@ class LoggedRows:
         return np.concatenate(parts or [np.empty(0, np.float32)])
 
 
-def is_logged(path: Path) -> bool:
-    """True where a file holds logged vectors; False also where it is no Parquet file at all."""
-    try:
-        return MARK in (pq.read_schema(path).metadata or {})
-    except (OSError, pa.ArrowInvalid):
-        return False
+def is_logged(given: Path) -> bool:
+    """True where files hold logged vectors; False also where they are no Parquet files at all."""
+    return any(MARK in notes_of(path) for path in paths_of(given))
 
 
 def check_logged(path: Path, features: FeatureSet) -> None:
-    """Fatal where the vectors of a file are of another feature set."""
-    label = pq.read_schema(path).metadata[MARK].decode()
-    if label != features.label:
-        raise Fatal(
-            what=f"its vectors belong to {label}, not to {features.label}",
-            where=str(path),
-            do="give --features as the scorer was started with",
-            exit_code=Exit.INPUT,
-        )
+    """Fatal where the vectors of files are of another feature set."""
+    for each in paths_of(path):
+        label = notes_of(each).get(MARK, b"no feature set").decode()
+        if label != features.label:
+            raise Fatal(
+                what=f"its vectors belong to {label}, not to {features.label}",
+                where=str(each),
+                do="give --features as the scorer was started with",
+                exit_code=Exit.INPUT,
+            )
 
 
 def read_logged(path: Path, features: FeatureSet) -> Dataset:
-    """The rows of a file of logged vectors. Fatal where they are of another feature set, or the
+    """The rows of files of logged vectors. Fatal where they are of another feature set, or the
     labels of one class.
     """
     check_logged(path, features)
-    table = pq.read_table(path)
+    files = Files(path)
+    table = read_columns(files, files.names)
     labels = np.array(table["is_fraud"].to_numpy(), np.bool_)
     check_two_classes(labels, path)
     codes = table["customer_id"].combine_chunks().dictionary_encode().indices

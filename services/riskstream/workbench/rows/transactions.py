@@ -229,7 +229,7 @@ def _converted(
     converter = Converter(mapping, "", now_ms(), reading.accepted, wanted)
     survey, tables, said = Survey(), [], []
     with reading.steps("read", files.total) as advance:
-        for rows in files.batches(converter.columns):
+        for rows in files.batches(converter.columns, converter.absent):
             found = converter.convert(rows)
             survey.add(rows, found)
             tables.append(found.transactions)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.support.workbooks import write_workbook
 
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
@@ -110,6 +111,8 @@ def test_places_are_lines_whatever_stands_between_them(tmp_path: Path) -> None:
         ("\n\n", "the file is empty"),
         ("[1, 2]", "it is one JSON array"),
         ('id,who\n1,"' + "x" * 3_000_000 + '"\n', "a record takes more than"),
+        ('id,who\n1,a\n2, "b"\n', "a space stands before the quote in line 3"),
+        ("id;a,b\n1;2,3\n", "may be separated by a comma or by a semicolon"),
     ],
 )
 def test_a_file_that_would_be_misread_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -128,8 +131,9 @@ def test_quotes_within_values_count_where_they_are_declared_away(tmp_path: Path)
 
 def test_a_space_behind_each_separator_belongs_to_no_value(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
-    path.write_text("id, who\n1, a\n2, b\n")
-    assert (Files(path).names, _read(path)[0]) == (["id", "who"], [["1", "a"], ["2", "b"]])
+    path.write_text('id, "who"\n1, a\n2, "b, c"\n 3,  d\n4, \n5,e\n')
+    rows = [["1", "a"], ["2", "b, c"], [" 3", " d"], ["4", None], ["5", "e"]]
+    assert (Files(path).names, _read(path)[0]) == (["id", "who"], rows)
     path.write_text("id,who\n1, a\n")
     assert _read(path)[0] == [["1", " a"]]
 
@@ -145,6 +149,24 @@ def test_names_may_be_declared_where_no_line_gives_them(tmp_path: Path) -> None:
     assert _read(tmp_path / "in.csv", layout)[0] == [["1", "a"], ["2", "b"]]
 
 
+def test_names_that_are_declared_need_a_separator_that_fits(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("1|a,b|c\n2|c,d|e\n")
+    assert _read(path, Layout(columns=("id", "who", "x")))[0][0] == ["1", "a,b", "c"]
+    assert _read(path, Layout(columns=("id", "who")))[0][0] == ["1|a", "b|c"]
+    path.write_text("1;10,50\n2;7,20\n")
+    with pytest.raises(Fatal, match="may be separated by a comma or by a semicolon"):
+        _read(path, Layout(columns=("id", "amount")))
+
+
+def test_lines_may_end_with_a_carriage_return_alone(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("sep=;\rid;who\r" + "1;a\r" * 100_000 + "2\r3;c\r", newline="")
+    rows, broken = _read(path)
+    assert (len(rows), rows[-1]) == (100_001, ["3", "c"])
+    assert broken == [(100_003, "1 columns, 2 expected")]
+
+
 def test_json_lines_keep_each_digit_and_name_what_is_no_object(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text(
@@ -152,11 +174,26 @@ def test_json_lines_keep_each_digit_and_name_what_is_no_object(tmp_path: Path) -
         "\n[1]\n{broken\n"
         '{"id": "x", "id": "y"}\n'
         '{"id": null, "amount": 1e2}\n'
+        '{"to": {"who": "a"}, "to.who": "b"}\n'
+        '{"id": "\\ud800"}\n'
     )
     assert Files(path).names == ["id", "to.who", "on", "amount"]
     rows, broken = _read(path)
     assert rows == [["12345678901234567890", "a", "true", "0.10"], [None, None, None, "1e2"]]
-    assert [place for place, _ in broken] == [3, 4, 5]
+    assert [place for place, _ in broken] == [3, 4, 5, 7, 8]
+    assert "surrogate" in broken[-1][1]
+
+
+def test_a_name_that_comes_late_is_refused_where_its_lack_was_counted_on(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": 1}\n' * 1000 + '{"id": 2, "terminal_id": "t"}\n')
+    assert len(list(Files(path).batches(["id"]))) == 1
+    with pytest.raises(Fatal, match=r"line 1,001 has terminal_id, which none of the first 1,000"):
+        list(Files(path).batches(["id"], ["terminal_id"]))
+    (tmp_path / "b.csv").write_text("id,terminal_id\n1,t\n")
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    with pytest.raises(Fatal, match=r"it has the column terminal_id, which a\.csv has not"):
+        list(Files(tmp_path / "*.csv").batches(["id"], ["terminal_id"]))
 
 
 def _arrow(path: Path, table: pa.Table, *, is_stream: bool) -> None:
@@ -176,6 +213,14 @@ def test_columns_with_types_keep_them(tmp_path: Path, kind: str) -> None:
     files = Files(path)
     found = pa.Table.from_batches([each.batch for each in files.batches(["at"])])
     assert found.equals(table.select(["at"]))
+
+
+def test_texts_of_parquet_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"id": ["name"]}), path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"name", b"na\xffe"))
+    with pytest.raises(Fatal, match=r"the file cannot be read: .*UTF8"):
+        _read(path)
 
 
 def test_a_damaged_arrow_file_is_refused(tmp_path: Path) -> None:
@@ -208,9 +253,6 @@ def test_a_folder_and_a_pattern_are_read_in_the_order_of_names(tmp_path: Path) -
 
 
 def test_a_workbook_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
-    pytest.importorskip("python_calamine")
-    from tests.support.workbooks import write_workbook
-
     path = tmp_path / "in.xlsx"
     write_workbook(
         path,
@@ -218,14 +260,14 @@ def test_a_workbook_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
             "Empty": [],
             "Data": [
                 ["id", "when", "amount", "card"],
-                [1, dt.datetime(2024, 3, 1, 10, 30), 10.5, 2_291_163_933_867_244.0],
+                [1, dt.datetime(2024, 3, 1, 10, 30), 3 * 1.1, 2_291_163_933_867_244.0],
                 ["b", None, True, "x"],
             ],
         },
     )
     rows, broken = _read(path)
     assert rows == [
-        ["1", "2024-03-01 10:30:00", "10.5", "2.29116393386724E+15"],
+        ["1", "2024-03-01 10:30:00", "3.3", "2.29116393386724E+15"],
         ["b", None, "true", "x"],
     ]
     assert broken == []

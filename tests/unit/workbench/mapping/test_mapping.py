@@ -169,6 +169,70 @@ def test_major_units_taken_for_minor_ones_refuse_the_file(tmp_path: Path) -> Non
     assert [row["amount_minor"] for row in rows] == [10, 12]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [["10.00", "7.00"], pa.array([Decimal("10.00"), Decimal("7.00")]), ["1050", "10.00"]],
+    ids=str,
+)
+def test_zeros_behind_a_point_show_major_units(tmp_path: Path, values: Any) -> None:
+    path = _rows(tmp_path, amount=values)
+    with pytest.raises(Fatal, match=r"amounts are not whole minor units: '10.00' in line"):
+        _converted(path, _mapping("amount"))
+    for said in ("scale: 1, round: true", "scale: 1"):
+        accepted = () if "round" in said else ("part-amounts",)
+        rows, _ = _converted(path, _mapping(f"{{column: amount, {said}}}"), accepted)
+        assert 10 in [row["amount_minor"] for row in rows]
+
+
+def test_times_of_a_unit_are_cut_to_a_millisecond_in_every_type(tmp_path: Path) -> None:
+    ns = AT_MS * 10**6 + 999_999
+    for column in (
+        pa.array([ns]),
+        pa.array([ns], pa.uint64()),
+        pa.array([str(ns)]),
+        pa.array([Decimal(ns)]),
+    ):
+        path = _rows(tmp_path, when=column)
+        assert _one(path, _mapping(when="{column: when, unit: ns}"), "occurred_at") == AT_MS
+    path = _rows(tmp_path, when=pa.array([ns], pa.timestamp("ns")))
+    assert _one(path, _mapping(), "occurred_at") == AT_MS
+
+
+def test_a_uuid_is_its_text(tmp_path: Path) -> None:
+    storage = pa.array([b"x" * 16, None], pa.binary(16))
+    path = _rows(tmp_path, who=pa.ExtensionArray.from_storage(pa.uuid(), storage))
+    rows, left_out = _converted(path, _mapping())
+    assert [row["customer_id"] for row in rows] == ["78787878-7878-7878-7878-787878787878"]
+    assert [why for _, why in left_out] == ["customer_id: empty"]
+
+
+def test_an_old_timestamp_of_parquet_is_no_other_year(tmp_path: Path) -> None:
+    at = dt.datetime(2600, 1, 1)  # in nanoseconds it would be one of 2015
+    table = pa.table({"id": ["1"], "who": ["c"], "amount": ["1"], "when": [at]})
+    pq.write_table(table, tmp_path / "in.parquet", use_deprecated_int96_timestamps=True)
+    got = _one(tmp_path / "in.parquet", _mapping(), "occurred_at")
+    assert str(got).startswith("in the future")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_mapping(when="{column: when, format: '%Q'}"), "a letter that strptime does not know"),
+        (_mapping(when="{column: when, format: '%d %d'}"), "names a part twice"),
+        (_mapping("{column: amount, symbol: '-'}"), "may be part of a number"),
+        (_mapping("{column: amount, symbol: 'No 1'}"), "may be part of a number"),
+        ('file: {separator: "\\n"}\n' + _mapping(), "not one ASCII character"),
+        ("file: {separator: a}\n" + _mapping(), "not one ASCII character"),
+        ("file: {separator: '\"'}\n" + _mapping(), "separator and file.quote are both"),
+        ("file: {encoding: hex}\n" + _mapping(), "file.encoding hex is not known"),
+        ("file: {encoding: idna}\n" + _mapping(), "file.encoding idna is not known"),
+    ],
+)
+def test_a_mapping_that_would_misread_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Fatal, match=words):
+        parsed(text, Path("mapping.yaml"))
+
+
 def test_minor_digits_are_those_of_the_currency(tmp_path: Path) -> None:
     path = _rows(tmp_path, amount=["10.5", "10", "10.125"], currency=["EUR", "JPY", "KWD"])
     text = _mapping("{column: amount, major: true}").replace(
@@ -202,6 +266,8 @@ def test_minor_digits_are_those_of_the_currency(tmp_path: Path) -> None:
         ("1709287200", "before 2000: it looks like s, say `unit: s`"),
         ("1709287200000000", "in the future: it looks like us"),
         ("20240301", AT_MS - 10 * 3_600_000),
+        ("20240301 1000", "a time of four digits, which may have lost others"),
+        ("1709287200000.9", AT_MS),
     ],
 )
 def test_an_instant_is_read_or_its_true_reason_told(
@@ -225,6 +291,17 @@ def test_an_instant_is_read_or_its_true_reason_told(
         ("{column: when, unit: s}", "1709287200.5", AT_MS + 500),
         ("{column: when, unit: h, start: 2024-03-01}", "10", AT_MS),
         ("{column: when, unit: d, start: 1899-12-30}", "45352.41666667", AT_MS),
+        ("{column: when, unit: d, start: 1899-12-30}", "45352.41666666666", AT_MS),
+        ("{column: when, unit: us}", "1709287200000999", AT_MS),
+        ("{column: when, unit: ns}", "1709287200000999999", AT_MS),
+        ("{column: when, unit: s}", "1709287200.0009", AT_MS),
+        ("{column: when, format: '%d%m%Y'}", "01032024", AT_MS - 10 * 3_600_000),
+        ("{column: when, format: '%d%m%Y'}", "1032024", "not written as `%d%m%Y`: zeros"),
+        ("{column: when, format: '%Y%m%d %H%M%S'}", "20240301 100000", AT_MS),
+        ("{column: when, format: '%Y%m%d %H%M%S'}", "20240301 1030", "not written as"),
+        ("{column: when, format: '%Y%m%d%H%M%S%f'}", "20240301100000005", AT_MS + 5),
+        ("{column: when, format: '%Y%m%d%H%M%S%z'}", "20240301100000+0000", AT_MS),
+        ("{column: when, format: '%d/%m/%Y %I:%M%p'}", "1/3/2024 10:00AM", AT_MS),
     ],
 )
 def test_a_declared_time_is_read_as_declared(
@@ -340,6 +417,7 @@ def test_what_is_implausible_is_taken_where_it_is_accepted(tmp_path: Path, name:
         "float-ids": {"who": ["1.0"]},
         "lost-digits": {"who": ["2.29116E+15"]},
         "no-values": {"who": ["NULL"]},
+        "quoted-ids": {"who": ["'c1'"]},
         "part-amounts": {"amount": ["1", "2.5"]},
     }[name]
     amount = "amount" if name == "part-amounts" else "{column: amount, scale: 100}"

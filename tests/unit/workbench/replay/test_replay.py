@@ -183,7 +183,10 @@ def test_every_event_comes_once_in_the_order_it_becomes_known_and_no_slice_is_lo
         (MAPPING.replace("mcc: mcc", "mmc: mcc"), "transaction.mmc is no field"),
         (MAPPING.replace("unit: s", "unit: minutes"), "unit is minutes, none of"),
         (MAPPING.replace("scale: 100", "sale: 100"), "transaction.amount_minor.sale is unknown"),
-        (MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"), "either column, columns"),
+        (
+            MAPPING.replace("{value: ECOM}", "{value: ECOM, column: x}"),
+            "needs one of column, columns",
+        ),
         (MAPPING.replace("delay_days", "delay"), "label.delay is unknown"),
         ("a: [", "cannot be read"),
         ("a: " + "[" * 3000, "cannot be read"),

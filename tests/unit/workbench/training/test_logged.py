@@ -231,4 +231,5 @@ def test_vectors_of_another_set_and_one_class_are_refused(tmp_path: Path) -> Non
     pq.write_table(rows.table(NOW_MS + 9 * DAY_MS), path)
     with pytest.raises(Fatal, match="all fraud or all genuine"):
         read_logged(path, STANDARD)
-    assert not is_logged(tmp_path / "none.parquet")
+    (tmp_path / "none.csv").write_text("a\n1\n")
+    assert not is_logged(tmp_path / "none.csv")

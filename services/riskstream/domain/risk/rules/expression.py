@@ -34,6 +34,7 @@ from riskstream.domain.risk.rules.names import (
     Scope,
     as_float,
     constant,
+    kinds_of,
     shown,
 )
 
@@ -93,10 +94,54 @@ class Expression:
     lists: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computation:
+    """A checked expression that gives a value a row: either `number` or `truth` is there, and the
+    other is None. `names`: what it reads, with the type that it takes each for.
+    """
+
+    text: str
+    number: _Number | None
+    truth: _Truth | None
+    names: Mapping[str, Kind]
+
+
 def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
     """Check and compile. RuleError where it is too long or deep, names what is not there, or mixes
     types.
     """
+    tree = _checked(text)
+    scope = Scope(names)
+    matches = _Compiler(scope, hash_of).truth(tree.body)
+    return Expression(
+        text=text.strip(),
+        matches=matches,
+        names=frozenset(scope.seen),
+        reads=_reads(scope),
+        lists=frozenset(scope.lists),
+    )
+
+
+def computation(text: str, hash_of: Hash) -> Computation:
+    """Check and compile an expression over names that nobody has declared: one that is compared
+    with a text, or only asked whether it is there, is a text, and any other a number. RuleError as
+    `parse`, and where it asks a list.
+    """
+    tree = _checked(text)
+    names = kinds_of(tree.body)
+    scope = Scope({name: Name(kind=kind) for name, kind in names.items()})
+    compiler, kind = _Compiler(scope, hash_of), scope.kind(tree.body)
+    number = compiler.number(tree.body) if kind is Kind.NUMBER else None
+    truth = compiler.truth(tree.body) if kind is Kind.TRUTH else None
+    if number is None and truth is None:
+        raise RuleError(f"{shown(tree.body)} is {kind.value}, not a number and not true or false")
+    if scope.lists:
+        raise RuleError("lists belong to rules, and there are none here")
+    return Computation(text=text.strip(), number=number, truth=truth, names=names)
+
+
+def _checked(text: str) -> ast.Expression:
+    """The expression's parts. RuleError where it is none, or too long or deep."""
     if len(text) > MAX_LENGTH:
         raise RuleError(f"it has {len(text):,} characters, {MAX_LENGTH:,} are allowed")
     try:
@@ -113,15 +158,7 @@ def parse(text: str, names: Mapping[str, Name], hash_of: Hash) -> Expression:
         raise RuleError(f"it has {count} parts, {MAX_NODES} are allowed")
     if _depth(tree) > MAX_DEPTH:
         raise RuleError(f"it is nested more than {MAX_DEPTH} deep")
-    scope = Scope(names)
-    matches = _Compiler(scope, hash_of).truth(tree.body)
-    return Expression(
-        text=text.strip(),
-        matches=matches,
-        names=frozenset(scope.seen),
-        reads=_reads(scope),
-        lists=frozenset(scope.lists),
-    )
+    return tree
 
 
 def _reads(scope: Scope) -> frozenset[str]:

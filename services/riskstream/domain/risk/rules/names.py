@@ -85,6 +85,39 @@ class Scope:
                 constant(other, node.id, self.names[self.named(node)])
 
 
+def kinds_of(tree: ast.expr) -> dict[str, Kind]:
+    """The type of each name by how it is used: compared with texts, or asked whether it is there
+    and nothing else, it is a text.
+    """
+    texts, numbers = set[str](), {tree.id} if isinstance(tree, ast.Name) else set[str]()
+    names = {each.id: None for each in ast.walk(tree) if isinstance(each, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            numbers |= _named((node.left, node.right))
+        elif isinstance(node, ast.UnaryOp):
+            numbers |= _named((node.operand,))
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            for left, op, right in zip(sides[:-1], node.ops, sides[1:], strict=True):
+                if isinstance(op, ast.Is | ast.IsNot):
+                    continue
+                into = texts if _has_text(left) or _has_text(right) else numbers
+                into |= _named((left, right))
+    names.pop("lists", None)
+    return {
+        name: Kind.TEXT if name in texts or name not in numbers else Kind.NUMBER for name in names
+    }
+
+
+def _named(nodes: tuple[ast.expr, ...]) -> set[str]:
+    return {each.id for each in nodes if isinstance(each, ast.Name)}
+
+
+def _has_text(node: ast.expr) -> bool:
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
+    return any(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in parts)
+
+
 def constant(node: ast.expr, name: str, known: Name) -> str | float:
     """The value of a constant that a name is compared with. RuleError where their types differ, or
     the name never has it.
