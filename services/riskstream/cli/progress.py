@@ -7,53 +7,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from importlib.util import find_spec
 
 from riskstream.runtime.steps import Advance
 
 EVERY_S = 5.0
 
 
-class RateColumn(ProgressColumn):
-    """Rows a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s" if task.completed else "")
-
-
 @contextmanager
 def bar(name: str, total: int | None) -> Iterator[Advance]:
     """Gives a function that is told how many more are done; a step may leave it alone."""
-    if not sys.stderr.isatty():
+    # images of services have no rich
+    if not sys.stderr.isatty() or find_spec("rich") is None:
         with _lines(name, total) as advance:
             yield advance
         return
-    counted = (BarColumn(), MofNCompleteColumn(), RateColumn())
-    columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}"),
-        *(counted if total else (SpinnerColumn(), RateColumn())),
-        TimeElapsedColumn(),
-        *((TimeRemainingColumn(),) if total else ()),
-    )
-    # what is printed meanwhile goes where it was told to: rich would send all of it to stderr
-    with Progress(
-        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
-    ) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda more: progress.advance(task, more)
+    from riskstream.cli.terminal_bar import terminal_bar
+
+    with terminal_bar(name, total) as advance:
+        yield advance
 
 
 @contextmanager

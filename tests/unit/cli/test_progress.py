@@ -2,6 +2,8 @@
 left to answers.
 """
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,3 +136,13 @@ def test_the_demo_says_how_far_a_step_is(capsys: pytest.CaptureFixture[str]) -> 
     with View() as view, view.step("trees", 200) as advance:
         advance(1)
     assert "trees: done 0 of 200" in capsys.readouterr().out
+
+
+def test_commands_of_service_images_need_no_rich() -> None:
+    """`riskstream compile` runs in the scorer's image, `riskstream report` in the reporter's."""
+    code = (
+        "import sys; sys.modules['rich'] = None\n"
+        "import riskstream.cli.kernels, riskstream.cli.report\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
