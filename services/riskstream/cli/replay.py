@@ -5,7 +5,6 @@ import re
 import signal
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -27,6 +26,7 @@ from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted, Converter
 from riskstream.workbench.mapping.file import default_mapping, read_mapping
 from riskstream.workbench.mapping.survey import Survey, surveyed
+from riskstream.workbench.replay.kept import KeptRows
 from riskstream.workbench.replay.labels import WaitingLabels
 from riskstream.workbench.replay.merge import merged
 from riskstream.workbench.replay.send import Progress, ResumeFile, Sender
@@ -68,10 +68,10 @@ def command(
     """Send the rows of files as transactions and labels, in time order.
 
     FILE is Parquet, CSV, JSON lines, Arrow or Excel, a folder of such files, or a pattern in
-    quotes. All rows are read once before the first is sent: rows that do not fit are left out, and
-    written to a file with line and reason. A label is sent when it became known. With --state, a
-    replay that was stopped goes on where it stopped. Events of its last second may be sent twice;
-    the scorer answers them as duplicates.
+    quotes. All rows are read before the first is sent: rows that do not fit are left out, and
+    written to a file with line and reason. The others wait in a temporary file. A label is sent
+    when it became known. With --state, a replay that was stopped goes on where it stopped. Events
+    of its last second may be sent twice; the scorer answers them as duplicates.
     """
     _check_pace(rate, speed)
     declared = read_mapping(mapping) if mapping else None
@@ -88,17 +88,14 @@ def command(
     check_currency(kafka, base_currency)
     stop = _stop_on_signals()
     converter = Converter(found, base_currency, now_ms(), accepted)
-    survey = _look(file, files, converter, accepted)
-    sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
-    sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
-    sender.progress.events = before.events
-    _send(
-        files,
-        converter,
-        sender,
-        _Kept(resume, bad),
-        2 * survey.good if found.is_fraud else survey.good,
-    )
+    with tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder:
+        kept = KeptRows(Path(folder) / "rows")
+        survey = _look(files, converter, accepted, kept, bad)
+        sender = Sender(kafka, rate=rate, speed=speed, stop=stop)
+        sender.progress.transactions, sender.progress.labels = before.transactions, before.labels
+        sender.progress.events, sender.progress.bad = before.events, bad.count
+        events = 2 * survey.good if found.is_fraud else survey.good
+        _send(kept, WaitingLabels(Path(folder) / "labels"), sender, resume, events)
     _sum_up(sender.progress, bad, survey)
     if stop.is_set():
         how = (
@@ -133,11 +130,26 @@ def _stop_on_signals() -> Event:
     return stop
 
 
-def _look(file: Path, files: Files, converter: Converter, accepted: tuple[str, ...]) -> Survey:
-    """Read everything once, and say what would be left out, before anything is sent."""
-    with bar("check", files.total) as advance:
-        survey = surveyed(files.batches(converter.columns, converter.absent), converter, advance)
-    survey.check(file, accepted)
+def _look(
+    files: Files,
+    converter: Converter,
+    accepted: tuple[str, ...],
+    kept: KeptRows,
+    bad: "_BadRows",
+) -> Survey:
+    """Read everything, keep what fits and write the rest to `bad`; then say what will be left out,
+    before anything is sent.
+    """
+
+    def on_converted(rows: FileRows, found: Converted) -> None:
+        kept.add(rows, found)
+        bad.add(rows, found)
+        advance(rows.batch.num_rows)
+
+    with bad, bar("check", files.total) as advance:
+        batches = files.batches(converter.columns, converter.absent)
+        survey = surveyed(batches, converter, on_converted)
+        survey.check(files.given, accepted)
     if survey.left_out.total:
         click.echo(f"{count_of(survey.left_out.total, 'row')} will be left out:", err=True)
         for line in survey.left_out.said():
@@ -153,23 +165,16 @@ def _check_outputs(bad: Path, state: Path | None, inputs: list[Path | None]) -> 
         check_file(state, "--state", is_own=is_own, inputs=inputs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a replay writes beside what it sends."""
-
-    resume: ResumeFile | None
-    bad: "_BadRows"
-
-
-def _send(files: Files, converter: Converter, sender: Sender, kept: _Kept, events: int) -> None:
+def _send(
+    kept: KeptRows,
+    waiting: WaitingLabels,
+    sender: Sender,
+    resume: ResumeFile | None,
+    events: int,
+) -> None:
     """Send what the sender's progress does not count yet, to the end or until it is stopped."""
-    skip, resume, bad = sender.progress.events, kept.resume, kept.bad
-    with (
-        tempfile.TemporaryDirectory(prefix="riskstream-replay-") as folder,
-        bad,
-        bar("replay", events) as advance,
-    ):
-        waiting = WaitingLabels(Path(folder) / "labels")
+    skip = sender.progress.events
+    with bar("replay", events) as advance:
         told = 0
 
         def on_sent(progress: Progress) -> None:
@@ -177,7 +182,7 @@ def _send(files: Files, converter: Converter, sender: Sender, kept: _Kept, event
             advance(progress.events - told)
             told = progress.events
 
-        for part in merged(files.batches(converter.columns), converter, waiting, bad.add):
+        for part in merged(kept, waiting):
             if skip >= part.events:
                 skip -= part.events
                 continue
@@ -188,7 +193,6 @@ def _send(files: Files, converter: Converter, sender: Sender, kept: _Kept, event
             if not done:
                 break
         waiting.close()
-    sender.progress.bad = bad.count
     if resume:
         resume.write(sender.progress, force=True)
 

@@ -19,6 +19,7 @@ from riskstream.workbench.mapping.declared import Mapping
 from riskstream.workbench.mapping.fields import FieldReader, as_amount
 from riskstream.workbench.mapping.findings import Finding, Findings, flags
 from riskstream.workbench.mapping.labelled import Labelled, labelled
+from riskstream.workbench.mapping.looks import looks_of
 from riskstream.workbench.mapping.plain import plain
 
 _AMOUNTS = ("amount_minor", "base_amount_minor")
@@ -173,12 +174,26 @@ class Converter:
             )
 
 
+def _is_within(bounds: Bounds, column: pa.Array) -> bool:
+    """Whether all texts are, by one look at their lengths and at the different ones."""
+    looks = looks_of(column)
+    most = looks.longest if bounds.max_bytes is None else bounds.max_bytes
+    if looks.longest > most or looks.shortest < bounds.min_bytes:
+        return False
+    if bounds.pattern is None:
+        return True
+    shaped = pc.match_substring_regex(pc.unique(column), rf"^(?:{bounds.pattern})$")
+    return bool(pc.all(shaped).as_py() in (True, None))
+
+
 def _check_bounds(bounds: Bounds, column: pa.Array, findings: Findings) -> None:
     """The contract's bounds, by which the scorer rejects."""
     if bounds.kind == "enum":
         return
     is_wrong = np.zeros(len(column), np.bool_)
     if bounds.kind == "string":
+        if _is_within(bounds, column):
+            return
         size = pc.binary_length(column)
         if bounds.max_bytes is not None:
             is_wrong |= flags(pc.greater(size, bounds.max_bytes))

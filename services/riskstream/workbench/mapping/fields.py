@@ -25,6 +25,7 @@ from riskstream.workbench.mapping.findings import (
     among,
     flags,
     noted,
+    nulls_of,
     without_part_refusal,
 )
 from riskstream.workbench.mapping.instants import instants
@@ -77,7 +78,7 @@ class FieldReader:
             values, missing = _number(name, column, source, columns, note)
         if not (bounds.is_nullable or name == "loss_minor"):
             empty = "empty" if source.computed is None else "the expression has no value"
-            note(flags(pc.is_null(column)), empty)
+            note(nulls_of(column), empty)
         return pa.array(values, pa.int64(), mask=missing if bounds.is_nullable else None)
 
     def _text(self, bounds: Bounds, text: pa.Array, note: Note) -> pa.Array:
@@ -85,7 +86,7 @@ class FieldReader:
             return text
         if bounds.has_default:
             return text.fill_null(_default(self.record, bounds.name))
-        note(flags(pc.is_null(text)), "empty")
+        note(nulls_of(text), "empty")
         return text.fill_null("")
 
 

@@ -80,6 +80,13 @@ def shown(value: pa.Scalar) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def nulls_of(column: pa.Array) -> Flags:
+    """Which rows have no value."""
+    if not column.null_count:
+        return np.zeros(len(column), np.bool_)
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), np.bool_)
+
+
 def flags(mask: pa.Array) -> Flags:
     """An Arrow mask as numpy's, False where it is null."""
     return np.asarray(mask.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source
-from riskstream.workbench.mapping.findings import Flags, Note, flags
+from riskstream.workbench.mapping.findings import Flags, Note, flags, nulls_of
 from riskstream.workbench.mapping.numbers import Numbers, numbers
 
 EARLIEST_MS = 946_684_800_000
@@ -70,7 +70,7 @@ def _of_numbers(column: pa.Array, source: Source, note: Note) -> Numbers:
 
 def _zoned(column: pa.Array, clock: Clock, note: Note) -> Numbers:
     """Timestamps with a zone, or without one in the clock's."""
-    missing = flags(pc.is_null(column))
+    missing = nulls_of(column)
     if column.type.tz is None and clock.zone != "UTC":
         try:
             first, last = (
@@ -92,7 +92,7 @@ def _zoned(column: pa.Array, clock: Clock, note: Note) -> Numbers:
 def _of_texts(column: pa.Array, source: Source, note: Note) -> Numbers:
     clock = source.clock
     text = pc.utf8_trim_whitespace(column)
-    missing = flags(pc.is_null(text))
+    missing = nulls_of(text)
     if not clock.format:
         is_number = flags(pc.match_substring_regex(text, _DIGITS))
         is_basic = flags(pc.match_substring_regex(text, r"^(19|20)\d{6}$")) & (clock.unit == "")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskstream.workbench.mapping.declared import Source, Written
-from riskstream.workbench.mapping.findings import PART, Flags, Note, flags
+from riskstream.workbench.mapping.findings import PART, Flags, Note, flags, nulls_of
 
 _MOST = 10**18
 """Whole numbers of the contract are below it."""
@@ -31,7 +31,7 @@ class Numbers(NamedTuple):
 
 def numbers(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Numbers:
     """The column times `scale`. A row that is no number, or not a whole one then, is noted."""
-    missing = flags(pc.is_null(column))
+    missing = nulls_of(column)
     kind = column.type
     if pa.types.is_string(kind):
         return _of_texts(column, source, scale, note)
@@ -51,7 +51,7 @@ def floats(
     """(the column as floats, which are missing: null or noted). NaN stays. A float of fewer bits
     stands for its shortest decimal number here too.
     """
-    missing, kind = flags(pc.is_null(column)), column.type
+    missing, kind = nulls_of(column), column.type
     if pa.types.is_decimal(kind):
         column, source = column.cast(pa.string()), Source(written=Written(decimal="."))
     if pa.types.is_string(column.type):
@@ -94,19 +94,14 @@ def _of_integers(column: pa.Array, source: Source, scale: Decimal, note: Note) -
         return _cut(column, divisor)
     if scale != scale.to_integral_value():
         return _of_texts(column.cast(pa.string()), source, scale, note, is_typed=True)
-    missing = flags(pc.is_null(column))
-    factor = int(scale)
+    missing, factor = nulls_of(column), int(scale)
     limit = _MOST // max(abs(factor), 1)
-    low = pa.scalar(-limit if pa.types.is_signed_integer(column.type) else 0, pa.int64())
-    top = pa.scalar(limit, pa.uint64() if pa.types.is_uint64(column.type) else pa.int64())
-    wide = column if pa.types.is_uint64(column.type) else column.cast(pa.int64())
-    beyond = flags(pc.greater(wide, top))
-    if pa.types.is_signed_integer(column.type):
-        beyond |= flags(pc.less(wide, low))
-    note(beyond, "too large")
-    missing = missing | beyond
-    held = pc.if_else(pa.array(~missing), column, pa.scalar(0, column.type)).cast(pa.int64())
-    return Numbers(np.array(held.to_numpy(zero_copy_only=False), np.int64) * factor, missing)
+    raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
+    if len(raw) and (raw.max() > limit or raw.min() < -limit):
+        beyond = (raw > limit) | (raw < -limit)
+        note(beyond, "too large")
+        missing, raw = missing | beyond, np.where(beyond, 0, raw)
+    return Numbers(raw.astype(np.int64) * factor, missing)
 
 
 def _divisor(scale: Decimal) -> int:
@@ -120,14 +115,14 @@ def _cut(column: pa.Array, divisor: int) -> Numbers:
     raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
     wide = raw if raw.dtype == np.uint64 else raw.astype(np.int64)
     values = (wide // wide.dtype.type(divisor)).astype(np.int64)
-    return Numbers(values, flags(pc.is_null(column)))
+    return Numbers(values, nulls_of(column))
 
 
 def _of_floats(column: pa.Array, source: Source, scale: Decimal, note: Note) -> Numbers:
     """A float stands for the shortest decimal number that it is nearest to: 0.29 times 100 is
     29.
     """
-    missing = flags(pc.is_null(column))
+    missing = nulls_of(column)
     raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
     is_no_number = ~np.isfinite(raw) & ~missing
     note(is_no_number, "not a number")
@@ -166,7 +161,7 @@ def _of_texts(
     bare = column if is_typed else _bare(column, written)
     places = -int(scale.adjusted()) if scale == Decimal(1).scaleb(scale.adjusted()) else 1
     is_power = scale == Decimal(1).scaleb(scale.adjusted()) and 0 <= -places <= _PLACES
-    missing = flags(pc.is_null(column))
+    missing = nulls_of(column)
     divisor = _divisor(scale) if source.is_cut else 0
     if divisor and pc.all(pc.match_substring_regex(bare, r"^-?\d{1,18}$")).as_py():
         return _cut(bare.cast(pa.int64()), divisor)

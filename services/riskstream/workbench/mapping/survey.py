@@ -111,11 +111,12 @@ class Survey:
 def surveyed(
     batches: Iterable[FileRows],
     converter: Converter,
-    progress: Callable[[int], None] = lambda _: None,
+    on_converted: Callable[[FileRows, Converted], None] = lambda _rows, _found: None,
 ) -> Survey:
     """Convert everything and keep the counts."""
     survey = Survey()
     for rows in batches:
-        survey.add(rows, converter.convert(rows))
-        progress(rows.batch.num_rows)
+        found = converter.convert(rows)
+        survey.add(rows, found)
+        on_converted(rows, found)
     return survey

@@ -1,6 +1,5 @@
 """Texts of a file: ids, symbols of an enum, and labels."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +9,11 @@ import pyarrow.compute as pc
 
 from riskstream.workbench.mapping.declared import Source
 from riskstream.workbench.mapping.findings import Flags, Note, flags
+from riskstream.workbench.mapping.looks import looks_of
 from riskstream.workbench.mapping.numbers import LOST
 
 NO_VALUES = ("NULL", "null", "NaN", "nan", "None", "\\N", "N/A", "<NA>", "#N/A", "#REF!", "#NAME?")
 """How programs write that there is no value; an id by such a name would join strangers."""
-_SUSPECT = "|".join(
-    (r"\s*", "'.*'", r"\d(\.\d+)?[eE]\+?\d{2}", r"-?\d+\.0", *map(re.escape, NO_VALUES))
-)
-"""One look for all that `_looked_at` tells apart; few texts match."""
 _LABELS: Mapping[str, bool] = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -38,7 +34,7 @@ def texts(column: pa.Array, source: Source, note: Note, *, is_id: bool = True) -
     if source.is_integer:
         column = pc.replace_substring_regex(column, r"^(-?\d+)\.0+$", r"\1")
     column = without(column, source.empty)
-    if is_id and flags(pc.match_substring_regex(column, f"^({_SUSPECT})$")).any():
+    if is_id and looks_of(column).suspects:
         column = _looked_at(column, source, there, note)
     return meant(column, source.values)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.runtime.durations import DAY_MS
-from riskstream.workbench.mapping.convert import Converted
+from riskstream.workbench.replay.kept import Kept
 
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""
@@ -94,7 +94,7 @@ class WaitingLabels:
         self._open_day = day
 
 
-def label_table(found: Converted) -> pa.Table | None:
+def label_table(found: Kept) -> pa.Table | None:
     """Columns of label.v1 of the rows that have a label; None where the file has none."""
     said, rows = found.labelled, found.transactions
     if said is None:

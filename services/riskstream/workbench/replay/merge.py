@@ -2,15 +2,14 @@
 most an hour.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from riskstream.runtime.durations import HOUR_MS
-from riskstream.workbench.files.rows import FileRows
-from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.replay.kept import Kept
 from riskstream.workbench.replay.labels import WaitingLabels, label_table
 
 
@@ -33,20 +32,13 @@ class Slice:
         )
 
 
-def merged(
-    batches: Iterable[FileRows],
-    converter: Converter,
-    waiting: WaitingLabels,
-    on_converted: Callable[[FileRows, Converted], None],
-) -> Iterator[Slice]:
+def merged(parts: Iterable[Kept], waiting: WaitingLabels) -> Iterator[Slice]:
     """Slices in order of time. A transaction earlier than its predecessor stays where it stands in
     the file.
     """
     clock = -1
     rows = 0
-    for part in batches:
-        found = converter.convert(part)
-        on_converted(part, found)
+    for found in parts:
         if (labels := label_table(found)) is not None:
             waiting.add(labels)
         times = found.transactions["occurred_at"].to_numpy()
@@ -65,7 +57,7 @@ def merged(
             )
             clock = int(running[stop - 1])
             start = stop
-        rows += part.batch.num_rows
+        rows += found.rows
     yield from _labels_before(waiting, None, rows)
 
 

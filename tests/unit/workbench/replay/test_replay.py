@@ -15,9 +15,9 @@ import pytest
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.files.rows import FileRows
-from riskstream.workbench.mapping.convert import Converted, Converter
+from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import default_mapping, read_mapping
+from riskstream.workbench.replay.kept import KeptRows
 from riskstream.workbench.replay.labels import MAX_OPEN, WaitingLabels
 from riskstream.workbench.replay.merge import Slice, merged
 from riskstream.workbench.replay.send import Progress, ResumeFile
@@ -55,10 +55,12 @@ def _slices(
     found = read_mapping(mapping) if mapping else default_mapping(files.names)
     converter = Converter(found, "EUR", NOW_MS)
 
-    def note(_: FileRows, done: Converted) -> None:
+    kept = KeptRows(tmp_path / "rows")
+    for rows in files.batches(converter.columns):
+        done = converter.convert(rows)
+        kept.add(rows, done)
         bad.extend((place, each.why) for place, each in done.left_out)
-
-    out = list(merged(files.batches(converter.columns), converter, waiting, note))
+    out = list(merged(kept, waiting))
     waiting.close()
     return out, bad
 
