@@ -41,8 +41,8 @@ MEANINGS: dict[Exit, tuple[str, str, str]] = {
     ),
     Exit.NO_DISK: (
         "no disk",
-        "The local stack found too little free disk.",
-        "free some, or give another `--dir`",
+        "The local stack found too little free disk, or a replay found none for rows that wait.",
+        "free some, or give another `--dir` or `TMPDIR`",
     ),
     Exit.NO_NETWORK: (
         "no network",

@@ -3,12 +3,16 @@ sends what it has checked.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from riskstream.runtime.causes import cause
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
 from riskstream.workbench.mapping.labelled import Labelled
@@ -27,6 +31,20 @@ class Kept:
     rows: int
 
 
+@contextmanager
+def kept_at(path: Path) -> Iterator[None]:
+    """Fatal where the disk does not take what is written to `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise Fatal(
+            what=f"rows that wait to be sent cannot be kept: {cause(error)}",
+            where=str(path),
+            do="free some disk, or name a folder with room in TMPDIR",
+            exit_code=Exit.NO_DISK,
+        ) from error
+
+
 class KeptRows:
     """Takes the batches of a file in order, and gives them back as often as asked. One file of
     Arrow at `path`, which is the caller's to delete.
@@ -43,17 +61,19 @@ class KeptRows:
             table = table.append_column(_HAS_LABEL, pa.array(found.labelled.has_label))
             table = table.append_column(_IS_FRAUD, pa.array(found.labelled.is_fraud))
             table = table.append_column(_KNOWN_AT, pa.array(found.labelled.known_at))
-        if self._writer is None:
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_stream(str(self._path), table.schema, options=options)
-        for batch in table.combine_chunks().to_batches() or [_empty(table.schema)]:
-            note = {_ROWS: str(rows.batch.num_rows).encode()}
-            self._writer.write_batch(batch, custom_metadata=pa.KeyValueMetadata(note))
+        with kept_at(self._path):
+            if self._writer is None:
+                options = pa.ipc.IpcWriteOptions(compression="lz4")
+                self._writer = pa.ipc.new_stream(str(self._path), table.schema, options=options)
+            for batch in table.combine_chunks().to_batches() or [_empty(table.schema)]:
+                note = {_ROWS: str(rows.batch.num_rows).encode()}
+                self._writer.write_batch(batch, custom_metadata=pa.KeyValueMetadata(note))
 
     def __iter__(self) -> Iterator[Kept]:
         if self._writer is None:
             return
-        self._writer.close()
+        with kept_at(self._path):
+            self._writer.close()
         with pa.OSFile(str(self._path)) as file, pa.ipc.open_stream(file) as reader:
             while True:
                 try:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.runtime.durations import DAY_MS
-from riskstream.workbench.replay.kept import Kept
+from riskstream.workbench.replay.kept import Kept, kept_at
 
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""
@@ -37,9 +37,10 @@ class WaitingLabels:
             if self._open_day is not None and day <= self._open_day and self._rows is not None:
                 self._rows = pa.concat_tables([self._rows, mine]).sort_by("known_at")
                 continue
-            if day not in self._writers:
-                self._open(day, labels.schema)
-            self._writers[day].write_table(mine)
+            with kept_at(self._folder):
+                if day not in self._writers:
+                    self._open(day, labels.schema)
+                self._writers[day].write_table(mine)
 
     def known_until(self, until_ms: int | None) -> Iterator[pa.Table]:
         """Labels known before until_ms (all that wait, where it is None), oldest first, a day at

@@ -1,11 +1,14 @@
 """What a replay keeps of a file comes back as it was converted."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
 from riskstream.workbench.mapping.labelled import Labelled
@@ -59,3 +62,17 @@ def test_batches_come_back_in_order_as_often_as_asked(tmp_path: Path, is_labelle
 
 def test_nothing_kept_is_nothing(tmp_path: Path) -> None:
     assert list(KeptRows(tmp_path / "rows")) == []
+
+
+def test_a_disk_that_is_full_is_told_in_one_sentence(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    batch = _batch(9, 7, is_labelled=True)
+    kept = KeptRows(tmp_path / "rows")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(Fatal, match="cannot be kept") as refused:
+            kept.add(*batch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert refused.value.exit_code == Exit.NO_DISK
+    assert "TMPDIR" in refused.value.do
