@@ -6,9 +6,8 @@ import zipfile
 from collections.abc import Iterator
 from string import ascii_uppercase
 from typing import Any
-from xml.parsers import expat
 
-from riskstream.workbench.files.workbook_parts import BLOCK_BYTES, Parts, local, unescaped
+from riskstream.workbench.files.workbook_parts import Parts, local, parsed, unescaped
 
 _DIGITS = 15
 """A cell's number has so many: of larger ones the last are lost."""
@@ -24,17 +23,8 @@ def rows_of(book: zipfile.ZipFile, part: str, parts: Parts) -> Iterator[Row]:
     damaged.
     """
     sheet = _Sheet(parts)
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.StartElementHandler = sheet.start
-    parser.EndElementHandler = sheet.end
-    parser.CharacterDataHandler = sheet.data
-    with book.open(part) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            parser.Parse(block)
-            yield from sheet.taken()
-    parser.Parse(b"", True)
-    yield from sheet.taken()
+    for _ in parsed(book, part, sheet):
+        yield from sheet.taken()
 
 
 class _Sheet:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, join, normpath
-from typing import Any
+from typing import Any, Protocol
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -158,21 +158,38 @@ def is_date(code: str) -> bool:
     return bool(elapsed or re.search("[dmyhs]", bare.split(";")[0], re.IGNORECASE))
 
 
+class Elements(Protocol):
+    """Takes the elements of a part, in order; names are `namespace name`."""
+
+    def start(self, name: str, attributes: dict[str, str], /) -> None: ...
+
+    def end(self, name: str, /) -> None: ...
+
+    def data(self, text: str, /) -> None: ...
+
+
+def parsed(book: zipfile.ZipFile, part: str, elements: Elements) -> Iterator[None]:
+    """Give the part to `elements` block by block; what they hold can be looked at after each."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = elements.start
+    parser.EndElementHandler = elements.end
+    parser.CharacterDataHandler = elements.data
+    with book.open(part) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            parser.Parse(block)
+            yield
+    parser.Parse(b"", True)
+    yield
+
+
 def _texts(book: zipfile.ZipFile, name: str) -> list[str]:
     if name not in book.NameToInfo:
         return []
     reader = _Texts()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.data
-    with book.open(name) as part:
-        while block := part.read(BLOCK_BYTES):
-            parser.Parse(block)
-            if reader.size > _TEXT_BYTES:
-                raise ValueError(f"its texts take more than {_TEXT_BYTES:,} bytes")
-    parser.Parse(b"", True)
+    for _ in parsed(book, name, reader):
+        if reader.size > _TEXT_BYTES:
+            raise ValueError(f"its texts take more than {_TEXT_BYTES:,} bytes")
     return reader.texts
 
 
