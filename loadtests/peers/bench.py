@@ -443,12 +443,10 @@ def main() -> int:
         "write-behind on"
     )
     result = write_result(given.out / "scorer.json", load, bench.rows(), bench.skipped)
-    if given.page:
-        write_page(
-            given.page,
-            result,
-            {name: median(values) for name, values in bench.cpu.items() if values},
-        )
+    if given.page:  # it is of peers: what a change costs is in the JSON
+        result["rows"] = [row for row in result["rows"] if BESIDE not in row["name"]]
+        cpu = {name: median(each) for name, each in bench.cpu.items() if each and name != BESIDE}
+        write_page(given.page, result, cpu)
     return 0
 
 
