@@ -16,7 +16,7 @@ from riskstream.platform.kafka.record import Record
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows import logged as rows_logged
-from riskstream.workbench.rows.logged import STAGE2, LoggedRows
+from riskstream.workbench.rows.logged import STAGE2, LoggedRows, read_logged
 
 ECOM = 2.0
 SCORES = ((0.2, None), (0.6, None), (0.6, 0.1), (0.4, 0.9))
@@ -149,3 +149,24 @@ def test_a_file_without_second_stages_says_what_its_scores_are(data: Path, tmp_p
     assert "an older riskstream wrote the file: each score is the first stage's" in said
     assert "older" not in _run("dry-run", _rules(data, "hour == 13"), "--data", older).output
     assert rows_logged.is_logged(older)
+
+
+def test_a_folder_of_logged_files_is_read_in_order_of_time(data: Path, tmp_path: Path) -> None:
+    folder, table = tmp_path / "logged", pq.read_table(data)
+    folder.mkdir()
+    later = table["occurred_at"].cast("int64").to_numpy() >= NOW_MS + 2 * HOUR_MS
+    pq.write_table(table.filter(later), folder / "a.parquet")
+    pq.write_table(table.filter(~later), folder / "b.parquet")
+    rules = _rules(data, "score > 0.5 or hour == 10")
+    whole = _run("dry-run", rules, "--data", data)
+    assert whole.output.splitlines()[1].split()[2] == "3"
+    assert _run("dry-run", rules, "--data", folder).output == whole.output
+
+
+def test_a_logged_file_without_rows_is_refused(data: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.parquet"
+    pq.write_table(pq.read_table(data).slice(0, 0), empty)
+    with pytest.raises(Fatal, match="it holds no rows"):
+        _run("dry-run", _rules(data, "score > 0.5"), "--data", empty)
+    with pytest.raises(Fatal, match="it holds no rows"):
+        read_logged(empty, STANDARD)

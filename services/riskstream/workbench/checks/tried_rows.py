@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.bounds import bounds_of
@@ -20,6 +19,7 @@ from riskstream.domain.risk.rules.inputs import FIELD_OF
 from riskstream.domain.risk.rules.names import Kind, Name
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
+from riskstream.workbench.files.reader import Files, read_columns
 from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.columns import BASE_CURRENCY, enum_indices, one_currency
@@ -123,7 +123,7 @@ def _inputs(features: FeatureSet) -> dict[str, str]:
 
 
 class LoggedFileRows(_Rows):
-    """Rows of a file of `riskstream logged` as rules read them: vectors and scores are those that
+    """Rows of files of `riskstream logged` as rules read them: vectors and scores are those that
     were used, and nothing is computed again. Fatal where it is of another feature set.
 
     `needed` are names in which `not_logged` finds nothing. `lacks_stage2`: an older version wrote
@@ -137,7 +137,8 @@ class LoggedFileRows(_Rows):
             name: name if name in (*_LOGGED, "score") else vector_column(inputs.get(name, name))
             for name in needed
         }
-        found = pq.read_schema(path).names
+        files = Files(path)
+        found = files.names
         self.lacks_stage2 = "score" in needed and STAGE2 not in found
         more = {STAGE2} if "score" in needed and STAGE2 in found else set()
         wanted = {*_LOGGED, LABEL, *self._columns.values()} | more
@@ -148,11 +149,8 @@ class LoggedFileRows(_Rows):
                 do="give the file as `riskstream logged` wrote it",
                 exit_code=Exit.INPUT,
             )
-        self._table = table = pq.read_table(path, columns=sorted(wanted))
-        if not len(table):
-            raise Fatal(
-                what="it holds no rows", where=str(path), do="give some", exit_code=Exit.INPUT
-            )
+        # each file is in order of time, and its folder in order of names
+        self._table = table = read_columns(files, sorted(wanted)).sort_by("occurred_at")
         super().__init__(np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64))
         self.amount_minor = exact(np.array(table["base_amount_minor"].to_numpy(), np.int64))
         self.base_currency, self.left_out = one_currency(table, path), LeftOut()

@@ -154,5 +154,13 @@ def _of_lines(path: Path, layout: Layout) -> OneFile:
 
 
 def read_columns(files: Files, columns: Sequence[str]) -> pa.Table:
-    """All rows of these columns at once."""
-    return pa.Table.from_batches([each.batch for each in files.batches(columns)])
+    """All rows of these columns at once. Fatal where there is none."""
+    batches = [each.batch for each in files.batches(columns)]
+    if not batches:
+        raise Fatal(
+            what="it holds no rows",
+            where=str(files.given),
+            do="give some",
+            exit_code=Exit.INPUT,
+        )
+    return pa.Table.from_batches(batches)
