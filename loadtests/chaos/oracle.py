@@ -111,34 +111,30 @@ class Oracle:
     customers: dict[str, _Customer] = field(default_factory=dict)
     serial: int = 0
 
-    def apply(self, transaction: dict[str, Any], recorded: str | None = None) -> Expected:
+    def apply(self, transaction: dict[str, Any]) -> Expected:
         """The verdict and features of this transaction, which then becomes part of its customer's
         past.
-
-        `recorded` is the verdict of a score that says that its row could not be read: a repeat
-        could not be known then, and what was recorded is what counts from there on.
         """
         customer = self.customers.setdefault(transaction["customer_id"], _Customer())
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
         name, original = transaction["transaction_id"], transaction["corrects"]
         self.serial += 1
         is_known = name in customer.ids
-        is_repeat = is_known if recorded is None else recorded == "DUPLICATE"
         own = (at, self.serial, amount, transaction["kind"] == "REFUND", name)
         left, is_late = None, False
-        if is_repeat:
+        if is_known:
             same = [event for event in customer.events if event[0] == at and event[2] == amount]
             own = same[-1] if same else own
         else:
             hour = customer.remember(at)
-            customer.ids.setdefault(name, hour)
-            is_late = not is_known and name in customer.marks
-            if original is not None and not is_known and not is_late:
+            customer.ids[name] = hour
+            is_late = name in customer.marks
+            if original is not None and not is_late:
                 left = customer.correct(name, original, hour)
             customer.keep(own)
-        verdict = "DUPLICATE" if is_repeat else "GOOD"
+        verdict = "DUPLICATE" if is_known else "GOOD"
         features = _features(sorted({*customer.events, own}), own)
-        is_unknown = not is_repeat and original is not None and left is None
+        is_unknown = not is_known and original is not None and left is None
         # its correction came first: it counts for itself alone, once, and takes nobody's place
         if is_late:
             customer.take_out(name)

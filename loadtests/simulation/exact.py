@@ -68,12 +68,10 @@ class SimpleFold:
         key, name = entry.key or b"", name_of(entry.value)
         row = self._state.get(key, Row())
         verdict = REJECTED if name is None else DUPLICATE if name in row.ids else GOOD
-        if score is not None and score.flags and name is not None:
-            verdict = score.verdict  # what was told counts from there on
         if name is not None:
             row = self._state[key] = row.applied(entry.offset, name, verdict)
-        if score is None:
-            return ""
+        if score is None or (verdict == DUPLICATE and score.flags and score.verdict == GOOD):
+            return ""  # a row that was not there does not tell a repeat; the state leaves it out
         if score.verdict != verdict:
             return f"verdict {score.verdict}, must be {verdict}"
         if (
@@ -239,7 +237,6 @@ class Exact:
         for partition in range(PARTITIONS):
             accepted, wrong = accepted_of(self, partition)
             problems += wrong
-            accepted = _as_applied(self, partition, accepted)
             problems += _series(self, partition, accepted)
             problems += _flags(self, partition, accepted)
             problems += _letters(self, partition, accepted)
@@ -267,26 +264,6 @@ def accepted_of(scene: Exact, partition: int) -> tuple[list[Score], list[str]]:
             )
         known.add(score.src)
     return out, problems
-
-
-def _as_applied(scene: Exact, partition: int, accepted: list[Score]) -> list[Score]:
-    """The accepted scores with the verdicts that the state holds.
-
-    A cold score may call a repeat GOOD: its row could not be read. Where such a score arrives after
-    the next owner read the output, that owner judges the record again, knows the first, and leaves
-    the repeat out of its state (docs/protocol.md, W1).
-    """
-    repeats = set()
-    for entry in scene.world.everything(OUTPUT, partition):
-        score = scene.score_of(entry.value or b"")
-        if score.verdict == DUPLICATE:
-            repeats.add(score.src)
-    return [
-        each._replace(verdict=DUPLICATE)
-        if each.flags & COLD and each.verdict == GOOD and each.src in repeats
-        else each
-        for each in accepted
-    ]
 
 
 def _series(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
@@ -371,14 +348,16 @@ def _rows(scene: Exact, partition: int, accepted: list[Score]) -> list[str]:
     ):
         return []
     problems = []
-    scores = {score.src: score for score in accepted}
+    scored = {score.src for score in accepted}
     state: dict[bytes, dict[int, Row]] = {}
     for entry in scene.world.committed(SOURCE, partition):
-        score, name = scores.get(entry.offset), name_of(entry.value)
-        if name is None or score is None:
+        name = name_of(entry.value)
+        if name is None or entry.offset not in scored:
             continue
         of_key = state.setdefault(entry.key or b"", {-1: Row()})
-        of_key[entry.offset] = of_key[max(of_key)].applied(entry.offset, name, score.verdict)
+        before = of_key[max(of_key)]
+        verdict = DUPLICATE if name in before.ids else GOOD
+        of_key[entry.offset] = before.applied(entry.offset, name, verdict)
     for key, packed in held.rows.items():
         row = Row(*marshal.loads(packed))
         expected = state.get(key, {}).get(row.at)

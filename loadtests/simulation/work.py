@@ -183,9 +183,8 @@ class SimpleWork:
         if mode != LIVE and row.at >= offset:
             return None
         name = name or ""
-        verdict = {REPLAY: GOOD, REPLAY_DUPLICATE: DUPLICATE}.get(
-            mode, DUPLICATE if name in row.ids else GOOD
-        )
+        is_repeat = mode == REPLAY_DUPLICATE or name in row.ids
+        verdict = DUPLICATE if is_repeat else GOOD
         row = held[key] = row.applied(offset, name, verdict)
         is_cold = (partition, key) in self._cold
         if not is_cold:

@@ -183,6 +183,23 @@ def test_what_was_recorded_is_what_a_repeat_is_told_after_a_replay() -> None:
     assert (again["verdict"], again["decision"], again["score"]) == ("DUPLICATE", "BLOCK", 0.75)
 
 
+@pytest.mark.parametrize("change", [{}, {"mcc": 7995}])
+def test_a_repeat_that_was_answered_as_good_without_its_row_is_left_out_on_replay(
+    change: dict[str, Any],
+) -> None:
+    """The state depends on the source alone, whatever an owner that could not read it answered."""
+    shell, plain = _Shell(0.1, 0.2), _Shell(0.1, 0.2)
+    for each in (shell, plain):
+        each.take(frame())
+    assert shell.take(frame(**change), mode=REPLAY, answers=np.array([7])) == []
+    assert shell.rejected == []
+    plain.offset += 1
+    [row, expected] = [dict(each.core.take_changed(0))[b"c-1"] for each in (shell, plain)]
+    assert row[16:] == expected[16:]  # behind the offset that it is at
+    [told, wanted] = [each.take(frame(transaction_id="t-2"))[0] for each in (shell, plain)]
+    assert told == wanted
+
+
 def test_a_field_that_is_null_counts_nothing_and_texts_do_not_run_into_each_other() -> None:
     decoder = ColumnDecoder("transaction.v1")
     bodies = Bodies(decoder.layout)

@@ -11,8 +11,9 @@ from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.context import TraceContext
 
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
-"""Modes of a record: score it; apply it silently as recorded; leave it (recorded as rejected);
-recorded duplicate; answered before, but the answer is gone: judge it again and apply it silently.
+"""Modes of a record: score it; recorded as good: apply it silently, once; leave it (recorded as
+rejected); recorded duplicate; answered before, but the answer is gone: judge it again and apply it
+silently.
 """
 
 OnStateLost = Literal["degrade", "restore", "hold"]

@@ -330,7 +330,7 @@ def repeats_kernel(  # type: ignore[no-untyped-def]
         name = np.int64(ids[i])
         body = _body_of(bodies[i])
         found = _find(heads, entries, index, s, name)
-        if found >= 0 and modes[i] != REPLAY:
+        if found >= 0:  # of a replayed one too, which may have been good when its row was not read
             word = entries[found, 1]
             known = (word >> 6) & _BODY
             if known != 0 and body != 0 and known != body:
@@ -351,8 +351,6 @@ def repeats_kernel(  # type: ignore[no-untyped-def]
             continue
         _forget(heads, entries, index, s, min(max(times[i] // HOUR_MS, -_END), _END))
         verdicts[i] = GOOD
-        if found >= 0 and _find(heads, entries, index, s, name) >= 0:
-            continue  # recorded as good when the row could not be read: the first answer stands
         target = np.int64(corrects[i])
         if not _make_room(heads, entries, index, entries_used, frees, s, 1 if target == 0 else 2):
             return i
