@@ -54,27 +54,40 @@ class BulkProducer:
                     produce(topic, frame, key, by_key, told)
                     break
                 except BufferError:
-                    self._producer.poll(0.05)
+                    self._told(self._producer.poll, 0.05)
                 except KafkaException as error:
+                    self._raise()
                     raise translated(error, topic) from error
         self.poll()
 
     def poll(self) -> None:
         """Take delivery reports; Fatal where a record was refused."""
-        self._producer.poll(0)
-        self._raise()
+        self._told(self._producer.poll, 0)
 
     def flush(self, deadline_s: float = 60.0) -> None:
         """Wait until the broker has everything; Retryable after the deadline."""
-        left = self._producer.flush(deadline_s)
-        self._raise()
+        left = self._told(self._producer.flush, deadline_s)
         if left:
             raise Retryable(
                 what=f"{left} records were not delivered in {deadline_s:.0f} s", where="Kafka"
             )
 
+    def _told(self, serve: Callable[[float], int], wait_s: float) -> int:
+        """What `serve` returns; Fatal where a record was refused. The client breaks then: it raises
+        KafkaException, or SystemError where it called us with that exception set.
+        """
+        try:
+            found = serve(wait_s)
+        except (KafkaException, SystemError) as error:
+            self._raise()
+            if isinstance(error, KafkaException):
+                raise translated(error, "producer") from error
+            raise
+        self._raise()
+        return found
+
     def _on_delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
+        if error is not None and self._error is None:  # those that follow are only purged
             self._error = error
 
     def _raise(self) -> None:
