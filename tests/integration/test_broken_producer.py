@@ -20,6 +20,7 @@ from tests.support.lanes import Running, Through, derived_lane, open_gate
 from tests.support.own_topics import OwnTopics, wait_until
 from tests.support.vectors import feature
 
+from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
 from riskstream.platform.kafka.lanes.transactions import Transactions
@@ -39,6 +40,21 @@ def _take_at_most(own: OwnTopics, size: int) -> None:
     client = AdminClient({"bootstrap.servers": own.kafka})
     for future in client.incremental_alter_configs([resource]).values():
         future.result(10)
+
+
+def test_a_bulk_producer_whose_record_is_refused_says_so_in_one_sentence(bare: Chain) -> None:
+    own = OwnTopics.made(bare)
+    _take_at_most(own, 200)
+    producer = BulkProducer(own.kafka, "test")
+
+    def send(size: int) -> None:
+        producer.send(own.output, [b"k"] * 3, [b"x" * size] * 3)
+        producer.flush()
+
+    send(5)
+    assert sum(own.ends(own.output)) == 3
+    with pytest.raises(Fatal, match="Kafka refused a record"):
+        send(500)
 
 
 def test_a_scorer_whose_score_is_refused_ends_in_one_sentence_and_the_next_one_goes_on(

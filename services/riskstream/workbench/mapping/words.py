@@ -142,7 +142,7 @@ def labels(column: pa.Array, source: Source, note: Note) -> tuple[Flags, Flags]:
     if source.values:
         known = {word: bool(means) for word, means in source.values if means is not None}
         text = without(text, tuple(word for word, means in source.values if means is None))
-    else:
+    elif not pa.types.is_integer(column.type):  # whose texts have no capitals and no point
         text = pc.replace_substring_regex(pc.utf8_lower(text), r"\.0$", "")
     none = flags(pc.is_null(text))
     is_fraud = flags(pc.is_in(text, pa.array([word for word, means in known.items() if means])))

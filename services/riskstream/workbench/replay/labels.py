@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.replay.kept import Kept, kept_at
+from riskstream.workbench.replay.span import Rows
 
 MAX_OPEN = 64
 """Most files that are open at once: a batch of a file may hold labels of thousands of days."""
@@ -27,7 +28,7 @@ class WaitingLabels:
         self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         self._files: dict[int, list[Path]] = {}
         self._open_day: int | None = None
-        self._rows: pa.Table | None = None
+        self._rows: Rows | None = None
 
     def add(self, labels: pa.Table) -> None:
         """Keep labels for later."""
@@ -35,16 +36,17 @@ class WaitingLabels:
         for day in np.unique(days).tolist():
             mine = labels.filter(pa.array(days == day))
             if self._open_day is not None and day <= self._open_day and self._rows is not None:
-                self._rows = pa.concat_tables([self._rows, mine]).sort_by("known_at")
+                table = pa.concat_tables([self._rows.as_table(), mine]).sort_by("known_at")
+                self._rows = Rows.of(table)
                 continue
             with kept_at(self._folder):
                 if day not in self._writers:
                     self._open(day, labels.schema)
                 self._writers[day].write_table(mine)
 
-    def known_until(self, until_ms: int | None) -> Iterator[pa.Table]:
-        """Labels known before until_ms (all that wait, where it is None), oldest first, a day at
-        most a table.
+    def known_until(self, until_ms: int | None) -> Iterator[Rows]:
+        """Labels known before until_ms (all that wait, where it is None), oldest first, those of a
+        day at most.
         """
         while True:
             if self._rows is None:
@@ -56,11 +58,11 @@ class WaitingLabels:
                 self._load(day)
             assert self._rows is not None
             rows = self._rows
-            known = rows["known_at"].to_numpy()
+            known = rows.column("known_at")
             count = len(known) if until_ms is None else int(np.searchsorted(known, until_ms))
-            self._rows = rows.slice(count) if count < len(known) else None
+            self._rows = rows.part(count, rows.num_rows) if count < rows.num_rows else None
             if count:
-                yield rows.slice(0, count)
+                yield rows.part(0, count)
             if self._rows is not None:
                 return
 
@@ -89,9 +91,10 @@ class WaitingLabels:
             with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
                 parts.append(reader.read_all())
             path.unlink()
-        self._rows = pa.concat_tables(parts).sort_by(
+        table = pa.concat_tables(parts).sort_by(
             [("known_at", "ascending"), ("label_id", "ascending")]
         )
+        self._rows = Rows.of(table)
         self._open_day = day
 
 

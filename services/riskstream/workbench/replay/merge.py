@@ -11,6 +11,7 @@ import pyarrow as pa
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.workbench.replay.kept import Kept
 from riskstream.workbench.replay.labels import WaitingLabels, label_table
+from riskstream.workbench.replay.span import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +22,13 @@ class Slice:
 
     start_ms: int
     end_ms: int
-    transactions: pa.Table | None
-    labels: pa.Table | None
+    transactions: Rows | None
+    labels: Rows | None
     file_rows: int
 
     @property
     def events(self) -> int:
-        return sum(
-            table.num_rows for table in (self.transactions, self.labels) if table is not None
-        )
+        return sum(rows.num_rows for rows in (self.transactions, self.labels) if rows is not None)
 
 
 def merged(parts: Iterable[Kept], waiting: WaitingLabels) -> Iterator[Slice]:
@@ -41,18 +40,22 @@ def merged(parts: Iterable[Kept], waiting: WaitingLabels) -> Iterator[Slice]:
     for found in parts:
         if (labels := label_table(found)) is not None:
             waiting.add(labels)
-        times = found.transactions["occurred_at"].to_numpy()
+        batch = Rows.of(found.transactions)
+        times = batch.column("occurred_at")
         start = 0
         running = np.maximum.accumulate(np.maximum(times, clock)) if len(times) else times
         while start < len(times):
             hour = int(running[start]) // HOUR_MS
             stop = int(np.searchsorted(running, (hour + 1) * HOUR_MS))
             yield from _labels_before(waiting, hour * HOUR_MS, rows)
+            # the hour is over where a row of a later one is there; else the next batch may go on
+            is_over = stop < len(times)
+            end_ms = (hour + 1) * HOUR_MS if is_over else int(running[stop - 1]) + 1
             yield Slice(
                 start_ms=int(running[start]),
-                end_ms=int(running[stop - 1]) + 1,
-                transactions=found.transactions.slice(start, stop - start),
-                labels=_one(waiting.known_until(int(running[stop - 1]) + 1)),
+                end_ms=end_ms,
+                transactions=batch.part(start, stop),
+                labels=_one(waiting.known_until(end_ms)),
                 file_rows=rows + stop,
             )
             clock = int(running[stop - 1])
@@ -64,22 +67,23 @@ def merged(parts: Iterable[Kept], waiting: WaitingLabels) -> Iterator[Slice]:
 def _labels_before(waiting: WaitingLabels, until_ms: int | None, rows: int) -> Iterator[Slice]:
     """Labels that became known in hours without a transaction."""
     for found in waiting.known_until(until_ms):
-        known = found["known_at"].to_numpy()
+        known = found.column("known_at")
         edges = np.append(np.flatnonzero(np.diff(known // HOUR_MS)) + 1, len(known))
         start = 0
         for stop in edges.tolist():
-            part = found.slice(start, stop - start)
             yield Slice(
                 start_ms=int(known[start]),
                 end_ms=int(known[stop - 1]) + 1,
                 transactions=None,
-                labels=part,
+                labels=found.part(start, stop),
                 file_rows=rows,
             )
             start = stop
 
 
-def _one(tables: Iterable[pa.Table]) -> pa.Table | None:
-    """All tables as one, None of none."""
-    found = list(tables)
-    return pa.concat_tables(found) if found else None
+def _one(parts: Iterable[Rows]) -> Rows | None:
+    """All parts as one, None of none."""
+    found = list(parts)
+    if len(found) > 1:
+        return Rows.of(pa.concat_tables([each.as_table() for each in found]))
+    return found[0] if found else None

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-import pyarrow as pa
-
-from riskstream.domain.contracts.arrow import ArrowEncoder
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.proofs import TopicNeeds, prove_topics
@@ -20,6 +17,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import whole
 from riskstream.workbench.replay.merge import Slice
+from riskstream.workbench.replay.span import AheadEncoder, Rows
 
 _PART_ROWS = 4096
 
@@ -49,11 +47,11 @@ class Sender:
             TopicNeeds(reads=(), writes=["transactions.v1", "labels.v1"]),
             bootstrap,
         )
-        self._producer = BulkProducer(bootstrap, "replay")
+        self._producer = BulkProducer(bootstrap, "replay", linger_ms=5)
         self._rate, self._speed, self._stop = rate, speed, stop
         self._encoders = {
-            "transactions.v1": ArrowEncoder("transaction.v1", _PART_ROWS),
-            "labels.v1": ArrowEncoder("label.v1", _PART_ROWS),
+            "transactions.v1": AheadEncoder("transaction.v1"),
+            "labels.v1": AheadEncoder("label.v1"),
         }
         self._started = time.monotonic()
         self._sent = 0
@@ -64,13 +62,13 @@ class Sender:
         """Send a slice but its first `skip` events; False when stopped before its end."""
         if self._first_ms is None:
             self._first_ms = part.start_ms
-        for topic, table in (("transactions.v1", part.transactions), ("labels.v1", part.labels)):
-            if table is None:
+        for topic, rows in (("transactions.v1", part.transactions), ("labels.v1", part.labels)):
+            if rows is None:
                 continue
-            drop = min(skip, table.num_rows)
+            drop = min(skip, rows.num_rows)
             skip -= drop
-            for start in range(drop, table.num_rows, self._part_rows()):
-                piece = table.slice(start, self._part_rows())
+            for start in range(drop, rows.num_rows, self._part_rows()):
+                piece = rows.part(start, start + self._part_rows())
                 if not self._pace(part.start_ms):
                     self._producer.flush()
                     return False
@@ -90,10 +88,9 @@ class Sender:
     def _part_rows(self) -> int:
         return _PART_ROWS if self._rate is None else max(1, min(_PART_ROWS, int(self._rate / 50)))
 
-    def _send(self, topic: str, table: pa.Table) -> None:
-        keys = [key.encode() for key in table["customer_id"].to_pylist()]
-        self._producer.send(topic, keys, self._encoders[topic].encode(table))
-        self._sent += table.num_rows
+    def _send(self, topic: str, rows: Rows) -> None:
+        self._producer.send(topic, *self._encoders[topic].records(rows))
+        self._sent += rows.num_rows
 
     def _pace(self, at_ms: int) -> bool:
         """Wait for the turn of the next rows; False when stopped."""

@@ -125,6 +125,8 @@ def _owned(
 ) -> None:
     n = len(out)
     wide = len(features.inputs) + len(features.owned)
+    has_profiles = wide < out.shape[1]
+    room = np.empty((min(n, _CHUNK) if has_profiles else 0, wide), out.dtype)
     table = KeyTable(features)
     program = np.array([int(each.input) for each in features.inputs], np.int32)
     for start in range(0, n, _CHUNK):
@@ -143,7 +145,7 @@ def _owned(
         slots, _ = table.resolve(
             data, starts, lengths, np.zeros(size, np.int32), np.ones(size, np.uint8)
         )
-        chunk = np.empty((size, wide), out.dtype)
+        chunk = room[:size] if has_profiles else out[part]
         input_kernel(
             size,
             rows.base_amount_minor[part],
@@ -167,7 +169,8 @@ def _owned(
             corrects=originals,
         )
         table.apply(events, chunk)
-        out[part, :wide] = chunk
+        if has_profiles:
+            out[part, :wide] = chunk
         progress(size)
 
 
