@@ -28,11 +28,11 @@ def equal_kernel(raw: bytes, session: OnnxSession, columns: int) -> PackedTrees:
     """The trees of the file that the session runs, compared with it. Unfit where the kernel cannot
     compute them, or gives another score for any of the rows that try them.
     """
-    trees = read_trees(raw, session.input, session.output)
     try:
+        trees = read_trees(raw, session.input, session.output)
         packed = pack(trees, columns)
-    except ValueError as error:
-        raise Unfit(str(error)) from error
+    except (IndexError, ValueError) as error:  # of a file that is odd in a way nobody thought of
+        raise Unfit(f"its trees cannot be packed: {error}") from error
     rng = np.random.default_rng(len(trees.modes))
     rows = probe_rows(trees, columns, rng, min(_MOST_ROWS, _MOST_STEPS // len(trees.roots)))
     rows = rows[rng.permutation(len(rows))]

@@ -400,6 +400,20 @@ def test_a_kernel_that_is_one_bit_off_does_not_serve_and_the_log_says_so_once(
     np.testing.assert_array_equal(model.predict(rows), expected.predict(rows))
 
 
+@pytest.mark.parametrize("error", [ValueError("a number leads out"), IndexError("out of bounds")])
+def test_a_file_that_breaks_the_packing_is_left_to_onnx_runtime(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tree_engine, "pack", broken)
+    with structlog.testing.capture_logs() as logged:
+        model = OnnxModel(folder, STANDARD)
+    assert model.engine == "onnxruntime"
+    assert [each["why"] for each in logged] == [f"its trees cannot be packed: {error}"]
+
+
 def test_the_metric_names_the_engine_of_the_model_in_use() -> None:
     registry = CollectorRegistry()
     metrics = InForceMetrics(registry)
