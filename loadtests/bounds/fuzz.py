@@ -1,5 +1,5 @@
-"""One episode of fuzzing: random and hostile input through the tables and the scorer's core, by a
-seed.
+"""One episode of fuzzing: random and hostile input through the tables, the scorer's core
+and packed trees, by a seed.
 """
 
 from collections import Counter
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, score
+from tests.support.forests import grown, rows_of
 from tests.support.profiles import FEATURES, SHOP
 from tests.support.scoring import process
 
@@ -19,6 +20,8 @@ from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, 
 from riskstream.domain.risk.features.profiles.table import ProfileTable
 from riskstream.domain.risk.features.standard import STANDARD, STANDARD_PROFILES, STANDARD_TILES
 from riskstream.domain.risk.tree_paths import NO_TREES
+from riskstream.domain.risk.trees.ensemble import EQ, GT, GTE, LEQ, LT, NEQ
+from riskstream.domain.risk.trees.packed import FEW, pack
 from riskstream.platform.kafka.lanes.ports import (
     LIVE,
     REPLAY,
@@ -243,4 +246,29 @@ def frames(random: Random, counts: Counter[str]) -> None:
         counts["frames"] += len(batch)
 
 
-EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (profiles, windows, frames, repeats)
+def trees(random: Random, counts: Counter[str]) -> None:
+    """Trees of any modes and up to hundreds of leaves, over rows of any numbers in batches of any
+    size.
+    """
+    columns = int(random.integers(1, 40))
+    forest = grown(
+        random,
+        trees=int(10 ** random.uniform(0, 2.5)),
+        leaves=int(10 ** random.uniform(0, 2.5)),
+        columns=columns,
+        modes=tuple(each for each in (LEQ, LT, GTE, GT, EQ, NEQ) if random.random() < 0.5)
+        or (LEQ,),
+    )
+    packed = pack(forest, columns)
+    for size in (1, FEW, FEW + 1, int(random.integers(1, 1000))):
+        packed.predict(rows_of(random, size, columns))
+        counts["tree_rows"] += size
+
+
+EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (
+    profiles,
+    windows,
+    frames,
+    repeats,
+    trees,
+)

@@ -1,5 +1,5 @@
 """`make bench-models`: the public book's protocol against its goals, and what exact reasons
-cost.
+cost; the trees' kernel against ONNX Runtime.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtests.models.serving import by_batch, first_request
+from loadtests.models.serving import by_batch, engines, first_request
 from loadtests.rows import Row, write_result
 from riskstream.domain.risk.evaluation import average_precision
 from riskstream.domain.risk.features.standard import STANDARD
@@ -74,6 +74,8 @@ def main() -> int:
     rows += _reasons(data)
     with tempfile.TemporaryDirectory() as temporary:
         model = _scorers_model(Path(temporary))
+        inputs = read_dataset(Path(temporary) / "in.parquet", STANDARD).rows
+        rows += engines(model, STANDARD, inputs)
         rows.append(first_request("scorer of two stages on the CPU", partial(_ready_scorer, model)))
     gpu = "`make gpu-check` measures it where there is a GPU: build/bench/gpu.json"
     skipped = [
@@ -220,7 +222,7 @@ def _second_stage(
 
 def _scorers_model(folder: Path) -> Path:
     pq.write_table(simulate(Simulation(seed=2, customers=1000, days=30)), folder / "in.parquet")
-    settings = FitSettings(trees=100, stage2="fp32")
+    settings = FitSettings(trees=100, patience=0, stage2="fp32")
     train(read_dataset(folder / "in.parquet", STANDARD), STANDARD, settings, folder / "model")
     return folder / "model"
 

@@ -53,6 +53,7 @@ class Scorer:
         self._features, self._metrics = SETS[settings.features], LaneMetrics()
         self._in_force = InForceMetrics()
         model, policy = base or NO_MODEL
+        self._in_force.use_engine(policy.engine)
         self._core = ScorerCore(
             self._features, model, policy, settings.max_batch, settings.base_currency
         )

@@ -284,6 +284,7 @@ def follow_releases(
 
     def use(loaded: Loaded) -> None:
         decider.next_model = loaded
+        metrics.use_engine(loaded[1].engine)
 
     def reread(keys: set[bytes]) -> list[Record]:
         with TopicReader(settings.kafka, [RELEASES]) as reader:

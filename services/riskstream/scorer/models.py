@@ -118,7 +118,7 @@ def _load(
     folder: Path, features: FeatureSet, settings: ScorerSettings, release_id: str = ""
 ) -> tuple[OnnxModel, Policy]:
     """Both stages, loaded and warm."""
-    model = OnnxModel(folder, features)
+    model = OnnxModel(folder, features, settings.tree_engine)
     card, stage2, version = model.card, None, model.card.version
     is_on = card.stage2 is not None and card.stage2.is_on
     if settings.stage2 == "on" or (settings.stage2 == "card" and is_on):
@@ -130,6 +130,7 @@ def _load(
         review_from=card.review_from,
         block_from=card.block_from,
         paths=model.paths,
+        engine=model.engine,
         reason_sample=settings.reason_sample,
         release_id=release_id,
         stage2=stage2,

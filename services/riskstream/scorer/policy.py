@@ -30,3 +30,5 @@ class Policy:
     release_id: str = ""
     """Empty where the model came from a folder."""
     stage2: Stage2 | None = None
+    engine: str = ""
+    """What computes the trees: kernel or onnxruntime; empty where there is no model."""

@@ -54,6 +54,11 @@ class ScorerSettings(GroupSettings):
     features: Annotated[str, AfterValidator(_known_set), Word("SET")] = Field(
         default="standard", description=f"feature set of the model and the state: {', '.join(SETS)}"
     )
+    tree_engine: Literal["auto", "onnxruntime"] = Field(
+        default="auto",
+        description="what computes the trees: `auto` (a compiled kernel where its scores equal "
+        "ONNX Runtime's to the bit) or `onnxruntime`",
+    )
     stage2: Literal["card", "on", "off"] = Field(
         default="card",
         description="second model for uncertain transactions: on, off, or as the model card says "

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.tree_paths import TreePaths
+from riskstream.domain.risk.trees.ensemble import Unfit
 from riskstream.platform.adapters.onnx_session import Device, DeviceGone, OnnxSession
+from riskstream.platform.adapters.tree_engine import TreeEngine, equal_kernel
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.files import read_regular
 
@@ -53,9 +55,13 @@ class ModelCard:
 class OnnxModel:
     """The first stage, scores of rows of a feature set: trees, always on the CPU (CUDA has no
     kernel for them).
+
+    `engine` says what computes them: `kernel` or `onnxruntime`.
     """
 
-    def __init__(self, folder: Path, features: FeatureSet) -> None:
+    def __init__(
+        self, folder: Path, features: FeatureSet, tree_engine: TreeEngine = "auto"
+    ) -> None:
         self.card = read_card(folder)
         if self.card.feature_set != features.label or self.card.names != features.names:
             raise Fatal(
@@ -67,11 +73,21 @@ class OnnxModel:
             )
         raw = _read_as(folder / "model.onnx", self.card.version)
         self.paths = _read_paths(folder, self.card.reasons, len(features.names))
-        self._session = OnnxSession(raw, len(features.names), folder / "model.onnx")
+        session = OnnxSession(raw, len(features.names), folder / "model.onnx")
+        self.engine, self._predict = "onnxruntime", session.predict
+        if tree_engine == "onnxruntime":
+            return
+        try:
+            self._predict = equal_kernel(raw, session, len(features.names)).predict
+            self.engine = "kernel"
+        except (Unfit, Fatal) as why:
+            log.warning(
+                "ONNX Runtime computes the trees", model=self.card.version, why=str(why)[:500]
+            )
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability of fraud, float32[n], of rows float32[n, columns]."""
-        return self._session.predict(rows)
+        return self._predict(rows)
 
 
 class SecondStage:

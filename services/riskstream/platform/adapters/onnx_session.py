@@ -64,8 +64,9 @@ class OnnxSession:
     """Probabilities float32[n] of rows float32[n, columns]. One thread, no spinning: the lane owns
     the core it runs on.
 
-    `where` names the file in errors. `buckets`: fixed shapes, by default none on the CPU and
-    BUCKETS elsewhere. Fatal where the model cannot be used; DeviceGone where the device cannot.
+    `input` and `output` are the graph's names; `where` names the file in errors. `buckets`: fixed
+    shapes, by default none on the CPU and BUCKETS elsewhere. Fatal where the model cannot be used;
+    DeviceGone where the device cannot.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class OnnxSession:
         self._where, self._columns = where, columns
         self.provider = device.provider
         self._session = _open(raw, where, device, profile)
-        self._input, self._output = self._names()
+        self.input, self.output = self._names()
         self._device = DEVICES[self.provider]
         sizes = buckets if buckets is not None else (() if self.provider == "cpu" else BUCKETS)
         self._buckets = [(size, self._bind(size)) for size in sorted(sizes)]
@@ -90,7 +91,7 @@ class OnnxSession:
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """DeviceGone where the device stops answering."""
         if not self._buckets:
-            return _second(self._session.run([self._output], {self._input: rows})[0])
+            return _second(self._session.run([self.output], {self.input: rows})[0])
         most = self._buckets[-1][0]
         parts = [self._run_bound(rows[start : start + most]) for start in range(0, len(rows), most)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -139,8 +140,8 @@ class OnnxSession:
             found = ort.OrtValue.ortvalue_from_shape_and_type(
                 [size, *width], np.float32, self._device, 0
             )
-            binding.bind_ortvalue_input(self._input, given)
-            binding.bind_ortvalue_output(self._output, found)
+            binding.bind_ortvalue_input(self.input, given)
+            binding.bind_ortvalue_output(self.output, found)
         except Exception as error:  # onnxruntime raises classes of its own compiled module
             raise DeviceGone(str(error)) from error
         return _Bound(binding=binding, given=given, found=found, staged=np.zeros(shape, np.float32))

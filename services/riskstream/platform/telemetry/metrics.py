@@ -177,6 +177,17 @@ class InForceMetrics:
             "Records of releases.v1, and releases, that were refused",
             registry=registry,
         )
+        self.tree_engine = Gauge(
+            "riskstream_scorer_tree_engine",
+            "1 for what computes the trees of the model in use: `kernel` or `onnxruntime`",
+            ["engine"],
+            registry=registry,
+        )
+
+    def use_engine(self, engine: str) -> None:
+        """What computes the trees from now on."""
+        for each in ("kernel", "onnxruntime"):
+            self.tree_engine.labels(each).set(each == engine)
 
 
 class SnapshotMetrics:

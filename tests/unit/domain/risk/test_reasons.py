@@ -4,7 +4,9 @@ codes made of them.
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -13,7 +15,9 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.reasons import REASON_TEXT, Reasons
+from riskstream.domain.risk.shap_kernel import shap_kernel
 from riskstream.domain.risk.tree_paths import NO_TREES, TreePaths
+from riskstream.runtime.errors import Fatal
 from riskstream.workbench.training.tree_paths import tree_paths
 
 
@@ -110,6 +114,63 @@ def test_contributions_equal_lightgbms_own_and_add_up_to_the_margin(
     )
     one_by_one = np.concatenate([paths.contributions(rows[at : at + 1]) for at in range(len(rows))])
     np.testing.assert_array_equal(found, one_by_one)
+
+
+def test_paths_of_many_features_take_several_groups_of_points() -> None:
+    """Up to 64 features: 32 points, 8 groups of 4."""
+    rng = np.random.default_rng(6)
+    lengths = np.array([64, 1, 8, 9, 40])
+    count = int(lengths.sum())
+    lows = rng.normal(size=count)
+    paths = TreePaths(
+        base=0.0,
+        ends=np.cumsum(lengths).astype(np.int32),
+        values=rng.normal(size=len(lengths)),
+        features=np.concatenate([rng.permutation(64)[:n] for n in lengths]).astype(np.int32),
+        lows=lows,
+        highs=lows + 3,
+        takes_nan=rng.integers(0, 2, count).astype(np.uint8),
+        weights=rng.uniform(0.5, 0.99, count),
+    )
+    rows = rng.normal(size=(9, 64)).astype(np.float32) + 1
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    found = paths.contributions(rows)
+    # that they add up to what all features together tell, less what none of them does
+    for row, own in zip(rows, found, strict=True):
+        told, begin = 0.0, 0
+        for end, value in zip(paths.ends.tolist(), paths.values.tolist(), strict=True):
+            x, at = row[paths.features[begin:end]], slice(begin, end)
+            follows = ((paths.lows[at] < x) & (x <= paths.highs[at])) | (
+                np.isnan(x) & (paths.takes_nan[at] != 0)
+            )
+            told += value * (float(follows.all()) - float(np.prod(paths.weights[at])))
+            begin = end
+        assert own.sum() == pytest.approx(told, abs=1e-12)
+
+
+def test_arrays_that_do_not_fit_are_refused_and_nothing_is_explained() -> None:
+    rows, labels = _data(600, 5)
+    paths = tree_paths(_booster(rows, labels, trees=4, leaves=12))
+    rows = rows[:3]
+    with pytest.raises(Fatal, match="rows of 2 have not"):
+        paths.contributions(np.ascontiguousarray(rows[:, :2]))
+    for change in ({"lows": paths.lows[:-1]}, {"ends": paths.ends + np.int32(1)}):
+        with pytest.raises(Fatal, match="a path tests more than 64 features"):
+            replace(paths, **change).contributions(rows)
+    entries: list[NDArray[Any]] = [
+        paths.ends,
+        paths.features,
+        paths.lows,
+        paths.highs,
+        paths.takes_nan,
+    ]
+    arrays: list[NDArray[Any]] = [*entries, *paths._tables]
+    assert shap_kernel(rows, *arrays, np.zeros(rows.shape))
+    assert not shap_kernel(rows, *arrays, np.zeros((2, 5)))
+    for place in range(1, len(arrays)):
+        cut = np.ascontiguousarray(arrays[place][:-1])
+        short = [*arrays[:place], cut, *arrays[place + 1 :]]
+        assert not shap_kernel(rows, *short, np.zeros(rows.shape)), place
 
 
 def test_paths_survive_their_file_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
