@@ -167,19 +167,18 @@ class Lane:
         """B1-B4 for one micro-batch."""
         # B1: what has arrived, of partitions that are still ours
         numbers = self._partitions.running()
-        first = self._member.client.poll(self._settings.poll_ms / 1000)
-        if first is None:
+        if not self._member.wait(self._settings.poll_ms / 1000):
             return
         started, started_ns = time.perf_counter(), time.time_ns()
         stages = self._metrics.stages
         stages.begin()
-        messages = self._member.take(first, self._settings.max_batch)
+        polled = self._member.polled(self._settings.max_batch)
         running = self._partitions.still(numbers)
         modes, hold = self._work.answers.replay_modes, self._partitions.hold
         # B2: decode and judge, then read what is missing
         self._edge.is_reached = False  # until everything that memory holds is produced
         done = self._waits.prepare(
-            messages, self._owned, lambda left: batch_of(left, running, modes, hold)
+            polled, self._owned, lambda left: batch_of(left, running, modes, hold)
         )
         if done is None:
             self._edge.is_reached = True
