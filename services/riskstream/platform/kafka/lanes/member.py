@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge
 
 from riskstream.platform.kafka.clients.client import consumer, group_settings, translated
 from riskstream.platform.kafka.clients.giants import Giants, is_giant
-from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Told, sorted_out
+from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Take, Told, sorted_out
 from riskstream.platform.kafka.clients.starts import is_expired
 from riskstream.platform.kafka.lanes.lag import Lag
 from riskstream.platform.kafka.lanes.membership import Membership, OnPartitions
@@ -62,15 +62,20 @@ class Member:
     """
 
     def __init__(
-        self, settings: MemberSettings, topics: Sequence[str], metrics: MemberMetrics
+        self,
+        settings: MemberSettings,
+        topics: Sequence[str],
+        metrics: MemberMetrics,
+        take: Callable[[Consumer], Take] = PythonTake,
     ) -> None:
+        """`take`: how `polled` comes by the records."""
         protocol = group_settings(settings.group_protocol, settings.session_timeout_ms)
         self.client: Consumer = consumer(settings.kafka, settings.group, **protocol)
         self.lag = Lag(metrics.lag)
         self.loop_seen = monotonic()
         self._topics, self._group = list(topics), settings.group
         self._membership = Membership(self.client, settings.group)
-        self._take = PythonTake(self.client)
+        self._take = take(self.client)
         self._giants = Giants(self.client, settings.kafka, metrics.giants)
         self._on_end: Callable[[Place, int], bool] = _is_news
         self._on_expired: Callable[[Place], None]
@@ -97,6 +102,7 @@ class Member:
 
         def assigned(client: Consumer, partitions: list[TopicPartition]) -> None:
             log.info("assigned", partitions=names_of(partitions))
+            self._take.own(partitions)
             on_assign(client, partitions)
             for each in partitions:
                 self.lag.own(each.topic, each.partition)
@@ -119,6 +125,7 @@ class Member:
         except KafkaException as error:
             raise translated(error, self._group) from error
         finally:
+            self._take.close()
             self.client.close()
 
     def check(self) -> None:
@@ -184,6 +191,7 @@ class Member:
     def _give_up(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self.lag.forget(each.topic, each.partition)
+        self._take.disown(partitions)
         client.incremental_unassign(partitions)
 
 

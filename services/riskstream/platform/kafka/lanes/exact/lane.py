@@ -8,12 +8,14 @@ writes checkpoints.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
+from riskstream.platform.kafka.clients.native.choice import take_of
 from riskstream.platform.kafka.lanes.exact.behind import is_behind
 from riskstream.platform.kafka.lanes.exact.checkpoints import Checkpoints
 from riskstream.platform.kafka.lanes.exact.counts import count
@@ -67,7 +69,12 @@ class Lane:
     ) -> None:
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._background = background("lane-background")
-        self._member = Member(settings, [settings.source], metrics)
+        self._member = Member(
+            settings,
+            [settings.source],
+            metrics,
+            partial(take_of, way=settings.client, shown=metrics.native),
+        )
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._reads = LaneReads(stores.state, stores.profiles, self._background, metrics)
@@ -129,6 +136,7 @@ class Lane:
                 self._go_round()
         finally:
             self._background.shutdown(wait=True, cancel_futures=True)
+            self._outputs.close()
         if self._outputs.failure is not None:
             raise self._outputs.failure
 

@@ -21,7 +21,8 @@ from riskstream.platform.kafka.clients.client import (
     translated,
 )
 from riskstream.platform.kafka.clients.limits import fitted, producer_bytes, short_key
-from riskstream.platform.kafka.clients.put import PythonPut, Records
+from riskstream.platform.kafka.clients.native.choice import put_of
+from riskstream.platform.kafka.clients.put import Records
 from riskstream.platform.kafka.lanes.exact.owned import Owned
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import SKIP, Batch, Outcome
@@ -53,7 +54,7 @@ class LaneOutputs:
                 **settings.producer_overrides,
             }
         )
-        self._put = PythonPut(self._producer, settings.output)
+        self._put = put_of(self._producer, settings.output, settings.client, metrics.native)
 
     def poll(self, timeout_s: float = 0) -> None:
         """Take delivery reports. KafkaException where the client is broken: it calls no callback
@@ -67,6 +68,10 @@ class LaneOutputs:
             flushed(self._producer, deadline_s)
         except KafkaException as error:
             self.failure = self.failure or translated(error, self._settings.output)
+
+    def close(self) -> None:
+        """Give back what is held of the client; nothing is sent any more."""
+        self._put.close()
 
     def send(
         self, batch: Batch, outcome: Outcome, owned_by: dict[int, Owned], hops: dict[int, Hop]
