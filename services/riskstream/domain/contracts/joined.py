@@ -46,7 +46,9 @@ class Joined(Sequence[bytes | None]):
     @property
     def sizes(self) -> NDArray[np.int64]:
         """Length of each item, 0 of None."""
-        return np.diff(self.ends, prepend=0)
+        out = self.ends.copy()
+        out[1:] -= self.ends[:-1]
+        return out
 
     def __len__(self) -> int:
         return len(self.ends)

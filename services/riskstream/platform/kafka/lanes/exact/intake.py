@@ -30,7 +30,7 @@ def batch_of(
     n, partitions, offsets = len(polled), polled.partitions, polled.offsets
     if not n:
         return None
-    if set(partitions.tolist()) - running.keys():
+    if set(np.flatnonzero(np.bincount(partitions)).tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
         return batch_of(polled.kept(wanted), running, replay_modes, hold)
     prevs = np.empty(n, np.int64)

@@ -223,7 +223,7 @@ class Lane:
         held.
         """
         rejected = [int(batch.partitions[index]) for index, _ in outcome.rejected]
-        for partition in set(batch.partitions.tolist()):
+        for partition in np.flatnonzero(np.bincount(batch.partitions)).tolist():
             if partition in outcome.abandoned or partition not in self._owned:
                 continue
             rows = np.flatnonzero(batch.partitions == partition)

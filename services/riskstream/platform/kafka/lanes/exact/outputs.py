@@ -237,4 +237,6 @@ def _short_keys(
 
 def _last_rows(partitions: NDArray[np.int32]) -> set[int]:
     """The last row of each partition."""
-    return set({partition: row for row, partition in enumerate(partitions.tolist())}.values())
+    rows = np.full(int(partitions.max(initial=-1)) + 1, -1, np.int64)
+    rows[partitions] = np.arange(len(partitions))  # of several the last one stays
+    return set(rows[rows >= 0].tolist())
