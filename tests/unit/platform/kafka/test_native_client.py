@@ -9,7 +9,7 @@ from typing import Any
 import confluent_kafka
 import numpy as np
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from riskstream.domain.contracts.joined import Joined
@@ -132,6 +132,20 @@ def test_a_wrong_address_is_told_and_does_not_crash() -> None:
     assert not library._is_readable(0, 8)
     assert not library._is_readable(8, 8)
     assert library._is_readable(id(NOWHERE), 8)
+
+
+def test_a_client_that_was_closed_first_is_left_alone(consumer: Consumer) -> None:
+    take = NativeTake(consumer, Library())
+    consumer.close()
+    take.close()
+    with pytest.raises(RuntimeError):
+        take.wait(0)
+    take = NativeTake(
+        other := Consumer({**NOWHERE, "group.id": "g"}, logger=client_log()), Library()
+    )
+    take.own([TopicPartition("topic", 0)])
+    other.close()
+    del take, other
 
 
 def _records(count: int, partition: int = 0) -> Records:

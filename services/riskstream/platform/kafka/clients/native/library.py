@@ -89,6 +89,12 @@ class Library:
             raise Unfit("the handle behind the client's object is of another kind")
         return found
 
+    def is_open(self, client: Consumer | Producer) -> bool:
+        """False once the client is closed: its handle is gone then, with all that was made of
+        it.
+        """
+        return bool(_POINTER.from_address(id(client) + _HEAD).value)
+
 
 def _is_readable(address: int, size: int) -> bool:
     """Whether memory is there. The kernel says so of a buffer to be written: a wrong address is an

@@ -20,7 +20,7 @@ class NativePut:
         if not self._topic:
             raise Unfit(f"librdkafka makes no handle of topic {topic}")
         # kept: the topic must be gone before the client is
-        self._client, self._destroy = client, library.call["rd_kafka_topic_destroy"]
+        self._client, self._library = client, library
 
     def put(self, records: Records, first: int, stop: int) -> int:
         if first >= stop:
@@ -42,8 +42,8 @@ class NativePut:
 
     def close(self) -> None:
         topic, self._topic = self._topic, None
-        if topic:
-            self._destroy(topic)
+        if topic and self._library.is_open(self._client):
+            self._library.call["rd_kafka_topic_destroy"](topic)
 
     def __del__(self) -> None:
         self.close()

@@ -51,7 +51,8 @@ class NativeTake:
 
     def __init__(self, client: Consumer, library: Library) -> None:
         # kept: the queue must be gone before the client is
-        self._client, self._call, self._calls = client, library.call, library.calls
+        self._client, self._library = client, library
+        self._call, self._calls = library.call, library.calls
         self._queue: int | None = None
         self._pointers = np.zeros(1, np.int64)
         self._have = 0
@@ -155,7 +156,7 @@ class NativeTake:
 
     def close(self) -> None:
         queue, self._queue = self._queue, None
-        if not queue:
+        if not queue or not self._library.is_open(self._client):
             return
         if self._have:
             self._call["rd_kafka_message_destroy"](int(self._pointers[0]))
