@@ -31,15 +31,16 @@ class Joined(Sequence[bytes | None]):
         """The items joined; those that are joined already as they are."""
         if isinstance(items, Joined):
             return items
-        given, nulls = list(items), np.zeros(len(items), np.uint8)
-        present: list[bytes]
-        if None in given:
+        given, n = list(items), len(items)
+        nulls, present = np.zeros(n, np.uint8), given
+        try:
+            sizes = np.fromiter(map(len, given), np.int64, n)  # type: ignore[arg-type]  # None is rare, and handled below
+        except TypeError:
             nulls[[index for index, item in enumerate(given) if item is None]] = 1
             present = [item or b"" for item in given]
-        else:
-            present = given  # type: ignore[assignment]  # none of them is None
-        sizes = np.fromiter(map(len, present), np.int64, len(present))
-        made = cls(np.frombuffer(b"".join(present), np.uint8), np.cumsum(sizes), nulls)
+            sizes = np.fromiter(map(len, present), np.int64, n)  # type: ignore[arg-type]
+        raw = b"".join(present)  # type: ignore[arg-type]
+        made = cls(np.frombuffer(raw, np.uint8), np.cumsum(sizes), nulls)
         made._items = given
         return made
 
