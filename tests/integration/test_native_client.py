@@ -209,6 +209,18 @@ def test_a_partition_that_is_given_again_at_once_goes_on(
         assert rows[-1][2:4] == (b"last", b"last")
 
 
+def test_a_queue_that_librdkafka_took_back_is_forwarded_again(own: OwnTopics) -> None:
+    """Whoever stops a fetch does so after the partition was given again: its records go nowhere."""
+    reader = Reader(own, "native")
+    reader.once(5)
+    reader.begin()
+    take = reader._take
+    assert isinstance(take, NativeTake)
+    take._forward_to(None)
+    reader.until_ends()
+    reader.close()
+
+
 def test_a_head_that_expired_is_told(bare: Chain) -> None:
     told = {}
     for way in TAKES:
