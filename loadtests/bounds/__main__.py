@@ -21,7 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-TESTS = ("tests/unit/domain/risk", "tests/unit/domain/contracts", "tests/unit/scorer")
+TESTS = (
+    "tests/unit/domain/risk",
+    "tests/unit/domain/contracts",
+    "tests/unit/scorer",
+    "tests/unit/platform/kafka/test_native_client.py",
+)
 _CACHE = Path("build/bounds/numba")
 
 

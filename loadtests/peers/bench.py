@@ -174,6 +174,7 @@ class Bench:
             Contender("lane", FAST, shipped()),
             Contender("lane off", FAST, script(sys.executable, variant, "off", redis)),
             Contender("lane null", FAST, script(sys.executable, variant, "null", redis)),
+            Contender("lane, Python client", FAST, shipped("--client", "python")),
             Contender("raw forward", FAST, raw(lambda: 0)),
             Contender("raw forward, the null lane's payload", FAST, raw(lambda: self._payload)),
             Contender(

@@ -19,6 +19,7 @@ from loadtests.bounds.__main__ import run as run_bounds
 from loadtests.chaos.run import run_chaos
 from loadtests.model import small_model
 from loadtests.proof import schedules as named
+from loadtests.proof.clients import clients
 from loadtests.proof.drains import drains
 from loadtests.proof.holds import expired
 from loadtests.proof.old import old
@@ -73,6 +74,7 @@ def chaos(folder: Path, model: Path, seed: int, *, minutes: float, runtime: str)
 
 PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "bounds": lambda _f, _m, seed: run_bounds(300, seed, tests=True),
+    "clients": clients,
     "fault-points": fault_points,
     "coordinator-cut": lambda f, m, s: play(f, m, s, named.coordinator_cut, brokers=3),
     "load-between": lambda f, m, s: play(f, m, s, named.load_between, count=20_000),

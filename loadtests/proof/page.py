@@ -12,6 +12,10 @@ WHAT = {
         "five minutes of fuzzing of the kernels with bound checks, then with canaries behind "
         "arrays (`make test-bounds`)"
     ),
+    "clients": (
+        "the last four releases of confluent-kafka: checks, the compiled client beside the Python "
+        "one, and the exact lane by both"
+    ),
     "fault-points": (
         "scorer, tracker, profiler, reporter ended at every step, by a kill, an exception, a "
         "second Ctrl-C"

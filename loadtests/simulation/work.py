@@ -137,10 +137,10 @@ class SimpleWork:
         batch = prepared.batch
         abandoned, ahead = self._abandoned(batch, rows.abandoned)
         outcome = Outcome(frames=[], abandoned=abandoned, ahead=ahead)
-        for at, partition in enumerate(batch.partitions.tolist()):
-            outcome.frames.append(
-                None if partition in abandoned else self._one(batch, at, partition, outcome)
-            )
+        outcome.frames = [
+            None if partition in abandoned else self._one(batch, at, partition, outcome)
+            for at, partition in enumerate(batch.partitions.tolist())
+        ]
         return outcome
 
     def _load(self, prepared: Judged, rows: ReadResult) -> None:

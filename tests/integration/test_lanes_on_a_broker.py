@@ -15,7 +15,15 @@ def world(bare: Chain) -> LaneWorld:
 
 
 class TestExact(ExactSuite):
-    """Each record once by position."""
+    """Each record once by position; compiled code takes and puts the records."""
+
+
+class TestExactInPython(ExactSuite):
+    """The same by confluent-kafka's own calls."""
+
+    @pytest.fixture
+    def world(self, bare: Chain) -> LaneWorld:
+        return RealWorld(bare, "python")
 
 
 class TestDerived(DerivedSuite):

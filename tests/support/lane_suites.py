@@ -57,6 +57,7 @@ class ExactSuite:
             group_protocol="classic",
             session_timeout_ms=world.session_ms,
             dead_letter_bytes=100_000,
+            client=world.client,
         )
         return world.start(
             lambda stop: Lane(settings, SimpleWork(), Stores(state=store), seen, stop)

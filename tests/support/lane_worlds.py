@@ -22,6 +22,7 @@ from loadtests.simulation.scheduler import Process, Scheduler, VirtualMachine
 
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.client import IN_MEMORY, producer, producer_of
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.memory import MemoryKafka, Network
 from riskstream.platform.kafka.memory.network import Host
@@ -60,6 +61,7 @@ class LaneWorld:
     output: str
     dead_letters: str
     group: str
+    client: Way = "auto"
     session_ms = 2000
 
     def start(self, lane: Callable[[threading.Event], AnyLane]) -> Started:
@@ -235,7 +237,8 @@ class _OnThread:
 class RealWorld(LaneWorld):
     """Topics of their own on a running chain."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, client: Way = "auto") -> None:
+        self.client = client
         self._own = OwnTopics.made(chain)
         self.kafka, self.source, self.output = self._own.kafka, self._own.source, self._own.output
         self.dead_letters, self.group = self._own.dead_letters, self._own.group

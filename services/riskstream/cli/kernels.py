@@ -20,6 +20,7 @@ import riskstream.domain.risk.resample_kernel
 import riskstream.domain.risk.shap_kernel
 import riskstream.domain.risk.trees.trees_kernel
 import riskstream.domain.risk.validity
+import riskstream.platform.kafka.clients.native.kernels
 import riskstream.workbench.files.lines_kernel
 import riskstream.workbench.mapping.looks_kernel  # noqa: F401  importing declares the kernels
 from riskstream.cli.progress import bar

@@ -114,7 +114,7 @@ class ShuffleCore:
                 bank.nulls("known_at")[:n] = 0
                 for name in ("outcome", "source", "known_at"):
                     bank.numbers(name)[:n] = columns.numbers(name)[rows]
-            frames = bank.encode(n, columns.data)
+            frames = bank.encode(n, columns.data).present()
             spans = zip(
                 starts[rows].tolist(),
                 (starts[rows] + lengths[rows]).tolist(),

@@ -20,11 +20,18 @@ class Kernel:
     """
 
     def __init__(
-        self, function: Callable[..., Any], signatures: tuple[str, ...], *, allocates: bool = True
+        self,
+        function: Callable[..., Any],
+        signatures: tuple[str, ...],
+        *,
+        allocates: bool = True,
+        nogil: bool = False,
     ) -> None:
         self.function = function
         self.signatures = signatures
-        self._options = {} if allocates else {"_nrt": False}
+        self._options: dict[str, bool] = {} if allocates else {"_nrt": False}
+        if nogil:
+            self._options["nogil"] = True
         self._compiled: Callable[..., Any] | None = None
         _KERNELS.append(self)
 
@@ -50,12 +57,15 @@ class Kernel:
         return self._compiled
 
 
-def kernel(*signatures: str, allocates: bool = True) -> Callable[[Callable[..., Any]], Kernel]:
-    """Declare a kernel with its numba signatures, and whether it makes arrays.
+def kernel(
+    *signatures: str, allocates: bool = True, nogil: bool = False
+) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel with its numba signatures, and whether it makes arrays. `nogil`: other
+    threads run meanwhile, as it waits.
 
     Its helpers must stand in the same file: numba's cache looks there.
     """
-    return lambda function: Kernel(function, signatures, allocates=allocates)
+    return lambda function: Kernel(function, signatures, allocates=allocates, nogil=nogil)
 
 
 def compile_all(steps: Steps = untold) -> int:

@@ -157,6 +157,7 @@ class Scorer:
             session_timeout_ms=given.session_timeout_ms,
             reject_limit=given.reject_limit,
             output_kafka=given.output_kafka,
+            client=given.client,
             client_id=given.client_id,
             dead_letter_bytes=dead_letter_bytes,
             on_state_lost=given.on_state_lost,

@@ -103,9 +103,7 @@ class Scoring:
         if batch.whole_since:
             self._flags.partial(batch, columns.numbers("occurred_at"), rows, odd)
         flags = self._flags.write(batch, judged.keys, rows, applied.is_cold[rows], odd)
-        frames: list[bytes | None] = list(self._encoder.encode(len(scored), columns.data))
-        for index in np.flatnonzero(~live).tolist():
-            frames[index] = None
+        frames = self._encoder.encode(len(scored), columns.data).but(~live)
         self.mark("encode")
         return Scored(
             frames=frames,

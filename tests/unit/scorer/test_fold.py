@@ -57,7 +57,7 @@ def test_a_fold_alone_leaves_the_rows_that_a_core_leaves_of_what_was_answered_be
     judged = fold.prepare(_batch(*payments, mode=REPLAY))
     fold.apply(judged, ReadResult.empty(judged.rows))
     outcome = process(core, _batch(*payments, mode=REPLAY))
-    assert outcome.frames == [None] * 6
+    assert list(outcome.frames) == [None] * 6
     for partition in (0, 1):
         rows = fold.take_changed(partition)
         assert rows

@@ -96,7 +96,7 @@ def test_what_was_answered_and_whose_verdict_is_gone_is_judged_again_and_not_ans
 ) -> None:
     judged = [_payment(0), b"poison", _payment(1), _payment(1), _payment(2, country="belgium")]
     outcome = _process(core, judged, mode=JUDGE)
-    assert outcome.frames == [None] * len(judged)
+    assert list(outcome.frames) == [None] * len(judged)
     assert outcome.rejected == [], "its dead letter was written when it was answered"
     [repeat, fresh] = _scores(_process(core, [_payment(1), _payment(3)], first=len(judged)))
     assert repeat["verdict"] == "DUPLICATE"

@@ -68,7 +68,7 @@ class ArrowEncoder:
                     column = pc.index_in(column, self._symbols[field.name])
                 self._encoder.numbers(field.name)[:n] = _filled(column, 0)
         joined = np.concatenate(data) if used else np.zeros(1, np.uint8)
-        return self._encoder.encode(n, joined)
+        return self._encoder.encode(n, joined).present()
 
     def _default(self, field: Field, n: int) -> pa.Array:
         """The field's default in n rows."""

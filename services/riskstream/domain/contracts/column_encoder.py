@@ -7,6 +7,7 @@ from riskstream.domain.contracts import plan as p
 from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.contracts.columns import plans_of
 from riskstream.domain.contracts.columns_kernel import FIXED, encode_kernel
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.writers import wire_id
 from riskstream.runtime.errors import Fatal
 
@@ -112,7 +113,7 @@ class ColumnEncoder:
         row = self._text_arrays[name]
         return self._codes[row], self._code_counts[row]
 
-    def encode(self, n: int, data: NDArray[np.uint8]) -> list[bytes]:
+    def encode(self, n: int, data: NDArray[np.uint8]) -> Joined:
         """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
         done = 0
         while True:
@@ -149,13 +150,7 @@ class ColumnEncoder:
                 )
             self._grow(done, n)
         total = int(self._ends[n - 1]) if n else 0
-        joined = self._out[:total].tobytes()
-        frames = []
-        start = 0
-        for end in self._ends[:n].tolist():
-            frames.append(joined[start:end])
-            start = end
-        return frames
+        return Joined(self._out[:total].copy(), self._ends[:n].copy(), np.zeros(n, np.uint8))
 
     def _grow(self, done: int, n: int) -> None:
         """Room for record `done` at the least: twice as much, and what the records so far say of

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.bounds import ColumnBounds, bounds_of, text_limits
 from riskstream.domain.contracts.columns import REASONS as FRAME_REASONS
 from riskstream.domain.contracts.columns import Columns
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.plan import Layout
 from riskstream.domain.risk import validity
 
@@ -31,24 +32,12 @@ class Keys:
     nulls: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, keys: list[bytes | None]) -> "Keys":
-        nulls = np.zeros(len(keys), np.uint8)
-        present: Sequence[bytes]
-        if None in keys:  # rare: such a record is rejected
-            nulls[[index for index, key in enumerate(keys) if key is None]] = 1
-            present = [key or b"" for key in keys]
-        else:
-            present = keys  # type: ignore[assignment]
-        sizes = np.fromiter(map(len, present), np.int64, len(keys))
-        if len(keys) and sizes.max() > MAX_KEY_BYTES:  # no customer's: its beginning says as much
-            present = [key[:MAX_KEY_BYTES] for key in present]
-            sizes = np.minimum(sizes, MAX_KEY_BYTES)
-        joined = b"".join(present)
-        return cls(
-            data=np.frombuffer(joined, np.uint8) if joined else np.frombuffer(b"\0", np.uint8),
-            ends=np.cumsum(sizes),
-            nulls=nulls,
-        )
+    def of(cls, keys: Sequence[bytes | None]) -> "Keys":
+        joined = Joined.of(keys)
+        if len(joined) and joined.sizes.max() > MAX_KEY_BYTES:
+            # no customer's: its beginning says as much
+            joined = Joined.of([key and key[:MAX_KEY_BYTES] for key in joined])
+        return cls(data=joined.data, ends=joined.ends, nulls=joined.nulls)
 
 
 class Judge:

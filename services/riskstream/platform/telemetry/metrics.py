@@ -158,6 +158,13 @@ class LaneMetrics:
             "Time of the last pass of the polling loop",
             registry=registry,
         )
+        self.native = Gauge(
+            "riskstream_scorer_native_client",
+            "1 where compiled code takes records from Kafka's client or puts them there, 0 where "
+            "Python does",
+            ["side"],
+            registry=registry,
+        )
 
 
 class InForceMetrics:

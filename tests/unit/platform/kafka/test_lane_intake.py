@@ -7,6 +7,7 @@ from confluent_kafka import Message, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.intake import batch_of
 from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase, Recorded
 from riskstream.platform.kafka.lanes.exact.waits import LaneWaits
@@ -30,13 +31,20 @@ def _hold(owned: Owned, why: str) -> None:
     raise AssertionError(f"partition {owned.partition} is held: {why}")
 
 
-def _messages(*offsets: int) -> list[Message]:
-    return [
-        Message(
-            topic="transactions.v1", partition=1, offset=at, key=b"c", value=b"v", timestamp=(2, 0)
-        )
-        for at in offsets
-    ]
+def _polled(*offsets: int) -> Polled:
+    return Polled.of(
+        [
+            Message(
+                topic="transactions.v1",
+                partition=1,
+                offset=at,
+                key=b"c",
+                value=b"v",
+                timestamp=(2, 0),
+            )
+            for at in offsets
+        ]
+    )
 
 
 def _replaying(recorded: dict[int, Recorded], judged_to: int = -1) -> Owned:
@@ -74,7 +82,7 @@ def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
         for at in (8, 9, 10)
     }
     owned = _replaying(recorded)
-    batch = batch_of(_messages(*offsets), {1: owned}, MODES, _hold)
+    batch = batch_of(_polled(*offsets), {1: owned}, MODES, _hold)
     assert batch is not None
     assert batch.offsets.tolist() == taken
     assert batch.prevs.tolist() == prevs
@@ -87,12 +95,12 @@ def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lo
     recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
     owned = _replaying(recorded, judged_to=9)
     owned.whole_since = 123
-    batch = batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _hold)
+    batch = batch_of(_polled(8, 9, 10, 11), {1: owned}, MODES, _hold)
     assert batch is not None
     assert (batch.modes.tolist(), batch.whole_since) == ([JUDGE, JUDGE, REPLAY, LIVE], {1: 123})
     owned.judged_to, owned.whole_since = 8, 0
     with pytest.raises(AssertionError, match="source offset 9 was answered before"):
-        batch_of(_messages(8, 9, 10, 11), {1: owned}, MODES, _hold)
+        batch_of(_polled(8, 9, 10, 11), {1: owned}, MODES, _hold)
 
 
 class _Paused:
@@ -140,9 +148,7 @@ def test_a_source_that_ends_behind_a_record_that_waits_is_not_said_to_be_empty()
     )
     owned.at_end, owned.end = True, 9  # told in the poll that brought the record at 8
     assert (
-        waits.prepare(
-            _messages(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _hold)
-        )
+        waits.prepare(_polled(8), {1: owned}, lambda left: batch_of(left, {1: owned}, MODES, _hold))
         is None
     )
     assert client.paused == [1]
@@ -160,4 +166,4 @@ def test_a_poll_of_nothing_new_is_no_batch() -> None:
         known_src=9,
         acked_src=9,
     )
-    assert batch_of(_messages(5, 6, 9), {1: owned}, MODES, _hold) is None
+    assert batch_of(_polled(5, 6, 9), {1: owned}, MODES, _hold) is None

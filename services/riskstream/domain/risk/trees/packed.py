@@ -63,7 +63,7 @@ class PackedTrees:
                 what=f"rows of {rows.shape[1]} columns, or arrays of different lengths, do not fit "
                 f"trees of {self._columns} columns",
                 where="PackedTrees.predict",
-                do="load a model of this feature set",
+                do="give a model of this feature set",
             )
         return out
 

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge
 
 from riskstream.platform.kafka.clients.client import consumer, group_settings, translated
 from riskstream.platform.kafka.clients.giants import Giants, is_giant
+from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Take, Told, sorted_out
 from riskstream.platform.kafka.clients.starts import is_expired
 from riskstream.platform.kafka.lanes.lag import Lag
 from riskstream.platform.kafka.lanes.membership import Membership, OnPartitions
@@ -61,14 +62,20 @@ class Member:
     """
 
     def __init__(
-        self, settings: MemberSettings, topics: Sequence[str], metrics: MemberMetrics
+        self,
+        settings: MemberSettings,
+        topics: Sequence[str],
+        metrics: MemberMetrics,
+        take: Callable[[Consumer], Take] = PythonTake,
     ) -> None:
+        """`take`: how `polled` comes by the records."""
         protocol = group_settings(settings.group_protocol, settings.session_timeout_ms)
         self.client: Consumer = consumer(settings.kafka, settings.group, **protocol)
         self.lag = Lag(metrics.lag)
         self.loop_seen = monotonic()
         self._topics, self._group = list(topics), settings.group
         self._membership = Membership(self.client, settings.group)
+        self._take = take(self.client)
         self._giants = Giants(self.client, settings.kafka, metrics.giants)
         self._on_end: Callable[[Place, int], bool] = _is_news
         self._on_expired: Callable[[Place], None]
@@ -95,6 +102,7 @@ class Member:
 
         def assigned(client: Consumer, partitions: list[TopicPartition]) -> None:
             log.info("assigned", partitions=names_of(partitions))
+            self._take.own(partitions)
             on_assign(client, partitions)
             for each in partitions:
                 self.lag.own(each.topic, each.partition)
@@ -117,6 +125,7 @@ class Member:
         except KafkaException as error:
             raise translated(error, self._group) from error
         finally:
+            self._take.close()
             self.client.close()
 
     def check(self) -> None:
@@ -134,16 +143,25 @@ class Member:
 
         Fatal where an error says that the member cannot go on.
         """
-        messages = [first, *self.client.consume(most - 1, 0)]
-        good = [each for each in messages if each.error() is None]
-        if len(good) < len(messages):
-            for each in messages:
-                error = each.error()
-                if error is not None:
-                    self._sort(
-                        (each.topic() or "", each.partition() or 0), each.offset() or 0, error
-                    )
+        good, told = sorted_out([first, *self.client.consume(most - 1, 0)])
+        self._sort_all(told)
         return good
+
+    def wait(self, timeout_s: float) -> bool:
+        """True once something has arrived, which `polled` gives; False after `timeout_s`
+        seconds.
+        """
+        return self._take.wait(timeout_s)
+
+    def polled(self, most: int) -> Polled:
+        """What has arrived, at most `most` records, as columns; else as `take`."""
+        found, told = self._take.polled(most)
+        self._sort_all(told)
+        return found
+
+    def _sort_all(self, told: Sequence[Told]) -> None:
+        for place, offset, error in told:
+            self._sort(place, offset, error)
 
     def _sort(self, place: Place, offset: int, error: KafkaError) -> None:
         """An end, a head that passed us, a batch too large, a client that is lost, or the world's:
@@ -173,6 +191,7 @@ class Member:
     def _give_up(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self.lag.forget(each.topic, each.partition)
+        self._take.disown(partitions)
         client.incremental_unassign(partitions)
 
 

@@ -3,41 +3,36 @@ their mode (B1, B3).
 """
 
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from confluent_kafka import Message
 from numpy.typing import NDArray
 
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.owned import Owned
 from riskstream.platform.kafka.lanes.ports import JUDGE, LIVE, Batch, Outcome
-from riskstream.platform.kafka.traced import contexts_in
 
-_MILLISECONDS = itemgetter(1)
 _ANSWER_GONE = "source offset {} was answered before, but the output does not say how"
 
 
 def batch_of(
-    messages: list[Message],
+    polled: Polled,
     running: dict[int, Owned],
     replay_modes: Mapping[str, int],
     hold: Callable[[Owned, str], None],
 ) -> Batch | None:
-    """The messages (none of them an error) of `running` partitions; None where none is left.
-    `replay_modes`: as AnswerReader.
+    """The records of `running` partitions; None where none is left. `replay_modes`: as
+    AnswerReader.
 
     A partition with a record that was answered before, but whose answer is gone, is held and left
     out.
     """
-    if not messages:
+    n, partitions, offsets = len(polled), polled.partitions, polled.offsets
+    if not n:
         return None
-    partitions = np.fromiter(map(Message.partition, messages), np.int32, len(messages))
-    if set(partitions.tolist()) - running.keys():
+    if set(np.flatnonzero(np.bincount(partitions)).tolist()) - running.keys():
         wanted = np.isin(partitions, list(running))
-        return batch_of(_kept(messages, wanted), running, replay_modes, hold)
-    n = len(messages)
-    offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
+        return batch_of(polled.kept(wanted), running, replay_modes, hold)
     prevs = np.empty(n, np.int64)
     modes = np.zeros(n, np.uint8)
     whole_since = {}
@@ -51,7 +46,7 @@ def batch_of(
         if mine[0] <= owned.position or (mine[1:] <= mine[:-1]).any():
             is_new = np.ones(n, np.bool_)
             is_new[rows] = _rises(owned.position, mine)
-            return batch_of(_kept(messages, is_new), running, replay_modes, hold)
+            return batch_of(polled.kept(is_new), running, replay_modes, hold)
         if owned.whole_since:
             whole_since[partition] = owned.whole_since
         prevs[rows[0]] = owned.position
@@ -61,24 +56,20 @@ def batch_of(
             if unknown is not None:
                 hold(owned, _ANSWER_GONE.format(unknown))
                 others = {number: each for number, each in running.items() if number != partition}
-                return batch_of(messages, others, replay_modes, hold)
+                return batch_of(polled, others, replay_modes, hold)
     return Batch(
-        values=list(map(Message.value, messages)),
-        keys=list(map(Message.key, messages)),
+        values=polled.values,
+        keys=polled.keys,
         partitions=partitions,
         offsets=offsets,
         prevs=prevs,
-        appended_at=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
+        appended_at=polled.appended_at,
         modes=modes,
         answers=answers,
         partition_count=running[int(partitions[0])].partition_count,
-        traces=contexts_in(messages),
+        traces=polled.traces,
         whole_since=whole_since,
     )
-
-
-def _kept(messages: list[Message], is_kept: NDArray[np.bool_]) -> list[Message]:
-    return [each for each, keep in zip(messages, is_kept.tolist(), strict=True) if keep]
 
 
 def _rises(position: int, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:

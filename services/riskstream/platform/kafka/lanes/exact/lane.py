@@ -8,12 +8,14 @@ writes checkpoints.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
+from riskstream.platform.kafka.clients.native.choice import take_of
 from riskstream.platform.kafka.lanes.exact.behind import is_behind
 from riskstream.platform.kafka.lanes.exact.checkpoints import Checkpoints
 from riskstream.platform.kafka.lanes.exact.counts import count
@@ -67,7 +69,12 @@ class Lane:
     ) -> None:
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._background = background("lane-background")
-        self._member = Member(settings, [settings.source], metrics)
+        self._member = Member(
+            settings,
+            [settings.source],
+            metrics,
+            partial(take_of, way=settings.client, shown=metrics.native),
+        )
         self._outputs = LaneOutputs(settings, metrics)
         self._spans = HopSpans(tracer, settings.source, settings.group)
         self._reads = LaneReads(stores.state, stores.profiles, self._background, metrics)
@@ -129,6 +136,7 @@ class Lane:
                 self._go_round()
         finally:
             self._background.shutdown(wait=True, cancel_futures=True)
+            self._outputs.close()
         if self._outputs.failure is not None:
             raise self._outputs.failure
 
@@ -167,19 +175,18 @@ class Lane:
         """B1-B4 for one micro-batch."""
         # B1: what has arrived, of partitions that are still ours
         numbers = self._partitions.running()
-        first = self._member.client.poll(self._settings.poll_ms / 1000)
-        if first is None:
+        if not self._member.wait(self._settings.poll_ms / 1000):
             return
         started, started_ns = time.perf_counter(), time.time_ns()
         stages = self._metrics.stages
         stages.begin()
-        messages = self._member.take(first, self._settings.max_batch)
+        polled = self._member.polled(self._settings.max_batch)
         running = self._partitions.still(numbers)
         modes, hold = self._work.answers.replay_modes, self._partitions.hold
         # B2: decode and judge, then read what is missing
         self._edge.is_reached = False  # until everything that memory holds is produced
         done = self._waits.prepare(
-            messages, self._owned, lambda left: batch_of(left, running, modes, hold)
+            polled, self._owned, lambda left: batch_of(left, running, modes, hold)
         )
         if done is None:
             self._edge.is_reached = True
@@ -216,7 +223,7 @@ class Lane:
         held.
         """
         rejected = [int(batch.partitions[index]) for index, _ in outcome.rejected]
-        for partition in set(batch.partitions.tolist()):
+        for partition in np.flatnonzero(np.bincount(batch.partitions)).tolist():
             if partition in outcome.abandoned or partition not in self._owned:
                 continue
             rows = np.flatnonzero(batch.partitions == partition)

@@ -3,15 +3,16 @@ B4).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
+from numpy.typing import NDArray
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.kafka.clients.client import (
     GAPLESS,
     flushed,
@@ -20,6 +21,8 @@ from riskstream.platform.kafka.clients.client import (
     translated,
 )
 from riskstream.platform.kafka.clients.limits import fitted, producer_bytes, short_key
+from riskstream.platform.kafka.clients.native.choice import put_of
+from riskstream.platform.kafka.clients.put import Records
 from riskstream.platform.kafka.lanes.exact.owned import Owned
 from riskstream.platform.kafka.lanes.exact.settings import LaneSettings
 from riskstream.platform.kafka.lanes.ports import SKIP, Batch, Outcome
@@ -51,6 +54,7 @@ class LaneOutputs:
                 **settings.producer_overrides,
             }
         )
+        self._put = put_of(self._producer, settings.output, settings.client, metrics.native)
 
     def poll(self, timeout_s: float = 0) -> None:
         """Take delivery reports. KafkaException where the client is broken: it calls no callback
@@ -65,6 +69,10 @@ class LaneOutputs:
         except KafkaException as error:
             self.failure = self.failure or translated(error, self._settings.output)
 
+    def close(self) -> None:
+        """Give back what is held of the client; nothing is sent any more."""
+        self._put.close()
+
     def send(
         self, batch: Batch, outcome: Outcome, owned_by: dict[int, Owned], hops: dict[int, Hop]
     ) -> None:
@@ -74,56 +82,44 @@ class LaneOutputs:
         A record with a hop carries the context of its span, one whose key was cut the key's length
         and hash.
         """
-        frames, partitions, offsets = outcome.frames, batch.partitions, batch.offsets
         named: dict[int, Any] = {index: header_of(hop.context) for index, hop in hops.items()}
-        keys = _short_keys(batch.keys, outcome.rejected, named)
-        if None in frames:  # replayed or abandoned records among them
-            live = [index for index, frame in enumerate(frames) if frame is not None]
-            frames, keys = [frames[index] for index in live], [keys[index] for index in live]
-            partitions, offsets = partitions[live], offsets[live]
-            named = (
-                {at: named[index] for at, index in enumerate(live) if index in named}
-                if named
-                else named
-            )
-        parts = partitions.tolist()
-        last = set({partition: index for index, partition in enumerate(parts)}.values())
-        rows = zip(frames, keys, parts, strict=True)
-        half, done = len(frames) // 2, 0
+        cut = _short_keys(batch.keys, outcome.rejected, named)
+        offsets = batch.offsets
+        records = Records(Joined.of(outcome.frames), Joined.of(batch.keys), batch.partitions)
+        if records.frames.nulls.any():  # replayed or abandoned records among them
+            is_live = records.frames.nulls == 0
+            places = (np.cumsum(is_live) - 1).tolist()
+            named = {places[index]: each for index, each in named.items() if is_live[index]}
+            cut = {places[index]: key for index, key in cut.items() if is_live[index]}
+            records, offsets = records.kept(is_live), offsets[is_live]
+        last = _last_rows(records.partitions)
+        half, done = len(records) // 2, 0
         for stop in sorted({half, *last, *named}):
-            self._produce_all(islice(rows, stop - done))
+            self._put_all(records, done, stop)
             done = stop
             if stop == half:
                 self._producer.poll(0)  # what was produced so far may be on its way
                 fault_point("half_produced")
             if stop in last or stop in named:
-                row = next(rows)
+                frame, key, partition = records.row(stop)
                 done += 1
                 callback = (
-                    partial(self._on_delivered, owned_by[row[2]], int(offsets[stop]))
+                    partial(self._on_delivered, owned_by[partition], int(offsets[stop]))
                     if stop in last
                     else None
                 )
+                row = frame, cut.get(stop, key), partition, callback
                 headers = named.get(stop)
                 try:
-                    self._producer.produce(self._settings.output, *row, callback, headers=headers)
+                    self._producer.produce(self._settings.output, *row, headers=headers)
                 except BufferError:
-                    self._produce_when_room(self._settings.output, *row, callback, headers)
+                    self._produce_when_room(self._settings.output, *row, headers)
 
-    def _produce_all(self, rows: Iterator[tuple[bytes | None, bytes | None, int]]) -> None:
-        """Records without a callback, in order. This loop runs once a record: nothing may be added
-        to it.
-        """
-        produce, topic = self._producer.produce, self._settings.output
-        frame = key = partition = None
-        while True:
-            try:
-                for frame, key, partition in rows:
-                    produce(topic, frame, key, partition)
-                return
-            except BufferError:
-                assert partition is not None
-                self._produce_when_room(topic, frame, key, partition, None)
+    def _put_all(self, records: Records, first: int, stop: int) -> None:
+        """Records without a callback, in order."""
+        while (first := self._put.put(records, first, stop)) < stop:
+            self._produce_when_room(self._settings.output, *records.row(first), None)
+            first += 1
 
     def _produce_when_room(
         self,
@@ -225,17 +221,22 @@ class LaneOutputs:
 
 
 def _short_keys(
-    keys: list[bytes | None], rejected: list[tuple[int, str]], named: dict[int, Any]
-) -> list[bytes | None]:
-    """Keys of the scores: only a rejected record's can be too long; what is cut of it is told in
-    `named`, its headers.
+    keys: Sequence[bytes | None], rejected: list[tuple[int, str]], named: dict[int, Any]
+) -> dict[int, bytes]:
+    """By index the key of a score where the record's is too long: only a rejected record's can be.
+    What is cut of it is told in `named`, its headers.
     """
-    short = {index: short_key(keys[index]) for index, _ in rejected}
-    short = {index: cut for index, cut in short.items() if cut[1]}
-    if not short:
-        return keys
-    keys = keys.copy()
-    for index, (key, told) in short.items():
-        keys[index] = key
-        named[index] = told + named.get(index, [])
-    return keys
+    cut = {}
+    for index, _ in rejected:
+        key, told = short_key(keys[index])
+        if told and key is not None:
+            cut[index] = key
+            named[index] = told + named.get(index, [])
+    return cut
+
+
+def _last_rows(partitions: NDArray[np.int32]) -> set[int]:
+    """The last row of each partition."""
+    rows = np.full(int(partitions.max(initial=-1)) + 1, -1, np.int64)
+    rows[partitions] = np.arange(len(partitions))  # of several the last one stays
+    return set(rows[rows >= 0].tolist())

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from riskstream.domain.contracts.writers import when_known
 from riskstream.platform.kafka.clients.client import consumer, raise_if_error
 from riskstream.platform.kafka.clients.giants import end_of, is_giant
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.intake import batch_of
 from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase, Recovered
 from riskstream.platform.kafka.lanes.exact.recovery import Hold, Recovery
@@ -129,22 +130,22 @@ class Rebuild:
         try:
             reader.assign([TopicPartition(self._source, partition, found.start)])
             while owned.position < found.known_src:
-                good = self._read(reader, partition, found.known_src)
-                quiet_s = 0.0 if good else quiet_s + 0.2
+                polled = self._read(reader, partition, found.known_src)
+                quiet_s = 0.0 if len(polled) else quiet_s + 0.2
                 if quiet_s > _QUIET_S:
                     raise Retryable(
                         what=f"no answer from {self._source} at {owned.position + 1}",
                         where=f"partition {partition}",
                     )
-                batch = batch_of(good, {partition: owned}, self._answers.replay_modes, _refuse)
+                batch = batch_of(polled, {partition: owned}, self._answers.replay_modes, _refuse)
                 if batch is None:
                     continue
                 prepared = when_known(partial(work.prepare, batch))
                 work.apply(prepared, self._stored(prepared.rows))
                 owned.position = int(batch.offsets[-1])
-                applied += len(good)
-                since += len(good)
-                progress(len(good))
+                applied += len(polled)
+                since += len(polled)
+                progress(len(polled))
                 if since >= _ROWS_A_CHECKPOINT or owned.position >= found.known_src:
                     written += self._write(found, partition, owned.position, work)
                     since = 0
@@ -158,7 +159,7 @@ class Rebuild:
             whole_since=found.whole_since,
         )
 
-    def _read(self, reader: Consumer, partition: int, known_src: int) -> list[Message]:
+    def _read(self, reader: Consumer, partition: int, known_src: int) -> Polled:
         """The records up to `known_src` that have arrived; a batch that is too large to read is
         passed over.
         """
@@ -170,9 +171,13 @@ class Rebuild:
                 reader.assign([TopicPartition(self._source, partition, behind)])
                 continue
             raise_if_error(error, f"{self._source}[{partition}]")
-        return [
-            each for each in messages if each.error() is None and (each.offset() or 0) <= known_src
-        ]
+        return Polled.of(
+            [
+                each
+                for each in messages
+                if each.error() is None and (each.offset() or 0) <= known_src
+            ]
+        )
 
     def _write(self, found: Recovered, partition: int, src: int, work: FoldWork[Any]) -> int:
         """Write the rows as of source offset `src`; how many they were."""

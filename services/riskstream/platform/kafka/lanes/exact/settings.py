@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from riskstream.platform.kafka.clients.limits import producer_bytes
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.lanes.ports import OnStateLost, Snapshots
 
 
@@ -27,7 +28,8 @@ class LaneSettings:
     `reject_limit`: share of rejected records, of the last thousand, past which a partition is held.
     `output_kafka`: brokers of the producer where they differ; `client_id`: its name there. Empty:
     as `kafka`, as `group`. `dead_letter_bytes`: max.message.bytes of the dead letters' topic.
-    `on_state_lost`, `snapshots`: as Recovery says.
+    `on_state_lost`, `snapshots`: as Recovery says. `client`: how records pass to and from Kafka's
+    client.
     """
 
     kafka: str
@@ -44,6 +46,7 @@ class LaneSettings:
     session_timeout_ms: int = 6000
     reject_limit: float = 0.5
     output_kafka: str = ""
+    client: Way = "auto"
     client_id: str = ""
     dead_letter_bytes: int = field(default_factory=producer_bytes)
     on_state_lost: OnStateLost = "degrade"

@@ -5,9 +5,11 @@ its partition waits.
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, Message
+import numpy as np
+from confluent_kafka import Consumer
 
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.failures import naming
 from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase
 from riskstream.platform.kafka.lanes.ports import Batch, LaneWork, Prepared
@@ -26,16 +28,16 @@ class LaneWaits:
 
     def prepare(
         self,
-        messages: list[Message],
+        polled: Polled,
         owned_by: dict[int, Owned],
-        batch_of: Callable[[list[Message]], Batch | None],
+        batch_of: Callable[[Polled], Batch | None],
     ) -> tuple[Batch, Prepared] | None:
-        """The batch of the messages, prepared by the work; None where none is left.
+        """The batch of the records, prepared by the work; None where none is left.
 
-        Messages from the first whose schema is not known yet on are left: they come again.
+        Records from the first whose schema is not known yet on are left: they come again.
         """
         while True:
-            batch = batch_of(messages)
+            batch = batch_of(polled)
             if batch is None:
                 return None
             self._metrics.stages.mark("poll")
@@ -53,11 +55,10 @@ class LaneWaits:
                     ].at_end = False
                     self._waits.begin(self._source, partition, offset, wait)
                     self._metrics.waiting.labels(partition=str(partition)).set(1)
-                messages = [
-                    m
-                    for m in messages
-                    if (m.offset() or 0) < first.get(m.partition() or 0, 1 << 62)
-                ]
+                is_before = np.ones(len(polled), np.bool_)
+                for partition, offset in first.items():
+                    is_before &= (polled.partitions != partition) | (polled.offsets < offset)
+                polled = polled.kept(is_before)
 
     def take_up(self, owned_by: dict[int, Owned]) -> None:
         """Go on with partitions whose schema is known by now."""

@@ -1,0 +1,97 @@
+"""Byte strings of a batch in one buffer: what kernels and a compiled client read, and lists only
+where someone asks.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Joined(Sequence[bytes | None]):
+    """n byte strings: item i is data[ends[i-1]:ends[i]], or None where nulls[i] is 1.
+
+    `data` uint8 has at least one byte, `ends` int64[n], `nulls` uint8[n]. Nobody writes into `data`
+    or `ends`.
+    """
+
+    __slots__ = ("_items", "data", "ends", "nulls")
+
+    def __init__(
+        self, data: NDArray[np.uint8], ends: NDArray[np.int64], nulls: NDArray[np.uint8]
+    ) -> None:
+        self.data = data if len(data) else np.zeros(1, np.uint8)
+        self.ends, self.nulls = ends, nulls
+        self._items: list[bytes | None] | None = None
+
+    @classmethod
+    def of(cls, items: Sequence[bytes | None]) -> "Joined":
+        """The items joined; those that are joined already as they are."""
+        if isinstance(items, Joined):
+            return items
+        given, n = list(items), len(items)
+        nulls, present = np.zeros(n, np.uint8), given
+        try:
+            sizes = np.fromiter(map(len, given), np.int64, n)  # type: ignore[arg-type]  # None is rare, and handled below
+        except TypeError:
+            nulls[[index for index, item in enumerate(given) if item is None]] = 1
+            present = [item or b"" for item in given]
+            sizes = np.fromiter(map(len, present), np.int64, n)  # type: ignore[arg-type]
+        raw = b"".join(present)  # type: ignore[arg-type]
+        made = cls(np.frombuffer(raw, np.uint8), np.cumsum(sizes), nulls)
+        made._items = given
+        return made
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Length of each item, 0 of None."""
+        out = self.ends.copy()
+        out[1:] -= self.ends[:-1]
+        return out
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes | None]: ...
+    def __getitem__(self, at: int | slice) -> bytes | list[bytes | None] | None:
+        if self._items is not None or isinstance(at, slice):
+            return self.tolist()[at]
+        index = range(len(self))[at]
+        if self.nulls[index]:
+            return None
+        start = int(self.ends[index - 1]) if index else 0
+        return self.data[start : int(self.ends[index])].tobytes()
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[bytes | None]:
+        """The items one by one. Nobody changes the list: it is kept."""
+        if self._items is None:
+            raw, start = self.data[: int(self.ends[-1]) if len(self) else 0].tobytes(), 0
+            items: list[bytes | None] = []
+            for end in self.ends.tolist():
+                items.append(raw[start:end])
+                start = end
+            for index in np.flatnonzero(self.nulls).tolist():
+                items[index] = None
+            self._items = items
+        return self._items
+
+    def present(self) -> list[bytes]:
+        """As `tolist`, b"" in place of None."""
+        items = self.tolist()
+        return [item or b"" for item in items] if self.nulls.any() else items  # type: ignore[return-value]
+
+    def kept(self, is_kept: NDArray[np.bool_]) -> "Joined":
+        """Only the items where `is_kept`, bool[n], is True."""
+        return Joined.of(list(compress(self.tolist(), is_kept.tolist())))
+
+    def but(self, is_null: NDArray[np.bool_]) -> "Joined":
+        """None in place of the items where `is_null`, bool[n], is True."""
+        return Joined(self.data, self.ends, self.nulls | is_null.view(np.uint8))
