@@ -8,9 +8,15 @@ import click
 
 from riskstream.cli.progress import bar
 from riskstream.runtime.words import count_of
+from riskstream.workbench.files.reader import paths_of
 from riskstream.workbench.mapping.file import read_label_mapping, read_mapping
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import Reading
+
+
+def inputs_of(data: Path, mapping: Path | None) -> list[Path | None]:
+    """What is read, and no output may replace: each file of the data, and the mapping."""
+    return [*paths_of(data), mapping]
 
 
 def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:

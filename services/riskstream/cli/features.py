@@ -7,7 +7,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
 from riskstream.cli.options import InputData, data_options, features_option
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
@@ -45,7 +45,7 @@ def command(
     the public fraud detection handbook. Amounts stay in the file's unit. A fraud is known at
     `label_known_at`; without that column, 7 days after the transaction.
     """
-    check_file(out, is_own=parquet_of("features"), inputs=[data])
+    check_file(out, is_own=parquet_of("features"), inputs=inputs_of(data, mapping))
     started = time.monotonic()
     read = read_transactions(data, reading_of(mapping, accepted))
     n = len(read.columns.occurred_at)
