@@ -51,17 +51,35 @@ class Distinct:
         return np.asarray(hashes[is_kept], np.uint64)
 
 
-def repeats(parts: list[Hashes]) -> int:
-    """How many hashes stand in a part, or before in the same one, already. It takes a sixteenth of
-    their memory on top.
+class Repeats:
+    """Counts hashes that came before. Memory grows by 8 bytes a hash, and by a sixteenth of that
+    while they are counted.
     """
-    count = 0
-    shift = np.uint64(64 - _PARTS_BITS)
-    for at in range(1 << _PARTS_BITS):
-        alike = [each[each >> shift == at] for each in parts]
-        one = np.concatenate(alike) if alike else np.empty(0, np.uint64)
-        count += len(one) - len(_different(one))
-    return count
+
+    def __init__(self, block: int = 1 << 20) -> None:
+        self._block, self._used = block, block
+        self._blocks: list[Hashes] = []
+
+    def add(self, hashes: Hashes) -> None:
+        """Hashes of values, in any order."""
+        while len(hashes):
+            if self._used == self._block:
+                self._blocks.append(np.empty(self._block, np.uint64))
+                self._used = 0
+            taken = hashes[: self._block - self._used]
+            self._blocks[-1][self._used : self._used + len(taken)] = taken
+            self._used += len(taken)
+            hashes = hashes[len(taken) :]
+
+    def count(self) -> int:
+        """How many were added before."""
+        count, shift = 0, np.uint64(64 - _PARTS_BITS)
+        parts = [*self._blocks[:-1], *(each[: self._used] for each in self._blocks[-1:])]
+        for at in range(1 << _PARTS_BITS if parts else 0):
+            alike = np.concatenate([each[each >> shift == at] for each in parts])
+            alike.sort()
+            count += int((alike[1:] == alike[:-1]).sum())
+        return count
 
 
 def _different(hashes: Hashes) -> Hashes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
-from riskstream.workbench.mapping.distinct import Distinct, repeats
+from riskstream.workbench.mapping.distinct import Distinct, Repeats
 from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import Survey
 
@@ -44,7 +44,7 @@ class Looked:
     words: dict[str, Counter[str]] = field(default_factory=dict)
     amounts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(14, np.int64))
     _ids: dict[str, Distinct] = field(default_factory=dict)
-    _names: list[NDArray[np.uint64]] = field(default_factory=list)
+    _names: Repeats = field(default_factory=Repeats)
 
     def add(self, rows: FileRows, found: Converted) -> None:
         """The rows of a batch."""
@@ -73,7 +73,7 @@ class Looked:
             if name in table.column_names:
                 self._ids.setdefault(name, Distinct()).add(hashes(table[name].drop_null()))
         joined = pc.binary_join_element_wise(table["customer_id"], table["transaction_id"], "\0")
-        self._names.append(hashes(joined))
+        self._names.add(hashes(joined))
 
     def _add_times(self, occurred: NDArray[np.int64]) -> None:
         latest = np.maximum.accumulate(np.concatenate([[self.last_ms], occurred]))
@@ -96,7 +96,7 @@ class Looked:
 
     def repeats(self) -> int:
         """Rows whose customer and transaction stand above already."""
-        return repeats(self._names)
+        return self._names.count()
 
 
 def _count(into: Counter[int], days: NDArray[np.int64]) -> None:

@@ -1,10 +1,10 @@
-"""Different values and repeats are counted in bounded memory: exactly, or within a half per cent."""
+"""Different values and repeats are counted in bounded memory, exactly or by a sample."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from riskstream.workbench.mapping.distinct import Distinct, repeats
+from riskstream.workbench.mapping.distinct import Distinct, Repeats
 from riskstream.workbench.mapping.hashed import hashes
 
 
@@ -33,6 +33,8 @@ def test_more_are_counted_by_a_sample() -> None:
 def test_repeats_are_rows_that_came_before() -> None:
     rng = np.random.default_rng(3)
     numbers = rng.integers(0, 50_000, 100_000)
-    parts = np.array_split(_hashes(numbers), 7)
-    assert repeats(parts) == len(numbers) - len(set(numbers.tolist()))
-    assert repeats([]) == 0
+    counted = Repeats(block=1 << 12)
+    assert counted.count() == 0
+    for part in np.array_split(_hashes(numbers), 7):
+        counted.add(part)
+    assert counted.count() == len(numbers) - len(set(numbers.tolist()))
