@@ -252,6 +252,7 @@ def replay(path: Path, mapping: Path) -> None:
     """
     import tempfile
 
+    from riskstream.cli.data import spare_memory
     from riskstream.runtime.machine import now_ms
     from riskstream.workbench.files.reader import Files
     from riskstream.workbench.mapping.convert import Converter
@@ -259,6 +260,7 @@ def replay(path: Path, mapping: Path) -> None:
     from riskstream.workbench.mapping.survey import surveyed
     from riskstream.workbench.replay.kept import KeptRows
 
+    spare_memory()
     declared = read_mapping(mapping)
     files = Files(path, declared.layout)
     converter = Converter(declared, "EUR", now_ms())
