@@ -29,6 +29,8 @@ _MOST_PARTS, _PART_NAME_BYTES = 1 << 17, 1 << 24
 """Entries of one list in the index of a Parquet file, and bytes of a text there. pyarrow takes room
 for a list before it reads it: some 600 bytes for each entry.
 """
+_LOOKED_AT = 2
+"""Row groups by which it is told whether texts are long: a look takes as long as 20,000 rows."""
 _LONG_BYTES = BATCH_BYTES // BATCH_ROWS
 _MAPPED_BYTES = 1 << 26
 """Larger Arrow files are mapped: then a record batch need not be read whole."""
@@ -85,9 +87,10 @@ class ParquetFile:
         texts = [each for each in columns if kinds[each] in (pa.string(), pa.binary())]
         found: set[str] = set()
         with self._opened(texts) as file:
-            for group in range(file.num_row_groups):
-                wanted = _with_long_dictionary(file.metadata.row_group(group), texts)
-                wanted = [name for name in wanted if name not in found]
+            # by the first row of each: pyarrow ends the process where the index of a damaged file
+            # is asked for what the reading of a column would refuse
+            for group in range(min(file.num_row_groups, _LOOKED_AT)):
+                wanted = [name for name in texts if name not in found]
                 first = file.iter_batches(1, row_groups=[group], columns=wanted, use_threads=False)
                 if wanted and (batch := next(first, None)) is not None:
                     batch.validate(full=True)
@@ -105,18 +108,6 @@ class ParquetFile:
             # a year like 2600 does not fit into the nanoseconds of Parquet's old timestamps
             coerce_int96_timestamp_unit="us",
         )
-
-
-def _with_long_dictionary(group: pq.RowGroupMetaData, names: list[str]) -> list[str]:
-    """Those of these columns that may have a long text in a dictionary."""
-    chunks = map(group.column, range(group.num_columns))
-    return [
-        chunk.path_in_schema
-        for chunk in chunks
-        if chunk.path_in_schema in names
-        and chunk.has_dictionary_page
-        and chunk.total_uncompressed_size > _LONG_BYTES
-    ]
 
 
 def _unfolded(batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
@@ -174,13 +165,14 @@ class ArrowFile:
             pa.OSFile(str(self.path)) if mapped is None else pa.BufferReader(pa.py_buffer(mapped))
         ) as source:
             open_ = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
-            if columns:
+            # of a file that is mapped, nothing is copied where no columns are chosen here
+            if columns and mapped is None:
                 with open_(source) as reader:
                     wanted = [reader.schema.get_field_index(name) for name in columns]
                 source.seek(0)
-                options = pa.ipc.IpcReadOptions(included_fields=wanted)
+                options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=wanted)
             else:
-                options = pa.ipc.IpcReadOptions()
+                options = pa.ipc.IpcReadOptions(use_threads=False)
             with open_(source, options=options) as reader:
                 yield reader, mapped
 

@@ -44,7 +44,7 @@ _DAMAGED = (
     struct.error,
     expat.ExpatError,
     EOFError,
-    KeyError,
+    LookupError,
     NotImplementedError,
     OSError,
     RuntimeError,
