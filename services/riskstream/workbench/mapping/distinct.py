@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 
-_PARTS_BITS = 4
+_PARTS = 1 << 6
 
 
 class Distinct:
@@ -52,9 +52,7 @@ class Distinct:
 
 
 class Repeats:
-    """Counts hashes that came before. Memory grows by 8 bytes a hash, and by a sixteenth of that
-    while they are counted.
-    """
+    """Counts hashes that came before. Memory grows by 8 bytes a hash."""
 
     def __init__(self, block: int = 1 << 20) -> None:
         self._block, self._used = block, block
@@ -73,10 +71,11 @@ class Repeats:
 
     def count(self) -> int:
         """How many were added before."""
-        count, shift = 0, np.uint64(64 - _PARTS_BITS)
+        count, wide = 0, (1 << 64) // _PARTS
         parts = [*self._blocks[:-1], *(each[: self._used] for each in self._blocks[-1:])]
-        for at in range(1 << _PARTS_BITS if parts else 0):
-            alike = np.concatenate([each[each >> shift == at] for each in parts])
+        for at in range(_PARTS if parts else 0):
+            first, last = np.uint64(at * wide), np.uint64((at + 1) * wide - 1)
+            alike = np.concatenate([each[(each >= first) & (each <= last)] for each in parts])
             alike.sort()
             count += int((alike[1:] == alike[:-1]).sum())
         return count
