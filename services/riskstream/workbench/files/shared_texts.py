@@ -40,6 +40,11 @@ def in_bounds(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         start = stop
 
 
+def bytes_of_texts(batch: pa.RecordBatch) -> int:
+    """Bytes of all texts when each row has its own."""
+    return sum(int(_sizes(column).sum()) for column in batch.columns)
+
+
 def longest(column: pa.Array) -> int:
     """Bytes of the longest text that rows share; 0 where each has its own."""
     if isinstance(column, pa.ExtensionArray):

@@ -16,6 +16,7 @@ from tests.support.workbooks import write_parts
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import BATCH_BYTES
+from riskstream.workbench.mapping.columns_seen import columns_seen
 
 
 @pytest.mark.parametrize("first", range(0, 250, 50))
@@ -109,4 +110,5 @@ def test_a_long_text_of_many_rows_comes_in_small_batches(tmp_path: Path, kind: s
     assert sum(each.num_rows for each in found) == rows
     most = 2 * BATCH_BYTES / len(text)
     assert max(each.num_rows for each in found) <= most
+    assert columns_seen(Files(path))[0].rows < rows
     assert {str(value) for each in found for value in each.column(0)} == {text}
