@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+BIG ?=
 
-.PHONY: help setup demo unit test test-bounds simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,6 +28,10 @@ test: $(READY) ## Run every test, against a real Kafka and a real Redis (at most
 
 test-bounds: $(READY) ## Fuzz the kernels for 5 minutes, with bound checks and canaries; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)
+
+test-files: $(READY) ## Read 100,000 damaged files, then files of 10 M rows: build/files/*.json (2 hours); ARGS="--count 1000" and BIG="--rows 300000" for less
+	@OMP_NUM_THREADS=1 $(BIN)/python -m loadtests.files damaged $(ARGS)
+	@$(BIN)/python -m loadtests.files large $(BIG)
 
 simulation: $(READY) ## Run the real lanes on Kafka in memory, with every fault, from a seed; ARGS="--histories 100000 --minutes 10", "--seed 7", "--mutations"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m loadtests.simulation $(ARGS)

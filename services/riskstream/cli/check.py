@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from riskstream.cli.data import echo_rows_left_out
+from riskstream.cli.data import echo_rows_left_out, inputs_of, spare_memory
 from riskstream.cli.options import InputData, base_currency_option, data_options
 from riskstream.cli.outputs import begins_with_title
 from riskstream.cli.progress import bar
@@ -42,11 +42,12 @@ def command(
     The exit code is 1 if no row fits. `riskstream replay`, `train` and `rules dry-run` take the
     same rows.
     """
+    spare_memory()
     declared = read_mapping(mapping) if mapping else None
     files = Files(file, declared.layout if declared else None)
     if page_out:
         is_own = begins_with_title(_TITLE)
-        check_file(page_out, "--page", is_own=is_own, inputs=[*files.paths, mapping])
+        check_file(page_out, "--page", is_own=is_own, inputs=inputs_of(file, mapping))
     found = declared or default_mapping(files.names)
     converter = Converter(found, base_currency, now_ms(), accepted)
     looked = Looked()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.cli.data import echo_rows_left_out, label_reading_of, reading_of
+from riskstream.cli.data import echo_rows_left_out, inputs_of, label_reading_of, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
 from riskstream.cli.options import InputData, InputFile, data_options
 from riskstream.cli.outputs import begins_with_title, json_with
@@ -83,7 +83,7 @@ def command(
     interval, from resamples of the customers, does not hold 0. Rows that only one of them scored,
     and rows without a label, are left out and counted.
     """
-    inputs = [data, *(each for each in (a, b) if not each.is_dir())]
+    inputs = [*inputs_of(data, mapping), *(each for each in (a, b) if not each.is_dir())]
     if json_out:
         is_own = json_with("figures", "decisions", "left_out")
         check_file(json_out, "--json", is_own=is_own, inputs=[*inputs, page_out])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from riskstream.cli.data import echo_rows_left_out, label_reading_of
+from riskstream.cli.data import echo_rows_left_out, inputs_of, label_reading_of
 from riskstream.cli.figures import echo_figures, echo_left_out, resamples_option
 from riskstream.cli.options import InputData, data_options
 from riskstream.cli.outputs import is_page, json_with
@@ -71,15 +71,16 @@ def command(
     from resamples of the customers. Rows without a label or a score, rows that do not fit and
     repeated rows are left out and counted. The exit code is 1 if no row is left.
     """
+    inputs = [*inputs_of(scores, None), *inputs_of(labels, mapping)]
     if json_out:
         check_file(
             json_out,
             "--json",
             is_own=json_with("rows", "frauds", "days"),
-            inputs=[scores, labels, mapping, page_out],
+            inputs=[*inputs, page_out],
         )
     if page_out:
-        check_file(page_out, "--page", is_own=is_page, inputs=[scores, labels, mapping])
+        check_file(page_out, "--page", is_own=is_page, inputs=inputs)
     left_out = LeftOut()
     with bar("read", None):
         data = read_scored(scores, labels, budget, label_reading_of(mapping, accepted), left_out)

@@ -15,7 +15,7 @@ from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.files.rows import Layout
+from riskstream.workbench.files.rows import Layout, named
 from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, columns_seen
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import parsed
@@ -73,8 +73,7 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
         raise Fatal(
             what=f"no column of it looks like {' or '.join(lacking)}",
             where=str(file),
-            do="write the mapping yourself (docs/data.md); its columns are "
-            + ", ".join(files.names),
+            do="write the mapping yourself (docs/data.md); its columns are " + named(files.names),
             exit_code=Exit.INPUT,
         )
     with whole(target, private=True) as partial:

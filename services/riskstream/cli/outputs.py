@@ -2,6 +2,8 @@
 
 import json
 import zipfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,20 @@ def write_parquet(
     )
     with whole(path, private=private) as partial:
         pq.write_table(marked, partial, compression=compression)
+
+
+def write_parts(path: Path, parts: Iterable[pa.Table], command: str, *, private: bool) -> None:
+    """Like `write_parquet`, of tables that are never held together: at least one, each a row
+    group.
+    """
+    with whole(path, private=private) as partial, ExitStack() as stack:
+        writer = None
+        for part in parts:
+            if writer is None:
+                schema = part.schema.with_metadata({_MARK: command.encode()})
+                writer = pq.ParquetWriter(partial, schema, compression="zstd")
+                stack.enter_context(writer)
+            writer.write_table(part.replace_schema_metadata({_MARK: command.encode()}))
 
 
 def json_with(*names: str) -> IsOwn:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from riskstream.cli.data import reading_of
+from riskstream.cli.data import inputs_of, reading_of
 from riskstream.cli.options import (
     InputData,
     base_currency_option,
@@ -85,7 +85,7 @@ def command(
     customer must be equal; differences in profiles are only reported. The exit code is 1 if
     features differ that must not. Do not activate a release after such a result.
     """
-    _check_outputs(json_out, metrics, data)
+    _check_outputs(json_out, metrics, inputs_of(data, mapping) if data else [])
     # first: what is wrong with the file is said before the topics are read
     sent = read_transactions(data, reading_of(mapping, accepted)) if data else None
     check_currency(kafka, base_currency)
@@ -111,18 +111,18 @@ def command(
         raise SystemExit(Exit.NO)
 
 
-def _check_outputs(json_out: Path | None, metrics: Path | None, data: Path | None) -> None:
+def _check_outputs(json_out: Path | None, metrics: Path | None, inputs: list[Path | None]) -> None:
     """Fatal where a file to write is there, and no earlier run of this command wrote it."""
     if json_out:
         check_file(
             json_out,
             "--json",
             is_own=json_with("is_whole", "compared", "problems"),
-            inputs=[data, metrics],
+            inputs=[*inputs, metrics],
         )
     if metrics:
         check_file(
-            metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=[data]
+            metrics, "--metrics", is_own=begins_with("# HELP riskstream_parity_"), inputs=inputs
         )
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import click
 
+from riskstream.cli.data import spare_memory
 from riskstream.cli.options import InputData, base_currency_option, data_options, kafka_option
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
@@ -74,6 +75,7 @@ def command(
     of its last second may be sent twice; the scorer answers them as duplicates.
     """
     _check_pace(rate, speed)
+    spare_memory()
     declared = read_mapping(mapping) if mapping else None
     files = Files(file, declared.layout if declared else None)
     bad = _BadRows(bad_path or file.with_name(f"{_plain_name(file)}.bad.csv"))

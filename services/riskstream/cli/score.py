@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
 from riskstream.cli.options import InputData, InputFolder, data_options
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
@@ -40,7 +40,7 @@ def command(
     file. Decisions come from the model's thresholds, without rules. Give the file to `riskstream
     evaluate` as --scores, and as --labels if it has `is_fraud`.
     """
-    check_file(out, is_own=parquet_of("score"), inputs=[data])
+    check_file(out, is_own=parquet_of("score"), inputs=inputs_of(data, mapping))
     started = time.monotonic()
     read = read_transactions(data, reading_of(mapping, accepted))
     table = scored_by(OfflineModel(model), read)

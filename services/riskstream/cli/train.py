@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from riskstream.cli.data import echo_rows_left_out, reading_of
+from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
 from riskstream.cli.options import InputData, data_options, features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
@@ -120,10 +120,10 @@ def command(
         _check_budgets(review_budget, block_budget)
     reading = reading_of(mapping, accepted)
     if protocol == "handbook":
-        check_folder(out, is_own=_is_book_folder, inputs=[data])
+        check_folder(out, is_own=_is_book_folder, inputs=inputs_of(data, mapping))
         _handbook(data, out, validate, reading)
         return
-    check_folder(out, is_own=is_model_folder, inputs=[data])
+    check_folder(out, is_own=is_model_folder, inputs=inputs_of(data, mapping))
     if is_logged(data):
         with bar("read", None):
             rows = read_logged(data, features)

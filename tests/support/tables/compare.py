@@ -37,8 +37,8 @@ def read_back(truth: Truth, written: Written) -> Back:
             back.read += found.transactions.num_rows
             back.whys += [each.why for _, each in found.left_out]
             told.update(found.places.tolist(), (place for place, _ in found.left_out))
-    except Fatal as error:
-        back.refusal = str(error)
+    except Fatal as error:  # nothing is made of the rows that were read before
+        back.refusal, back.wrong, back.read = str(error), [], 0
     missing = [] if back.refusal else sorted(set(written.rows) - told)
     if missing:
         back.wrong.append(f"nothing was said of the rows at {missing[:5]}")

@@ -234,6 +234,8 @@ class _Lines:
 def _encoded(rng: Random, text: str, sheet: _Sheet) -> tuple[bytes, bool]:
     """(bytes, whether the reader has to know their encoding)."""
     encoding = rng.choice(_ENCODINGS) if rng.random() < 0.4 else "utf-8"
+    if text.startswith("\ufeff"):  # without a byte order mark it would be one itself
+        encoding = "utf-8-sig"
     try:
         raw = text.encode(encoding)
         if raw.decode(encoding) != text:

@@ -123,6 +123,30 @@ def test_a_file_that_is_read_is_never_written(folder: Path) -> None:
     assert "also read" in _refused(("replay", "--bad"), (IN, *NOWHERE), IN)
 
 
+MAPPING = Path("examples/mappings/paysim.yaml").absolute()
+MAPPED = [
+    place
+    for place in (*FILES, *FOLDERS)
+    if any(each == (place[0], "--mapping") for each in _options("", root))
+]
+
+
+@pytest.mark.parametrize("place", MAPPED, ids=" ".join)
+def test_a_mapping_and_each_file_of_a_folder_are_never_written(
+    folder: Path, place: tuple[str, str]
+) -> None:
+    (folder / "m.yaml").write_bytes(MAPPING.read_bytes())
+    (folder / "in").mkdir()
+    (folder / "in" / IN).write_bytes((folder / IN).read_bytes())
+    given = list({**FILES, **FOLDERS}[place])
+    if IN in given:  # the last one is the data
+        given[-1 - given[::-1].index(IN)] = "in"
+    else:
+        given += ["--data", "in"]
+    for read in ("m.yaml", f"in/{IN}"):
+        assert "also read" in _refused(place, (*given, "--mapping", "m.yaml"), read)
+
+
 def test_a_pair_of_keys_is_never_overwritten_by_half(folder: Path) -> None:
     (folder / "risk.pub").write_text("a public key")
     assert "risk.pub is there already" in _refused(("release keygen", "--out"), (), "risk")

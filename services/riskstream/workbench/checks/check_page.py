@@ -32,7 +32,7 @@ def facts_of(found: Looked, currency: str) -> list[tuple[str, str]]:
         ("mean amount", f"{shown(found.total_minor // max(survey.good, 1), currency)} {currency}"),
         ("most amount", f"{shown(found.most_minor, currency)} {currency}"),
     ]
-    out += [(f"different {name}", f"{count:,}") for name, count in found.ids().items()]
+    out += [(f"different {name}", _about(*count)) for name, count in found.ids().items()]
     if survey.labels or survey.unlabelled:
         share = 100 * found.frauds / max(survey.labels, 1)
         out += [
@@ -59,7 +59,7 @@ def page(title: str, found: Looked, currency: str) -> str:
         heads=[
             (f"{survey.good:,}", "rows that fit"),
             (f"{survey.left_out.total:,}", "rows left out"),
-            (f"{found.ids().get('customer_id', 0):,}", "customers"),
+            (_about(*found.ids().get("customer_id", (0, True))), "customers"),
             (f"{found.frauds:,}", "frauds"),
             (f"{survey.unlabelled:,}", "rows without a label"),
             (f"{found.repeats():,}", "repeated rows"),
@@ -68,6 +68,13 @@ def page(title: str, found: Looked, currency: str) -> str:
         left_out=_left_out(survey.left_out),
         facts=facts_of(found, currency),
     )
+
+
+def _about(count: int, is_exact: bool) -> str:
+    """A number; one of a sample in three digits."""
+    if is_exact:
+        return f"{count:,}"
+    return f"about {round(count, 3 - len(str(count))):,}"
 
 
 def _left_out(left_out: LeftOut) -> list[tuple[str, str, str]]:

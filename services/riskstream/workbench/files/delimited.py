@@ -2,6 +2,7 @@
 mapped.
 """
 
+import codecs
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +119,7 @@ class _Records:
         self._state = lines.fresh_state(dialect.skip_lines + 1)
         self._room = np.empty(_BLOCK_BYTES, np.int64)
         self._lines: deque[NDArray[np.int64]] = deque()
-        self._rest = b""
+        self._rest, self._is_first = b"", True
         skip = dialect.skip_bytes
         while skip > 0 and (block := self._text.read(_BLOCK_BYTES)):
             self._rest = block[skip:]
@@ -164,6 +165,9 @@ class _Records:
         """The next bytes, without the space behind each separator where there is one."""
         while True:
             block = self._rest or self._text.read(size)
+            if self._is_first and block.startswith(codecs.BOM_UTF8):
+                block = codecs.BOM_UTF8 + block  # pyarrow leaves out one, and this one is a value's
+            self._is_first = False
             block, self._rest = block[:size], block[size:]
             if not (block and self._dialect.is_spaced):
                 return block

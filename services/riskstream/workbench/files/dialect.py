@@ -16,7 +16,7 @@ from riskstream.workbench.files.opened import (
     is_encoding,
     marked_encoding,
 )
-from riskstream.workbench.files.rows import Layout, unreadable
+from riskstream.workbench.files.rows import Layout, check_width, unreadable
 
 SEPARATORS = (",", ";", "\t", "|")
 _HINT = re.compile(r"sep=([\t -~])(?:\r\n|\r|\n|$)", re.IGNORECASE)
@@ -63,6 +63,7 @@ def dialect_of(path: Path, layout: Layout) -> Dialect:
         is_spaced = bool(raw) and all(each.startswith(" ") for each in raw)
         if is_spaced:
             names, _ = _first_record(path, lines, separator, quote, is_spaced=True)
+        check_width(path, len(names))
         names = [each.strip() for each in names]
     before = text[: len(text) - len(body)] + skipped
     return Dialect(

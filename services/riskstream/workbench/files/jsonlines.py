@@ -11,7 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from riskstream.workbench.files.opened import Utf8Stream, head_of, marked_encoding
-from riskstream.workbench.files.rows import BATCH_ROWS, FileRows, Layout, unreadable
+from riskstream.workbench.files.rows import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    FileRows,
+    Layout,
+    check_width,
+    named,
+    unreadable,
+)
 
 _BLOCK_BYTES, _LINE_BYTES = 1 << 20, 1 << 20
 _NAMED_BY = 1000
@@ -39,36 +47,38 @@ class JsonLinesFile:
 
     def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:
         """Rows in order; lines that are no objects are told in `broken`."""
-        rows: list[dict[str, str | None]] = []
+        values: dict[str, list[str | None]] = {name: [] for name in columns}
         places: list[int] = []
         broken: list[tuple[int, str]] = []
-        for line, found in self._objects():
+        size = 0
+        for line, found, length in self._objects():
+            size += length
             if isinstance(found, str):
                 broken.append((line, found))
             else:
                 if not self.absent.isdisjoint(found):
                     raise self._late(line, min(self.absent.intersection(found)))
-                rows.append(found)
+                for name in columns:
+                    values[name].append(found.get(name))
                 places.append(line)
-            if len(rows) + len(broken) >= BATCH_ROWS:
-                yield self._batch(columns, rows, places, first, broken)
-                first += len(rows)
-                rows, places, broken = [], [], []
-        if rows or broken:
-            yield self._batch(columns, rows, places, first, broken)
+            if len(places) + len(broken) >= BATCH_ROWS or size > BATCH_BYTES:
+                yield self._batch(values, places, first, broken)
+                first += len(places)
+                values, places, broken, size = {name: [] for name in columns}, [], [], 0
+        if places or broken:
+            yield self._batch(values, places, first, broken)
 
     def _batch(
         self,
-        columns: list[str],
-        rows: list[dict[str, str | None]],
+        values: dict[str, list[str | None]],
         places: list[int],
         first: int,
         broken: list[tuple[int, str]],
     ) -> FileRows:
-        texts = [pa.array([row.get(name) for row in rows], pa.string()) for name in columns]
+        texts = [pa.array(column, pa.string()) for column in values.values()]
         return FileRows(
             path=self.path,
-            batch=pa.record_batch(texts, names=columns),
+            batch=pa.record_batch(texts, names=list(values)),
             places=np.array(places, np.int64),
             first=first,
             broken=tuple(broken),
@@ -77,37 +87,38 @@ class JsonLinesFile:
     def _late(self, line: int, name: str) -> Exception:
         return unreadable(
             self.path,
-            f"line {line:,} has {name}, which none of the first {_NAMED_BY:,} lines has",
-            f"write {name} in the first line too, as null say",
+            f"line {line:,} has {named([name])}, which none of the first {_NAMED_BY:,} lines has",
+            f"write {named([name])} in the first line too, as null say",
         )
 
     def _find_names(self) -> list[str]:
         names: dict[str, None] = {}
-        for _, (_, found) in zip(range(_NAMED_BY), self._objects(), strict=False):
+        for _, (_, found, _) in zip(range(_NAMED_BY), self._objects(), strict=False):
             if not isinstance(found, str):
                 names.update(dict.fromkeys(found))
+                check_width(self.path, len(names))
         if not names:
             raise unreadable(self.path, "no line of it is a JSON object", "write an object a line")
         return list(names)
 
-    def _objects(self) -> Iterator[tuple[int, "dict[str, str | None] | str"]]:
-        """(line, its values by name, or why it is none)."""
+    def _objects(self) -> Iterator[tuple[int, "dict[str, str | None] | str", int]]:
+        """(line, its values by name, or why it is none, and its letters)."""
         for line, text in self._lines():
             if not text.strip():
                 continue
             try:
                 found = _DECODER.decode(text)
             except (ValueError, RecursionError) as error:
-                yield line, f"no JSON: {str(error).split(':')[0]}"
+                yield line, f"no JSON: {str(error).split(':')[0]}", len(text)
                 continue
             if not isinstance(found, dict):
-                yield line, "no JSON object"
+                yield line, "no JSON object", len(text)
                 continue
             out: dict[str, str | None] = {}
             why = _flat(found, "", out, _DEPTH)
             if not why and "\\u" in text and not _is_text(out):
                 why = "half of a character (a surrogate), which is no text"
-            yield line, why or out
+            yield line, why or out, len(text)
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         stream = Utf8Stream(self.path, self._encoding)

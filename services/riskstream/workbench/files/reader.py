@@ -15,7 +15,7 @@ from riskstream.workbench.files.columnar import ArrowFile, ParquetFile
 from riskstream.workbench.files.delimited import DelimitedFile
 from riskstream.workbench.files.jsonlines import JsonLinesFile
 from riskstream.workbench.files.opened import head_of, packed_by
-from riskstream.workbench.files.rows import FileRows, Layout, unreadable
+from riskstream.workbench.files.rows import FileRows, Layout, named, unreadable
 from riskstream.workbench.files.workbook import WorkbookFile
 
 FORMATS = "Parquet, CSV, JSON lines, Arrow or Excel (.xlsx)"
@@ -54,7 +54,7 @@ class Files:
             if late := [name for name in absent if name in file.names]:
                 raise unreadable(
                     file.path,
-                    f"it has the column {late[0]}, which {self.paths[0].name} has not",
+                    f"it has the column {named(late[:1])}, which {self.paths[0].name} has not",
                     "give all files the same columns",
                 )
             if isinstance(file, JsonLinesFile):
@@ -62,13 +62,13 @@ class Files:
             if missing := [name for name in wanted if name not in file.names]:
                 raise unreadable(
                     file.path,
-                    f"column {missing[0]} is not in the file",
-                    f"name columns of the file in the mapping: {', '.join(file.names[:20])}",
+                    f"column {named(missing[:1])} is not in the file",
+                    f"name columns of the file in the mapping: {named(file.names)}",
                 )
             if twice := [name for name in wanted if file.names.count(name) > 1]:
                 raise unreadable(
                     file.path,
-                    f"several columns are called {twice[0]}",
+                    f"several columns are called {named(twice[:1])}",
                     "give each a name of its own",
                 )
         first = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from riskstream.workbench.files.rows import BATCH_ROWS, FileRows, Layout, unreadable
+from riskstream.workbench.files.rows import BATCH_BYTES, BATCH_ROWS, FileRows, Layout, unreadable
 from riskstream.workbench.files.workbook_cells import Row, rows_of
 from riskstream.workbench.files.workbook_parts import Parts, parts_of, translated
 
@@ -50,7 +50,7 @@ class WorkbookFile:
         wanted = [self.names.index(name) for name in columns]
         with translated(self.path), zipfile.ZipFile(self.path) as book:
             rows = islice(rows_of(book, self._part, parts_of(book)), self._skip, None)
-            while part := list(islice(rows, BATCH_ROWS)):
+            for part in _parts(rows):
                 texts = [pa.array([row.get(at) for _, row in part], pa.string()) for at in wanted]
                 yield FileRows(
                     path=self.path,
@@ -59,3 +59,19 @@ class WorkbookFile:
                     first=first,
                 )
                 first += len(part)
+
+
+def _parts(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """So many rows at once as a batch has, fewer where their texts are long: cells may share
+    one.
+    """
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += sum(map(len, row[1].values()))
+        if len(part) == BATCH_ROWS or size > BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from string import ascii_uppercase
 from typing import Any
 
-from riskstream.workbench.files.workbook_parts import Parts, local, parsed, unescaped
+from riskstream.workbench.files.workbook_parts import (
+    BLOCK_BYTES,
+    IDLE_BYTES,
+    TEXT_BYTES,
+    Parts,
+    local,
+    parsed,
+    unescaped,
+)
 
 _DIGITS = 15
 """A cell's number has so many: of larger ones the last are lost."""
-_ROWS, _COLUMNS, _TEXT = 1 << 20, 1 << 14, 1 << 20
-"""Most rows and columns of a sheet, and bytes of a cell."""
+_ROWS, _COLUMNS = 1 << 20, 1 << 14
+"""Most rows and columns of a sheet."""
 _DAY_MS = 86_400_000
 Row = tuple[int, dict[int, str]]
 """(number from 1, text by column from 0)."""
@@ -22,9 +30,13 @@ def rows_of(book: zipfile.ZipFile, part: str, parts: Parts) -> Iterator[Row]:
     """The rows that hold something. ValueError and errors of zipfile and expat where the sheet is
     damaged.
     """
-    sheet = _Sheet(parts)
+    sheet, idle = _Sheet(parts), 0
     for _ in parsed(book, part, sheet):
-        yield from sheet.taken()
+        found = sheet.taken()
+        idle = 0 if found else idle + BLOCK_BYTES
+        if idle > IDLE_BYTES:
+            raise ValueError(f"{IDLE_BYTES:,} bytes of {part} hold no row")
+        yield from found
 
 
 class _Sheet:
@@ -34,6 +46,7 @@ class _Sheet:
         self._parts = parts
         self._rows: list[Row] = []
         self._number, self._column = 0, -1
+        self.depth = 0
         self._cells: dict[int, str] = {}
         self._kind = self._style = ""
         self._pieces: list[str] = []
@@ -47,6 +60,7 @@ class _Sheet:
         return found
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
         name = self._names.get(tag) or self._names.setdefault(tag, local(tag))
         if name == "c":
             self._begin_cell(attributes.get("r"))
@@ -76,6 +90,7 @@ class _Sheet:
             raise ValueError(f"the cell {place} stands in row {self._number:,}")
 
     def end(self, tag: str) -> None:
+        self.depth -= 1
         name = self._names.get(tag)
         if name in ("v", "t"):
             self._is_value = False
@@ -90,8 +105,8 @@ class _Sheet:
     def data(self, text: str) -> None:
         if self._is_value:
             self._size += len(text)
-            if self._size > _TEXT:
-                raise ValueError(f"a cell takes more than {_TEXT:,} bytes")
+            if self._size > TEXT_BYTES:
+                raise ValueError(f"a cell takes more than {TEXT_BYTES:,} bytes")
             self._pieces.append(text)
 
     def _text(self, raw: str) -> str:

@@ -1,20 +1,20 @@
 """The parts of an Excel workbook (.xlsx): its sheets, shared texts, and which styles are dates.
 
-XML is read as a stream by expat, which expands no entity of another file. What a part may take is
-bounded: a zip of 1 kB can hold one of 1 GB.
+XML is read as a stream by expat; types of its own (DOCTYPE) no part may declare. What a part may
+take is bounded, as a zip of 1 kB can hold one of 1 GB.
 """
 
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any, Protocol
-from xml.etree import ElementTree
 from xml.parsers import expat
 
 from riskstream.runtime.causes import cause
@@ -22,9 +22,19 @@ from riskstream.workbench.files.rows import unreadable
 
 BLOCK_BYTES = 1 << 16
 _SMALL_BYTES = 1 << 24
-"""Most bytes of a part that is read at once: all but sheets and shared texts."""
-_TEXT_BYTES = 1 << 27
-"""Most bytes of all shared texts, with what Python adds to each."""
+"""Most bytes of a part that is no sheet and holds no shared texts."""
+TEXT_BYTES = 1 << 20
+"""Most bytes of a cell, and of one element with its attributes."""
+IDLE_BYTES = 1 << 24
+"""Most bytes of a sheet without a row, and of shared texts without one: what stands behind the rows
+is smaller.
+"""
+_ALL_TEXT_BYTES = 3 << 25
+"""Most bytes of all shared texts."""
+_NAMES, _DEPTH, _LISTED = 1000, 100, 1 << 17
+"""Most names of elements and attributes in a part, elements within each other, and sheets, styles
+and relations.
+"""
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Formats of numbers that are dates, by the numbers that Excel has for them."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -33,9 +43,8 @@ _DAMAGED = (
     zlib.error,
     struct.error,
     expat.ExpatError,
-    ElementTree.ParseError,
     EOFError,
-    KeyError,
+    LookupError,
     NotImplementedError,
     OSError,
     RuntimeError,
@@ -62,7 +71,7 @@ class Parts:
     """
 
     sheets: dict[str, str]
-    texts: list[str]
+    texts: "SharedTexts"
     dates: frozenset[int]
     is_1904: bool
 
@@ -78,19 +87,17 @@ def parts_of(book: zipfile.ZipFile) -> Parts:
     main = kinds.get("officeDocument", "xl/workbook.xml")
     if main not in book.NameToInfo:
         raise ValueError("it is a zip that holds no workbook")
-    tree = _tree(book, main)
-    targets = {ident: part for ident, _, part in _relations(book, main)}
-    sheets = {}
-    for each in tree.iter():
-        if local(each.tag) == "sheet":
-            ident = next((v for k, v in each.attrib.items() if local(k) == "id"), "")
-            if ident in targets:
-                sheets[each.attrib.get("name", "")] = targets[ident]
-    is_1904 = any(
-        local(each.tag) == "workbookPr" and each.attrib.get("date1904") in ("1", "true")
-        for each in tree.iter()
-    )
-    found = {kind: part for _, kind, part in _relations(book, main)}
+    relations = list(_relations(book, main))
+    targets = {ident: part for ident, _, part in relations}
+    sheets, is_1904 = {}, False
+    for _, kind, values in _listed(book, main, ("sheet", "workbookPr")):
+        if kind == "workbookPr":
+            is_1904 |= values.get("date1904") in ("1", "true")
+            continue
+        ident = next((value for name, value in values.items() if local(name) == "id"), "")
+        if ident in targets:
+            sheets[values.get("name", "")] = targets[ident]
+    found = {kind: part for _, kind, part in relations}
     return Parts(
         sheets=sheets,
         texts=_texts(book, found.get("sharedStrings", "")),
@@ -109,24 +116,16 @@ def _character(found: re.Match[str]) -> str:
     return found[0] if 0xD800 <= code < 0xE000 else chr(code)  # half a character is no text
 
 
-def _tree(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    with book.open(name) as part:
-        raw = part.read(_SMALL_BYTES + 1)
-    if len(raw) > _SMALL_BYTES:
-        raise ValueError(f"its part {name} is too large")
-    return ElementTree.fromstring(raw)
-
-
 def _relations(book: zipfile.ZipFile, name: str) -> Iterator[tuple[str, str, str]]:
     """(id, kind, part) of all that a part refers to."""
     folder = dirname(name)
     file = join(folder, "_rels", f"{name.rpartition('/')[2]}.rels")
     if file not in book.NameToInfo:
         return
-    for each in _tree(book, file):
-        target = each.attrib.get("Target", "")
+    for _, _, values in _listed(book, file, ("Relationship",)):
+        target = values.get("Target", "")
         part = target.lstrip("/") if target.startswith("/") else normpath(join(folder, target))
-        yield each.attrib.get("Id", ""), each.attrib.get("Type", "").rpartition("/")[2], part
+        yield values.get("Id", ""), values.get("Type", "").rpartition("/")[2], part
 
 
 def _dates(book: zipfile.ZipFile, name: str) -> frozenset[int]:
@@ -135,12 +134,11 @@ def _dates(book: zipfile.ZipFile, name: str) -> frozenset[int]:
         return frozenset()
     codes: dict[int, str] = {}
     formats: list[int] = []
-    for each in _tree(book, name).iter():
-        kind = local(each.tag)
+    for within, kind, values in _listed(book, name, ("numFmt", "xf")):
         if kind == "numFmt":
-            codes[int(each.attrib.get("numFmtId", "-1"))] = each.attrib.get("formatCode", "")
-        elif kind == "cellXfs":
-            formats = [int(one.attrib.get("numFmtId", "0")) for one in each]
+            codes[int(values.get("numFmtId", "-1"))] = values.get("formatCode", "")
+        elif within == "cellXfs":
+            formats.append(int(values.get("numFmtId", "0")))
     return frozenset(
         at
         for at, each in enumerate(formats)
@@ -159,7 +157,12 @@ def is_date(code: str) -> bool:
 
 
 class Elements(Protocol):
-    """Takes the elements of a part, in order; names are `namespace name`."""
+    """Takes the elements of a part, in order; names are `namespace name`. `depth`: how many are
+    open.
+    """
+
+    @property
+    def depth(self) -> int: ...
 
     def start(self, name: str, attributes: dict[str, str], /) -> None: ...
 
@@ -168,28 +171,113 @@ class Elements(Protocol):
     def data(self, text: str, /) -> None: ...
 
 
-def parsed(book: zipfile.ZipFile, part: str, elements: Elements) -> Iterator[None]:
-    """Give the part to `elements` block by block; what they hold can be looked at after each."""
-    parser = expat.ParserCreate(namespace_separator=" ")
+def parsed(
+    book: zipfile.ZipFile, part: str, elements: Elements, most: int | None = None
+) -> Iterator[None]:
+    """Give the part to `elements` block by block; what they hold can be looked at after each.
+    ValueError where it has too much of something: expat keeps each name and each open element.
+    """
+    names: dict[str, str] = {}
+    parser = expat.ParserCreate(namespace_separator=" ", intern=names)
     parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_types
+    parser.StartNamespaceDeclHandler = _pass  # so that these names are counted too
     parser.StartElementHandler = elements.start
     parser.EndElementHandler = elements.end
     parser.CharacterDataHandler = elements.data
     with book.open(part) as stream:
+        given = 0
         while block := stream.read(BLOCK_BYTES):
             parser.Parse(block)
+            given += len(block)
+            if most is not None and given > most:
+                raise ValueError(f"{part} takes more than {most:,} bytes")
+            if given - parser.CurrentByteIndex > TEXT_BYTES:
+                raise ValueError(f"an element of {part} takes more than {TEXT_BYTES:,} bytes")
+            if len(names) > _NAMES:
+                raise ValueError(f"{part} has more than {_NAMES:,} names of elements")
+            if elements.depth > _DEPTH:
+                raise ValueError(f"{part} is nested too deep")
             yield
     parser.Parse(b"", True)
     yield
 
 
-def _texts(book: zipfile.ZipFile, name: str) -> list[str]:
-    if name not in book.NameToInfo:
-        return []
+def _refuse_types(*_: Any) -> None:
+    raise ValueError("a part declares types of its own (DOCTYPE)")
+
+
+def _pass(*_: Any) -> None:
+    """Takes nothing."""
+
+
+def _listed(
+    book: zipfile.ZipFile, name: str, kinds: Collection[str]
+) -> list[tuple[str, str, dict[str, str]]]:
+    """(kind of the element around it, kind, attributes) of each element of these kinds."""
+    reader = _Listed(kinds)
+    for _ in parsed(book, name, reader, _SMALL_BYTES):
+        if len(reader.found) > _LISTED:
+            raise ValueError(f"its part {name} is too large")
+    return reader.found
+
+
+class _Listed:
+    """Takes the elements of some kinds."""
+
+    def __init__(self, kinds: Collection[str]) -> None:
+        self.found: list[tuple[str, str, dict[str, str]]] = []
+        self._kinds = kinds
+        self._open = [""]
+
+    @property
+    def depth(self) -> int:
+        return len(self._open)
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        kind = local(tag)
+        if kind in self._kinds:
+            self.found.append((self._open[-1], kind, attributes))
+        self._open.append(kind)
+
+    def end(self, _tag: str) -> None:
+        self._open.pop()
+
+    def data(self, _text: str) -> None:
+        """Texts are passed by."""
+
+
+class SharedTexts:
+    """Texts by their number, in one buffer: as texts of Python they would take three times as
+    much.
+    """
+
+    def __init__(self) -> None:
+        self._raw, self._ends = bytearray(), array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, at: int) -> str:
+        return self._raw[self._ends[at] : self._ends[at + 1]].decode()
+
+    def add(self, text: str) -> None:
+        """The next text. ValueError where all take too much."""
+        self._raw += text.encode()
+        self._ends.append(len(self._raw))
+        if len(self._raw) + 8 * len(self._ends) > _ALL_TEXT_BYTES:
+            raise ValueError(f"its texts take more than {_ALL_TEXT_BYTES:,} bytes")
+
+
+def _texts(book: zipfile.ZipFile, name: str) -> SharedTexts:
     reader = _Texts()
-    for _ in parsed(book, name, reader):
-        if reader.size > _TEXT_BYTES:
-            raise ValueError(f"its texts take more than {_TEXT_BYTES:,} bytes")
+    if name in book.NameToInfo:
+        known = idle = 0
+        for _ in parsed(book, name, reader):
+            idle = idle + BLOCK_BYTES if len(reader.texts) == known else 0
+            known = len(reader.texts)
+            if idle > IDLE_BYTES:
+                raise ValueError(f"{IDLE_BYTES:,} bytes of {name} hold no text")
     return reader.texts
 
 
@@ -197,28 +285,32 @@ class _Texts:
     """Takes the shared texts: each `si` holds one, or pieces of one in different fonts."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.size = 0
+        self.texts = SharedTexts()
+        self.depth = self._size = 0
         self._pieces: list[str] = []
         self._is_text = self._is_sound = False
+        self._names: dict[str, str] = {}
 
     def start(self, tag: str, _attributes: dict[str, Any]) -> None:
-        kind = local(tag)
+        kind = self._names.get(tag) or self._names.setdefault(tag, local(tag))
+        self.depth += 1
         self._is_sound |= kind == "rPh"
         self._is_text = kind == "t" and not self._is_sound
         if kind == "si":
-            self._pieces = []
+            self._pieces, self._size = [], 0
 
     def end(self, tag: str) -> None:
-        kind = local(tag)
+        kind = self._names[tag]
+        self.depth -= 1
         self._is_text = False
         if kind == "rPh":
             self._is_sound = False
         elif kind == "si":
-            self.texts.append(unescaped("".join(self._pieces)))
-            self.size += 60
+            self.texts.add(unescaped("".join(self._pieces)))
 
     def data(self, text: str) -> None:
         if self._is_text:
+            self._size += len(text)
+            if self._size > TEXT_BYTES:
+                raise ValueError(f"a text takes more than {TEXT_BYTES:,} bytes")
             self._pieces.append(text)
-            self.size += len(text)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskstream.workbench.files.reader import Files
+from riskstream.workbench.files.rows import BATCH_BYTES
+from riskstream.workbench.files.shared_texts import bytes_of_texts
 from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source, Written
 from riskstream.workbench.mapping.findings import Findings, noted
 from riskstream.workbench.mapping.instants import instants
@@ -70,11 +72,13 @@ class Seen:
 
 
 def columns_seen(files: Files) -> list[Seen]:
-    """All columns of the file's first rows."""
+    """All columns of the file's first rows: SAMPLE_ROWS, fewer where their texts are long."""
     parts: list[pa.RecordBatch] = []
+    size = 0
     for found in files.batches(files.names):
         parts.append(found.batch)
-        if sum(each.num_rows for each in parts) >= SAMPLE_ROWS:
+        size += bytes_of_texts(found.batch)
+        if sum(each.num_rows for each in parts) >= SAMPLE_ROWS or size > BATCH_BYTES // 2:
             break
     if not parts:
         return []

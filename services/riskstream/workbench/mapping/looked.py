@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
+from riskstream.workbench.mapping.distinct import Distinct, Repeats
 from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import Survey
 
@@ -42,8 +43,8 @@ class Looked:
     fraud_days: Counter[int] = field(default_factory=Counter)
     words: dict[str, Counter[str]] = field(default_factory=dict)
     amounts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(14, np.int64))
-    _ids: dict[str, NDArray[np.uint64]] = field(default_factory=dict)
-    _names: list[NDArray[np.uint64]] = field(default_factory=list)
+    _ids: dict[str, Distinct] = field(default_factory=dict)
+    _names: Repeats = field(default_factory=Repeats)
 
     def add(self, rows: FileRows, found: Converted) -> None:
         """The rows of a batch."""
@@ -70,10 +71,9 @@ class Looked:
                     ]
         for name in IDS:
             if name in table.column_names:
-                fresh = np.unique(hashes(table[name].drop_null()))
-                self._ids[name] = np.union1d(self._ids.get(name, fresh), fresh)
+                self._ids.setdefault(name, Distinct()).add(hashes(table[name].drop_null()))
         joined = pc.binary_join_element_wise(table["customer_id"], table["transaction_id"], "\0")
-        self._names.append(hashes(joined))
+        self._names.add(hashes(joined))
 
     def _add_times(self, occurred: NDArray[np.int64]) -> None:
         latest = np.maximum.accumulate(np.concatenate([[self.last_ms], occurred]))
@@ -90,14 +90,13 @@ class Looked:
         places = np.clip(np.searchsorted(EDGES_MINOR, amount, side="right") - 1, 0, 13)
         self.amounts += np.bincount(places, minlength=14)
 
-    def ids(self) -> dict[str, int]:
-        """How many different values each field of ids has."""
-        return {name: len(found) for name, found in self._ids.items()}
+    def ids(self) -> dict[str, tuple[int, bool]]:
+        """(how many different values each field of ids has, whether that is exact)."""
+        return {name: (found.count(), found.is_exact) for name, found in self._ids.items()}
 
     def repeats(self) -> int:
         """Rows whose customer and transaction stand above already."""
-        names = np.concatenate(self._names) if self._names else np.empty(0, np.uint64)
-        return len(names) - len(np.unique(names))
+        return self._names.count()
 
 
 def _count(into: Counter[int], days: NDArray[np.int64]) -> None:

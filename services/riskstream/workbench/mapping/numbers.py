@@ -64,8 +64,8 @@ def floats(
         beyond = (raw > 2**53) | (raw < -(2**53))
         note(beyond, "more digits than a float holds")
         missing = missing | beyond
-    elif kind != pa.float64():
-        raw = np.array([float(str(each)) for each in raw], np.float64)
+    else:
+        raw = _shortest(raw)
     return np.where(missing, 0.0, raw.astype(np.float64)), missing
 
 
@@ -126,19 +126,27 @@ def _of_floats(column: pa.Array, source: Source, scale: Decimal, note: Note) -> 
     raw = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))
     is_no_number = ~np.isfinite(raw) & ~missing
     note(is_no_number, "not a number")
-    values = np.where(is_no_number | missing, 0, raw.astype(np.float64)) * float(scale)
+    values = np.where(is_no_number | missing, 0, _shortest(raw)) * float(scale)
+    slack = np.maximum(np.abs(values) * 1e-15, 1e-9)
+    whole = np.floor(values + slack) if source.is_cut else np.rint(values)
+    is_part = ~is_no_number & (np.abs(values - whole) > slack)
+    if source.is_rounded:
+        is_part[:] = False
+    _note_part(is_part, scale, note)
     # a float has 15 digits (float64), 6 (float32) or 3 (float16) that are all told
     digits = np.finfo(raw.dtype).precision
-    slack = np.maximum(np.abs(values) * 10.0**-digits, 1e-9)
-    whole = np.floor(values + slack) if source.is_cut else np.rint(values)
-    is_blurred = ~is_no_number & (slack >= 0.5)
+    is_blurred = ~is_no_number & (np.abs(values) * 10.0**-digits >= 0.5)
     note(is_blurred, f"more digits than a {column.type} holds")
-    is_part = ~is_no_number & ~is_blurred & (np.abs(values - whole) > slack)
-    if not source.is_rounded:
-        _note_part(is_part, scale, note)
-        is_blurred |= is_part
+    is_blurred |= is_part
     wrong = missing | is_no_number | is_blurred | (np.abs(values) >= _MOST)
     return Numbers(np.where(wrong, 0, whole).astype(np.int64), wrong)
+
+
+def _shortest(raw: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Floats of fewer bits by their shortest decimal numbers: the float32 of 0.29 is 0.29."""
+    if raw.dtype == np.float64:
+        return np.asarray(raw, np.float64)
+    return np.array([float(str(each)) for each in raw], np.float64)
 
 
 def _note_part(rows: Flags, scale: Decimal, note: Note) -> None:

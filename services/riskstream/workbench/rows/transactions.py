@@ -185,6 +185,9 @@ def read_transactions(
     _no_id_twice(table["transaction_id"], table["customer_id"], path)
     columns = transaction_columns(table, path)
     ids = table["transaction_id"].combine_chunks()
+    currency, others = _currency(table, mapping, path), table.select(reading.more)
+    del table
+    pa.default_memory_pool().release_unused()
     return Transactions(
         columns=columns,
         ids=_as_written(ids) if is_book else ids,
@@ -193,10 +196,10 @@ def read_transactions(
         labels=None if labelled is None else labelled.is_fraud,
         frauds=None if labelled is None else _frauds(labelled),
         path=path,
-        base_currency=_currency(table, mapping, path),
+        base_currency=currency,
         has_label=None if labelled is None else labelled.has_label,
         left_out=survey.left_out,
-        more=table.select(reading.more) if reading.more else None,
+        more=others if reading.more else None,
     )
 
 

@@ -138,6 +138,12 @@ def test_a_space_behind_each_separator_belongs_to_no_value(tmp_path: Path) -> No
     assert _read(path)[0] == [["1", " a"]]
 
 
+def test_a_value_may_begin_with_the_letter_of_the_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,who\n\ufeffx,a\n\ufeffy,b\n")
+    assert _read(path)[0] == [["\ufeffx", "a"], ["\ufeffy", "b"]]
+
+
 def test_names_that_stand_twice_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,who,id,\n1,2,3,4\n")
     assert Files(tmp_path / "in.csv").names == ["id", "who", "id (2)", "column 4"]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converter
+from riskstream.workbench.mapping.declared import Source
 from riskstream.workbench.mapping.file import parsed
+from riskstream.workbench.mapping.findings import Findings, noted
+from riskstream.workbench.mapping.numbers import numbers
 
 NOW_MS, AT_MS = 1_800_000_000_000, 1_709_287_200_000
 TEXT = """
@@ -127,3 +131,13 @@ def test_a_column_of_any_type_is_read_or_told_apart_in_any_field(column: pa.Arra
             assert all(each.why for _, each in found.left_out)
             tried += 1
     assert tried > 10
+
+
+def test_floats_of_fewer_bits_are_refused_where_their_shortest_numbers_have_parts() -> None:
+    findings = Findings(3)
+    column = pa.array([379220.125, 4.0, 12.5], pa.float32())
+    noted_here = partial(noted, findings, "amount_minor", column)
+    found = numbers(column, Source(), Decimal(1), noted_here)
+    assert found.missing.tolist() == [True, False, True]
+    assert findings.refusal is not None
+    assert "379220.12" in findings.refusal.value

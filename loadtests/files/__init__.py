@@ -1,0 +1,1 @@
+"""Files as a reader must stand them: very large ones, and damaged ones."""
