@@ -13,10 +13,10 @@ from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import Reading
 
 
-def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
+def reading_of(mapping: Path | None, accepted: tuple[str, ...], base_currency: str) -> Reading:
     """How the options say that a file is read, with its progress on stderr."""
     declared = read_mapping(mapping) if mapping else None
-    return Reading(mapping=declared, accepted=accepted, steps=bar)
+    return Reading(mapping=declared, base_currency=base_currency, accepted=accepted, steps=bar)
 
 
 def label_reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:

@@ -12,6 +12,7 @@ from riskstream.cli.list_entries import read_lists
 from riskstream.cli.options import (
     InputData,
     InputFile,
+    base_currency_option,
     data_options,
     features_option,
     kafka_option,
@@ -62,12 +63,14 @@ def check(file: Path | None, features: FeatureSet) -> None:
     help="file of transactions, or one that `riskstream logged` wrote",
 )
 @data_options
+@base_currency_option
 @features_option("--features")
 def dry_run_command(
     file: Path | None,
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     features: FeatureSet,
 ) -> None:
     """Show what the rules would have done to past transactions. The exit code is 1 if one stops
@@ -79,7 +82,7 @@ def dry_run_command(
     """
     rules, lists = _read(file, features)
     rules = triable(rules, data, features, are_chosen=file is not None)
-    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted, base_currency)):
         raise SystemExit(Exit.NO)
 
 
@@ -95,6 +98,7 @@ def dry_run_command(
     "on it first",
 )
 @data_options
+@base_currency_option
 @click.option("--by", default="", help="your name, kept with the change")
 @features_option("--features")
 def on(
@@ -104,6 +108,7 @@ def on(
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     by: str,
     features: FeatureSet,
 ) -> None:
@@ -123,7 +128,7 @@ def on(
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
     rules = triable(rules, data, features, are_chosen=bool(file or only))
-    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted, base_currency)):
         raise SystemExit(Exit.NO)
     asked = {name for rule in rules for name in rule.when.lists}
     for name in sorted(asked - set(held.lists)):

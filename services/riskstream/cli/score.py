@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, reading_of
-from riskstream.cli.options import InputData, InputFolder, data_options
+from riskstream.cli.options import InputData, InputFolder, base_currency_option, data_options
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW
@@ -30,9 +30,15 @@ from riskstream.workbench.rows.transactions import LABEL, Transactions, read_tra
 )
 @click.option("--data", type=InputData(), required=True, help="file of transactions")
 @data_options
+@base_currency_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 def command(
-    model: Path, data: Path, mapping: Path | None, accepted: tuple[str, ...], out: Path
+    model: Path,
+    data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    base_currency: str,
+    out: Path,
 ) -> None:
     """Score the transactions of a file with a trained model, without Kafka.
 
@@ -42,7 +48,7 @@ def command(
     """
     check_file(out, is_own=parquet_of("score"), inputs=[data])
     started = time.monotonic()
-    read = read_transactions(data, reading_of(mapping, accepted))
+    read = read_transactions(data, reading_of(mapping, accepted, base_currency))
     table = scored_by(OfflineModel(model), read)
     write_parquet(out, table, "score", private=True)
     spent = time.monotonic() - started

@@ -1,8 +1,10 @@
 """`riskstream check`: what a file holds, and what of it would be left out."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -96,6 +98,46 @@ def test_a_file_of_which_no_row_fits_is_exit_code_1(given: list[str], tmp_path: 
     with pytest.raises(Fatal, match="none of its 5 rows fits") as caught:
         _run(given)
     assert caught.value.exit_code == 1
+
+
+def _each(group: click.Group, path: str = "riskstream") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _each(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def test_every_command_that_takes_such_rows_takes_a_base_currency() -> None:
+    assert isinstance(root, click.Group)
+    options = {path: {each.name for each in command.params} for path, command in _each(root)}
+    readers = {path for path, names in options.items() if "accepted" in names}
+    assert {"riskstream train", "riskstream rules dry-run", "riskstream compare"} <= readers
+    without = {path for path in readers if "base_currency" not in options[path]}
+    assert without == {"riskstream evaluate"}  # its amounts are the scores'
+
+
+@pytest.mark.parametrize("command", [["features", "--out", "out.parquet"], ["rules", "dry-run"]])
+def test_every_command_leaves_out_rows_in_another_currency(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text(
+        "id,who,amount,when,code\n"
+        "1,a,10.00,2024-03-01 10:00:00,USD\n"
+        "2,b,20.00,2024-03-02 10:00:00,USD\n"
+        "3,c,30.00,2024-03-02 10:00:00,EUR\n"
+    )
+    (tmp_path / "mapping.yaml").write_text(
+        MAPPING.replace("currency: {value: EUR}", "currency: code").replace("label:", "# ")
+    )
+    said = "1 row left out:\n  1: currency: not USD, in which amounts are summed, and no "
+    for each in (given, [*command, "--data", *given[1:]]):
+        assert said in _run([*each, "--base-currency", "USD"]).stderr
+        assert "2 rows left out:\n  2: currency: not EUR" in _run(each).stderr
 
 
 def test_what_simulate_writes_fits(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows import transactions
 from riskstream.workbench.rows.dataset import read_dataset
-from riskstream.workbench.rows.transactions import NEEDED, read_transactions
+from riskstream.workbench.rows.transactions import NEEDED, Reading, read_transactions
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 from riskstream.workbench.training import gates
 from riskstream.workbench.training.calibrate import platt, scale
@@ -175,6 +175,34 @@ def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Pat
     )
     with pytest.raises(Fatal, match="base amounts are in EUR and JPY, and would be summed"):
         read_transactions(tmp_path / "in.parquet")
+
+
+def test_rows_in_another_base_currency_are_left_out(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    mixed = pa.array(["EUR"] * 99 + ["JPY"])
+    path = tmp_path / "in.parquet"
+    pq.write_table(
+        table.set_column(table.column_names.index("base_currency"), "base_currency", mixed), path
+    )
+    read = read_transactions(path, Reading(base_currency="EUR"))
+    assert (len(read.ids), read.base_currency, read.left_out.total) == (99, "EUR", 1)
+    bare = table.drop_columns(["base_currency"])
+    pq.write_table(bare, path)
+    assert read_transactions(path, Reading(base_currency="EUR")).base_currency == "EUR"
+
+
+def test_a_mapping_without_labels_is_told_which_column_may_be_one(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,who,amount,when,Betrug\n1,a,1,2024-03-01,1\n")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(
+        "transaction: {transaction_id: id, customer_id: who, account_token: who, occurred_at: when,"
+        " channel: {value: POS}, kind: {value: PURCHASE}, amount_minor: amount,"
+        " currency: {value: EUR}}\n"
+    )
+    given = ["--data", str(tmp_path / "in.csv"), "--mapping", str(mapping)]
+    result = CliRunner().invoke(command, [*given, "--out", str(tmp_path / "m")])
+    assert str(result.exception).startswith("the mapping has no section `label` that says what")
+    assert "{is_fraud: Betrug}" in str(result.exception)
 
 
 def test_no_file_or_no_parquet_is_one_sentence(tmp_path: Path) -> None:
