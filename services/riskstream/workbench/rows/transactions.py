@@ -148,10 +148,10 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a file is read: by `mapping`, else by the contract's names or the book's. `base_currency`:
-    rows in another one are left out; "": amounts may be in any one. `accepted`: checks of what is
-    implausible that are not made. `more`: fields of the contract beside those that rows are made
-    from. `steps`: who is told how far it is.
+    """How a file is read: by `mapping`, else by the contract's names or the book's. Rows in another
+    currency than `base_currency` are left out; "": amounts may be in any one. `accepted`: checks of
+    what is implausible that are not made. `more`: fields of the contract beside those that rows are
+    made from. `steps`: who is told how far it is.
     """
 
     mapping: Mapping | None = None
@@ -180,11 +180,7 @@ def read_transactions(
         raise without_label(path, reading, files.names)
     table, labelled, survey = _converted(files, mapping, reading)
     if is_labelled and labelled is not None:
-        survey.left_out.counts[_NO_LABEL] += int((~labelled.has_label).sum())
-        table, labelled = (
-            table.filter(pa.array(labelled.has_label)),
-            labelled.of(labelled.has_label),
-        )
+        table, labelled = _labelled_alone(table, labelled, survey.left_out)
     _no_id_twice(table["transaction_id"], table["customer_id"], path)
     columns = transaction_columns(table, path)
     ids = table["transaction_id"].combine_chunks()
@@ -249,6 +245,17 @@ def _converted(
         table = table.take(pa.array(order))
         labelled = None if labelled is None else labelled.of(order)
     return table, labelled, survey
+
+
+def _labelled_alone(
+    table: pa.Table, labelled: Labelled, left_out: LeftOut
+) -> tuple[pa.Table, Labelled]:
+    """The rows with a label; the others are counted as left out."""
+    there = labelled.has_label
+    if not there.all():
+        amounts = table["base_amount_minor"].filter(pa.array(~there))
+        left_out.add_all(_NO_LABEL, amounts.to_pylist())
+    return table.filter(pa.array(there)), labelled.of(there)
 
 
 def _is_one_amount(mapping: Mapping) -> bool:

@@ -131,6 +131,7 @@ def train(
         "thresholds": {"review": review_from, "block": block_from},
         "reasons": _version(files["reasons.npz"]),
         "trained_on": {"first": first, "last": last, "rows": grown.stop},
+        "left_out": data.left_out.figures(len(data.labels), sum(data.amounts_minor.tolist())),
         "metrics": metrics,
     }
     if settings.stage2:
@@ -272,6 +273,7 @@ def _page(
         curves(held),
         sliced,
         facts(card),
+        card["left_out"],
     )
 
 

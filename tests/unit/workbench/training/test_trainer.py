@@ -362,6 +362,49 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
         assert words in page
 
 
+def test_the_card_says_what_was_left_out_of_the_file(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data)
+    labels, amounts = table["is_fraud"].to_pylist(), table["base_amount_minor"].to_pylist()
+    labels[:100] = [None] * 100
+    customers = table["customer_id"].to_pylist()
+    customers[200] = ""
+    currencies = [*["USD"] * 3, *table["base_currency"].to_pylist()[3:]]
+    for name, values in (
+        ("is_fraud", labels),
+        ("customer_id", customers),
+        ("base_currency", currencies),
+    ):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, tmp_path / "in.parquet")
+    given = ["--data", str(tmp_path / "in.parquet"), "--out", str(tmp_path / "m"), "--trees", "9"]
+    result = CliRunner().invoke(command, given, catch_exceptions=False)
+    found = json.loads((tmp_path / "m/model.json").read_text())["left_out"]
+    assert (found["rows"], found["of_rows"]) == (101, len(table))
+    without_label = sum(amounts[3:100])
+    assert found["amount_minor"] == without_label + amounts[200]
+    assert found["of_amount_minor"] == sum(amounts[3:])
+    assert found["amount_share"] == found["amount_minor"] / found["of_amount_minor"]
+    assert [(each["why"], each["rows"], each["amount_minor"]) for each in found["reasons"]] == [
+        ("is_fraud: no label", 97, without_label),
+        ("base_currency: not EUR, in which amounts are summed", 3, 0),
+        ("customer_id: blank", 1, amounts[200]),
+    ]
+    assert [each["rows_without_amount"] for each in found["reasons"]] == [0, 3, 0]
+    page = (tmp_path / "m/card.html").read_text()
+    assert f"Left out: 101 of {len(table):,} rows of the file (" in page
+    assert "The amount of 3 rows is not known." in page
+    for each in found["reasons"]:
+        assert f"<td>{each['why']}</td>" in page
+        assert f"{each['rows']}: {each['why']}" in result.stderr
+
+
+def test_a_card_says_that_nothing_was_left_out(model: Path) -> None:
+    assert json.loads((model / "model.json").read_text())["left_out"]["rows"] == 0
+    page = (model / "card.html").read_text()
+    assert "Left out: nothing." in page
+    assert "None: every row is used." in page
+
+
 @pytest.mark.parametrize(
     ("bound", "value", "words"),
     [
