@@ -10,6 +10,7 @@ import jinja2
 
 from riskstream.domain.risk.money import shown
 from riskstream.runtime.words import count_of
+from riskstream.workbench.checks.intervals import FEW
 from riskstream.workbench.checks.scored import left_out_words
 
 Curves = dict[str, list[tuple[float, float]]]
@@ -41,6 +42,7 @@ def page(
         facts=facts or [],
         left_out=left_out_words(figures["left_out"]) if of_file is None else _in_short(of_file),
         of_file=of_file and _left_out_of_file(of_file, money),
+        few=FEW,
         share=share,
         ratio=ratio,
         money=money,
@@ -86,6 +88,7 @@ def _heads(figures: dict[str, Any], money: Callable[[int], str]) -> list[tuple[s
         (say(figures[name]), between(figures, name, say), words)
         for name, say, words in (
             ("average_precision", ratio, "average precision"),
+            ("average_precision_amount", ratio, "average precision of sorting by amount"),
             ("auc", ratio, "area under the ROC curve"),
             (
                 "card_precision_100",

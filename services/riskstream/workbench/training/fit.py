@@ -13,6 +13,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.decision import decide
 from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_auc
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.tree_paths import TreePaths
@@ -263,6 +264,7 @@ def _page(
         occurred_at=data.occurred_at[part],
         amount_minor=data.amounts_minor[part],
         base_currency=data.base_currency,
+        decision=decide(scores, thresholds["review"], thresholds["block"]),
     )
     with steps("resamples", 2 * RESAMPLES) as advance:
         figures = evaluate(held, advance=advance)

@@ -20,6 +20,8 @@ from riskstream.domain.risk.features.offline import TransactionColumns, vectors
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.checks.scored import Scored
+from riskstream.workbench.checks.slices import slices
 from riskstream.workbench.rows import transactions
 from riskstream.workbench.rows.dataset import read_dataset
 from riskstream.workbench.rows.transactions import NEEDED, Reading, read_transactions
@@ -360,6 +362,26 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     assert "<script" not in page
     for words in ("Trained on", "by lightgbm", "Reviewed from, blocked from"):
         assert words in page
+    for words in ("average precision of sorting by amount", "By decision", "<td>BLOCK</td>"):
+        assert words in page
+
+
+def test_a_slice_of_all_rows_is_not_shown(data: Path) -> None:
+    rows = read_dataset(data, STANDARD)
+    place = STANDARD.names.index("kind")
+    rows.rows[:, place] = 1.0
+    n = len(rows.labels)
+    scored = Scored(
+        score=rows.rows[:, 0].astype(np.float64),
+        label=rows.labels,
+        alerted=np.arange(n) < 50,
+        customer=rows.customers,
+        occurred_at=rows.occurred_at,
+        amount_minor=rows.amounts_minor,
+    )
+    found = slices(scored, rows.rows, STANDARD, resamples=100)
+    assert all(0 < each["rows"] < n for each in found)
+    assert {each["name"].split()[0] for each in found} == {"channel", "amount", "new", "known"}
 
 
 def test_the_card_says_what_was_left_out_of_the_file(tmp_path: Path, data: Path) -> None:
