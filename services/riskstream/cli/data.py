@@ -20,8 +20,11 @@ def reading_of(mapping: Path | None, accepted: tuple[str, ...], base_currency: s
 
 
 def label_reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
-    """How a file with labels is read: its mapping may be of labels alone."""
-    return Reading(mapping=read_label_mapping(mapping) if mapping else None, accepted=accepted)
+    """How a file with labels is read: its mapping may be of labels alone, and then without what
+    figures do not need.
+    """
+    declared = read_label_mapping(mapping, ("transaction_id", "outcome")) if mapping else None
+    return Reading(mapping=declared, accepted=accepted)
 
 
 def echo_rows_left_out(left_out: LeftOut) -> None:

@@ -339,8 +339,8 @@ def _show_beside_live(
     from riskstream.cli.data import reading_of
     from riskstream.cli.release_compare import Beside, show_beside_live
 
-    data, *how = given
-    beside = Beside(data=data, reading=reading_of(*how))
+    data, mapping, accepted, base_currency = given
+    beside = Beside(data=data, reading=reading_of(mapping, accepted, base_currency))
     return show_beside_live(kafka, public, release, beside)
 
 

@@ -249,12 +249,14 @@ def test_scores_and_labels_of_every_format_give_the_same_figures(tmp_path: Path,
         "label:\n  label_id: {row: true}\n  transaction_id: {column: TX, prefix: t-}\n"
         "  customer_id: WHO\n  outcome: {column: Betrug, values: {ja: FRAUD, nein: GENUINE}}\n"
         f"  occurred_at: {{value: {START}}}\n  known_at: {{value: {START}}}\n",
+        "label:\n  transaction_id: {column: TX, prefix: t-}\n"
+        "  outcome: {column: Betrug, values: {ja: FRAUD, nein: GENUINE}}\n",
         "transaction:\n  transaction_id: {column: TX, prefix: t-}\n  customer_id: WHO\n"
         "  account_token: WHO\n  amount_minor: {value: 1}\n  currency: {value: EUR}\n"
         f"  occurred_at: {{value: {START}}}\n"
         "label: {is_fraud: {column: Betrug, values: {ja: true, nein: false}}}\n",
     ],
-    ids=["labels alone", "transactions"],
+    ids=["labels alone", "what figures need", "transactions"],
 )
 def test_labels_may_be_written_as_a_mapping_says(tmp_path: Path, mapping: str) -> None:
     scores = _scores(transaction_id=[f"t-{each}" for each in "abcdef"])
