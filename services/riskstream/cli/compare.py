@@ -25,6 +25,7 @@ from riskstream.workbench.checks.evaluate import curves
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
+from riskstream.workbench.checks.trained import trained_notes, trained_of
 from riskstream.workbench.mapping.survey import LeftOut
 from riskstream.workbench.rows.transactions import (
     LABEL,
@@ -102,6 +103,9 @@ def command(
     ours, theirs = _both(a, b, (data, reading), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
+    for name, path in (("A", a), ("B", b)):
+        said = trained_notes(trained_of(path), ours.occurred_at)
+        found["notes"] += [f"{name}: {note}" for note in said]
     if json_out:
         with whole(json_out, "--json", private=True) as partial:
             partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")

@@ -18,6 +18,7 @@ from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file
 from riskstream.workbench.checks.model_scores import OfflineModel, known_labels
 from riskstream.workbench.checks.scored import DECISIONS
+from riskstream.workbench.checks.trained import trained_notes, with_trained
 from riskstream.workbench.rows.transactions import LABEL, Transactions, read_transactions
 
 
@@ -49,7 +50,8 @@ def command(
     check_file(out, is_own=parquet_of("score"), inputs=[data])
     started = time.monotonic()
     read = read_transactions(data, reading_of(mapping, accepted, base_currency))
-    table = scored_by(OfflineModel(model), read)
+    scorer = OfflineModel(model)
+    table = with_trained(scored_by(scorer, read), scorer.card.trained_ms)
     write_parquet(out, table, "score", private=True)
     spent = time.monotonic() - started
     counts = ", ".join(
@@ -58,6 +60,8 @@ def command(
     click.echo(f"{len(table):,} rows scored in {spent:.1f} s ({counts}): {out}")
     if LABEL in table.column_names and (unknown := table[LABEL].null_count):
         click.echo(f"without a label: {unknown:,}; `riskstream evaluate` leaves them out")
+    for note in trained_notes(scorer.card.trained_ms, read.columns.occurred_at):
+        click.echo(note, err=True)
     echo_rows_left_out(read.left_out)
 
 
