@@ -146,6 +146,11 @@ def command(
             f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}"
         )
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
+    if metrics["average_precision"] <= metrics["average_precision_amount"]:
+        click.echo(
+            "warning: the model is no better than sorting by amount, by its average precision",
+            err=True,
+        )
     echo_rows_left_out(rows.left_out)
 
 

@@ -61,6 +61,7 @@ def test_everything_is_counted(given: list[str]) -> None:
         "rows": "5",
         "fit": "4",
         "left out": "1",
+        "amount left out": "0.00 EUR (0.0 %); not known of 1 row",
         "time": "2024-03-01 10:00:00 to 2024-03-02 10:00:00 UTC",
         "days": "2 with rows",
         "earlier than a row above": "1",
@@ -91,6 +92,29 @@ def test_the_page_says_what_is_shown_and_what_is_left_out(given: list[str], tmp_
     page.write_text("mine")
     with pytest.raises(Fatal, match="did not write"):
         _run([*given, "--page", str(page)])
+
+
+def test_the_page_shows_values_as_read_and_written_and_columns_that_are_not_used(
+    given: list[str], tmp_path: Path
+) -> None:
+    lines = ROWS.splitlines()
+    told = [f"{line},{'note' if at == 0 else f'n{at}'}" for at, line in enumerate(lines)]
+    (tmp_path / "in.csv").write_text("\n".join([*told, ",e,30.00,2024-03-03 10:00:00,0,n6"]))
+    page = tmp_path / "page.html"
+    facts = _facts(_run([*given, "--page", str(page)]))
+    assert facts["columns not used"] == "note"
+    assert facts["amount left out"] == "30.00 EUR (16.7 %); not known of 1 row"
+    text = page.read_text()
+    for words in (
+        "<th>field</th><th>line 2</th><th>line 3</th><th>line 4</th><th>line 5</th></tr>",
+        "<td>10.00 EUR<small>10.00</small></td>",
+        "<td>2024-03-02 09:00:00 UTC<small>2024-03-02 09:00:00</small></td>",
+        "<td>fraud<small>1</small></td><td>genuine<small>0</small></td><td>no label</td>",
+        "<td>1</td><td>30.00</td><td>transaction_id: empty</td>",
+        "<td>1</td><td>not known</td><td>amount_minor: not a number</td>",
+        "<th>columns not used</th><td>note</td>",
+    ):
+        assert words in text, words
 
 
 def test_a_file_of_which_no_row_fits_is_exit_code_1(given: list[str], tmp_path: Path) -> None:
