@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from riskstream.runtime.steps import Advance
+from riskstream.runtime.steps import TOLD_FROM, Advance
 
 EVERY_S = 5.0
-TOLD_FROM = 0.1
-"""Share done from which the time left is told: the first rows and trees take longer than others."""
 
 
 @contextmanager

@@ -17,8 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from riskstream.cli.progress import TOLD_FROM
-from riskstream.runtime.steps import Advance
+from riskstream.runtime.steps import TOLD_FROM, Advance
 
 
 class RateColumn(ProgressColumn):
