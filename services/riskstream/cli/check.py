@@ -10,7 +10,7 @@ from riskstream.cli.outputs import begins_with_title
 from riskstream.cli.progress import bar
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
-from riskstream.workbench.checks.check_page import facts_of, page
+from riskstream.workbench.checks.check_page import HowRead, facts_of, listed, page
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import default_mapping, read_mapping
@@ -51,17 +51,21 @@ def command(
     found = declared or default_mapping(files.names)
     converter = Converter(found, base_currency, now_ms(), accepted)
     looked = Looked()
+    unused = [name for name in files.names if name not in converter.columns]
     with bar("check", files.total) as advance:
         for rows in files.batches(converter.columns, converter.absent):
             looked.add(rows, converter.convert(rows))
             advance(rows.batch.num_rows)
     if page_out and looked.survey.good:
         with whole(page_out, "--page", private=True) as partial:
-            partial.write_text(page(f"{_TITLE}{file.name}", looked, base_currency))
+            how = HowRead(mapping=found, unused=unused, currency=base_currency)
+            partial.write_text(page(f"{_TITLE}{file.name}", looked, how))
         click.echo(f"page in {page_out}")
     looked.survey.check(file, accepted)
     for name, value in facts_of(looked, base_currency):
         click.echo(f"  {name:34} {value}")
+    if unused:
+        click.echo(f"  {'columns not used':34} {listed(unused)}")
     if found.left_empty:
         click.echo(f"  {'not in the file':34} {', '.join(found.left_empty)}")
     echo_rows_left_out(looked.survey.left_out)

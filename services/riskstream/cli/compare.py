@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, inputs_of, label_reading_of, reading_of
 from riskstream.cli.figures import between, echo_left_out, number, resamples_option
-from riskstream.cli.options import InputData, InputFile, data_options
+from riskstream.cli.options import InputData, InputFile, base_currency_option, data_options
 from riskstream.cli.outputs import begins_with_title, json_with
 from riskstream.cli.progress import bar
 from riskstream.cli.score import scored_by
 from riskstream.domain.risk.money import shown
-from riskstream.runtime.errors import Fatal
-from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.compare import compare
@@ -27,8 +25,14 @@ from riskstream.workbench.checks.evaluate import curves
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.score_files import read_labels, read_scores
 from riskstream.workbench.checks.scored import Scored, joined
+from riskstream.workbench.checks.trained import trained_notes, trained_of
 from riskstream.workbench.mapping.survey import LeftOut
-from riskstream.workbench.rows.transactions import LABEL, Reading, read_transactions
+from riskstream.workbench.rows.transactions import (
+    LABEL,
+    Reading,
+    read_transactions,
+    without_label,
+)
 
 _TITLE = "Comparison of "
 
@@ -44,6 +48,7 @@ _TITLE = "Comparison of "
     "scores, labels are enough",
 )
 @data_options
+@base_currency_option
 @click.option(
     "--budget",
     type=click.FloatRange(0.0001, 0.5),
@@ -70,6 +75,7 @@ def command(
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     budget: float,
     resamples: int,
     json_out: Path | None,
@@ -90,10 +96,16 @@ def command(
     if page_out:
         check_file(page_out, "--page", is_own=begins_with_title(_TITLE), inputs=inputs)
     is_of_labels = not (a.is_dir() or b.is_dir())
-    reading = (label_reading_of if is_of_labels else reading_of)(mapping, accepted)
+    if is_of_labels:
+        reading = label_reading_of(mapping, accepted)
+    else:
+        reading = reading_of(mapping, accepted, base_currency)
     ours, theirs = _both(a, b, (data, reading), budget)
     with bar("resamples", 2 * resamples) as advance:
         found = compare(ours, theirs, resamples, advance)
+    for name, path in (("A", a), ("B", b)):
+        said = trained_notes(trained_of(path), ours.occurred_at)
+        found["notes"] += [f"{name}: {note}" for note in said]
     if json_out:
         with whole(json_out, "--json", private=True) as partial:
             partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
@@ -134,21 +146,12 @@ def scores_of(
     """
     data, reading = given
     read = read_transactions(data, reading)
+    if read.labels is None:
+        raise without_label(data, reading)
     echo_rows_left_out(read.left_out)
     known: dict[str, NDArray[np.float32]] = {}
     tables = {name: scored_by(model, read, known) for name, model in models.items()}
-    return tables, _labels(next(iter(tables.values())), data)
-
-
-def _labels(table: pa.Table, data: Path) -> pa.Table:
-    if LABEL not in table.column_names:
-        raise Fatal(
-            what=f"column {LABEL} is missing",
-            where=str(data),
-            do="give a file with labels",
-            exit_code=Exit.INPUT,
-        )
-    return table.select(["transaction_id", "customer_id", LABEL])
+    return tables, next(iter(tables.values())).select(["transaction_id", "customer_id", LABEL])
 
 
 def show(found: dict[str, Any]) -> None:

@@ -34,15 +34,18 @@ def inputs_of(data: Path, mapping: Path | None) -> list[Path | None]:
     return [*paths_of(data), mapping]
 
 
-def reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
+def reading_of(mapping: Path | None, accepted: tuple[str, ...], base_currency: str) -> Reading:
     """How the options say that a file is read, with its progress on stderr."""
     declared = read_mapping(mapping) if mapping else None
-    return Reading(mapping=declared, accepted=accepted, steps=bar)
+    return Reading(mapping=declared, base_currency=base_currency, accepted=accepted, steps=bar)
 
 
 def label_reading_of(mapping: Path | None, accepted: tuple[str, ...]) -> Reading:
-    """How a file with labels is read: its mapping may be of labels alone."""
-    return Reading(mapping=read_label_mapping(mapping) if mapping else None, accepted=accepted)
+    """How a file with labels is read: its mapping may be of labels alone, and then without what
+    figures do not need.
+    """
+    declared = read_label_mapping(mapping, ("transaction_id", "outcome")) if mapping else None
+    return Reading(mapping=declared, accepted=accepted)
 
 
 def echo_rows_left_out(left_out: LeftOut) -> None:

@@ -14,6 +14,7 @@ from riskstream.runtime.files import check_file, whole
 from riskstream.workbench.checks.evaluate import curves, evaluate
 from riskstream.workbench.checks.page import page
 from riskstream.workbench.checks.scored import read_scored
+from riskstream.workbench.checks.trained import trained_notes, trained_of
 from riskstream.workbench.mapping.survey import LeftOut
 
 
@@ -86,6 +87,7 @@ def command(
         data = read_scored(scores, labels, budget, label_reading_of(mapping, accepted), left_out)
     with bar("resamples", resamples) as advance:
         figures = evaluate(data, resamples, advance)
+    figures["notes"] += trained_notes(trained_of(scores), data.occurred_at)
     if json_out:
         with whole(json_out, "--json", private=True) as partial:
             partial.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")

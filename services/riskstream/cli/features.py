@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
-from riskstream.cli.options import InputData, data_options, features_option
+from riskstream.cli.options import InputData, base_currency_option, data_options, features_option
 from riskstream.cli.outputs import parquet_of, write_parts
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import Aggregate, FeatureSet, Input
@@ -25,6 +25,7 @@ _MONEY = {Aggregate.SUM, Aggregate.MEAN}
 @features_option("--set")
 @click.option("--data", type=InputData(), required=True, help="file of transactions")
 @data_options
+@base_currency_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 @click.option(
     "--at",
@@ -39,6 +40,7 @@ def command(
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     out: Path,
     at: str,
 ) -> None:
@@ -50,7 +52,7 @@ def command(
     """
     check_file(out, is_own=parquet_of("features"), inputs=inputs_of(data, mapping))
     started = time.monotonic()
-    read = read_transactions(data, reading_of(mapping, accepted))
+    read = read_transactions(data, reading_of(mapping, accepted, base_currency))
     n = len(read.columns.occurred_at)
     with bar("features", n) as advance:
         values = read.vectors(features, advance, is_at_event=at == "event", dtype=np.float64)

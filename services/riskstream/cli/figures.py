@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from riskstream.runtime.words import count_of
 from riskstream.workbench.checks.intervals import RESAMPLES
 from riskstream.workbench.checks.scored import left_out_words
 
@@ -21,12 +22,12 @@ def resamples_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def echo_figures(figures: dict[str, Any]) -> None:
-    """One line a figure with its 95 % interval, one a day, one a note."""
+    """One line a figure with its 95 % interval, one a day, one a decision, one a note."""
     for name, value in figures.items():
         is_figure = value is None or isinstance(value, int | float)
         if is_figure and not name.endswith("_interval"):
             found = between(figures.get(f"{name}_interval"))
-            click.echo(f"  {name:22} {number(value):>14}  {found}".rstrip())
+            click.echo(f"  {name:24} {number(value):>14}  {found}".rstrip())
     click.echo(
         f"  {'day':12}{'rows':>9}{'frauds':>8}{'alerts':>8}  {'precision':24}{'recall':24}".rstrip()
     )
@@ -37,6 +38,13 @@ def echo_figures(figures: dict[str, Any]) -> None:
         )
         counts = f"{day['rows']:>9,}{day['frauds']:>8,}{day['alerts']:>8,}"
         click.echo(f"  {day['day']:12}{counts}  {shares}".rstrip())
+    for each in figures["by_decision"]:
+        shown = f"{number(each['precision'], 3)}  {between(each['precision_interval'], 3)}"
+        click.echo(
+            f"  {each['decision']:12}{each['rows']:>9,}{each['frauds']:>8,}  precision "
+            f"{shown.rstrip()}; {count_of(each['genuine'], 'genuine transaction')} of "
+            f"{count_of(each['genuine_customers'], 'customer')} by mistake"
+        )
     for note in figures["notes"]:
         click.echo(note)
 

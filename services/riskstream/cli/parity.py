@@ -87,7 +87,7 @@ def command(
     """
     _check_outputs(json_out, metrics, inputs_of(data, mapping) if data else [])
     # first: what is wrong with the file is said before the topics are read
-    sent = read_transactions(data, reading_of(mapping, accepted)) if data else None
+    sent = read_transactions(data, reading_of(mapping, accepted, base_currency)) if data else None
     check_currency(kafka, base_currency)
     check = _scores(kafka, source, output, features, base_currency)
     found = check.finish()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from riskstream.runtime.steps import Advance
+from riskstream.runtime.steps import TOLD_FROM, Advance
 
 EVERY_S = 5.0
 
@@ -61,5 +61,6 @@ def _said(name: str, done: int, total: int | None, spent_s: float) -> str:
         return f"{name}: {spent_s:.0f} s so far"
     rate = done / spent_s
     of = f" of {total:,}" if total else ""
-    left = f", {max(total - done, 0) / rate:,.0f} s left" if total else ""
+    is_told = total and done >= TOLD_FROM * total
+    left = f", {max((total or 0) - done, 0) / rate:,.0f} s left" if is_told else ""
     return f"{name}: {done:,}{of} done, {rate:,.0f}/s{left}"

@@ -10,7 +10,13 @@ from typing import Any
 import click
 
 from riskstream.cli.moments import moment
-from riskstream.cli.options import InputData, InputFile, data_options, kafka_option
+from riskstream.cli.options import (
+    InputData,
+    InputFile,
+    base_currency_option,
+    data_options,
+    kafka_option,
+)
 from riskstream.cli.patience import patiently
 from riskstream.cli.release_desk import Change, Standing, change, legacy_withdrawn
 from riskstream.cli.release_figures import worse
@@ -69,6 +75,7 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
     "live one",
 )
 @data_options
+@base_currency_option
 @click.option("--dry-run", is_flag=True, help="with --data: show the difference, activate nothing")
 @_each
 def activate(
@@ -81,6 +88,7 @@ def activate(
     data: Path | None = None,
     mapping: Path | None = None,
     accepted: tuple[str, ...] = (),
+    base_currency: str = "",
     dry_run: bool = False,
 ) -> None:
     """Switch running scorers to this release within seconds, between two batches.
@@ -105,7 +113,8 @@ def activate(
         check_fits(release, features, str(file))
     wanted = _Activation(raw=raw, release=release, key=key, by=by, kafka=kafka)
     if data is not None:
-        wanted.seen = _show_beside_live(kafka, public, release, (data, mapping, accepted))
+        given = data, mapping, accepted, base_currency
+        wanted.seen = _show_beside_live(kafka, public, release, given)
     if dry_run:
         return
     with patiently(lambda: ScoreWatch(kafka, scores)) as watch:
@@ -323,15 +332,15 @@ def _show_beside_live(
     kafka: str,
     public: PublicKey,
     release: Release,
-    given: tuple[Path, Path | None, tuple[str, ...]],
+    given: tuple[Path, Path | None, tuple[str, ...], str],
 ) -> int:
     """The number of the head that is live while it is compared."""
     # here: a kill switch must not wait for what only a comparison needs
     from riskstream.cli.data import reading_of
     from riskstream.cli.release_compare import Beside, show_beside_live
 
-    data, mapping, accepted = given
-    beside = Beside(data=data, reading=reading_of(mapping, accepted))
+    data, mapping, accepted, base_currency = given
+    beside = Beside(data=data, reading=reading_of(mapping, accepted, base_currency))
     return show_beside_live(kafka, public, release, beside)
 
 

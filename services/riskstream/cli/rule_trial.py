@@ -101,7 +101,7 @@ def _rows(rules: list[Rule], data: Path, features: FeatureSet, reading: Reading)
             do="leave out --mapping and --accept",
             exit_code=Exit.INPUT,
         )
-    return LoggedFileRows(data, features, needed)
+    return LoggedFileRows(data, features, needed, reading.base_currency)
 
 
 def _echo_table(outcomes: list[Outcome], currency: str) -> None:

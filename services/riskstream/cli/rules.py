@@ -12,6 +12,7 @@ from riskstream.cli.list_entries import read_lists
 from riskstream.cli.options import (
     InputData,
     InputFile,
+    base_currency_option,
     data_options,
     features_option,
     kafka_option,
@@ -51,6 +52,8 @@ def check(file: Path | None, features: FeatureSet) -> None:
     for rule in rules:
         click.echo(f"{rule.rule_id} v{rule.version}: {rule.action} when {rule.when.text}")
     click.echo(f"{count_of(len(rules), 'rule')} OK, {count_of(len(lists), 'list')}")
+    if file is None:
+        _echo_unfit(features)
 
 
 @command.command("dry-run")
@@ -62,12 +65,14 @@ def check(file: Path | None, features: FeatureSet) -> None:
     help="file of transactions, or one that `riskstream logged` wrote",
 )
 @data_options
+@base_currency_option
 @features_option("--features")
 def dry_run_command(
     file: Path | None,
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     features: FeatureSet,
 ) -> None:
     """Show what the rules would have done to past transactions. The exit code is 1 if one stops
@@ -79,7 +84,10 @@ def dry_run_command(
     """
     rules, lists = _read(file, features)
     rules = triable(rules, data, features, are_chosen=file is not None)
-    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    allowed = is_allowed(rules, lists, data, features, reading_of(mapping, accepted, base_currency))
+    if file is None:
+        _echo_unfit(features)
+    if not allowed:
         raise SystemExit(Exit.NO)
 
 
@@ -95,6 +103,7 @@ def dry_run_command(
     "on it first",
 )
 @data_options
+@base_currency_option
 @click.option("--by", default="", help="your name, kept with the change")
 @features_option("--features")
 def on(
@@ -104,6 +113,7 @@ def on(
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     by: str,
     features: FeatureSet,
 ) -> None:
@@ -123,11 +133,13 @@ def on(
         )
     rules = [rule for rule in rules if not only or rule.rule_id in only]
     rules = triable(rules, data, features, are_chosen=bool(file or only))
-    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted)):
+    if not is_allowed(rules, lists, data, features, reading_of(mapping, accepted, base_currency)):
         raise SystemExit(Exit.NO)
     asked = {name for rule in rules for name in rule.when.lists}
     for name in sorted(asked - set(held.lists)):
         held.save_list(name, lists[name], by)
+    if file is None and not only:
+        _echo_unfit(features)
     for rule in rules:
         version = held.save_rule(rule, features.label, by, is_on=True)
         click.echo(f"{rule.rule_id} v{version} is on")
@@ -231,13 +243,7 @@ def _read(
 ) -> tuple[list[Rule], dict[str, list[Entry]]]:
     where = str(file) if file else "the default rules"
     try:
-        text = (
-            file.read_text()
-            if file
-            else (
-                importlib.resources.files("riskstream.domain.risk.rules") / "default.yaml"
-            ).read_text()
-        )
+        text = file.read_text() if file else _default_text()
         given: Any = yaml.safe_load(text)
     except OSError as error:
         raise Fatal(
@@ -275,7 +281,25 @@ def _fits(given: dict[str, Any], features: FeatureSet) -> bool:
     """Of the rules that ship, those whose names this feature set has."""
     try:
         read_rules([given], names_of(features))
-    except RuleError as error:
-        click.echo(f"left out: {error}", err=True)
+    except RuleError:
         return False
     return True
+
+
+def _echo_unfit(features: FeatureSet) -> None:
+    """The rules that ship and do not fit the feature set, and which set they fit."""
+    for each in yaml.safe_load(_default_text())["rules"]:
+        if _fits(each, features):
+            continue
+        name = next(name for name, known in SETS.items() if _fits(each, known))
+        keys = " and ".join(entity.key for entity in SETS[name].profiles)
+        click.echo(
+            f"the default rule {each['id']} is left out, as {features.label} has no such features: "
+            f"give `--features {name}` and data with {keys} to use it",
+            err=True,
+        )
+
+
+def _default_text() -> str:
+    """The rules that ship."""
+    return (importlib.resources.files("riskstream.domain.risk.rules") / "default.yaml").read_text()

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
-from riskstream.cli.options import InputData, InputFolder, data_options
+from riskstream.cli.options import InputData, InputFolder, base_currency_option, data_options
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW
@@ -18,6 +18,7 @@ from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file
 from riskstream.workbench.checks.model_scores import OfflineModel, known_labels
 from riskstream.workbench.checks.scored import DECISIONS
+from riskstream.workbench.checks.trained import trained_notes, with_trained
 from riskstream.workbench.rows.transactions import LABEL, Transactions, read_transactions
 
 
@@ -30,9 +31,15 @@ from riskstream.workbench.rows.transactions import LABEL, Transactions, read_tra
 )
 @click.option("--data", type=InputData(), required=True, help="file of transactions")
 @data_options
+@base_currency_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write")
 def command(
-    model: Path, data: Path, mapping: Path | None, accepted: tuple[str, ...], out: Path
+    model: Path,
+    data: Path,
+    mapping: Path | None,
+    accepted: tuple[str, ...],
+    base_currency: str,
+    out: Path,
 ) -> None:
     """Score the transactions of a file with a trained model, without Kafka.
 
@@ -42,8 +49,9 @@ def command(
     """
     check_file(out, is_own=parquet_of("score"), inputs=inputs_of(data, mapping))
     started = time.monotonic()
-    read = read_transactions(data, reading_of(mapping, accepted))
-    table = scored_by(OfflineModel(model), read)
+    read = read_transactions(data, reading_of(mapping, accepted, base_currency))
+    scorer = OfflineModel(model)
+    table = with_trained(scored_by(scorer, read), scorer.card.trained_ms)
     write_parquet(out, table, "score", private=True)
     spent = time.monotonic() - started
     counts = ", ".join(
@@ -52,6 +60,8 @@ def command(
     click.echo(f"{len(table):,} rows scored in {spent:.1f} s ({counts}): {out}")
     if LABEL in table.column_names and (unknown := table[LABEL].null_count):
         click.echo(f"without a label: {unknown:,}; `riskstream evaluate` leaves them out")
+    for note in trained_notes(scorer.card.trained_ms, read.columns.occurred_at):
+        click.echo(note, err=True)
     echo_rows_left_out(read.left_out)
 
 

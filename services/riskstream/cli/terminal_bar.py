@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from riskstream.runtime.steps import Advance
+from riskstream.runtime.steps import TOLD_FROM, Advance
 
 
 class RateColumn(ProgressColumn):
@@ -25,6 +25,13 @@ class RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s" if task.completed else "")
+
+
+class LeftColumn(TimeRemainingColumn):
+    """The time left, once enough is done to tell it."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.percentage >= 100 * TOLD_FROM else Text("-:--:--")
 
 
 @contextmanager
@@ -35,7 +42,7 @@ def terminal_bar(name: str, total: int | None) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         *(counted if total else (SpinnerColumn(), RateColumn())),
         TimeElapsedColumn(),
-        *((TimeRemainingColumn(),) if total else ()),
+        *((LeftColumn(),) if total else ()),
     )
     # what is printed meanwhile goes where it was told to: rich would send all of it to stderr
     with Progress(

@@ -7,7 +7,7 @@ import click
 import pyarrow as pa
 
 from riskstream.cli.data import echo_rows_left_out, inputs_of, reading_of
-from riskstream.cli.options import InputData, data_options, features_option
+from riskstream.cli.options import InputData, base_currency_option, data_options, features_option
 from riskstream.cli.outputs import write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
@@ -36,6 +36,7 @@ BOOK_FILES = {"model.onnx", "scores.parquet", "labels.parquet", "figures.json"}
     help="file of transactions with is_fraud, or one that `riskstream logged` wrote",
 )
 @data_options
+@base_currency_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="model folder to write")
 @click.option(
     "--protocol",
@@ -95,6 +96,7 @@ def command(
     data: Path,
     mapping: Path | None,
     accepted: tuple[str, ...],
+    base_currency: str,
     out: Path,
     protocol: str,
     validate: bool,
@@ -118,7 +120,7 @@ def command(
     _check_costs(review_cost, block_cost)
     if review_cost is None:
         _check_budgets(review_budget, block_budget)
-    reading = reading_of(mapping, accepted)
+    reading = reading_of(mapping, accepted, base_currency)
     if protocol == "handbook":
         check_folder(out, is_own=_is_book_folder, inputs=inputs_of(data, mapping))
         _handbook(data, out, validate, reading)
@@ -126,7 +128,7 @@ def command(
     check_folder(out, is_own=is_model_folder, inputs=inputs_of(data, mapping))
     if is_logged(data):
         with bar("read", None):
-            rows = read_logged(data, features)
+            rows = read_logged(data, features, base_currency)
     else:
         rows = read_dataset(data, features, reading)
     click.echo(f"training on {len(rows.labels):,} rows")
@@ -144,6 +146,11 @@ def command(
             f"  {name:34} {value:.6g}" if isinstance(value, float) else f"  {name:34} {value:,}"
         )
     click.echo(f"model in {out}, its card in {out / 'card.html'}")
+    if metrics["average_precision"] <= metrics["average_precision_amount"]:
+        click.echo(
+            "warning: the model is no better than sorting by amount, by its average precision",
+            err=True,
+        )
     echo_rows_left_out(rows.left_out)
 
 

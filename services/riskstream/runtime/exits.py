@@ -41,8 +41,9 @@ MEANINGS: dict[Exit, tuple[str, str, str]] = {
     ),
     Exit.NO_DISK: (
         "no disk",
-        "The local stack found too little free disk, or a replay found none for rows that wait.",
-        "free some, or give another `--dir` or `TMPDIR`",
+        "The local stack found too little free disk, a replay found none for rows that wait, or a "
+        "command none for its output.",
+        "free some, or give another `--dir`, `TMPDIR` or output",
     ),
     Exit.NO_NETWORK: (
         "no network",

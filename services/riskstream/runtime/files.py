@@ -72,6 +72,11 @@ def _kind(mode: int) -> str:
     return next((name for is_so, name in _KINDS if is_so(mode)), "no regular file")
 
 
+_FILE_ROOM, _FOLDER_ROOM = 4096, 1 << 20
+"""Bytes that must be free for an output, so that a full disk is found before the work."""
+_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def check_file(
     path: Path, option: str = "--out", *, is_own: IsOwn, inputs: Collection[Path | None] = ()
 ) -> None:
@@ -90,7 +95,7 @@ def check_file(
                 raise _refused("it is no regular file", path, f"give another {option}")
             if target.stat().st_size and not _is_so(is_own, target):
                 raise _in_the_way("a file that this command did not write is there", path, option)
-        _check_parent(target.parent, path, option)
+        _check_parent(target.parent, path, option, _FILE_ROOM)
     except OSError as error:
         raise _unwritable(error, path, option) from error
 
@@ -126,7 +131,7 @@ def check_folder(
                 raise _in_the_way(
                     "the folder holds files that this command did not write", path, option
                 )
-        _check_parent(target.parent if is_replaced else target, path, option)
+        _check_parent(target.parent if is_replaced else target, path, option, _FOLDER_ROOM)
     except OSError as error:
         raise _unwritable(error, path, option) from error
 
@@ -229,8 +234,10 @@ def _is_at(path: Path, target: Path) -> bool:
         return False  # whoever reads it says what is wrong with it
 
 
-def _check_parent(folder: Path, path: Path, option: str) -> None:
-    """The nearest folder that is there takes a new file; OSError where it does not."""
+def _check_parent(folder: Path, path: Path, option: str, room: int) -> None:
+    """The nearest folder that is there takes a new file of `room` bytes; OSError where it does
+    not.
+    """
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
@@ -238,8 +245,13 @@ def _check_parent(folder: Path, path: Path, option: str) -> None:
             f"{folder.name} is a file, a folder is needed", path, f"give another {option}"
         )
     probe = folder / f".riskstream-{secrets.token_hex(6)}"
-    os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    probe.unlink()
+    handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if os.write(handle, bytes(room)) < room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(handle)
+        probe.unlink()
 
 
 def _is_so(is_own: IsOwn, target: Path) -> bool:
@@ -260,8 +272,11 @@ def _in_the_way(what: str, path: Path, option: str) -> Fatal:
 
 
 def _unwritable(error: OSError, path: Path, option: str) -> Fatal:
+    is_full = error.errno in _IS_FULL
     return Fatal(
-        what=f"{path.name} cannot be written: {error.strerror or error}",
+        what=f"{path.name} cannot be written: "
+        f"{os.strerror(error.errno or 0) if is_full else error.strerror or error}",
         where=str(path.parent),
-        do=f"give another {option}",
+        do=f"free some space, or give another {option}" if is_full else f"give another {option}",
+        exit_code=Exit.NO_DISK if is_full else Exit.NO,
     )

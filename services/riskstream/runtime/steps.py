@@ -10,6 +10,9 @@ Steps = Callable[[str, int | None], AbstractContextManager[Advance]]
 runs.
 """
 
+TOLD_FROM = 0.1
+"""Share done from which the time left is told: the first rows and trees take longer than others."""
+
 
 def untold(_name: str, _total: int | None) -> AbstractContextManager[Advance]:
     """Steps of who does not want to know."""

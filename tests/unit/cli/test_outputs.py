@@ -2,9 +2,11 @@
 before any work.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pyarrow as pa
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 from riskstream.cli.main import COMMANDS, LazyGroup, root
 from riskstream.cli.outputs import is_page, is_release, json_with, parquet_of, write_parquet
 from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, check_folder, whole, whole_folder
 from riskstream.workbench.training.fit import is_model_folder
 
@@ -232,3 +235,27 @@ def test_pipes_devices_and_files_of_other_forms_are_not_ours(tmp_path: Path) -> 
                     check_file(other, is_own=is_own)
             else:
                 check_file(other, is_own=is_own)
+
+
+@pytest.mark.parametrize("check", [check_file, check_folder])
+def test_a_full_disk_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Any
+) -> None:
+    def full(_handle: int, data: bytes) -> int:
+        return len(data) - 1  # what fits is written, and told by its size
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(Fatal, match="out cannot be written: No space") as caught:
+        check(tmp_path / "out", is_own=is_model_folder)
+    assert caught.value.exit_code == Exit.NO_DISK
+    assert caught.value.do == "free some space, or give another --out"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_has_the_same_exit_code(tmp_path: Path) -> None:
+    with pytest.raises(Fatal) as caught, whole(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.exit_code == Exit.NO_DISK
+    with pytest.raises(Fatal) as caught, whole(tmp_path / "out"):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    assert caught.value.exit_code == Exit.NO

@@ -12,11 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from rich.progress import Progress
 
 from riskstream.cli import data, dlq, kernels, labels, logged, parity, progress, report
 from riskstream.cli.features import command as features_command
 from riskstream.cli.main import root
 from riskstream.cli.progress import bar
+from riskstream.cli.terminal_bar import LeftColumn
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.runtime.steps import Advance
 from riskstream.workbench.demo.view import View
@@ -72,6 +74,18 @@ def test_a_long_step_says_a_line_each_few_seconds(
     assert said.startswith("read: 1,000 of 4,000 done, ")
     assert said.splitlines()[0].endswith(" s left")
     assert "read: 1,000 done in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("done", "is_told"), [(2, False), (98, False), (100, True), (900, True)])
+def test_the_time_left_is_told_once_a_tenth_is_done(done: int, is_told: bool) -> None:
+    assert (" s left" in progress._said("trees", done, 1000, 5.0)) == is_told
+    now = [0.0]
+    shown = Progress(get_time=lambda: now[0])
+    task = shown.add_task("trees", total=1000)
+    for _ in range(2):
+        now[0] += 1.0
+        shown.advance(task, done / 2)
+    assert (LeftColumn().render(shown.tasks[0]).plain != "-:--:--") == is_told
 
 
 def test_a_step_that_counts_nothing_says_that_it_goes_on(

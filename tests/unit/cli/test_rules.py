@@ -46,6 +46,12 @@ def test_the_rules_that_ship_are_right_and_stop_few(data: Path) -> None:
     assert "3 rules OK" in _run("check").output
     result = _run("dry-run", "--data", str(data))
     assert result.exit_code == 0, result.output
+    words = "the default rule new-device is left out, as standard.v2 has no such features: give "
+    assert words + "`--features standard-profiles` and data with " in result.stderr
+    assert "device_id to use it" in result.stderr
+    with_devices = _run("check", "--features", "standard-profiles")
+    assert "4 rules OK" in with_devices.stdout
+    assert with_devices.stderr == ""
     assert {line.split()[0] for line in result.stdout.splitlines()[1:] if line} >= {
         "velocity",
         "blocked-terminal",

@@ -169,4 +169,4 @@ def test_a_logged_file_without_rows_is_refused(data: Path, tmp_path: Path) -> No
     with pytest.raises(Fatal, match="it holds no rows"):
         _run("dry-run", _rules(data, "score > 0.5"), "--data", empty)
     with pytest.raises(Fatal, match="it holds no rows"):
-        read_logged(empty, STANDARD)
+        read_logged(empty, STANDARD, "EUR")

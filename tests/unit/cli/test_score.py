@@ -112,6 +112,27 @@ def test_a_second_stage_that_is_on_decides_in_its_band(
     assert "stage2_score" not in pq.read_table(out).column_names
 
 
+def test_rows_of_the_training_dates_are_told_of(
+    tmp_path: Path, data: Path, models: tuple[Path, Path]
+) -> None:
+    out, at = tmp_path / "scores.parquet", pc.cast(pq.read_table(data)["occurred_at"], pa.int64())
+    trained = json.loads((models[0] / "model.json").read_text())["trained_on"]
+    inside = trained["rows"]
+    assert at[inside - 1].as_py() == trained["last"] < at[inside].as_py()
+    words = f"{inside:,} of {len(at):,} rows lie between "
+    assert words in _run("score", "--model", models[0], "--data", data, "--out", out).stderr
+    given = ["--scores", out, "--labels", data, "--resamples", 100]
+    assert words in _run("evaluate", *given).stdout
+    compared = _run("compare", *models, "--data", data, "--resamples", 100).stdout
+    assert f"\nA: {words}" in compared
+    assert f"\nB: {words}" in compared
+    later = tmp_path / "later.parquet"
+    pq.write_table(pq.read_table(data).slice(inside), later)
+    said = _run("score", "--model", models[0], "--data", later, "--out", out).stderr
+    assert "rows lie between" not in said
+    assert "rows lie between" not in _run("evaluate", *given).stdout
+
+
 def test_a_row_without_a_label_is_scored_and_stays_without(
     tmp_path: Path, data: Path, models: tuple[Path, Path]
 ) -> None:

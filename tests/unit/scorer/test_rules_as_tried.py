@@ -168,7 +168,7 @@ def test_rows_that_scorers_logged_are_tried_without_computing(
     book = read_book(rules, [], names_of(STANDARD))
     needed = frozenset[str]().union(*(rule.when.reads for rule in book.rules))
     assert not_logged(needed, STANDARD) == []
-    tried = _tried(LoggedFileRows(path, STANDARD, needed), book)
+    tried = _tried(LoggedFileRows(path, STANDARD, needed, "EUR"), book)
     live = _named(frames)
     assert tried == {name: live[name] for name in tried}
     assert sum(map(len, tried.values())) > len(table) // 4

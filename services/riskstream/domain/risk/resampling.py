@@ -19,6 +19,8 @@ from riskstream.domain.risk.resample_kernel import (
 )
 
 LEVEL = 0.95
+Z = 1.959964
+"""Quantile of the normal distribution that LEVEL goes to."""
 LANES = 32
 """Resamples side by side: their counts of one customer share half a cache line."""
 LEAST_CUSTOMERS = 2
@@ -160,6 +162,23 @@ def whole_share(share: float, customers: int) -> tuple[float, float] | None:
         return None
     bound = float(((1 - LEVEL) / 2) ** (1 / customers))
     return (bound, 1.0) if share else (0.0, 1 - bound)
+
+
+def few_share(share: float, rows: NDArray[np.integer]) -> tuple[float, float] | None:
+    """(low, high) of a share over few customers, of which each has so many `rows`, int64[m]; None
+    of fewer than two.
+
+    Resamples of few customers are too alike. Wilson's interval (1927) takes their place, with as
+    many trials as customers with equal numbers of rows would be (Kish 1965): (sum)^2 / sum of
+    squares.
+    """
+    if len(rows) < LEAST_CUSTOMERS:
+        return None
+    trials = float(rows.sum()) ** 2 / float((rows.astype(np.float64) ** 2).sum())
+    middle = (share + Z**2 / (2 * trials)) / (1 + Z**2 / trials)
+    spread = share * (1 - share) / trials + Z**2 / (4 * trials**2)
+    half = Z * spread**0.5 / (1 + Z**2 / trials)
+    return middle - half, middle + half
 
 
 def _changes(major: NDArray[np.number], minor: NDArray[np.number]) -> NDArray[np.bool_]:

@@ -50,6 +50,8 @@ class ModelCard:
     reasons: str
     metrics: dict[str, Any]
     stage2: Stage2Card | None = None
+    trained_ms: tuple[int, int] | None = None
+    """First and last of the rows that grew the trees; None of a card that does not say."""
 
 
 class OnnxModel:
@@ -155,6 +157,7 @@ def read_card(folder: Path) -> ModelCard:
             reasons=data["reasons"],
             metrics=data["metrics"],
             stage2=_stage2_of(data.get("stage2")),
+            trained_ms=_trained_of(data.get("trained_on")),
         )
         _check_thresholds(card)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -164,6 +167,10 @@ def read_card(folder: Path) -> ModelCard:
             do="copy it again from the training run",
         ) from error
     return card
+
+
+def _trained_of(given: Any) -> tuple[int, int] | None:
+    return None if given is None else (int(given["first"]), int(given["last"]))
 
 
 def _check_thresholds(card: ModelCard) -> None:

@@ -1,19 +1,21 @@
 """What a file holds as lines of text, and as one self-contained HTML page."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from riskstream.domain.risk.money import shown
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.words import count_of
-from riskstream.workbench.checks.page import template
-from riskstream.workbench.mapping.looked import EDGES_MINOR, Looked
+from riskstream.workbench.checks.page import share, template
+from riskstream.workbench.mapping.declared import Mapping, Source
+from riskstream.workbench.mapping.looked import EDGES_MINOR, Looked, Sample
 from riskstream.workbench.mapping.survey import LeftOut
 
 _LEFT, _WIDE, _BOTTOM, _HIGH = 66, 384, 290, 270
 _EDGE, _LETTER = 462, 10
 """The right edge of a chart, and how wide a letter is on a narrow screen."""
-_MOST_BARS, _MOST_WORDS = 120, 12
+_MOST_BARS, _MOST_WORDS, _MOST_NAMES = 120, 12, 20
 
 
 def facts_of(found: Looked, currency: str) -> list[tuple[str, str]]:
@@ -24,6 +26,7 @@ def facts_of(found: Looked, currency: str) -> list[tuple[str, str]]:
         ("rows", f"{rows:,}"),
         ("fit", f"{survey.good:,}"),
         ("left out", f"{survey.left_out.total:,}"),
+        *_amount_fact(found, currency),
         ("time", f"{_moment(found.first_ms)} to {_moment(found.last_ms)} UTC"),
         ("days", f"{len(found.days):,} with rows"),
         ("earlier than a row above", f"{found.goes_back:,}"),
@@ -49,9 +52,23 @@ def facts_of(found: Looked, currency: str) -> list[tuple[str, str]]:
     return out
 
 
-def page(title: str, found: Looked, currency: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowRead:
+    """How a file was read: by which mapping, columns of it that no field is from, and the currency
+    of the base amounts.
+    """
+
+    mapping: Mapping
+    unused: list[str]
+    currency: str
+
+
+def page(title: str, found: Looked, how: HowRead) -> str:
     """HTML; the same file gives the same text."""
-    survey = found.survey
+    survey, currency = found.survey, how.currency
+    facts = facts_of(found, currency)
+    if how.unused:
+        facts.append(("columns not used", listed(how.unused)))
     return template("check.html").render(
         title=title,
         said=f"{count_of(survey.good, 'row')} of {survey.good + survey.left_out.total:,} fit. "
@@ -65,8 +82,10 @@ def page(title: str, found: Looked, currency: str) -> str:
             (f"{found.repeats():,}", "repeated rows"),
         ],
         charts=[_days(found), _amounts(found, currency)],
-        left_out=_left_out(survey.left_out),
-        facts=facts_of(found, currency),
+        left_out=_left_out(survey.left_out, currency),
+        samples=found.samples,
+        sampled=_sampled(found.samples, how),
+        facts=facts,
     )
 
 
@@ -77,14 +96,66 @@ def _about(count: int, is_exact: bool) -> str:
     return f"about {round(count, 3 - len(str(count))):,}"
 
 
-def _left_out(left_out: LeftOut) -> list[tuple[str, str, str]]:
+def listed(names: list[str]) -> str:
+    """The first names of many."""
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _left_out(left_out: LeftOut, currency: str) -> list[tuple[str, str, str, str]]:
+    """(rows, amount, why, for example) of each reason."""
     out = []
     for why, count in left_out.counts.most_common():
         path, place, value = left_out.firsts[why]
-        out.append(
-            (f"{count:,}", why, f"{path.name}, line {place:,}" + (f": {value}" if value else ""))
-        )
+        is_known = left_out.without_amount[why] < count
+        amount = shown(left_out.amounts_minor[why], currency) if is_known else "not known"
+        example = f"{path.name}, line {place:,}" + (f": {value}" if value else "")
+        out.append((f"{count:,}", amount, why, example))
     return out
+
+
+def _amount_fact(found: Looked, currency: str) -> list[tuple[str, str]]:
+    """The money of the rows that are left out, where there are some."""
+    told = found.survey.left_out.figures(found.survey.good, found.total_minor)
+    if not told["rows"]:
+        return []
+    unknown = told["rows_without_amount"]
+    rest = f"; not known of {count_of(unknown, 'row')}" if unknown else ""
+    amount = f"{shown(told['amount_minor'], currency)} {currency}"
+    return [("amount left out", f"{amount} ({share(told['amount_share'])}){rest}")]
+
+
+def _sampled(samples: list[Sample], how: HowRead) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(field, (as read, as written) of each sample) of every field that the mapping names."""
+    out = []
+    for name, source in how.mapping.fields.items():
+        if all(name in each.read for each in samples):
+            cells = [
+                (_as_read(name, each, how.currency), _as_written(source, each)) for each in samples
+            ]
+            out.append((name, cells))
+    if (label := how.mapping.is_fraud) is not None:
+        words = {True: "fraud", False: "genuine", None: "no label"}
+        said = [(words[each.is_fraud], _as_written(label, each)) for each in samples]
+        out.append(("label", said))
+    return out
+
+
+def _as_read(name: str, sample: Sample, currency: str) -> str:
+    value = sample.read[name]
+    if value is None:
+        return "-"
+    if name == "occurred_at":
+        return f"{_moment(value)} UTC"
+    if name in ("amount_minor", "base_amount_minor"):
+        code = currency if name.startswith("base") else sample.read.get("currency") or currency
+        return f"{shown(value, code)} {code}"
+    return str(value)
+
+
+def _as_written(source: Source, sample: Sample) -> str:
+    """The columns of the field; "" where it is from none."""
+    return " ".join(sample.written[name] for name in source.columns)
 
 
 def _days(found: Looked) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _decisions(data: Scored, is_named: bool) -> NDArray[np.int64]:
 def _figures(data: Scored, resamples: int, advance: Advance) -> tuple[dict[str, Any], Drawn]:
     """The figures with their intervals, and of each resample."""
     n = len(data.label)
-    drawn = drawn_figures(data, (np.zeros(n, np.int64), 1), resamples, advance)[0]
+    drawn = drawn_figures(data, [], resamples, advance)[0]
     return with_intervals(point_figures(data), drawn, data, np.ones(n, np.bool_)), drawn
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.decision import BLOCK, REVIEW
 from riskstream.domain.risk.evaluation import (
     average_precision,
     calibration,
@@ -28,7 +29,11 @@ from riskstream.workbench.checks.intervals import (
     drawn_figures,
     with_intervals,
 )
-from riskstream.workbench.checks.scored import Scored
+from riskstream.workbench.checks.scored import DECISIONS, Scored
+
+ALERTS = (BLOCK, REVIEW)
+"""Decisions that stop a transaction, the stronger one first."""
+_OF_DECISION = ("precision", "saved_minor", "stopped_minor")
 
 
 def evaluate(
@@ -41,7 +46,8 @@ def evaluate(
     """
     day = data.occurred_at // DAY_MS
     days, of_day = np.unique(day, return_inverse=True)
-    drawn, drawn_days = drawn_figures(data, (of_day, len(days)), resamples, advance)
+    of_decision = _alerts_of(data), len(ALERTS)
+    drawn, parts = drawn_figures(data, [(of_day, len(days)), of_decision], resamples, advance)
     everything = np.ones(len(day), np.bool_)
     return {
         **with_intervals(point_figures(data), drawn, data, everything),
@@ -50,9 +56,9 @@ def evaluate(
         if _are_probabilities(data.score)
         else [],
         "days": [
-            _of_day(data, day == each, int(each), of)
-            for each, of in zip(days, drawn_days, strict=True)
+            _of_day(data, day == each, int(each), of) for each, of in zip(days, parts, strict=False)
         ],
+        "by_decision": by_decision(data, parts[len(days) :]),
         "notes": notes(data),
         "left_out": dict(data.left_out),
     }
@@ -61,6 +67,7 @@ def evaluate(
 def point_figures(data: Scored) -> dict[str, Any]:
     """The figures of all rows, without intervals."""
     auc, precision = ranking_figures(data.label, data.score)
+    by_amount = ranking_figures(data.label, data.amount_minor)[1]
     error, brier = None, None
     if _are_probabilities(data.score):
         error = calibration(data.label, data.score)[0]
@@ -72,6 +79,7 @@ def point_figures(data: Scored) -> dict[str, Any]:
         "base_currency": data.base_currency,
         "auc": auc,
         "average_precision": precision,
+        "average_precision_amount": by_amount,
         f"card_precision_{CARDS_A_DAY}": card_precision(
             data.label, data.score, data.customer, data.occurred_at // DAY_MS, CARDS_A_DAY
         ),
@@ -88,7 +96,36 @@ def _of_day(data: Scored, rows: NDArray[np.bool_], day: int, drawn: Drawn) -> di
         "frauds": int(data.label[rows].sum()),
         **alert_figures(data, rows),
     }
-    return with_intervals(figures, drawn, data, rows)
+    return with_intervals(figures, drawn, data, rows, is_part=True)
+
+
+def _alerts_of(data: Scored) -> NDArray[np.int64]:
+    """Of each row the place of its decision in ALERTS, -1 where that is none of them."""
+    if data.decision is None:
+        return np.full(len(data.label), -1, np.int64)
+    return np.select([data.decision == each for each in ALERTS], range(len(ALERTS)), -1)
+
+
+def by_decision(data: Scored, drawn: list[Drawn]) -> list[dict[str, Any]]:
+    """Of each decision that stops a transaction: rows, frauds, precision, and who was stopped by
+    mistake; [] where there are no decisions. `drawn`: figures of each, in the order of ALERTS.
+    """
+    if data.decision is None:
+        return []
+    out = []
+    for decision, of in zip(ALERTS, drawn, strict=True):
+        rows = data.decision == decision
+        genuine = rows & ~data.label
+        figures = {
+            "decision": DECISIONS[decision],
+            "rows": int(rows.sum()),
+            "frauds": int((rows & data.label).sum()),
+            "genuine": int(genuine.sum()),
+            "genuine_customers": len(np.unique(data.customer[genuine])),
+            **{name: alert_figures(data, rows)[name] for name in _OF_DECISION},
+        }
+        out.append(with_intervals(figures, of, data, rows, is_part=True))
+    return out
 
 
 def notes(data: Scored) -> list[str]:
@@ -106,6 +143,8 @@ def notes(data: Scored) -> list[str]:
         )
     if (data.score == data.score[0]).all():
         said.append("All scores are equal: they rank nothing.")
+    else:
+        said += _worse_than_amounts(data)
     if not _are_probabilities(data.score):
         said.append(
             "Some scores are not between 0 and 1, so there is no calibration error and no Brier "
@@ -126,13 +165,25 @@ def notes(data: Scored) -> list[str]:
     if 0 < holders < FEW:
         said.append(
             f"The frauds belong to {count_of(holders, 'customer')}: with fewer than {FEW}, "
-            "intervals are too narrow."
+            "intervals are too narrow, but for those of precision and recall."
         )
     return said
 
 
+def _worse_than_amounts(data: Scored) -> list[str]:
+    """A note where the scores rank no better than the amounts do."""
+    ours = ranking_figures(data.label, data.score)[1]
+    theirs = ranking_figures(data.label, data.amount_minor)[1]
+    if ours is None or theirs is None or ours > theirs:
+        return []
+    return [
+        f"The scores are no better than sorting by amount: their average precision is {ours:.4f}, "
+        f"and that of the amounts {theirs:.4f}."
+    ]
+
+
 def ranking_figures(
-    label: NDArray[np.bool_], score: NDArray[np.float64]
+    label: NDArray[np.bool_], score: NDArray[np.number]
 ) -> tuple[float | None, float | None]:
     """(AUC, average precision); None where the labels are of one class."""
     if label.all() or not label.any():

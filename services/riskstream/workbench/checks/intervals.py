@@ -11,6 +11,7 @@ from riskstream.domain.risk.resampling import (
     Sums,
     TopCards,
     Weighted,
+    few_share,
     interval,
     resampled,
     whole_share,
@@ -23,9 +24,9 @@ RESAMPLES = 1000
 SEED = 0
 CARDS_A_DAY = 100
 FEW = 20
-"""Customers with a fraud; with fewer, an interval is too narrow (docs/training.md)."""
+"""Customers with a fraud; of fewer, resamples give too narrow an interval (docs/training.md)."""
 VALUES = 6
-_SHARE_OF = {"precision": "alerted", "recall": "label"}
+_SHARES = ("precision", "recall")
 
 Drawn = dict[str, NDArray[np.float64]]
 """A figure of each resample, by name; NaN in a resample that has none."""
@@ -35,18 +36,20 @@ Grouping = tuple[NDArray[np.integer], int]
 
 def drawn_figures(
     data: Scored,
-    grouping: Grouping,
+    groupings: Sequence[Grouping],
     resamples: int,
     advance: Advance = lambda _: None,
 ) -> tuple[Drawn, list[Drawn]]:
-    """(figures of all rows, figures of the alerts of each group of rows), all on the same draws."""
+    """(figures of all rows, figures of the alerts of each group of each grouping), all on the same
+    draws.
+    """
     customer, count = numbered(data)
     everything: Grouping = (np.zeros(len(customer), np.int64), 1)
     parts: list[Weighted] = [
         Ranking(data.label, data.score, customer),
         TopCards(data.label, data.score, customer, data.occurred_at // DAY_MS, CARDS_A_DAY),
         Sums(customer, everything[0], _errors(data), 1),
-        alert_sums(data, customer, [everything, grouping]),
+        alert_sums(data, customer, [everything, *groupings]),
     ]
     ranking, cards, errors, sums = resampled(parts, count, resamples, SEED, advance)
     alerts, *each = (of_alerts(sums[at : at + VALUES]) for at in range(0, len(sums), VALUES))
@@ -105,10 +108,18 @@ def of_alerts(sums: NDArray[np.float64]) -> Drawn:
 
 
 def with_intervals(
-    figures: dict[str, Any], drawn: Drawn, data: Scored, rows: NDArray[np.bool_]
+    figures: dict[str, Any],
+    drawn: Drawn,
+    data: Scored,
+    rows: NDArray[np.bool_],
+    *,
+    is_part: bool = False,
 ) -> dict[str, Any]:
     """Behind each figure of these rows that was drawn its interval, [low, high]; None where there
     is none.
+
+    Precision and recall of fewer than FEW customers have one that is right for few. Other figures
+    of a part of the rows (`is_part`) have none then; those of all rows have one, and a note.
     """
     out: dict[str, Any] = {}
     for name, value in figures.items():
@@ -116,13 +127,25 @@ def with_intervals(
         if name not in drawn:
             continue
         found = None
-        if name in _SHARE_OF and value in (0.0, 1.0):
-            among = rows & getattr(data, _SHARE_OF[name])
-            found = whole_share(value, len(np.unique(data.customer[among])))
-        elif value is not None:
-            found = interval(drawn[name])
+        if value is not None:
+            each = _rows_a_customer(name, data, rows)
+            if name in _SHARES and value in (0.0, 1.0):
+                found = whole_share(value, len(each))
+            elif name in _SHARES and len(each) < FEW:
+                found = few_share(value, each)
+            elif not is_part or len(each) >= FEW:
+                found = interval(drawn[name])
         out[f"{name}_interval"] = found and [_like(value, each) for each in found]
     return out
+
+
+def _rows_a_customer(name: str, data: Scored, rows: NDArray[np.bool_]) -> NDArray[np.integer]:
+    """Of each customer with rows that the figure is about, how many these are."""
+    if name == "stopped_minor":
+        among = rows & data.alerted & ~data.label
+    else:
+        among = rows & (data.alerted if name == "precision" else data.label)
+    return np.unique(data.customer[among], return_counts=True)[1]
 
 
 def _like(value: float, bound: float) -> float:

@@ -10,6 +10,7 @@ import jinja2
 
 from riskstream.domain.risk.money import shown
 from riskstream.runtime.words import count_of
+from riskstream.workbench.checks.intervals import FEW
 from riskstream.workbench.checks.scored import left_out_words
 
 Curves = dict[str, list[tuple[float, float]]]
@@ -25,9 +26,10 @@ def page(
     curves: Curves,
     slices: list[dict[str, Any]] | None = None,
     facts: list[tuple[str, str]] | None = None,
+    of_file: dict[str, Any] | None = None,
 ) -> str:
     """HTML of what `evaluate`, `curves`, `slices` and `facts` gave; the same figures give the same
-    text.
+    text. `of_file`: what was left out of the file that the rows are from, as LeftOut.figures says.
     """
     currency = figures["base_currency"]
     money = partial(shown, currency=currency)
@@ -38,12 +40,45 @@ def page(
         charts=_charts(figures, curves),
         slices=slices or [],
         facts=facts or [],
-        left_out=left_out_words(figures["left_out"]),
+        left_out=left_out_words(figures["left_out"]) if of_file is None else _in_short(of_file),
+        of_file=of_file and _left_out_of_file(of_file, money),
+        few=FEW,
         share=share,
         ratio=ratio,
         money=money,
         between=between,
     )
+
+
+def _in_short(of_file: dict[str, Any]) -> str:
+    """What was left out of a file, in a few words; "" where nothing was."""
+    if not of_file["rows"]:
+        return ""
+    return (
+        f"{of_file['rows']:,} of {count_of(of_file['of_rows'], 'row')} of the file "
+        f"({share(of_file['rows'] / of_file['of_rows'])}), with their reasons below"
+    )
+
+
+def _left_out_of_file(of_file: dict[str, Any], money: Callable[[int], str]) -> dict[str, Any]:
+    """What was left out of a file, in words: a sentence on its amount, and a line a reason."""
+    unknown = of_file["rows_without_amount"]
+    rest = f" The amount of {count_of(unknown, 'row')} is not known." if unknown else ""
+    return {
+        "amount": f"The amount that is left out is {money(of_file['amount_minor'])} of "
+        f"{money(of_file['of_amount_minor'])} ({share(of_file['amount_share'])}).{rest}",
+        "reasons": [
+            (
+                f"{each['rows']:,}",
+                share(each["rows"] / of_file["of_rows"]),
+                money(each["amount_minor"])
+                if each["rows_without_amount"] < each["rows"]
+                else "not known",
+                each["why"],
+            )
+            for each in of_file["reasons"]
+        ],
+    }
 
 
 def _heads(figures: dict[str, Any], money: Callable[[int], str]) -> list[tuple[str, str, str]]:
@@ -53,6 +88,7 @@ def _heads(figures: dict[str, Any], money: Callable[[int], str]) -> list[tuple[s
         (say(figures[name]), between(figures, name, say), words)
         for name, say, words in (
             ("average_precision", ratio, "average precision"),
+            ("average_precision_amount", ratio, "average precision of sorting by amount"),
             ("auc", ratio, "area under the ROC curve"),
             (
                 "card_precision_100",

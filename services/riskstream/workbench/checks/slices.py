@@ -35,9 +35,11 @@ def slices(
     advance: Advance = lambda _: None,
 ) -> list[dict[str, Any]]:
     """By channel, kind, amount and whether the customer is new: rows, frauds, average precision,
-    and the alerts' figures, each with its interval.
+    and the alerts' figures, each with its interval. A slice of no row or of all rows is left out.
     """
-    found = [(name, mask) for name, mask in _masks(data, rows, features) if mask.any()]
+    found = [
+        (name, mask) for name, mask in _masks(data, rows, features) if 0 < mask.sum() < len(mask)
+    ]
     customer, count = numbered(data)
     groupings = [(np.where(mask, 0, -1), 1) for _, mask in found]
     parts: list[Weighted] = [alert_sums(data, customer, groupings)]
@@ -55,6 +57,7 @@ def slices(
             {"average_precision": ranking[1], **of_alerts(sums[at * VALUES : (at + 1) * VALUES])},
             data,
             mask,
+            is_part=True,
         )
         for at, ((name, mask), ranking) in enumerate(zip(found, rankings, strict=True))
     ]

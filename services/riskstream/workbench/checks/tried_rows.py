@@ -124,13 +124,16 @@ def _inputs(features: FeatureSet) -> dict[str, str]:
 
 class LoggedFileRows(_Rows):
     """Rows of files of `riskstream logged` as rules read them: vectors and scores are those that
-    were used, and nothing is computed again. Fatal where it is of another feature set.
+    were used, and nothing is computed again. Fatal where it is of another feature set or base
+    currency.
 
     `needed` are names in which `not_logged` finds nothing. `lacks_stage2`: an older version wrote
     the file, and it does not say which scores a second stage replaced.
     """
 
-    def __init__(self, path: Path, features: FeatureSet, needed: frozenset[str]) -> None:
+    def __init__(
+        self, path: Path, features: FeatureSet, needed: frozenset[str], base_currency: str
+    ) -> None:
         check_logged(path, features)
         inputs = _inputs(features)
         self._columns = {
@@ -153,7 +156,7 @@ class LoggedFileRows(_Rows):
         self._table = table = read_columns(files, sorted(wanted)).sort_by("occurred_at")
         super().__init__(np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64))
         self.amount_minor = exact(np.array(table["base_amount_minor"].to_numpy(), np.int64))
-        self.base_currency, self.left_out = one_currency(table, path), LeftOut()
+        self.base_currency, self.left_out = one_currency(table, path, base_currency), LeftOut()
         self.left_empty: list[str] = []
         self.labels = np.array(table[LABEL].to_numpy(), np.bool_)
         self.has_label = np.ones(len(table), np.bool_)

@@ -115,7 +115,8 @@ class Converter:
         self._refuse(rows, findings)
         ordered = {name: columns[name] for name in self._bounds if name in columns}
         good, table = findings.is_good, pa.table(ordered)
-        left_out = [(int(rows.places[at]), found) for at, found in findings.in_order()]
+        told = findings.in_order(columns.get("base_amount_minor"))
+        left_out = [(int(rows.places[at]), found) for at, found in told]
         left_out += [(place, Finding(why=why, value="")) for place, why in rows.broken]
         return Converted(
             transactions=table if good.all() else table.filter(pa.array(good)),

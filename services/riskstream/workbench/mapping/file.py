@@ -51,10 +51,15 @@ def read_mapping(path: Path) -> Mapping:
     return parsed(_text_of(path), path)
 
 
-def read_label_mapping(path: Path) -> Mapping:
-    """A mapping of a file of labels, or of transactions with labels. Fatal as `read_mapping`."""
+def read_label_mapping(path: Path, needed: Collection[str] | None = None) -> Mapping:
+    """A mapping of a file of labels, or of transactions with labels. Fatal as `read_mapping`.
+
+    `needed`: fields that a mapping of labels must have; None: all without a default.
+    """
     text = _text_of(path)
-    return parsed(text, path) if "transaction" in sections_of(text, path) else labels_of(text, path)
+    if "transaction" in sections_of(text, path):
+        return parsed(text, path)
+    return labels_of(text, path, needed)
 
 
 def _text_of(path: Path) -> str:
@@ -90,7 +95,7 @@ def parsed(text: str, path: Path) -> Mapping:
     )
 
 
-def labels_of(text: str, path: Path) -> Mapping:
+def labels_of(text: str, path: Path, needed: Collection[str] | None = None) -> Mapping:
     """A mapping of a file that holds labels alone: its section `label` has fields of label.v1."""
     data = sections_of(text, path)
     if not isinstance(data.get("label"), dict):
@@ -102,7 +107,7 @@ def labels_of(text: str, path: Path) -> Mapping:
             raise wrong(path, f"label.{name}.negative is for amounts of transactions")
         if source.is_major and "base_currency" not in fields:
             raise wrong(path, f"label.{name}.major needs label.base_currency")
-    _check_needed(path, "label", fields)
+    _check_needed(path, "label", fields, needed)
     return Mapping(fields={}, labels=fields, layout=reader.layout)
 
 
@@ -147,9 +152,14 @@ def _check_computed(path: Path, key: str, bounds: Bounds, source: Source) -> Non
         raise wrong(path, f"{key}.expression is true or false, and a number is needed")
 
 
-def _check_needed(path: Path, section: str, fields: dict[str, Source]) -> None:
-    for name, bounds in bounds_of(f"{section}.v1").items():
-        if not bounds.has_default and name not in fields:
+def _check_needed(
+    path: Path, section: str, fields: dict[str, Source], needed: Collection[str] | None = None
+) -> None:
+    if needed is None:
+        bounds = bounds_of(f"{section}.v1")
+        needed = [name for name, each in bounds.items() if not each.has_default]
+    for name in needed:
+        if name not in fields:
             raise wrong(path, f"{section}.{name} is missing and has no default")
 
 

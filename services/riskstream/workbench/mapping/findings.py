@@ -1,7 +1,7 @@
 """What is wrong with rows of a batch: the first reason of each, with the value that shows it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,19 @@ Note = Callable[..., None]
 PART = "part-amounts"
 """Check that amounts of minor units are whole."""
 _SHOWN = 60
+_OF_AMOUNTS = ("amount_minor:", "base_amount_minor:", "currency:", "base_currency:")
+"""How reasons begin after which an amount is not known, or not in the base currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """`why`: field and reason, alike for all rows of which it is so; `value`: what stands in this
-    row's column.
+    row's column. `amount_minor`: the row's base amount, None where nobody knows it.
     """
 
     why: str
     value: str
+    amount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Findings:
     def __init__(self, count: int, accepted: frozenset[str] = frozenset()) -> None:
         self.accepted, self._found = accepted, dict[int, Finding]()
         self.is_good: Flags = np.ones(count, np.bool_)
+        self._has_amount: Flags = np.ones(count, np.bool_)
         self.refusal: Refusal | None = None
 
     def note(
@@ -55,6 +59,8 @@ class Findings:
             value = "" if column is None else shown(column[at])
             self._found[at] = Finding(why=why, value=value)
         self.is_good &= ~rows
+        if why.startswith(_OF_AMOUNTS):
+            self._has_amount &= ~rows
 
     def refuse(self, rows: Flags, why: str, column: pa.Array, do: str, *, check: str) -> None:
         """The whole file is refused where one of these rows is so: the others were misread too."""
@@ -65,8 +71,16 @@ class Findings:
             at=at, why=why, value=shown(column[at]), do=do, check=check
         )
 
-    def in_order(self) -> list[tuple[int, Finding]]:
-        return sorted(self._found.items(), key=lambda each: each[0])
+    def in_order(self, amounts: pa.Array | None = None) -> list[tuple[int, Finding]]:
+        """(row, what was found). `amounts`: the base amounts of all rows, as far as they fit."""
+        found = sorted(self._found.items(), key=lambda each: each[0])
+        if amounts is None or not found:
+            return found
+        known = amounts.to_numpy(zero_copy_only=False)
+        return [
+            (at, replace(each, amount_minor=int(known[at])) if self._has_amount[at] else each)
+            for at, each in found
+        ]
 
 
 def shown(value: pa.Scalar) -> str:

@@ -4,6 +4,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from riskstream.runtime.durations import DAY_MS
 from riskstream.workbench.files.rows import FileRows
 from riskstream.workbench.mapping.convert import Converted
 from riskstream.workbench.mapping.distinct import Distinct, Repeats
+from riskstream.workbench.mapping.findings import shown
 from riskstream.workbench.mapping.hashed import hashes
 from riskstream.workbench.mapping.survey import Survey
 
@@ -20,8 +22,22 @@ WORDS = ("kind", "channel", "currency", "country", "mcc")
 """Fields whose values are counted."""
 IDS = ("customer_id", "terminal_id", "merchant_id", "device_id", "counterparty_id")
 """Fields whose different values are counted."""
+SAMPLES = 5
+"""Rows that are kept to be shown."""
 EDGES_MINOR = 10 ** np.arange(0, 14, dtype=np.int64)
 """Amounts are counted between these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A row that fits: its `place` in its file, its columns as they are `written`, the fields that
+    were `read`, and whether it `is_fraud`: None without a label.
+    """
+
+    place: int
+    written: dict[str, str]
+    read: dict[str, Any]
+    is_fraud: bool | None
 
 
 @dataclass(slots=True)
@@ -43,6 +59,7 @@ class Looked:
     fraud_days: Counter[int] = field(default_factory=Counter)
     words: dict[str, Counter[str]] = field(default_factory=dict)
     amounts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(14, np.int64))
+    samples: list[Sample] = field(default_factory=list)
     _ids: dict[str, Distinct] = field(default_factory=dict)
     _names: Repeats = field(default_factory=Repeats)
 
@@ -72,8 +89,31 @@ class Looked:
         for name in IDS:
             if name in table.column_names:
                 self._ids.setdefault(name, Distinct()).add(hashes(table[name].drop_null()))
+        self._add_samples(rows, found)
         joined = pc.binary_join_element_wise(table["customer_id"], table["transaction_id"], "\0")
         self._names.add(hashes(joined))
+
+    def _add_samples(self, rows: FileRows, found: Converted) -> None:
+        """The first rows of the file that fit."""
+        for at in range(min(SAMPLES - len(self.samples), found.transactions.num_rows)):
+            place = int(found.places[at])
+            row = int(np.searchsorted(rows.places, place))
+            said = found.labelled
+            has_label = said is not None and said.has_label[at]
+            self.samples.append(
+                Sample(
+                    place=place,
+                    written={
+                        name: shown(rows.batch.column(name)[row])
+                        for name in rows.batch.schema.names
+                    },
+                    read={
+                        name: found.transactions[name][at].as_py()
+                        for name in found.transactions.column_names
+                    },
+                    is_fraud=bool(said.is_fraud[at]) if said is not None and has_label else None,
+                )
+            )
 
     def _add_times(self, occurred: NDArray[np.int64]) -> None:
         latest = np.maximum.accumulate(np.concatenate([[self.last_ms], occurred]))

@@ -1,9 +1,10 @@
 """A look at a whole file before anything is made of it: what fits, what is left out and why."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,10 +26,14 @@ _MANY = 20
 
 @dataclass(slots=True)
 class LeftOut:
-    """Rows left out: how many by reason, and the first of each as (path, place, value)."""
+    """Rows left out: how many by reason, and the first of each as (path, place, value).
+    `amounts_minor`: the base amounts by reason of all but the rows that are `without_amount`.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     firsts: dict[str, tuple[Path, int, str]] = field(default_factory=dict)
+    amounts_minor: Counter[str] = field(default_factory=Counter)
+    without_amount: Counter[str] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
@@ -38,6 +43,38 @@ class LeftOut:
         for place, found in left_out:
             self.counts[found.why] += 1
             self.firsts.setdefault(found.why, (path, place, found.value))
+            if found.amount_minor is None:
+                self.without_amount[found.why] += 1
+            else:
+                self.amounts_minor[found.why] += found.amount_minor
+
+    def add_all(self, why: str, amounts_minor: Sequence[int]) -> None:
+        """Rows that fit and are left out all the same, by their base amounts."""
+        self.counts[why] += len(amounts_minor)
+        self.amounts_minor[why] += sum(amounts_minor)
+
+    def figures(self, rows: int, amount_minor: int) -> dict[str, Any]:
+        """How much was left out, beside so many `rows` that were not and their base amounts: in
+        all, and by reason. `amount_share`: of the amounts that are known; None where all are 0.
+        """
+        known = self.amounts_minor.total()
+        return {
+            "rows": self.total,
+            "of_rows": self.total + rows,
+            "amount_minor": known,
+            "of_amount_minor": known + amount_minor,
+            "amount_share": known / (known + amount_minor) if known + amount_minor else None,
+            "rows_without_amount": self.without_amount.total(),
+            "reasons": [
+                {
+                    "why": why,
+                    "rows": count,
+                    "amount_minor": self.amounts_minor[why],
+                    "rows_without_amount": self.without_amount[why],
+                }
+                for why, count in self.counts.most_common()
+            ],
+        }
 
     def said(self) -> list[str]:
         """A line a reason, the most frequent first, with the first row of which it is so."""

@@ -86,9 +86,9 @@ def _amounts(table: pa.Table, path: Path) -> NDArray[np.int64]:
     return amounts
 
 
-def one_currency(table: pa.Table, path: Path) -> str:
+def one_currency(table: pa.Table, path: Path, wanted: str = "") -> str:
     """The currency of a table's base amounts, "" where it does not say. Fatal where there are
-    several: they are added up.
+    several, as they are added up, or it is not the one that is `wanted`.
     """
     if BASE_CURRENCY not in table.column_names:
         return ""
@@ -98,6 +98,13 @@ def one_currency(table: pa.Table, path: Path) -> str:
             what=f"its base amounts are in {' and '.join(found[:5])}, and would be summed",
             where=str(path),
             do="convert base_amount_minor to one base_currency",
+            exit_code=Exit.INPUT,
+        )
+    if wanted and found and found[0] != wanted:
+        raise Fatal(
+            what=f"its base amounts are in {found[0]}, and the base currency is {wanted}",
+            where=str(path),
+            do=f"give --base-currency {found[0]}",
             exit_code=Exit.INPUT,
         )
     return found[0] if found else ""

@@ -231,9 +231,9 @@ def check_logged(path: Path, features: FeatureSet) -> None:
             )
 
 
-def read_logged(path: Path, features: FeatureSet) -> Dataset:
-    """The rows of files of logged vectors. Fatal where they are of another feature set, or the
-    labels of one class.
+def read_logged(path: Path, features: FeatureSet, base_currency: str) -> Dataset:
+    """The rows of files of logged vectors. Fatal where they are of another feature set or base
+    currency, or the labels of one class.
     """
     check_logged(path, features)
     files = Files(path)
@@ -249,7 +249,7 @@ def read_logged(path: Path, features: FeatureSet) -> Dataset:
         occurred_at=np.array(table["occurred_at"].cast(pa.int64()).to_numpy(), np.int64),
         customers=np.array(codes, np.int32),
         amounts_minor=np.array(table["base_amount_minor"].to_numpy(), np.int64),
-        base_currency=one_currency(table, path),
+        base_currency=one_currency(table, path, base_currency),
     )
 
 

@@ -2,7 +2,8 @@
 time.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,7 @@ _BOOK = Mapping(
 """The public book's files: amounts in major units, and no kind, channel or mcc."""
 _FIELDS = (*NEEDED, "terminal_id", "device_id", "corrects", "base_currency")
 _NO_LABEL = "is_fraud: no label"
+_LABEL_WORDS = r"fraud|betrug|chargeback|^class$|^label$|^target$"
 
 _PLAIN = ("occurred_at", "base_amount_minor", "kind", "channel", "mcc", "mcc_null")
 
@@ -147,12 +149,14 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a file is read: by `mapping`, else by the contract's names or the book's. `accepted`:
-    checks of what is implausible that are not made. `more`: fields of the contract beside those
-    that rows are made from. `steps`: who is told how far it is.
+    """How a file is read: by `mapping`, else by the contract's names or the book's. Rows in another
+    currency than `base_currency` are left out; "": amounts may be in any one. `accepted`: checks of
+    what is implausible that are not made. `more`: fields of the contract beside those that rows are
+    made from. `steps`: who is told how far it is.
     """
 
     mapping: Mapping | None = None
+    base_currency: str = ""
     accepted: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
     steps: Steps = untold
@@ -174,14 +178,10 @@ def read_transactions(
     mapping = _whole(reading.mapping, reading.more) if reading.mapping else None
     mapping = mapping or (_book(files) if is_book else default_mapping(files.names))
     if is_labelled and mapping.is_fraud is None:
-        raise _lacks(path, LABEL)
+        raise without_label(path, reading, files.names)
     table, labelled, survey = _converted(files, mapping, reading)
     if is_labelled and labelled is not None:
-        survey.left_out.counts[_NO_LABEL] += int((~labelled.has_label).sum())
-        table, labelled = (
-            table.filter(pa.array(labelled.has_label)),
-            labelled.of(labelled.has_label),
-        )
+        table, labelled = _labelled_alone(table, labelled, survey.left_out)
     _no_id_twice(table["transaction_id"], table["customer_id"], path)
     columns = transaction_columns(table, path)
     ids = table["transaction_id"].combine_chunks()
@@ -223,14 +223,14 @@ def _converted(
 ) -> tuple[pa.Table, Labelled | None, Survey]:
     """The rows that fit, sorted by time, with their labels; and what was found of all."""
     wanted = [name for name in (*_FIELDS, *reading.more) if name in mapping.fields]
-    if _takes_its_currency(mapping):
+    if _is_one_amount(mapping):
         wanted.append("currency")
     for name in (*NEEDED, *reading.more):
         if name not in mapping.fields or any(
             each not in files.names for each in mapping.fields[name].columns
         ):
             raise _lacks(files.given, name)
-    converter = Converter(mapping, "", now_ms(), reading.accepted, wanted)
+    converter = Converter(mapping, reading.base_currency, now_ms(), reading.accepted, wanted)
     survey, tables, said = Survey(), [], []
     with reading.steps("read", files.total) as advance:
         for rows in files.batches(converter.columns, converter.absent):
@@ -251,18 +251,25 @@ def _converted(
     return table, labelled, survey
 
 
-def _takes_its_currency(mapping: Mapping) -> bool:
-    """Whether base amounts are the file's amounts: then they are in its currency."""
+def _labelled_alone(
+    table: pa.Table, labelled: Labelled, left_out: LeftOut
+) -> tuple[pa.Table, Labelled]:
+    """The rows with a label; the others are counted as left out."""
+    there = labelled.has_label
+    if not there.all():
+        amounts = table["base_amount_minor"].filter(pa.array(~there))
+        left_out.add_all(_NO_LABEL, amounts.to_pylist())
+    return table.filter(pa.array(there)), labelled.of(there)
+
+
+def _is_one_amount(mapping: Mapping) -> bool:
+    """Whether base amounts are the file's amounts, which have a currency: then they are in it."""
     fields = mapping.fields
-    return (
-        "base_currency" not in fields
-        and "currency" in fields
-        and fields.get("base_amount_minor") is fields.get("amount_minor")
-    )
+    return "currency" in fields and fields.get("base_amount_minor") is fields.get("amount_minor")
 
 
 def _currency(table: pa.Table, mapping: Mapping, path: Path) -> str:
-    if _takes_its_currency(mapping) and "currency" in table.column_names:
+    if BASE_CURRENCY not in table.column_names and _is_one_amount(mapping):
         table = table.rename_columns(
             [BASE_CURRENCY if name == "currency" else name for name in table.column_names]
         )
@@ -283,6 +290,20 @@ def _frauds(labelled: Labelled) -> KnownFrauds:
     known = labelled.known_at[rows]
     order = np.argsort(known, kind="stable")
     return KnownFrauds(row=rows[order], known_at=known[order])
+
+
+def without_label(path: Path, reading: Reading, names: Collection[str] = ()) -> Fatal:
+    """The refusal of a file without labels. `names`: its columns, of which one may be the label."""
+    if reading.mapping is None:
+        return _lacks(path, LABEL)
+    likely = next((each for each in names if re.search(_LABEL_WORDS, each.lower())), None)
+    like = f", perhaps `{{{LABEL}: {likely}}}`" if likely else f" with {LABEL}"
+    return Fatal(
+        what="the mapping has no section `label` that says what is a fraud",
+        where=str(path),
+        do=f"add one to the mapping{like}",
+        exit_code=Exit.INPUT,
+    )
 
 
 def _lacks(path: Path, name: str) -> Fatal:

@@ -13,6 +13,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.risk.decision import decide
 from riskstream.domain.risk.evaluation import at_budget, average_precision, roc_auc
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.tree_paths import TreePaths
@@ -131,6 +132,7 @@ def train(
         "thresholds": {"review": review_from, "block": block_from},
         "reasons": _version(files["reasons.npz"]),
         "trained_on": {"first": first, "last": last, "rows": grown.stop},
+        "left_out": data.left_out.figures(len(data.labels), sum(data.amounts_minor.tolist())),
         "metrics": metrics,
     }
     if settings.stage2:
@@ -262,6 +264,7 @@ def _page(
         occurred_at=data.occurred_at[part],
         amount_minor=data.amounts_minor[part],
         base_currency=data.base_currency,
+        decision=decide(scores, thresholds["review"], thresholds["block"]),
     )
     with steps("resamples", 2 * RESAMPLES) as advance:
         figures = evaluate(held, advance=advance)
@@ -272,6 +275,7 @@ def _page(
         curves(held),
         sliced,
         facts(card),
+        card["left_out"],
     )
 
 

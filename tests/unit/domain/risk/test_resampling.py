@@ -24,6 +24,7 @@ from riskstream.domain.risk.resampling import (
     Ranking,
     Sums,
     TopCards,
+    few_share,
     interval,
     resampled,
 )
@@ -179,6 +180,26 @@ def _clustered(
     label = (rng.random(customers) < 0.3)[customer] & (rng.random(len(customer)) < 0.5)
     own, rows = rng.normal(0, 1, customers)[customer], rng.normal(0, 1, len(customer))
     return label, math.sqrt(0.5) * (own + rows) + 1.5 * label, customer.astype(np.int32)
+
+
+@pytest.mark.parametrize("found", [0.25, 8 / 11, 0.9])
+def test_a_share_of_few_customers_has_the_interval_that_inverts_the_score_test(
+    found: float,
+) -> None:
+    bounds = few_share(found, np.ones(11, np.int64))
+    assert bounds is not None
+    assert 0 < bounds[0] < found < bounds[1] < 1
+    for bound in bounds:  # Wilson: where the share is z standard errors away
+        assert abs(found - bound) == pytest.approx(1.959964 * math.sqrt(bound * (1 - bound) / 11))
+
+
+def test_rows_of_one_customer_make_a_share_of_few_less_certain() -> None:
+    even, uneven = few_share(0.5, np.full(6, 2)), few_share(0.5, np.array([7, 1, 1, 1, 1, 1]))
+    assert even == few_share(0.5, np.ones(6, np.int64))
+    assert even is not None
+    assert uneven is not None
+    assert uneven[0] < even[0] < even[1] < uneven[1]
+    assert few_share(0.5, np.array([9])) is None
 
 
 def test_an_interval_of_the_auc_over_clustered_rows_holds_the_truth_as_often_as_it_says() -> None:

@@ -249,12 +249,14 @@ def test_scores_and_labels_of_every_format_give_the_same_figures(tmp_path: Path,
         "label:\n  label_id: {row: true}\n  transaction_id: {column: TX, prefix: t-}\n"
         "  customer_id: WHO\n  outcome: {column: Betrug, values: {ja: FRAUD, nein: GENUINE}}\n"
         f"  occurred_at: {{value: {START}}}\n  known_at: {{value: {START}}}\n",
+        "label:\n  transaction_id: {column: TX, prefix: t-}\n"
+        "  outcome: {column: Betrug, values: {ja: FRAUD, nein: GENUINE}}\n",
         "transaction:\n  transaction_id: {column: TX, prefix: t-}\n  customer_id: WHO\n"
         "  account_token: WHO\n  amount_minor: {value: 1}\n  currency: {value: EUR}\n"
         f"  occurred_at: {{value: {START}}}\n"
         "label: {is_fraud: {column: Betrug, values: {ja: true, nein: false}}}\n",
     ],
-    ids=["labels alone", "transactions"],
+    ids=["labels alone", "what figures need", "transactions"],
 )
 def test_labels_may_be_written_as_a_mapping_says(tmp_path: Path, mapping: str) -> None:
     scores = _scores(transaction_id=[f"t-{each}" for each in "abcdef"])
@@ -382,6 +384,53 @@ def test_three_alerts_of_three_customers_that_are_all_frauds_may_be_luck(tmp_pat
         assert found[f"{name}_interval"] == pytest.approx([0.025 ** (1 / 3), 1.0])
     # nothing was lost or stopped in any resample: nothing tells how much could be
     assert (found["lost_minor"], found["lost_minor_interval"]) == (0, None)
+
+
+def test_a_day_of_few_frauds_has_an_interval_that_is_right_for_few(tmp_path: Path) -> None:
+    """11 frauds of 11 customers, of which 8 were alerted."""
+    n = 40
+    scores = pa.table(
+        {
+            "transaction_id": [f"t{at}" for at in range(n)],
+            "customer_id": [f"c{at}" for at in range(n)],
+            "occurred_at": _times(range(n)),
+            "base_amount_minor": range(1, n + 1),
+            "score": [0.5] * n,
+            "decision": ["BLOCK"] * 5 + ["REVIEW"] * 3 + ["APPROVE"] * 32,
+        }
+    )
+    labels = pa.table({"transaction_id": scores["transaction_id"], "is_fraud": np.arange(n) < 11})
+    [day] = _figures(tmp_path, scores, labels)["days"]
+    assert day["recall"] == pytest.approx(8 / 11)
+    assert day["recall_interval"] == pytest.approx([0.434, 0.903], abs=0.001)
+    assert day["saved_minor_interval"] is None
+
+
+def test_each_decision_has_its_precision_and_those_stopped_by_mistake(tmp_path: Path) -> None:
+    decisions = ["BLOCK", "BLOCK", "BLOCK", "REVIEW", "APPROVE", "APPROVE"]
+    out = tmp_path / "out.html"
+    found = _figures(tmp_path, _scores(decision=decisions), _labels(), "--page", str(out))
+    block, review = found["by_decision"]
+    assert [block[name] for name in ("decision", "rows", "frauds", "genuine")] == ["BLOCK", 3, 1, 2]
+    assert (block["precision"], block["genuine_customers"]) == (pytest.approx(1 / 3), 2)
+    assert (block["saved_minor"], block["stopped_minor"]) == (100, 600)
+    assert block["precision_interval"] is not None
+    assert (review["decision"], review["precision"], review["genuine"]) == ("REVIEW", 1.0, 0)
+    assert "<td>BLOCK</td><td>3</td><td>1</td><td>33.3 %" in out.read_text()
+    said = _run(tmp_path, _scores(decision=decisions), _labels()).output
+    assert "; 2 genuine transactions of 2 customers by mistake" in said
+    bare = _figures(tmp_path, _scores().drop_columns(["decision"]), _labels())
+    assert bare["by_decision"] == []
+
+
+def test_scores_that_rank_no_better_than_the_amounts_are_told_of(tmp_path: Path) -> None:
+    good = _figures(tmp_path, _scores(), _labels())
+    assert good["average_precision_amount"] == pytest.approx((1 + 2 / 3 + 1 / 2) / 3)
+    assert not any("sorting by amount" in note for note in good["notes"])
+    bad = _figures(tmp_path, _scores(score=[0.1, 0.9, 0.8, 0.2, 0.7, 0.3]), _labels())
+    assert any(note.startswith("The scores are no better than sorting by") for note in bad["notes"])
+    same = _figures(tmp_path, _scores(score=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), _labels())
+    assert any("sorting by amount" in note for note in same["notes"])
 
 
 def test_one_customer_gives_no_interval(tmp_path: Path) -> None:

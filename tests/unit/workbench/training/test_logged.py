@@ -208,7 +208,7 @@ def _file(path: Path, count: int) -> Path:
 def test_one_trains_on_it_and_evaluates_by_it(tmp_path: Path) -> None:
     path = _file(tmp_path / "logged.parquet", 3000)
     assert is_logged(path)
-    data = read_logged(path, STANDARD)
+    data = read_logged(path, STANDARD, "EUR")
     assert data.rows.shape == (3000, WIDE)
     assert (column(STANDARD, data.rows, "channel") == 5.0).tolist() == data.labels.tolist()
     result = CliRunner().invoke(
@@ -225,11 +225,13 @@ def test_one_trains_on_it_and_evaluates_by_it(tmp_path: Path) -> None:
 def test_vectors_of_another_set_and_one_class_are_refused(tmp_path: Path) -> None:
     path = _file(tmp_path / "logged.parquet", 20)
     with pytest.raises(Fatal, match=r"vectors belong to standard\.v2, not to standard-tiles\.v2"):
-        read_logged(path, STANDARD_TILES)
+        read_logged(path, STANDARD_TILES, "EUR")
+    with pytest.raises(Fatal, match="amounts are in EUR, and the base currency is USD"):
+        read_logged(path, STANDARD, "USD")
     rows = LoggedRows(STANDARD)
     rows.take_scores([_score(0)])
     pq.write_table(rows.table(NOW_MS + 9 * DAY_MS), path)
     with pytest.raises(Fatal, match="all fraud or all genuine"):
-        read_logged(path, STANDARD)
+        read_logged(path, STANDARD, "EUR")
     (tmp_path / "none.csv").write_text("a\n1\n")
     assert not is_logged(tmp_path / "none.csv")

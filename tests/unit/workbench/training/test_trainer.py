@@ -20,9 +20,11 @@ from riskstream.domain.risk.features.offline import TransactionColumns, vectors
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.adapters.onnx_model import OnnxModel
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.checks.scored import Scored
+from riskstream.workbench.checks.slices import slices
 from riskstream.workbench.rows import transactions
 from riskstream.workbench.rows.dataset import read_dataset
-from riskstream.workbench.rows.transactions import NEEDED, read_transactions
+from riskstream.workbench.rows.transactions import NEEDED, Reading, read_transactions
 from riskstream.workbench.simulator.simulate import Simulation, simulate
 from riskstream.workbench.training import gates
 from riskstream.workbench.training.calibrate import platt, scale
@@ -175,6 +177,34 @@ def test_base_amounts_of_two_currencies_are_not_summed(tmp_path: Path, data: Pat
     )
     with pytest.raises(Fatal, match="base amounts are in EUR and JPY, and would be summed"):
         read_transactions(tmp_path / "in.parquet")
+
+
+def test_rows_in_another_base_currency_are_left_out(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data).slice(0, 100)
+    mixed = pa.array(["EUR"] * 99 + ["JPY"])
+    path = tmp_path / "in.parquet"
+    pq.write_table(
+        table.set_column(table.column_names.index("base_currency"), "base_currency", mixed), path
+    )
+    read = read_transactions(path, Reading(base_currency="EUR"))
+    assert (len(read.ids), read.base_currency, read.left_out.total) == (99, "EUR", 1)
+    bare = table.drop_columns(["base_currency"])
+    pq.write_table(bare, path)
+    assert read_transactions(path, Reading(base_currency="EUR")).base_currency == "EUR"
+
+
+def test_a_mapping_without_labels_is_told_which_column_may_be_one(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,who,amount,when,Betrug\n1,a,1,2024-03-01,1\n")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(
+        "transaction: {transaction_id: id, customer_id: who, account_token: who, occurred_at: when,"
+        " channel: {value: POS}, kind: {value: PURCHASE}, amount_minor: amount,"
+        " currency: {value: EUR}}\n"
+    )
+    given = ["--data", str(tmp_path / "in.csv"), "--mapping", str(mapping)]
+    result = CliRunner().invoke(command, [*given, "--out", str(tmp_path / "m")])
+    assert str(result.exception).startswith("the mapping has no section `label` that says what")
+    assert "{is_fraud: Betrug}" in str(result.exception)
 
 
 def test_no_file_or_no_parquet_is_one_sentence(tmp_path: Path) -> None:
@@ -332,6 +362,69 @@ def test_the_card_is_one_page_with_curves_and_slices(model: Path) -> None:
     assert "<script" not in page
     for words in ("Trained on", "by lightgbm", "Reviewed from, blocked from"):
         assert words in page
+    for words in ("average precision of sorting by amount", "By decision", "<td>BLOCK</td>"):
+        assert words in page
+
+
+def test_a_slice_of_all_rows_is_not_shown(data: Path) -> None:
+    rows = read_dataset(data, STANDARD)
+    place = STANDARD.names.index("kind")
+    rows.rows[:, place] = 1.0
+    n = len(rows.labels)
+    scored = Scored(
+        score=rows.rows[:, 0].astype(np.float64),
+        label=rows.labels,
+        alerted=np.arange(n) < 50,
+        customer=rows.customers,
+        occurred_at=rows.occurred_at,
+        amount_minor=rows.amounts_minor,
+    )
+    found = slices(scored, rows.rows, STANDARD, resamples=100)
+    assert all(0 < each["rows"] < n for each in found)
+    assert {each["name"].split()[0] for each in found} == {"channel", "amount", "new", "known"}
+
+
+def test_the_card_says_what_was_left_out_of_the_file(tmp_path: Path, data: Path) -> None:
+    table = pq.read_table(data)
+    labels, amounts = table["is_fraud"].to_pylist(), table["base_amount_minor"].to_pylist()
+    labels[:100] = [None] * 100
+    customers = table["customer_id"].to_pylist()
+    customers[200] = ""
+    currencies = [*["USD"] * 3, *table["base_currency"].to_pylist()[3:]]
+    for name, values in (
+        ("is_fraud", labels),
+        ("customer_id", customers),
+        ("base_currency", currencies),
+    ):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, tmp_path / "in.parquet")
+    given = ["--data", str(tmp_path / "in.parquet"), "--out", str(tmp_path / "m"), "--trees", "9"]
+    result = CliRunner().invoke(command, given, catch_exceptions=False)
+    found = json.loads((tmp_path / "m/model.json").read_text())["left_out"]
+    assert (found["rows"], found["of_rows"]) == (101, len(table))
+    without_label = sum(amounts[3:100])
+    assert found["amount_minor"] == without_label + amounts[200]
+    assert found["of_amount_minor"] == sum(amounts[3:])
+    assert found["amount_share"] == found["amount_minor"] / found["of_amount_minor"]
+    assert [(each["why"], each["rows"], each["amount_minor"]) for each in found["reasons"]] == [
+        ("is_fraud: no label", 97, without_label),
+        ("base_currency: not EUR, in which amounts are summed", 3, 0),
+        ("customer_id: blank", 1, amounts[200]),
+    ]
+    assert [each["rows_without_amount"] for each in found["reasons"]] == [0, 3, 0]
+    page = (tmp_path / "m/card.html").read_text()
+    assert f"Left out: 101 of {len(table):,} rows of the file (" in page
+    assert "The amount of 3 rows is not known." in page
+    for each in found["reasons"]:
+        assert f"<td>{each['why']}</td>" in page
+        assert f"{each['rows']}: {each['why']}" in result.stderr
+
+
+def test_a_card_says_that_nothing_was_left_out(model: Path) -> None:
+    assert json.loads((model / "model.json").read_text())["left_out"]["rows"] == 0
+    page = (model / "card.html").read_text()
+    assert "Left out: nothing." in page
+    assert "None: every row is used." in page
 
 
 @pytest.mark.parametrize(
