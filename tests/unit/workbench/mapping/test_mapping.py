@@ -398,6 +398,15 @@ def test_a_row_without_a_label_is_no_fraud_and_no_genuine_one(tmp_path: Path) ->
     assert (found.good, found.labels, found.unlabelled) == (3, 2, 1)
 
 
+@pytest.mark.parametrize("values", ["{N: false}", "{Y: true}"])
+def test_one_word_of_a_label_is_enough_for_a_mapping(tmp_path: Path, values: str) -> None:
+    path = _rows(tmp_path, bad=["N", "Y"])
+    found = _survey(
+        path, _mapping(more=f"label: {{is_fraud: {{column: bad, values: {values}}}}}\n")
+    )
+    assert (found.good, found.left_out.total) == (1, 1)
+
+
 def test_a_file_of_which_no_row_fits_or_one_customer_has_most_is_refused(tmp_path: Path) -> None:
     found = _survey(_rows(tmp_path, when=["soon"] * 3), _mapping())
     with pytest.raises(Fatal, match="none of its 3 rows fits: 3: occurred_at: no time") as caught:
