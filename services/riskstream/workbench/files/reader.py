@@ -33,7 +33,7 @@ class OneFile(Protocol):
 
 class Files:
     """One or more files with the same columns, read in the order of their names. `total`: rows of
-    all of them, None where that is not known before they are read.
+    all of them, None where that is not known before they are read; `sheets` of a workbook.
     """
 
     def __init__(self, given: Path, layout: Layout | None = None) -> None:
@@ -41,6 +41,8 @@ class Files:
         self.paths = paths_of(given)
         self._files = [opened(path, layout or Layout()) for path in self.paths]
         self.names = self._files[0].names
+        first = self._files[0]
+        self.sheets = first.sheets if isinstance(first, WorkbookFile) else ()
         totals = [each.total for each in self._files]
         known = [total for total in totals if total is not None]
         self.total = sum(known) if len(known) == len(totals) else None
@@ -60,11 +62,10 @@ class Files:
             if isinstance(file, JsonLinesFile):
                 file.absent = frozenset(absent)
             if missing := [name for name in wanted if name not in file.names]:
-                raise unreadable(
-                    file.path,
-                    f"column {missing[0]} is not in the file",
-                    f"name columns of the file in the mapping: {', '.join(file.names[:20])}",
-                )
+                do = f"name columns of the file in the mapping: {', '.join(file.names[:20])}"
+                if len(self.paths) > 1:
+                    do += f"; or leave it out by a pattern, like '*{self.paths[0].suffix}'"
+                raise unreadable(file.path, f"column {missing[0]} is not in the file", do)
             if twice := [name for name in wanted if file.names.count(name) > 1]:
                 raise unreadable(
                     file.path,

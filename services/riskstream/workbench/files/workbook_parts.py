@@ -51,7 +51,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except _DAMAGED as error:
         raise unreadable(
-            path, f"the workbook cannot be read: {cause(error)}", "save it again"
+            path,
+            f"the workbook cannot be read: {cause(error)}",
+            "unpack it" if "holds no workbook" in str(error) else "save it again",
         ) from error
 
 
@@ -77,7 +79,7 @@ def parts_of(book: zipfile.ZipFile) -> Parts:
     kinds = {kind: part for _, kind, part in _relations(book, "")}
     main = kinds.get("officeDocument", "xl/workbook.xml")
     if main not in book.NameToInfo:
-        raise ValueError("it is a zip that holds no workbook")
+        raise ValueError("it is a zip that holds no workbook; gzip, zstd and bzip2 are unpacked")
     tree = _tree(book, main)
     targets = {ident: part for ident, _, part in _relations(book, main)}
     sheets = {}

@@ -1,0 +1,99 @@
+"""A mapping as it grows: what is proposed, why, and which columns are left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from riskstream.workbench.files.rows import Layout
+from riskstream.workbench.mapping.columns_seen import Seen
+
+Ask = Callable[[str, list[str]], str]
+"""ask(question, answers): the answer; the first is the likeliest."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """`transaction` and `label` as the mapping file has them; `whys` by field the reason, `unsure`
+    those that a person should look at; `notes`: why a field is not there.
+
+    `left`: columns that no field took. `further(name)`: what a column holds behind the first rows.
+    `base`: the currency in which amounts are summed.
+    """
+
+    layout: Layout
+    left: list[Seen]
+    latest_ms: int
+    base: str
+    ask: Ask
+    further: Callable[[str], pa.Array]
+    transaction: dict[str, Any] = field(default_factory=dict)
+    label: dict[str, Any] = field(default_factory=dict)
+    whys: dict[str, str] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def put(self, name: str, value: Any, why: str = "", *, unsure: bool = False) -> None:
+        """A field of the transaction."""
+        self.transaction[name] = value
+        if why:
+            self.whys[name] = why
+        if unsure:
+            self.unsure.add(name)
+
+    def take(
+        self, found: Seen, name: str, value: Any, why: str = "", *, unsure: bool = False
+    ) -> None:
+        """A field from a column, which no other field takes then."""
+        self.put(name, value, why or f"by its name; like {found.examples}", unsure=unsure)
+        self.left.remove(found)
+
+    def chosen(self, question: str, found: list[Seen], name: str) -> Seen:
+        """One of several columns for a field: the one, or the one that a person says."""
+        if len(found) == 1:
+            return found[0]
+        names = [each.name for each in found]
+        self.unsure.add(name)
+        return found[names.index(self.ask(question, names))]
+
+    @property
+    def unused(self) -> str:
+        """What is said of the columns that are left; empty where none is."""
+        names = ", ".join(each.name for each in self.left)
+        return f"columns not used: {names}" if names else ""
+
+    def text(self, name: str) -> str:
+        """The mapping file, with a comment on each line."""
+        lines = [f"# riskstream map: proposed for {name}. Read each line; `unsure` marks guesses."]
+        layout = self.layout
+        held: dict[str, Any] = {
+            "separator": layout.separator,
+            "encoding": layout.encoding,
+            "sheet": layout.sheet,
+        }
+        held |= {"columns": list(layout.columns)} if layout.columns else {}
+        if any(held.values()):
+            lines.append("file:")
+            lines += [f"  {key}: {_flow(value)}" for key, value in held.items() if value]
+        for section, fields in (("transaction", self.transaction), ("label", self.label)):
+            if fields:
+                lines.append(f"{section}:")
+            for key, value in fields.items():
+                mark = "unsure: " if key in self.unsure else ""
+                why = f" # {mark}{self.whys[key]}" if key in self.whys else ""
+                lines.append(f"  {key}: {_flow(value)}{_one_line(why)}")
+        lines += [_one_line(f"# {note}") for note in (*self.notes, self.unused) if note]
+        return "\n".join(lines) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False
+    )
+    return text.strip().removesuffix("...").strip()
