@@ -21,7 +21,7 @@ from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, columns_seen,
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import parsed
 from riskstream.workbench.mapping.findings import shown
-from riskstream.workbench.mapping.proposal.lacking import lacking, what_to_do
+from riskstream.workbench.mapping.proposal.lacking import is_in_one_object, lacking, what_to_do
 from riskstream.workbench.mapping.proposal.opening import opened
 from riskstream.workbench.mapping.proposal.proposal import proposed
 from riskstream.workbench.mapping.survey import LeftOut
@@ -53,23 +53,22 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     files = found.files
     seen, why = columns_seen(files, found.names_at)
     if not seen:
-        raise Fatal(
-            what=f"it holds no rows{f' that fit: {why}' if why else ''}",
-            where=str(file),
-            do="name each column in its first line" if why else "give some",
-            exit_code=Exit.INPUT,
-        )
+        what = f"it holds no rows{f' that can be read: {why}' if why else ''}"
+        do = is_in_one_object(files.paths[0]) or "give some"
+        raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
     draft = proposed(
         seen,
         found.layout,
         now_ms() + DAY_MS,
         base_currency,
         _first if yes else _asked,
-        partial(further, files),
+        partial(further, files, found.names_at),
     )
     if what := lacking(draft):
-        do = what_to_do(draft, files.names, files.sheets)
+        do = is_in_one_object(files.paths[0]) or what_to_do(draft, files.names, files.sheets)
         raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
+    if at := found.names_at:
+        draft.notes.append(f"line {at} names the columns: up to it, lines are left out as no rows")
     text = draft.text(file.name)
     with whole(target, private=True) as out_file:
         out_file.write_text(text)

@@ -28,6 +28,7 @@ _TEXT_BYTES = 1 << 27
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Formats of numbers that are dates, by the numbers that Excel has for them."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_NO_WORKBOOK = "it is a zip that holds no workbook"
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -50,10 +51,11 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        if str(error) == _NO_WORKBOOK:
+            do = "unpack it; of packed files, gzip, zstd and bzip2 are read"
+            raise unreadable(path, _NO_WORKBOOK, do) from error
         raise unreadable(
-            path,
-            f"the workbook cannot be read: {cause(error)}",
-            "unpack it" if "holds no workbook" in str(error) else "save it again",
+            path, f"the workbook cannot be read: {cause(error)}", "save it again"
         ) from error
 
 
@@ -79,7 +81,7 @@ def parts_of(book: zipfile.ZipFile) -> Parts:
     kinds = {kind: part for _, kind, part in _relations(book, "")}
     main = kinds.get("officeDocument", "xl/workbook.xml")
     if main not in book.NameToInfo:
-        raise ValueError("it is a zip that holds no workbook; gzip, zstd and bzip2 are unpacked")
+        raise ValueError(_NO_WORKBOOK)
     tree = _tree(book, main)
     targets = {ident: part for ident, _, part in _relations(book, main)}
     sheets = {}

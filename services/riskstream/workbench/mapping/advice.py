@@ -73,7 +73,8 @@ def digits_format(texts: list[str]) -> str:
 def has_lost_zeros(texts: list[str]) -> bool:
     """Whether all texts are days of eight digits, where some lost the zero in front."""
     padded = [each.zfill(8) for each in texts]
-    return {len(each) for each in texts} == {7, 8} and digits_format(padded) in DIGIT_FORMATS[3:]
+    sizes = {len(each) for each in texts}
+    return 7 in sizes and sizes <= {7, 8} and digits_format(padded) in DIGIT_FORMATS[3:]
 
 
 def _is(text: str, form: str) -> bool:

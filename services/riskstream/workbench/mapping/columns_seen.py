@@ -84,14 +84,15 @@ def columns_seen(files: Files, below: int = 0) -> tuple[list[Seen], str]:
     return [seen_of(name, table[name].combine_chunks()) for name in table.column_names], why
 
 
-def further(files: Files, name: str) -> pa.Array:
-    """What a column of texts holds in its first FURTHER_ROWS rows: all its different values, or one
-    of each shape where these are many. Empty where it is of another type, or cannot be read.
+def further(files: Files, below: int, name: str) -> pa.Array:
+    """What a column of texts holds in FURTHER_ROWS rows that stand below a line: all its different
+    values, or one of each shape where these are many. Empty where it is of another type, or cannot
+    be read.
     """
     found, rows = dict[str, str](), 0
     try:
         for each in files.batches([name]):
-            column = plain(each.batch.column(0))
+            column = plain(each.batch.column(0)).filter(pa.array(each.places > below))
             if not pa.types.is_string(column.type):
                 break
             _add(found, pc.unique(column.drop_null()))

@@ -9,7 +9,11 @@ import yaml
 
 from riskstream.workbench.files.rows import Layout
 from riskstream.workbench.mapping.columns_seen import Seen
+from riskstream.workbench.mapping.words import NO_VALUES
 
+EMPTY = frozenset((*NO_VALUES, "-", "n/a", "na", "NA"))
+"""Words that stand where there is no value."""
+_SHOWN = 20
 Ask = Callable[[str, list[str]], str]
 """ask(question, answers): the answer; the first is the likeliest."""
 
@@ -17,7 +21,8 @@ Ask = Callable[[str, list[str]], str]
 @dataclass(slots=True, kw_only=True)
 class Draft:
     """`transaction` and `label` as the mapping file has them; `whys` by field the reason, `unsure`
-    those that a person should look at; `notes`: why a field is not there.
+    those that a person should look at; `notes`: why a field is not there; `empty`: words that stand
+    for no value.
 
     `left`: columns that no field took. `further(name)`: what a column holds behind the first rows.
     `base`: the currency in which amounts are summed.
@@ -34,6 +39,7 @@ class Draft:
     whys: dict[str, str] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
     def put(self, name: str, value: Any, why: str = "", *, unsure: bool = False) -> None:
         """A field of the transaction."""
@@ -48,7 +54,12 @@ class Draft:
     ) -> None:
         """A field from a column, which no other field takes then."""
         self.put(name, value, why or f"by its name; like {found.examples}", unsure=unsure)
+        self.leave(found)
+
+    def leave(self, found: Seen) -> None:
+        """A column is used, and its words for no value are known."""
         self.left.remove(found)
+        self.empty += [w for w in found.counts if w in EMPTY and w not in self.empty]
 
     def chosen(self, question: str, found: list[Seen], name: str) -> Seen:
         """One of several columns for a field: the one, or the one that a person says."""
@@ -61,8 +72,11 @@ class Draft:
     @property
     def unused(self) -> str:
         """What is said of the columns that are left; empty where none is."""
-        names = ", ".join(each.name for each in self.left)
-        return f"columns not used: {names}" if names else ""
+        if not self.left:
+            return ""
+        names = ", ".join(each.name for each in self.left[:_SHOWN])
+        more = len(self.left) - _SHOWN
+        return f"columns not used: {names}{f' and {more} more' if more > 0 else ''}"
 
     def text(self, name: str) -> str:
         """The mapping file, with a comment on each line."""
@@ -72,8 +86,9 @@ class Draft:
             "separator": layout.separator,
             "encoding": layout.encoding,
             "sheet": layout.sheet,
+            "columns": list(layout.columns),
+            "empty": self.empty,
         }
-        held |= {"columns": list(layout.columns)} if layout.columns else {}
         if any(held.values()):
             lines.append("file:")
             lines += [f"  {key}: {_flow(value)}" for key, value in held.items() if value]

@@ -51,8 +51,13 @@ def _value(seen: Seen) -> Any:
     return seen.name
 
 
+def _columns(draft: Draft) -> list[Seen]:
+    """Columns whose type may be of ids."""
+    return [each for each in draft.left if each.filled and not pa.types.is_nested(each.column.type)]
+
+
 def _transactions(draft: Draft) -> None:
-    found = [each for each in draft.left if re.search(_TRANSACTIONS, each.name.lower())]
+    found = [each for each in _columns(draft) if re.search(_TRANSACTIONS, each.name.lower())]
     found.sort(key=lambda each: (each.name != "transaction_id", -each.different))
     best = found[0] if found else None
     if best is not None and best.is_unique:
@@ -73,13 +78,15 @@ def _transactions(draft: Draft) -> None:
 
 def _customers(draft: Draft) -> Seen | None:
     """The column that tells customers apart, which was taken; None where there is none."""
-    named = [each for each in draft.left if re.search(_NAMES["customer_id"], each.name.lower())]
+    named = [
+        each for each in _columns(draft) if re.search(_NAMES["customer_id"], each.name.lower())
+    ]
     exact = [each for each in named if each.name == "customer_id"]
     ids = [each for each in named if not re.search(_NO_IDS, each.name.lower())]
     several = [each for each in ids if each.different > 1]
     several.sort(key=lambda each: re.search(_PLAIN_NAMES, each.name.lower()) is not None)
     accounts = [
-        each for each in draft.left if re.search(_NAMES["account_token"], each.name.lower())
+        each for each in _columns(draft) if re.search(_NAMES["account_token"], each.name.lower())
     ]
     accounts = [each for each in accounts if _are_ids(each)]
     found = exact or several or ids or accounts
@@ -118,7 +125,7 @@ def _named(draft: Draft, name: str) -> Seen | None:
     exact = next((each for each in draft.left if each.name == name), None)
     if exact is not None:
         return exact
-    named = [each for each in draft.left if re.search(_NAMES[name], each.name.lower())]
+    named = [each for each in _columns(draft) if re.search(_NAMES[name], each.name.lower())]
     for each in named:
         if _are_ids(each) or (name in ("merchant_id", "terminal_id") and _are_some(each)):
             return each

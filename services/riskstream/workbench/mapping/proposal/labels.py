@@ -2,8 +2,9 @@
 
 import re
 
+from riskstream.runtime.words import count_of
 from riskstream.workbench.mapping.columns_seen import Seen
-from riskstream.workbench.mapping.proposal.draft import Draft
+from riskstream.workbench.mapping.proposal.draft import EMPTY, Draft
 from riskstream.workbench.mapping.proposal.label_words import (
     MOST_WORDS,
     is_plain,
@@ -37,13 +38,14 @@ def propose_label(draft: Draft) -> None:
 
 def _is_label(draft: Draft, seen: Seen, pattern: str) -> bool:
     """Whether its words are those of a label, or a person may say which of two is fraud."""
-    if not 1 <= seen.different <= MOST_WORDS:
+    if not 1 <= seen.different <= MOST_WORDS or seen.counts.keys() <= EMPTY:
         return False
     is_turned = _is_turned(seen)
     known = [w for w in seen.counts if meaning_of(label_words(seen)[w], is_turned) is not None]
     covered = sum(seen.counts[word] for word in known)
     is_named = pattern != _MAY_BE_NAMED
-    is_known = covered * 2 >= seen.filled and (is_named or len(known) > 1 or seen.different == 1)
+    filled = seen.filled - sum(seen.counts[word] for word in EMPTY)
+    is_known = covered * 2 >= filled and (is_named or len(known) > 1 or seen.different == 1)
     if is_known or (is_named and seen.different == 2):
         return True
     words = ", ".join(map(repr, seen.words))
@@ -57,7 +59,8 @@ def _is_turned(seen: Seen) -> bool:
 
 def _take(draft: Draft, seen: Seen) -> None:
     shown, is_turned = label_words(seen), _is_turned(seen)
-    told = {word: meaning_of(shown[word], is_turned) for word in seen.counts}
+    words = [word for word in seen.counts if word not in EMPTY]
+    told = {word: meaning_of(shown[word], is_turned) for word in words}
     doubts = ["by its name, yes means genuine"] if is_turned else []
     if len(set(told.values()) - {None}) < 2:
         doubts += _completed(draft, seen, shown, told)
@@ -73,12 +76,12 @@ def _take(draft: Draft, seen: Seen) -> None:
     draft.label["delay_days"] = 7
     if "is_fraud" in draft.unsure:
         doubts.append("several columns may say it")
-    count = "two values" if len(seen.counts) == 2 else "its values"
-    said = f"by its name and {count}: {', '.join(seen.words)}"
+    count = "two values" if len(words) == 2 else "its values"
+    said = f"by its name and {count}: {', '.join(words)}"
     draft.whys["is_fraud"] = "; ".join([*doubts, said])
     draft.whys["delay_days"] = "the file does not say when a fraud became known"
     draft.unsure |= {"delay_days", *(["is_fraud"] if doubts else [])}
-    draft.left.remove(seen)
+    draft.leave(seen)
 
 
 def _is_as_named(values: dict[str, bool | None]) -> bool:
@@ -92,7 +95,7 @@ def _completed(
     asked. What is doubtful then.
     """
     known = [word for word, means in told.items() if means is not None]
-    is_asked = not known or (seen.different == 2 and all(_is_count(word) for word in told))
+    is_asked = not known or (len(told) == 2 and all(map(_is_count, told)))
     if len(known) < len(told) and is_asked:
         rarer = sorted(told, key=lambda each: seen.counts[each])
         fraud = draft.ask(f"which word of {seen.name} means fraud?", rarer)
@@ -104,7 +107,7 @@ def _completed(
         shown[word], told[word] = word, meaning_of(word, _is_turned(seen))
     if (not is_fraud) not in told.values() and (other := other_word(shown[known[0]])):
         shown[other], told[other] = other, not is_fraud
-    return [f"no {'genuine row' if is_fraud else 'fraud'} in the first {seen.rows:,} rows"]
+    return [f"no {'genuine row' if is_fraud else 'fraud'} among {count_of(seen.rows, 'row')}"]
 
 
 def _is_count(word: str) -> bool:

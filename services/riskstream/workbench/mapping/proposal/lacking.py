@@ -1,7 +1,10 @@
 """What to say where a file lacks what each transaction has."""
 
 import re
+from pathlib import Path
 
+from riskstream.workbench.files.opened import head_of
+from riskstream.workbench.mapping.advice import has_lost_zeros
 from riskstream.workbench.mapping.columns_seen import Seen
 from riskstream.workbench.mapping.proposal import clocks, writings
 from riskstream.workbench.mapping.proposal.amounts import AMOUNTS
@@ -24,11 +27,19 @@ def lacking(draft: Draft) -> str:
 def what_to_do(draft: Draft, names: list[str], sheets: tuple[str, ...]) -> str:
     """How a person goes on."""
     do = f"write the mapping yourself (docs/data.md); its columns are {', '.join(names)}"
+    if any(re.fullmatch(r"-?\d+([.,:-]\d+)*([ T].*)?", each) for each in names):
+        do += "; if its first line is a row, `file: {columns: [NAME, ...]}` says the names"
     if draft.label:
         do += "; a file of labels alone takes a section `label`"
     if len(sheets) > 1:
         do += f"; its sheets are {', '.join(sheets)}, of which `file: {{sheet: NAME}}` says one"
     return do
+
+
+def is_in_one_object(path: Path) -> str:
+    """What to do where a file is one JSON object that holds a list of rows; else empty."""
+    found = re.match(rb'\s*\{\s*"([A-Za-z_]\w*)"\s*:\s*\[', head_of(path))
+    return f"write an object a line (`jq -c '.{found[1].decode()}[]'` does so)" if found else ""
 
 
 def _misfit(draft: Draft, name: str) -> str:
@@ -38,8 +49,9 @@ def _misfit(draft: Draft, name: str) -> str:
     tried = [(each, *_tried(draft, each, name)) for each in named]
     if not tried:
         return ""
-    seen, _, value, why = max(tried, key=lambda each: each[1])
-    return f"{seen.name} has {value!r}, {why}" if why else ""
+    seen, fit, value, why = max(tried, key=lambda each: each[1])
+    among = " among others" if fit else ""
+    return f"{seen.name} has {value!r}{among}, {why}" if why else ""
 
 
 def _tried(draft: Draft, seen: Seen, name: str) -> tuple[int, str, str]:
@@ -49,5 +61,8 @@ def _tried(draft: Draft, seen: Seen, name: str) -> tuple[int, str, str]:
         return number.fit, number.misfit, number.why
     if time_format(seen):
         return 0, seen.words[0], "a time of day without a date"
+    if has_lost_zeros(list(seen.counts)):
+        return 0, seen.words[0], "dates that lost their first zero: export the column as text"
     time = clocks.nearest(seen, draft.latest_ms)
-    return time.fit, time.misfit, time.why
+    # where some values fit, another unit is no advice: it would misread these
+    return time.fit, time.misfit, time.why.partition(":")[0] if time.fit else time.why

@@ -21,6 +21,8 @@ from riskstream.workbench.mapping.proposal.times import TIMES
 _OTHER_ENCODING = "cp1252"
 _TITLES = 20
 """Lines that may stand above the names."""
+_WIDEST = 100
+"""Columns of a sheet in which names are looked for."""
 _OTHERS = r"fraud|betrug|customer|kunde|client|^id$|tra?n?s?x?[ns]?\w*[ _-]?id|account|currency"
 
 
@@ -46,7 +48,25 @@ def opened(file: Path) -> Opened:
                 return each
             if below := _below_a_title(each):
                 return below
-    return found
+    return _with_one_more(found) or found
+
+
+def _with_one_more(found: Opened) -> Opened | None:
+    """A CSV file with a name for what is behind the separator at the end of its rows, where the
+    line of names ends without one; None where that is not so.
+    """
+    names = found.files.names
+    if found.files.sheets:
+        return None
+    lines = [each for each in first_lines(found.files.paths[0], found.layout) if each.strip()]
+    for separator in SEPARATORS:
+        rows = list(csv.reader(lines[:_TITLES], delimiter=separator))
+        is_so = len(rows) > 1 and len(rows[0]) == len(names) > 1
+        if is_so and all(len(row) == len(names) + 1 and not row[-1] for row in rows[1:]):
+            columns = (*names, f"column {len(names) + 1}")
+            layout = replace(found.layout, columns=columns, separator=separator)
+            return Opened(Files(found.files.given, layout), layout, 1)
+    return None
 
 
 def _in_an_encoding(file: Path) -> Opened:
@@ -90,8 +110,11 @@ def _lines(found: Opened) -> Iterator[tuple[int, str, list[str]]]:
                 for cells in csv.reader([line], delimiter=separator):
                     yield at, separator, cells
         return
-    for rows in found.files.batches(found.files.names):
+    names = [f"column {at}" for at in range(1, _WIDEST + 1)]
+    files = Files(path, replace(found.layout, columns=tuple(names)))
+    for rows in files.batches(names):
         columns = [as_texts(plain(each)).to_pylist() for each in rows.batch.columns]
         for place, row in zip(rows.places[:_TITLES], zip(*columns, strict=True), strict=False):
-            yield int(place), "", [each or "" for each in row]
+            filled = [at for at, each in enumerate(row, 1) if each]
+            yield int(place), "", [each or "" for each in row[: filled[-1] if filled else 0]]
         return

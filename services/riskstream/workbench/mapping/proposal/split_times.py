@@ -35,7 +35,7 @@ def with_time_of_day(draft: Draft, date: Seen, clock: Clock) -> None:
         "format": f"{day} {form}",
     }
     draft.whys["occurred_at"] += f"; times of day like {time.examples}"
-    draft.left.remove(time)
+    draft.leave(time)
 
 
 def _day_format(date: Seen, clock: Clock) -> str:
@@ -77,5 +77,5 @@ def take_parts(draft: Draft) -> bool:
         f"the parts of a date; times like {found[3].examples}",
     )
     for each in found:
-        draft.left.remove(each)
+        draft.leave(each)
     return True

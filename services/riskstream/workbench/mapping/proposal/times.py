@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from riskstream.workbench.mapping.advice import SHEET_START
+from riskstream.workbench.mapping.advice import SHEET_START, has_lost_zeros
 from riskstream.workbench.mapping.columns_seen import Seen
 from riskstream.workbench.mapping.declared import Clock
 from riskstream.workbench.mapping.proposal.clocks import clocks
@@ -105,7 +105,8 @@ def _take_steps(draft: Draft, named: list[Seen]) -> None:
         return
     values = [float(each) for each in step.counts]
     span = max(values) - min(values)
-    if span * _STEP_UNITS["s"] > _LONG_MS or min(values) < 0:
+    is_count = 0 <= min(values) <= max(span, 1) and span * _STEP_UNITS["s"] <= _LONG_MS
+    if not is_count or has_lost_zeros(list(step.counts)):
         return
     units = [unit for unit, ms in _STEP_UNITS.items() if span * ms <= _LONG_MS]
     unit = draft.ask(f"{step.name} is a count, like {step.examples}: of what?", units)

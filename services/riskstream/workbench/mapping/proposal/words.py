@@ -90,7 +90,11 @@ def _symbols(draft: Draft, name: str) -> None:
     values = {word: _meaning(name, word) for word in each.counts}
     values = {word: means for word, means in values.items() if word != means}
     value: Any = {"column": each.name, "values": values} if values else each.name
-    draft.take(each, name, value, unsure=bool(values))
+    unknown = [word for word, means in values.items() if means == "UNKNOWN"]
+    why = f"by its name; like {each.examples}"
+    if unknown:
+        why = f"nothing known is meant by {', '.join(map(repr, unknown))}; {why}"
+    draft.take(each, name, value, why, unsure=bool(values))
 
 
 def _meaning(name: str, word: str) -> str:

@@ -23,7 +23,7 @@ _WRITTEN = (
 )
 _HOW = ((Decimal(1), False), (Decimal(100), False), (Decimal(100), True))
 """Scales to minor units, and whether what is left behind the point is rounded."""
-_SYMBOL = re.compile(r"^[-+(]*\s*([$€£¥₹]|[A-Z]{3}\b)|([$€£¥₹]|\b[A-Z]{3})\s*\)?$")
+_SYMBOL = re.compile(r"^(?=.*\d)[-+(]*\s*([$€£¥₹]|[A-Z]{3}\b)|\d\s*([$€£¥₹]|[A-Z]{3})\s*\)?$")
 _MOSTLY, _SOME = 0.98, 0.8
 """Shares of the values that a writing must fit, for any number and for an amount."""
 _PROBE = 50
