@@ -75,7 +75,8 @@ def columns_seen(files: Files, below: int = 0) -> tuple[list[Seen], str]:
     why = ""
     for found in files.batches(list(dict.fromkeys(files.names))):
         why = why or next((said for place, said in found.broken if place > below), "")
-        parts.append(found.batch.filter(pa.array(found.places > below)))
+        skip = int((found.places <= below).sum())
+        parts.append(found.batch.slice(skip))
         if sum(each.num_rows for each in parts) >= SAMPLE_ROWS:
             break
     if not sum(each.num_rows for each in parts):
@@ -92,7 +93,7 @@ def further(files: Files, below: int, name: str) -> pa.Array:
     found, rows = dict[str, str](), 0
     try:
         for each in files.batches([name]):
-            column = plain(each.batch.column(0)).filter(pa.array(each.places > below))
+            column = plain(each.batch.column(0))[int((each.places <= below).sum()) :]
             if not pa.types.is_string(column.type):
                 break
             _add(found, pc.unique(column.drop_null()))

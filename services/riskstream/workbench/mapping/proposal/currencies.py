@@ -74,7 +74,7 @@ def _take(draft: Draft, seen: Seen, *, is_named: bool) -> None:
     for word, count in seen.counts.items():
         counts[_code(word) or word] += count
     _put_base(draft, draft.base if draft.base in counts else counts.most_common(1)[0][0])
-    doubts = [] if is_named else ["by its values"]
+    doubts = [] if is_named else ["by its values, not by its name"]
     if values:
         doubts.append("brought to codes")
     if len(counts) > 1:
@@ -83,5 +83,7 @@ def _take(draft: Draft, seen: Seen, *, is_named: bool) -> None:
     if "$" in values:
         doubts.append("$ may be of another country")
     value: Any = {"column": seen.name, "values": values} if values else seen.name
-    why = "; ".join([*doubts, f"like {seen.examples}"])
+    why = "; ".join(
+        [*doubts, f"by its name; like {seen.examples}" if is_named else f"like {seen.examples}"]
+    )
     draft.take(seen, "currency", value, why, unsure=bool(doubts))

@@ -127,7 +127,7 @@ def _named(draft: Draft, name: str) -> Seen | None:
         return exact
     named = [each for each in _columns(draft) if re.search(_NAMES[name], each.name.lower())]
     for each in named:
-        if _are_ids(each) or (name in ("merchant_id", "terminal_id") and _are_some(each)):
+        if _are_ids(each) or (name in ("merchant_id", "terminal_id") and _are_places(each)):
             return each
         _leave_out(draft, name, each)
     return None
@@ -137,8 +137,8 @@ def _leave_out(draft: Draft, name: str, seen: Seen) -> None:
     draft.notes.append(f"no {name}: {seen.name} does not look like ids, like {seen.examples}")
 
 
-def _are_some(seen: Seen) -> bool:
-    return not re.search(_NO_IDS, seen.name.lower()) and seen.different > 1
+def _are_places(seen: Seen) -> bool:
+    return not re.search(_NO_IDS, seen.name.lower())
 
 
 def _are_ids(seen: Seen) -> bool:

@@ -33,7 +33,7 @@ def propose_label(draft: Draft) -> None:
     chosen = draft.chosen(
         "several columns may say what was a fraud: which does?", exact or found, "is_fraud"
     )
-    _take(draft, chosen)
+    _take(draft, chosen, [each.name for each in exact or found])
 
 
 def _is_label(draft: Draft, seen: Seen, pattern: str) -> bool:
@@ -57,7 +57,7 @@ def _is_turned(seen: Seen) -> bool:
     return re.search(_TURNED, seen.name.lower()) is not None
 
 
-def _take(draft: Draft, seen: Seen) -> None:
+def _take(draft: Draft, seen: Seen, several: list[str]) -> None:
     shown, is_turned = label_words(seen), _is_turned(seen)
     words = [word for word in seen.counts if word not in EMPTY]
     told = {word: meaning_of(shown[word], is_turned) for word in words}
@@ -74,8 +74,8 @@ def _take(draft: Draft, seen: Seen) -> None:
     is_bare = not is_turned and not odd and is_plain(values) and _is_as_named(values)
     draft.label["is_fraud"] = seen.name if is_bare else {"column": seen.name, "values": values}
     draft.label["delay_days"] = 7
-    if "is_fraud" in draft.unsure:
-        doubts.append("several columns may say it")
+    if len(several) > 1:
+        doubts.append(f"one of {', '.join(several)}")
     count = "two values" if len(words) == 2 else "its values"
     said = f"by its name and {count}: {', '.join(words)}"
     draft.whys["is_fraud"] = "; ".join([*doubts, said])

@@ -11,7 +11,7 @@ from riskstream.workbench.mapping.proposal.currencies import propose_currency
 from riskstream.workbench.mapping.proposal.draft import Ask, Draft
 from riskstream.workbench.mapping.proposal.ids import propose_ids
 from riskstream.workbench.mapping.proposal.labels import propose_label
-from riskstream.workbench.mapping.proposal.times import propose_time
+from riskstream.workbench.mapping.proposal.times import propose_known_at, propose_time
 from riskstream.workbench.mapping.proposal.words import propose_words
 
 _ORDER = (
@@ -54,6 +54,7 @@ def proposed(
     )
     propose_label(draft)
     propose_time(draft)
+    propose_known_at(draft)
     propose_amount(draft)
     propose_currency(draft)
     propose_words(draft)

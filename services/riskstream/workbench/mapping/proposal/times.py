@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from riskstream.workbench.mapping.advice import SHEET_START, has_lost_zeros
 from riskstream.workbench.mapping.columns_seen import Seen
-from riskstream.workbench.mapping.declared import Clock
+from riskstream.workbench.mapping.declared import KNOWN_AT, Clock
 from riskstream.workbench.mapping.proposal.clocks import clocks
 from riskstream.workbench.mapping.proposal.draft import Draft
 from riskstream.workbench.mapping.proposal.split_times import take_parts, with_time_of_day
@@ -85,17 +85,31 @@ def _take(draft: Draft, each: Seen, found: list[Clock], doubts: list[str]) -> No
         doubts.append(f"or {' or '.join(one for one in formats if one != chosen)}")
     if clock.start_ms:
         doubts.append("days of a spreadsheet")
-    value: Any = each.name
-    if clock.format:
-        value = {"column": each.name, "format": clock.format}
-    elif clock.start_ms:
-        value = {"column": each.name, "unit": clock.unit, "start": SHEET_START}
-    elif clock.unit:
-        value = {"column": each.name, "unit": clock.unit}
     how = clock.format or (f"numbers in {clock.unit}" if clock.unit else "times as they are, UTC")
     why = "; ".join([*doubts, f"{how}; like {each.examples}"])
-    draft.take(each, "occurred_at", value, why, unsure=bool(doubts))
+    draft.take(each, "occurred_at", _value(each, clock), why, unsure=bool(doubts))
     with_time_of_day(draft, each, clock)
+
+
+def _value(seen: Seen, clock: Clock) -> Any:
+    """A column of times as a mapping has it."""
+    if clock.format:
+        return {"column": seen.name, "format": clock.format}
+    if clock.start_ms:
+        return {"column": seen.name, "unit": clock.unit, "start": SHEET_START}
+    return {"column": seen.name, "unit": clock.unit} if clock.unit else seen.name
+
+
+def propose_known_at(draft: Draft) -> None:
+    """When a label became known, where a column has the contract's name for it."""
+    for each in draft.left:
+        if each.name in (KNOWN_AT, "known_at") and draft.label:
+            if found := clocks(each, draft.latest_ms):
+                draft.label["known_at"] = _value(each, found[0])
+                draft.whys["known_at"] = f"by its name; like {each.examples}"
+                del draft.label["delay_days"]
+                draft.leave(each)
+            return
 
 
 def _take_steps(draft: Draft, named: list[Seen]) -> None:
