@@ -275,6 +275,26 @@ def test_words_that_nobody_knows_are_asked(tmp_path: Path, answer: str, frauds: 
     assert found.counted("frauds").startswith(frauds)
 
 
+@pytest.mark.parametrize("word", ["Y", "X", "betrug"])
+@pytest.mark.parametrize(
+    ("answer", "labels"),
+    [("\n", "40, 0 rows without"), ("without a label\n", "1, 39 rows without")],
+)
+def test_a_mark_on_frauds_alone_is_asked(
+    tmp_path: Path, word: str, answer: str, labels: str
+) -> None:
+    found = _mapped(tmp_path, answers=answer, fraud=lambda n: word if n == 3 else "")
+    assert _is_unsure(found.line("is_fraud"))
+    assert found.counted("frauds").startswith("1 (")
+    assert found.counted("labels") == labels
+
+
+def test_amounts_of_cents_with_a_point_are_of_major_units(tmp_path: Path) -> None:
+    found = _mapped(tmp_path, amount=None, amount_cents=lambda n: f"{n + 1}.00")
+    assert "scale: 100} # unsure: its name says minor units" in found.line("amount_minor")
+    assert found.counted("most amount") == "40.00 EUR"
+
+
 @pytest.mark.parametrize("odd", ["unklar", "-1", "Total"])
 def test_an_odd_word_has_no_label(tmp_path: Path, odd: str) -> None:
     found = _mapped(tmp_path, fraud=lambda n: odd if n == 3 else n % 10 // 9)

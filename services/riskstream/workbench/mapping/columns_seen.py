@@ -49,6 +49,11 @@ class Seen:
         return bool(pa.types.is_string(self.column.type))
 
     @property
+    def is_nested(self) -> bool:
+        """Whether the values are lists or structs, which no field takes."""
+        return bool(pa.types.is_nested(self.column.type))
+
+    @property
     def is_unique(self) -> bool:
         return self.filled == self.rows == self.different
 

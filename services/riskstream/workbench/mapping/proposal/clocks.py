@@ -52,6 +52,8 @@ class Tried:
 def clocks(seen: Seen, latest_ms: int) -> list[Clock]:
     """Ways to read the column as plausible times, the likelier first; none where it holds none."""
     out: list[Clock] = []
+    if seen.is_nested:
+        return out
     for clock in _possible(seen):
         if not _tried(seen.column.unique()[:_PROBE], clock, latest_ms).fit:
             continue

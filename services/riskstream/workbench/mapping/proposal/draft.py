@@ -104,7 +104,8 @@ class Draft:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
+    """A comment: YAML takes no line ends and no signs that are not printed."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _flow(value: Any) -> str:

@@ -25,6 +25,7 @@ _NAMES: dict[str, str] = {
 _NO_IDS = (
     r"since|date|datum|zeit|time|type|typ\b|brand|model|kind|categor|class|segment|status|scheme"
     r"|network|country|land\b|city|mail|age\b|level|present|_os$|limit|balance|agent|_count"
+    r"|gender|zip|plz|post|street|address|phone|region|income|score|risk"
 )
 """Names of what customers, cards and devices have beside their ids."""
 _PLAIN_NAMES = r"name$|^kunde$"
@@ -53,7 +54,7 @@ def _value(seen: Seen) -> Any:
 
 def _columns(draft: Draft) -> list[Seen]:
     """Columns whose type may be of ids."""
-    return [each for each in draft.left if each.filled and not pa.types.is_nested(each.column.type)]
+    return [each for each in draft.left if each.filled and not each.is_nested]
 
 
 def _transactions(draft: Draft) -> None:

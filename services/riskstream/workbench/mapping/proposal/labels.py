@@ -24,19 +24,29 @@ _TURNED = (
 def propose_label(draft: Draft) -> None:
     """The section `label`, where a column has two words that a label has."""
     found: list[Seen] = []
+    notes: list[str] = []
     for pattern in (f"{_NAMED}|{_TURNED}", _MAY_BE_NAMED):
         named = [each for each in draft.left if re.search(pattern, each.name.lower())]
-        found = found or [each for each in named if _is_label(draft, each, pattern)]
+        found = found or [each for each in named if _is_label(each, pattern, notes)]
     exact = [each for each in found if each.name == "is_fraud"]
     if not found:
+        draft.notes += notes
         return
     chosen = draft.chosen(
         "several columns may say what was a fraud: which does?", exact or found, "is_fraud"
     )
-    _take(draft, chosen, [each.name for each in exact or found])
+    doubts = []
+    if len(exact or found) > 1:
+        doubts.append(f"one of {', '.join(each.name for each in exact or found)}")
+    if not (_is_mark(chosen) and _take_mark(draft, chosen, doubts)):
+        _take(draft, chosen, doubts)
+    draft.label["delay_days"] = 7
+    draft.whys["delay_days"] = "the file does not say when a fraud became known"
+    draft.unsure |= {"delay_days", *(["is_fraud"] if doubts else [])}
+    draft.leave(chosen)
 
 
-def _is_label(draft: Draft, seen: Seen, pattern: str) -> bool:
+def _is_label(seen: Seen, pattern: str, notes: list[str]) -> bool:
     """Whether its words are those of a label, or a person may say which of two is fraud."""
     if not 1 <= seen.different <= MOST_WORDS or seen.counts.keys() <= EMPTY:
         return False
@@ -46,10 +56,10 @@ def _is_label(draft: Draft, seen: Seen, pattern: str) -> bool:
     is_named = pattern != _MAY_BE_NAMED
     filled = seen.filled - sum(seen.counts[word] for word in EMPTY)
     is_known = covered * 2 >= filled and (is_named or len(known) > 1 or seen.different == 1)
-    if is_known or (is_named and seen.different == 2):
+    if is_known or (is_named and (seen.different == 2 or _is_mark(seen))):
         return True
     words = ", ".join(map(repr, seen.words))
-    draft.notes.append(f"no label: {seen.name} has {words}: say in `values:` what is fraud")
+    notes.append(f"no label: {seen.name} has {words}: say in `values:` what is fraud")
     return False
 
 
@@ -57,11 +67,35 @@ def _is_turned(seen: Seen) -> bool:
     return re.search(_TURNED, seen.name.lower()) is not None
 
 
-def _take(draft: Draft, seen: Seen, several: list[str]) -> None:
+def _is_mark(seen: Seen) -> bool:
+    """Whether one word stands in some rows, as a mark of frauds, and nothing in the others."""
+    words = [word for word in seen.counts if word not in EMPTY]
+    is_one = len(words) == 1 and seen.is_text and seen.filled < seen.rows
+    is_plain_text = is_one and re.fullmatch(r"[\w ./-]+", words[0]) is not None
+    return is_plain_text and not _is_turned(seen) and meaning_of(words[0], False) is not False
+
+
+def _take_mark(draft: Draft, seen: Seen, doubts: list[str]) -> bool:
+    """A column that marks frauds alone, where a person says that the others are genuine."""
+    word, count = next((w, n) for w, n in seen.counts.items() if w not in EMPTY)
+    rest = seen.rows - count
+    answers = ["genuine", "without a label"]
+    question = f"{seen.name} has {word!r} in {count:,} rows and nothing in {rest:,}"
+    if draft.ask(f"{question}: what are these?", answers) != answers[0]:
+        return False
+    told = {"expression": f'mark == "{word}"', "names": {"mark": seen.name}}
+    draft.label["is_fraud"] = told
+    doubts.append(f"{count:,} rows have {word!r}; {rest:,} have nothing, taken for genuine")
+    draft.whys["is_fraud"] = "; ".join([*doubts, "by its name"])
+    return True
+
+
+def _take(draft: Draft, seen: Seen, doubts: list[str]) -> None:
     shown, is_turned = label_words(seen), _is_turned(seen)
     words = [word for word in seen.counts if word not in EMPTY]
     told = {word: meaning_of(shown[word], is_turned) for word in words}
-    doubts = ["by its name, yes means genuine"] if is_turned else []
+    if is_turned:
+        doubts.append("by its name, yes means genuine")
     if len(set(told.values()) - {None}) < 2:
         doubts += _completed(draft, seen, shown, told)
     frauds = sum(seen.counts[word] for word, means in told.items() if means)
@@ -73,15 +107,9 @@ def _take(draft: Draft, seen: Seen, several: list[str]) -> None:
     values = {shown[word]: means for word, means in told.items()}
     is_bare = not is_turned and not odd and is_plain(values) and _is_as_named(values)
     draft.label["is_fraud"] = seen.name if is_bare else {"column": seen.name, "values": values}
-    draft.label["delay_days"] = 7
-    if len(several) > 1:
-        doubts.append(f"one of {', '.join(several)}")
     count = "two values" if len(words) == 2 else "its values"
     said = f"by its name and {count}: {', '.join(words)}"
     draft.whys["is_fraud"] = "; ".join([*doubts, said])
-    draft.whys["delay_days"] = "the file does not say when a fraud became known"
-    draft.unsure |= {"delay_days", *(["is_fraud"] if doubts else [])}
-    draft.leave(seen)
 
 
 def _is_as_named(values: dict[str, bool | None]) -> bool:
@@ -98,11 +126,13 @@ def _completed(
     is_asked = not known or (len(told) == 2 and all(map(_is_count, told)))
     if len(known) < len(told) and is_asked:
         rarer = sorted(told, key=lambda each: seen.counts[each])
-        fraud = draft.ask(f"which word of {seen.name} means fraud?", rarer)
+        fraud = rarer[0]
+        if len(rarer) > 1:
+            fraud = draft.ask(f"which word of {seen.name} means fraud?", rarer)
         told.update((word, word == fraud) for word in rarer)
         return [f"{fraud!r} taken for fraud"]
     is_fraud = told[known[0]]
-    late = [each for each in draft.further(seen.name).to_pylist() if each not in told]
+    late = [each for each in draft.further(seen.name).to_pylist() if each not in {*told, *EMPTY}]
     for word in late[: MOST_WORDS - len(told)]:
         shown[word], told[word] = word, meaning_of(word, _is_turned(seen))
     if (not is_fraud) not in told.values() and (other := other_word(shown[known[0]])):

@@ -46,6 +46,7 @@ def _misfit(draft: Draft, name: str) -> str:
     """A value of the nearest column that does not fit; empty where no column is near."""
     pattern = AMOUNTS if name == "amount_minor" else TIMES
     named = [each for each in draft.left if re.search(pattern, each.name.lower()) and each.filled]
+    named = [each for each in named if not each.is_nested]
     tried = [(each, *_tried(draft, each, name)) for each in named]
     if not tried:
         return ""

@@ -117,9 +117,11 @@ def _take_steps(draft: Draft, named: list[Seen]) -> None:
     step = next((each for each in named if is_whole_numbers(each)), None)
     if step is None:
         return
-    values = [float(each) for each in step.counts]
+    values = [int(each) for each in step.counts if re.fullmatch(r"\d{1,12}", each)]
+    if len(values) < step.different:
+        return
     span = max(values) - min(values)
-    is_count = 0 <= min(values) <= max(span, 1) and span * _STEP_UNITS["s"] <= _LONG_MS
+    is_count = min(values) <= max(span, 1) and span * _STEP_UNITS["s"] <= _LONG_MS
     if not is_count or has_lost_zeros(list(step.counts)):
         return
     units = [unit for unit, ms in _STEP_UNITS.items() if span * ms <= _LONG_MS]

@@ -11,7 +11,8 @@ _COUNTRIES = r"country|nation|land$|^pays$|ctry|^iso2$"
 _MOSTLY = 0.95
 _NAMED = {
     "channel": r"channel|kanal|use chip|entry[ _-]?mode|vertriebsweg",
-    "kind": r"^kind$|^type$|(trans\w*|trx|txn|tx)[ _-]?(type|kind)|(buchungs|umsatz)art",
+    "kind": r"^kind$|^type$|(trans\w*|trx|txn|tx)[ _-]?(type|kind)|(buchungs|umsatz)art"
+    r"|soll|(debit|dr)[ _/-]?(credit|cr)|vorzeichen",
 }
 _DEFAULTS = {"channel": "UNKNOWN", "kind": "PURCHASE"}
 _SYMBOLS: dict[str, dict[str, str]] = {
@@ -23,10 +24,10 @@ _SYMBOLS: dict[str, dict[str, str]] = {
         r"pos|chip|swipe|store|karte|contactless|kontaktlos": "POS",
     },
     "kind": {
-        r"refund|^credit$|return|gutschrift|erstattung|storno|reversal": "REFUND",
+        r"refund|^cr?(edit)?$|^h(aben)?$|return|gutschrift|erstattung|storno|reversal": "REFUND",
         r"cash|withdraw|atm|bargeld|abhebung": "CASH",
         r"transfer|wire|(ü|ue)berweisung": "TRANSFER",
-        r"purchase|payment|debit|sale|pos|kauf|zahlung|lastschrift": "PURCHASE",
+        r"purchase|^dr?$|^s(oll)?$|payment|debit|sale|pos|kauf|zahlung|lastschrift": "PURCHASE",
     },
 }
 

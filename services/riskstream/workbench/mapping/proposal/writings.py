@@ -49,7 +49,7 @@ def writing_of(seen: Seen, more: pa.Array | None = None) -> Writing | None:
     None where the column holds no numbers.
     """
     column = seen.column
-    if not seen.filled or pa.types.is_boolean(column.type):
+    if not seen.filled or seen.is_nested or pa.types.is_boolean(column.type):
         return None
     if more is not None and len(more):
         column = pa.concat_arrays([column, more])
@@ -94,7 +94,13 @@ def _symbol(column: pa.Array) -> str:
 
 def _tried(column: pa.Array, written: Written, scale: Decimal, is_rounded: bool) -> Writing:
     findings = Findings(len(column))
-    source = Source(written=written, scale=scale, negative="REFUND", is_rounded=is_rounded)
+    source = Source(
+        written=written,
+        scale=scale,
+        negative="REFUND",
+        is_rounded=is_rounded,
+        is_minor=scale == 1,
+    )
     held = numbers(column, source, scale, partial(noted, findings, "", column))
     first = next((found for _, found in findings.in_order()), None)
     return Writing(
