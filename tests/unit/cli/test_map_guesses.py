@@ -199,11 +199,12 @@ def test_an_export_of_debits_has_purchases_below_zero(tmp_path: Path) -> None:
     assert other.counted("kind") == "REFUND 39, PURCHASE 1"
 
 
-def test_the_time_of_the_transaction_comes_before_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["txn_date", "date", "occurred_at"])
+def test_the_time_of_the_transaction_comes_before_others(tmp_path: Path, name: str) -> None:
     names = {"when": None, "customer_since_date": lambda n: f"0{n % 9 + 1}.01.2011"}
-    found = _mapped(tmp_path, names, txn_date=lambda n: f"{n % 28 + 1:02d}.03.2025")
-    assert "column: txn_date" in found.line("occurred_at")
-    assert "unsure: one of txn_date, customer_since_date" in found.line("occurred_at")
+    found = _mapped(tmp_path, names | {name: lambda n: f"{n % 28 + 1:02d}.03.2025"})
+    assert f"column: {name}" in found.line("occurred_at")
+    assert ("unsure: one of " in found.line("occurred_at")) == (name != "occurred_at")
     assert "customer_id: customer #" in found.line("customer_id")
 
 
@@ -398,7 +399,13 @@ def test_words_for_no_value_are_declared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("above", "end"), [(["Report of May", "", ""], "\n"), (["Export;;;;", ""], "\n"), ([], ";\n")]
+    ("above", "end"),
+    [
+        (["Report of May", "", ""], "\n"),
+        (["Export;;;;", ""], "\n"),
+        ([], ";\n"),
+        (["Date and total of May"], "\n"),
+    ],
 )
 def test_names_below_a_title_and_rows_that_end_in_a_separator(
     tmp_path: Path, above: list[str], end: str

@@ -33,7 +33,8 @@ class OneFile(Protocol):
 
 class Files:
     """One or more files with the same columns, read in the order of their names. `total`: rows of
-    all of them, None where that is not known before they are read; `sheets` of a workbook.
+    all of them, None where that is not known before they are read; `sheets` of a workbook;
+    `is_delimited`: CSV.
     """
 
     def __init__(self, given: Path, layout: Layout | None = None) -> None:
@@ -43,6 +44,7 @@ class Files:
         self.names = self._files[0].names
         first = self._files[0]
         self.sheets = first.sheets if isinstance(first, WorkbookFile) else ()
+        self.is_delimited = isinstance(first, DelimitedFile)
         totals = [each.total for each in self._files]
         known = [total for total in totals if total is not None]
         self.total = sum(known) if len(known) == len(totals) else None

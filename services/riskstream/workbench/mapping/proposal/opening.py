@@ -4,7 +4,7 @@ that name its columns.
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,17 +37,18 @@ class Opened(NamedTuple):
 def opened(file: Path) -> Opened:
     """The file in the way in which its columns have names that a mapping knows; else as it is."""
     found = _in_an_encoding(file)
-    if not _is_table(found.files.names):
-        for sheet in found.files.sheets or ("",):
-            layout = replace(found.layout, sheet=sheet)
-            try:
-                each = Opened(Files(file, layout), layout)
-            except Fatal:
-                continue  # a sheet without rows
-            if _is_table(each.files.names):
-                return each
-            if below := _below_a_title(each):
-                return below
+    if _is_table(found.files.names) or not (found.files.sheets or found.files.is_delimited):
+        return _with_one_more(found) or found
+    for sheet in found.files.sheets or ("",):
+        layout = replace(found.layout, sheet=sheet)
+        try:
+            each = Opened(Files(file, layout), layout)
+        except Fatal:
+            continue  # a sheet without rows
+        if _is_table(each.files.names):
+            return each
+        if below := _below_a_title(each):
+            return below
     return _with_one_more(found) or found
 
 
@@ -56,11 +57,11 @@ def _with_one_more(found: Opened) -> Opened | None:
     line of names ends without one; None where that is not so.
     """
     names = found.files.names
-    if found.files.sheets:
+    if not found.files.is_delimited:
         return None
     lines = [each for each in first_lines(found.files.paths[0], found.layout) if each.strip()]
     for separator in SEPARATORS:
-        rows = list(csv.reader(lines[:_TITLES], delimiter=separator))
+        rows = [_cells(line, separator) for line in lines[:_TITLES]]
         is_so = len(rows) > 1 and len(rows[0]) == len(names) > 1
         if is_so and all(len(row) == len(names) + 1 and not row[-1] for row in rows[1:]):
             columns = (*names, f"column {len(names) + 1}")
@@ -85,20 +86,38 @@ def _in_an_encoding(file: Path) -> Opened:
     return Opened(files, Layout())
 
 
-def _is_table(names: list[str]) -> bool:
-    """Whether an amount or a time is among the names."""
-    return any(re.search(f"{AMOUNTS}|{TIMES}", each.lower()) for each in names)
+def _is_table(names: Iterable[str]) -> bool:
+    """Whether an amount and a time are among the names."""
+    lower = [each.lower() for each in names]
+    if len(lower) < 2:
+        return False  # a title may have all the words
+    return all(any(re.search(pattern, each) for each in lower) for pattern in (AMOUNTS, TIMES))
+
+
+def _known(names: Iterable[str]) -> int:
+    """How many of them are names of a field."""
+    return sum(
+        re.search(f"{AMOUNTS}|{TIMES}|{_OTHERS}", each.lower()) is not None for each in names
+    )
 
 
 def _below_a_title(found: Opened) -> Opened | None:
     """The file with the names of a line below its first; None where no such line is there."""
+    least = max(1, _known(found.files.names))
     for place, separator, cells in _lines(found):
-        known = [each for each in cells if _is_table([each]) or re.search(_OTHERS, each.lower())]
-        if len(cells) > 2 and len(known) > 1 and _is_table(cells):
+        if place > 1 and len(cells) > 2 and _known(cells) > least:
             names = tuple(each.strip() or f"column {at}" for at, each in enumerate(cells, 1))
             layout = replace(found.layout, columns=names, separator=separator)
             return Opened(Files(found.files.given, layout), layout, place)
     return None
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """The cells of a line; none where it is no line of CSV."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
 
 
 def _lines(found: Opened) -> Iterator[tuple[int, str, list[str]]]:
@@ -107,8 +126,7 @@ def _lines(found: Opened) -> Iterator[tuple[int, str, list[str]]]:
     if not found.files.sheets:
         for at, line in enumerate(first_lines(path, found.layout)[:_TITLES], 1):
             for separator in SEPARATORS:
-                for cells in csv.reader([line], delimiter=separator):
-                    yield at, separator, cells
+                yield at, separator, _cells(line, separator)
         return
     names = [f"column {at}" for at in range(1, _WIDEST + 1)]
     files = Files(path, replace(found.layout, columns=tuple(names)))
