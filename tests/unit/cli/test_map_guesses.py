@@ -392,9 +392,11 @@ def test_words_for_no_value_are_declared(tmp_path: Path) -> None:
     found = _mapped(
         tmp_path,
         terminal=lambda n: "n/a" if n % 2 else f"T{n}",
+        country=lambda _: "NA",
         fraud=lambda n: "-" if n % 2 else n % 10 // 8,
     )
     assert "  empty: ['-', n/a]" in found.text
+    assert found.counted("country") == "NA 40"
     assert (found.counted("fit"), found.counted("labels")) == ("40", "20, 20 rows without")
 
 

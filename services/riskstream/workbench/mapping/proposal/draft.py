@@ -11,8 +11,9 @@ from riskstream.workbench.files.rows import Layout
 from riskstream.workbench.mapping.columns_seen import Seen
 from riskstream.workbench.mapping.words import NO_VALUES
 
-EMPTY = frozenset((*NO_VALUES, "-", "n/a", "na", "NA"))
-"""Words that stand where there is no value."""
+EMPTY = frozenset((*NO_VALUES, "-", "n/a"))
+"""Words that stand where there is no value. NA is a country."""
+_NUMBERS = ("amount_minor", "occurred_at")
 _SHOWN = 20
 Ask = Callable[[str, list[str]], str]
 """ask(question, answers): the answer; the first is the likeliest."""
@@ -54,12 +55,13 @@ class Draft:
     ) -> None:
         """A field from a column, which no other field takes then."""
         self.put(name, value, why or f"by its name; like {found.examples}", unsure=unsure)
-        self.leave(found)
+        self.leave(found, are_words=name not in _NUMBERS)
 
-    def leave(self, found: Seen) -> None:
-        """A column is used, and its words for no value are known."""
+    def leave(self, found: Seen, *, are_words: bool = True) -> None:
+        """A column is used, and its words for no value are known where it holds words."""
         self.left.remove(found)
-        self.empty += [w for w in found.counts if w in EMPTY and w not in self.empty]
+        if are_words:
+            self.empty += [w for w in found.counts if w in EMPTY and w not in self.empty]
 
     def chosen(self, question: str, found: list[Seen], name: str) -> Seen:
         """One of several columns for a field: the one, or the one that a person says."""
