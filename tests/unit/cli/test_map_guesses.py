@@ -244,8 +244,9 @@ def test_dates_that_lost_a_zero_are_no_count_of_steps(tmp_path: Path) -> None:
         _mapped(tmp_path, when=lambda n: f"{n % 28 + 1}032025")
 
 
-def test_a_count_of_seconds_is_none_of_hours(tmp_path: Path) -> None:
-    found = _mapped(tmp_path, when=lambda n: n * 4000)
+@pytest.mark.parametrize("made", [lambda n: n * 4000, lambda n: n * 4000.0])
+def test_a_count_of_seconds_is_none_of_hours(tmp_path: Path, made: Any) -> None:
+    found = _mapped(tmp_path, when=made)
     assert "unit: s, start: '2020-01-01'} # unsure: " in found.line("occurred_at")
 
 
@@ -339,6 +340,14 @@ def test_types_of_cards_and_devices_are_no_ids(tmp_path: Path) -> None:
     real = _mapped(tmp_path, card=lambda n: f"k{n % 9}", device_id=lambda n: f"d{n}")
     assert "account_token: card #" in real.line("account_token")
     assert "device_id: device_id #" in real.line("device_id")
+
+
+def test_what_customers_are_does_not_tell_them_apart(tmp_path: Path) -> None:
+    columns = {"CustomerOccupation": lambda n: ["Doctor", "Student", "Retired"][n % 3]}
+    found = _mapped(tmp_path, columns, customer=None, AccountID=lambda n: f"a{n % 9}")
+    assert "AccountID # unsure: no column of customers: accounts" in found.line("customer_id")
+    found = _mapped(tmp_path, columns, customer=None, cust_no=lambda n: "ab"[n % 2])
+    assert "customer_id: cust_no # by its name" in found.line("customer_id")
 
 
 def test_one_customer_is_left_to_check(tmp_path: Path) -> None:

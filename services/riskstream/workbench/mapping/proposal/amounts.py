@@ -7,7 +7,9 @@ from riskstream.workbench.mapping.columns_seen import Seen
 from riskstream.workbench.mapping.proposal.draft import Draft
 from riskstream.workbench.mapping.proposal.writings import Writing, writing_of
 
-AMOUNTS = r"amount|amt|betrag(?!s)|montant|importe|value|price|total|umsatz"
+AMOUNTS = (
+    r"amount|amt|betrag(?!s)|montant|importe|value|price|total|umsatz|gross|brutto|summe?$|somme"
+)
 _LIKELY = r"amount|amt|betrag|montant|importe"
 _MINOR = r"minor|cent|pence|kopek"
 
@@ -15,7 +17,7 @@ _MINOR = r"minor|cent|pence|kopek"
 def propose_amount(draft: Draft) -> None:
     """The field amount_minor. Several columns of amounts are asked."""
     named = [each for each in draft.left if re.search(AMOUNTS, each.name.lower())]
-    named.sort(key=lambda each: not re.search(_LIKELY, each.name.lower()))
+    named.sort(key=_rank)
     exact = [each for each in named if each.name == "amount_minor"]
     found = [each for each in exact or named if writing_of(each)]
     if not found:
@@ -41,6 +43,14 @@ def propose_amount(draft: Draft) -> None:
     why = "; ".join([*doubts, f"{units}, like {each.examples}"])
     only = each.name if len(value) == 1 else value
     draft.take(each, "amount_minor", only, why, unsure=bool(doubts))
+
+
+def _rank(seen: Seen) -> int:
+    """How likely a name is that of the amount."""
+    name = seen.name.lower()
+    if re.fullmatch(_LIKELY, name):
+        return 0
+    return 1 if re.search(_LIKELY, name) else 2
 
 
 def _is_asked_minor(draft: Draft, seen: Seen, writing: Writing, doubts: list[str]) -> bool:

@@ -15,7 +15,7 @@ _TRANSACTIONS = (
     r"|vorgang"
 )
 _NAMES: dict[str, str] = {
-    "customer_id": r"customer|client|kunde|^user|holder|nameorig|cc_num|payer|^who$|card1|member",
+    "customer_id": r"customer|^cust|client|kunde|^user|holder|nameorig|cc_num|payer|^who$|card1|member",
     "account_token": r"account|konto|card|karte|token|iban|cc_num",
     "counterparty_id": r"namedest|beneficiary|payee|counterparty|receiver|empf(ae|ä)nger",
     "terminal_id": r"terminal|pos[ _-]?id|\batm",
@@ -29,6 +29,11 @@ _NO_IDS = (
 )
 """Names of what customers, cards and devices have beside their ids."""
 _PLAIN_NAMES = r"name$|^kunde$"
+_CUSTOMERS = (
+    r"(customer|client|kunde|user|member|holder|payer|who|cc_num|nameorig|card1)s?"
+    r"|.*(id|no|nr|num|number|nummer|key|ref)"
+)
+"""Names of customers themselves: of others the values must look like ids."""
 _SOME_ROWS = 20
 """Rows from which on values are counted."""
 
@@ -84,6 +89,7 @@ def _customers(draft: Draft) -> Seen | None:
     ]
     exact = [each for each in named if each.name == "customer_id"]
     ids = [each for each in named if not re.search(_NO_IDS, each.name.lower())]
+    ids = [each for each in ids if re.fullmatch(_CUSTOMERS, each.name.lower()) or _are_ids(each)]
     several = [each for each in ids if each.different > 1]
     several.sort(key=lambda each: re.search(_PLAIN_NAMES, each.name.lower()) is not None)
     accounts = [

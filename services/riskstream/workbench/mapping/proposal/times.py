@@ -117,7 +117,7 @@ def _take_steps(draft: Draft, named: list[Seen]) -> None:
     step = next((each for each in named if is_whole_numbers(each)), None)
     if step is None:
         return
-    values = [int(each) for each in step.counts if re.fullmatch(r"\d{1,12}", each)]
+    values = [int(float(each)) for each in step.counts if re.fullmatch(r"\d{1,12}(\.0)?", each)]
     if len(values) < step.different:
         return
     span = max(values) - min(values)
