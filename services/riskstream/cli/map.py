@@ -1,6 +1,8 @@
 """`riskstream map`."""
 
+import shlex
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.files.rows import Layout, named
-from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, columns_seen
+from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, columns_seen, further
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import parsed
 from riskstream.workbench.mapping.findings import shown
-from riskstream.workbench.mapping.proposal import proposed
+from riskstream.workbench.mapping.proposal.lacking import is_in_one_object, lacking, what_to_do
+from riskstream.workbench.mapping.proposal.opening import opened
+from riskstream.workbench.mapping.proposal.proposal import proposed
 from riskstream.workbench.mapping.survey import LeftOut
 
 _SHOWN = 5
-_OTHER_ENCODING = "cp1252"
+_DEFAULT_BASE = "EUR"
+"""What `check` takes without --base-currency."""
 
 
 @click.command("map")
@@ -45,58 +49,57 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     """
     target = out or file.with_name(f"{file.name}.mapping.yaml")
     check_file(target, is_own=begins_with("# riskstream map:"), inputs=[file])
-    files, layout = _opened(file)
-    seen = columns_seen(files)
-    if not seen or not seen[0].rows:
-        raise Fatal(what="it holds no rows", where=str(file), do="give some", exit_code=Exit.INPUT)
-
-    def ask(question: str, answers: list[str]) -> str:
-        if yes:
-            return answers[0]
-        try:
-            of_these = click.Choice(answers)
-            return str(click.prompt(question, type=of_these, default=answers[0], err=True))
-        except click.Abort as error:
-            if isinstance(error.__context__, EOFError):
-                raise Fatal(
-                    what="a question has no answer",
-                    where="standard input",
-                    do="answer it, or give --yes",
-                    exit_code=Exit.INPUT,
-                ) from None
-            raise
-
-    found = proposed(seen, layout, now_ms() + DAY_MS, base_currency, ask)
-    text = found.text(file.name)
-    lacking = [name for name in ("amount_minor", "occurred_at") if name not in found.transaction]
-    if lacking:
-        raise Fatal(
-            what=f"no column of it looks like {' or '.join(lacking)}",
-            where=str(file),
-            do="write the mapping yourself (docs/data.md); its columns are " + named(files.names),
-            exit_code=Exit.INPUT,
-        )
-    with whole(target, private=True) as partial:
-        partial.write_text(text)
+    found = opened(file)
+    files = found.files
+    seen, why = columns_seen(files, found.names_at)
+    if not seen:
+        what = f"it holds no rows{f' that can be read: {why}' if why else ''}"
+        do = is_in_one_object(files.paths[0]) or "give some"
+        raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
+    draft = proposed(
+        seen,
+        found.layout,
+        now_ms() + DAY_MS,
+        base_currency,
+        _first if yes else _asked,
+        partial(further, files, found.names_at),
+    )
+    if what := lacking(draft):
+        do = is_in_one_object(files.paths[0]) or what_to_do(draft, files.names, files.sheets)
+        raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
+    if at := found.names_at:
+        draft.notes.append(f"line {at} names the columns: up to it, lines are left out as no rows")
+    text = draft.text(file.name)
+    with whole(target, private=True) as out_file:
+        out_file.write_text(text)
     click.echo(text, nl=False)
-    currency = found.transaction["currency"]
-    base = currency["value"] if isinstance(currency, dict) else base_currency
-    _show(files, text, file, base)
-    click.echo(f"mapping in {target}: read it, then `riskstream check {file} --mapping {target}`")
+    _show(files, text, file, draft.base)
+    if draft.unused:
+        click.echo(draft.unused)
+    then = ["riskstream", "check", str(file), "--mapping", str(target)]
+    if draft.base != _DEFAULT_BASE:
+        then += ["--base-currency", draft.base]
+    click.echo(f"mapping in {target}: read it, then `{shlex.join(then)}`")
 
 
-def _opened(file: Path) -> tuple[Files, Layout]:
-    """The file, in another encoding where it is not UTF-8."""
-    files = Files(file)
+def _first(_question: str, answers: list[str]) -> str:
+    return answers[0]
+
+
+def _asked(question: str, answers: list[str]) -> str:
+    """What a person answers; the first where just Enter is pressed."""
     try:
-        for _ in files.batches(files.names[:1]):
-            break
-    except Fatal as error:
-        if "is no utf-8" not in error.what:
-            raise
-        layout = Layout(encoding=_OTHER_ENCODING)
-        return Files(file, layout), layout
-    return files, Layout()
+        of_these = click.Choice(answers)
+        return str(click.prompt(question, type=of_these, default=answers[0], err=True))
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            raise Fatal(
+                what="a question has no answer",
+                where="standard input",
+                do="answer it, or give --yes",
+                exit_code=Exit.INPUT,
+            ) from None
+        raise
 
 
 def _show(files: Files, text: str, file: Path, base_currency: str) -> None:

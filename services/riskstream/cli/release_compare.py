@@ -20,6 +20,7 @@ from riskstream.workbench.checks.compare import WORSE, compare
 from riskstream.workbench.checks.intervals import RESAMPLES
 from riskstream.workbench.checks.model_scores import OfflineModel
 from riskstream.workbench.checks.scored import joined
+from riskstream.workbench.checks.trained import trained_notes
 from riskstream.workbench.rows.transactions import Reading
 
 _NO_BUDGET = 0.01
@@ -70,6 +71,9 @@ def _show(live: Release, release: Release, given: Beside) -> None:
     a, b = joined([(tables[name], name) for name in names], (labels, given.data), _NO_BUDGET)
     with bar("resamples", 2 * RESAMPLES) as advance:
         found = compare(a, b, RESAMPLES, advance)
+    for letter, name in zip("AB", names, strict=True):
+        notes = trained_notes(models[name].card.trained_ms, a.occurred_at)
+        found["notes"] += [f"{letter}: {note}" for note in notes]
     click.echo(f"A is {names[0]}, which is live; B is {names[1]}")
     show(found)
     echo_left_out(found)

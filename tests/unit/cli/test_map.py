@@ -7,8 +7,8 @@ from click.testing import CliRunner, Result
 
 from riskstream.cli.main import root
 from riskstream.runtime.errors import Fatal
+from riskstream.workbench.mapping.advice import EARLIEST_MS
 from riskstream.workbench.mapping.file import read_mapping
-from riskstream.workbench.mapping.instants import EARLIEST_MS
 
 HEAD = "id,customer,when,amount,fraud\n"
 

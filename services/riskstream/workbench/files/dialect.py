@@ -77,6 +77,12 @@ def dialect_of(path: Path, layout: Layout) -> Dialect:
     )
 
 
+def first_lines(path: Path, layout: Layout) -> list[str]:
+    """Lines at the head of the file, as text."""
+    head = head_of(path)
+    return _decoded(head, _encoding(path, head, layout)).splitlines()
+
+
 def _whole_lines(text: str) -> str:
     """The text up to its last line end, all of it where it has none."""
     end = max(text.rfind("\n"), text.rfind("\r")) + 1

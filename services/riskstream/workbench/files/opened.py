@@ -50,6 +50,11 @@ def marked_encoding(head: bytes) -> tuple[str, int]:
     return next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), ("", 0))
 
 
+def wide_encoding(head: bytes) -> str:
+    """UTF-16 of bytes without a mark: of common letters, its big end is the NUL in front."""
+    return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
+
+
 _NO_FILES = {"charmap", "idna", "mbcs", "oem", "punycode", "undefined", "utf-7"}
 _NO_FILES |= {"raw-unicode-escape", "unicode-escape"}
 """Encodings of Python that no file is written in."""
@@ -104,7 +109,7 @@ class Utf8Stream:
             raise unreadable(
                 self.path,
                 f"line {line:,} holds a NUL, which no text has",
-                "give a text file, or say its encoding (utf-16-le, say)",
+                f"give a text file, or say its encoding ({wide_encoding(raw)}, say)",
             )
         self.lines += text.count("\n")
         if raw and not text:

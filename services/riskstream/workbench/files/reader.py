@@ -33,7 +33,8 @@ class OneFile(Protocol):
 
 class Files:
     """One or more files with the same columns, read in the order of their names. `total`: rows of
-    all of them, None where that is not known before they are read.
+    all of them, None where that is not known before they are read; `sheets` of a workbook;
+    `is_delimited`: CSV.
     """
 
     def __init__(self, given: Path, layout: Layout | None = None) -> None:
@@ -41,6 +42,9 @@ class Files:
         self.paths = paths_of(given)
         self._files = [opened(path, layout or Layout()) for path in self.paths]
         self.names = self._files[0].names
+        first = self._files[0]
+        self.sheets = first.sheets if isinstance(first, WorkbookFile) else ()
+        self.is_delimited = isinstance(first, DelimitedFile)
         totals = [each.total for each in self._files]
         known = [total for total in totals if total is not None]
         self.total = sum(known) if len(known) == len(totals) else None
@@ -60,11 +64,11 @@ class Files:
             if isinstance(file, JsonLinesFile):
                 file.absent = frozenset(absent)
             if missing := [name for name in wanted if name not in file.names]:
-                raise unreadable(
-                    file.path,
-                    f"column {named(missing[:1])} is not in the file",
-                    f"name columns of the file in the mapping: {named(file.names)}",
-                )
+                do = f"name columns of the file in the mapping: {named(file.names)}"
+                if len(self.paths) > 1:
+                    do += f"; or leave it out by a pattern, like '*{self.paths[0].suffix}'"
+                what = f"column {named(missing[:1])} is not in the file"
+                raise unreadable(file.path, what, do)
             if twice := [name for name in wanted if file.names.count(name) > 1]:
                 raise unreadable(
                     file.path,

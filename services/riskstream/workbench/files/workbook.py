@@ -24,6 +24,7 @@ class WorkbookFile:
         self.path = path
         with translated(path), zipfile.ZipFile(path) as book:
             parts = parts_of(book)
+            self.sheets = tuple(parts.sheets)
             self._part, first = self._sheet(book, parts, layout.sheet)
         self._skip = 0 if layout.columns else 1
         if layout.columns:

@@ -38,6 +38,7 @@ and relations.
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Formats of numbers that are dates, by the numbers that Excel has for them."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_NO_WORKBOOK = "it is a zip that holds no workbook"
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -59,6 +60,9 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        if str(error) == _NO_WORKBOOK:
+            do = "unpack it; of packed files, gzip, zstd and bzip2 are read"
+            raise unreadable(path, _NO_WORKBOOK, do) from error
         raise unreadable(
             path, f"the workbook cannot be read: {cause(error)}", "save it again"
         ) from error
@@ -86,7 +90,7 @@ def parts_of(book: zipfile.ZipFile) -> Parts:
     kinds = {kind: part for _, kind, part in _relations(book, "")}
     main = kinds.get("officeDocument", "xl/workbook.xml")
     if main not in book.NameToInfo:
-        raise ValueError("it is a zip that holds no workbook")
+        raise ValueError(_NO_WORKBOOK)
     relations = list(_relations(book, main))
     targets = {ident: part for ident, _, part in relations}
     sheets, is_1904 = {}, False

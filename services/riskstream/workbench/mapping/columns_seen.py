@@ -1,152 +1,124 @@
-"""What the first rows of a file show of its columns: which times, numbers and words they hold, and
-how these are written.
-"""
+"""What the first rows of a file show of its columns, and what one column holds further on."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import BATCH_BYTES
 from riskstream.workbench.files.shared_texts import bytes_of_texts
-from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source, Written
-from riskstream.workbench.mapping.findings import Findings, noted
-from riskstream.workbench.mapping.instants import instants
-from riskstream.workbench.mapping.numbers import numbers
+from riskstream.workbench.mapping.findings import shown
 from riskstream.workbench.mapping.plain import plain
 
 SAMPLE_ROWS = 10_000
-FORMATS = tuple(
-    f"{day}{time}"
-    for day in (
-        "%d.%m.%Y",
-        "%d/%m/%Y",
-        "%m/%d/%Y",
-        "%d-%m-%Y",
-        "%m-%d-%Y",
-        "%Y/%m/%d",
-        "%Y.%m.%d",
-        "%d.%m.%y",
-        "%m/%d/%y",
-    )
-    for time in (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
-)
-_MOSTLY = 0.98
-"""Share of a column's values that must be read for it to be taken for what it looks like."""
-_WRITTEN = (
-    Written(),
-    Written(decimal="."),
-    Written(decimal=","),
-    Written(decimal=",", thousands="."),
-    Written(decimal=".", thousands=","),
-    Written(decimal=",", thousands=" "),
-    Written(decimal=".", thousands="'"),
-)
-_SYMBOL = re.compile(r"^[-+(]*\s*([$€£¥₹]|[A-Z]{3}\b)|([$€£¥₹]|\b[A-Z]{3})\s*\)?$")
+FURTHER_ROWS = 1_000_000
+"""Rows in which a column is looked at alone."""
+_FEW = 1000
+"""Different values that are all kept; of more, one of each shape is."""
+_WORDS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One column. `values`: its first ones; `different`, `filled`: how many of `rows` are."""
+    """One column. `counts`: how often each value appears in `rows`, the most frequent first."""
 
     name: str
     column: pa.Array
-    rows: int
-    filled: int
-    different: int
-    words: tuple[str, ...]
+    counts: Counter[str]
+
+    @property
+    def rows(self) -> int:
+        return len(self.column)
+
+    @property
+    def filled(self) -> int:
+        return len(self.column) - int(self.column.null_count)
+
+    @property
+    def different(self) -> int:
+        return len(self.counts)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The most frequent values."""
+        return tuple(list(self.counts)[:_WORDS])
+
+    @property
+    def is_text(self) -> bool:
+        return bool(pa.types.is_string(self.column.type))
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the values are lists or structs, which no field takes."""
+        return bool(pa.types.is_nested(self.column.type))
 
     @property
     def is_unique(self) -> bool:
-        return self.filled == self.rows and self.different == self.rows
+        return self.filled == self.rows == self.different
 
     @property
     def examples(self) -> str:
         return ", ".join(repr(each) for each in self.words[:3])
 
 
-def columns_seen(files: Files) -> list[Seen]:
-    """All columns of the file's first rows: SAMPLE_ROWS, fewer where their texts are long."""
+def seen_of(name: str, column: pa.Array) -> Seen:
+    """A column as it is seen."""
+    column = plain(column)
+    try:
+        counted = Counter(str(each) for each in column.to_pylist() if each is not None)
+    except (ValueError, OverflowError, LookupError):  # a time that no calendar has
+        counted = Counter(shown(each) for each in column if each.is_valid)
+    return Seen(name=name, column=column, counts=Counter(dict(counted.most_common())))
+
+
+def columns_seen(files: Files, below: int = 0) -> tuple[list[Seen], str]:
+    """(all columns of the file's first rows that stand below a line, why the first row that is none
+    is none). SAMPLE_ROWS, fewer where their texts are long. No column where there is no row.
+    """
     parts: list[pa.RecordBatch] = []
-    size = 0
-    for found in files.batches(files.names):
-        parts.append(found.batch)
+    why, size = "", 0
+    for found in files.batches(list(dict.fromkeys(files.names))):
+        why = why or next((said for place, said in found.broken if place > below), "")
+        skip = int((found.places <= below).sum())
+        parts.append(found.batch.slice(skip))
         size += bytes_of_texts(found.batch)
         if sum(each.num_rows for each in parts) >= SAMPLE_ROWS or size > BATCH_BYTES // 2:
             break
-    if not parts:
-        return []
+    if not sum(each.num_rows for each in parts):
+        return [], why
     table = pa.Table.from_batches(parts).slice(0, SAMPLE_ROWS)
-    out = []
-    for name in files.names:
-        column = plain(table[name].combine_chunks())
-        counted = Counter(str(each) for each in column.to_pylist() if each is not None)
-        out.append(
-            Seen(
-                name=name,
-                column=column,
-                rows=len(column),
-                filled=len(column) - column.null_count,
-                different=len(counted),
-                words=tuple(word for word, _ in counted.most_common(12)),
-            )
-        )
-    return out
+    return [seen_of(name, table[name].combine_chunks()) for name in table.column_names], why
 
 
-def _share(seen: Seen, wrong: Findings) -> float:
-    return float(wrong.is_good.sum()) / seen.rows if seen.rows else 0.0
-
-
-def clocks(seen: Seen, latest_ms: int) -> list[Clock]:
-    """Ways to read the column as plausible times, the likelier first; none where it holds none."""
-    tried = [Clock()] if not pa.types.is_floating(seen.column.type) else []
-    tried += [Clock(unit=unit) for unit in UNITS_MS if unit not in ("min", "h", "d")]
-    if pa.types.is_string(seen.column.type):
-        tried += [Clock(format=each) for each in FORMATS]
-    out: list[Clock] = []
-    for clock in tried:
-        findings = Findings(seen.rows)
-        note = partial(noted, findings, "", seen.column)
-        instants(seen.column, Source(clock=clock), note, latest_ms)
-        missing = np.asarray(pc.is_null(seen.column).to_numpy(zero_copy_only=False), np.bool_)
-        good = findings.is_good & ~missing
-        if seen.filled and good.sum() >= _MOSTLY * seen.filled:
-            if clock.format == "" and (clock.unit == "" or not out):
-                return [clock]
-            out.append(clock)
-    return out
-
-
-def numbers_of(seen: Seen) -> tuple[Written, Decimal, bool] | None:
-    """(how they are written, scale to minor units, whether some are below zero); None where the
-    column holds no numbers.
+def further(files: Files, below: int, name: str) -> pa.Array:
+    """What a column of texts holds in FURTHER_ROWS rows that stand below a line: all its different
+    values, or one of each shape where these are many. Empty where it is of another type, or cannot
+    be read.
     """
-    if pa.types.is_boolean(seen.column.type) or not seen.filled:
-        return None
-    symbol = ""
-    if pa.types.is_string(seen.column.type):
-        found = Counter(
-            match[1] or match[2] for word in seen.words if (match := _SYMBOL.search(word))
-        )
-        symbol = found.most_common(1)[0][0] if found else ""
-    for written in _WRITTEN:
-        as_said = Written(decimal=written.decimal, thousands=written.thousands, symbol=symbol)
-        for scale in (Decimal(1), Decimal(100)):
-            findings = Findings(seen.rows)
-            source = Source(written=as_said, scale=scale, negative="REFUND")
-            held = numbers(seen.column, source, scale, partial(noted, findings, "", seen.column))
-            if (~held.missing).sum() >= _MOSTLY * seen.filled:
-                return as_said, scale, bool((held.values < 0).any())
-    return None
+    found, rows = dict[str, str](), 0
+    try:
+        for each in files.batches([name]):
+            column = plain(each.batch.column(0))[int((each.places <= below).sum()) :]
+            if not pa.types.is_string(column.type):
+                break
+            _add(found, pc.unique(column.drop_null()))
+            rows += each.batch.num_rows
+            if rows >= FURTHER_ROWS:
+                break
+    except Fatal:
+        pass  # `check` reads all rows, and says it
+    return pa.array(found.values(), pa.string())
 
 
-def is_whole_numbers(seen: Seen) -> bool:
-    found = numbers_of(seen)
-    return found is not None and found[1] == 1
+def _add(found: dict[str, str], values: pa.Array) -> None:
+    """Keep each value, or one of each shape: 12.50 and 99.99 are of one."""
+    if len(found) + len(values) <= _FEW:
+        found.update((each, each) for each in values.to_pylist())
+        return
+    shapes = pc.replace_substring_regex(values, r"\d", "9")
+    coded = shapes.dictionary_encode()
+    firsts = pc.index_in(coded.dictionary, shapes)
+    found.update(zip(coded.dictionary.to_pylist(), values.take(firsts).to_pylist(), strict=True))

@@ -4,19 +4,17 @@ numbers in a unit.
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from riskstream.workbench.mapping.advice import EARLIEST_MS, advice
 from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source
 from riskstream.workbench.mapping.findings import Flags, Note, flags, nulls_of
 from riskstream.workbench.mapping.numbers import Numbers, numbers
 
-EARLIEST_MS = 946_684_800_000
-"""2000-01-01: what is before it is taken for a unit that was misread."""
 _LATEST_MS = 253_402_300_799_999
 _WHOLE = ("min", "h", "d")
 """Units whose numbers may have an endless fraction: these times are rounded to a ms, others cut."""
@@ -39,9 +37,9 @@ def instants(column: pa.Array, source: Source, note: Note, latest_ms: int) -> Nu
     early = there & (found.values < EARLIEST_MS)
     late = there & (found.values > latest_ms)
     if (early | late).any():
-        unit = _likely_unit(column, source, early | late, latest_ms)
-        note(early, f"before 2000{unit}", check="old-times")
-        note(late, f"in the future{unit}", check="future-times")
+        said = advice(column, source.clock, early | late, latest_ms)
+        note(early, f"before 2000{said}", check="old-times")
+        note(late, f"in the future{said}", check="future-times")
     note(there & ((found.values < 0) | (found.values > _LATEST_MS)), "outside 1970 to 9999")
     return found
 
@@ -54,6 +52,8 @@ def _read(column: pa.Array, source: Source, note: Note) -> Numbers:
         return _zoned(column, clock, note)
     if pa.types.is_string(kind):
         return _of_texts(column, source, note)
+    if pa.types.is_integer(kind) and clock.format:
+        return _of_texts(column.cast(pa.string()), source, note)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         note(flags(pc.is_valid(column)), "a time of day without a date")
         return Numbers(np.zeros(len(column), np.int64), np.ones(len(column), np.bool_))
@@ -221,20 +221,3 @@ def _not_iso(text: str) -> str:
     if re.fullmatch(r"\d{4}\D\d{1,2}\D\d{1,2}.*", text):
         return "not ISO 8601: say `format:`, like `%Y-%m-%d %H:%M`"
     return "no time: say `format:`"
-
-
-def _likely_unit(column: pa.Array, source: Source, rows: Flags, latest_ms: int) -> str:
-    """What to say where another unit gives plausible times; empty where none does."""
-    clock = source.clock
-    if clock.format or not rows.any():
-        return ""
-    try:
-        first = Decimal(str(column[int(np.flatnonzero(rows)[0])].as_py()))
-    except (ArithmeticError, ValueError):
-        return ""
-    for unit, ms in UNITS_MS.items():
-        if EARLIEST_MS <= int(first * ms) + clock.start_ms <= latest_ms:
-            return f": it looks like {unit}, say `unit: {unit}`"
-    if clock.start_ms == 0 and first < 10**9:
-        return ": a count of steps takes `start: 2020-01-01` and `unit:`"
-    return ""

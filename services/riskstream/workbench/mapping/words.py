@@ -145,9 +145,12 @@ def labels(column: pa.Array, source: Source, note: Note) -> tuple[Flags, Flags]:
     elif not pa.types.is_integer(column.type):  # whose texts have no capitals and no point
         text = pc.replace_substring_regex(pc.utf8_lower(text), r"\.0$", "")
     none = flags(pc.is_null(text))
-    is_fraud = flags(pc.is_in(text, pa.array([word for word, means in known.items() if means])))
-    is_genuine = flags(
-        pc.is_in(text, pa.array([word for word, means in known.items() if not means]))
+    is_fraud, is_genuine = (
+        # the type is said: of a mapping with one word, one of the two lists is empty
+        flags(
+            pc.is_in(text, pa.array([w for w, is_so in known.items() if is_so == of], pa.string()))
+        )
+        for of in (True, False)
     )
     note(
         ~none & ~is_fraud & ~is_genuine,

@@ -392,10 +392,52 @@ def _survey(path: Path, text: str) -> Survey:
     return surveyed(Files(path, mapping.layout).batches(converter.columns), converter)
 
 
+@pytest.mark.parametrize(
+    ("values", "when", "said"),
+    [
+        ([20250301082300], "when", ": dates in digits, say `format: '%Y%m%d%H%M%S'`"),
+        (
+            [20250301, 20250302],
+            "{column: when, unit: s}",
+            ": dates in digits, say `format: '%Y%m%d",
+        ),
+        ([45717, 45718], "when", ": days of a spreadsheet take `unit: d` and `start: 1899-12-30`"),
+        ([1032025, 31032025], "when", ": dates that lost their first zero: export"),
+        ([1032025, 31032025], "{column: when, unit: h, start: 2020-01-01}", ": dates that lost"),
+        ([1709287200, 1709287260], "when", ": it looks like s, say `unit: s`"),
+        ([50, 60], "when", ": a count of steps takes `start: 2020-01-01` and `unit:`"),
+        ([5_000_000, 5_000_001], "{column: when, unit: h, start: 2020-01-01}", ""),
+    ],
+)
+def test_times_that_are_implausible_get_advice_that_reads_them_all(
+    tmp_path: Path, values: list[int], when: str, said: str
+) -> None:
+    for column in (pa.array(values), pa.array(map(str, values), pa.string())):
+        _, left_out = _converted(_rows(tmp_path, when=column), _mapping(when=when))
+        told = left_out[0][1]
+        assert told.endswith(said) if not said else said in told, told
+        assert said or "unit" not in told
+
+
+def test_a_format_reads_whole_numbers(tmp_path: Path) -> None:
+    path = _rows(tmp_path, when=pa.array([20240301100000]))
+    rows, _ = _converted(path, _mapping(when="{column: when, format: '%Y%m%d%H%M%S'}"))
+    assert rows[0]["occurred_at"] == AT_MS
+
+
 def test_a_row_without_a_label_is_no_fraud_and_no_genuine_one(tmp_path: Path) -> None:
     path = _rows(tmp_path, bad=pa.array([1, 0, None], pa.int64()))
     found = _survey(path, _mapping(more="label: {is_fraud: bad}\n"))
     assert (found.good, found.labels, found.unlabelled) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("values", ["{N: false}", "{Y: true}"])
+def test_one_word_of_a_label_is_enough_for_a_mapping(tmp_path: Path, values: str) -> None:
+    path = _rows(tmp_path, bad=["N", "Y"])
+    found = _survey(
+        path, _mapping(more=f"label: {{is_fraud: {{column: bad, values: {values}}}}}\n")
+    )
+    assert (found.good, found.left_out.total) == (1, 1)
 
 
 def test_a_file_of_which_no_row_fits_or_one_customer_has_most_is_refused(tmp_path: Path) -> None:
