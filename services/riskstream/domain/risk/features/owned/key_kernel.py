@@ -119,3 +119,27 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
     progress[1] = used
     progress[2] = key_used
     return 0
+
+
+@kernel(f"boolean({_U8}, int64[::1], int32[::1], {_U8}, int64[::1], int32[::1], boolean[::1])")
+def same_kernel(data, starts, lengths, other, other_starts, other_lengths, same):  # type: ignore[no-untyped-def]
+    """Whether each text is the one at its place in `other`. False where an array is shorter than
+    another or a text is not there: `same` is False of it and of those behind it.
+    """
+    n = min(len(starts), len(lengths), len(other_starts), len(other_lengths))
+    same[:] = False
+    if n < len(same):
+        return False
+    for i in range(len(same)):
+        length = lengths[i]
+        if starts[i] < 0 or length < 0 or starts[i] + length > len(data):
+            return False
+        if other_starts[i] < 0 or other_starts[i] + other_lengths[i] > len(other):
+            return False
+        is_same = length == other_lengths[i]
+        for at in range(length if is_same else 0):
+            if data[starts[i] + at] != other[other_starts[i] + at]:
+                is_same = False
+                break
+        same[i] = is_same
+    return True
