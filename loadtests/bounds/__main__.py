@@ -21,7 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-TESTS = ("tests/unit/domain/risk", "tests/unit/domain/contracts", "tests/unit/scorer")
+TESTS = (
+    "tests/unit/domain/risk",
+    "tests/unit/domain/contracts",
+    "tests/unit/scorer",
+    "tests/unit/tracker",
+)
 _CACHE = Path("build/bounds/numba")
 
 
