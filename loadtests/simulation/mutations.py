@@ -294,8 +294,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "derived-stale",
         "what a fetch before the seek brought is folded in beside the same records",
         "riskstream.platform.kafka.lanes.derived_intake",
-        " or (mine and offset <= mine[-1].offset):",
-        ":",
+        "rows = rows[at > before]",
+        "rows = rows[at >= part.position]",
         "tracker",
     ),
     Mutation(
