@@ -1,30 +1,39 @@
-"""`python -m loadtests.tracker [--scores N] [--hours N]`: what a score costs the tracker's core.
+"""`python -m loadtests.tracker [--scores N] [--broker]`: what a score costs the tracker.
 
-Scores are fed in memory, 4,096 a take, with a flush each second's worth. Then a core begins anew
-from the states that were written. CPU time of this process, microseconds a score.
+Scores are fed to its core in memory, 4,096 a take, with a flush each second's worth. Then a core
+begins anew from the states that were written. With --broker the lane drains a backlog of a real
+broker as well, and begins anew. CPU time of this process, microseconds a score.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.kafka.accepted import AcceptedScores
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import BulkProducer
+from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.runtime.kernel import compile_all
 from riskstream.tracker.core import TrackerCore
+from riskstream.workbench.local.stack import Stack
 
 START_MS = 1_717_200_000_000 // HOUR_MS * HOUR_MS
 TAKE = 4096
-STATE = "customer-risk.v1"
+SCORES, STATE = "scores.v1", "customer-risk.v1"
 _T = TypeVar("_T")
 
 
@@ -78,7 +87,7 @@ def scores(count: int, customers: int, hours: int) -> list[Record]:
             said |= {"corrected_at": int(at[src]) - HOUR_MS, "corrected_amount_minor": 500}
         frame = encode(said)
         for _ in range(2 if repeat < 0.01 else 1):
-            out.append(_record("scores.v1", len(out), b"c", frame, int(at[src])))
+            out.append(_record(SCORES, len(out), b"c", frame, int(at[src])))
     return out
 
 
@@ -122,6 +131,41 @@ def begin_anew(states: list[Output], spent: Spent) -> int:
     return len(records)
 
 
+def drain(records: list[Record]) -> None:
+    """A lane drains the records from a real broker, and another one takes up its states."""
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
+        TopicAdmin(stack.kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
+        producer = BulkProducer(stack.kafka, "bench")
+        producer.send(SCORES, [each.key for each in records], [each.value for each in records])
+        producer.flush(120)
+        for name in ("drained", "begun anew"):
+            metrics, stop = TrackerMetrics(CollectorRegistry()), Event()
+            core = TrackerCore(MetricsObserver(metrics, "tracker"))
+            settings = DerivedSettings(
+                kafka=stack.kafka, group="bench", source=SCORES, instance="0"
+            )
+            lane = DerivedLane(settings, core, metrics, stop)
+            began, cpu = time.perf_counter(), time.process_time()
+            thread = Thread(target=lane.run)
+            thread.start()
+            while not (_taken(metrics) >= len(records) or name != "drained"):
+                time.sleep(0.02)
+            while not metrics.customers._value.get():
+                time.sleep(0.02)
+            if name != "drained":
+                took, cpu = time.perf_counter() - began, time.process_time() - cpu
+            stop.set()
+            thread.join()
+            if name == "drained":  # with its last flush
+                took, cpu = time.perf_counter() - began, time.process_time() - cpu
+            said = f"{cpu * 1e6 / len(records):.2f} us of CPU a score, " * (name == "drained")
+            print(f"{name}: {said}{took:.2f} s, {cpu:.2f} s of CPU", flush=True)
+
+
+def _taken(metrics: TrackerMetrics) -> float:
+    return float(metrics.scores._value.get() + metrics.dropped._value.get())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="loadtests.tracker", description=__doc__)
     parser.add_argument("--scores", type=int, default=400_000)
@@ -129,6 +173,7 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=24, help="event time that the scores span")
     parser.add_argument("--flush-each", type=int, default=150_000, help="scores between flushes")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--broker", action="store_true", help="drain a real broker as well")
     given = parser.parse_args()
     compile_all()
     records = scores(given.scores, given.customers, given.hours)
@@ -150,6 +195,8 @@ def main() -> None:
             f"of {size:,.0f} bytes; restore is of {customers:,} customers, a customer",
             flush=True,
         )
+    if given.broker:
+        drain(records)
 
 
 if __name__ == "__main__":
