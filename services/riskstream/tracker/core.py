@@ -166,7 +166,8 @@ class TrackerCore:
     def flush(self, partition: int) -> list[Output]:
         """The states that changed since the last flush; the last one says that it is the last."""
         owned = self._owned[partition]
-        slots, keys = owned.customers.take_changed()
+        slots = owned.customers.take_changed()
+        keys = owned.customers.keys(slots)
         standings = Standings.all_at(owned.standing, len(keys))
         states = owned.customers.states.of(slots)
         out = self._outputs.states(partition, keys, states, standings, end_flush=True)

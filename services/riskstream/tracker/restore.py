@@ -65,8 +65,11 @@ class Restorer:
             else:
                 states.append(record)
         owned.is_new = owned.is_new and not states
+        customers = len({record.key for record in states})
         for first in range(0, len(states), _AT_ONCE):
             self._load(owned, partition, states[first : first + _AT_ONCE], newest)
+            if not first:  # what the first ones take tells of the others
+                owned.customers.expect(customers)
 
     def _see_alert(self, owned: Owned, record: Record, newest: _Newest) -> None:
         try:

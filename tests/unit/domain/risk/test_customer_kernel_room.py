@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.builders import NOW_MS
 
 from riskstream.domain.contracts.columns_kernel import rows_kernel
 from riskstream.domain.risk.counted import Counts
 from riskstream.domain.risk.customers.kernel import COLUMNS, LOAD
 from riskstream.domain.risk.customers.table import CustomerTable, EarlyStates, Loaded
-from riskstream.domain.risk.features.owned.key_kernel import same_kernel
+from riskstream.domain.risk.features.owned.key_kernel import join_kernel, same_kernel, sort_kernel
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 
@@ -109,3 +111,28 @@ def test_texts_past_their_bytes_are_not_the_same() -> None:
     assert same.tolist() == [True, False]
     assert not same_kernel(data, at, two, data, at[:1], two[:1], same)
     assert not same.any()
+
+
+@given(st.lists(st.binary(max_size=3), max_size=40))
+def test_keys_are_sorted_by_their_bytes(keys: list[bytes]) -> None:
+    lengths = np.array([len(key) for key in keys], np.int32)
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    data = np.frombuffer(b"".join(keys) + b"!", np.uint8)
+    order = np.arange(len(keys))
+    assert sort_kernel(data, starts, lengths, order, np.empty_like(order))
+    assert [keys[at] for at in order] == sorted(keys)
+    out = np.full(len(data), 7, np.uint8)
+    assert join_kernel(data, starts, lengths, order, out)
+    assert out.tobytes() == b"".join(sorted(keys)) + b"\x07"
+
+
+@pytest.mark.parametrize(("place", "length"), [(2, 2), (-1, 2), (1, 3), (1, -1)])
+def test_keys_past_their_bytes_are_not_moved(place: int, length: int) -> None:
+    data, starts = np.frombuffer(b"abcd", np.uint8), np.array([0, 2])
+    lengths, order = np.array([2, length], np.int32), np.array([place, 0])
+    spare, out = np.full(2, 7), np.full(4, 7, np.uint8)
+    assert not sort_kernel(data, starts, lengths, order, spare)
+    assert not join_kernel(data, starts, lengths, order, out)
+    assert not sort_kernel(data, starts, lengths, np.array([0, 0]), spare[:1])
+    assert not join_kernel(data, starts, lengths, np.array([0]), out[:1])
+    assert set(spare.tolist()) | set(out.tolist()) == {7}

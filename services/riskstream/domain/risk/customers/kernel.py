@@ -75,11 +75,8 @@ def _copy(source, at, out, to, count):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _reserve(slot, history, count, firsts, sizes, caps, tiles, tiles_used, frees):  # type: ignore[no-untyped-def]
-    """Give a history a block with room for `count` tiles, a doubled one; the arena has ROOM."""
-    cap = max(caps[slot, history], 1)
-    while cap < count and cap < _kept(history):
-        cap = min(2 * cap, _kept(history))
+def _reserve(slot, history, cap, firsts, sizes, caps, tiles, tiles_used, frees):  # type: ignore[no-untyped-def]
+    """Give a history a block with room for `cap` tiles, a larger one; the arena has ROOM."""
     old, old_cap = firsts[slot, history], caps[slot, history]
     first = frees[cap]
     if first >= 0:
@@ -112,7 +109,8 @@ def _place(slot, history, start, firsts, sizes, caps, tiles, tiles_used, frees):
         at = first + count - 1
     else:
         if size >= caps[slot, history]:
-            _reserve(slot, history, size + 1, firsts, sizes, caps, tiles, tiles_used, frees)
+            cap = min(max(2 * size, np.int64(1)), _kept(history))
+            _reserve(slot, history, cap, firsts, sizes, caps, tiles, tiles_used, frees)
         at = firsts[slot, history] + count
         for tile in range(firsts[slot, history] + size, at, -1):
             for column in range(COLUMNS):
@@ -386,8 +384,8 @@ def load_kernel(  # type: ignore[no-untyped-def]
             if begin < 0 or end < begin or end > len(items) or end - begin > _kept(history):
                 return np.int64(-1)
             if end - begin > caps[slot, history]:
-                count = end - begin
-                _reserve(slot, history, count, firsts, sizes, caps, tiles, tiles_used, frees)
+                cap = end - begin
+                _reserve(slot, history, cap, firsts, sizes, caps, tiles, tiles_used, frees)
             for item in range(begin, end):
                 at = _place(
                     slot, history, items[item, START], firsts, sizes, caps, tiles, tiles_used, frees

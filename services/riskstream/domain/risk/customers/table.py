@@ -206,19 +206,18 @@ class CustomerTable(KeySlots):
         self.tiles = grown(self.tiles, max(used + ROOM + 2 * more, 3 * len(self.tiles) // 2), 0)
         return True
 
-    def take_changed(self) -> tuple[NDArray[np.int64], list[bytes]]:
-        """(slots, keys) of the states that changed, in the order of their keys; they count as
-        taken.
-        """
+    def take_changed(self) -> NDArray[np.int64]:
+        """Slots of the states that changed, in the order of their keys; they count as taken."""
         slots = np.flatnonzero(self.changed[: self.used].view(np.bool_))
         self.changed[slots] = 0
-        keys = self.keys(slots)
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        return slots[np.array(order, np.int64)], [keys[at] for at in order]
+        return self.in_order(slots)
 
-    def keys(self, slots: NDArray[Any]) -> list[bytes]:
-        """The keys of some slots."""
-        held = self.key_bytes.data
-        begins = self.key_starts[slots]
-        ends = (begins + self.key_lengths[slots]).tolist()
-        return [held[a:b].tobytes() for a, b in zip(begins.tolist(), ends, strict=True)]
+    def expect(self, customers: int) -> None:
+        """Make room at once for so many customers in all, who have as many tiles as those that are
+        there.
+        """
+        self.reserve_slots(max(customers - self.used, 0))
+        mean = int(self._tiles_used[0]) / max(self.used, 1)
+        tiles = ROOM + int(1.05 * mean * customers)
+        if tiles > len(self.tiles):
+            self.tiles = grown(self.tiles, tiles, 0)

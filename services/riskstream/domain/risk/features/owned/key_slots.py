@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.owned.key_kernel import KNOWN, NO_SLOT, SHORT, resolve_kernel
+from riskstream.domain.risk.features.owned.key_kernel import (
+    KNOWN,
+    NO_SLOT,
+    SHORT,
+    join_kernel,
+    resolve_kernel,
+    sort_kernel,
+)
 from riskstream.domain.risk.features.owned.move_kernel import rebuild_kernel
 from riskstream.runtime.errors import Fatal
 
@@ -92,6 +99,24 @@ class KeySlots:
         """The key of a slot."""
         start = int(self.key_starts[slot])
         return self.key_bytes[start : start + int(self.key_lengths[slot])].tobytes()
+
+    def keys(self, slots: NDArray[Any]) -> list[bytes]:
+        """The keys of some slots."""
+        order = slots.astype(np.int64)
+        ends = np.cumsum(self.key_lengths[order], dtype=np.int64).tolist()
+        out = np.empty(ends[-1] if ends else 0, np.uint8)
+        if not join_kernel(self.key_bytes, self.key_starts, self.key_lengths, order, out):
+            raise no_room("keys of", len(order), "KeySlots.keys")
+        joined = out.tobytes()
+        return [joined[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    def in_order(self, slots: NDArray[Any]) -> NDArray[np.int64]:
+        """Some slots in the order of their keys' bytes."""
+        order = slots.astype(np.int64)
+        spare = np.empty_like(order)
+        if not sort_kernel(self.key_bytes, self.key_starts, self.key_lengths, order, spare):
+            raise no_room("keys of", len(order), "KeySlots.in_order")
+        return order
 
     def reserve_slots(self, more: int) -> None:
         if self.used + more <= self.capacity:
