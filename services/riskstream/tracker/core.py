@@ -110,11 +110,11 @@ class TrackerCore:
             return []
         self._observer.count("scores", len(rows))
         srcs, offsets = batch.columns.numbers("src")[rows], taken.offsets[rows]
-        whole_from = self._see_holes(owned, batch, rows, np.append(last, srcs[:-1]))
+        whole_from = self._see_holes(owned, batch, rows, _behind(last, srcs))
         # where it stood before each one
         standings = Standings(
-            np.append(owned.standing.position, srcs[:-1]),
-            np.append(owned.standing.score_offset, offsets[:-1] + 1),
+            _behind(owned.standing.position, srcs),
+            _behind(owned.standing.score_offset, offsets + 1),
             whole_from,
         )
         is_alerted = (offsets < committed) | (srcs <= owned.alerted)
@@ -184,3 +184,10 @@ class TrackerCore:
         )
         whole_from = max((owned.standing.whole_from for owned in self._owned.values()), default=0)
         self._observer.show("whole_from", whole_from / 1000)
+
+
+def _behind(first: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What was before each of some values: the one before it, `first` before the first."""
+    out = np.empty_like(values)
+    out[0], out[1:] = first, values[:-1]
+    return out

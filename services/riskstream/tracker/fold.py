@@ -36,7 +36,7 @@ class Fold:
         at = np.flatnonzero(self._counts(batch, rows))
         if not len(at):
             return []
-        early = self._states(customers, batch, rows[at], standings.of(at))
+        early = self._states(customers, batch, rows[at], standings, at)
         alerts = self._alerts(batch, rows[at][~is_alerted[at]])
         # where a score has both, the state comes first; most batches have no early ones
         ordered = sorted([*early, *alerts], key=lambda each: each[0]) if early else alerts
@@ -60,9 +60,10 @@ class Fold:
         batch: ScoreBatch,
         rows: NDArray[np.int64],
         standings: Standings,
+        places: NDArray[np.int64],
     ) -> list[tuple[int, Output]]:
         """Fold accepted scores that count in; the states that tiles are about to leave, each with
-        the row of its score.
+        the row of its score. `places`: of each of them in `standings`.
         """
         early, partition = self._early, batch.records[0].partition
         out: list[tuple[int, Output]] = []
@@ -74,7 +75,7 @@ class Fold:
             at = early.rows[:used]
             keys = customers.keys(early.slots[:used])
             states = early.states.of(slice(used))
-            found = self._outputs.states(partition, keys, states, standings.of(at))
+            found = self._outputs.states(partition, keys, states, standings.of(places[at]))
             out.extend(zip(rows[at].tolist(), found, strict=True))
             early.clear()
 
@@ -87,6 +88,8 @@ class Fold:
         """Alerts of accepted scores that count, each with its row."""
         decisions = batch.columns.numbers("decision")[rows]
         is_alert = decisions != _APPROVE
+        if not is_alert.any():
+            return []
         for code in np.unique(decisions[is_alert]).tolist():
             many = int((decisions == code).sum())
             self._observer.count("alerts", many, decision=DECISIONS[code].lower())

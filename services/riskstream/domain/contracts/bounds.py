@@ -185,9 +185,11 @@ class ColumnBounds:
         """
         out = (columns.lengths > self._limits).any(axis=0)
         for bounds in self._bounds.values():
-            here = columns.is_null(bounds.name) == 0
             if bounds.min_bytes and not bounds.is_nullable:
                 out |= columns.span(bounds.name)[1] < bounds.min_bytes
+            if bounds.minimum is None and bounds.maximum is None:
+                continue
+            here = columns.is_null(bounds.name) == 0
             if bounds.minimum is not None:
                 out |= here & (columns.numbers(bounds.name) < bounds.minimum)
             if bounds.maximum is not None:
