@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from tests.support.builders import counted
+from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.partition import partition_kernel
 from riskstream.platform.kafka.clients.admin import TopicAdmin

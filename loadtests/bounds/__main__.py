@@ -26,6 +26,7 @@ TESTS = (
     "tests/unit/domain/contracts",
     "tests/unit/scorer",
     "tests/unit/platform/kafka/test_native_client.py",
+    "tests/unit/tracker",
 )
 _CACHE = Path("build/bounds/numba")
 

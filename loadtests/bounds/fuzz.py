@@ -2,18 +2,21 @@
 and packed trees, by a seed.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from tests.support.builders import NOW_MS, frame, score
+from tests.support.customer_state import FIELDS, CustomerState
 from tests.support.forests import grown, rows_of
 from tests.support.profiles import FEATURES, SHOP
 from tests.support.scoring import process
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.repeats import Repeats
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ
@@ -30,8 +33,11 @@ from riskstream.platform.kafka.lanes.ports import (
     Batch,
     ReadResult,
 )
+from riskstream.platform.kafka.record import Record
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
+from riskstream.tracker.core import TrackerCore
+from riskstream.tracker.outputs import STATE
 
 Random = np.random.Generator
 _MAX_BATCH = 64
@@ -231,9 +237,12 @@ def _mutated(random: Random, raw: bytes) -> bytes | None:
 
 def frames(random: Random, counts: Counter[str]) -> None:
     """Hostile frames of every text, array and union through the columnar decoder."""
+    tile = dict.fromkeys(("start_at", *FIELDS), 1)
+    risk = CustomerState(customer_id="c-1").record(0) | {"hourly": [tile] * 9, "daily": [tile]}
     goods = {
         "transaction.v1": frame(),
         "score.v1": codec("score.v1").encode(score(reasons=["A", "B"], features=[1.0] * 9)),
+        "customer-risk.v1": codec("customer-risk.v1").encode(risk),
     }
     for name, good in goods.items():
         batch = [
@@ -243,6 +252,8 @@ def frames(random: Random, counts: Counter[str]) -> None:
         columns = ColumnDecoder(name).decode(batch)
         for index in np.flatnonzero(columns.status == 0)[:5].tolist():
             columns.record(index)
+        if name == "customer-risk.v1":
+            columns.rows("hourly")
         counts["frames"] += len(batch)
 
 
@@ -265,10 +276,74 @@ def trees(random: Random, counts: Counter[str]) -> None:
         counts["tree_rows"] += size
 
 
+class _Silent:
+    """An observer that forgets."""
+
+    def count(self, name: str, by: int = 1, **labels: str) -> None: ...
+
+    def show(self, name: str, value: float, **labels: str) -> None: ...
+
+    def report(self, event: str, **fields: object) -> None: ...
+
+
+def states(random: Random, counts: Counter[str]) -> None:
+    """Scores of up to 300 customers through the tracker's core: full histories, corrections, late
+    ones; then a core that begins with what was written, some of it damaged.
+    """
+    core, written, at = TrackerCore(_Silent()), dict[bytes, bytes | None](), 0
+    customers, step_ms = int(random.integers(1, 300)), int(10 ** random.uniform(5, 8.5))
+    core.resume(0, None)
+    for _ in range(int(random.integers(1, 8))):
+        n = int(random.integers(1, 400))
+        values = [
+            codec("score.v1").encode(
+                score(
+                    src=at + row,
+                    prev=at + row - 1,
+                    customer_id=f"c-{int(customers * random.random() ** 3)}",
+                    occurred_at=NOW_MS + int((at + row) * random.random() * step_ms),
+                    base_amount_minor=int(random.integers(0, 10**13)),
+                    decision="REVIEW" if random.random() < 0.1 else "APPROVE",
+                    corrected_at=NOW_MS if random.random() < 0.1 else None,
+                )
+            )
+            for row in range(n)
+        ]
+        outputs = core.take(0, _records("scores.v1", at, [(b"c", each) for each in values]), 0)
+        at += n
+        outputs += core.flush(0)
+        written |= {each.key: each.value for each in outputs if each.topic == STATE}
+        counts["counted_scores"] += n
+        if random.random() < 0.3:
+            damaged = {
+                key: _mutated(random, value or b"") if random.random() < 0.1 else value
+                for key, value in written.items()
+            }
+            core.resume(0, f"last={at - 1}")
+            with contextlib.suppress(SchemaWait):  # a damaged id of a schema: some are left out
+                core.restore(0, _records(STATE, 0, list(damaged.items())))
+
+
+def _records(topic: str, first: int, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Record]:
+    return [
+        Record(
+            topic=topic,
+            partition=0,
+            offset=first + at,
+            appended_at=NOW_MS,
+            key=key,
+            value=value,
+            headers=[],
+        )
+        for at, (key, value) in enumerate(rows)
+    ]
+
+
 EPISODES: tuple[Callable[[Random, Counter[str]], None], ...] = (
     profiles,
     windows,
     frames,
     repeats,
     trees,
+    states,
 )

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,12 +27,13 @@ from loadtests.files.good import Good, good_file
 from riskstream.domain.contracts.bounds import bounds_of
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.files.rows import Layout
-from riskstream.workbench.mapping.columns_seen import columns_seen
+from riskstream.workbench.mapping.columns_seen import columns_seen, further
 from riskstream.workbench.mapping.convert import Converted, Converter
 from riskstream.workbench.mapping.file import parsed
 from riskstream.workbench.mapping.looked import Looked
-from riskstream.workbench.mapping.proposal import proposed
+from riskstream.workbench.mapping.proposal.lacking import lacking, what_to_do
+from riskstream.workbench.mapping.proposal.opening import opened
+from riskstream.workbench.mapping.proposal.proposal import proposed
 
 DEADLINE_S = 10.0
 MOST_MB = 400
@@ -130,9 +132,18 @@ def _check(found: Converted) -> None:
 
 
 def _proposed(path: Path) -> None:
-    files = Files(path)
-    if seen := columns_seen(files):
-        proposed(seen, Layout(), NOW_MS, "EUR", lambda _question, answers: answers[0])
+    found = opened(path)
+    files, names_at = found.files, found.names_at
+    seen, _ = columns_seen(files, names_at)
+    if seen:
+        more = partial(further, files, names_at)
+        draft = proposed(seen, found.layout, NOW_MS, "EUR", _first, more)
+        if lacking(draft):
+            what_to_do(draft, files.names, files.sheets)
+
+
+def _first(_question: str, answers: list[str]) -> str:
+    return answers[0]
 
 
 def _no_sentence(error: Fatal) -> str:

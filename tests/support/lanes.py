@@ -1,7 +1,7 @@
 """Derived and forward lanes that a test runs in its own process, on threads."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
@@ -27,7 +27,7 @@ class Echo:
     def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
         return flushed or 0
 
-    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:  # noqa: ARG002
         self.taken += [each.offset for each in records]
         self._gate.wait()
         return []
@@ -61,7 +61,7 @@ class Counting:
     def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
         return flushed or 0
 
-    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:
         out = []
         for record in records:
             self._counts[partition] += 1

@@ -1,6 +1,6 @@
 """The owner stage's core: accepted profile events in, vectors and parts of the state out. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES, Written
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import topic_of, vector_of
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, Records
 from riskstream.profiler.outputs import POSITIONS, STATE, Outputs, Source
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
@@ -141,12 +141,12 @@ class ProfilerCore:
             mine.log.stand_at(int(mine.positions["occurred_at"] or 0), _series(mine.positions))
         return mine.restored
 
-    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:  # noqa: ARG002  see settle
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:  # noqa: ARG002  see settle
         """Fold events in. Nothing is written before a commit: `settle` and `flush` do that."""
-        mine = self._partitions[partition]
+        mine, taken = self._partitions[partition], Records.of(records)
         before = mine.log.repeats
-        bad = mine.log.take([record.value for record in records])
-        mine.position = records[-1].offset + 1
+        bad = mine.log.take(taken.values)
+        mine.position = int(taken.offsets[-1]) + 1
         self._observer.count("events", len(records))
         self._observer.count("dropped", mine.log.repeats - before)
         self._observer.count("bad", bad)

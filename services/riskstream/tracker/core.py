@@ -1,14 +1,15 @@
 """The tracker's core: accepted scores in, alerts and customer states out. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from riskstream.domain.risk.counted import Counted
 from riskstream.platform.kafka.accepted import AcceptedScores, ScoreBatch
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, Records
 from riskstream.runtime.observer import Observer
-from riskstream.tracker.outputs import ALERTS, STATE, Outputs
+from riskstream.tracker.fold import Fold
+from riskstream.tracker.outputs import ALERTS, STATE, Outputs, Standings
 from riskstream.tracker.owned import Owned
 from riskstream.tracker.restore import Restorer
 from riskstream.tracker.unread import UnreadScores
@@ -29,8 +30,8 @@ class TrackerCore:
         skipped: frozenset[tuple[int, int]] = frozenset(),
         base_currency: str = "EUR",
     ) -> None:
-        self._base_currency = base_currency
-        self._outputs = Outputs()
+        self._outputs = Outputs(base_currency)
+        self._fold = Fold(observer, self._outputs, base_currency)
         self._restorer = Restorer(observer, base_currency)
         self._observer = observer
         self._unread = UnreadScores(observer, skipped)
@@ -91,56 +92,69 @@ class TrackerCore:
         self._reader.last[partition] = max(last, owned.standing.position)
         return flushed
 
-    def take(self, partition: int, records: list[Record], committed: int) -> list[Output]:
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile
         leaves.
 
         SchemaWait where one cannot be read, now or ever, before any is folded in: the partition is
         held there.
         """
-        owned, out = self._owned[partition], list[Output]()
+        owned, taken = self._owned[partition], Records.of(records)
         # what is over a bound: its alert would fit no topic
-        batch = self._accepted.decode(records, wait_s=0)
+        batch = self._accepted.decode(taken, wait_s=0)
         self._unread.leave_out(owned, batch)
         dropped, last = self._reader.dropped, self._reader.last.get(partition, -1)
-        counted = dict(
-            zip(
-                np.flatnonzero(batch.is_score).tolist(),
-                batch.counted(self._base_currency),
-                strict=True,
-            )
-        )
-        for row in self._accepted.rows(batch):
-            record, score = records[row], counted[row]
-            if score.prev != last:
-                self._see_hole(owned, record, score, last)
-            self._observer.count("scores")
-            last = score.src
-            if self._counts(score):
-                out += self._apply(
-                    owned,
-                    batch,
-                    row,
-                    score,
-                    is_alerted=record.offset < committed or last <= owned.alerted,
-                )
-            owned.stands_at(last, record.offset + 1)
+        rows = self._accepted.rows_of_one(batch, partition)
         self._observer.count("dropped", self._reader.dropped - dropped)
+        if not len(rows):
+            return []
+        self._observer.count("scores", len(rows))
+        srcs, offsets = batch.columns.numbers("src")[rows], taken.offsets[rows]
+        whole_from = self._see_holes(owned, batch, rows, _behind(last, srcs))
+        # where it stood before each one
+        standings = Standings(
+            _behind(owned.standing.position, srcs),
+            _behind(owned.standing.score_offset, offsets + 1),
+            whole_from,
+        )
+        is_alerted = (offsets < committed) | (srcs <= owned.alerted)
+        out = self._fold.take(owned.customers, batch, rows, standings, is_alerted)
+        owned.stands_at(int(srcs[-1]), int(offsets[-1]) + 1)
         return out
 
-    def _see_hole(self, owned: Owned, record: Record, score: Counted, last: int) -> None:
+    def _see_holes(
+        self,
+        owned: Owned,
+        batch: ScoreBatch,
+        rows: NDArray[np.int64],
+        befores: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Tell where scores are missing; from when the states are whole at each accepted row, ms.
+
+        `befores`: the source offset of the one accepted before each.
+        """
+        prevs = batch.columns.numbers("prev")[rows]
+        whole_from = np.full(len(rows), owned.standing.whole_from)
+        for at in np.flatnonzero(prevs != befores).tolist():
+            self._see_hole(owned, batch, int(rows[at]), int(befores[at]))
+            whole_from[at:] = owned.standing.whole_from
+        return whole_from
+
+    def _see_hole(self, owned: Owned, batch: ScoreBatch, row: int, last: int) -> None:
         """Scores are missing: they expired before they were read. The states go on, and say from
         when they are whole.
         """
-        if score.prev > last:
-            owned.may_lack(score.src_appended_at)
+        record, value = batch.records[row], batch.columns.value
+        prev = value("prev", row)
+        if prev > last:
+            owned.may_lack(value("src_appended_at", row))
         self._observer.count("gaps")
         self._count()
         self._observer.report(
             "scores are missing before this one",
             partition=record.partition,
-            src=score.src,
-            prev=score.prev,
+            src=value("src", row),
+            prev=prev,
             last=last,
             whole_from=owned.standing.whole_from,
             **(record.trace.logged() if record.trace else {}),
@@ -149,49 +163,14 @@ class TrackerCore:
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
         return []
 
-    def _counts(self, score: Counted) -> bool:
-        """Whether states hold it: a good one in the base currency. A scorer of before did not
-        reject the others.
-        """
-        if score.is_good and score.base_currency != self._base_currency:
-            self._observer.count("other_currency")
-            return False
-        return score.is_good
-
-    def _apply(
-        self, owned: Owned, batch: ScoreBatch, row: int, score: Counted, *, is_alerted: bool
-    ) -> list[Output]:
-        """Fold one accepted good score in; its alert, unless it was written before."""
-        # the model gave no number, so it is reviewed: as sure as can be until then
-        if score.score is None:
-            score = score._replace(score=1.0)
-        record = batch.records[row]
-        state, out = owned.state(score.customer_id), list[Output]()
-        if score.customer_id in owned.changed and state.evicts(score.occurred_at):
-            out.append(
-                self._outputs.state(record.partition, state, owned.standing, ends_flush=False)
-            )  # before a tile leaves its history
-        state.add(score)
-        owned.changed.add(score.customer_id)
-        if score.decision != "APPROVE" and not is_alerted:
-            self._observer.count("alerts", decision=score.decision.lower())
-            out.append(self._outputs.alert(record, score, batch.columns.record(row)))
-        return out
-
     def flush(self, partition: int) -> list[Output]:
         """The states that changed since the last flush; the last one says that it is the last."""
         owned = self._owned[partition]
-        changed = sorted(owned.changed)
-        out = [
-            self._outputs.state(
-                partition,
-                owned.customers[customer_id],
-                owned.standing,
-                ends_flush=customer_id == changed[-1],
-            )
-            for customer_id in changed
-        ]
-        owned.changed.clear()
+        slots = owned.customers.take_changed()
+        keys = owned.customers.keys(slots)
+        standings = Standings.all_at(owned.standing, len(keys))
+        states = owned.customers.states.of(slots)
+        out = self._outputs.states(partition, keys, states, standings, end_flush=True)
         self._count()
         return out
 
@@ -205,3 +184,10 @@ class TrackerCore:
         )
         whole_from = max((owned.standing.whole_from for owned in self._owned.values()), default=0)
         self._observer.show("whole_from", whole_from / 1000)
+
+
+def _behind(first: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What was before each of some values: the one before it, `first` before the first."""
+    out = np.empty_like(values)
+    out[0], out[1:] = first, values[:-1]
+    return out

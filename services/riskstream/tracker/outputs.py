@@ -1,61 +1,138 @@
 """The records that the tracker writes: alerts, and states of customers. Pure."""
 
-from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.column_encoder import ColumnEncoder
+from riskstream.domain.contracts.columns import Columns, symbols_of
 from riskstream.domain.contracts.records import Alert
-from riskstream.domain.risk.counted import Counted
-from riskstream.domain.risk.customer_risk import CustomerState, Standing
+from riskstream.domain.risk.customer_risk import Standing
+from riskstream.domain.risk.customers.table import States
 from riskstream.platform.kafka.record import Output, Record
 
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
+DECISIONS = symbols_of(STATE, "last_decision")
+"""In the order of their codes, which are those of scores as well."""
+_AT_ONCE = 1024
+
+
+class Standings(NamedTuple):
+    """Where the partition stood when each of n states was as it is, int64[n]: `Standing`."""
+
+    position: NDArray[np.int64]
+    score_offset: NDArray[np.int64]
+    whole_from: NDArray[np.int64]
+
+    @classmethod
+    def all_at(cls, standing: Standing, n: int) -> "Standings":
+        return cls(
+            np.full(n, standing.position),
+            np.full(n, standing.score_offset),
+            np.full(n, standing.whole_from),
+        )
+
+    def of(self, rows: NDArray[np.int64] | slice) -> "Standings":
+        return Standings(*(each[rows] for each in self))
 
 
 class Outputs:
-    """Encodes them."""
+    """Encodes them. All sums are in `base_currency`."""
 
-    def __init__(self) -> None:
-        self._alerts, self._states = codec("alert.v1"), codec("customer-risk.v1")
+    def __init__(self, base_currency: str) -> None:
+        self._alerts = codec("alert.v1")
+        self._states = ColumnEncoder(STATE, capacity=_AT_ONCE, from_input=("customer_id",))
+        self._states.set_word("base_currency", slice(None), base_currency)
 
-    def alert(self, record: Record, score: Counted, said: dict[str, Any]) -> Output:
-        """The alert of an accepted score that is not approved; `said` are all fields of the
-        score.
-        """
+    def alert(self, record: Record, columns: Columns, row: int) -> Output:
+        """The alert of an accepted score that is not approved: a row of decoded columns."""
+        alert = _alert_of(record, columns, row)
         return Output(
             topic=ALERTS,
             partition=record.partition,
-            key=score.customer_id.encode(),
-            value=self._alerts.encode(_alert_of(record, score, said)),
+            key=alert.customer_id.encode(),
+            value=self._alerts.encode(alert),
             trace=record.trace,
         )
 
-    def state(
-        self, partition: int, state: CustomerState, standing: Standing, *, ends_flush: bool
-    ) -> Output:
-        """A customer's state, as of where its partition stands."""
-        return Output(
-            topic=STATE,
-            partition=partition,
-            key=state.customer_id.encode(),
-            value=self._states.encode(state.record(partition, standing, ends_flush=ends_flush)),
-        )
+    def states(
+        self,
+        partition: int,
+        keys: list[bytes],
+        states: States,
+        standings: Standings,
+        *,
+        end_flush: bool = False,
+    ) -> list[Output]:
+        """A record of each state, in their order; with `end_flush` the last one says that it is
+        the last.
+        """
+        out: list[Output] = []
+        for first in range(0, len(keys), _AT_ONCE):
+            rows = slice(first, first + _AT_ONCE)
+            ends_here = end_flush and first + _AT_ONCE >= len(keys)
+            frames = self._encoded(
+                partition, keys[rows], states.of(rows), standings.of(rows), ends_flush=ends_here
+            )
+            out += [
+                Output(topic=STATE, partition=partition, key=key, value=value)
+                for key, value in zip(keys[rows], frames, strict=True)
+            ]
+        return out
+
+    def _encoded(
+        self,
+        partition: int,
+        keys: list[bytes],
+        states: States,
+        standings: Standings,
+        *,
+        ends_flush: bool,
+    ) -> list[bytes]:
+        n, encoder = len(keys), self._states
+        numbers = {
+            "src": states.srcs,
+            "updated_at": states.updated_at,
+            "last_decision": states.last_decisions,
+            "last_occurred_at": states.last_occurred_at,
+            "hourly_lacks_before": states.lacks_before[:, 0],
+            "daily_lacks_before": states.lacks_before[:, 1],
+            **standings._asdict(),
+        }
+        for name, values in numbers.items():
+            encoder.numbers(name)[:n] = values
+        encoder.numbers("src_partition")[:n] = partition
+        encoder.numbers("ends_flush")[:n] = 0
+        encoder.numbers("ends_flush")[n - 1] = ends_flush
+        encoder.floats("last_score")[:n] = states.last_scores
+        starts, lengths = encoder.spans("customer_id")
+        lengths[:n] = np.fromiter(map(len, keys), np.int32, n)
+        starts[:n] = np.cumsum(lengths[:n]) - lengths[:n]
+        for history, name in enumerate(("hourly", "daily")):
+            starts, lengths = encoder.spans(name)
+            starts[:n], lengths[:n] = states.firsts[:, history], states.sizes[:, history]
+        joined = b"".join(keys) or b"\0"
+        return encoder.encode(n, np.frombuffer(joined, np.uint8), states.tiles).present()
 
 
-def _alert_of(record: Record, score: Counted, said: dict[str, Any]) -> Alert:
-    assert score.score is not None
+def _alert_of(record: Record, columns: Columns, row: int) -> Alert:
+    src, score = columns.value("src", row), columns.value("score", row)
     return Alert(
-        alert_id=f"transactions.v1-{record.partition}-{score.src}",
+        alert_id=f"transactions.v1-{record.partition}-{src}",
         kind="score",
-        transaction_id=said["transaction_id"],
-        customer_id=score.customer_id,
-        score=score.score,
-        decision=said["decision"],
-        reasons=tuple(said["reasons"]),
-        base_amount_minor=score.base_amount_minor,
-        base_currency=score.base_currency,
-        occurred_at=score.occurred_at,
+        transaction_id=columns.value("transaction_id", row),
+        customer_id=columns.text("customer_id", row),
+        # the model gave no number: as sure as can be until a person has looked
+        score=1.0 if score is None else score,
+        decision=columns.value("decision", row),
+        reasons=tuple(columns.value("reasons", row)),
+        base_amount_minor=int(columns.numbers("base_amount_minor")[row]),
+        base_currency=columns.text("base_currency", row),
+        occurred_at=int(columns.numbers("occurred_at")[row]),
         src_partition=record.partition,
-        src=score.src,
-        model_version=said["model_version"],
+        src=src,
+        model_version=columns.value("model_version", row),
         raised_at=record.appended_at,
     )

@@ -3,35 +3,25 @@ they are whole.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
+from riskstream.domain.risk.customer_risk import Standing, whole_after
+from riskstream.domain.risk.customers.table import CustomerTable
+from riskstream.tracker.outputs import DECISIONS
+
+
+def _table() -> CustomerTable:
+    return CustomerTable(approve=DECISIONS.index("APPROVE"), block=DECISIONS.index("BLOCK"))
 
 
 @dataclass(slots=True)
 class Owned:
-    """`changed`: customers whose state is not written yet. `alerted`: source offset of the newest
-    alert found.
-    """
+    """`alerted`: source offset of the newest alert found."""
 
-    customers: dict[str, CustomerState] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)
+    customers: CustomerTable = field(default_factory=_table)
     standing: Standing = field(default_factory=Standing)
     alerted: int = -1
     is_new: bool = True
     """True where the topic of states has no record of this partition."""
-
-    def load(self, record: dict[str, Any]) -> None:
-        """Take one state, in the order of the topic."""
-        self.customers[record["customer_id"]] = CustomerState.of(record)
-        self.standing = self.standing.later(record)
-
-    def state(self, customer_id: str) -> CustomerState:
-        """The customer's state, a new one where there is none."""
-        state = self.customers.get(customer_id)
-        if state is None:
-            state = self.customers[customer_id] = CustomerState(customer_id=customer_id)
-        return state
 
     def may_lack(self, appended_at: int) -> None:
         """Scores of transactions appended before that instant are missing: later windows are

@@ -1,9 +1,20 @@
 """Loads what the tracker itself wrote: states of customers, and its newest alerts. Pure."""
 
-from riskstream.domain.contracts.bounds import decoded
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstream.domain.contracts.bounds import ColumnBounds, decoded
 from riskstream.domain.contracts.codec import codec
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.contracts.columns_kernel import OK
 from riskstream.domain.contracts.writers import SchemaWait, is_known
-from riskstream.domain.risk.customer_risk import check_place, check_sums
+from riskstream.domain.risk.customer_risk import Standing, check_place, check_sums
+from riskstream.domain.risk.customers.kernel import ERASE, LEAVE, LOAD
+from riskstream.domain.risk.customers.table import Loaded
+from riskstream.domain.risk.features.owned.key_kernel import same_kernel
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
@@ -11,6 +22,23 @@ from riskstream.tracker.outputs import ALERTS, STATE
 from riskstream.tracker.owned import Owned
 
 _SCHEMA_NOT_KNOWN = ("unknown_schema", "incompatible_schema")
+_AT_ONCE = 8192
+_NO_KEY = b"\xff"
+"""No text is that: no customer has it."""
+
+
+class _Newest:
+    """Whether a record is the newest of its key; looked up where one cannot be read."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    @cached_property
+    def _offsets(self) -> dict[tuple[str, bytes | None], int]:
+        return {(record.topic, record.key): record.offset for record in self._records}
+
+    def has(self, record: Record) -> bool:
+        return record.offset == self._offsets[record.topic, record.key]
 
 
 class Restorer:
@@ -18,7 +46,9 @@ class Restorer:
 
     def __init__(self, observer: Observer, base_currency: str) -> None:
         self._observer, self._base_currency = observer, base_currency
-        self._alerts, self._states = codec("alert.v1"), codec("customer-risk.v1")
+        self._alerts, self._states = codec("alert.v1"), codec(STATE)
+        self._decoder = ColumnDecoder(STATE)
+        self._bounds = ColumnBounds(STATE, self._decoder.layout)
 
     def restore(self, owned: Owned, partition: int, records: list[Record]) -> None:
         """Load the newest states of a partition and where they stand, and its newest alerts.
@@ -27,33 +57,82 @@ class Restorer:
         score before its own. SchemaWait where the newest record of a key is of a schema that is not
         known: a version that knows it reads it.
         """
-        newest = {(record.topic, record.key): record.offset for record in records}
+        newest = _Newest(records)
+        states = []
         for record in records:
-            try:
-                if record.topic == ALERTS:
-                    owned.alerted = max(owned.alerted, decoded(self._alerts, record.value)["src"])
-                    continue
-                owned.is_new = False
-                # erased: an older state that is not compacted away yet does not count
-                if record.value is None:
-                    owned.customers.pop((record.key or b"").decode(errors="replace"), None)
-                else:
-                    state = decoded(self._states, record.value)
-                    check_place(state, record.key, partition)
-                    owned.standing = owned.standing.later(state)
-                    check_sums(state, self._base_currency)
-                    owned.load(state)
-            except Rejected as error:
-                if error.reason not in _SCHEMA_NOT_KNOWN:
-                    self._see_unreadable(owned, record, error)
-                elif record.offset == newest[record.topic, record.key]:  # nothing took its place
-                    raise _waits(record, error) from error
+            if record.topic == ALERTS:
+                self._see_alert(owned, record, newest)
+            else:
+                states.append(record)
+        owned.is_new = owned.is_new and not states
+        customers = len({record.key for record in states})
+        for first in range(0, len(states), _AT_ONCE):
+            self._load(owned, partition, states[first : first + _AT_ONCE], newest)
+            if not first:  # what the first ones take tells of the others
+                owned.customers.expect(customers)
 
-    def _see_unreadable(self, owned: Owned, record: Record, error: Rejected) -> None:
-        """Its customer starts empty, and the windows that it may have held are said to lack scores.
+    def _see_alert(self, owned: Owned, record: Record, newest: _Newest) -> None:
+        try:
+            owned.alerted = max(owned.alerted, decoded(self._alerts, record.value)["src"])
+        except Rejected as error:
+            self._see_fault(owned, record, error, newest)
+
+    def _load(self, owned: Owned, partition: int, records: list[Record], newest: _Newest) -> None:
+        """Take some states, in the order of the topic: the last of a key counts."""
+        keys = [_NO_KEY if record.key is None else record.key for record in records]
+        frames = [record.value for record in records]
+        columns, is_good = self._judged(owned, partition, keys, frames)
+        deeds = np.where(is_good, np.uint8(LOAD), np.uint8(ERASE))
+        is_again = False
+        for row in np.flatnonzero(~is_good).tolist():
+            record = records[row]
+            keys[row] = (record.key or b"").decode(errors="replace").encode()
+            # erased: an older state that is not compacted away yet does not count
+            if record.value is None:
+                continue
+            try:
+                frames[row] = self._alone(record, partition)
+                keys[row], is_again = record.key or b"", True
+            except Rejected as error:
+                if not self._see_fault(owned, record, error, newest):
+                    deeds[row] = LEAVE
+        if is_again:  # its schema has become known
+            columns, is_good = self._judged(owned, partition, keys, frames)
+            deeds[is_good] = LOAD
+        owned.customers.load(deeds, owned.customers.slots_of(*_joined(keys)), _loaded(columns))
+
+    def _judged(
+        self, owned: Owned, partition: int, keys: list[bytes], frames: list[bytes | None]
+    ) -> tuple[Columns, NDArray[np.bool_]]:
+        """(the states as columns, which of them are this partition's, their customer's and of our
+        currency); those in their place tell where the partition stands.
+        """
+        columns = self._decoder.decode(frames)
+        is_good = np.empty(len(keys), np.bool_)
+        same_kernel(columns.data, *columns.span("customer_id"), *_joined(keys), is_good)
+        is_good &= (columns.status == OK) & ~self._bounds.broken(columns)
+        is_good &= columns.numbers("src_partition") == partition
+        owned.standing = _later(owned.standing, columns, is_good)
+        is_good &= columns.is_text("base_currency", self._base_currency.encode())
+        return columns, is_good
+
+    def _alone(self, record: Record, partition: int) -> bytes:
+        """The frame of one state in our own schema; Rejected where it is none, or misplaced."""
+        state = decoded(self._states, record.value)
+        check_place(state, record.key, partition)
+        check_sums(state, self._base_currency)
+        return self._states.encode(state)
+
+    def _see_fault(self, owned: Owned, record: Record, error: Rejected, newest: _Newest) -> bool:
+        """Whether what was held of its key is forgotten. Its customer starts empty, and the windows
+        that it may have held are said to lack scores.
 
         An older state of the customer would lack scores as well, and not say so.
         """
+        if error.reason in _SCHEMA_NOT_KNOWN:
+            if newest.has(record):  # nothing took its place
+                raise _waits(record, error) from error
+            return False
         self._observer.count("unreadable_states", topic=record.topic)
         self._observer.report(
             "a record that this service wrote cannot be read and is left out",
@@ -63,8 +142,44 @@ class Restorer:
             error=str(error),
         )
         if record.topic == STATE:
-            owned.customers.pop((record.key or b"").decode(errors="replace"), None)
             owned.may_lack(record.appended_at)
+        return True
+
+
+def _joined(keys: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
+    """(bytes, starts, lengths)."""
+    lengths = np.fromiter(map(len, keys), np.int32, len(keys))
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    return np.frombuffer(b"".join(keys) or b"\0", np.uint8), starts, lengths
+
+
+def _later(standing: Standing, columns: Columns, rows: NDArray[np.bool_]) -> Standing:
+    """With what some records of customer-risk.v1 say, as `Standing.later` of each."""
+    if not rows.any():
+        return standing
+    most = {
+        name: int(columns.numbers(name)[rows].max())
+        for name in ("position", "src", "score_offset", "whole_from")
+    }
+    return standing.later(most)
+
+
+def _loaded(columns: Columns) -> Loaded:
+    lacks = [columns.numbers(f"{name}_lacks_before") for name in ("hourly", "daily")]
+    hours, hour_ends = columns.rows("hourly")
+    days, day_ends = columns.rows("daily")
+    return Loaded(
+        srcs=columns.numbers("src"),
+        updated_at=columns.numbers("updated_at"),
+        last_scores=columns.numbers("last_score"),
+        last_decisions=columns.numbers("last_decision").astype(np.uint8),
+        last_occurred_at=columns.numbers("last_occurred_at"),
+        lacks_before=np.stack(lacks, axis=1),
+        hours=hours,
+        hour_ends=hour_ends,
+        days=days,
+        day_ends=day_ends,
+    )
 
 
 def _waits(record: Record, error: Rejected) -> SchemaWait:

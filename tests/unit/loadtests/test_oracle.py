@@ -12,9 +12,9 @@ from loadtests.chaos.load import make_rows
 from loadtests.chaos.oracle import Expected, Left, Oracle, differs
 from loadtests.chaos.states import Customer
 from tests.support.builders import NOW_MS, counted, score, transaction
+from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.platform.kafka.accepted import AcceptedScore, score_of
 from riskstream.platform.kafka.record import Record

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import SUMS, Control, Snapshot, report

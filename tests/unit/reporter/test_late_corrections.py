@@ -5,8 +5,9 @@ and which they keep.
 from typing import Any
 
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.customer_state import CustomerState
 
-from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.reporter.core import Control, Snapshot, report
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.builders import counted, score
+from tests.support.customer_state import CustomerState
 
-from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.reporter.core import Control, Snapshot, report, rows
 from riskstream.reporter.page import page
 from riskstream.reporter.write import prune, write_report

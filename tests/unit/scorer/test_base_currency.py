@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, frame, request, score
+from tests.support.customer_state import CustomerState
 
 from riskstream.cli.dlq import rejected_again
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder
-from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
+from riskstream.domain.risk.customer_risk import Standing, whole_after
 from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.judge import Judge, Keys
 from riskstream.domain.risk.validity import REASONS
@@ -134,7 +135,8 @@ def test_a_state_whose_sums_are_of_another_currency_begins_anew_where_it_stood()
             for at, state in enumerate(found)
         ],
     )
-    assert sorted(core._owned[0].customers) == ["c-2"]
+    customers = core._owned[0].customers
+    assert customers.keys(np.flatnonzero(customers.held)) == [b"c-2"]
     assert core._owned[0].standing == Standing(
         position=7, score_offset=8, whole_from=whole_after(NOW_MS)
     )

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
+from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.writers import SchemaWait
-from riskstream.domain.risk.customer_risk import CustomerState, Standing, whole_after
+from riskstream.domain.risk.customer_risk import Standing, whole_after
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver

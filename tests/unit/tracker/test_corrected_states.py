@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.customer_state import FIELDS, CustomerState
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import FIELDS, HOURLY_KEPT, CustomerState
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.platform.kafka.record import Output, Record
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver

@@ -157,7 +157,7 @@ def text_limits(layout: Layout, bounds: Mapping[str, Bounds]) -> NDArray[np.int6
             item = (
                 _VARINT + mine.max_bytes
                 if mine.max_bytes is not None
-                else _WIDTHS.get(mine.kind, _VARINT)
+                else _WIDTHS.get(mine.kind, _VARINT) * max(len(field.columns), 1)
             )
             out[field.bank_row] = mine.max_items * (item + 2 * _VARINT) + 3 * _VARINT
     return out
@@ -174,7 +174,7 @@ class ColumnBounds:
         self._bounds = bounds_of(name)
         self._limits = text_limits(layout, self._bounds)[:, None]
         self._lists = [
-            (layout.field(each.name).kind, each)
+            (layout.field(each.name), each)
             for each in self._bounds.values()
             if each.is_array and each.said()
         ]
@@ -185,21 +185,24 @@ class ColumnBounds:
         """
         out = (columns.lengths > self._limits).any(axis=0)
         for bounds in self._bounds.values():
-            here = columns.is_null(bounds.name) == 0
             if bounds.min_bytes and not bounds.is_nullable:
                 out |= columns.span(bounds.name)[1] < bounds.min_bytes
+            if bounds.minimum is None and bounds.maximum is None:
+                continue
+            here = columns.is_null(bounds.name) == 0
             if bounds.minimum is not None:
                 out |= here & (columns.numbers(bounds.name) < bounds.minimum)
             if bounds.maximum is not None:
                 out |= here & (columns.numbers(bounds.name) > bounds.maximum)
-        for kind, bounds in self._lists:
+        for field, bounds in self._lists:
             starts, lengths = columns.span(bounds.name)
             most = (bounds.max_items, bounds.max_bytes, bounds.max_total_bytes)
             list_bounds_kernel(
                 columns.data,
                 starts,
                 lengths,
-                kind,
+                field.kind,
+                len(field.columns),
                 *(UNBOUNDED if each is None else each for each in most),
                 out,
             )

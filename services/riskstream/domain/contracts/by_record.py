@@ -61,6 +61,10 @@ def default_bytes(field: p.Field) -> bytes:
     if field.kind == p.BYTES:
         return str(field.default).encode("latin-1")
     out = io.BytesIO()
-    schema = fastavro.parse_schema({"type": "array", "items": _ITEMS[field.kind]})
+    items: Any = _ITEMS.get(field.kind)
+    if field.kind == p.ROWS:
+        longs = [{"name": name, "type": "long"} for name in field.columns]
+        items = {"type": "record", "name": "Item", "fields": longs}
+    schema = fastavro.parse_schema({"type": "array", "items": items})
     fastavro.schemaless_writer(out, schema, field.default)
     return out.getvalue()

@@ -13,6 +13,7 @@ from riskstream.runtime.errors import Fatal
 
 MAX_WORDS = 8
 """Most items of an array of texts."""
+NO_ITEMS = np.zeros((0, 1), np.int64)
 
 
 class ColumnEncoder:
@@ -20,7 +21,8 @@ class ColumnEncoder:
 
     The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `longs`, `codes`) for rows
     0..n-1, then calls `encode`. Texts come either from the input's joined bytes (`from_input`) or
-    from the dictionary of `word`s.
+    from the dictionary of `word`s; spans of an array of records are (first, count) in `encode`'s
+    items.
     """
 
     def __init__(
@@ -53,6 +55,10 @@ class ColumnEncoder:
                 op[3] = 0 if field.name in from_input else 1
             elif field.kind == p.TEXTS:
                 op[3] = self._text_arrays.setdefault(field.name, len(self._text_arrays))
+        self._widest = np.ones(d, np.int64)
+        for field in self.layout.fields:
+            if field.kind == p.ROWS:
+                self._widest[field.bank_row] = 10 * len(field.columns)
         rows = max(len(self._text_arrays), 1)
         self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int32)
         self._code_counts = np.zeros((rows, capacity), np.uint8)
@@ -95,7 +101,7 @@ class ColumnEncoder:
         return row
 
     def spans(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """(start, length) rows of a text field."""
+        """(start, length) rows of a text field; (first, count) of an array of records."""
         row = self.layout.field(name).bank_row
         return self._starts[row], self._lengths[row]
 
@@ -113,8 +119,12 @@ class ColumnEncoder:
         row = self._text_arrays[name]
         return self._codes[row], self._code_counts[row]
 
-    def encode(self, n: int, data: NDArray[np.uint8]) -> Joined:
-        """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans."""
+    def encode(
+        self, n: int, data: NDArray[np.uint8], items: NDArray[np.int64] = NO_ITEMS
+    ) -> Joined:
+        """Frames of records 0..n-1; `data` are the bytes behind the `from_input` spans, `items`
+        int64[any, columns] those of arrays of records.
+        """
         done = 0
         while True:
             done = encode_kernel(
@@ -135,6 +145,7 @@ class ColumnEncoder:
                 self.long_counts,
                 self._codes,
                 self._code_counts,
+                items,
                 data,
                 self._word_bytes,
                 self._word_ends,
@@ -157,7 +168,7 @@ class ColumnEncoder:
         those to come.
         """
         mean = int(self._ends[done - 1]) // done if done else 0
-        texts = int(self._lengths[:, done].sum()) + MAX_WORDS * len(self._text_arrays) * (
+        texts = int(self._lengths[:, done] @ self._widest) + MAX_WORDS * len(self._text_arrays) * (
             10 + self._longest_word
         )
         least = (

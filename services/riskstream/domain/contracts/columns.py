@@ -27,6 +27,7 @@ from riskstream.domain.contracts.columns_kernel import (
     UNKNOWN_SCHEMA,
     WAITING,
     decode_kernel,
+    rows_kernel,
 )
 from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.resolution import Incompatible
@@ -148,6 +149,23 @@ class Columns:
         stop = start + length - 1  # the array's end mark
         return self.data[stop - 4 * count : stop].view(np.float32)
 
+    def rows(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(int64[items, columns], int64[n] ends): the items of an array of records of integers, of
+        all decoded records one behind another, and where those of each end.
+        """
+        starts, lengths = self.span(name)
+        lengths = np.where(self.status == OK, lengths, 0).astype(np.int32)
+        width = len(self.layout.field(name).columns)
+        out = np.empty((int(lengths.sum()) // width + 1, width), np.int64)
+        ends = np.empty(len(self), np.int64)
+        used = rows_kernel(self.data, starts, lengths, out, ends)
+        assert used >= 0, "an item has a byte a column at least"
+        return out[:used], ends
+
+    def value(self, name: str, index: int) -> Any:
+        """A field of one record, as `record` gives it."""
+        return self._value(self.layout.field(name), index)
+
     def record(self, index: int) -> dict[str, Any]:
         """One record as a dict, as `Codec.decode` gives it; for tests and rare paths."""
         return {field.name: self._value(field, index) for field in self.layout.fields}
@@ -159,7 +177,7 @@ class Columns:
             return float(
                 (self.floats if field.kind == p.FLOAT else self.doubles)[field.bank_row, index]
             )
-        if field.kind in (p.TEXT, p.BYTES, p.FLOATS, p.TEXTS, p.LONGS):
+        if field.kind in (p.TEXT, p.BYTES, p.FLOATS, p.TEXTS, p.LONGS, p.ROWS):
             start = int(self.starts[field.bank_row, index])
             raw = self.data[start : start + int(self.lengths[field.bank_row, index])].tobytes()
             if field.kind in (p.TEXT, p.BYTES):
@@ -168,6 +186,8 @@ class Columns:
                 return []
             if field.kind == p.LONGS:
                 return longs(raw)
+            if field.kind == p.ROWS:
+                return _rows(raw, field.columns)
             return _floats(raw) if field.kind == p.FLOATS else _texts(raw)
         value = int(self.ints[field.bank_row, index])
         if field.kind == p.ENUM:
@@ -185,6 +205,11 @@ def plans_of(known: Contract) -> tuple[p.Layout, Mapping[int, p.Plan]]:
         each: p.plan_of(schema, known.schema, layout) for each, schema in known.versions.items()
     }
     return layout, plans
+
+
+def symbols_of(name: str, field: str) -> Sequence[str]:
+    """Symbols of an enum field of a contract, in the order of their codes."""
+    return plans_of(contract(name))[0].field(field).symbols
 
 
 class ColumnDecoder:
@@ -399,6 +424,18 @@ def longs(raw: bytes) -> list[int]:
     return out
 
 
+def _rows(raw: bytes, names: tuple[str, ...]) -> list[dict[str, int]]:
+    out = []
+    for count, start in _blocks(raw, p.ROWS, len(names)):
+        position = start
+        for _ in range(count):
+            item = {}
+            for name in names:
+                item[name], position = _varint(raw, position)
+            out.append(item)
+    return out
+
+
 def _texts(raw: bytes) -> list[str]:
     out = []
     for count, start in _blocks(raw, p.TEXTS):
@@ -410,8 +447,8 @@ def _texts(raw: bytes) -> list[str]:
     return out
 
 
-def _blocks(raw: bytes, kind: int) -> list[tuple[int, int]]:
-    """(count, start of the items) of each block of an Avro array."""
+def _blocks(raw: bytes, kind: int, width: int = 1) -> list[tuple[int, int]]:
+    """(count, start of the items) of each block of an Avro array; `width`: numbers of an item."""
     position = 0
     out: list[tuple[int, int]] = []
     while True:
@@ -422,7 +459,7 @@ def _blocks(raw: bytes, kind: int) -> list[tuple[int, int]]:
             _, position = _varint(raw, position)
             count = -count
         out.append((count, position))
-        for _ in range(count):
+        for _ in range(count * width):
             if kind == p.FLOATS:
                 position += 4
                 continue

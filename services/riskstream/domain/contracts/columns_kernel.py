@@ -20,6 +20,7 @@ from riskstream.runtime.kernel import kernel
     WAITING,
 ) = range(10)
 BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS = range(9)
+ROWS = 10
 FIXED = 21
 """Most bytes of a field without what a text or an array holds: a branch and two numbers, 10 each at
 most, and an end mark.
@@ -47,9 +48,9 @@ def _zigzag(data, position, end):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
+def _skip_array(data, position, end, kind, width):  # type: ignore[no-untyped-def]
     """(position behind the array, whether a text of it has a byte above 127); position -1 where it
-    is broken.
+    is broken. An item of ROWS is of `width` longs.
     """
     high = False
     while True:
@@ -63,8 +64,10 @@ def _skip_array(data, position, end, kind):  # type: ignore[no-untyped-def]
             _, position = _zigzag(data, position, end)
             if position < 0 or count < 0:
                 return np.int64(-1), high
-        if kind == LONGS:
-            for _ in range(count):
+        if kind == LONGS or kind == ROWS:
+            if count > end - position:  # each long is a byte at least
+                return np.int64(-1), high
+            for _ in range(count * width if kind == ROWS else count):
                 _, position = _zigzag(data, position, end)
                 if position < 0:
                     return np.int64(-1), high
@@ -189,7 +192,7 @@ def decode_kernel(  # type: ignore[no-untyped-def]
                             doubles[row, i * 8 + at] = data[position + at]
                 position += width
             else:
-                after, high = _skip_array(data, position, end, kind)
+                after, high = _skip_array(data, position, end, kind, ops[op, 3])
                 if after < 0:
                     ok = False
                     break
@@ -208,14 +211,16 @@ def decode_kernel(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "void(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[::1], int64, int64, "
+    "void(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[::1], int64, int64, int64, "
     "int64, int64, boolean[::1])",
     allocates=False,
 )
-def list_bounds_kernel(data, starts, lengths, kind, most_items, most_bytes, most_total, broken):  # type: ignore[no-untyped-def]
+def list_bounds_kernel(  # type: ignore[no-untyped-def]
+    data, starts, lengths, kind, width, most_items, most_bytes, most_total, broken
+):
     """Mark in `broken` each array field of `kind` with over `most_items` items, or a text over
-    `most_bytes`, or texts over `most_total` bytes together. Spans are those of `decode_kernel`;
-    what is no array there is left as it is.
+    `most_bytes`, or texts over `most_total` bytes together. Spans are those of `decode_kernel`, an
+    item of ROWS is of `width` longs; what is no array there is left as it is.
     """
     for i in range(min(len(starts), len(lengths), len(broken))):
         position, end = starts[i], starts[i] + lengths[i]
@@ -236,7 +241,7 @@ def list_bounds_kernel(data, starts, lengths, kind, most_items, most_bytes, most
             if kind == FLOATS:
                 position += 4 * count
                 continue
-            for _ in range(count):
+            for _ in range(count * width if kind == ROWS else count):
                 length, position = _zigzag(data, position, end)
                 if position < 0:
                     break
@@ -250,6 +255,47 @@ def list_bounds_kernel(data, starts, lengths, kind, most_items, most_bytes, most
                     position += length
         if total > most_total:
             broken[i] = True
+
+
+@kernel(
+    "int64(Array(uint8, 1, 'C', readonly=True), int64[::1], int32[::1], int64[:, ::1], int64[::1])",
+    allocates=False,
+)
+def rows_kernel(data, starts, lengths, out, ends):  # type: ignore[no-untyped-def]
+    """Items of an array field of ROWS, of all records one behind another; `ends` get where those of
+    each record end in `out`. How many there are, or -1 where `out` or `ends` have no room.
+
+    Spans are those of `decode_kernel`; of one that is no array nothing is taken.
+    """
+    used = np.int64(0)
+    width = out.shape[1]
+    n = min(len(starts), len(lengths))
+    if n > len(ends):
+        return np.int64(-1)
+    for i in range(n):
+        position, end = starts[i], starts[i] + lengths[i]
+        while position >= 0 and position < end and lengths[i] > 1 and end <= len(data):
+            count, position = _zigzag(data, position, end)
+            if position < 0 or count == 0:
+                break
+            if count < 0:
+                count = -count
+                _, position = _zigzag(data, position, end)
+            if position < 0 or count < 0 or count > end - position:
+                break
+            if count > len(out) - used:
+                return np.int64(-1)
+            for _ in range(count):
+                for at in range(width):
+                    value, position = _zigzag(data, position, end)
+                    if position < 0:
+                        break
+                    out[used, at] = value
+                if position < 0:
+                    break
+                used += 1
+        ends[i] = used
+    return used
 
 
 @njit(inline="always")
@@ -278,7 +324,7 @@ def _put_text(out, position, source, start, length):  # type: ignore[no-untyped-
     "::1], uint8[:, ::1],"
     "int64[:, ::1], int32[:, ::1], uint8[:, ::1], uint8[:, ::1], int32[::1], int64[:, "
     "::1], int32[::1],"
-    "int32[:, :, ::1], uint8[:, ::1],"
+    "int32[:, :, ::1], uint8[:, ::1], int64[:, ::1],"
     "Array(uint8, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), int32[::1], "
     "int64[::1])"
 )
@@ -300,6 +346,7 @@ def encode_kernel(  # type: ignore[no-untyped-def]
     long_counts,
     codes,
     code_counts,
+    rows,
     data,
     words,
     word_ends,
@@ -309,8 +356,9 @@ def encode_kernel(  # type: ignore[no-untyped-def]
     stopped, or n.
 
     It stops before a record that `out` has no room for: give more and go on from there. A count or
-    a code that a bank has no room for, or a text that is not there, is answered with -1 - the
-    record; banks of fewer than n records with -1 - n.
+    a code that a bank has no room for, or a text or item that is not there, is answered with -1 -
+    the record; banks of fewer than n records with -1 - n. Spans of a field of ROWS are the first
+    item and their number in `rows`.
     """
     least = min(
         len(ends),
@@ -398,6 +446,21 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                     position = _put_long(out, position, count)
                     for at in range(count):
                         position = _put_long(out, position, longs[i, at])
+                out[position] = 0
+                position += 1
+            elif kind == ROWS:
+                item = starts[row, i]
+                count = np.int64(lengths[row, i])
+                width = ops[op, 3]
+                if item < 0 or count < 0 or item + count > len(rows) or width > rows.shape[1]:
+                    return -1 - i
+                if position + 10 * count * width > room:
+                    return i
+                if count > 0:
+                    position = _put_long(out, position, count)
+                    for at in range(item, item + count):
+                        for of in range(width):
+                            position = _put_long(out, position, rows[at, of])
                 out[position] = 0
                 position += 1
             else:

@@ -2,8 +2,9 @@
 
 A plan row is (kind, null_branch, bank_row, aux, null_row). Banks: integers, 4-byte floats, 8-byte
 floats, spans (texts and arrays, as offset and length in the joined bytes). `bank_row` -1 means:
-read past it. What a writer's schema has that rows cannot say (promotions to a float, nested types
-that are not read any more) is read record by record.
+read past it. `aux`: where an enum's symbols begin in the map, or how many longs an item of ROWS
+has. What a writer's schema has that rows cannot say (promotions to a float, nested types that are
+not read any more) is read record by record.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.resolution import Incompatible, problems, source_fields
 
-BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS, BYTES = range(10)
+BOOL, INT, FLOAT, DOUBLE, TEXT, ENUM, FLOATS, TEXTS, LONGS, BYTES, ROWS = range(11)
+"""Of ROWS: an array of records of integers alone."""
 _KINDS = {
     "boolean": BOOL,
     "int": INT,
@@ -35,6 +37,7 @@ _BANKS = {
     TEXTS: 3,
     LONGS: 3,
     BYTES: 3,
+    ROWS: 3,
 }
 _ITEMS = {"float": FLOATS, "string": TEXTS, "long": LONGS, "int": LONGS}
 _SAME_BYTES = {(BYTES, TEXT)}
@@ -43,7 +46,10 @@ _SAME_BYTES = {(BYTES, TEXT)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of the reader's record: where its values stand, and how to show them."""
+    """One field of the reader's record: where its values stand, and how to show them.
+
+    `columns`: of ROWS the names of an item's fields.
+    """
 
     name: str
     kind: int
@@ -52,6 +58,7 @@ class Field:
     symbols: tuple[str, ...]
     default: Any
     has_default: bool
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +101,9 @@ def layout_of(schema: dict[str, Any]) -> Layout:
     """
     used = [0, 0, 0, 0, 0]
     fields = []
+    named = _records_in(schema)
     for field in schema["fields"]:
-        kind, null_branch, symbols = _field_type(field["name"], field["type"])
+        kind, null_branch, names = _field_type(field["name"], field["type"], named)
         bank = _BANKS[kind]
         null_row = -1
         if null_branch >= 0:
@@ -106,9 +114,10 @@ def layout_of(schema: dict[str, Any]) -> Layout:
                 kind=kind,
                 bank_row=used[bank],
                 null_row=null_row,
-                symbols=symbols,
+                symbols=names if kind == ENUM else (),
                 default=field.get("default"),
                 has_default="default" in field,
+                columns=names if kind == ROWS else (),
             )
         )
         used[bank] += 1
@@ -129,19 +138,22 @@ def plan_of(writer: dict[str, Any], reader: dict[str, Any], layout: Layout) -> P
     defaults = {field["name"]: _enum_default(field["type"]) for field in reader["fields"]}
     ops = []
     symbol_map: list[int] = []
+    named = _records_in(writer)
     for field in writer["fields"]:
         target = layout.by_name[targets[field["name"]]] if field["name"] in targets else None
         try:
-            kind, null_branch, symbols = _field_type(field["name"], field["type"])
+            kind, null_branch, names = _field_type(field["name"], field["type"], named)
         except TypeError:
             return _BY_RECORD
         if target is not None and kind != target.kind and (kind, target.kind) not in _SAME_BYTES:
             return _BY_RECORD
-        aux = 0
+        aux = len(names) if kind == ROWS else 0
+        if kind == ROWS and target is not None and names != target.columns:
+            return _BY_RECORD
         if kind == ENUM:
             aux = len(symbol_map)
-            symbol_map.append(len(symbols))
-            symbol_map += [_reader_symbol(symbol, target, defaults) for symbol in symbols]
+            symbol_map.append(len(names))
+            symbol_map += [_reader_symbol(symbol, target, defaults) for symbol in names]
         row = target.bank_row if target else -1
         in_kernel = TEXT if kind == BYTES else kind
         ops.append((in_kernel, null_branch, row, aux, target.null_row if target else -1))
@@ -175,8 +187,35 @@ def _enum_default(schema: Any) -> str | None:
     return found[0] if found else None
 
 
-def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
-    """(kind, index of the null branch or -1, enum symbols)."""
+def _records_in(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The record schemas that items of a record's arrays define, by name with and without its
+    namespace.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for field in schema["fields"]:
+        kind = field["type"]
+        items = kind["items"] if isinstance(kind, dict) and kind["type"] == "array" else None
+        if isinstance(items, dict) and items["type"] == "record":
+            space = items.get("namespace", schema.get("namespace", ""))
+            out[items["name"]] = out[f"{space}.{items['name']}"] = items
+    return out
+
+
+def _columns(items: Any, named: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Names of an item's fields, where it is a record of integers alone; else none."""
+    record = named.get(items) if isinstance(items, str) else items
+    if not isinstance(record, dict) or record["type"] != "record":
+        return ()
+    kinds = [_base(field["type"]) for field in record["fields"]]
+    if any(kind not in ("long", "int") for kind in kinds):
+        return ()
+    return tuple(field["name"] for field in record["fields"])
+
+
+def _field_type(
+    name: str, schema: Any, named: dict[str, dict[str, Any]]
+) -> tuple[int, int, tuple[str, ...]]:
+    """(kind, index of the null branch or -1, symbols of an enum or columns of ROWS)."""
     null_branch = -1
     if isinstance(schema, list):
         if len(schema) != 2 or "null" not in schema:
@@ -190,12 +229,15 @@ def _field_type(name: str, schema: Any) -> tuple[int, int, tuple[str, ...]]:
         base = _base(schema["items"])
         if null_branch < 0 and isinstance(base, str) and base in _ITEMS:
             return _ITEMS[base], -1, symbols
+        if null_branch < 0 and (columns := _columns(schema["items"], named)):
+            return ROWS, -1, columns
     else:
         base = _base(schema)
         if isinstance(base, str) and base in _KINDS:
             return _KINDS[base], null_branch, symbols
     raise TypeError(
-        f"field {name}: the columnar codec takes flat fields and arrays of float, long or string"
+        f"field {name}: the columnar codec takes flat fields and arrays of float, long, string "
+        "or records of long"
     )
 
 

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Counted(NamedTuple):
     """One record of scores.v1: the fields that count, under the contract's names, and where it
@@ -30,3 +33,22 @@ class Counted(NamedTuple):
     """Event time of the record that leaves with this one, ms; None where none does."""
     corrected_amount_minor: int
     corrected_is_refund: bool
+
+
+class Counts(NamedTuple):
+    """n good scores as columns: what states take of each. Amounts in minor units, instants in ms.
+
+    `decisions`: codes of the contract; `is_correction`: 1 where a record leaves with it.
+    """
+
+    srcs: NDArray[np.int64]
+    appended_at: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    amounts: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    decisions: NDArray[np.uint8]
+    is_refund: NDArray[np.uint8]
+    is_correction: NDArray[np.uint8]
+    corrected_at: NDArray[np.int64]
+    corrected_amounts: NDArray[np.int64]
+    corrected_is_refund: NDArray[np.uint8]

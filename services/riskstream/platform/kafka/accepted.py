@@ -18,9 +18,9 @@ from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.contracts.columns_kernel import OK
 from riskstream.domain.contracts.records import Score
 from riskstream.domain.contracts.writers import SchemaWait, when_known
-from riskstream.domain.risk.counted import Counted
+from riskstream.domain.risk.counted import Counted, Counts
 from riskstream.platform.kafka.positions import AcceptedReader
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.errors import Rejected
 
 SCORES = "scores.v1"
@@ -48,6 +48,29 @@ class ScoreBatch:
     def fault(self, row: int) -> Rejected | SchemaWait:
         """Why a record is no score, in the words of the per-record codec."""
         return _fault(self.records[row].value)
+
+    def counts(self, rows: NDArray[np.int64]) -> Counts:
+        """What states take of some good scores, of records that are `Records`. Where the model gave
+        no number it is 1: as sure as can be until a person has looked.
+        """
+        assert isinstance(self.records, Records)
+        columns, numbers = self.columns, self.columns.numbers
+        scores = numbers("score")[rows]
+        scores[columns.is_null("score")[rows] != 0] = 1.0
+        refund = columns.symbols("kind").index("REFUND")
+        return Counts(
+            srcs=numbers("src")[rows],
+            appended_at=self.records.appended_at[rows],
+            occurred_at=numbers("occurred_at")[rows],
+            amounts=numbers("base_amount_minor")[rows],
+            scores=scores,
+            decisions=numbers("decision")[rows].astype(np.uint8),
+            is_refund=(numbers("kind")[rows] == refund).view(np.uint8),
+            is_correction=(columns.is_null("corrected_at")[rows] == 0).view(np.uint8),
+            corrected_at=numbers("corrected_at")[rows],
+            corrected_amounts=numbers("corrected_amount_minor")[rows],
+            corrected_is_refund=(numbers("corrected_is_refund")[rows] != 0).view(np.uint8),
+        )
 
     def counted(self, base_currency: str) -> list[Counted]:
         """What states and totals take of each record that is a score; most are in
@@ -126,7 +149,9 @@ class AcceptedScores:
         Waits up to `wait_s` for schemas that are being asked for, then raises SchemaWait. With 0 it
         does neither: such a record is no score.
         """
-        frames = [record.value for record in records]
+        frames = (
+            records.values if isinstance(records, Records) else [record.value for record in records]
+        )
         columns = (
             self._decoder.decode_known(frames, wait_s) if wait_s else self._decoder.decode(frames)
         )
@@ -142,6 +167,16 @@ class AcceptedScores:
         return [
             row for row in scores if accept(batch.records[row].partition, srcs[row], prevs[row])
         ]
+
+    def rows_of_one(self, batch: ScoreBatch, partition: int) -> NDArray[np.int64]:
+        """As `rows`, where all records are of one partition."""
+        scores = np.flatnonzero(batch.is_score)
+        self.unreadable += len(batch.records) - len(scores)
+        srcs, prevs = batch.columns.numbers("src"), batch.columns.numbers("prev")
+        found: NDArray[np.int64] = scores[
+            self.rule.accept_all(partition, srcs[scores], prevs[scores])
+        ]
+        return found
 
     def take(self, records: Sequence[Record], wait_s: float = 30.0) -> tuple[Columns, list[int]]:
         """(the records as columns, rows of those that are accepted); as `decode`, then `rows`."""

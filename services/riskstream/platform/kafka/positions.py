@@ -7,6 +7,9 @@ A scorer that was killed may append a score again; readers that use this class s
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(slots=True)
 class AcceptedReader:
@@ -31,6 +34,28 @@ class AcceptedReader:
                 self.gaps += 1
         self.last[partition] = src
         return True
+
+    def accept_all(
+        self, partition: int, srcs: NDArray[np.int64], prevs: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """bool[n]: as `accept` of each record in order."""
+        if not len(srcs):
+            return np.zeros(0, np.bool_)
+        last = self.last.get(partition)
+        before = np.empty(len(srcs), np.int64)
+        before[0], before[1:] = (0 if last is None else last), srcs[:-1]
+        if last is None:  # the first is accepted whatever it says
+            before[0] = srcs[0]
+        # a repeat is not above the last accepted one: it does not raise what is the highest so far
+        before = np.maximum.accumulate(before)
+        accepted: NDArray[np.bool_] = srcs > before
+        if last is None:
+            accepted[0] = True
+        self.dropped += len(srcs) - int(accepted.sum())
+        holes = accepted & (prevs != before)
+        self.gaps += int(holes.sum()) - int(last is None and bool(holes[0]))
+        self.last[partition] = int(max(before[-1], srcs[-1]))
+        return accepted
 
     def metadata(self, partition: int) -> str:
         """What to commit beside the offset of a partition."""

@@ -1,6 +1,11 @@
 """A record as a plain value: as it was read, and as it is to be written."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from riskstream.platform.telemetry.context import TraceContext
 
@@ -21,6 +26,73 @@ class Record:
     headers: list[tuple[str, bytes | None]]
     trace: TraceContext | None = None
     """In a derived lane: the context of our own span of it, for what comes of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records(Sequence[Record]):
+    """Records of one partition as columns, without their headers; a Record is made where one is
+    asked for.
+
+    `traces`: by index the context of each sampled one.
+    """
+
+    topic: str
+    partition: int
+    offsets: NDArray[np.int64]
+    appended_at: NDArray[np.int64]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    traces: dict[int, TraceContext] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "Records":
+        """Records of one partition as columns."""
+        if isinstance(records, Records):
+            return records
+        n = len(records)
+        return cls(
+            topic=records[0].topic if n else "",
+            partition=records[0].partition if n else -1,
+            offsets=np.fromiter((each.offset for each in records), np.int64, n),
+            appended_at=np.fromiter((each.appended_at for each in records), np.int64, n),
+            keys=[each.key for each in records],
+            values=[each.value for each in records],
+            traces={at: each.trace for at, each in enumerate(records) if each.trace is not None},
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Records": ...
+
+    def __getitem__(self, index: int | slice) -> "Record | Records":
+        if isinstance(index, slice):
+            rows = range(*index.indices(len(self)))
+            return Records(
+                topic=self.topic,
+                partition=self.partition,
+                offsets=self.offsets[index],
+                appended_at=self.appended_at[index],
+                keys=self.keys[index],
+                values=self.values[index],
+                traces={at: self.traces[row] for at, row in enumerate(rows) if row in self.traces}
+                if self.traces
+                else {},
+            )
+        return Record(
+            topic=self.topic,
+            partition=self.partition,
+            offset=int(self.offsets[index]),
+            appended_at=int(self.appended_at[index]),
+            key=self.keys[index],
+            value=self.values[index],
+            headers=[],
+            trace=self.traces.get(index % len(self)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

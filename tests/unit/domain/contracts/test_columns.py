@@ -13,9 +13,10 @@ from riskstream.domain.contracts.catalog import Contract, contract, contracts, s
 from riskstream.domain.contracts.codec import Codec, codec
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import REASONS, ColumnDecoder
-from riskstream.runtime.errors import Rejected
+from riskstream.domain.contracts.plan import BOOL, ENUM, INT
+from riskstream.runtime.errors import Fatal, Rejected
 
-FLAT = [name for name in sorted(contracts()) if name != "customer-risk.v1"]
+NAMES = sorted(contracts())
 LONGS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32, allow_nan=False)
 
@@ -34,6 +35,11 @@ def strategy(schema: Any) -> st.SearchStrategy[Any]:
                 {field["name"]: strategy(field["type"]) for field in schema["fields"]}
             )
         return strategy(schema["type"])
+    if schema == "riskstream.Tile":
+        fields = {
+            field["name"]: field["type"] for field in contract("customer-risk.v1").schema["fields"]
+        }
+        return strategy(fields["hourly"]["items"])
     return {
         "string": st.text(max_size=20),
         "long": LONGS,
@@ -45,7 +51,7 @@ def strategy(schema: Any) -> st.SearchStrategy[Any]:
     }[schema]
 
 
-@pytest.mark.parametrize("name", FLAT)
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_columns_equal_records(name: str, data: st.DataObject) -> None:
@@ -61,7 +67,7 @@ def test_columns_equal_records(name: str, data: st.DataObject) -> None:
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_broken_frames_are_judged_alike_and_never_crash(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(["transaction.v1", "score.v1"]))
+    name = data.draw(st.sampled_from(["transaction.v1", "score.v1", "customer-risk.v1"]))
     frame = bytearray(codec(name).encode(data.draw(strategy(contract(name).schema))))
     for _ in range(data.draw(st.integers(1, 4))):
         kind = data.draw(st.sampled_from(["flip", "cut", "add"]))
@@ -239,6 +245,56 @@ def test_encoded_columns_equal_encoded_records(data: st.DataObject) -> None:
         }
         assert frame == codec("score.v1").encode(expected)
         assert ColumnDecoder("score.v1").decode([frame]).record(0)["profiles"] == places[index]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_arrays_of_records_are_encoded_as_they_were_read(data: st.DataObject) -> None:
+    """Items of all records stand in one array, with others between them."""
+    name = "customer-risk.v1"
+    records = data.draw(st.lists(strategy(contract(name).schema), min_size=1, max_size=6))
+    frames = [codec(name).encode(record) for record in records]
+    columns, n = ColumnDecoder(name).decode(frames), len(frames)
+    encoder = ColumnEncoder(name, capacity=8, from_input=("customer_id", "base_currency"))
+    (hourly, hour_ends), (daily, day_ends) = columns.rows("hourly"), columns.rows("daily")
+    between = np.full((2, hourly.shape[1]), 7)
+    for field in ("hourly", "daily"):
+        starts, lengths = encoder.spans(field)
+        ends = hour_ends if field == "hourly" else day_ends
+        lengths[:n] = np.diff(ends, prepend=0)
+        starts[:n] = ends - lengths[:n] + (len(hourly) + 2 if field == "daily" else 0)
+    for field in ("customer_id", "base_currency"):
+        starts, lengths = encoder.spans(field)
+        starts[:n], lengths[:n] = columns.span(field)
+    encoder.floats("last_score")[:n] = columns.numbers("last_score")
+    for each in encoder.layout.fields:
+        if each.kind in (BOOL, INT, ENUM):
+            encoder.numbers(each.name)[:n] = columns.numbers(each.name)
+    items = np.concatenate([hourly, between, daily])
+    assert encoder.encode(n, columns.data, items).present() == frames
+    short = items[: len(items) - 1]
+    if encoder.spans("daily")[1][n - 1]:
+        with pytest.raises(Fatal, match="no room"):
+            encoder.encode(n, columns.data, short)
+
+
+def test_an_array_of_more_records_than_bytes_is_truncated() -> None:
+    good = codec("customer-risk.v1").encode(
+        json.loads(
+            (shipped("schemas") / "examples" / "customer-risk.v1" / "after-a-hole.json").read_text()
+        )
+    )
+    columns = ColumnDecoder("customer-risk.v1").decode([good])
+    [start] = columns.span("hourly")[0].tolist()
+    for count in (
+        b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        b"\x80\x80\x80\x80\x80\x80\x80\x80\x40",
+    ):
+        broken = good[:start] + count + good[start + 1 :]
+        assert (
+            REASONS[int(ColumnDecoder("customer-risk.v1").decode([broken]).status[0])]
+            == "truncated"
+        )
 
 
 def test_a_score_of_the_first_release_has_the_later_fields_by_default() -> None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import counted, score
+from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
-from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.money import exact, minor_of, shown
 from riskstream.domain.risk.rules.rule import names_of, read_rules

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.customer_state import CustomerState
 from tests.support.profile_log import T0, event, taken, vector
 from tests.support.stream import Stream
 from tests.support.vectors import column
 
-from riskstream.domain.risk.customer_risk import CustomerState
 from riskstream.domain.risk.features.declare import (
     CUSTOMER,
     EVERY_KIND,

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.customer_state import CustomerState, History
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.customer_risk import HOURLY_KEPT, CustomerState, History
+from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.domain.risk.evaluation import at_budget, average_precision
 from riskstream.runtime.durations import DAY_MS, HOUR_MS

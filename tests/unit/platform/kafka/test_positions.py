@@ -1,5 +1,9 @@
 """The reader's rule."""
 
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from riskstream.platform.kafka.positions import AcceptedReader
 
 
@@ -45,3 +49,18 @@ def test_partitions_are_apart_and_positions_survive_a_restart() -> None:
     assert again.accept(1, 4, 3)
     assert again.accept(2, 0, -1)
     assert again.gaps == 0
+
+
+SERIES = st.lists(st.tuples(st.integers(-2, 9), st.integers(-2, 9)), max_size=12)
+
+
+@given(st.none() | st.integers(-1, 9), SERIES)
+def test_many_at_once_are_judged_as_one_after_the_other(
+    last: int | None, series: list[tuple[int, int]]
+) -> None:
+    before = {} if last is None else {0: last}
+    one, many = AcceptedReader(dict(before)), AcceptedReader(dict(before))
+    srcs, prevs = (np.array([each[at] for each in series], np.int64) for at in (0, 1))
+    found = many.accept_all(0, srcs, prevs).tolist()
+    assert found == [one.accept(0, src, prev) for src, prev in series]
+    assert (many.last, many.dropped, many.gaps) == (one.last, one.dropped, one.gaps)

@@ -110,5 +110,5 @@ def test_a_long_text_of_many_rows_comes_in_small_batches(tmp_path: Path, kind: s
     assert sum(each.num_rows for each in found) == rows
     most = 2 * BATCH_BYTES / len(text)
     assert max(each.num_rows for each in found) <= most
-    assert columns_seen(Files(path))[0].rows < rows
+    assert columns_seen(Files(path))[0][0].rows < rows
     assert {str(value) for each in found for value in each.column(0)} == {text}

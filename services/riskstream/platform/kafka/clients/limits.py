@@ -115,6 +115,11 @@ def fitted(
     return key, value, headers
 
 
+@cache
+def _most_bytes(topic: str) -> int:
+    return topics()[topic].max_bytes if topic in topics() else producer_bytes()
+
+
 def without_excess(
     topic: str, key: bytes | None, value: bytes | None, headers: Headers
 ) -> tuple[bytes | None, bytes | None, Headers]:
@@ -123,7 +128,7 @@ def without_excess(
 
     Its first bytes stay: they say whose schema it claims to be of.
     """
-    limit = topics()[topic].max_bytes if topic in topics() else producer_bytes()
+    limit = _most_bytes(topic)
     size = len(key or b"") + len(value or b"")
     if size <= limit and len(headers) <= MOST_HEADERS:
         return key, value, headers

@@ -131,7 +131,8 @@ class TopicReader:
         if first is None:
             return []
         out, expired, moved = [], False, False
-        for message in [first, *self._consumer.consume(most - 1, 0)]:
+        messages = [first, *self._consumer.consume(most - 1, 0)]
+        for message, headers in zip(messages, headers_of(messages), strict=True):
             error = message.error()
             place = (message.topic() or "", message.partition() or 0)
             if error is not None and is_expired(error):
@@ -148,7 +149,7 @@ class TopicReader:
             offset = message.offset()
             assert offset is not None
             self._fetched[place] = offset + 1
-            out.append(_record(message, place, offset))
+            out.append(_record(message, place, offset, headers))
         if expired:  # retention was faster: go on at what is there
             for (topic, number), at in self._fetched.items():
                 self._fetched[topic, number] = legal_start(self._consumer, topic, number, at)
@@ -212,11 +213,11 @@ class TopicReader:
         self.close()
 
 
-def _record(message: Message, place: tuple[str, int], offset: int) -> Record:
+def _record(message: Message, place: tuple[str, int], offset: int, named: Any) -> Record:
     """A record of more than its topic takes as it is (it came compressed) is cut: nothing of ours
     is that large.
     """
-    headers: Any = list(headers_of([message])[0] or [])
+    headers: Any = list(named or [])
     key, value, headers = without_excess(place[0], message.key(), message.value(), headers)
     return Record(
         topic=place[0],

@@ -30,6 +30,7 @@ from riskstream.runtime.machine import monotonic
 __all__ = ["DerivedLane", "DerivedSettings"]
 _MOST = 4096
 """Records that are taken at once."""
+_NONE = np.zeros(0, np.int64)
 
 
 class DerivedLane:
@@ -181,7 +182,7 @@ class DerivedLane:
 
     def _see_committed(self, dirty: dict[int, Part], *, is_flushed: bool) -> None:
         ages = [at for part in dirty.values() for at in part.appended_at]
-        self._metrics.source_age_seconds.observe(np.array(ages, np.int64))
+        self._metrics.source_age_seconds.observe(np.concatenate([_NONE, *ages]))
         self._intake.committed(list(dirty.values()))
         for part in dirty.values():
             part.appended_at, part.outputs, part.hops = [], [], []

@@ -3,17 +3,25 @@ record that must wait.
 """
 
 import time
+from typing import Any
 
+import numpy as np
 from confluent_kafka import Message
+from numpy.typing import NDArray
 
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_partitions import DerivedPartitions
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.ports import DerivedWork
-from riskstream.platform.kafka.record import Output, Record
-from riskstream.platform.kafka.traced import context_in, headers_of
+from riskstream.platform.kafka.record import Output, Records
+from riskstream.platform.kafka.traced import contexts_in
 from riskstream.platform.telemetry.context import TraceContext
+
+# what the client's types call optional is there in a record that was read
+_OFFSET: Any = Message.offset
+_PARTITION: Any = Message.partition
+_TIMESTAMP: Any = Message.timestamp
 
 
 class DerivedIntake:
@@ -36,14 +44,12 @@ class DerivedIntake:
             outputs, records = self._fold(number, given, part.committed)
             if not records:
                 continue
-            part.position = records[-1].offset + 1
+            part.position = int(records.offsets[-1]) + 1
             part.is_dirty = True
-            part.appended_at += [
-                each.appended_at for each in records if each.offset >= part.committed
-            ]
+            part.appended_at.append(records.appended_at[records.offsets >= part.committed])
             part.outputs += outputs
             self._taken += len(records)
-            moved[number] = records[-1].offset, records[-1].appended_at
+            moved[number] = part.position - 1, int(records.appended_at[-1])
         return moved
 
     def committed(self, parts: list[Part]) -> None:
@@ -56,35 +62,45 @@ class DerivedIntake:
         """Nothing was taken since the last commit."""
         self._taken = self._taken_ns = 0
 
-    def _by_partition(self, messages: list[Message]) -> dict[int, list[Record]]:
+    def _by_partition(self, messages: list[Message]) -> dict[int, Records]:
         """Those of partitions that are taken up and were not revoked inside consume, from where
         each stands.
         """
-        taken: dict[int, list[Record]] = {}
-        parts = self._partitions.parts
-        for message in messages:
-            number, offset = message.partition(), message.offset()
-            assert number is not None
-            assert offset is not None
-            part, mine = parts.get(number), taken.get(number)
-            if part is None or offset < part.position or (mine and offset <= mine[-1].offset):
-                continue  # of a fetch before the seek: it was taken
-            record = Record(
-                topic=self._source,
-                partition=number,
-                offset=offset,
-                appended_at=message.timestamp()[1],
-                key=message.key(),
-                value=message.value(),
-                headers=[],
-                trace=self._trace(part, message, number, offset),
-            )
-            taken.setdefault(number, []).append(record)
+        taken: dict[int, Records] = {}
+        offsets = np.fromiter(map(_OFFSET, messages), np.int64, len(messages))
+        numbers = np.fromiter(map(_PARTITION, messages), np.int32, len(messages))
+        for number in np.unique(numbers).tolist():
+            part = self._partitions.parts.get(number)
+            if part is None:
+                continue
+            rows = np.flatnonzero(numbers == number)
+            at = offsets[rows]
+            before = np.maximum.accumulate(np.append(part.position - 1, at[:-1]))
+            rows = rows[at > before]  # the others are of a fetch before the seek: they were taken
+            if len(rows):
+                mine = (
+                    messages
+                    if len(rows) == len(messages)
+                    else [messages[row] for row in rows.tolist()]
+                )
+                taken[number] = self._records(part, number, offsets[rows], mine)
         return taken
 
-    def _fold(
-        self, number: int, records: list[Record], committed: int
-    ) -> tuple[list[Output], list[Record]]:
+    def _records(
+        self, part: Part, number: int, offsets: NDArray[np.int64], messages: list[Message]
+    ) -> Records:
+        times = map(_TIMESTAMP, messages)
+        return Records(
+            topic=self._source,
+            partition=number,
+            offsets=offsets,
+            appended_at=np.fromiter((at for _, at in times), np.int64, len(messages)),
+            keys=list(map(Message.key, messages)),
+            values=list(map(Message.value, messages)),
+            traces=self._traces(part, number, offsets, messages),
+        )
+
+    def _fold(self, number: int, records: Records, committed: int) -> tuple[list[Output], Records]:
         """What comes of the records, and those that were taken: up to the first whose schema is not
         known yet.
         """
@@ -95,17 +111,22 @@ class DerivedIntake:
                 first = min(wait.rows)
                 self._partitions.waits.begin(self._source, number, records[first].offset, wait)
                 records = records[:first]
-        return [], []
+        return [], records
 
-    def _trace(self, part: Part, message: Message, number: int, offset: int) -> TraceContext | None:
-        """Our span of a sampled record, of which nothing was committed before."""
-        [headers] = headers_of([message])
-        if headers is None or offset < part.committed:
-            return None
-        context = context_in(headers)
-        if context is None:
-            return None
-        [hop] = self._spans.begin([context], [number], [offset])
-        part.hops.append(hop)
+    def _traces(
+        self, part: Part, number: int, offsets: NDArray[np.int64], messages: list[Message]
+    ) -> dict[int, TraceContext]:
+        """By index our span of each sampled record, of which nothing was committed before."""
+        contexts = {
+            row: context
+            for row, context in contexts_in(messages).items()
+            if offsets[row] >= part.committed
+        }
+        if not contexts:
+            return {}
+        hops = self._spans.begin(
+            list(contexts.values()), [number] * len(contexts), offsets[list(contexts)].tolist()
+        )
+        part.hops += hops
         self._taken_ns = self._taken_ns or time.time_ns()
-        return hop.context
+        return {row: hop.context for row, hop in zip(contexts, hops, strict=True)}

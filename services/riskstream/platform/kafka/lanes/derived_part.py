@@ -4,6 +4,9 @@ commit.
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskstream.platform.kafka.record import Output
 from riskstream.platform.telemetry.span import Hop
 
@@ -16,7 +19,7 @@ class Part:
     flushed_metadata: str
     outputs: list[Output] = field(default_factory=list)
     is_dirty: bool = False
-    appended_at: list[int] = field(default_factory=list)
+    appended_at: list[NDArray[np.int64]] = field(default_factory=list)
     """When each record taken since the last commit was appended, ms; without those that were
     committed before.
     """

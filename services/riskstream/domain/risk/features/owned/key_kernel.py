@@ -119,3 +119,92 @@ def resolve_kernel(  # type: ignore[no-untyped-def]
     progress[1] = used
     progress[2] = key_used
     return 0
+
+
+@njit(inline="always")
+def _is_after(data, start, length, other, other_length):  # type: ignore[no-untyped-def]
+    """Whether the text at `start` comes after the one at `other`, byte by byte."""
+    for at in range(min(length, other_length)):
+        if data[start + at] != data[other + at]:
+            return data[start + at] > data[other + at]
+    return length > other_length
+
+
+@kernel(f"boolean({_U8}, int64[::1], int32[::1], int64[::1], int64[::1])", allocates=False)
+def sort_kernel(data, starts, lengths, order, spare):  # type: ignore[no-untyped-def]
+    """Sort `order`, places of texts, by their bytes: runs that double are merged by way of `spare`.
+    False, and nothing done, where a text or a place is not there, or `spare` is too short.
+    """
+    n = len(order)
+    texts = min(len(starts), len(lengths))
+    if len(spare) < n:
+        return False
+    for i in range(n):
+        at = order[i]
+        if at < 0 or at >= texts or starts[at] < 0 or lengths[at] < 0:
+            return False
+        if starts[at] + lengths[at] > len(data):
+            return False
+    width = 1
+    while width < n:
+        for i in range(n):
+            spare[i] = order[i]
+        for begin in range(0, n, 2 * width):
+            left, right = begin, min(begin + width, n)
+            middle, end = right, min(begin + 2 * width, n)
+            for out in range(begin, end):
+                is_right = left >= middle
+                if left < middle and right < end:
+                    a, b = spare[left], spare[right]
+                    is_right = _is_after(data, starts[a], lengths[a], starts[b], lengths[b])
+                if is_right:
+                    order[out] = spare[right]
+                    right += 1
+                else:
+                    order[out] = spare[left]
+                    left += 1
+        width *= 2
+    return True
+
+
+@kernel(f"boolean({_U8}, int64[::1], int32[::1], int64[::1], uint8[::1])", allocates=False)
+def join_kernel(data, starts, lengths, order, out):  # type: ignore[no-untyped-def]
+    """Put texts one behind another, those at the places in `order`. False where a text or a place
+    is not there, or `out` has no room.
+    """
+    texts = min(len(starts), len(lengths))
+    used = 0
+    for i in range(len(order)):
+        at = order[i]
+        if at < 0 or at >= texts or starts[at] < 0 or lengths[at] < 0:
+            return False
+        if starts[at] + lengths[at] > len(data) or used + lengths[at] > len(out):
+            return False
+        for byte in range(lengths[at]):
+            out[used + byte] = data[starts[at] + byte]
+        used += lengths[at]
+    return True
+
+
+@kernel(f"boolean({_U8}, int64[::1], int32[::1], {_U8}, int64[::1], int32[::1], boolean[::1])")
+def same_kernel(data, starts, lengths, other, other_starts, other_lengths, same):  # type: ignore[no-untyped-def]
+    """Whether each text is the one at its place in `other`. False where an array is shorter than
+    another or a text is not there: `same` is False of it and of those behind it.
+    """
+    n = min(len(starts), len(lengths), len(other_starts), len(other_lengths))
+    same[:] = False
+    if n < len(same):
+        return False
+    for i in range(len(same)):
+        length = lengths[i]
+        if starts[i] < 0 or length < 0 or starts[i] + length > len(data):
+            return False
+        if other_starts[i] < 0 or other_starts[i] + other_lengths[i] > len(other):
+            return False
+        is_same = length == other_lengths[i]
+        for at in range(length if is_same else 0):
+            if data[starts[i] + at] != other[other_starts[i] + at]:
+                is_same = False
+                break
+        same[i] = is_same
+    return True

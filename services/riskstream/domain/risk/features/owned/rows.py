@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES
 from riskstream.domain.risk.features.owned.key_kernel import KNOWN, UNKNOWN
+from riskstream.domain.risk.features.owned.key_slots import no_room
 from riskstream.domain.risk.features.owned.repeats_kernel import SIZE
 from riskstream.domain.risk.features.owned.row_kernel import (
     HEAD,
@@ -16,7 +17,7 @@ from riskstream.domain.risk.features.owned.row_kernel import (
     pack_kernel,
     unpack_kernel,
 )
-from riskstream.domain.risk.features.owned.slot_arrays import SlotArrays, no_room
+from riskstream.domain.risk.features.owned.slot_arrays import SlotArrays
 
 
 class RowArrays(SlotArrays):

@@ -10,23 +10,26 @@ the event whose place it takes. An uncounted one (a kind that the feature set do
 what is counted: 256 events of 10^13 fit.
 """
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES, Edges, Rings, Tiles
-from riskstream.domain.risk.features.owned.key_kernel import FRESH, KNOWN
-from riskstream.domain.risk.features.owned.move_kernel import compact_kernel, rebuild_kernel
+from riskstream.domain.risk.features.owned.key_kernel import FRESH
+from riskstream.domain.risk.features.owned.key_slots import (
+    PER_KEY,
+    KeySlots,
+    PerSlot,
+    grown,
+    no_room,
+    power_of_two,
+)
+from riskstream.domain.risk.features.owned.move_kernel import compact_kernel
 from riskstream.domain.risk.features.owned.repeats import Repeats
-from riskstream.runtime.errors import Fatal
 
-_PER_SLOT: dict[str, tuple[Any, int]] = {
-    "hashes": (np.uint64, 0),
-    "key_starts": (np.int64, 0),
-    "key_lengths": (np.int32, 0),
-    "partitions": (np.int32, -1),
-    "statuses": (np.uint8, KNOWN),
+_PER_SLOT: PerSlot = {
+    **PER_KEY,
     "ats": (np.int64, -1),
     "offs": (np.int64, 0),
     "caps": (np.int32, 0),
@@ -38,7 +41,7 @@ _PER_SLOT: dict[str, tuple[Any, int]] = {
 }
 
 
-class SlotArrays:
+class SlotArrays(KeySlots):
     """What is held of each key, in its slot: `ats` last applied offset, `repeats`, and a ring
     (`offs`, `caps`, `firsts`, `sizes` in the arena `ring`).
 
@@ -47,23 +50,19 @@ class SlotArrays:
     ring takes `step` more at once.
     """
 
+    PER_SLOT: ClassVar[PerSlot] = _PER_SLOT
+
     def __init__(self, wide: int, step: int, slots: int) -> None:
         """`wide` windows have edges and tiles: none where the ring itself is of tiles."""
         self._wide, self.step = wide, step
-        self._start(slots)
+        super().__init__(slots)
 
-    def _start(self, slots: int) -> None:
+    def _start_slots(self, slots: int) -> None:
+        super()._start_slots(slots)
         wide = self._wide
-        self.used = 0
-        self.key_used = 0
-        self.capacity = slots
-        for name, (kind, fill) in _PER_SLOT.items():
-            setattr(self, name, np.full(slots, fill, kind))
         self.lefts = np.zeros((slots, wide), np.int32)
         self.sums = np.zeros((slots, wide), np.int64)
         self.repeats = Repeats(slots)
-        self.key_bytes = np.zeros(slots * 16, np.uint8)
-        self.buckets = np.full(power_of_two(2 * slots), -1, np.int32)
         self.ring = np.zeros((0, 2), np.int64)
         self.arena_used = np.zeros(1, np.int64)
         self.frees = np.full(RING_CAP // 4 + 1, -1, np.int64)
@@ -72,12 +71,7 @@ class SlotArrays:
         self.tile_sums = np.zeros((0, wide, TILES), np.int64)
         self.blocks_used = np.zeros(1, np.int64)
 
-    # The arrays of _PER_SLOT, for readers and for mypy.
-    hashes: NDArray[np.uint64]
-    key_starts: NDArray[np.int64]
-    key_lengths: NDArray[np.int32]
-    partitions: NDArray[np.int32]
-    statuses: NDArray[np.uint8]
+    # The other arrays of _PER_SLOT, for readers and for mypy.
     ats: NDArray[np.int64]
     offs: NDArray[np.int64]
     caps: NDArray[np.int32]
@@ -142,7 +136,7 @@ class SlotArrays:
             each[old["blocks"][blocks]]
             for each in (self.tile_numbers, self.tile_counts, self.tile_sums)
         ]
-        self._start(
+        self._start_slots(
             max(1024, self.capacity // 2 if len(kept) < self.capacity // 4 else self.capacity)
         )
         self.used = len(kept)
@@ -178,30 +172,10 @@ class SlotArrays:
             raise no_room("rings and keys of", self.used, "SlotArrays._compact")
         self.key_used = int(key_used)
 
-    def _rebuild(self) -> None:
-        if not rebuild_kernel(self.used, self.hashes, self.buckets):
-            raise no_room("buckets for", self.used, "SlotArrays._rebuild")
-
-    def reserve_slots(self, more: int) -> None:
-        if self.used + more <= self.capacity:
-            return
-        new = max(2 * self.capacity, self.used + more)
-        for name, (_, fill) in _PER_SLOT.items():
-            setattr(self, name, grown(getattr(self, name), new, fill))
+    def _grow_slots(self, new: int) -> None:
         self.lefts = grown(self.lefts, new, 0)
         self.sums = grown(self.sums, new, 0)
         self.repeats.grow_slots(new)
-        self.capacity = new
-        size = power_of_two(2 * new)
-        if size > len(self.buckets):
-            self.buckets = np.full(size, -1, np.int32)
-            self._rebuild()
-
-    def reserve_keys(self, more: int) -> None:
-        if self.key_used + more > len(self.key_bytes):
-            self.key_bytes = grown(
-                self.key_bytes, max(2 * len(self.key_bytes), self.key_used + more), 0
-            )
 
     def make_room(self, slot: int, records: int) -> None:
         """Where a kernel stopped before a record of this slot: what that slot's next block needs,
@@ -233,21 +207,3 @@ class SlotArrays:
             self.tile_numbers = grown(self.tile_numbers, size, -1)
             self.tile_counts = grown(self.tile_counts, size, 0)
             self.tile_sums = grown(self.tile_sums, size, 0)
-
-
-def no_room(what: str, many: int, where: str) -> Fatal:
-    return Fatal(
-        what=f"there is no room for the {what} {many:,}",
-        where=where,
-        do="report this: nothing was written past it",
-    )
-
-
-def grown(array: NDArray[Any], size: int, fill: Any) -> NDArray[Any]:
-    new = np.full((size, *array.shape[1:]), fill, array.dtype)
-    new[: len(array)] = array
-    return new
-
-
-def power_of_two(at_least: int) -> int:
-    return 1 << (at_least - 1).bit_length()

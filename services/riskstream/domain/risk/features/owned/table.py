@@ -13,14 +13,9 @@ from riskstream.domain.risk.features.owned import kernel as k
 from riskstream.domain.risk.features.owned.corrections import correct
 from riskstream.domain.risk.features.owned.corrections_kernel import REFUND_AT
 from riskstream.domain.risk.features.owned.events import Events
-from riskstream.domain.risk.features.owned.key_kernel import (
-    NO_SLOT,
-    SHORT,
-    resolve_kernel,
-)
+from riskstream.domain.risk.features.owned.key_slots import no_room
 from riskstream.domain.risk.features.owned.repeats import Told
 from riskstream.domain.risk.features.owned.rows import RowArrays
-from riskstream.domain.risk.features.owned.slot_arrays import no_room
 
 _REFUND = np.uint64(1 << REFUND_AT)
 _NO_KIND = 63
@@ -47,46 +42,6 @@ class KeyTable(RowArrays):
             np.zeros(len(self.windows), np.int64), np.zeros(len(self.windows), np.int64)
         )
         super().__init__(features, slots)
-
-    def resolve(
-        self,
-        data: NDArray[np.uint8],
-        starts: NDArray[np.int64],
-        lengths: NDArray[np.int32],
-        partitions: NDArray[np.int32],
-        wanted: NDArray[np.uint8],
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """(slot of each record or -1, slots made by this call with status FRESH: their rows are to
-        be loaded).
-        """
-        slots = np.empty(len(starts), np.int32)
-        before = self.used
-        progress = np.array([0, self.used, self.key_used], np.int64)
-        while missing := resolve_kernel(
-            progress,
-            data,
-            starts,
-            lengths,
-            partitions,
-            wanted,
-            slots,
-            self.buckets,
-            self.hashes,
-            self.key_starts,
-            self.key_lengths,
-            self.key_bytes,
-            self.partitions,
-            self.statuses,
-        ):
-            self.used, self.key_used = int(progress[1]), int(progress[2])
-            if missing == SHORT:
-                raise no_room("columns of", len(starts), "KeyTable.resolve")
-            if missing == NO_SLOT:
-                self.reserve_slots(len(starts) - int(progress[0]))
-            else:
-                self.reserve_keys(int(missing))
-        self.used, self.key_used = int(progress[1]), int(progress[2])
-        return slots, np.arange(before, self.used, dtype=np.int32)
 
     def apply(self, events: Events, out: NDArray[Any]) -> Told:
         """Apply a micro-batch in order: verdicts into its `verdicts` (repeats_kernel), features
@@ -142,8 +97,3 @@ class KeyTable(RowArrays):
                 raise no_room("slots and columns of", len(events), "KeyTable.apply")
             if done < stop:
                 self.make_room(int(events.slots[done]), len(events) - done)
-
-    def key(self, slot: int) -> bytes:
-        """The key of a slot."""
-        start = int(self.key_starts[slot])
-        return self.key_bytes[start : start + int(self.key_lengths[slot])].tobytes()

@@ -1,0 +1,1 @@
+"""States of many customers in flat arrays, which kernels update."""
