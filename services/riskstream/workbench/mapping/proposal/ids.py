@@ -15,9 +15,8 @@ _TRANSACTIONS = (
     r"|vorgang"
 )
 _NAMES: dict[str, str] = {
-    "customer_id": (
-        r"customer|^cust|client|kunde|^user|holder|nameorig|cc_num|payer|^who$|card1|member"
-    ),
+    "customer_id": r"customer|^cust|client|kunde|^user|holder|nameorig|cc_num|payer|^who$|card1"
+    r"|member",
     "account_token": r"account|konto|card|karte|token|iban|cc_num",
     "counterparty_id": r"namedest|beneficiary|payee|counterparty|receiver|empf(ae|ä)nger",
     "terminal_id": r"terminal|pos[ _-]?id|\batm",
