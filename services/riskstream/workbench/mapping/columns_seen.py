@@ -16,7 +16,7 @@ from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import BATCH_BYTES
 from riskstream.workbench.files.shared_texts import bytes_of_texts
 from riskstream.workbench.mapping.declared import UNITS_MS, Clock, Source, Written
-from riskstream.workbench.mapping.findings import Findings, noted
+from riskstream.workbench.mapping.findings import Findings, noted, shown
 from riskstream.workbench.mapping.instants import instants
 from riskstream.workbench.mapping.numbers import numbers
 from riskstream.workbench.mapping.plain import plain
@@ -86,7 +86,7 @@ def columns_seen(files: Files) -> list[Seen]:
     out = []
     for name in files.names:
         column = plain(table[name].combine_chunks())
-        counted = Counter(str(each) for each in column.to_pylist() if each is not None)
+        counted = Counter(_texts_of(column))
         out.append(
             Seen(
                 name=name,
@@ -98,6 +98,14 @@ def columns_seen(files: Files) -> list[Seen]:
             )
         )
     return out
+
+
+def _texts_of(column: pa.Array) -> list[str]:
+    """The values that are there, as texts."""
+    try:
+        return [str(each) for each in column.to_pylist() if each is not None]
+    except (ValueError, OverflowError, LookupError):  # some cannot be shown as they are
+        return [shown(each) for each in column if each.is_valid]
 
 
 def _share(seen: Seen, wrong: Findings) -> float:

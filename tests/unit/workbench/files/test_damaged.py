@@ -112,3 +112,14 @@ def test_a_long_text_of_many_rows_comes_in_small_batches(tmp_path: Path, kind: s
     assert max(each.num_rows for each in found) <= most
     assert columns_seen(Files(path))[0].rows < rows
     assert {str(value) for each in found for value in each.column(0)} == {text}
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us", "Nowhere"), pa.timestamp("s")])
+def test_times_that_cannot_be_shown_are_seen_all_the_same(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    values = pa.array([0, 1 << 62, None], pa.int64()).view(kind)
+    with pa.ipc.new_file(str(tmp_path / "in"), pa.schema([("a", kind)])) as writer:
+        writer.write_table(pa.table({"a": values}))
+    seen = columns_seen(Files(tmp_path / "in"))[0]
+    assert (seen.filled, seen.different) == (2, 2)
