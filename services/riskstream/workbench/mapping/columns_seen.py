@@ -74,11 +74,12 @@ class Seen:
 def columns_seen(files: Files) -> list[Seen]:
     """All columns of the file's first rows: SAMPLE_ROWS, fewer where their texts are long."""
     parts: list[pa.RecordBatch] = []
-    size = 0
+    rows = broken = size = 0
     for found in files.batches(files.names):
         parts.append(found.batch)
+        rows, broken = rows + found.batch.num_rows, broken + len(found.broken)
         size += bytes_of_texts(found.batch)
-        if sum(each.num_rows for each in parts) >= SAMPLE_ROWS or size > BATCH_BYTES // 2:
+        if rows >= SAMPLE_ROWS or broken > 10 * SAMPLE_ROWS or size > BATCH_BYTES // 2:
             break
     if not parts:
         return []
@@ -104,7 +105,7 @@ def _texts_of(column: pa.Array) -> list[str]:
     """The values that are there, as texts."""
     try:
         return [str(each) for each in column.to_pylist() if each is not None]
-    except (ValueError, OverflowError, LookupError):  # some cannot be shown as they are
+    except (ValueError, ArithmeticError, LookupError):  # some cannot be shown as they are
         return [shown(each) for each in column if each.is_valid]
 
 

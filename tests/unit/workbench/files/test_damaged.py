@@ -17,6 +17,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import BATCH_BYTES
 from riskstream.workbench.mapping.columns_seen import columns_seen
+from riskstream.workbench.mapping.findings import shown
 
 
 @pytest.mark.parametrize("first", range(0, 250, 50))
@@ -123,3 +124,9 @@ def test_times_that_cannot_be_shown_are_seen_all_the_same(
         writer.write_table(pa.table({"a": values}))
     seen = columns_seen(Files(tmp_path / "in"))[0]
     assert (seen.filled, seen.different) == (2, 2)
+
+
+def test_a_number_that_cannot_be_shown_is_shown_by_its_type() -> None:
+    raw = pa.array([b"\x07" * 32], pa.binary(32)).buffers()[1]
+    values = pa.Array.from_buffers(pa.decimal256(76, 1 << 30), 1, [None, raw])
+    assert shown(values[0]) == "decimal256(76, 1073741824)"
