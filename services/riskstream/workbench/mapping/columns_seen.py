@@ -79,15 +79,16 @@ def columns_seen(files: Files, below: int = 0) -> tuple[list[Seen], str]:
     is none). SAMPLE_ROWS, fewer where their texts are long. No column where there is no row.
     """
     parts: list[pa.RecordBatch] = []
-    why, size = "", 0
+    why, rows, broken, size = "", 0, 0, 0
     for found in files.batches(list(dict.fromkeys(files.names))):
         why = why or next((said for place, said in found.broken if place > below), "")
         skip = int((found.places <= below).sum())
         parts.append(found.batch.slice(skip))
+        rows, broken = rows + parts[-1].num_rows, broken + len(found.broken)
         size += bytes_of_texts(found.batch)
-        if sum(each.num_rows for each in parts) >= SAMPLE_ROWS or size > BATCH_BYTES // 2:
+        if rows >= SAMPLE_ROWS or broken > 10 * SAMPLE_ROWS or size > BATCH_BYTES // 2:
             break
-    if not sum(each.num_rows for each in parts):
+    if not rows:
         return [], why
     table = pa.Table.from_batches(parts).slice(0, SAMPLE_ROWS)
     return [seen_of(name, table[name].combine_chunks()) for name in table.column_names], why

@@ -89,8 +89,9 @@ def shown(value: pa.Scalar) -> str:
         return ""
     try:
         text = str(value.as_py())
-    except (ValueError, OverflowError, UnicodeDecodeError):
-        text = str(getattr(value, "value", value.type))  # a time that no calendar has
+    except (ValueError, ArithmeticError, LookupError):
+        # a time that no calendar has, or in a zone that nobody knows
+        text = str(getattr(value, "value", value.type))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -17,6 +17,7 @@ from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import BATCH_BYTES
 from riskstream.workbench.mapping.columns_seen import columns_seen
+from riskstream.workbench.mapping.findings import shown
 
 
 @pytest.mark.parametrize("first", range(0, 250, 50))
@@ -112,3 +113,20 @@ def test_a_long_text_of_many_rows_comes_in_small_batches(tmp_path: Path, kind: s
     assert max(each.num_rows for each in found) <= most
     assert columns_seen(Files(path))[0][0].rows < rows
     assert {str(value) for each in found for value in each.column(0)} == {text}
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us", "Nowhere"), pa.timestamp("s")])
+def test_times_that_cannot_be_shown_are_seen_all_the_same(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    values = pa.array([0, 1 << 62, None], pa.int64()).view(kind)
+    with pa.ipc.new_file(str(tmp_path / "in"), pa.schema([("a", kind)])) as writer:
+        writer.write_table(pa.table({"a": values}))
+    seen = columns_seen(Files(tmp_path / "in"))[0][0]
+    assert (seen.filled, seen.different) == (2, 2)
+
+
+def test_a_number_that_cannot_be_shown_is_shown_by_its_type() -> None:
+    raw = pa.array([b"\x07" * 32], pa.binary(32)).buffers()[1]
+    values = pa.Array.from_buffers(pa.decimal256(76, 1 << 30), 1, [None, raw])
+    assert shown(values[0]) == "decimal256(76, 1073741824)"
