@@ -111,15 +111,18 @@ class Oracle:
     customers: dict[str, _Customer] = field(default_factory=dict)
     serial: int = 0
 
-    def apply(self, transaction: dict[str, Any]) -> Expected:
+    def apply(self, transaction: dict[str, Any], *, told_a_repeat: bool = False) -> Expected:
         """The verdict and features of this transaction, which then becomes part of its customer's
         past.
+
+        `told_a_repeat`: by a score whose scorer lacked an older record of that id, and so
+        remembered a younger one for longer. The state leaves it out as well.
         """
         customer = self.customers.setdefault(transaction["customer_id"], _Customer())
         at, amount = transaction["occurred_at"], transaction["base_amount_minor"]
         name, original = transaction["transaction_id"], transaction["corrects"]
         self.serial += 1
-        is_known = name in customer.ids
+        is_known = name in customer.ids or told_a_repeat
         own = (at, self.serial, amount, transaction["kind"] == "REFUND", name)
         left, is_late = None, False
         if is_known:

@@ -45,7 +45,9 @@ class OracleFold:
                 if score is None or VERDICTS[score.verdict] == "REJECTED"
                 else (f"verdict {score.verdict}")
             )
-        expected = self._oracle.apply(codec("transaction.v1").decode(entry.value))
+        told = score is not None and bool(score.flags) and VERDICTS[score.verdict] == "DUPLICATE"
+        transaction = codec("transaction.v1").decode(entry.value)
+        expected = self._oracle.apply(transaction, told_a_repeat=told)
         if score is None:
             return ""
         verdict = VERDICTS[score.verdict]

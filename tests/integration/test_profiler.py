@@ -186,17 +186,18 @@ def test_vectors_reach_redis_labels_change_them_and_a_killed_profiler_goes_on(
         _kill(world, "profiler", lost=("profiler", "profiler-shuffle") if round_ else ())
         world.send(_rows(world.tag, 200 + 200 * round_, 200))
     wait_ready(list(world.chain.services.values()))
+    names = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]
+    count = names.index("terminal_count_7d")
+    closed = (T0 + 599 * 120_000) // HOUR_MS * HOUR_MS
+    wanted = sum(1 for n in range(1, 600, 5) if T0 + n * 120_000 <= closed)
+    _wait("all events are there", lambda: _expected(world, f"{world.tag}-t1")[count] >= wanted)
     for n in range(5):
         _wait(
             f"terminal {n} is right again", lambda n=n: _is_shown(world, plain, f"{world.tag}-t{n}")
         )
     found = _expected(world, f"{world.tag}-t1")
-    names = [each.name for each in STANDARD_PROFILES.profiles[TERMINAL]]
-    counted = found[names.index("terminal_count_7d")]
-    closed = (T0 + 599 * 120_000) // HOUR_MS * HOUR_MS
-    assert counted == sum(1 for n in range(1, 600, 5) if T0 + n * 120_000 <= closed), (
-        "each counts once through every kill"
-    )
+    counted = found[count]
+    assert counted == wanted, "each counts once through every kill"
     assert found[names.index("terminal_fraud_rate_7d")] == pytest.approx(3 / counted)
 
 
