@@ -9,6 +9,7 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import Columns, symbols_of
 from riskstream.domain.contracts.records import Alert
+from riskstream.domain.risk.counted import NO_NUMBER
 from riskstream.domain.risk.customer_risk import Standing
 from riskstream.domain.risk.customers.table import States
 from riskstream.platform.kafka.record import Output, Record
@@ -124,8 +125,7 @@ def _alert_of(record: Record, columns: Columns, row: int) -> Alert:
         kind="score",
         transaction_id=columns.value("transaction_id", row),
         customer_id=columns.text("customer_id", row),
-        # the model gave no number: as sure as can be until a person has looked
-        score=1.0 if score is None else score,
+        score=NO_NUMBER if score is None else score,
         decision=columns.value("decision", row),
         reasons=tuple(columns.value("reasons", row)),
         base_amount_minor=int(columns.numbers("base_amount_minor")[row]),

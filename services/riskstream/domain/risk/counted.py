@@ -35,6 +35,12 @@ class Counted(NamedTuple):
     corrected_is_refund: bool
 
 
+NO_NUMBER = 1.0
+"""The score of a transaction that the model gave no number: as sure as can be until a person has
+looked.
+"""
+
+
 class Counts(NamedTuple):
     """n good scores as columns: what states take of each. Amounts in minor units, instants in ms.
 

@@ -18,7 +18,7 @@ from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.contracts.columns_kernel import OK
 from riskstream.domain.contracts.records import Score
 from riskstream.domain.contracts.writers import SchemaWait, when_known
-from riskstream.domain.risk.counted import Counted, Counts
+from riskstream.domain.risk.counted import NO_NUMBER, Counted, Counts
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.errors import Rejected
@@ -51,12 +51,12 @@ class ScoreBatch:
 
     def counts(self, rows: NDArray[np.int64]) -> Counts:
         """What states take of some good scores, of records that are `Records`. Where the model gave
-        no number it is 1: as sure as can be until a person has looked.
+        no number it is `NO_NUMBER`.
         """
         assert isinstance(self.records, Records)
         columns, numbers = self.columns, self.columns.numbers
         scores = numbers("score")[rows]
-        scores[columns.is_null("score")[rows] != 0] = 1.0
+        scores[columns.is_null("score")[rows] != 0] = NO_NUMBER
         refund = columns.symbols("kind").index("REFUND")
         return Counts(
             srcs=numbers("src")[rows],

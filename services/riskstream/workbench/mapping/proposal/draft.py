@@ -82,7 +82,8 @@ class Draft:
 
     def text(self, name: str) -> str:
         """The mapping file, with a comment on each line."""
-        lines = [f"# riskstream map: proposed for {name}. Read each line; `unsure` marks guesses."]
+        about = f"# riskstream map: proposed for {name}. Read each line; `unsure` marks guesses."
+        lines = [_one_line(about)]
         layout = self.layout
         held: dict[str, Any] = {
             "separator": layout.separator,

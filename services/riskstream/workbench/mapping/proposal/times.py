@@ -37,10 +37,9 @@ def propose_time(draft: Draft) -> None:
         found = {
             each.name: (each, how) for each in others if (how := clocks(each, draft.latest_ms))
         }
-    if take_parts(draft) if not found else False:
-        return
     if not found:
-        _take_steps(draft, named)
+        if not take_parts(draft):
+            _take_steps(draft, named)
         return
     exact = found.get("occurred_at")
     columns = [exact[0]] if exact else [each for each, _ in found.values()]
