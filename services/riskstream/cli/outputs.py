@@ -2,8 +2,9 @@
 
 import json
 import zipfile
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,36 @@ def write_parquet(
         pq.write_table(marked, partial, compression=compression)
 
 
-def write_parts(path: Path, parts: Iterable[pa.Table], command: str, *, private: bool) -> None:
-    """Like `write_parquet`, of tables that are never held together: at least one, each a row
-    group.
+@contextmanager
+def parts_written(
+    path: Path, schema: pa.Schema, command: str, *, private: bool, repeated: Sequence[str]
+) -> Iterator[Callable[[pa.Table], None]]:
+    """Like `write_parquet`, of tables of `schema`, each a row group: gives a function that takes
+    the next one. `repeated`: columns of few values, which get a dictionary.
+
+    A thread compresses and writes a table while the caller makes the next one.
     """
+    mark = {_MARK: command.encode()}
     with whole(path, private=private) as partial, ExitStack() as stack:
-        writer = None
-        for part in parts:
-            if writer is None:
-                schema = part.schema.with_metadata({_MARK: command.encode()})
-                writer = pq.ParquetWriter(partial, schema, compression="zstd")
-                stack.enter_context(writer)
-            writer.write_table(part.replace_schema_metadata({_MARK: command.encode()}))
+        writer = stack.enter_context(
+            pq.ParquetWriter(
+                partial,
+                schema.with_metadata(mark),
+                compression="zstd",
+                use_dictionary=list(repeated),
+            )
+        )
+        thread = stack.enter_context(ThreadPoolExecutor(1))
+        pending: list[Future[None]] = []
+
+        def write(part: pa.Table) -> None:
+            while pending:
+                pending.pop().result()
+            pending.append(thread.submit(writer.write_table, part.replace_schema_metadata(mark)))
+
+        yield write
+        while pending:
+            pending.pop().result()
 
 
 def json_with(*names: str) -> IsOwn:

@@ -80,7 +80,7 @@ def scored_by(
         )
     if label not in known:
         with bar("features", n) as advance:
-            known[label] = read.vectors(model.features, advance, dtype=np.float32)
+            known[label] = read.vectors(model.features, advance)
     with bar("scores", n) as advance:
         table = model.table(read, known[label], advance)
     return table if labels is None else table.append_column(LABEL, labels)

@@ -70,7 +70,8 @@ def check_no_leak(
     """
     n = len(rows)
     for place in sorted({n // 4, n // 2, 3 * n // 4}):
-        alone = read.until(place + 1).vectors(features, advance, dtype=rows.dtype)[place]
+        room = np.empty((place + 1, rows.shape[1]), rows.dtype)
+        alone = read.until(place + 1).vectors(features, advance, out=room)[place]
         differs = ~((alone == rows[place]) | (np.isnan(alone) & np.isnan(rows[place])))
         if differs.any():
             name = features.names[int(np.flatnonzero(differs)[0])]

@@ -123,10 +123,10 @@ class Transactions:
         progress: Callable[[int], None] = lambda _: None,
         *,
         is_at_event: bool = False,
-        dtype: Any = np.float32,
+        out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """dtype[n, columns]: see offline.vectors. Fatal where the file lacks the key of a
-        profile.
+        """float32[n, columns], or `out`: see offline.vectors. Fatal where the file lacks the key of
+        a profile.
         """
         for entity in features.profiles:
             if entity.key not in self.columns.keys:
@@ -143,7 +143,7 @@ class Transactions:
             progress,
             frauds=self.frauds,
             is_at_event=is_at_event,
-            dtype=dtype,
+            out=out,
         )
 
 

@@ -129,7 +129,8 @@ def test_a_dry_run_adds_to_the_last_minor_unit_and_a_feature_is_the_nearest_floa
     found = dry_run(rules, rows, {})[0]
     assert (found.fraud_minor, found.genuine_minor) == (sum(amounts[::2]), sum(amounts[1::2]))
     assert rows.base_currency == "JPY"
-    vectors = read_transactions(path).vectors(features, dtype=np.float64)
+    room = np.empty((len(amounts), len(features.names)))
+    vectors = read_transactions(path).vectors(features, out=room)
     last = features.names.index("customer_sum_30d")
     assert vectors[-1, last] == float(sum(amounts))
     assert read_dataset(path, features).amounts_minor.tolist() == amounts

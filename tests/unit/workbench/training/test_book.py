@@ -10,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from riskstream.cli import made_vectors
 from riskstream.cli.features import command
+from riskstream.domain.risk.features import offline
 from riskstream.domain.risk.features.handbook import HANDBOOK
+from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.rows.transactions import read_transactions
 
@@ -130,6 +133,29 @@ def test_rows_in_another_order_give_the_same_columns(tmp_path: Path) -> None:
         pq.write_table(rows, tmp_path / f"{name}.parquet")
         found.append(_run(tmp_path / f"{name}.parquet", tmp_path / f"{name}-out.parquet"))
     assert found[0].equals(found[1])
+
+
+@pytest.mark.parametrize("label", ["standard", "handbook"])
+def test_parts_hold_each_row_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str
+) -> None:
+    monkeypatch.setattr(offline, "_CHUNK", 64)  # rows are computed by 64, and written by 100
+    monkeypatch.setattr(made_vectors, "_GROUP_ROWS", 100)
+    pq.write_table(_table(), tmp_path / "in.parquet")
+    out = tmp_path / "out.parquet"
+    found = _run(tmp_path / "in.parquet", out, "--set", label, "--at", "tile")
+    groups = pq.ParquetFile(out).metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [100] * 6
+    features = SETS[label]
+    read = read_transactions(tmp_path / "in.parquet")
+    expected = read.vectors(features, out=np.empty((600, len(features.names))))
+    for index, name in enumerate(features.names):
+        is_money = "over" not in name and any(
+            each in name.lower() for each in ("sum", "mean", "amount")
+        )
+        column = expected[:, index] / (100 if is_money else 1)
+        np.testing.assert_array_equal(found[name].to_numpy(), column, err_msg=name)
+    assert found["TRANSACTION_ID"].to_pylist() == list(range(600))
 
 
 def test_rows_without_an_amount_are_left_out(tmp_path: Path) -> None:

@@ -96,17 +96,18 @@ def vectors(
     *,
     frauds: KnownFrauds | None = None,
     is_at_event: bool = False,
-    dtype: Any = np.float32,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """dtype[n, columns]: what the services compute when they read these rows and labels from an
-    empty state.
+    """float32[n, columns], or `out` filled: what the services compute when they read these rows and
+    labels from an empty state.
 
     Rows are in order of time where the set has profiles. A profile is read as of the end of the
     last tile closed at the row's time, or with `is_at_event` as of that time itself, to the
     millisecond (what the public book's columns are). A row without the profile's key has NaN.
+    `progress` is told of rows whose columns, but those of profiles, are filled.
     """
-    n = len(rows.occurred_at)
-    out = np.empty((n, len(features.names)), dtype)
+    if out is None:
+        out = np.empty((len(rows.occurred_at), len(features.names)), np.float32)
     _owned(features, rows, out, progress)
     for entity, mine in features.profiles.items():
         columns = [features.names.index(each.name) for each in mine]
