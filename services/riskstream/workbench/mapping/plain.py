@@ -1,5 +1,5 @@
-"""Arrow's many types brought to a few: what is a text becomes `string`, dictionaries and run ends
-are unfolded.
+"""Arrow's many types brought to a few: what is a text becomes `string`, short decimals become long
+ones, dictionaries and run ends are unfolded.
 """
 
 import pyarrow as pa
@@ -32,12 +32,16 @@ def plain(column: pa.Array) -> pa.Array:
     if any(is_so(kind) for is_so in _TEXTS):
         return column if pa.types.is_string(kind) else column.cast(pa.string())
     if any(is_so(kind) for is_so in _BYTES):
+        column = column.cast(pa.binary())
         try:
-            return column.cast(pa.binary()).cast(pa.string())
+            return column.cast(pa.string())
         except pa.ArrowInvalid:
             return column
     if pa.types.is_null(kind):
         return column.cast(pa.string())
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
+        # Arrow counts and compares the two wide kinds alone
+        return column.cast(pa.decimal128(kind.precision, kind.scale))
     return column
 
 

@@ -10,12 +10,14 @@ import pyarrow as pa
 import pytest
 
 from riskstream.runtime.errors import Fatal
-from riskstream.workbench.files.rows import FileRows
+from riskstream.workbench.files.rows import FileRows, Layout
+from riskstream.workbench.mapping.columns_seen import seen_of
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.declared import Source
 from riskstream.workbench.mapping.file import parsed
 from riskstream.workbench.mapping.findings import Findings, noted
 from riskstream.workbench.mapping.numbers import numbers
+from riskstream.workbench.mapping.proposal.proposal import proposed
 
 NOW_MS, AT_MS = 1_800_000_000_000, 1_709_287_200_000
 TEXT = """
@@ -131,6 +133,20 @@ def test_a_column_of_any_type_is_read_or_told_apart_in_any_field(column: pa.Arra
             assert all(each.why for _, each in found.left_out)
             tried += 1
     assert tried > 10
+
+
+def _first(_question: str, answers: list[str]) -> str:
+    return answers[0]
+
+
+@pytest.mark.parametrize("column", _columns(), ids=lambda each: str(each.type))
+def test_a_mapping_is_proposed_for_a_column_of_any_type(column: pa.Array) -> None:
+    names = ("id", "when", "amount", "fraud", "other")
+    for name in names:
+        held = {"shop": pa.array(["a", "b", "a"]), name: column}
+        seen = [seen_of(each, values) for each, values in held.items()]
+        draft = proposed(seen, Layout(), NOW_MS, "EUR", _first, lambda _: pa.array([], pa.string()))
+        assert "transaction:" in draft.text("in.arrow")
 
 
 def test_floats_of_fewer_bits_are_refused_where_their_shortest_numbers_have_parts() -> None:
