@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 BIG ?=
 
-.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-growth soak gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ bench-rules: $(READY) ## Time a dry run, and how soon a rule is in force: build/
 
 bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each service: build/bench/telemetry.json (8 minutes)
 	@$(BIN)/python -m loadtests.telemetry.bench $(ARGS)
+
+bench-growth: $(READY) ## Measure costs by keys, windows, trees, partitions, processes: build/bench/growth.json (9 minutes)
+	@$(BIN)/python -m loadtests.growth $(ARGS)
+
+soak: $(READY) ## Keep the chain under a steady load, and see that nothing grows: build/soak/result.json (2 hours); ARGS="--hours 8"
+	@$(BIN)/python -m loadtests.soak $(ARGS)
 
 gpu-check: $(READY) ## Compare the second stage on a GPU with the CPU: build/bench/gpu.json; skips without a GPU
 	@$(BIN)/python -m loadtests.models.gpu --prepare

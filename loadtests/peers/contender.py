@@ -90,16 +90,18 @@ def letters_of(output: str) -> str:
     return f"{output}.dlq"
 
 
-def make_output(kafka: str, name: str) -> str:
+def make_output(kafka: str, name: str, partitions: int = PARTITIONS) -> str:
     """A topic for a contender to write, and one for its dead letters."""
-    make_topic(kafka, letters_of(name), RECORD_BYTES + DEAD_LETTER_ROOM)
-    return make_topic(kafka, name)
+    make_topic(kafka, letters_of(name), RECORD_BYTES + DEAD_LETTER_ROOM, partitions)
+    return make_topic(kafka, name, partitions=partitions)
 
 
-def make_topic(kafka: str, name: str, most: int = RECORD_BYTES) -> str:
-    """A topic of 4 partitions with append time, which takes records of `most` bytes."""
+def make_topic(
+    kafka: str, name: str, most: int = RECORD_BYTES, partitions: int = PARTITIONS
+) -> str:
+    """A topic with append time, which takes records of `most` bytes."""
     config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(most)}
-    wanted = NewTopic(name, PARTITIONS, 1, config=config)
+    wanted = NewTopic(name, partitions, 1, config=config)
     admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     admin.create_topics([wanted])[name].result(20)
     return name
@@ -108,10 +110,13 @@ def make_topic(kafka: str, name: str, most: int = RECORD_BYTES) -> str:
 def drain(
     kafka: str, contender: Contender, source: str, cores: set[int], folder: Path, processes: int = 1
 ) -> tuple[Drain, str]:
-    """Run it until everything in `source` has come out; what was measured, and the output topic."""
+    """Run it until everything in `source` has come out; what was measured, and the output topic,
+    which has as many partitions.
+    """
     run = f"{contender.slug}-{uuid.uuid4().hex[:6]}"
-    output = make_output(kafka, f"out-{run}")
     admin = TopicAdmin(kafka)
+    partitions = admin.partitions()[source]
+    output = make_output(kafka, f"out-{run}", partitions)
     running = [
         Process(contender.command(source, output, run), cores, folder / f"{contender.slug}.log")
         for _ in range(processes)
@@ -122,7 +127,7 @@ def drain(
         done = 0
         while done < contender.events:
             time.sleep(0.04)
-            done = sum(admin.end_offsets(output, PARTITIONS))
+            done = sum(admin.end_offsets(output, partitions))
             samples.append((done, sum(each.cpu_s() for each in running), time.monotonic()))
             for each in running:
                 each.check()

@@ -14,7 +14,7 @@ from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.workbench.rows.columns import texts
 
 
-def _one_window(window_ms: int) -> FeatureSet:
+def one_window(window_ms: int) -> FeatureSet:
     kinds = (Aggregate.COUNT, Aggregate.SUM, Aggregate.MEAN)
     return FeatureSet(
         name="one",
@@ -69,8 +69,8 @@ def cost_by_window(table: pa.Table, rounds: int = 5) -> tuple[list[float], list[
     """(us an event with a window of 30 days, with one of an hour), interleaved."""
     long, short = [], []
     for _ in range(rounds):
-        long.append(apply(_one_window(30 * DAY_MS), table)[1])
-        short.append(apply(_one_window(HOUR_MS), table)[1])
+        long.append(apply(one_window(30 * DAY_MS), table)[1])
+        short.append(apply(one_window(HOUR_MS), table)[1])
     return long, short
 
 

@@ -1,0 +1,1 @@
+"""What an event costs as work grows: keys, windows, trees, partitions, processes."""

@@ -1,0 +1,1 @@
+"""The whole chain under a steady load for hours: memory, handles and latency must stay flat."""
