@@ -224,7 +224,7 @@ class KafkaCluster:
             "group.consumer.min.session.timeout.ms": 1000,
             "group.consumer.session.timeout.ms": self._session_timeout_ms,
             "group.consumer.min.heartbeat.interval.ms": 300,
-            "group.consumer.heartbeat.interval.ms": min(1000, self._session_timeout_ms // 4),
+            "group.consumer.heartbeat.interval.ms": min(500, self._session_timeout_ms // 4),
             "group.min.session.timeout.ms": 1000,
             "unclean.leader.election.enable": "false",
             "auto.create.topics.enable": "false",
