@@ -81,7 +81,7 @@ build/gpu/.ready: requirements/scorer-gpu.txt
 bench-scorer: peers ## Time the scorer against its peers: build/bench/scorer.json (25 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
 
-peers: $(READY) build/peers/quix/.ready build/peers/pandas/.ready ## Install the peers that benches compare with
+peers: $(READY) build/peers/quix/.ready build/peers/kafka-streams/.ready build/peers/pandas/.ready ## Install the peers that benches compare with
 
 build/peers/pandas/.ready: loadtests/features/pandas.txt
 	@$(PYTHON) -m venv build/peers/pandas
@@ -91,6 +91,11 @@ build/peers/pandas/.ready: loadtests/features/pandas.txt
 build/peers/quix/.ready: loadtests/peers/quix.txt
 	@$(PYTHON) -m venv build/peers/quix
 	@build/peers/quix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/peers/quix.txt 	  && touch $@ || { rm -rf build/peers/quix; echo "peers: Quix Streams could not be installed; the bench skips it" >&2; }
+
+STREAMS := loadtests/peers/kafka_streams
+build/peers/kafka-streams/.ready: $(STREAMS)/jars.txt $(STREAMS)/build.py $(wildcard $(STREAMS)/src/*.java) schemas/transaction.v1.avsc schemas/score.v1.avsc | $(READY)
+	@$(BIN)/python -m loadtests.peers.kafka_streams.build build/peers/kafka-streams \
+	  && touch $@ || { rm -rf build/peers/kafka-streams; echo "peers: Kafka Streams could not be built; the bench skips it" >&2; }
 
 lint: $(READY) ## Run ruff, mypy strict, import-linter, and the checks of generated files and contracts
 	@bash scripts/lint.sh

@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 
 from loadtests.model import small_model
 from loadtests.peers.contender import (
+    FAST,
+    LOOP,
+    ONE_BY_ONE,
     PARTITIONS,
+    SLOW,
     Contender,
     drain,
     first_records,
@@ -32,6 +36,7 @@ from loadtests.peers.contender import (
 from loadtests.peers.data import matrix, send, transactions
 from loadtests.peers.kernels import bytes_a_key, cost_by_window
 from loadtests.peers.latency import measure
+from loadtests.peers.others import AT_LEAST_ONCE, EXACTLY_ONCE, NOT_THERE, Task, installed
 from loadtests.peers.page import write_page
 from loadtests.rows import Row, spread, write_result
 from riskstream.domain.contracts.arrow import ArrowEncoder
@@ -43,9 +48,18 @@ from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.workbench.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
-QUIX = ROOT / "build/peers/quix/bin/python"
-FAST, LOOP, ONE_BY_ONE, SLOW = 600_000, 120_000, 40_000, 15_000
+PEERS = ROOT / "build/peers"
+GOALS = {
+    "quix": 9.0,
+    "faust": 22.0,
+    "fastavro loop": 4.0,
+    AT_LEAST_ONCE: 3.0,
+    EXACTLY_ONCE: 4.0,
+}
+"""How many times our CPU an event a peer is to take."""
 BESIDE = "lane of the other checkout"
+PAIRS = 3
+"""Latency runs of a peer."""
 COMPARED = 2000
 """Scores of each partition that are compared with the lane's."""
 
@@ -66,6 +80,9 @@ class Bench:
         self.bytes: dict[str, tuple[float, float]] = {}
         self.skipped: list[dict[str, str]] = []
         self._payload = 0
+        self._ours: dict[tuple[int, int], float] = {}
+        self._compared: set[str] = set()
+        self._unequal: set[str] = set()
 
     def run(self) -> None:
         os.sched_setaffinity(0, {0})  # the broker, Redis and this process; contenders get core 1
@@ -110,8 +127,6 @@ class Bench:
         self._card = OnnxModel(self._model.parent, STANDARD).card
 
     def _contenders(self, kafka: str, redis: str) -> list[Contender]:
-        model = str(self._model)
-
         def shipped(
             *more: str, python: Path | str = sys.executable
         ) -> Callable[[str, str, str], list[str]]:
@@ -138,31 +153,19 @@ class Bench:
                 *more,
             ]
 
-        def script(python: str, *what: str) -> Callable[[str, str, str], list[str]]:
-            return lambda source, output, group: [
-                python,
-                "-m",
-                *what,
-                "--kafka",
-                kafka,
-                "--source",
-                source,
-                "--output",
-                output,
-                "--group",
-                group,
-                "--model",
-                model,
-                "--score-schema-id",
-                str(contract("score.v1").id),
-                "--review-from",
-                str(self._card.review_from),
-                "--block-from",
-                str(self._card.block_from),
-            ]
+        task = Task(
+            kafka=kafka,
+            model=str(self._model),
+            score_schema_id=contract("score.v1").id,
+            review_from=self._card.review_from,
+            block_from=self._card.block_from,
+        )
+
+        def script(*what: str) -> Callable[[str, str, str], list[str]]:
+            return task.command([sys.executable, "-m", *what])
 
         def raw(payload: Callable[[], int]) -> Callable[[str, str, str], list[str]]:
-            make = script(sys.executable, "loadtests.peers.raw_forward")
+            make = script("loadtests.peers.raw_forward")
             return lambda source, output, group: [
                 *make(source, output, group),
                 "--payload",
@@ -172,39 +175,37 @@ class Bench:
         variant = "loadtests.peers.lane_variants"
         out = [
             Contender("lane", FAST, shipped()),
-            Contender("lane off", FAST, script(sys.executable, variant, "off", redis)),
-            Contender("lane null", FAST, script(sys.executable, variant, "null", redis)),
-            Contender("lane, Python client", FAST, shipped("--client", "python")),
-            Contender("raw forward", FAST, raw(lambda: 0)),
-            Contender("raw forward, the null lane's payload", FAST, raw(lambda: self._payload)),
+            Contender("lane off", FAST, script(variant, "off", redis)),
+            Contender("lane null", FAST, script(variant, "null", redis), is_scored=False),
+            Contender("lane, Python client", FAST, shipped("--client", "python"), is_scored=False),
+            Contender("raw forward", FAST, raw(lambda: 0), is_scored=False),
             Contender(
-                "fastavro loop", LOOP, script(sys.executable, "loadtests.peers.fastavro_loop")
+                "raw forward, the null lane's payload",
+                FAST,
+                raw(lambda: self._payload),
+                is_scored=False,
             ),
-            Contender("faust", SLOW, shipped("--runtime", "faust")),
+            Contender("fastavro loop", LOOP, script("loadtests.peers.fastavro_loop")),
+            Contender("faust", SLOW, shipped("--runtime", "faust"), is_peer=True),
         ]
         if self._beside:
             out.insert(1, Contender(BESIDE, FAST, shipped(python=self._beside)))
-        if QUIX.exists():
-            out.append(Contender("quix", ONE_BY_ONE, script(str(QUIX), "loadtests.peers.quix_app")))
-        else:
-            self.skipped.append({"name": "quix", "why": "its environment is not there: make peers"})
-        return out
+        found, missing = installed(task, PEERS, self._folder / "state")
+        self.skipped += [{"name": name, "why": NOT_THERE} for name in missing]
+        return out + found
 
     def _rounds_of_drains(self, kafka: str, contenders: list[Contender], vectors: Path) -> None:
         for number in range(self._rounds):
             self._alone(vectors)
-            scores: dict[str, dict[tuple[int, int], float]] = {}
             for contender in contenders:
+                if contender.name in self._unequal or number >= (contender.rounds or number + 1):
+                    continue
                 try:
                     result, output = drain(
                         kafka, contender, f"tx-{contender.events}", {1}, self._folder
                     )
                 except Exception as error:
-                    if contender.name not in ("quix", "faust"):
-                        raise
-                    self.skipped.append(
-                        {"name": f"{contender.name}, round {number + 1}", "why": str(error)[:300]}
-                    )
+                    self._skip(contender, f"round {number + 1}", error)
                     continue
                 if contender.name == "lane null" and not self._payload:
                     records = first_records(kafka, output, COMPARED)
@@ -212,23 +213,21 @@ class Bench:
                         sum(len(record.value or b"") for record in records) / len(records)
                     )
                     self._say(f"the null lane writes {self._payload} bytes a record")
-                if number == 0 and contender.name in (
-                    "lane",
-                    BESIDE,
-                    "lane off",
-                    "fastavro loop",
-                    "faust",
-                    "quix",
-                ):
-                    scores[contender.name] = self._scores(kafka, output)
+                if contender.is_scored and not self._is_equal(contender.name, kafka, output):
+                    continue
                 self.cpu.setdefault(contender.name, []).append(result.cpu_us)
                 self.rate.setdefault(contender.name, []).append(result.rate)
                 self._say(
                     f"round {number + 1}: {contender.name:38} {result.cpu_us:8.2f} us  "
                     f"{result.rate:10,.0f}/s"
                 )
-            if number == 0:
-                self._compare(scores)
+
+    def _skip(self, contender: Contender, when: str, error: Exception) -> None:
+        """A peer that fails is named; ours ends the bench."""
+        if not contender.is_peer:
+            raise error
+        self._say(f"{when}: {contender.name} is skipped: {error}")
+        self.skipped.append({"name": f"{contender.name}, {when}", "why": str(error)[:300]})
 
     def _alone(self, vectors: Path) -> None:
         command = [
@@ -255,21 +254,24 @@ class Bench:
             found[record.partition, score["src"]] = score["score"]
         return found
 
-    def _compare(self, scores: dict[str, dict[tuple[int, int], float]]) -> None:
-        """A contender whose scores differ by more than 1e-5 does not count."""
-        ours = scores["lane"]
-        for name, theirs in scores.items():
-            both = ours.keys() & theirs.keys()
-            worst = max((abs(ours[key] - theirs[key]) for key in both), default=float("inf"))
-            self._say(f"scores of {name}: {len(both):,} compared, largest difference {worst:.1e}")
-            if worst > 1e-5 or len(both) < COMPARED:
-                self.skipped.append(
-                    {
-                        "name": name,
-                        "why": (f"its scores differ by {worst:.1e}: the run does not count"),
-                    }
-                )
-                self.cpu[name], self.rate[name] = [], []
+    def _is_equal(self, name: str, kafka: str, output: str) -> bool:
+        """A contender whose scores differ by more than 1e-5 from the lane's does not count. They
+        are compared once, in its first round.
+        """
+        if name in self._compared:
+            return True
+        self._compared.add(name)
+        theirs = self._scores(kafka, output)
+        ours = self._ours = self._ours or theirs
+        both = ours.keys() & theirs.keys()
+        worst = max((abs(ours[key] - theirs[key]) for key in both), default=float("inf"))
+        self._say(f"scores of {name}: {len(both):,} compared, largest difference {worst:.1e}")
+        if worst <= 1e-5 and len(both) >= COMPARED:
+            return True
+        why = f"its scores differ by {worst:.1e} in {len(both):,}: the run does not count"
+        self.skipped.append({"name": name, "why": why})
+        self._unequal.add(name)
+        return False
 
     def _whole_machine(self, kafka: str, lane: Contender) -> None:
         """One scorer process, then two, on all cores, the broker beside them."""
@@ -285,12 +287,19 @@ class Bench:
     def _latencies(self, kafka: str, contenders: list[Contender], table: Any) -> None:
         keys = [name.encode() for name in table["customer_id"].to_pylist()]
         frames = list(zip(keys, ArrowEncoder("transaction.v1", 4096).encode(table), strict=True))
-        chosen = [each for each in contenders if each.name in ("raw forward", "lane", "lane off")]
+        names = ("raw forward", "lane", "lane off", EXACTLY_ONCE)
+        chosen = [each for each in contenders if each.name in names]
         for number in range(self._rounds):
             for contender in chosen:
-                found = measure(
-                    kafka, contender, frames, self._folder, f"{contender.slug}-{number}"
-                )
+                if contender.name in self._unequal or (contender.is_peer and number >= PAIRS):
+                    continue
+                try:
+                    found = measure(
+                        kafka, contender, frames, self._folder, f"{contender.slug}-{number}"
+                    )
+                except Exception as error:
+                    self._skip(contender, f"pair {number + 1}", error)
+                    continue
                 self.latency.setdefault(contender.name, []).append(found)
                 p50, p99 = np.quantile(found, [0.5, 0.99])
                 self._say(
@@ -302,7 +311,7 @@ class Bench:
         cpu = self.cpu
         lane = cpu["lane"]
         out = []
-        for peer, goal in (("quix", 9.0), ("faust", 22.0), ("fastavro loop", 4.0)):
+        for peer, goal in GOALS.items():
             if cpu.get(peer):
                 out.append(
                     Row.compared(
@@ -397,6 +406,17 @@ class Bench:
                     spread=spread(more),
                 )
             )
+        if theirs := quantiles.get(EXACTLY_ONCE):
+            out.append(
+                Row.compared(
+                    f"p99 at 500 events/s, {EXACTLY_ONCE} over lane",
+                    [each[1] for each in quantiles["lane"]],
+                    [each[1] for each in theirs],
+                    "ms",
+                    5.0,
+                    higher=True,
+                )
+            )
         long, short = self.windows
         out.append(
             Row.compared("kernel, window of 30 d over 1 h", long, short, "us", 1.2, higher=False)
@@ -438,8 +458,8 @@ def main() -> int:
     bench.run()
     shutil.rmtree(folder / "stack", ignore_errors=True)
     load = (
-        f"5,000 customers, uniform; backlogs of {FAST:,} (lane, raw), {LOOP:,} (fastavro "
-        f"loop), {ONE_BY_ONE:,} (Quix), "
+        f"5,000 customers, uniform; backlogs of {FAST:,} (lane, raw, Kafka Streams), "
+        f"{LOOP:,} (fastavro loop), {ONE_BY_ONE:,} (Quix), "
         f"{SLOW:,} (Faust); {given.rounds} rounds, interleaved; {PARTITIONS} partitions; "
         "write-behind on"
     )

@@ -19,6 +19,8 @@ from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.services import cpu_s
 
 PARTITIONS = 4
+FAST, LOOP, ONE_BY_ONE, SLOW = 600_000, 120_000, 40_000, 15_000
+"""Events of the backlogs: a slower contender gets fewer."""
 RECORD_BYTES = 1_048_576
 """The largest record of `transactions.v1`."""
 
@@ -37,11 +39,17 @@ class Drain:
 class Contender:
     """`command(source, output, group)` is what to run; `events` how many it gets, by which topic
     they are in.
+
+    `is_peer`: of others, so a run that fails is skipped. `is_scored`: its scores are compared.
+    `rounds`: the most that it takes part in; None for all.
     """
 
     name: str
     events: int
     command: Callable[[str, str, str], list[str]]
+    is_peer: bool = False
+    is_scored: bool = True
+    rounds: int | None = None
 
     @property
     def slug(self) -> str:

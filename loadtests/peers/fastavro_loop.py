@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from loadtests.peers.codec import reader, score_record, writer
 from loadtests.peers.options import Options
-from loadtests.peers.windows import Customer, inputs
+from loadtests.peers.windows import Customer, decision, inputs
 
 BATCH = 2048
 
@@ -78,13 +78,6 @@ def main() -> None:
             partition, offset = message.partition(), message.offset()
             assert partition is not None
             assert offset is not None
-            decision = (
-                "APPROVE"
-                if score < given.review_from
-                else "REVIEW"
-                if score < given.block_from
-                else "BLOCK"
-            )
             frame = write(
                 score_record(
                     transaction,
@@ -93,7 +86,7 @@ def main() -> None:
                     message.timestamp()[1],
                     vector,
                     score,
-                    decision,
+                    decision(score, given.review_from, given.block_from),
                 )
             )
             last[partition] = offset

@@ -10,7 +10,7 @@ from quixstreams import Application, message_context
 
 from loadtests.peers.codec import reader, score_record, writer
 from loadtests.peers.options import Options
-from loadtests.peers.windows import Customer, inputs
+from loadtests.peers.windows import Customer, decision, inputs
 
 
 def main() -> None:
@@ -52,15 +52,9 @@ def main() -> None:
         value = float(run(None, {"features": np.array([vector], np.float32)})[0][0, 1])
         context = message_context()
         partition, offset = context.partition, context.offset
-        decision = (
-            "APPROVE"
-            if value < given.review_from
-            else "REVIEW"
-            if value < given.block_from
-            else "BLOCK"
-        )
+        chosen = decision(value, given.review_from, given.block_from)
         record = score_record(
-            transaction, offset, last.get(partition, -1), timestamp, vector, value, decision
+            transaction, offset, last.get(partition, -1), timestamp, vector, value, chosen
         )
         last[partition] = offset
         return write(record)

@@ -82,3 +82,8 @@ def inputs(transaction: dict) -> list[float]:  # type: ignore[type-arg]
         CHANNELS[transaction["channel"]],
         NAN if mcc is None else mcc,
     ]
+
+
+def decision(score: float, review_from: float, block_from: float) -> str:
+    """What is done with a transaction of this score, 0 to 1."""
+    return "APPROVE" if score < review_from else "REVIEW" if score < block_from else "BLOCK"

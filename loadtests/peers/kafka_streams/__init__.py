@@ -1,0 +1,1 @@
+"""A peer in Java: Kafka Streams, with ONNX Runtime's Java package."""
