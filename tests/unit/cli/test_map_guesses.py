@@ -210,7 +210,7 @@ def test_the_time_of_the_transaction_comes_before_others(tmp_path: Path, name: s
 
 @pytest.mark.parametrize(
     ("date", "form", "time"),
-    [("01/{:02d}/2025", "%d/%m/%Y", "08:23"), ("2025-03-{:02d}", "%Y-%m-%d", "08:23:00")],
+    [("13/{:02d}/2025", "%d/%m/%Y", "08:23"), ("2025-03-{:02d}", "%Y-%m-%d", "08:23:00")],
 )
 def test_a_date_and_a_time_of_day_are_one_time(
     tmp_path: Path, date: str, form: str, time: str
@@ -305,6 +305,38 @@ def test_an_odd_word_has_no_label(tmp_path: Path, odd: str) -> None:
 
 
 def test_words_without_a_pair_make_no_label(tmp_path: Path) -> None:
+@pytest.mark.parametrize("between", "/-.")
+def test_years_of_two_digits_in_front_are_no_days(tmp_path: Path, between: str) -> None:
+    day = between.join(("24", "03", "{:02d}")) + " 08:15"
+    found = _mapped(tmp_path, when=lambda n: day.format(n % 25 + 1))
+    form = between.join(("%y", "%m", "%d")) + " %H:%M"
+    assert f"format: '{form}'" in found.line("occurred_at")
+    assert _is_unsure(found.line("occurred_at"))
+    assert "or %d" in found.line("occurred_at")
+    assert found.counted("time") == "2024-03-01 08:15:00 to 2024-03-25 08:15:00 UTC"
+
+
+def test_dates_that_read_in_two_ways_lie_close_together(tmp_path: Path) -> None:
+    found = _mapped(tmp_path, when=lambda n: f"03/{n % 12 + 1:02d}/2024 10:00")
+    assert "format: '%m/%d/%Y %H:%M'} # unsure: " in found.line("occurred_at")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "{:02d} May 2024 08:15",
+        "May {:02d}, 2024 08:15",
+        "2024-05-{:02d} 08:15 AM",
+        "2024-05-{:02d} 08:15:00 AM",
+        "{:02d}-05-24 08:15",
+    ],
+)
+def test_months_in_words_and_half_days_are_read(tmp_path: Path, when: str) -> None:
+    found = _mapped(tmp_path, when=lambda n: when.format(n % 28 + 1))
+    assert not _is_unsure(found.line("occurred_at"))
+    assert found.counted("time") == "2024-05-01 08:15:00 to 2024-05-28 08:15:00 UTC"
+
+
     found = _mapped(tmp_path, fraud=lambda n: "abcd"[n % 4])
     assert "# no label: fraud has 'a', 'b', 'c', 'd': say in `values:`" in found.text
     assert found.line("is_fraud") == ""
