@@ -191,7 +191,7 @@ def _bare(column: pa.Array, written: Written) -> pa.Array:
         out = pc.replace_substring_regex(out, behind, r"\1", max_replacements=1)
     point, between = written.decimal or ".", written.thousands
     if between:
-        shape = rf"^[-+]?\d{{1,3}}({_re(between)}\d{{3}})+({_re(point)}\d*)?$"
+        shape = rf"^[-+]?{_grouped(between)}({_re(point)}\d*)?$"
         grouped = pc.match_substring_regex(out, shape)
         joined = pc.replace_substring(out, between, "")
         # a thousands separator anywhere else is none: such a text stays, and is looked at by itself
@@ -203,6 +203,15 @@ def _bare(column: pa.Array, written: Written) -> pa.Array:
         out = pc.replace_substring(out, ".", "?") if between != "." else out
         out = pc.replace_substring(out, point, ".")
     return out
+
+
+def _grouped(between: str) -> str:
+    """The expression of digits in groups of three. With a comma also as in India, of two digits but
+    for the last: 1,00,000.
+    """
+    mark = _re(between)
+    threes = rf"\d{{1,3}}(?:{mark}\d{{3}})+"
+    return rf"(?:{threes}|\d{{1,2}}(?:,\d\d)+,\d{{3}})" if between == "," else threes
 
 
 def _symbol_at(symbol: str) -> tuple[str, str]:
@@ -265,13 +274,13 @@ def _read(text: str, source: Source, scale: Decimal, written: Written) -> int | 
 
 def _decimal(text: str, source: Source, written: Written) -> Decimal | str:
     """What a text says, or why it says no number."""
-    bare = text.strip(_SPACES)
+    bare = text.strip(_SPACES).replace("\u2212", "-")
     if written.symbol:
         before, behind = _symbol_at(written.symbol)
         bare = re.sub(behind, r"\1", re.sub(before, r"\1", bare, count=1), count=1)
-    sign = 1
+    sign, bare = _signed(bare)
     if source.negative and bare.startswith("(") and bare.endswith(")"):
-        bare, sign = bare[1:-1], -1
+        bare, sign = bare[1:-1], -sign
     if why := _why_not(bare, written):
         return why
     if written.thousands:
@@ -280,6 +289,17 @@ def _decimal(text: str, source: Source, written: Written) -> Decimal | str:
         return sign * Decimal(bare.replace(written.decimal or ".", "."))
     except InvalidOperation:
         return "not a number"
+
+
+def _signed(bare: str) -> tuple[int, str]:
+    """(1 or -1, the text without its sign), where the sign is one of book-keepers: a minus behind
+    the number or apart from it, CR behind it. DR is a plus.
+    """
+    if bare[:1].isdigit() and bare[-1:].isdigit():
+        return 1, bare
+    if found := re.fullmatch(r"([^-+(]*\d[.,]?)\s*(-|CR|DR)\.?", bare, re.IGNORECASE):
+        return 1 if found[2].upper() == "DR" else -1, found[1]
+    return 1, re.sub(r"^([-+])\s+", r"\1", bare)
 
 
 def _why_not(bare: str, written: Written) -> str:
@@ -300,9 +320,7 @@ def _why_not(bare: str, written: Written) -> str:
             if is_open
             else ""
         )
-    if between and re.fullmatch(
-        rf"[-+]?\d{{1,3}}(?:{re.escape(between)}\d{{3}})+(?:{re.escape(point)}\d*)?", bare
-    ):
+    if between and re.fullmatch(rf"[-+]?{_grouped(between)}(?:{_re(point)}\d*)?", bare):
         return ""
     return _other(bare)
 

@@ -47,7 +47,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "empty": (list,),
 }
 _ORIGINS = ("column", "columns", "value", "row", "expression")
-_SEPARATORS = (".", ",", " ", "'", "\u2019", "\u00a0", "\u202f")
+_SEPARATORS = (".", ",", " ", "'", "\u2019", "\u00a0", "\u202f", "\u2009")
 
 
 def sections_of(text: str, path: Path) -> dict[str, Any]:

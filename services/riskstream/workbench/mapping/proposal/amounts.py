@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from riskstream.workbench.mapping.columns_seen import Seen
+from riskstream.workbench.mapping.proposal.currencies import digits_said
 from riskstream.workbench.mapping.proposal.draft import Draft
 from riskstream.workbench.mapping.proposal.writings import Writing, writing_of
 
@@ -12,6 +13,12 @@ AMOUNTS = (
 )
 _LIKELY = r"amount|amt|betrag|montant|importe"
 _MINOR = r"minor|cent|pence|kopek"
+_SOME = 10
+"""More than one amount below zero in so many may be of purchases."""
+_FIXED = 6
+"""Digits from which on whole numbers of one length, some with zeros in front, have a point that is
+not written.
+"""
 
 
 def propose_amount(draft: Draft) -> None:
@@ -32,11 +39,15 @@ def propose_amount(draft: Draft) -> None:
         is_minor = _is_asked_minor(draft, each, writing, doubts)
     if not is_minor:
         value["scale"] = 100
+    draft.has_fractions = writing.scale != 1
     value |= _written(draft, each, writing, doubts)
     if writing.below * 2 > writing.fit:
         _take_debits(draft, each, writing, value, doubts)
     elif writing.below:
         value["negative"] = "REFUND"
+        if writing.below * _SOME > writing.fit:
+            share = 100 * writing.below // writing.fit
+            doubts.append(f"{share} % are below zero, taken for refunds")
     if writing.misfit:
         doubts.append(f"some values do not fit, like {writing.misfit!r}: {writing.why}")
     units = "minor units" if is_minor else "major units"
@@ -64,9 +75,17 @@ def _is_asked_minor(draft: Draft, seen: Seen, writing: Writing, doubts: list[str
     if any("." in word or "," in word for word in seen.counts):
         return False
     units = ["major units", "minor units"]
-    is_minor = draft.ask(f"{seen.name} has whole numbers: of which units?", units) == units[1]
+    likely = reversed(units) if _are_fixed(seen) else units
+    is_minor = draft.ask(f"{seen.name} has whole numbers: of which units?", [*likely]) == units[1]
     doubts.append(f"whole numbers: or of {units[0] if is_minor else units[1]}?")
     return is_minor
+
+
+def _are_fixed(seen: Seen) -> bool:
+    """Whether whole numbers are filled up with zeros, as fields of fixed length are."""
+    sizes = {len(word) for word in seen.counts}
+    is_filled = any(word.startswith("0") for word in seen.counts)
+    return seen.is_text and is_filled and len(sizes) == 1 and min(sizes) >= _FIXED
 
 
 def _are_mixed(seen: Seen) -> bool:
@@ -93,12 +112,14 @@ def _written(draft: Draft, seen: Seen, writing: Writing, doubts: list[str]) -> d
     if point:
         answers = ["thousands", "a fraction"]
         question = f"{seen.name} is written like {seen.examples}: what does {point!r} stand before?"
-        is_fraction = draft.ask(question, answers) == answers[1]
+        likely = reversed(answers) if digits_said(draft) == {3} else answers
+        is_fraction = draft.ask(question, [*likely]) == answers[1]
         doubts.append(f"{point!r} may also stand before {answers[not is_fraction]}")
         other = "," if point == "." else "."
         keys["decimal"] = point if is_fraction else other
         keys["thousands"] = "" if is_fraction else point
         is_rounded = is_fraction
+    is_rounded = is_rounded and digits_said(draft) != {3}
     if is_rounded:
         doubts.append("more than two digits behind the point are rounded")
     return {key: text for key, text in keys.items() if text} | (

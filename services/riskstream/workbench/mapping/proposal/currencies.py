@@ -4,6 +4,7 @@ says.
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from riskstream.domain.risk.money import digits_of
@@ -23,19 +24,23 @@ _CODES_TEXT = """
 """
 _CODES = frozenset(_CODES_TEXT.split())
 """Codes of ISO 4217."""
-_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
+_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW"}
+_SIGNS |= {"₺": "TRY", "zł": "PLN", "Kč": "CZK", "Ft": "HUF"}
+_SIGNS |= {"US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "R$": "BRL"}
+_SIGNS |= {"HK$": "HKD", "NZ$": "NZD", "S$": "SGD"}
 
 
 def propose_currency(draft: Draft) -> None:
     """The field currency, and with it the currency in which amounts are summed."""
-    named = [each for each in draft.left if re.search(_NAMED, each.name.lower())]
-    found = [each for each in (*named, *draft.left) if _are_codes(each)]
-    if found:
+    named = _named(draft)
+    if found := _columns(draft):
         _take(draft, found[0], is_named=found[0] in named)
         return
     amount = draft.transaction.get("amount_minor")
     symbol = amount.get("symbol", "") if isinstance(amount, dict) else ""
     told = _code(symbol)
+    if told == "JPY" and draft.has_fractions:
+        told = "CNY"  # the yen has no smaller unit, and the yuan has the same sign
     if told:
         why = f"by the {symbol} beside the amounts"
     else:
@@ -47,13 +52,33 @@ def propose_currency(draft: Draft) -> None:
         draft.put("base_currency", {"value": told}, f"give --base-currency {told}")
 
 
-def _put_base(draft: Draft, code: str) -> None:
-    """The currency of the sums; its amounts are of minor units by its own digits."""
+def _named(draft: Draft) -> list[Seen]:
+    return [each for each in draft.left if re.search(_NAMED, each.name.lower())]
+
+
+def _columns(draft: Draft) -> list[Seen]:
+    """Columns of currencies, the likelier first."""
+    return [each for each in (*_named(draft), *draft.left) if _are_codes(each)]
+
+
+def _put_base(draft: Draft, code: str, others: Iterable[str] = ()) -> None:
+    """The currency of the sums. Amounts are of minor units by the digits of each currency: also of
+    `others`, of which the sums may be another time.
+    """
     draft.base = code
     amount = draft.transaction.get("amount_minor")
-    if digits_of(code) != 2 and isinstance(amount, dict) and amount.pop("scale", None):
+    odd = next((each for each in (code, *others) if digits_of(each) != 2), None)
+    if odd and isinstance(amount, dict) and amount.pop("scale", None):
         amount["major"] = True
-        draft.whys["amount_minor"] += f"; {code} has {digits_of(code)} digits"
+        draft.whys["amount_minor"] += f"; {odd} has {digits_of(odd)} digits"
+
+
+def digits_said(draft: Draft) -> set[int]:
+    """How many digits the minor units of the file's currencies have; empty where no column has
+    currencies.
+    """
+    found = _columns(draft)
+    return {digits_of(_code(word)) for word in found[0].counts if _code(word)} if found else set()
 
 
 def _code(word: str) -> str:
@@ -73,7 +98,8 @@ def _take(draft: Draft, seen: Seen, *, is_named: bool) -> None:
     counts: Counter[str] = Counter()
     for word, count in seen.counts.items():
         counts[_code(word) or word] += count
-    _put_base(draft, draft.base if draft.base in counts else counts.most_common(1)[0][0])
+    base = draft.base if draft.base in counts else counts.most_common(1)[0][0]
+    _put_base(draft, base, counts)
     doubts = [] if is_named else ["by its values, not by its name"]
     if values:
         doubts.append("brought to codes")

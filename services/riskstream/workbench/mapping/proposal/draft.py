@@ -26,7 +26,8 @@ class Draft:
     for no value.
 
     `left`: columns that no field took. `further(name)`: what a column holds behind the first rows.
-    `base`: the currency in which amounts are summed.
+    `base`: the currency in which amounts are summed. `has_fractions`: amounts have digits behind
+    the point.
     """
 
     layout: Layout
@@ -41,6 +42,7 @@ class Draft:
     unsure: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    has_fractions: bool = False
 
     def put(self, name: str, value: Any, why: str = "", *, unsure: bool = False) -> None:
         """A field of the transaction."""

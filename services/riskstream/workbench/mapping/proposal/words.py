@@ -12,8 +12,11 @@ _MOSTLY = 0.95
 _NAMED = {
     "channel": r"channel|kanal|use chip|entry[ _-]?mode|vertriebsweg",
     "kind": r"^kind$|^type$|(trans\w*|trx|txn|tx)[ _-]?(type|kind)|(buchungs|umsatz)art"
-    r"|soll|(debit|dr)[ _/-]?(credit|cr)|vorzeichen",
+    r"|soll|(debit|dr)[ _/-]?(credit|cr)|(credit|cr)[ _/-]?(debit|dr)|vorzeichen"
+    r"|(^|[^a-z])(d/?c|c/?d)([^a-z]|$)",
 }
+_SIDES = ({"cr", "dr"}, {"c", "d"}, {"credit", "debit"}, {"s", "h"}, {"soll", "haben"})
+"""Words of the two sides of an account."""
 _DEFAULTS = {"channel": "UNKNOWN", "kind": "PURCHASE"}
 _SYMBOLS: dict[str, dict[str, str]] = {
     "channel": {
@@ -81,6 +84,8 @@ def _is_code(word: str) -> bool:
 
 def _symbols(draft: Draft, name: str) -> None:
     found = [each for each in _named(draft, name, _NAMED[name]) if 0 < each.different <= 12]
+    if not found and name == "kind":
+        found = [each for each in draft.left if _are_sides(each)]
     if not found:
         if name not in draft.transaction:
             named = _named(draft, name, _NAMED[name])
@@ -98,8 +103,14 @@ def _symbols(draft: Draft, name: str) -> None:
     draft.take(each, name, value, why, unsure=bool(values))
 
 
+def _are_sides(seen: Seen) -> bool:
+    """Whether the values are the two sides of an account, whatever the column's name is."""
+    return {word.strip().lower() for word in seen.counts} in _SIDES
+
+
 def _meaning(name: str, word: str) -> str:
     if word in _SYMBOLS[name].values():
         return word
     patterns = _SYMBOLS[name].items()
-    return next((means for shape, means in patterns if re.search(shape, word.lower())), "UNKNOWN")
+    plain = word.strip().lower()
+    return next((means for shape, means in patterns if re.search(shape, plain)), "UNKNOWN")

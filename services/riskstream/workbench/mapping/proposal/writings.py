@@ -18,12 +18,16 @@ _WRITTEN = (
     Written(),
     Written(decimal="."),
     Written(decimal=","),
-    *(Written(decimal=",", thousands=each) for each in (".", " ", "\u00a0", "\u202f", "'")),
+    *(
+        Written(decimal=",", thousands=each)
+        for each in (".", " ", "\u00a0", "\u202f", "\u2009", "'")
+    ),
     *(Written(decimal=".", thousands=each) for each in (",", "'", "\u2019", " ", "\u00a0")),
 )
 _HOW = ((Decimal(1), False), (Decimal(100), False), (Decimal(100), True))
 """Scales to minor units, and whether what is left behind the point is rounded."""
-_SYMBOL = re.compile(r"^(?=.*\d)[-+(]*\s*([$€£¥₹]|[A-Z]{3}\b)|\d\s*([$€£¥₹]|[A-Z]{3})\s*\)?$")
+_SIGN = r"(?:[A-Z]{0,3}[$€£¥₹₽₩₺₫฿₴₪]|zł|Kč|kr|Ft)"
+_SYMBOL = re.compile(rf"^(?=.*\d)[-+(]*\s*({_SIGN}|[A-Z]{{3}}\b)|\d\s*({_SIGN}|[A-Z]{{3}})\s*\)?$")
 _MOSTLY, _SOME = 0.98, 0.8
 """Shares of the values that a writing must fit, for any number and for an amount."""
 _PROBE = 50
