@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 BIG ?=
 
-.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ proof: $(READY) ## Run the long proofs (kills, outages): build/proof/*.json (an 
 chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules bench-telemetry ## Run every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain ## Run every bench
 
 bench-features: peers ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
@@ -55,6 +55,9 @@ bench-rules: $(READY) ## Time a dry run, and how soon a rule is in force: build/
 
 bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each service: build/bench/telemetry.json (8 minutes)
 	@$(BIN)/python -m loadtests.telemetry.bench $(ARGS)
+
+bench-chain: $(READY) ## Measure each service a core, and the whole chain from one backlog: build/bench/chain.json (8 minutes)
+	@$(BIN)/python -m loadtests.chain $(ARGS)
 
 gpu-check: $(READY) ## Compare the second stage on a GPU with the CPU: build/bench/gpu.json; skips without a GPU
 	@$(BIN)/python -m loadtests.models.gpu --prepare
