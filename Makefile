@@ -9,7 +9,7 @@ BIG ?=
 # Threads of OpenMP that wait without spinning; Java without its slow compiler, for brokers of minutes; bytecode is kept, whatever the shell says.
 TESTING := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-growth soak gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-growth bench-chain soak gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ proof: $(READY) ## Run the long proofs (kills, outages): build/proof/*.json (an 
 chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules bench-telemetry ## Run every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain ## Run every bench
 
 bench-features: peers ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
@@ -57,6 +57,9 @@ bench-rules: $(READY) ## Time a dry run, and how soon a rule is in force: build/
 
 bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each service: build/bench/telemetry.json (8 minutes)
 	@$(BIN)/python -m loadtests.telemetry.bench $(ARGS)
+
+bench-chain: $(READY) ## Measure each service a core, and the whole chain from one backlog: build/bench/chain.json (8 minutes)
+	@$(BIN)/python -m loadtests.chain $(ARGS)
 
 bench-growth: $(READY) ## Measure costs by keys, windows, trees, partitions, processes: build/bench/growth.json (9 minutes)
 	@$(BIN)/python -m loadtests.growth $(ARGS)

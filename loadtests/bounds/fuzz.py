@@ -79,7 +79,10 @@ def profiles(random: Random, counts: Counter[str]) -> None:
             raise AssertionError(f"the kernel took {taken} tiles of {there}")
         counts["profile_steps"] += n
     again = ProfileTable(features, entity.tile_ms, slots=1)
-    again.load([table.tiles_of(slot, 0, 2**62) for slot in range(min(keys, len(table.sizes)))])
+    held = min(keys, len(table.sizes))
+    whole = np.full(held, 2**62)
+    tiles, ends = table.tiles_of(np.arange(held), np.zeros(held, np.int64), whole)
+    again.load(np.split(tiles, ends[:-1]))
     again.take(
         np.full(keys, ADD, np.uint8),
         np.arange(keys, dtype=np.int32),

@@ -166,7 +166,7 @@ def _differences(expected: ProfilerCore, found: ProfilerCore, partition: int) ->
             f"{wanted.clock_ms}, {wanted.positions}"
         )
     for entity, profiles in wanted.profiles.items():
-        for key in profiles.keys:
+        for key in profiles.keys().present():
             for at in (wanted.clock_ms, wanted.clock_ms - 24 * HOUR_MS):
                 right, left = profiles.read(key, at), held.profiles[entity].read(key, at)
                 if not np.array_equal(right, left, equal_nan=True):

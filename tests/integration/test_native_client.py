@@ -14,12 +14,14 @@ from tests.support.own_topics import PARTITIONS, OwnTopics
 
 from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.kafka.clients.client import GAPLESS, consumer, producer_of, producing
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.native.library import Library
 from riskstream.platform.kafka.clients.native.put import NativePut
 from riskstream.platform.kafka.clients.native.take import NativeTake
 from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Take, Told
 from riskstream.platform.kafka.clients.put import Put, PythonPut, Records
 from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.workbench.local.chain import Chain
 
 DEADLINE_S = 30.0
@@ -273,3 +275,30 @@ def test_both_ways_put_the_same_records(own: OwnTopics) -> None:
             rows = np.flatnonzero(partitions == partition).tolist()
             assert mine == [(keys[at], frames[at]) for at in rows]
         assert not any(each.headers for each in found)
+
+
+@pytest.mark.parametrize("committed_only", [True, False])
+@pytest.mark.parametrize("way", ["auto", "python"])
+def test_a_reader_of_columns_gives_what_one_of_records_gives(
+    own: OwnTopics, way: Way, committed_only: bool
+) -> None:
+    asked: dict[str, Any] = {
+        "offsets": {(own.source, 0): 7},
+        "committed_only": committed_only,
+    }
+    found: dict[int, list[tuple[Any, ...]]] = {at: [] for at in range(PARTITIONS)}
+    with ColumnReader(own.kafka, own.source, way=way, **asked) as columns:
+        own_ends = {place: at - 3 for place, at in columns.ends.items()}
+        columns.ends = dict(own_ends)  # as where more is appended while it reads
+        for some in columns.columns_until_end(60):
+            found[some.partition] += [
+                (each.offset, each.appended_at, each.key, each.value) for each in some
+            ]
+        assert columns.positions == own_ends
+    wanted: dict[int, list[tuple[Any, ...]]] = {at: [] for at in range(PARTITIONS)}
+    with TopicReader(own.kafka, [own.source], **asked) as records:
+        records.ends = dict(own_ends)
+        for each in records.until_end(60):
+            wanted[each.partition].append((each.offset, each.appended_at, each.key, each.value))
+    assert found == wanted
+    assert found[0][0][0] >= 7

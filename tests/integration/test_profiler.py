@@ -153,7 +153,7 @@ def _expected(world: World, key: str) -> list[float]:
         for record in reader.until_end():
             logs.setdefault(record.partition, ProfileLog(STANDARD_PROFILES)).take([record.value])
     for log in logs.values():
-        if key.encode() in log.profiles[TERMINAL].keys:
+        if key.encode() in log.profiles[TERMINAL].keys().present():
             at = log.clock_ms // HOUR_MS * HOUR_MS
             found: list[float] = log.profiles[TERMINAL].read(key.encode(), at).tolist()
             return found

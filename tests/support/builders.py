@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.partition import misplaced_kernel
+from tests.support.counted import Counted
 
 NOW_MS = 1_717_236_000_000
 

@@ -5,9 +5,9 @@ the tracker's states in arrays.
 from dataclasses import dataclass, field
 from typing import Any
 
-from riskstream.domain.risk.counted import Counted
 from riskstream.domain.risk.customer_risk import DAILY_KEPT, HOURLY_KEPT, Standing
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
+from tests.support.counted import Counted
 
 NOWHERE = Standing()
 FIELDS = (

@@ -196,7 +196,8 @@ def profiler_restores(topic: str) -> Callable[[bytes, bytes], None]:
         core.restore(0, [record_of(topic, key, value)])
         assert metrics.unreadable_states.labels(topic=topic)._value.get() == 1
         view = RedisProfileView("redis://127.0.0.1:1/0", features, core.clocks, metrics)
-        view._take([(topic, 0, value)])
+        if (reader := view._readers.get(topic)) is not None:
+            view._take(reader, 0, [value])
         view.close()
 
     return restore

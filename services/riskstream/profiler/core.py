@@ -14,7 +14,7 @@ from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.profiles.entity_profiles import LAST_HASHES, Written
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import topic_of, vector_of
-from riskstream.platform.kafka.record import Output, Record, Records
+from riskstream.platform.kafka.record import Made, Record, Records
 from riskstream.profiler.outputs import POSITIONS, STATE, Outputs, Source
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
@@ -41,6 +41,7 @@ class ProfilerCore:
 
     def __init__(self, features: FeatureSet, observer: Observer) -> None:
         self._features, self._observer = features, observer
+        self._profiles = features.profiles
         self._states = codec("profile-state.v1")
         self._outputs = Outputs(features)
         self._codecs = {entity: codec(topic_of(entity)) for entity in features.profiles}
@@ -65,9 +66,7 @@ class ProfilerCore:
 
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the newest parts and vectors of the partition; call `resume` first."""
-        held: dict[str, _Restored] = {
-            entity.name: _Restored() for entity in self._features.profiles
-        }
+        held: dict[str, _Restored] = {entity.name: _Restored() for entity in self._profiles}
         mine = self._partitions[partition]
         newest = {(record.topic, record.key): record for record in records}
         for record in newest.values():
@@ -106,7 +105,7 @@ class ProfilerCore:
         if vector.key != record.key or vector.partition != record.partition:
             raise Rejected(reason="key_differs", detail="it belongs to another key or partition")
         if vector.feature_set == self._features.label:
-            if vector.vectors.shape[1] != len(self._features.profiles[entity]):
+            if vector.vectors.shape[1] != len(self._profiles[entity]):
                 raise Rejected(reason="inconsistent", detail=f"{vector.vectors.shape[1]} features")
             held[entity.name].vectors[vector.key] = (vector.closed, vector.as_of, vector.vectors)
             mine.shown = max(mine.shown, int(vector.as_of[0]) + 1)
@@ -141,7 +140,7 @@ class ProfilerCore:
             mine.log.stand_at(int(mine.positions["occurred_at"] or 0), _series(mine.positions))
         return mine.restored
 
-    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:  # noqa: ARG002  see settle
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Made]:  # noqa: ARG002  see settle
         """Fold events in. Nothing is written before a commit: `settle` and `flush` do that."""
         mine, taken = self._partitions[partition], Records.of(records)
         before = mine.log.repeats
@@ -152,25 +151,27 @@ class ProfilerCore:
         self._observer.count("bad", bad)
         return []
 
-    def settle(self, partition: int, committed: int) -> list[Output]:
+    def settle(self, partition: int, committed: int) -> list[Made]:
         """The vectors that changed; none while what was committed or shown before is taken
         again.
         """
         mine = self._partitions[partition]
         if mine.position < max(committed, mine.shown):
             return []
-        out = []
+        out: list[Made] = []
+        vectors = 0
         for entity, profiles in mine.log.profiles.items():
             slots = profiles.close(mine.log.clock_ms, mine.position - 1)
             out += self._outputs.vectors(partition, entity, profiles, slots)
-        self._observer.count("vectors", len(out))
+            vectors += len(slots)
+        self._observer.count("vectors", vectors)
         return out
 
-    def flush(self, partition: int) -> list[Output]:
+    def flush(self, partition: int) -> list[Made]:
         """The parts of the state that changed since the last flush."""
         mine = self._partitions[partition]
         src = mine.position - 1
-        out = []
+        out: list[Made] = []
         for entity, profiles in mine.log.profiles.items():
             out += self._outputs.parts(Source(partition, entity, src), profiles)
             # what no window can reach any more
@@ -186,15 +187,12 @@ class ProfilerCore:
     def clocks(self, partition: int) -> dict[str, int]:
         """By entity the end of the last closed tile of a partition."""
         clock = self._partitions[partition].log.clock_ms
-        return {
-            entity.name: clock // entity.tile_ms * entity.tile_ms
-            for entity in self._features.profiles
-        }
+        return {entity.name: clock // entity.tile_ms * entity.tile_ms for entity in self._profiles}
 
     def _count(self) -> None:
         logs = [each.log for each in self._partitions.values()]
-        for entity in self._features.profiles:
-            count = sum(len(log.profiles[entity].keys) for log in logs)
+        for entity in self._profiles:
+            count = sum(len(log.profiles[entity]) for log in logs)
             self._observer.show("keys", count, entity=entity.name)
 
 

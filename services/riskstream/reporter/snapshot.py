@@ -7,13 +7,15 @@ from typing import Any
 
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.counted import Counted
+from riskstream.domain.risk.counted import Series
 from riskstream.domain.risk.customer_risk import check_place, check_sums
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.clients.tails import newest_records
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.platform.kafka.traced import context_in
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
@@ -34,8 +36,12 @@ class Follower:
     one.
     """
 
-    def __init__(self, bootstrap: str, metrics: ReporterMetrics, base_currency: str) -> None:
+    def __init__(
+        self, bootstrap: str, metrics: ReporterMetrics, base_currency: str, way: Way = "auto"
+    ) -> None:
+        """`way`: how scores come from Kafka's client."""
         self._bootstrap, self._metrics, self._base_currency = bootstrap, metrics, base_currency
+        self._way = way
         self._snapshot, self.totals = Snapshot(), Totals()
         self._states, self._alerts, self._scores = (
             codec("customer-risk.v1"),
@@ -107,23 +113,20 @@ class Follower:
         }
         heard_by = now_ms()
         with (
-            TopicReader(self._bootstrap, [SCORES], offsets=places, committed_only=False) as reader,
+            ColumnReader(
+                self._bootstrap, SCORES, offsets=places, committed_only=False, way=self._way
+            ) as reader,
             TopicReader(self._bootstrap, [ALERTS]) as alerts,
         ):
             firsts, first_alerts = dict(reader.positions), dict(alerts.positions)
             begun: set[int] = set()
-            for batch in reader.batches_until_end():
-                by_partition: dict[int, list[Record]] = defaultdict(list)
-                for record in batch:
-                    by_partition[record.partition].append(record)
-                for number, records in by_partition.items():
-                    if number not in begun:
-                        self._begin(number, firsts, first_alerts, records[0].appended_at)
-                        begun.add(number)
-                    until = self._snapshot.position.get(number, -1)
-                    self.totals.of(number).take_scores(
-                        self._counted(records), until, self._base_currency
-                    )
+            for records in reader.columns_until_end():
+                number = records.partition
+                if number not in begun:
+                    self._begin(number, firsts, first_alerts, int(records.appended_at[0]))
+                    begun.add(number)
+                until = self._snapshot.position.get(number, -1)
+                self.totals.of(number).take_scores(self._series(records), until)
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, heard_by)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
@@ -144,14 +147,14 @@ class Follower:
             scores[SCORES, number], alerts.get((ALERTS, number), 0), appended_at
         )
 
-    def _counted(self, records: list[Record]) -> list[Counted]:
+    def _series(self, records: Records) -> Series:
         """What counts of those that are scores; the totals apply the reader's rule, up to where the
         states stand.
         """
         batch = self._scores.decode(records)
         for _ in range(len(records) - int(batch.is_score.sum())):
             self._cannot_read(SCORES)
-        return batch.counted(self._base_currency)
+        return batch.series(self._base_currency)
 
     def _read_alerts(self) -> int:
         """How many were counted now; those that are traced are kept until a report has them."""

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.risk.counted import Counted
+from riskstream.domain.risk.counted import Counts, Series
 from riskstream.domain.risk.customer_risk import whole_after
+from riskstream.domain.risk.hours_kernel import hours_kernel
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
-from riskstream.reporter.core import SUMS, Control, sums_of_alert, sums_of_score, sums_taken_out
+from riskstream.reporter.core import SUMS, Control, sums_of_alert
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Rejected
 
@@ -23,6 +27,8 @@ KEPT_MS = 62 * DAY_MS
 """Hours that begin so long before the newest one are forgotten: no history of a customer reaches as
 far.
 """
+
+_NOTHING = [0] * len(SUMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,34 +74,51 @@ class PartitionTotals:
             self.alert_offset = max(self.alert_offset, first_alert)
             self.is_moved = True
 
-    def take_scores(
-        self, scores: Iterable[Counted], until: int, base_currency: str = "EUR"
-    ) -> None:
+    def take_scores(self, scores: Series, until: int) -> None:
         """Count new scores up to source offset `until`, where the states stand; what comes behind
         it waits.
 
         Sums are of one currency: good scores of another one are passed over, as the tracker does.
         """
-        accepted = AcceptedReader({0: self.position} if self.position >= 0 else {})
-        for each in scores:
-            self.heard_at = max(self.heard_at, each.appended_at)
-            if self.is_behind or each.src > until:
-                self.is_behind = True
-                continue
-            self.is_moved = True
-            self.score_offset = each.offset + 1
-            if accepted.accept(0, each.src, each.prev):
-                self.position = each.src
-                if each.is_good and each.base_currency == base_currency:
-                    self._add(
-                        each.occurred_at,
-                        sums_of_score(each.base_amount_minor, is_refund=each.is_refund),
-                    )
-                    if each.corrected_at is not None:
-                        out = sums_taken_out(
-                            each.corrected_amount_minor, is_refund=each.corrected_is_refund
-                        )
-                        self._add(each.corrected_at, out)
+        srcs = scores.counts.srcs
+        self.heard_at = max(self.heard_at, int(scores.counts.appended_at.max(initial=0)))
+        behind = np.flatnonzero(srcs > until)
+        stop = 0 if self.is_behind else int(behind[0]) if len(behind) else len(srcs)
+        self.is_behind = self.is_behind or stop < len(srcs)
+        if not stop:
+            return
+        self.is_moved = True
+        self.score_offset = int(scores.offsets[stop - 1]) + 1
+        rule = AcceptedReader({0: self.position} if self.position >= 0 else {})
+        is_accepted = rule.accept_all(0, srcs[:stop], scores.prevs[:stop])
+        self.position = rule.last[0]
+        self._add_scores(scores.counts, np.flatnonzero(is_accepted & scores.is_counted[:stop]))
+
+    def _add_scores(self, counts: Counts, rows: NDArray[np.int64]) -> None:
+        """Add those of some rows to their hours, and take out what leaves with them, in order."""
+        hours = np.stack([counts.occurred_at[rows], counts.corrected_at[rows]], axis=1)
+        hours -= hours % HOUR_MS
+        leaves = counts.is_correction[rows]
+        is_there = np.stack([np.ones(len(rows), np.bool_), leaves != 0], axis=1)
+        starts, firsts, places = np.unique(hours[is_there], return_index=True, return_inverse=True)
+        if not len(starts):
+            return
+        mine = np.full(hours.shape, -1)
+        mine[is_there] = places
+        sums = np.array([self.hours.get(start, _NOTHING) for start in starts.tolist()], np.int64)
+        done = hours_kernel(
+            np.ascontiguousarray(mine[:, 0]),
+            counts.amounts[rows],
+            counts.is_refund[rows],
+            np.ascontiguousarray(mine[:, 1]),
+            counts.corrected_amounts[rows],
+            counts.corrected_is_refund[rows],
+            sums,
+        )
+        assert done == len(rows), "each hour has a row of sums"
+        for at in np.argsort(firsts).tolist():  # new hours in the order of their scores
+            self.hours[int(starts[at])] = sums[at].tolist()
+        self.changed.update(starts.tolist())
 
     def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
         """Count new alerts up to `until`; those that were counted."""

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
+from tests.support.counted import series
 from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import HOURLY_KEPT
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.platform.telemetry.metrics import ReporterMetrics
 from riskstream.reporter.core import SUMS, Control, Snapshot, report
 from riskstream.reporter.page import page
@@ -94,7 +95,7 @@ def _counted() -> PartitionTotals:
     )
     mine = PartitionTotals()
     follower = Follower("", ReporterMetrics(CollectorRegistry()), "EUR")
-    mine.take_scores(follower._counted([*records, broken]), 99)
+    mine.take_scores(follower._series(Records.of([*records, broken])), 99)
     return mine
 
 
@@ -157,7 +158,8 @@ def test_totals_keep_what_left_and_hold_nothing_below_zero() -> None:
     assert other.of(0).hours == totals.of(0).hours
     lone = PartitionTotals()
     leaves = {"corrected_at": START, "corrected_amount_minor": 70}
-    lone.take_scores([counted(score(occurred_at=START, base_amount_minor=5, **leaves))], 9)
+    alone = counted(score(occurred_at=START, base_amount_minor=5, **leaves))
+    lone.take_scores(series([alone]), 9)
     assert np.min([*lone.hours.values()]) == 0, (
         "what it takes out had expired before it was counted"
     )

@@ -21,8 +21,9 @@ class ColumnEncoder:
 
     The caller fills the banks (`numbers`, `nulls`, `spans`, `vectors`, `longs`, `codes`) for rows
     0..n-1, then calls `encode`. Texts come either from the input's joined bytes (`from_input`) or
-    from the dictionary of `word`s; spans of an array of records are (first, count) in `encode`'s
-    items.
+    from the dictionary of `word`s, and arrays of floats named in `from_input` from those bytes as
+    well, else from `vectors`. Spans of an array of records, and of longs named in `from_items`, are
+    (first, count) in `encode`'s items.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ColumnEncoder:
         vector_width: int = 0,
         long_width: int = 0,
         from_input: tuple[str, ...] = (),
+        from_items: tuple[str, ...] = (),
     ) -> None:
         self.contract = contract(name)
         self.layout, plans = plans_of(self.contract)
@@ -55,10 +57,16 @@ class ColumnEncoder:
                 op[3] = 0 if field.name in from_input else 1
             elif field.kind == p.TEXTS:
                 op[3] = self._text_arrays.setdefault(field.name, len(self._text_arrays))
+            elif field.kind == p.FLOATS:
+                op[3] = field.name in from_input
+            elif field.name in from_items:  # an array of longs is one of records of one long
+                op[0], op[3] = p.ROWS, 1
         self._widest = np.ones(d, np.int64)
         for field in self.layout.fields:
             if field.kind == p.ROWS:
                 self._widest[field.bank_row] = 10 * len(field.columns)
+            elif field.kind in (p.FLOATS, p.LONGS):
+                self._widest[field.bank_row] = 10
         rows = max(len(self._text_arrays), 1)
         self._codes = np.zeros((rows, capacity, MAX_WORDS), np.int32)
         self._code_counts = np.zeros((rows, capacity), np.uint8)
@@ -101,7 +109,9 @@ class ColumnEncoder:
         return row
 
     def spans(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """(start, length) rows of a text field; (first, count) of an array of records."""
+        """(start, length) rows of a text field; (first, count) of an array of records or of longs;
+        of floats (start, count).
+        """
         row = self.layout.field(name).bank_row
         return self._starts[row], self._lengths[row]
 

@@ -423,6 +423,20 @@ def encode_kernel(  # type: ignore[no-untyped-def]
                 for at in range(8):
                     out[position + at] = doubles[row, i * 8 + at]
                 position += 8
+            elif kind == FLOATS and ops[op, 3] == 1:
+                start = starts[row, i]
+                count = np.int64(lengths[row, i])
+                if start < 0 or count < 0 or start + 4 * count > len(data):
+                    return -1 - i
+                if position + 4 * count > room:
+                    return i
+                if count > 0:
+                    position = _put_long(out, position, count)
+                    for at in range(4 * count):
+                        out[position + at] = data[start + at]
+                    position += 4 * count
+                out[position] = 0
+                position += 1
             elif kind == FLOATS:
                 count = np.int64(vector_lengths[i])
                 if 4 * count > vectors.shape[1]:

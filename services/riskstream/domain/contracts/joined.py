@@ -3,11 +3,13 @@ where someone asks.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from riskstream.domain.contracts.joined_kernel import pick_kernel
+from riskstream.runtime.errors import Fatal
 
 
 class Joined(Sequence[bytes | None]):
@@ -90,7 +92,26 @@ class Joined(Sequence[bytes | None]):
 
     def kept(self, is_kept: NDArray[np.bool_]) -> "Joined":
         """Only the items where `is_kept`, bool[n], is True."""
-        return Joined.of(list(compress(self.tolist(), is_kept.tolist())))
+        return self.rows(np.flatnonzero(is_kept))
+
+    def rows(self, rows: NDArray[np.int64]) -> "Joined":
+        """The items at `rows`, which rise; those that stand side by side are not copied."""
+        n = len(rows)
+        if n == len(self):
+            return self
+        if n and rows[-1] - rows[0] == n - 1:
+            first, stop = int(rows[0]), int(rows[-1]) + 1
+            start = int(self.ends[first - 1]) if first else 0
+            ends, data = self.ends[first:stop] - start, self.data[start : int(self.ends[stop - 1])]
+            return Joined(data, ends, self.nulls[first:stop])
+        out, ends = np.empty(int(self.sizes[rows].sum()), np.uint8), np.empty(n, np.int64)
+        if not pick_kernel(self.data, self.ends, rows, out, ends):
+            raise Fatal(
+                what=f"one of {n:,} joined strings is not there",
+                where="Joined.rows",
+                do="report this: nothing was written past the end",
+            )
+        return Joined(out, ends, self.nulls[rows])
 
     def but(self, is_null: NDArray[np.bool_]) -> "Joined":
         """None in place of the items where `is_null`, bool[n], is True."""

@@ -6,21 +6,20 @@ set>}#<entity>:<partition>`: the end of the last tile closed there, in ms. The n
 so that a late write of an owner before changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
 import structlog
 
-from riskstream.domain.contracts.bounds import decoded
-from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.profiles.vector import topic_of, vector_of
+from riskstream.domain.risk.features.profiles.vector import topic_of
+from riskstream.domain.risk.features.profiles.vectors import VectorReader
 from riskstream.platform.adapters.redis_errors import translated
 from riskstream.platform.adapters.redis_state import FEW_ROWS, PATIENCE, client_of
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Made, OutputRows, Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
-from riskstream.runtime.errors import Fatal, Rejected
+from riskstream.runtime.errors import Fatal
 
 log = structlog.get_logger("profiles")
 
@@ -58,8 +57,10 @@ class RedisProfileView:
         self._prefix = prefix_of(features)
         self._client = client_of(url, timeout_ms)
         self._script = self._client.register_script(NEWEST_WINS)
-        self._entities = {topic_of(entity): entity for entity in features.profiles}
-        self._codecs = {topic: codec(topic) for topic in self._entities}
+        self._readers = {
+            topic_of(entity): VectorReader(entity, len(mine), features.label)
+            for entity, mine in features.profiles.items()
+        }
         self._waiting: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._held: dict[tuple[str, int], dict[bytes, bytes]] = {}
 
@@ -67,44 +68,41 @@ class RedisProfileView:
         """All vectors of a partition that was taken over: what its owner before had committed and
         not shown is shown now.
         """
-        for entity in self._entities.values():
-            self._held[entity.name, partition] = {}
-            self._waiting[entity.name, partition] = {}
-        self._take(
-            [(each.topic, partition, each.value) for each in records if each.value is not None]
-        )
+        for topic, reader in self._readers.items():
+            self._held[reader.entity.name, partition] = {}
+            self._waiting[reader.entity.name, partition] = {}
+            self._take(reader, partition, [each.value for each in records if each.topic == topic])
         self._write([partition])
 
-    def show(self, partitions: list[int], outputs: list[Output]) -> None:
+    def show(self, partitions: list[int], outputs: Sequence[Made]) -> None:
         """What was committed. Never raises where Redis is away or refuses: it waits for the next
         commit.
         """
-        self._take([(each.topic, each.partition, each.value) for each in outputs])
+        for each in outputs:
+            if (reader := self._readers.get(each.topic)) is not None:
+                values: Sequence[bytes | None] = (
+                    each.values if isinstance(each, OutputRows) else [each.value]
+                )
+                self._take(reader, each.partition, values)
         self._write(partitions)
 
     def close(self) -> None:
         self._client.close()
 
-    def _take(self, found: list[tuple[str, int, bytes]]) -> None:
-        for topic, partition, value in found:
-            entity = self._entities.get(topic)
-            if entity is None:
-                continue
-            try:
-                vector = vector_of(decoded(self._codecs[topic], value), entity)
-            except Rejected:  # counted by the profiler's core, which leaves it out as well
-                continue
-            is_whole = vector.partition == partition and vector.vectors.shape[1] == len(
-                self._features.profiles[entity]
-            )
-            if vector.feature_set != self._features.label or not is_whole:
-                continue
-            key, packed = (
-                self._prefix + b":" + entity.name.encode() + b":" + vector.key,
-                vector.packed(),
-            )
-            self._held[entity.name, partition][key] = packed
-            self._waiting[entity.name, partition][key] = packed
+    def _take(self, reader: VectorReader, partition: int, frames: Sequence[bytes | None]) -> None:
+        """Hold the vectors among the frames, for Redis. What is none was counted by the profiler's
+        core, which leaves it out as well.
+        """
+        name = reader.entity.name
+        found = reader.read(partition, frames)
+        if not found.keys:
+            return
+        begin = self._prefix + b":" + name.encode() + b":"
+        packed = dict(
+            zip([begin + key for key in found.keys], found.packed(partition), strict=True)
+        )
+        self._held[name, partition] |= packed
+        self._waiting[name, partition] |= packed
 
     def _write(self, partitions: list[int]) -> None:
         try:

@@ -7,7 +7,7 @@ breaks a bound of its contract, is never accepted, and the rule does not see it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.contracts.columns_kernel import OK
 from riskstream.domain.contracts.records import Score
 from riskstream.domain.contracts.writers import SchemaWait, when_known
-from riskstream.domain.risk.counted import NO_NUMBER, Counted, Counts
+from riskstream.domain.risk.counted import NO_NUMBER, Counts, Series
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.errors import Rejected
@@ -50,8 +50,8 @@ class ScoreBatch:
         return _fault(self.records[row].value)
 
     def counts(self, rows: NDArray[np.int64]) -> Counts:
-        """What states take of some good scores, of records that are `Records`. Where the model gave
-        no number it is `NO_NUMBER`.
+        """What states and totals take of some scores, of records that are `Records`. Where the
+        model gave no number it is `NO_NUMBER`.
         """
         assert isinstance(self.records, Records)
         columns, numbers = self.columns, self.columns.numbers
@@ -72,62 +72,16 @@ class ScoreBatch:
             corrected_is_refund=(numbers("corrected_is_refund")[rows] != 0).view(np.uint8),
         )
 
-    def counted(self, base_currency: str) -> list[Counted]:
-        """What states and totals take of each record that is a score; most are in
-        `base_currency`.
+    def series(self, base_currency: str) -> Series:
+        """What totals take of the records that are scores, accepted or not; the records are
+        `Records`.
         """
-        rows = np.flatnonzero(self.is_score)
-        if not len(rows):
-            return []
-        columns, places = self.columns, rows.tolist()
-        verdicts, decisions = columns.symbols("verdict"), columns.symbols("decision")
-        is_good = columns.numbers("verdict")[rows] == verdicts.index("GOOD")
-        is_base = columns.is_text("base_currency", base_currency.encode())[rows].tolist()
-        records = (
-            self.records
-            if len(rows) == len(self.records)
-            else [self.records[row] for row in places]
-        )
-        plain = {name: columns.numbers(name)[rows].tolist() for name in _NUMBERS}
-        return list(
-            map(
-                Counted._make,
-                zip(
-                    [record.offset for record in records],
-                    [record.appended_at for record in records],
-                    plain["src"],
-                    plain["prev"],
-                    plain["src_appended_at"],
-                    is_good.tolist(),
-                    columns.texts("customer_id", rows),
-                    plain["occurred_at"],
-                    plain["base_amount_minor"],
-                    [
-                        base_currency if same else columns.text("base_currency", row)
-                        for same, row in zip(is_base, places, strict=True)
-                    ],
-                    _or_none(columns, "score", rows),
-                    [decisions[code] for code in columns.numbers("decision")[rows].tolist()],
-                    (
-                        columns.numbers("kind")[rows] == columns.symbols("kind").index("REFUND")
-                    ).tolist(),
-                    _or_none(columns, "corrected_at", rows),
-                    plain["corrected_amount_minor"],
-                    (columns.numbers("corrected_is_refund")[rows] != 0).tolist(),
-                    strict=True,
-                ),
-            )
-        )
-
-
-_NUMBERS = (
-    "src",
-    "prev",
-    "src_appended_at",
-    "occurred_at",
-    "base_amount_minor",
-    "corrected_amount_minor",
-)
+        assert isinstance(self.records, Records)
+        rows, columns = np.flatnonzero(self.is_score), self.columns
+        is_good = columns.numbers("verdict")[rows] == columns.symbols("verdict").index("GOOD")
+        is_base = columns.is_text("base_currency", base_currency.encode())[rows]
+        prevs = columns.numbers("prev")[rows]
+        return Series(self.records.offsets[rows], prevs, is_good & is_base, self.counts(rows))
 
 
 class AcceptedScores:
@@ -213,15 +167,3 @@ def _fault(frame: bytes | None) -> Rejected | SchemaWait:
     except (Rejected, SchemaWait) as error:
         return error
     return SchemaWait(what="its schema has become known", where=SCORES)
-
-
-def _or_none(columns: Columns, name: str, rows: NDArray[np.int64]) -> list[Any]:
-    """Values of a nullable number, None where it is null."""
-    values = columns.numbers(name)[rows]
-    there = np.flatnonzero(columns.is_null(name)[rows] == 0)
-    if len(there) == len(rows):
-        return list(values.tolist())
-    out: list[Any] = [None] * len(rows)
-    for row, value in zip(there.tolist(), values[there].tolist(), strict=True):
-        out[row] = value
-    return out

@@ -1,12 +1,13 @@
 """A record as a plain value: as it was read, and as it is to be written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.telemetry.context import TraceContext
 
 Place = tuple[str, int]
@@ -105,3 +106,34 @@ class Output:
     value: bytes
     trace: TraceContext | None = None
     """Of the record it comes of, where that one alone is its cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRows:
+    """Records to write as columns: to one topic and partition, in order, each without a trace."""
+
+    topic: str
+    partition: int
+    keys: Joined
+    values: Joined
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Output]:
+        pairs = zip(self.keys.present(), self.values.present(), strict=True)
+        for key, value in pairs:
+            yield Output(topic=self.topic, partition=self.partition, key=key, value=value)
+
+
+Made = Output | OutputRows
+"""What a derived work makes: a record, or many."""
+
+
+def one_by_one(made: Iterable[Made]) -> Iterator[Output]:
+    """Each record, in order."""
+    for each in made:
+        if isinstance(each, Output):
+            yield each
+        else:
+            yield from each

@@ -15,7 +15,11 @@ from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.key_kernel import SHORT, resolve_kernel
 from riskstream.domain.risk.features.owned.row_kernel import pack_kernel
 from riskstream.domain.risk.features.owned.table import KeyTable
-from riskstream.domain.risk.features.profiles.profile_kernel import repeat_kernel
+from riskstream.domain.risk.features.profiles.profile_kernel import (
+    last_hashes_kernel,
+    parts_kernel,
+    repeat_kernel,
+)
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.runtime.errors import Fatal
 
@@ -133,6 +137,33 @@ def test_events_of_a_profile_without_a_slot_are_refused() -> None:
     for slots, out in (([0, 2], 2), ([0, -1], 2), ([0, 1], 1)):
         given = (np.array(slots, np.int32), np.array([5, 6]), np.ones(2, np.uint8))
         assert not repeat_kernel(*given, hashes, counts, np.zeros(out, np.uint8))
+
+
+def test_parts_without_a_slot_or_room_are_refused() -> None:
+    slots, hashes = np.array([0, 2]), np.zeros((2, 16), np.int64)
+    held = (np.zeros(2, np.int64), np.zeros(2, np.int32), np.array([3, 9], np.int32))
+    tiles = np.zeros((4, 4), np.int64)
+    tiles[:, 0] = range(1, 5)
+    totals, ends = np.zeros((2, 3), np.int64), np.zeros(2, np.int64)
+    for slot, room, done in ((2, 9, 1), (-1, 9, 1), (1, 9, 1), (0, 5, 1), (0, 6, 2)):
+        out = np.full((room + 1, 4), 7)
+        given = (np.array([0, slot]), np.zeros(2, np.int64), np.full(2, 9), *held, totals, tiles)
+        assert parts_kernel(*given, out[:room], ends) == done
+        assert set(out[room].tolist()) == {7}
+    for slot, count, room, is_done in ((2, 1, 9, False), (-1, 1, 9, False), (1, 3, 2, False)):
+        slots[1] = slot
+        kept = (slots, hashes, np.array([0, count], np.int32), np.zeros(room, np.int64))
+        assert last_hashes_kernel(*kept, ends) == is_done
+    assert not last_hashes_kernel(slots, hashes, np.zeros(2, np.int32), ends, ends[:1])
+
+
+@pytest.mark.parametrize(("start", "count"), [(-1, 1), (0, -1), (5, 1), (0, 3)])
+def test_floats_that_are_not_there_are_not_encoded(start: int, count: int) -> None:
+    encoder = ColumnEncoder("terminal-risk.v1", capacity=1, from_input=("vector",))
+    starts, lengths = encoder.spans("vector")
+    starts[0], lengths[0] = start, count
+    with pytest.raises(Fatal, match="no room"):
+        encoder.encode(1, np.zeros(8, np.uint8))
 
 
 def test_frames_past_the_bytes_or_the_banks_stay_unread() -> None:

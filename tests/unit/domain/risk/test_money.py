@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import counted, score
+from tests.support.counted import series
 from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
@@ -54,7 +55,7 @@ def test_states_control_totals_and_reports_add_to_the_last_minor_unit(amounts: l
             decision="BLOCK", base_amount_minor=amount, occurred_at=occurred_at, src=src, score=0.5
         )
         state.add(counted(said, AT_MS))
-        totals.of(0).take_scores([counted(said, AT_MS, offset=src)], len(amounts))
+        totals.of(0).take_scores(series([counted(said, AT_MS, offset=src)]), len(amounts))
     snapshot.add(state.record(0))
     control: Control = totals.control()
     for src in range(len(amounts)):

@@ -10,7 +10,7 @@ from tests.support.builders import NOW_MS
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.positions_text import packed, unpacked
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, one_by_one
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import ProfilerCore
@@ -64,7 +64,7 @@ def test_the_metadata_of_any_number_of_partitions_fits_and_is_taken_up(
             value=o.value,
             headers=[],
         )
-        for n, o in enumerate(state)
+        for n, o in enumerate(one_by_one(state))
     ]
     again = ProfilerCore(
         STANDARD_PROFILES, MetricsObserver(ProfilerMetrics(CollectorRegistry()), "profiler")

@@ -15,7 +15,7 @@ from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.features.declare import TERMINAL
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, one_by_one
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.core import ProfilerCore
@@ -168,7 +168,7 @@ def test_an_owner_that_takes_over_goes_on_as_the_one_before_would_have(
             alone.settle(0, 0)
     if split:
         before.take(0, _records(frames[:split], 0), 0)
-    for output in [*before.settle(0, 0), *before.flush(0)]:
+    for output in one_by_one([*before.settle(0, 0), *before.flush(0)]):
         written[output.topic, output.key] = output
     after.resume(0, None if is_lost else f"flushed={split};" + before.metadata(0))
     after.restore(
@@ -207,7 +207,7 @@ def test_nothing_is_written_twice_while_what_was_committed_is_taken_again() -> N
     core.restore(0, [])
     core.take(0, _records([event(1), event(200)], 0), 2)
     assert core.settle(0, 5) == []
-    assert [output.topic for output in core.settle(0, 2)] == ["terminal-risk.v1"]
+    assert [output.topic for output in one_by_one(core.settle(0, 2))] == ["terminal-risk.v1"]
     assert core.settle(0, 2) == []
 
 
@@ -220,7 +220,8 @@ def test_a_vector_is_kept_with_the_one_before_it_and_is_written_when_a_tile_leav
     seen = []
     for number, frame in enumerate([event(1), event(61, key="u"), event(60 * 26, key="u")]):
         core.take(0, _records([frame], number), 0)
-        seen += [codec("terminal-risk.v1").decode(output.value) for output in core.settle(0, 0)]
+        vectors = one_by_one(core.settle(0, 0))
+        seen += [codec("terminal-risk.v1").decode(output.value) for output in vectors]
     mine = [each for each in seen if each["terminal_id"] == "t"]
     at = NAMES.index("terminal_count_1d")
     assert [each["vector"][at] for each in mine] == [1, 0], (

@@ -9,7 +9,7 @@ from tests.support.builders import NOW_MS, score
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.records import Score
 from riskstream.platform.kafka.accepted import AcceptedScores, score_of
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.errors import Rejected
 
 
@@ -98,30 +98,26 @@ def test_what_counts_of_a_score_is_what_its_record_says() -> None:
             verdict="DUPLICATE",
         ),
     ]
-    found = AcceptedScores().decode(records).counted("EUR")
-    assert [each.offset for each in found] == [0, 2, 3]
-    for counted in found:
-        said = score_of(records[counted.offset])
-        assert counted.appended_at == NOW_MS + counted.offset
-        assert counted.is_good == (said.verdict == "GOOD")
-        assert counted.is_refund == (said.kind == "REFUND")
-        assert counted.corrected_amount_minor == (said.corrected_amount_minor or 0)
-        for name in (
-            "src",
-            "prev",
-            "src_appended_at",
-            "customer_id",
-            "occurred_at",
-            "base_amount_minor",
-            "base_currency",
-            "score",
-            "decision",
-            "corrected_at",
-            "corrected_is_refund",
-        ):
-            assert getattr(counted, name) == getattr(said, name), name
+    found = AcceptedScores().decode(Records.of(records)).series("EUR")
+    assert found.offsets.tolist() == [0, 2, 3]
+    assert found.is_counted.tolist() == [True, False, False]
+    for at, offset in enumerate(found.offsets.tolist()):
+        said = score_of(records[offset])
+        counts = {name: each[at].item() for name, each in found.counts._asdict().items()}
+        assert counts["appended_at"] == NOW_MS + offset
+        assert found.prevs[at] == said.prev
+        assert counts["srcs"] == said.src
+        assert counts["occurred_at"] == said.occurred_at
+        assert counts["amounts"] == said.base_amount_minor
+        assert counts["scores"] == (1.0 if said.score is None else said.score)
+        assert counts["is_refund"] == (said.kind == "REFUND")
+        assert counts["is_correction"] == (said.corrected_at is not None)
+        assert counts["corrected_at"] == (said.corrected_at or 0)
+        assert counts["corrected_amounts"] == (said.corrected_amount_minor or 0)
+        assert counts["corrected_is_refund"] == said.corrected_is_refund
 
 
 def test_nothing_counts_of_records_that_are_no_scores() -> None:
-    assert AcceptedScores().decode([_record(0, b"no")]).counted("EUR") == []
+    none = AcceptedScores().decode(Records.of([_record(0, b"no")])).series("EUR")
+    assert not len(none.offsets)
     assert AcceptedScores().take([])[1] == []

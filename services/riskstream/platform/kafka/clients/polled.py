@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.joined import Joined
-from riskstream.platform.kafka.record import Place
+from riskstream.platform.kafka.record import Place, Records
 from riskstream.platform.kafka.traced import contexts_in
 from riskstream.platform.telemetry.context import TraceContext
 
@@ -53,6 +53,22 @@ class Polled:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def records(self, topic: str, partition: int, rows: NDArray[np.int64]) -> Records:
+        """Those at `rows`, which rise and are of that partition."""
+        traces = {}
+        if self.traces:
+            places = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+            traces = {places[at]: each for at, each in self.traces.items() if at in places}
+        return Records(
+            topic=topic,
+            partition=partition,
+            offsets=self.offsets[rows],
+            appended_at=self.appended_at[rows],
+            keys=self.keys.rows(rows),
+            values=self.values.rows(rows),
+            traces=traces,
+        )
 
     def kept(self, is_kept: NDArray[np.bool_]) -> "Polled":
         """Only the records where `is_kept`, bool[n], is True."""

@@ -2,7 +2,7 @@
 values.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.client import consumer, raise_if_error, translated
 from riskstream.platform.kafka.clients.giants import end_of, is_giant
 from riskstream.platform.kafka.clients.limits import without_excess
+from riskstream.platform.kafka.clients.polled import Told
 from riskstream.platform.kafka.clients.starts import is_expired, legal_start
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.kafka.traced import headers_of
@@ -106,9 +107,10 @@ class TopicReader:
             raise translated(error, bootstrap) from error
 
     def _assign(self) -> None:
-        self._consumer.assign(
-            [TopicPartition(topic, n, at) for (topic, n), at in self._fetched.items()]
-        )
+        self._consumer.assign(self._places())
+
+    def _places(self) -> list[TopicPartition]:
+        return [TopicPartition(topic, n, at) for (topic, n), at in self._fetched.items()]
 
     def look_at_ends(self) -> None:
         """Let `until_end` go on to the ends as they are now."""
@@ -130,32 +132,39 @@ class TopicReader:
         first = self._consumer.poll(timeout_s)
         if first is None:
             return []
-        out, expired, moved = [], False, False
+        out: list[Record] = []
+        told: list[Told] = []
         messages = [first, *self._consumer.consume(most - 1, 0)]
         for message, headers in zip(messages, headers_of(messages), strict=True):
             error = message.error()
             place = (message.topic() or "", message.partition() or 0)
-            if error is not None and is_expired(error):
-                expired = True
-                continue
-            if error is not None and is_giant(error):
-                self._fetched[place] = end_of(self._bootstrap, *place, message.offset() or 0)
-                moved = True
-                continue
             if error is not None:
-                raise_if_error(error, f"{place[0]}[{place[1]}]")
-                self._fetched[place] = max(self._fetched[place], message.offset() or 0)
+                told.append((place, message.offset() or 0, error))
                 continue
             offset = message.offset()
             assert offset is not None
             self._fetched[place] = offset + 1
             out.append(_record(message, place, offset, headers))
+        self._see(told)
+        return out
+
+    def _see(self, told: Sequence[Told]) -> None:
+        """Go on behind ends, heads that passed us and batches that are too large; else raise."""
+        expired = moved = False
+        for place, offset, error in told:
+            if is_expired(error):
+                expired = True
+            elif is_giant(error):
+                self._fetched[place] = end_of(self._bootstrap, *place, offset)
+                moved = True
+            else:
+                raise_if_error(error, f"{place[0]}[{place[1]}]")
+                self._fetched[place] = max(self._fetched[place], offset)
         if expired:  # retention was faster: go on at what is there
             for (topic, number), at in self._fetched.items():
                 self._fetched[topic, number] = legal_start(self._consumer, topic, number, at)
         if expired or moved:
             self._assign()
-        return out
 
     def _give_out(self, records: list[Record]) -> None:
         for record in records:
@@ -173,15 +182,18 @@ class TopicReader:
         end = monotonic() + deadline_s
         records, self._kept = self._kept, []
         while records or self._is_before_ends(self.positions):
-            if monotonic() > end:
-                raise Fatal(
-                    what=f"the end was not reached in {deadline_s:.0f} s",
-                    where=str(list(self.counts)),
-                    do="try again",
-                )
+            self._check_time(end, deadline_s)
             if given := self._up_to_ends(records):
                 yield given
             records = self._fetch(0.2, self._most) if self._is_before_ends(self._fetched) else []
+
+    def _check_time(self, end: float, deadline_s: float) -> None:
+        if monotonic() > end:
+            raise Fatal(
+                what=f"the end was not reached in {deadline_s:.0f} s",
+                where=str(list(self.counts)),
+                do="try again",
+            )
 
     def _is_before_ends(self, positions: dict[tuple[str, int], int]) -> bool:
         return any(positions[place] < at for place, at in self.ends.items())

@@ -146,7 +146,7 @@ class DerivedLane:
         states = self._work.state_topics[:1]
         flush = flush or any(output.topic in states for output in outputs)
         if flush:
-            outputs += [output for number in dirty for output in self._work.flush(number)]
+            outputs += [each for number in dirty for each in self._work.flush(number)]
         # 3 and 4
         offsets = self._offsets(dirty, flush=flush)
         try:

@@ -3,6 +3,7 @@ record that must wait.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_partitions import DerivedPartitions
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.ports import DerivedWork
-from riskstream.platform.kafka.record import Output, Records
+from riskstream.platform.kafka.record import Made, Records
 from riskstream.platform.kafka.traced import contexts_in
 from riskstream.platform.telemetry.context import TraceContext
 
@@ -100,7 +101,9 @@ class DerivedIntake:
             traces=self._traces(part, number, offsets, messages),
         )
 
-    def _fold(self, number: int, records: Records, committed: int) -> tuple[list[Output], Records]:
+    def _fold(
+        self, number: int, records: Records, committed: int
+    ) -> tuple[Sequence[Made], Records]:
         """What comes of the records, and those that were taken: up to the first whose schema is not
         known yet.
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.platform.kafka.record import Output
+from riskstream.platform.kafka.record import Made
 from riskstream.platform.telemetry.span import Hop
 
 
@@ -17,7 +17,7 @@ class Part:
     committed: int
     flushed: int
     flushed_metadata: str
-    outputs: list[Output] = field(default_factory=list)
+    outputs: list[Made] = field(default_factory=list)
     is_dirty: bool = False
     appended_at: list[NDArray[np.int64]] = field(default_factory=list)
     """When each record taken since the last commit was appended, ms; without those that were

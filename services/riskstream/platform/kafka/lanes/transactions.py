@@ -2,7 +2,7 @@
 broker refuses a part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from riskstream.platform.kafka.clients.client import producer_of, producing, translated
 from riskstream.platform.kafka.clients.refusals import ADVICE, FENCED
-from riskstream.platform.kafka.record import Output
+from riskstream.platform.kafka.record import Made, Output, one_by_one
 from riskstream.platform.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -57,14 +57,14 @@ class Transactions:
         except KafkaException as error:
             raise translated(error, kafka) from error
 
-    def write(self, outputs: list[Output], offsets: list[TopicPartition], group: object) -> None:
+    def write(self, outputs: Sequence[Made], offsets: list[TopicPartition], group: object) -> None:
         """1 outputs, 2 the source's offsets with metadata, 3 commit. KafkaException where a step
         failed: `abort` then.
         """
         self.waited_at, self.is_under_way = monotonic(), True
         try:
             self._producer.begin_transaction()
-            for output in outputs:
+            for output in one_by_one(outputs):
                 self._produce(output)
             fault_point("begun")
             self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk.features.owned.key_kernel import (
     KNOWN,
     NO_SLOT,
@@ -102,13 +103,16 @@ class KeySlots:
 
     def keys(self, slots: NDArray[Any]) -> list[bytes]:
         """The keys of some slots."""
+        return self.joined_keys(slots).present()
+
+    def joined_keys(self, slots: NDArray[Any]) -> Joined:
+        """The keys of some slots, joined."""
         order = slots.astype(np.int64)
-        ends = np.cumsum(self.key_lengths[order], dtype=np.int64).tolist()
-        out = np.empty(ends[-1] if ends else 0, np.uint8)
+        ends = np.cumsum(self.key_lengths[order], dtype=np.int64)
+        out = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
         if not join_kernel(self.key_bytes, self.key_starts, self.key_lengths, order, out):
-            raise no_room("keys of", len(order), "KeySlots.keys")
-        joined = out.tobytes()
-        return [joined[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+            raise no_room("keys of", len(order), "KeySlots.joined_keys")
+        return Joined(out, ends, np.zeros(len(ends), np.uint8))
 
     def in_order(self, slots: NDArray[Any]) -> NDArray[np.int64]:
         """Some slots in the order of their keys' bytes."""

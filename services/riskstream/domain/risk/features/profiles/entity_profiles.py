@@ -6,14 +6,24 @@ last 16 transactions of a key, and of several labels of one transaction the one 
 standing counts, whichever came first.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk.features.declare import Entity, Feature
+from riskstream.domain.risk.features.owned.key_slots import KeySlots
 from riskstream.domain.risk.features.profiles.labels import Labels
-from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ, repeat_kernel
+from riskstream.domain.risk.features.profiles.profile_kernel import (
+    ADD,
+    LABEL,
+    READ,
+    last_hashes_kernel,
+    repeat_kernel,
+)
 from riskstream.domain.risk.features.profiles.table import NOT_AGAIN, ProfileTable
 from riskstream.domain.risk.features.profiles.vector import NEVER
 from riskstream.runtime.errors import Fatal
@@ -42,23 +52,39 @@ class Steps:
     standings: NDArray[np.int64]
 
 
+class Parts(NamedTuple):
+    """n parts of states, in order of slot and part. `tiles` int64[any, (end, count, sum, frauds)]
+    and `hashes` are those of one part behind another; `tile_ends` and `hash_ends` int64[n] say
+    where each ends. Hashes: of the last transactions of the part's key, oldest first.
+    """
+
+    slots: NDArray[np.int64]
+    tiles: NDArray[np.int64]
+    tile_ends: NDArray[np.int64]
+    hashes: NDArray[np.int64]
+    hash_ends: NDArray[np.int64]
+
+
 class Profiles:
-    """The profiles of the keys of one entity in one partition."""
+    """The profiles of the keys of one entity in one partition; `len` counts keys."""
 
     def __init__(self, entity: Entity, features: tuple[Feature, ...]) -> None:
         self.entity, self.features = entity, features
         self.table = ProfileTable(features, entity.tile_ms)
-        self.keys: list[bytes] = []
-        self._slots: dict[bytes, int] = {}
+        self._keys = KeySlots(1024)
         self.part_ms = PART_TILES * entity.tile_ms
         self.labels = Labels()
         self._touched: list[NDArray[np.int32]] = []
-        self._parts: set[tuple[int, int]] = set()
+        self._parts: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+        """Slots and numbers of the parts that changed."""
         self._empty = self._read(np.zeros(1, np.int32), 0)[0]
-        self._grow(1024)
+        self._grow(0, 1024)
 
-    def _grow(self, size: int) -> None:
-        old = len(self.keys)
+    def __len__(self) -> int:
+        return self._keys.used
+
+    def _grow(self, old: int, size: int) -> None:
+        """Room for `size` slots, where there was for `old`."""
         for name, shape, kind, fill in (
             ("last_hashes", (LAST_HASHES,), np.int64, 0),
             ("hash_counts", (), np.int32, 0),
@@ -85,15 +111,27 @@ class Profiles:
     vectors: NDArray[np.float32]
     """float32[slots, (newest, the one before), features]."""
 
-    def slot(self, key: bytes) -> int:
-        """The slot of a key, made where it is new."""
-        found = self._slots.get(key)
-        if found is None:
-            if len(self.keys) == len(self.nexts):
-                self._grow(2 * len(self.nexts))
-            found = self._slots[key] = len(self.keys)
-            self.keys.append(key)
-        return found
+    def slots_of(
+        self, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """The slots of n keys, by where they stand in `data`; made where they are new."""
+        n, room = len(starts), len(self.nexts)
+        slots, _ = self._keys.resolve(
+            data, starts, lengths, np.zeros(n, np.int32), np.ones(n, np.uint8)
+        )
+        if self._keys.used > room:
+            self._grow(room, max(2 * room, self._keys.used))
+        return slots
+
+    def slots_of_keys(self, keys: Sequence[bytes]) -> NDArray[np.int32]:
+        """As `slots_of`."""
+        joined = Joined.of(keys)
+        sizes = joined.sizes
+        return self.slots_of(joined.data, joined.ends - sizes, sizes.astype(np.int32))
+
+    def keys(self, slots: NDArray[Any] | None = None) -> Joined:
+        """The keys of some slots, else of all."""
+        return self._keys.joined_keys(np.arange(len(self)) if slots is None else slots)
 
     def take(self, steps: Steps) -> None:
         """Fold events and labels in, in order."""
@@ -123,7 +161,7 @@ class Profiles:
         slots, times = steps.slots[chosen], steps.times[chosen]
         self.table.take(what[chosen], slots, times, amounts[chosen])
         self._touched.append(slots)
-        self._parts.update(zip(slots.tolist(), (self._part(times)).tolist(), strict=True))
+        self._parts.append((slots, self._part(times)))
 
     def _part(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         ends = -(-times // self.entity.tile_ms) * self.entity.tile_ms
@@ -138,7 +176,7 @@ class Profiles:
 
     def read(self, key: bytes, closed_at: int) -> NDArray[np.float32]:
         """The vector of a key at the end of a tile, as of what was taken so far."""
-        found: NDArray[np.float32] = self._read(np.array([self.slot(key)], np.int32), closed_at)[0]
+        found: NDArray[np.float32] = self._read(self.slots_of_keys([key]), closed_at)[0]
         return found
 
     def close(self, clock_ms: int, as_of: int) -> NDArray[np.int32]:
@@ -146,7 +184,7 @@ class Profiles:
         offset.
         """
         closed_at = clock_ms // self.entity.tile_ms * self.entity.tile_ms
-        due = np.flatnonzero(self.nexts[: len(self.keys)] <= closed_at).astype(np.int32)
+        due = np.flatnonzero(self.nexts[: len(self)] <= closed_at).astype(np.int32)
         slots: NDArray[np.int32] = np.unique(np.concatenate([due, *self._touched]))
         self._touched.clear()
         if not len(slots):
@@ -167,17 +205,28 @@ class Profiles:
         )
         return slots
 
-    def take_parts(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """(slot, tiles int64[tiles, (end, count, sum, frauds)]) of each part that changed since the
-        last call.
-        """
-        out = []
-        for slot, part in sorted(self._parts):
-            out.append(
-                (slot, self.table.tiles_of(slot, (part - 1) * self.part_ms, part * self.part_ms))
+    def take_parts(self) -> Parts:
+        """The parts that changed since the last call."""
+        changed, self._parts = self._parts, []
+        slots = np.concatenate([np.zeros(0, np.int64), *(each for each, _ in changed)])
+        parts = np.concatenate([np.zeros(0, np.int64), *(each for _, each in changed)])
+        order = np.lexsort((parts, slots))
+        slots, parts = slots[order], parts[order]
+        is_new = np.ones(len(slots), np.bool_)
+        is_new[1:] = (slots[1:] != slots[:-1]) | (parts[1:] != parts[:-1])
+        slots, parts = slots[is_new].astype(np.int64), parts[is_new]
+        tiles, tile_ends = self.table.tiles_of(
+            slots, (parts - 1) * self.part_ms, parts * self.part_ms
+        )
+        hashes = np.empty(LAST_HASHES * len(slots), np.int64)
+        hash_ends = np.empty(len(slots), np.int64)
+        if not last_hashes_kernel(slots, self.last_hashes, self.hash_counts, hashes, hash_ends):
+            raise Fatal(
+                what=f"a slot of {len(slots):,} parts is not there",
+                where="Profiles.take_parts",
+                do="report this",
             )
-        self._parts.clear()
-        return out
+        return Parts(slots, tiles, tile_ends, hashes, hash_ends)
 
     def restore(
         self,
@@ -191,8 +240,8 @@ class Profiles:
         `vectors` of a key).
         """
         names = dict.fromkeys([*tiles, *vectors])
-        for key in names:
-            slot = self.slot(key)
+        slots = self.slots_of_keys(list(names)).tolist()
+        for slot, key in zip(slots, names, strict=True):
             mine = hashes.get(key, [])
             self.last_hashes[slot, : len(mine)], self.hash_counts[slot] = mine, len(mine)
             if key in vectors:
@@ -200,14 +249,7 @@ class Profiles:
         none = np.zeros((0, 4), np.int64)
         joined = [np.vstack(tiles[key]) if key in tiles else none for key in names]
         self.table.load([each[np.argsort(each[:, 0], kind="stable")] for each in joined])
-        for key, name, standing, occurred_at in said:
-            self.labels.restore(self.slot(key), name, occurred_at, standing)
-        self.nexts[: len(self.keys)] = 0  # each is looked at when tiles are closed next
-
-    def last_hashes_of(self, slot: int) -> list[int]:
-        """Hashes of the slot's last transactions, oldest first."""
-        count = int(self.hash_counts[slot])
-        kept = min(count, LAST_HASHES)
-        return [
-            int(self.last_hashes[slot, place % LAST_HASHES]) for place in range(count - kept, count)
-        ]
+        labelled = self.slots_of_keys([key for key, *_ in said]).tolist()
+        for slot, (_, name, standing, occurred_at) in zip(labelled, said, strict=True):
+            self.labels.restore(slot, name, occurred_at, standing)
+        self.nexts[: len(self)] = 0  # each is looked at when tiles are closed next

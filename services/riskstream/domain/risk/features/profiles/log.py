@@ -69,29 +69,18 @@ class ProfileLog:
         is_event = accepted & (kinds == EVENT)
         if is_event.any():
             self.clock_ms = max(self.clock_ms, int(times[is_event].max()))
-        starts, lengths = columns.span("entity")
         key_starts, key_lengths = columns.span("key")
-        raw = columns.data.tobytes()
         for entity, profiles in self.profiles.items():
-            name = entity.name.encode()
             counted = ~is_event | (
                 (self._counted[entity] >> columns.numbers("transaction_kind")) & 1
             ).astype(np.bool_)
-            maybe = np.flatnonzero(accepted & counted & (lengths == len(name)))
-            rows = np.array(
-                [at for at in maybe.tolist() if raw[starts[at] : starts[at] + len(name)] == name],
-                np.int64,
-            )
+            is_mine = columns.is_text("entity", entity.name.encode())
+            rows = np.flatnonzero(accepted & counted & is_mine)
             if not len(rows):
                 continue
-            ends = (key_starts + key_lengths)[rows].tolist()
-            slots = [
-                profiles.slot(raw[a:b])
-                for a, b in zip(key_starts[rows].tolist(), ends, strict=True)
-            ]
             profiles.take(
                 Steps(
-                    slots=np.array(slots, np.int32),
+                    slots=profiles.slots_of(columns.data, key_starts[rows], key_lengths[rows]),
                     kinds=kinds[rows],
                     hashes=columns.numbers("transaction_hash")[rows],
                     times=times[rows],

@@ -229,3 +229,62 @@ def repeat_kernel(slots, hashes, is_event, last_hashes, hash_counts, out):  # ty
             if hash_counts[s] >= 2 * last_hashes.shape[1]:
                 hash_counts[s] -= last_hashes.shape[1]
     return True
+
+
+@kernel(
+    "int64(int64[::1], int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], int64[:, ::1], "
+    "int64[:, ::1], int64[:, ::1], int64[::1])",
+    allocates=False,
+)
+def parts_kernel(slots, afters, untils, offs, firsts, sizes, totals, tiles, out, ends):  # type: ignore[no-untyped-def]
+    """Tiles of each slot that end in (after, until], one behind another: `out` int64[any, (end,
+    count, sum, frauds)], and where those of each end in it. How many slots were done: the next one
+    is not there, or `out` has no room for its tiles.
+    """
+    n = min(len(slots), len(afters), len(untils), len(ends))
+    room = min(len(offs), len(firsts), len(sizes), len(totals))
+    used = 0
+    for i in range(n):
+        s = slots[i]
+        if s < 0 or s >= room:
+            return i
+        start = offs[s] + firsts[s]
+        stop = start + sizes[s]
+        if start < 0 or stop > len(tiles):
+            return i
+        first = _find(tiles, start, stop - start, afters[i] + 1)
+        last = _find(tiles, start, stop - start, untils[i] + 1)
+        if used + last - first > len(out):
+            return i
+        for at in range(first, last):
+            out[used, 0] = tiles[at, 0]
+            for column in range(3):
+                behind = totals[s, column] if at + 1 == stop else tiles[at + 1, column + 1]
+                out[used, column + 1] = behind - tiles[at, column + 1]
+            used += 1
+        ends[i] = used
+    return n
+
+
+@kernel("boolean(int64[::1], int64[:, ::1], int32[::1], int64[::1], int64[::1])", allocates=False)
+def last_hashes_kernel(slots, last_hashes, hash_counts, out, ends):  # type: ignore[no-untyped-def]
+    """Hashes of the last transactions of each slot, oldest first, one behind another in `out`; and
+    where those of each end. False where a slot is not there, or `out` has no room.
+    """
+    if len(ends) < len(slots):
+        return False
+    used = 0
+    wide = last_hashes.shape[1]
+    for i in range(len(slots)):
+        s = slots[i]
+        if s < 0 or s >= min(len(hash_counts), len(last_hashes)):
+            return False
+        count = hash_counts[s]
+        kept = min(count, wide)
+        if used + kept > len(out):
+            return False
+        for place in range(count - kept, count):
+            out[used] = last_hashes[s, place % wide]
+            used += 1
+        ends[i] = used
+    return True

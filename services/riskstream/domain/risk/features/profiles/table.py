@@ -7,6 +7,7 @@ from riskstream.domain.risk.features.declare import Feature
 from riskstream.domain.risk.features.profiles.profile_kernel import (
     FIRST_TILES,
     READ,
+    parts_kernel,
     profile_kernel,
 )
 from riskstream.runtime.durations import DAY_MS
@@ -115,15 +116,33 @@ class ProfileTable:
             out[there] = np.minimum(out[there], ends + age)
         return out
 
-    def tiles_of(self, slot: int, after: int, until: int) -> NDArray[np.int64]:
-        """int64[tiles, (end, count, sum, frauds)] of the slot's tiles that end in (after,
-        until].
+    def tiles_of(
+        self, slots: NDArray[np.int64], afters: NDArray[np.int64], untils: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of n slots the tiles that end in (after, until], one behind another: int64[tiles, (end,
+        count, sum, frauds)], and int64[n] where those of each end.
         """
-        start = int(self.offs[slot] + self.firsts[slot])
-        held = self.tiles[start : start + int(self.sizes[slot])]
-        first, last = np.searchsorted(held[:, 0], [after, until], side="right")
-        before = np.vstack([held[first : last + 1, 1:], self.totals[slot]])[: last - first + 1]
-        return np.column_stack([held[first:last, 0], np.diff(before, axis=0)])
+        most = np.minimum((untils - afters) // self.tile_ms, self.sizes[slots])
+        out, ends = np.empty((int(most.sum()), 4), np.int64), np.empty(len(slots), np.int64)
+        done = parts_kernel(
+            slots,
+            afters,
+            untils,
+            self.offs,
+            self.firsts,
+            self.sizes,
+            self.totals,
+            self.tiles,
+            out,
+            ends,
+        )
+        if done < len(slots):
+            raise Fatal(
+                what=f"tiles of slot {slots[done]:,} have no room",
+                where="ProfileTable.tiles_of",
+                do="report this: nothing was written past it",
+            )
+        return out[: int(ends[-1]) if len(ends) else 0], ends
 
     def load(self, tiles: list[NDArray[np.int64]]) -> None:
         """Fill the slots 0, 1, … of an empty table: int64[tiles, (end, count, sum, frauds)] each,

@@ -22,7 +22,7 @@ _T = TypeVar("_T", Take, Put)
 library = cache(Library)
 
 
-def take_of(client: Consumer, way: Way, shown: Gauge) -> Take:
+def take_of(client: Consumer, way: Way, shown: Gauge | None = None) -> Take:
     """How a consumer's records are taken. `shown`: 1 by label `side` where compiled code serves."""
     if not isinstance(client, Consumer):  # Kafka in memory
         return PythonTake(client)
@@ -30,7 +30,7 @@ def take_of(client: Consumer, way: Way, shown: Gauge) -> Take:
     return _chosen("take", way, shown, native, partial(PythonTake, client))
 
 
-def put_of(client: Producer, topic: str, way: Way, shown: Gauge) -> Put:
+def put_of(client: Producer, topic: str, way: Way, shown: Gauge | None = None) -> Put:
     """How records are given to a producer; as `take_of`."""
     if not isinstance(client, Producer):
         return PythonPut(client, topic)
@@ -41,7 +41,7 @@ def put_of(client: Producer, topic: str, way: Way, shown: Gauge) -> Put:
 def _chosen(
     side: str,
     way: Way,
-    shown: Gauge,
+    shown: Gauge | None,
     native: Callable[[Library], _T],
     python: Callable[[], _T],
 ) -> _T:
@@ -57,7 +57,9 @@ def _chosen(
             found = python()
         else:
             log.info("records go by compiled calls of librdkafka", side=side)
-            shown.labels(side=side).set(1)
+            if shown is not None:
+                shown.labels(side=side).set(1)
             return found
-    shown.labels(side=side).set(0)
+    if shown is not None:
+        shown.labels(side=side).set(0)
     return found
