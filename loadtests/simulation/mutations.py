@@ -302,8 +302,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "report-cut",
         "a report counts scores that its states do not hold yet",
         "riskstream.reporter.snapshot",
-        "self._counted(records), until, self._base_currency",
-        "self._counted(records), 1 << 62, self._base_currency",
+        "self._series(records), until)",
+        "self._series(records), 1 << 62)",
         "reports",
     ),
     Mutation(
