@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from confluent_kafka import Consumer, TopicPartition
+
 from loadtests.chaos.cluster import NAMESPACE, Cluster
 from loadtests.chaos.history import History
 from loadtests.peers.data import send, transactions
@@ -48,12 +50,14 @@ def kill_recovery(folder: Path, model: Path, seed: int) -> tuple[Counter[str], l
         counts |= killed.counts("")
         cluster.start("tracker-1")
         _wait_done(kafka, "tracker", "scores.v1", 300)
+        client = Consumer({"bootstrap.servers": kafka, "group.id": "tracker"})
         killed.seconds = []
         for number in range(TRACKER_KILLS):
-            killed.again(number, "tracker-1", lambda: _tracked(admin))
+            killed.again(number, "tracker-1", lambda: _tracked(client))
             _wait_done(kafka, "tracker", "scores.v1", 60)
             time.sleep(2)
         counts |= killed.counts("tracker_")
+        client.close()
     history.close()
     return counts, problems
 
@@ -135,9 +139,9 @@ def _ends(admin: TopicAdmin) -> list[int]:
     return admin.end_offsets("scores.v1", DEFAULT_PARTITIONS)
 
 
-def _tracked(admin: TopicAdmin) -> list[int]:
-    done = admin.group_offsets("tracker")
-    return [done.get(("scores.v1", number), 0) for number in range(DEFAULT_PARTITIONS)]
+def _tracked(client: Consumer) -> list[int]:
+    wanted = [TopicPartition("scores.v1", number) for number in range(DEFAULT_PARTITIONS)]
+    return [each.offset for each in client.committed(wanted, timeout=10)]
 
 
 def _wait_done(kafka: str, group: str, topic: str, deadline_s: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.platform.kafka.accepted import AcceptedScores, ScoreBatch
-from riskstream.platform.kafka.record import Output, Record, Records
+from riskstream.platform.kafka.record import Output, Record, RecordParts, Records
 from riskstream.runtime.observer import Observer
 from riskstream.tracker.fold import Fold
 from riskstream.tracker.outputs import ALERTS, STATE, Outputs, Standings
@@ -72,7 +72,7 @@ class TrackerCore:
         """Load the partition's newest states and where they stand, and the newest alerts; call
         `resume` first. SchemaWait as `Restorer`.
         """
-        self._restorer.restore(self._owned[partition], partition, list(records))
+        self._restorer.restore(self._owned[partition], partition, RecordParts.of(records))
         self._count()
 
     def start(self, partition: int, flushed: int | None) -> int:

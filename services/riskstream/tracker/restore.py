@@ -10,12 +10,13 @@ from riskstream.domain.contracts.bounds import ColumnBounds, decoded
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.contracts.columns_kernel import OK
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.writers import SchemaWait, is_known
 from riskstream.domain.risk.customer_risk import Standing, check_place, check_sums
 from riskstream.domain.risk.customers.kernel import ERASE, LEAVE, LOAD
 from riskstream.domain.risk.customers.table import Loaded
-from riskstream.domain.risk.features.owned.key_kernel import same_kernel
-from riskstream.platform.kafka.record import Record
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel, same_kernel
+from riskstream.platform.kafka.record import Record, RecordParts, Records
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
 from riskstream.tracker.outputs import ALERTS, STATE
@@ -30,7 +31,7 @@ _NO_KEY = b"\xff"
 class _Newest:
     """Whether a record is the newest of its key; looked up where one cannot be read."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: RecordParts) -> None:
         self._records = records
 
     @cached_property
@@ -50,7 +51,7 @@ class Restorer:
         self._decoder = ColumnDecoder(STATE)
         self._bounds = ColumnBounds(STATE, self._decoder.layout)
 
-    def restore(self, owned: Owned, partition: int, records: list[Record]) -> None:
+    def restore(self, owned: Owned, partition: int, records: RecordParts) -> None:
         """Load the newest states of a partition and where they stand, and its newest alerts.
 
         A flush writes all changed states in one transaction, so the newest of them holds every
@@ -58,18 +59,18 @@ class Restorer:
         known: a version that knows it reads it.
         """
         newest = _Newest(records)
-        states = []
-        for record in records:
-            if record.topic == ALERTS:
-                self._see_alert(owned, record, newest)
+        states: list[Records] = []
+        for part in records.parts:
+            if part.topic == ALERTS:
+                for record in part:
+                    self._see_alert(owned, record, newest)
             else:
-                states.append(record)
+                states += _short(part)
         owned.is_new = owned.is_new and not states
-        customers = len({record.key for record in states})
-        for first in range(0, len(states), _AT_ONCE):
-            self._load(owned, partition, states[first : first + _AT_ONCE], newest)
-            if not first:  # what the first ones take tells of the others
-                owned.customers.expect(customers)
+        for number, part in enumerate(states):
+            self._load(owned, partition, part, newest)
+            if not number:  # what the first ones take tells of the others
+                owned.customers.expect(_different_keys(states))
 
     def _see_alert(self, owned: Owned, record: Record, newest: _Newest) -> None:
         try:
@@ -77,11 +78,16 @@ class Restorer:
         except Rejected as error:
             self._see_fault(owned, record, error, newest)
 
-    def _load(self, owned: Owned, partition: int, records: list[Record], newest: _Newest) -> None:
+    def _load(self, owned: Owned, partition: int, records: Records, newest: _Newest) -> None:
         """Take some states, in the order of the topic: the last of a key counts."""
-        keys = [_NO_KEY if record.key is None else record.key for record in records]
-        frames = [record.value for record in records]
-        columns, is_good = self._judged(owned, partition, keys, frames)
+        columns, is_good = self._judged(owned, partition, records.keys, records.values)
+        if is_good.all():
+            deeds = np.full(len(records), LOAD, np.uint8)
+            slots = owned.customers.slots_of(*_joined(records.keys))
+            owned.customers.load(deeds, slots, _loaded(columns))
+            return
+        keys = [_NO_KEY if key is None else key for key in records.keys]
+        frames = list(records.values)
         deeds = np.where(is_good, np.uint8(LOAD), np.uint8(ERASE))
         is_again = False
         for row in np.flatnonzero(~is_good).tolist():
@@ -102,7 +108,11 @@ class Restorer:
         owned.customers.load(deeds, owned.customers.slots_of(*_joined(keys)), _loaded(columns))
 
     def _judged(
-        self, owned: Owned, partition: int, keys: list[bytes], frames: list[bytes | None]
+        self,
+        owned: Owned,
+        partition: int,
+        keys: Sequence[bytes | None],
+        frames: Sequence[bytes | None],
     ) -> tuple[Columns, NDArray[np.bool_]]:
         """(the states as columns, which of them are this partition's, their customer's and of our
         currency); those in their place tell where the partition stands.
@@ -146,11 +156,30 @@ class Restorer:
         return True
 
 
-def _joined(keys: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
-    """(bytes, starts, lengths)."""
-    lengths = np.fromiter(map(len, keys), np.int32, len(keys))
-    starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    return np.frombuffer(b"".join(keys) or b"\0", np.uint8), starts, lengths
+def _joined(
+    keys: Sequence[bytes | None],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
+    """(bytes, starts, lengths); no bytes of a key that is none, which no customer has."""
+    joined = Joined.of(keys)
+    sizes = joined.sizes
+    return joined.data, joined.ends - sizes, sizes.astype(np.int32)
+
+
+def _short(part: Records) -> list[Records]:
+    """The part, cut where it is long."""
+    if len(part) <= _AT_ONCE:
+        return [part]
+    return [part[at : at + _AT_ONCE] for at in range(0, len(part), _AT_ONCE)]
+
+
+def _different_keys(parts: list[Records]) -> int:
+    """How many different ones there are, by their hashes."""
+    hashes = []
+    for part in parts:
+        hashes.append(np.empty(len(part), np.uint64))
+        hash_kernel(*_joined(part.keys), hashes[-1])
+    ordered = np.sort(np.concatenate(hashes))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 def _later(standing: Standing, columns: Columns, rows: NDArray[np.bool_]) -> Standing:

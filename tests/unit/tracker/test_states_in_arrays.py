@@ -13,9 +13,10 @@ from tests.support.customer_state import CustomerState
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import symbols_of
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk.customer_risk import Standing, whole_after
 from riskstream.domain.risk.customers import table
-from riskstream.platform.kafka.record import Output, Record, Records
+from riskstream.platform.kafka.record import Output, Record, RecordParts, Records
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.tracker.core import TrackerCore
 from riskstream.tracker.outputs import ALERTS, DECISIONS, STATE
@@ -207,22 +208,31 @@ def _core(
     core.resume(0, metadata)
     newest = {key: value for _, key, value in states}
     kept = list(newest.items()) if rng.random() < 0.5 else [each[1:] for each in states]
-    core.restore(
-        0,
-        [
-            Record(
-                topic=STATE,
-                partition=0,
-                offset=at,
-                appended_at=NOW_MS,
-                key=key,
-                value=value,
-                headers=[],
-            )
-            for at, (key, value) in enumerate(kept)
-        ],
-    )
+    records = [
+        Record(
+            topic=STATE,
+            partition=0,
+            offset=at,
+            appended_at=NOW_MS,
+            key=key,
+            value=value,
+            headers=[],
+        )
+        for at, (key, value) in enumerate(kept)
+    ]
+    core.restore(0, records if rng.random() < 0.5 else _in_parts(records, rng))
     return core, seen
+
+
+def _in_parts(records: list[Record], rng: random.Random) -> RecordParts:
+    """As a lane gives them: joined, in parts."""
+    parts, at = [], 0
+    while at < len(records):
+        part = Records.of(records[at : at + rng.choice([1, 3, 50])])
+        at += len(part)
+        joined = Joined.of(part.keys), Joined.of(part.values)
+        parts.append(replace(part, keys=joined[0], values=joined[1]))
+    return RecordParts(tuple(parts))
 
 
 @pytest.mark.parametrize("places", [2, table.EARLY_STATES])

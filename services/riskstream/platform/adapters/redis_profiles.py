@@ -6,7 +6,7 @@ set>}#<entity>:<partition>`: the end of the last tile closed there, in ms. The n
 so that a late write of an owner before changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -17,7 +17,7 @@ from riskstream.domain.risk.features.profiles.vector import topic_of
 from riskstream.domain.risk.features.profiles.vectors import VectorReader
 from riskstream.platform.adapters.redis_errors import translated
 from riskstream.platform.adapters.redis_state import FEW_ROWS, PATIENCE, client_of
-from riskstream.platform.kafka.record import Made, OutputRows, Record
+from riskstream.platform.kafka.record import Made, OutputRows, Record, RecordParts
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.runtime.errors import Fatal
 
@@ -64,14 +64,17 @@ class RedisProfileView:
         self._waiting: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._held: dict[tuple[str, int], dict[bytes, bytes]] = {}
 
-    def restore(self, partition: int, records: list[Record]) -> None:
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
         """All vectors of a partition that was taken over: what its owner before had committed and
         not shown is shown now.
         """
+        parts = RecordParts.of(records).parts
         for topic, reader in self._readers.items():
             self._held[reader.entity.name, partition] = {}
             self._waiting[reader.entity.name, partition] = {}
-            self._take(reader, partition, [each.value for each in records if each.topic == topic])
+            for part in parts:
+                if part.topic == topic:
+                    self._take(reader, partition, part.values)
         self._write([partition])
 
     def show(self, partitions: list[int], outputs: Sequence[Made]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 from typing import overload
 
 import numpy as np
@@ -64,6 +65,20 @@ class Records(Sequence[Record]):
     def __len__(self) -> int:
         return len(self.values)
 
+    def __iter__(self) -> Iterator[Record]:
+        columns = self.offsets.tolist(), self.appended_at.tolist(), self.keys, self.values
+        for at, (offset, appended_at, key, value) in enumerate(zip(*columns, strict=True)):
+            yield Record(
+                topic=self.topic,
+                partition=self.partition,
+                offset=offset,
+                appended_at=appended_at,
+                key=key,
+                value=value,
+                headers=[],
+                trace=self.traces.get(at),
+            )
+
     @overload
     def __getitem__(self, index: int) -> Record: ...
 
@@ -94,6 +109,24 @@ class Records(Sequence[Record]):
             headers=[],
             trace=self.traces.get(index % len(self)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordParts(Iterable[Record]):
+    """Records of one partition in order, in parts as columns; each part is of one topic."""
+
+    parts: tuple[Records, ...]
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "RecordParts":
+        """Records of one partition in parts."""
+        if isinstance(records, RecordParts):
+            return records
+        groups = groupby(records, key=lambda record: record.topic)
+        return cls(tuple(Records.of(list(each)) for _, each in groups))
+
+    def __iter__(self) -> Iterator[Record]:
+        return chain.from_iterable(self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from riskstream.runtime.settings import DerivedLaneSettings
 def derived_settings(settings: DerivedLaneSettings, source: str) -> DerivedSettings:
     """As the service has them, over one source topic."""
     return DerivedSettings(
+        reads_ahead=True,
         kafka=settings.kafka,
         group=settings.group,
         source=source,

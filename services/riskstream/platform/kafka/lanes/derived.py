@@ -76,6 +76,13 @@ class DerivedLane:
 
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
+        self._partitions.read_ahead()
+        try:
+            self._run()
+        finally:
+            self._partitions.close()
+
+    def _run(self) -> None:
         with self._member.joined(
             on_assign=self._partitions.on_assign,
             on_revoke=self._on_revoke,

@@ -15,6 +15,7 @@ from riskstream.platform.kafka.clients.starts import (
     go_on_at,
     legal_start,
 )
+from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.derived_start import Committed, read_states
@@ -57,6 +58,16 @@ class DerivedPartitions:
         at `_open_by`.
         """
         self._expired = ExpiredHeads(member.client, metrics.expired)
+        self._ahead: StatesAhead | None = None
+
+    def read_ahead(self) -> None:
+        """Read the states while there is nothing else to do."""
+        if self._settings.reads_ahead:
+            self._ahead = StatesAhead(self._settings.kafka, self._work.state_topics)
+
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
 
     @property
     def waiting(self) -> int:
@@ -119,9 +130,8 @@ class DerivedPartitions:
         for number in numbers:
             self._work.drop(number)
             self._work.resume(number, committed[number].metadata)
-        waiting = read_states(
-            self._settings.kafka, self._work, self._view, committed, self._member.see
-        )
+        kafka, see = self._settings.kafka, self._member.see
+        waiting = read_states(kafka, self._work, self._view, committed, see, self._ahead)
         self._state_waits = list(waiting.values())
         for number, wait in waiting.items():
             self._work.drop(number)

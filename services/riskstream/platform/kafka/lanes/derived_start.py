@@ -4,15 +4,17 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.clients.client import translated
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.clients.tails import newest_records
+from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead
 from riskstream.platform.kafka.lanes.ports import DerivedWork, View
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, RecordParts, Records
 
 _ANSWER_S = 10.0
 
@@ -67,33 +69,36 @@ def read_states(
     view: View | None,
     committed: dict[int, Committed],
     see: Callable[[], object],
+    ahead: StatesAhead | None = None,
 ) -> dict[int, SchemaWait]:
     """Give the work the records of its state topics by partition, and those of its tail topics
     where offsets are lost.
 
     The answer: of partitions whose state is of a schema that is not known what they wait for. The
-    others can go on. `see` is called while it is reading.
+    others can go on. `see` is called while it is reading; `ahead` has read some already.
     """
-    states: dict[int, list[Record]] = {number: [] for number in committed}
-    with TopicReader(kafka, list(work.state_topics)) as reader:
-        for records in reader.batches_until_end():
-            see()
-            for record in records:
-                if record.partition in states:
-                    states[record.partition].append(record)
+    states: dict[int, list[Records]] = {number: [] for number in committed}
+    begun = ahead.taken() if ahead is not None else {}
+    for topic in work.state_topics:
+        reader, read = begun.get(topic) or (ColumnReader(kafka, topic), [])
+        with reader:
+            reader.look_at_ends()
+            for part in chain(read, reader.columns_until_end()):
+                see()
+                if part.partition in states:
+                    states[part.partition].append(part)
     tails: list[Record] = []
     if any(each.flushed is None for each in committed.values()):
         for topic in work.tail_topics:
             see()
             tails += newest_records(kafka, topic)
     waiting: dict[int, SchemaWait] = {}
-    for number, records in states.items():
+    for number, parts in states.items():
+        last = RecordParts.of(record for record in tails if record.partition == number)
         try:
-            work.restore(
-                number, records + [record for record in tails if record.partition == number]
-            )
+            work.restore(number, RecordParts((*parts, *last.parts)))
             if view is not None:
-                view.restore(number, records)
+                view.restore(number, RecordParts(tuple(parts)))
         except SchemaWait as wait:
             waiting[number] = wait
         see()

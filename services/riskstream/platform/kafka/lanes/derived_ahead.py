@@ -1,0 +1,63 @@
+"""Reads a work's state topics while its process waits for partitions.
+
+A killed owner keeps them until its session ends, for seconds in which there is nothing else to do.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event, Thread
+
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
+from riskstream.platform.kafka.record import Records
+from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic
+
+_KEPT_S = 30.0
+"""What was read is dropped after so long without a partition: this process stands by."""
+
+
+class StatesAhead:
+    """Reads on a thread, from its making until `taken` or `close`. Where Kafka does not answer or
+    refuses it gives nothing: whoever reads then is told.
+    """
+
+    def __init__(self, kafka: str, topics: Sequence[str]) -> None:
+        self._kafka, self._topics = kafka, topics
+        self._wanted = Event()
+        self._read: dict[str, tuple[ColumnReader, list[Records]]] = {}
+        self._thread = Thread(target=self._run, name="states-ahead", daemon=True)
+        self._thread.start()
+
+    def taken(self) -> dict[str, tuple[ColumnReader, list[Records]]]:
+        """By topic a reader, and what it gave so far: the caller goes on with it, and closes it.
+
+        Empty at every call but the first.
+        """
+        self._wanted.set()
+        self._thread.join()
+        found, self._read = self._read, {}
+        return found
+
+    def close(self) -> None:
+        for reader, _ in self.taken().values():
+            reader.close()
+
+    def _run(self) -> None:
+        end = monotonic() + _KEPT_S
+        with suppress(Fatal, Retryable):
+            for topic in self._topics:
+                if self._wanted.is_set():
+                    return
+                reader, parts = self._read[topic] = ColumnReader(self._kafka, topic), []
+                while not self._wanted.is_set() and monotonic() < end and is_before_end(reader):
+                    parts += reader.columns(0.1)
+            if self._wanted.wait(max(end - monotonic(), 0)):
+                return
+        for reader, _ in self._read.values():
+            reader.close()
+        self._read = {}
+
+
+def is_before_end(reader: ColumnReader) -> bool:
+    """Whether it has not given all that was there when it was made."""
+    return any(reader.positions[place] < at for place, at in reader.ends.items())
