@@ -55,7 +55,7 @@ def test_peers_that_are_not_installed_are_named(tmp_path: Path) -> None:
     found, missing = installed(TASK, tmp_path, tmp_path / "state")
     assert len(found) == 2
     assert "kafka-streams" not in missing
-    assert set(missing) >= {"quix"}
+    assert set(missing) == {"quix", "bytewax", "pathway"}
     line = _one(found, EXACTLY_ONCE).command("in", "out", "group")
     given = line[line.index("Main") + 1 :]
     told = dict(zip(given[::2], given[1::2], strict=True))
