@@ -46,7 +46,7 @@ chaos: $(READY) ## Break a local cluster at random and check every record; ARGS=
 
 bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain ## Run every bench
 
-bench-features: peers ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
+bench-features: $(READY) build/peers/pandas/.ready ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
 
 bench-models: $(READY) ## Test models on the public handbook, and time reasons: build/bench/models.json (5 minutes)
@@ -83,19 +83,18 @@ build/gpu/.ready: requirements/scorer-gpu.txt
 	@$(PYTHON) -m venv build/gpu
 	@build/gpu/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scorer-gpu.txt && touch $@
 
-bench-scorer: peers ## Time the scorer against its peers: build/bench/scorer.json (25 minutes)
+bench-scorer: peers ## Time the scorer against its peers: build/bench/scorer.json (32 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
 
-peers: $(READY) build/peers/quix/.ready build/peers/kafka-streams/.ready build/peers/pandas/.ready ## Install the peers that benches compare with
+peers: $(READY) $(patsubst %,build/peers/%/.ready,quix kafka-streams bytewax pathway pandas) ## Install the peers that benches compare with
 
 build/peers/pandas/.ready: loadtests/features/pandas.txt
-	@$(PYTHON) -m venv build/peers/pandas
-	@build/peers/pandas/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/features/pandas.txt \
-	  && touch $@ || { rm -rf build/peers/pandas; echo "peers: pandas could not be installed; the bench skips it" >&2; }
-
 build/peers/quix/.ready: loadtests/peers/quix.txt
-	@$(PYTHON) -m venv build/peers/quix
-	@build/peers/quix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtests/peers/quix.txt 	  && touch $@ || { rm -rf build/peers/quix; echo "peers: Quix Streams could not be installed; the bench skips it" >&2; }
+build/peers/bytewax/.ready: loadtests/peers/bytewax.txt
+build/peers/pathway/.ready: loadtests/peers/pathway.txt
+build/peers/pandas/.ready build/peers/quix/.ready build/peers/bytewax/.ready build/peers/pathway/.ready:
+	@$(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+	  && touch $@ || { rm -rf $(@D); echo "peers: $(notdir $(@D)) could not be installed; the bench skips it" >&2; }
 
 STREAMS := loadtests/peers/kafka_streams
 build/peers/kafka-streams/.ready: $(STREAMS)/jars.txt $(STREAMS)/build.py $(wildcard $(STREAMS)/src/*.java) schemas/transaction.v1.avsc schemas/score.v1.avsc | $(READY)

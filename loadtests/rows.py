@@ -36,17 +36,17 @@ class Row:
         ours: list[float],
         theirs: list[float],
         unit: str,
-        goal: float,
+        goal: float | None,
         *,
         higher: bool,
         at_least: bool = False,
     ) -> "Row":
         """`higher`: theirs over ours, at least the goal; else ours over theirs, at most it (at
-        least, where so said).
+        least, where so said). Without a goal it is only shown.
         """
         ratios = [b / a if higher else a / b for a, b in zip(ours, theirs, strict=False)]
         value = median(ratios)
-        ok = value >= goal if higher or at_least else value <= goal
+        ok = None if goal is None else value >= goal if higher or at_least else value <= goal
         return cls(
             name=name,
             ours=median(ours),

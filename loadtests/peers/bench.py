@@ -36,7 +36,16 @@ from loadtests.peers.contender import (
 from loadtests.peers.data import matrix, send, transactions
 from loadtests.peers.kernels import bytes_a_key, cost_by_window
 from loadtests.peers.latency import measure
-from loadtests.peers.others import AT_LEAST_ONCE, EXACTLY_ONCE, NOT_THERE, Task, installed
+from loadtests.peers.others import (
+    AT_LEAST_ONCE,
+    BYTEWAX,
+    EXACTLY_ONCE,
+    NOT_THERE,
+    PATHWAY,
+    ROUNDS,
+    Task,
+    installed,
+)
 from loadtests.peers.page import write_page
 from loadtests.rows import Row, spread, write_result
 from riskstream.domain.contracts.arrow import ArrowEncoder
@@ -55,11 +64,11 @@ GOALS = {
     "fastavro loop": 4.0,
     AT_LEAST_ONCE: 3.0,
     EXACTLY_ONCE: 4.0,
+    BYTEWAX: None,
+    PATHWAY: None,
 }
-"""How many times our CPU an event a peer is to take."""
+"""How many times our CPU an event a peer is to take; None where it is only shown."""
 BESIDE = "lane of the other checkout"
-PAIRS = 3
-"""Latency runs of a peer."""
 COMPARED = 2000
 """Scores of each partition that are compared with the lane's."""
 
@@ -291,7 +300,7 @@ class Bench:
         chosen = [each for each in contenders if each.name in names]
         for number in range(self._rounds):
             for contender in chosen:
-                if contender.name in self._unequal or (contender.is_peer and number >= PAIRS):
+                if contender.name in self._unequal or number >= (contender.rounds or number + 1):
                     continue
                 try:
                     found = measure(
@@ -459,8 +468,9 @@ def main() -> int:
     shutil.rmtree(folder / "stack", ignore_errors=True)
     load = (
         f"5,000 customers, uniform; backlogs of {FAST:,} (lane, raw, Kafka Streams), "
-        f"{LOOP:,} (fastavro loop), {ONE_BY_ONE:,} (Quix), "
-        f"{SLOW:,} (Faust); {given.rounds} rounds, interleaved; {PARTITIONS} partitions; "
+        f"{LOOP:,} (fastavro loop, Bytewax, Pathway), {ONE_BY_ONE:,} (Quix), "
+        f"{SLOW:,} (Faust); {given.rounds} rounds, interleaved "
+        f"({ROUNDS} of Kafka Streams, Bytewax and Pathway); {PARTITIONS} partitions; "
         "write-behind on"
     )
     result = write_result(given.out / "scorer.json", load, bench.rows(), bench.skipped)

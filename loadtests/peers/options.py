@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """`payload`: bytes of each output of the raw forward loop; 0 forwards the frame itself."""
+    """`payload`: bytes of each output of the raw forward loop; 0 forwards the frame itself.
+    `state`: a folder for a peer that keeps its state on disk.
+    """
 
     kafka: str
     source: str
@@ -17,6 +19,7 @@ class Options:
     review_from: float
     block_from: float
     payload: int
+    state: str
 
     @classmethod
     def of(cls, argv: list[str]) -> "Options":
@@ -27,4 +30,5 @@ class Options:
         parser.add_argument("--review-from", type=float, required=True)
         parser.add_argument("--block-from", type=float, required=True)
         parser.add_argument("--payload", type=int, default=0)
+        parser.add_argument("--state", default="")
         return cls(**vars(parser.parse_args(argv)))

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+from loadtests.peers.bench import Bench
 from loadtests.peers.codec import reader, score_record, writer
 from loadtests.peers.contender import Contender
 from loadtests.peers.data import matrix, transactions
 from loadtests.peers.kafka_streams.build import COMPILER, HERE, pinned
-from loadtests.peers.others import EXACTLY_ONCE, Task, installed
+from loadtests.peers.others import AT_LEAST_ONCE, EXACTLY_ONCE, PATHWAY, Task, installed
 from loadtests.peers.windows import Customer, decision, inputs
 
 from riskstream.domain.contracts.arrow import ArrowEncoder
@@ -55,13 +56,31 @@ def test_peers_that_are_not_installed_are_named(tmp_path: Path) -> None:
     found, missing = installed(TASK, tmp_path, tmp_path / "state")
     assert len(found) == 2
     assert "kafka-streams" not in missing
-    assert set(missing) >= {"quix"}
+    assert set(missing) == {"quix", "bytewax", "pathway"}
     line = _one(found, EXACTLY_ONCE).command("in", "out", "group")
     given = line[line.index("Main") + 1 :]
     told = dict(zip(given[::2], given[1::2], strict=True))
     assert told["--guarantee"] == "exactly_once_v2"
     assert (told["--source"], told["--output"], told["--group"]) == ("in", "out", "group")
     assert told["--block-from"] == "0.5"
+
+
+def test_the_page_holds_each_peer_that_ran_to_its_goal(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 2, print)
+    ours = ("lane", "lane off", "lane null", "raw forward", "raw forward, the null lane's payload")
+    rates = ("1 unpinned", "2 unpinned")
+    bench.cpu = {name: [5.0, 5.0] for name in ours}
+    bench.cpu |= {AT_LEAST_ONCE: [14.0, 14.0], EXACTLY_ONCE: [21.0], PATHWAY: [60.0, 50.0]}
+    bench.rate = {name: [1e5, 1e5] for name in (*ours, *rates)}
+    bench.ort, bench.windows = [2.0, 2.0], ([1.0], [1.0])
+    bench.latency = {name: [[1.0, 4.0]] * 2 for name in ("lane", "lane off", "raw forward")}
+    bench.latency[EXACTLY_ONCE] = [[100.0, 100.0]]
+    found = {row.name: (row.ratio, row.goal, row.ok) for row in bench.rows()}
+    assert found[f"CPU a scored event, {AT_LEAST_ONCE} over lane"] == (2.8, 3.0, False)
+    assert found[f"CPU a scored event, {EXACTLY_ONCE} over lane"] == (4.2, 4.0, True)
+    assert found[f"CPU a scored event, {PATHWAY} over lane"] == (11.0, None, None)
+    assert found[f"p99 at 500 events/s, {EXACTLY_ONCE} over lane"] == (25.189, 5.0, True)
+    assert not any("quix" in name for name in found)
 
 
 def test_every_jar_and_package_of_a_peer_is_held_to_its_hash() -> None:
