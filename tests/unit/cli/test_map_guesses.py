@@ -428,6 +428,12 @@ def test_ids_that_are_not_all_different_are_counted(tmp_path: Path) -> None:
     assert "txn_id has 4 different values in 40 rows: the row's" in found.line("transaction_id")
 
 
+def test_spaces_around_ids_are_trimmed(tmp_path: Path) -> None:
+    found = _mapped(tmp_path, customer=lambda n: f"c{n % 7}" + " " * (n % 2))
+    assert "{column: customer, trim: true}" in found.line("customer_id")
+    assert found.counted("different customer_id") == "7"
+
+
 def test_types_of_cards_and_devices_are_no_ids(tmp_path: Path) -> None:
     kinds = {"card_type": lambda n: ["VISA", "MC"][n % 2], "device": lambda n: ["PC", "TV"][n % 2]}
     found = _mapped(tmp_path, kinds)
