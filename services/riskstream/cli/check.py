@@ -66,6 +66,8 @@ def command(
         click.echo(f"  {name:34} {value}")
     if unused:
         click.echo(f"  {'columns not used':34} {listed(unused)}")
+    if files.unread:
+        click.echo(f"  {'sheets not read':34} {listed(files.unread)}")
     if found.left_empty:
         click.echo(f"  {'not in the file':34} {', '.join(found.left_empty)}")
     echo_rows_left_out(looked.survey.left_out)

@@ -11,18 +11,20 @@ import click
 from riskstream.cli.data import echo_rows_left_out
 from riskstream.cli.options import InputData, base_currency_option
 from riskstream.cli.outputs import begins_with
+from riskstream.runtime.causes import shown_in_line
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.machine import now_ms
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, columns_seen, further
+from riskstream.workbench.files.rows import named
+from riskstream.workbench.mapping.columns_seen import SAMPLE_ROWS, Seen, columns_seen, further
 from riskstream.workbench.mapping.convert import Converter
 from riskstream.workbench.mapping.file import parsed
 from riskstream.workbench.mapping.findings import shown
 from riskstream.workbench.mapping.proposal.lacking import is_in_one_object, lacking, what_to_do
-from riskstream.workbench.mapping.proposal.opening import opened
+from riskstream.workbench.mapping.proposal.opening import OTHER_ENCODING, opened
 from riskstream.workbench.mapping.proposal.proposal import proposed
 from riskstream.workbench.mapping.survey import LeftOut
 
@@ -54,7 +56,8 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     seen, why = columns_seen(files, found.names_at)
     if not seen:
         what = f"it holds no rows{f' that can be read: {why}' if why else ''}"
-        do = is_in_one_object(files.paths[0]) or "give some"
+        names = "say its names, `file: {columns: [NAME, ...]}`" if why else "give some"
+        do = is_in_one_object(files.paths[0]) or names
         raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
     draft = proposed(
         seen,
@@ -67,6 +70,10 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     if what := lacking(draft):
         do = is_in_one_object(files.paths[0]) or what_to_do(draft, files.names, files.sheets)
         raise Fatal(what=what, where=str(file), do=do, exit_code=Exit.INPUT)
+    if found.layout.encoding == OTHER_ENCODING:
+        draft.whys["encoding"] = f"it is no UTF-8, and a guess; {_strange(seen)}"
+    if files.unread:
+        draft.notes.append(f"sheets not read: {named(files.unread)}")
     if at := found.names_at:
         draft.notes.append(f"line {at} names the columns: up to it, lines are left out as no rows")
     text = draft.text(file.name)
@@ -80,6 +87,12 @@ def command(file: Path, out: Path | None, base_currency: str, yes: bool) -> None
     if draft.base != _DEFAULT_BASE:
         then += ["--base-currency", draft.base]
     click.echo(f"mapping in {target}: read it, then `{shlex.join(then)}`")
+
+
+def _strange(seen: list[Seen]) -> str:
+    """A name or a word that shows whether an encoding is right."""
+    words = [word for each in seen for word in (each.name, *each.words)]
+    return f"like {shown_in_line(next((w for w in words if not w.isascii()), ''), 40)!r}"
 
 
 def _first(_question: str, answers: list[str]) -> str:

@@ -408,6 +408,17 @@ def test_words_without_a_pair_make_no_label(tmp_path: Path) -> None:
     assert found.line("is_fraud") == ""
 
 
+def test_what_a_system_flagged_is_no_label_beside_what_was_a_fraud(tmp_path: Path) -> None:
+    columns = {"isFlaggedFraud": lambda n: n % 2, "isFraud": lambda n: n % 10 // 9}
+    found = _mapped(tmp_path, columns, fraud=None)
+    assert found.line("is_fraud").startswith("  is_fraud: isFraud # unsure: ")
+
+
+def test_labels_in_single_quotes_are_known(tmp_path: Path) -> None:
+    found = _mapped(tmp_path, {"Class": lambda n: f"'{n % 10 // 9}'"}, fraud=None)
+    assert found.counted("frauds") == "4 (10.00 % of labels)"
+
+
 def test_several_columns_of_labels_are_asked(tmp_path: Path) -> None:
     found = _mapped(tmp_path, is_fraud_flagged=lambda _: 0)
     assert "is_fraud: fraud # unsure: one of fraud, is_fraud_flagged" in found.line("is_fraud")
@@ -426,6 +437,12 @@ def test_ids_that_are_not_all_different_are_counted(tmp_path: Path) -> None:
     assert "unsure: 39 different values in 40 rows" in found.line("transaction_id")
     found = _mapped(tmp_path, txn_id=lambda n: n % 4)
     assert "txn_id has 4 different values in 40 rows: the row's" in found.line("transaction_id")
+
+
+def test_spaces_around_ids_are_trimmed(tmp_path: Path) -> None:
+    found = _mapped(tmp_path, customer=lambda n: f"c{n % 7}" + " " * (n % 2))
+    assert "{column: customer, trim: true}" in found.line("customer_id")
+    assert found.counted("different customer_id") == "7"
 
 
 def test_types_of_cards_and_devices_are_no_ids(tmp_path: Path) -> None:
@@ -534,6 +551,38 @@ def test_utf_16_without_a_mark_is_read(tmp_path: Path) -> None:
         found = Mapped(_csv(tmp_path / "in.csv", _table(), encoding))
         assert f"encoding: {encoding}" in found.text
         assert found.counted("fit") == str(ROWS)
+
+
+def test_an_encoding_is_a_guess_that_shows_a_word(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "in.csv", _table(shop=lambda _: "Müller"), "cp437")
+    assert "\n  encoding: cp1252 # unsure: it is no UTF-8, and a guess; like " not in _said(path)
+    path = _csv(tmp_path / "in.csv", _table(shop=lambda _: "Müller"), "mac_roman")
+    assert "encoding: cp1252 # unsure: it is no UTF-8, and a guess; like 'MŸller'" in _said(path)
+
+
+def _said(path: Path) -> str:
+    """What `map` prints, or why it refuses the file."""
+    try:
+        return _run("map", str(path), "--yes")
+    except Fatal as error:
+        return str(error)
+
+
+def test_one_nul_does_not_make_a_file_wide(tmp_path: Path) -> None:
+    table = _table(customer=lambda n: "c\0" if n == 5 else f"c{n}")
+    assert "line 7 holds a NUL, which no text has" in _said(_csv(tmp_path / "in.csv", table))
+
+
+def test_html_is_named_for_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "in.xls").write_text("\n<html><table><tr><td>amount</td></tr></table></html>")
+    assert "it is HTML or XML, whatever its name says" in _said(tmp_path / "in.xls")
+
+
+def test_other_sheets_are_named(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "in.xlsx", {"Jan": _table(), "Feb": _table()})
+    found = Mapped(tmp_path / "in.xlsx")
+    assert "# sheets not read: Feb" in found.text
+    assert found.counted("sheets not read") == "Feb"
 
 
 def test_the_sheet_with_a_table_is_found(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ def marked_encoding(head: bytes) -> tuple[str, int]:
     return next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), ("", 0))
 
 
+def is_wide(head: bytes) -> bool:
+    """Whether bytes without a mark may be UTF-16: every second one of common letters is a NUL."""
+    return head.count(0) * 4 > len(head)
+
+
 def wide_encoding(head: bytes) -> str:
     """UTF-16 of bytes without a mark: of common letters, its big end is the NUL in front."""
     return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
@@ -109,7 +114,9 @@ class Utf8Stream:
             raise unreadable(
                 self.path,
                 f"line {line:,} holds a NUL, which no text has",
-                f"give a text file, or say its encoding ({wide_encoding(raw)}, say)",
+                f"give a text file, or say its encoding ({wide_encoding(raw)}, say)"
+                if is_wide(raw)
+                else "write the file again without it",
             )
         self.lines += text.count("\n")
         if raw and not text:
@@ -130,7 +137,8 @@ class Utf8Stream:
             self.path,
             f"line {line:,} is no {self.encoding} (byte 0x{error.object[error.start]:02X}; "
             f"{near.decode(other, 'replace')!r} in {other})",
-            f"say its encoding, `file: {{encoding: {other}}}` in the mapping",
+            f"say its encoding, `file: {{encoding: {other}}}` in the mapping"
+            + ("" if self._is_utf8 else ", or another one, like cp850 or shift_jis"),
         )
 
     def close(self) -> None:

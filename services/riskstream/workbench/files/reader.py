@@ -1,5 +1,6 @@
 """Opens what a person gives as FILE: one file, a folder, or a pattern, in any of the formats."""
 
+import filecmp
 import glob
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from riskstream.workbench.files.opened import head_of, packed_by
 from riskstream.workbench.files.rows import FileRows, Layout, named, unreadable
 from riskstream.workbench.files.workbook import WorkbookFile
 
+_BESIDE = (".", "_", "~$", "Thumbs.db", "desktop.ini")
+"""How names begin of what tools leave beside data."""
+_HEAD_BYTES = 1 << 14
 FORMATS = "Parquet, CSV, JSON lines, Arrow or Excel (.xlsx)"
 
 
@@ -33,17 +37,22 @@ class OneFile(Protocol):
 
 class Files:
     """One or more files with the same columns, read in the order of their names. `total`: rows of
-    all of them, None where that is not known before they are read; `sheets` of a workbook;
-    `is_delimited`: CSV.
+    all of them, None where that is not known before they are read; `sheets` of a workbook, of which
+    `unread` are not read; `is_delimited`: CSV.
     """
 
     def __init__(self, given: Path, layout: Layout | None = None) -> None:
         self.given = given
         self.paths = paths_of(given)
+        _refuse_copies(self.paths)
         self._files = [opened(path, layout or Layout()) for path in self.paths]
         self.names = self._files[0].names
         first = self._files[0]
-        self.sheets = first.sheets if isinstance(first, WorkbookFile) else ()
+        self.sheets: tuple[str, ...] = ()
+        self.unread: list[str] = []
+        if isinstance(first, WorkbookFile):
+            self.sheets = first.sheets
+            self.unread = [each for each in self.sheets if each != first.sheet]
         self.is_delimited = isinstance(first, DelimitedFile)
         totals = [each.total for each in self._files]
         known = [total for total in totals if total is not None]
@@ -88,6 +97,7 @@ def paths_of(given: Path) -> list[Path]:
     """
     if given.is_dir():
         found = sorted(each for each in given.iterdir() if _is_data(each))
+        _refuse_folders(given)
     elif not given.exists() and glob.has_magic(str(given)):
         found = sorted(_matching(given))
         found = [each for each in found if _is_data(each)]
@@ -110,11 +120,41 @@ def _matching(given: Path) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    """Files but those that tools leave beside data (.crc, _SUCCESS, _metadata), and our commands
-    (rows left out, mappings).
+    """Files but those that tools leave beside data (.crc, _SUCCESS, _metadata, locks of Excel), and
+    our commands (rows left out, mappings).
     """
     is_ours = path.name.endswith((".bad.csv", ".mapping.yaml"))
-    return path.is_file() and not is_ours and not path.name.startswith((".", "_"))
+    return path.is_file() and not is_ours and not path.name.startswith(_BESIDE)
+
+
+def _refuse_folders(given: Path) -> None:
+    """Fatal where a folder holds others with files: who reads the ones leaves out the others."""
+    for each in sorted(given.iterdir()):
+        if not each.is_dir() or each.name.startswith(_BESIDE):
+            continue
+        if any(map(_is_data, each.rglob("*"))):
+            raise unreadable(
+                given,
+                f"files stand in its folder {named([each.name])} too",
+                f"give a pattern in quotes, like '{given.name}/**/*'",
+            )
+
+
+def _refuse_copies(paths: Sequence[Path]) -> None:
+    """Fatal where a file is a copy of another: its rows would count twice."""
+    by_size: dict[int, list[Path]] = {}
+    for path in paths:
+        by_size.setdefault(path.stat().st_size if len(paths) > 1 else 0, []).append(path)
+    for alike in by_size.values():
+        heads: dict[bytes, Path] = {}
+        for path in alike if len(alike) > 1 else ():
+            with path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+            other = heads.setdefault(head, path)
+            if other is not path and head and filecmp.cmp(path, other, shallow=False):
+                raise unreadable(
+                    path, f"it is a copy of {named([other.name])}", "leave one of them out"
+                )
 
 
 def opened(path: Path, layout: Layout) -> OneFile:
@@ -152,6 +192,12 @@ def _of_lines(path: Path, layout: Layout) -> OneFile:
     if packing and head.startswith((b"PAR1", b"ARROW1", b"PK\x03\x04")):
         raise unreadable(path, f"a {packing} holds a file with parts of its own", "unpack it")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text[:9].lower().startswith((b"<html", b"<!doctype", b"<?xml", b"<table")):
+        raise unreadable(
+            path,
+            "it is HTML or XML, whatever its name says",
+            "save it as .xlsx or CSV in a spreadsheet",
+        )
     names = path.name.lower()
     is_json = text.startswith(b"{") or any(end in names for end in (".jsonl", ".ndjson", ".json"))
     return JsonLinesFile(path, layout) if is_json else DelimitedFile(path, layout)

@@ -14,8 +14,8 @@ from riskstream.workbench.files.workbook_parts import Parts, parts_of, translate
 
 
 class WorkbookFile:
-    """One sheet, the first that holds rows where `layout.sheet` names none. `total`: its rows are
-    not known before they are read.
+    """One sheet, the first that holds rows where `layout.sheet` names none; hidden ones come last.
+    `total`: its rows are not known before they are read.
     """
 
     total: int | None = None
@@ -25,7 +25,8 @@ class WorkbookFile:
         with translated(path), zipfile.ZipFile(path) as book:
             parts = parts_of(book)
             self.sheets = tuple(parts.sheets)
-            self._part, first = self._sheet(book, parts, layout.sheet)
+            self.sheet, first = self._sheet(book, parts, layout.sheet)
+            self._part = parts.sheets[self.sheet]
         self._skip = 0 if layout.columns else 1
         if layout.columns:
             self.names = list(layout.columns)
@@ -34,7 +35,7 @@ class WorkbookFile:
             self.names = [first[1].get(at, "").strip() or f"column {at + 1}" for at in range(width)]
 
     def _sheet(self, book: zipfile.ZipFile, parts: Parts, wanted: str) -> tuple[str, Row]:
-        """(part of the sheet, its first row that holds something)."""
+        """(name of the sheet, its first row that holds something)."""
         if wanted and wanted not in parts.sheets:
             raise unreadable(
                 self.path,
@@ -43,7 +44,7 @@ class WorkbookFile:
             )
         for name, part in parts.sheets.items():
             if wanted in ("", name) and (first := next(rows_of(book, part, parts), None)):
-                return part, first
+                return name, first
         raise unreadable(self.path, "it holds no rows", "give a workbook with a line of names")
 
     def batches(self, columns: list[str], first: int) -> Iterator[FileRows]:

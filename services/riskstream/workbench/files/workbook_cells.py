@@ -22,6 +22,8 @@ _DIGITS = 15
 _ROWS, _COLUMNS = 1 << 20, 1 << 14
 """Most rows and columns of a sheet."""
 _DAY_MS = 86_400_000
+FORMULA = "=()"
+"""What stands for a formula whose value nobody has computed: no number, time or id is so."""
 Row = tuple[int, dict[int, str]]
 """(number from 1, text by column from 0)."""
 
@@ -51,7 +53,7 @@ class _Sheet:
         self._kind = self._style = ""
         self._pieces: list[str] = []
         self._size = 0
-        self._is_value = self._is_sound = False
+        self._is_value = self._is_sound = self._is_formula = False
         self._names: dict[str, str] = {}
 
     def taken(self) -> list[Row]:
@@ -65,7 +67,9 @@ class _Sheet:
         if name == "c":
             self._begin_cell(attributes.get("r"))
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
-            self._pieces, self._size = [], 0
+            self._pieces, self._size, self._is_formula = [], 0, False
+        elif name == "f":
+            self._is_formula = True
         elif name == "v" or (name == "t" and self._kind == "inlineStr"):
             self._is_value = not self._is_sound
         elif name == "rPh":
@@ -95,12 +99,19 @@ class _Sheet:
         if name in ("v", "t"):
             self._is_value = False
         elif name == "c":
-            if text := self._text("".join(self._pieces)):
+            text = self._text("".join(self._pieces))
+            if self._is_formula and self._kind == "n" and self._is_not_computed(text):
+                text = FORMULA
+            if text:
                 self._cells[self._column] = text
         elif name == "rPh":
             self._is_sound = False
         elif name == "row" and self._cells:
             self._rows.append((self._number, self._cells))
+
+    def _is_not_computed(self, text: str) -> bool:
+        """Whether a formula has no value, or the 0 that programs write before one is computed."""
+        return not text or (self._parts.is_stale and text == "0")
 
     def data(self, text: str) -> None:
         if self._is_value:
@@ -126,8 +137,12 @@ class _Sheet:
             value = float(raw)
         except ValueError:
             return raw
-        is_date = self._style.isdigit() and int(self._style) in self._parts.dates
-        return moment(value, is_1904=self._parts.is_1904) if is_date else number(value)
+        style = int(self._style) if self._style.isdigit() else -1
+        if style in self._parts.dates:
+            return moment(value, is_1904=self._parts.is_1904)
+        digits = self._parts.zeros.get(style, 0)
+        is_filled = digits and value.is_integer() and value >= 0
+        return number(value).zfill(digits) if is_filled else number(value)
 
 
 def column_of(place: str) -> int:

@@ -37,6 +37,7 @@ and relations.
 """
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Formats of numbers that are dates, by the numbers that Excel has for them."""
+_TRUE = ("1", "true")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _NO_WORKBOOK = "it is a zip that holds no workbook"
 _DAMAGED = (
@@ -70,14 +71,18 @@ def translated(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """`sheets`: the part of each by name, in order. `texts`: those that cells share. `dates`: the
-    styles whose numbers are dates. `is_1904`: days are counted from 1904 on, as on old Macs.
+    """`sheets`: the part of each by name, in order, those that are hidden last. `texts`: those that
+    cells share. `dates`: the styles whose numbers are dates; `zeros`: how many digits a style fills
+    up with zeros. `is_1904`: days are counted from 1904 on, as on old Macs. `is_stale`: formulas
+    are to be computed when the book is opened, as nobody has computed them.
     """
 
     sheets: dict[str, str]
     texts: "SharedTexts"
     dates: frozenset[int]
+    zeros: dict[int, int]
     is_1904: bool
+    is_stale: bool
 
 
 def local(tag: str) -> str:
@@ -93,20 +98,26 @@ def parts_of(book: zipfile.ZipFile) -> Parts:
         raise ValueError(_NO_WORKBOOK)
     relations = list(_relations(book, main))
     targets = {ident: part for ident, _, part in relations}
-    sheets, is_1904 = {}, False
-    for _, kind, values in _listed(book, main, ("sheet", "workbookPr")):
-        if kind == "workbookPr":
-            is_1904 |= values.get("date1904") in ("1", "true")
+    sheets, hidden = dict[str, str](), dict[str, str]()
+    is_1904 = is_stale = False
+    for _, kind, values in _listed(book, main, ("sheet", "workbookPr", "calcPr")):
+        if kind != "sheet":
+            is_1904 |= values.get("date1904") in _TRUE
+            is_stale |= values.get("fullCalcOnLoad") in _TRUE
             continue
         ident = next((value for name, value in values.items() if local(name) == "id"), "")
         if ident in targets:
-            sheets[values.get("name", "")] = targets[ident]
+            into = sheets if values.get("state", "visible") == "visible" else hidden
+            into[values.get("name", "")] = targets[ident]
     found = {kind: part for _, kind, part in relations}
+    dates, zeros = _styles(book, found.get("styles", ""))
     return Parts(
-        sheets=sheets,
+        sheets=sheets | hidden,
         texts=_texts(book, found.get("sharedStrings", "")),
-        dates=_dates(book, found.get("styles", "")),
+        dates=dates,
+        zeros=zeros,
         is_1904=is_1904,
+        is_stale=is_stale,
     )
 
 
@@ -132,10 +143,12 @@ def _relations(book: zipfile.ZipFile, name: str) -> Iterator[tuple[str, str, str
         yield values.get("Id", ""), values.get("Type", "").rpartition("/")[2], part
 
 
-def _dates(book: zipfile.ZipFile, name: str) -> frozenset[int]:
-    """The styles whose numbers are dates, by their places."""
+def _styles(book: zipfile.ZipFile, name: str) -> tuple[frozenset[int], dict[int, int]]:
+    """By their places, the styles whose numbers are dates, and digits of those that fill numbers up
+    with zeros: 0000 has four.
+    """
     if name not in book.NameToInfo:
-        return frozenset()
+        return frozenset(), {}
     codes: dict[int, str] = {}
     formats: list[int] = []
     for within, kind, values in _listed(book, name, ("numFmt", "xf")):
@@ -143,11 +156,13 @@ def _dates(book: zipfile.ZipFile, name: str) -> frozenset[int]:
             codes[int(values.get("numFmtId", "-1"))] = values.get("formatCode", "")
         elif within == "cellXfs":
             formats.append(int(values.get("numFmtId", "0")))
-    return frozenset(
+    dates = frozenset(
         at
         for at, each in enumerate(formats)
         if (is_date(codes[each]) if each in codes else each in _DATES)
     )
+    filled = ((at, codes.get(each, "")) for at, each in enumerate(formats))
+    return dates, {at: len(code) for at, code in filled if re.fullmatch("0{2,40}", code)}
 
 
 def is_date(code: str) -> bool:

@@ -29,7 +29,10 @@ CHECKS = {
     "float-ids": "ids that are numbers with a point",
     "lost-digits": "ids that a spreadsheet rounded",
     "no-values": "ids that are called NULL or NaN",
-    "quoted-ids": "ids in single quotes",
+    "quoted-ids": "ids in single quotes, or marked as a spreadsheet does",
+    "date-ids": "ids that are dates",
+    "padded-ids": "ids with spaces around",
+    "totals": "ids that are called Total",
     "part-amounts": "amounts of minor units with something behind the point",
     "one-customer": "one customer with more than half of the rows",
 }

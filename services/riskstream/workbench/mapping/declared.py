@@ -65,7 +65,8 @@ class Source:
     the row's currency instead. `is_rounded`: what is left behind the point is rounded, or cut where
     `is_cut`; else it is refused. `is_minor`: a text like 10.00 is of major units, and refused too.
     `negative`: the kind of rows whose amount is below zero. `values`: what words of the file mean;
-    `empty`: words that mean nothing; `is_integer`: numbers with a point are whole.
+    `empty`: words that mean nothing; `is_integer`: numbers with a point are whole;
+    `is_trimmed`: spaces around a text are none of it.
     """
 
     columns: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class Source:
     is_cut: bool = False
     is_minor: bool = False
     is_integer: bool = False
+    is_trimmed: bool = False
     negative: str = ""
     written: Written = Written()
     clock: Clock = Clock()

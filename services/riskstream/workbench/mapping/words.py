@@ -12,8 +12,24 @@ from riskstream.workbench.mapping.findings import Flags, Note, flags
 from riskstream.workbench.mapping.looks import looks_of
 from riskstream.workbench.mapping.numbers import LOST
 
-NO_VALUES = ("NULL", "null", "NaN", "nan", "None", "\\N", "N/A", "<NA>", "#N/A", "#REF!", "#NAME?")
+NO_VALUES = (
+    *("NULL", "null", "Null", "(null)", "<null>", "NaN", "nan", "NAN", "None", "none", "NONE"),
+    *("\\N", "N/A", "n/a", "<NA>", "NaT", "nil", "undefined", "unknown", "Unknown", "UNKNOWN"),
+    *("(blank)", "(empty)", "#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"),
+)
 """How programs write that there is no value; an id by such a name would join strangers."""
+NO_IDS = (*NO_VALUES, "-1", "-", "--", "?")
+"""Words for nothing among ids."""
+TOTALS = ("total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt")
+"""Words for a line that adds up others, in small letters."""
+_FORMULA = '^="[^"]*"$|^=[A-Z(].*[)0-9]$'
+_DATE = r"^(\d{4}-\d\d-\d\d( 00:00:00)?|\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d\d)$"
+_AROUND = r"^[\s\x{A0}\x{200B}\x{FEFF}]+|[\s\x{A0}\x{200B}\x{FEFF}]+$"
+"""Spaces around a text, ASCII's and others."""
+_ROUNDED = ((15, 16), (17, 18))
+"""Digits that a spreadsheet and a float keep; of numbers with at least so many."""
+_SOME = 8
+"""Different ids of which not all end in zeros by chance."""
 _LABELS: Mapping[str, bool] = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -33,6 +49,8 @@ def texts(column: pa.Array, source: Source, note: Note, *, is_id: bool = True) -
         return pa.nulls(len(column), pa.string())
     if source.is_integer:
         column = pc.replace_substring_regex(column, r"^(-?\d+)\.0+$", r"\1")
+    if source.is_trimmed:
+        column = pc.replace_substring_regex(column, _AROUND, "")
     column = without(column, source.empty)
     if is_id and looks_of(column).suspects:
         column = _looked_at(column, source, there, note)
@@ -42,10 +60,11 @@ def texts(column: pa.Array, source: Source, note: Note, *, is_id: bool = True) -
 def _looked_at(column: pa.Array, source: Source, there: Flags, note: Note) -> pa.Array:
     """The column, where one of its texts may be no id."""
     note(
-        flags(pc.match_substring_regex(column, r"^\d(\.\d+)?[eE]\+?\d{2}$")),
+        flags(pc.match_substring_regex(column, r"^\d([.,]\d+)?[eE](\+?\d{2}|\+\d{3})$")),
         LOST,
         check="lost-digits",
     )
+    note(_rounded(column), f"ends in zeros as all of them do: {LOST}", check="lost-digits")
     note(
         flags(pc.match_substring_regex(column, r"^-?\d+\.0$")),
         "a number with a point is no id: say `integer: true`, or export the column as text",
@@ -55,7 +74,7 @@ def _looked_at(column: pa.Array, source: Source, there: Flags, note: Note) -> pa
         flags(
             pc.is_in(
                 column,
-                pa.array([each for each in NO_VALUES if each not in source.empty], pa.string()),
+                pa.array([each for each in NO_IDS if each not in source.empty], pa.string()),
             )
         ),
         "a word for no value: say `empty:`",
@@ -63,11 +82,49 @@ def _looked_at(column: pa.Array, source: Source, there: Flags, note: Note) -> pa
     )
     note(there & flags(pc.equal(pc.utf8_trim_whitespace(column), "")), "blank")
     note(
+        flags(pc.is_in(pc.utf8_lower(column), pa.array(TOTALS))),
+        "a line that adds up others, as it seems",
+        check="totals",
+    )
+    note(
         flags(pc.match_substring_regex(column, r"^'.*'$")),
         'in single quotes: say `file: {quote: "\'"}`, or export it without',
         check="quoted-ids",
     )
+    note(
+        flags(pc.match_substring_regex(column, rf"^'\d|{_FORMULA}")),
+        "written as spreadsheets mark a text or a formula: export the column as text",
+        check="quoted-ids",
+    )
+    note(
+        flags(pc.match_substring_regex(column, _DATE)),
+        "a date, as spreadsheets make of ids like 3-1: export the column as text",
+        check="date-ids",
+    )
+    note(
+        flags(pc.match_substring_regex(column, _AROUND)),
+        "with spaces around it: say `trim: true`",
+        check="padded-ids",
+    )
     return column
+
+
+def _rounded(column: pa.Array) -> Flags:
+    """Which ids are long numbers that end in zeros, where so many do that none has its last
+    digits.
+    """
+    none = np.zeros(len(column), np.bool_)
+    for kept, least in _ROUNDED:
+        is_long = flags(pc.match_substring_regex(column, rf"^\d{{{least},}}$"))
+        if not is_long.any():
+            break
+        different = pc.unique(column.filter(pa.array(is_long)))
+        is_cut = pc.match_substring_regex(different, rf"^\d{{{kept}}}0+$")
+        has_last = pc.match_substring_regex(different, rf"^\d{{{kept - 1}}}[1-9]")
+        share = pc.sum(has_last).as_py() / len(different)
+        if len(different) >= _SOME and pc.all(is_cut).as_py() and share >= 0.5:
+            return is_long
+    return none
 
 
 def without(column: pa.Array, empty: tuple[str, ...]) -> pa.Array:

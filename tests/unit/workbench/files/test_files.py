@@ -258,6 +258,36 @@ def test_a_folder_and_a_pattern_are_read_in_the_order_of_names(tmp_path: Path) -
         _read(tmp_path)
 
 
+def test_folders_within_a_folder_are_no_silent_loss(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    for name in ("_tmp", ".git", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "_tmp" / "x.csv").write_text("a,b\n8,9\n")
+    assert [each.name for each in Files(tmp_path).paths] == ["a.csv"]
+    (tmp_path / "2024" / "03").mkdir(parents=True)
+    (tmp_path / "2024" / "03" / "b.csv").write_text("a,b\n3,4\n")
+    with pytest.raises(Fatal, match="files stand in its folder 2024 too"):
+        Files(tmp_path)
+    assert [each.name for each in Files(tmp_path / "**" / "[ab].csv").paths] == ["b.csv", "a.csv"]
+
+
+def test_a_copy_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b.csv").write_text("a,b\n1,3\n")
+    assert len(Files(tmp_path).paths) == 2
+    (tmp_path / "a (1).csv").write_text("a,b\n1,2\n")
+    with pytest.raises(Fatal, match=r"it is a copy of a \(1\).csv .*a.csv\): leave one") as caught:
+        Files(tmp_path)
+    assert caught.value.exit_code == 2
+
+
+def test_what_windows_leaves_beside_data_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    for name in ("~$a.xlsx", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"\0\1")
+    assert [each.name for each in Files(tmp_path).paths] == ["a.csv"]
+
+
 def test_a_workbook_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
     path = tmp_path / "in.xlsx"
     write_workbook(

@@ -1,13 +1,14 @@
 """Cells of Excel workbooks: texts, numbers and dates as they are shown there, or a refusal."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
-from tests.support.workbooks import write_parts
+from tests.support.workbooks import write_parts, write_workbook
 
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.reader import Files
-from riskstream.workbench.files.workbook_cells import column_of, moment, number
+from riskstream.workbench.files.workbook_cells import FORMULA, column_of, moment, number
 from riskstream.workbench.files.workbook_parts import is_date
 
 NAMES = '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c></row>'
@@ -66,6 +67,42 @@ def test_a_style_says_what_is_a_date(tmp_path: Path) -> None:
     assert _read(tmp_path, cells.replace('s="2"', 's="0"'), styles=STYLES)[1] == "45352.4375"
     mac = '<workbookPr date1904="1"/>'
     assert _read(tmp_path, cells, styles=STYLES, more=mac)[0] == "2028-03-02"
+
+
+def test_a_style_of_zeros_fills_numbers_up(tmp_path: Path) -> None:
+    styles = (
+        '<numFmts><numFmt numFmtId="164" formatCode="0000"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="1"/></cellXfs>'
+    )
+    cells = '<c r="A2" s="1"><v>{}</v></c><c r="B2" s="2"><v>7</v></c>'
+    assert _read(tmp_path, cells.format(42), styles=styles) == ["0042", "7"]
+    assert _read(tmp_path, cells.format(123456), styles=styles)[0] == "123456"
+    assert _read(tmp_path, cells.format(1.5), styles=styles)[0] == "1.5"
+    assert _read(tmp_path, cells.format(-1), styles=styles)[0] == "-1"
+
+
+def test_a_formula_that_nobody_has_computed_is_no_number(tmp_path: Path) -> None:
+    zero = '<c r="A2"><f>B2*2</f><v>0</v></c><c r="B2"><f>1+1</f><v>2</v></c>'
+    assert _read(tmp_path, zero) == ["0", "2"]
+    stale = '<calcPr fullCalcOnLoad="1"/>'
+    assert _read(tmp_path, zero, more=stale) == [FORMULA, "2"]
+    assert _read(tmp_path, '<c r="A2"><f>B2*2</f></c><c r="B2"><v>0</v></c>') == [FORMULA, "0"]
+    assert _read(tmp_path, '<c r="A2"><f>B2</f><v></v></c><c r="B2"/>', more=stale)[0] == FORMULA
+
+
+def test_hidden_sheets_come_last(tmp_path: Path) -> None:
+    rows = [["a", "b"], ["1", "2"]]
+    write_workbook(tmp_path / "in.xlsx", {"old": [["a", "b"], ["8", "9"]], "new": rows})
+    with zipfile.ZipFile(tmp_path / "in.xlsx") as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    for state in (b"hidden", b"veryHidden"):
+        name = "xl/workbook.xml"
+        held = parts[name].replace(b'name="old"', b'name="old" state="%b"' % state)
+        with zipfile.ZipFile(tmp_path / "hidden.xlsx", "w") as book:
+            for each, data in (parts | {name: held}).items():
+                book.writestr(each, data)
+        assert _rows(tmp_path / "hidden.xlsx") == [["1", "2"]]
+        assert Files(tmp_path / "hidden.xlsx").unread == ["old"]
 
 
 @pytest.mark.parametrize(

@@ -357,7 +357,7 @@ def test_dates_are_the_beginning_of_their_days(tmp_path: Path) -> None:
         (pa.array([b"\xff"]), "who", "bytes that are no UTF-8"),
         (["x" * 257], "who", "not 1 to 256 bytes"),
         ([None], "who", "empty"),
-        (["none", "-"], "{column: who, empty: ['-']}", "none"),
+        (["nine", "-"], "{column: who, empty: ['-']}", "nine"),
     ],
     ids=str,
 )
@@ -474,6 +474,9 @@ def test_what_is_implausible_is_taken_where_it_is_accepted(tmp_path: Path, name:
         "lost-digits": {"who": ["2.29116E+15"]},
         "no-values": {"who": ["NULL"]},
         "quoted-ids": {"who": ["'c1'"]},
+        "date-ids": {"who": ["1-Mar"]},
+        "padded-ids": {"who": ["c1 "]},
+        "totals": {"who": ["Total"]},
         "part-amounts": {"amount": ["1", "2.5"]},
     }[name]
     amount = "amount" if name == "part-amounts" else "{column: amount, scale: 100}"
@@ -484,6 +487,65 @@ def test_what_is_implausible_is_taken_where_it_is_accepted(tmp_path: Path, name:
             _converted(path, _mapping(amount))
     else:
         assert _converted(path, _mapping(amount))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        ("2,29116E+15", "lost its digits"),
+        ("4.53202e+015", "lost its digits"),
+        ('="00000100"', "written as spreadsheets mark a text"),
+        ("=A1*2", "written as spreadsheets mark a text"),
+        ("=abc", None),
+        ("=SUM(A1:A9)", "written as spreadsheets mark a text"),
+        ("'00000100", "written as spreadsheets mark a text"),
+        ("2024-03-01", "a date"),
+        ("Mar-24", "a date"),
+        ("2024-03-01-17", None),
+        ("1-mar", None),
+        ("unknown", "a word for no value"),
+        ("(null)", "a word for no value"),
+        ("-1", "a word for no value"),
+        ("-2", None),
+        ("Grand Total", "a line that adds up others"),
+        ("Totally", None),
+        (" c1", "with spaces around it"),
+        ("c1\u00a0", "with spaces around it"),
+        ("c1\u200b", "with spaces around it"),
+        ("c 1", None),
+        ("12e45678", None),
+    ],
+)
+def test_texts_that_are_no_ids_are_left_out(tmp_path: Path, who: str, why: str | None) -> None:
+    rows, left_out = _converted(_rows(tmp_path, who=[who]), _mapping())
+    assert [each["customer_id"] for each in rows] == ([] if why else [who])
+    assert all(each.startswith(f"customer_id: {why}") for _, each in left_out)
+
+
+@pytest.mark.parametrize(
+    ("made", "is_lost"),
+    [
+        (lambda n: f"45320151128300{n:02d}", False),  # 16 digits, as cards have
+        (lambda n: f"4532015112830{n + 11}0", True),  # rounded to 15 digits
+        (lambda n: f"17592884729{n + 100111}0", True),  # rounded to 17 digits, as in JavaScript
+        (lambda n: f"{1_709_287_200 + n}000000000", False),  # times in ns
+        (lambda n: f"{n + 1}00", False),
+    ],
+)
+def test_long_ids_that_all_end_in_zeros_lost_their_digits(
+    tmp_path: Path, made: Any, is_lost: bool
+) -> None:
+    path = _rows(tmp_path, who=[made(n) for n in range(20)])
+    rows, left_out = _converted(path, _mapping())
+    assert (len(rows), len(left_out)) == ((0, 20) if is_lost else (20, 0))
+    assert all("ends in zeros as all of them do" in each for _, each in left_out)
+
+
+def test_spaces_around_ids_are_left_out_where_the_mapping_says_so(tmp_path: Path) -> None:
+    path = _rows(tmp_path, who=["c1", " c1\u00a0", "c 1 "])
+    text = _mapping().replace(": who", ": {column: who, trim: true}")
+    rows, left_out = _converted(path, text)
+    assert ([each["customer_id"] for each in rows], left_out) == (["c1", "c1", "c 1"], [])
 
 
 _CENTS = st.integers(0, 10**13)

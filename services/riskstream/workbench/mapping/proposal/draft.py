@@ -96,7 +96,10 @@ class Draft:
         }
         if any(held.values()):
             lines.append("file:")
-            lines += [f"  {key}: {_flow(value)}" for key, value in held.items() if value]
+            for key, value in held.items():
+                why = f" # unsure: {self.whys[key]}" if key in self.whys else ""
+                if value:
+                    lines.append(f"  {key}: {_flow(value)}{_one_line(why)}")
         for section, fields in (("transaction", self.transaction), ("label", self.label)):
             if fields:
                 lines.append(f"{section}:")

@@ -52,6 +52,8 @@ def propose_ids(draft: Draft) -> None:
 
 def _value(seen: Seen) -> Any:
     """The column; whole where its ids are numbers with a point."""
+    if seen.is_text and any(each != each.strip() for each in seen.counts if each.strip()):
+        return {"column": seen.name, "trim": True}
     is_float = pa.types.is_floating(seen.column.type)
     if is_float or (seen.words and all(re.fullmatch(r"\d+\.0", each) for each in seen.words)):
         return {"column": seen.name, "integer": True}

@@ -40,7 +40,7 @@ def label_words(seen: Seen) -> dict[str, str]:
 
 def meaning_of(word: str, is_turned: bool) -> bool | None:
     """Whether a word means fraud; None where nobody knows. `is_turned`: yes is no fraud."""
-    plain = word.strip().lower()
+    plain = word.strip().strip("'\"").lower()
     if plain in _FRAUD or plain in _GENUINE:
         return plain in _FRAUD
     if plain in _YES or plain in _NO:

@@ -19,6 +19,8 @@ _TURNED = (
     r"(?:^|[^a-z])(?:is[ _-]*)?(?:not?|non|kein\w*)[ _-]*(?:a[ _-]*)?(?:fraud|betrug)|genuine|legit"
 )
 """Names of columns whose yes is no fraud."""
+_OF_SYSTEMS = r"flagged|predict|pred\b|suspect|alert|rule|model|score|system"
+"""Names of what a system thought was a fraud."""
 
 
 def propose_label(draft: Draft) -> None:
@@ -29,6 +31,7 @@ def propose_label(draft: Draft) -> None:
         named = [each for each in draft.left if re.search(pattern, each.name.lower())]
         found = found or [each for each in named if _is_label(each, pattern, notes)]
     exact = [each for each in found if each.name == "is_fraud"]
+    found.sort(key=_rank)
     if not found:
         draft.notes += notes
         return
@@ -44,6 +47,13 @@ def propose_label(draft: Draft) -> None:
     draft.whys["delay_days"] = "the file does not say when a fraud became known"
     draft.unsure |= {"delay_days", *(["is_fraud"] if doubts else [])}
     draft.leave(chosen)
+
+
+def _rank(seen: Seen) -> tuple[bool, bool]:
+    """How likely a column is the label: names of what a system thought stand behind, and columns of
+    one word.
+    """
+    return re.search(_OF_SYSTEMS, seen.name.lower()) is not None, seen.different < 2
 
 
 def _is_label(seen: Seen, pattern: str, notes: list[str]) -> bool:

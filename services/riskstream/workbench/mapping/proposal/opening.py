@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.files.dialect import SEPARATORS, first_lines
-from riskstream.workbench.files.opened import head_of, wide_encoding
+from riskstream.workbench.files.opened import head_of, is_wide, wide_encoding
 from riskstream.workbench.files.reader import Files
 from riskstream.workbench.files.rows import Layout
 from riskstream.workbench.mapping.plain import as_texts, plain
 from riskstream.workbench.mapping.proposal.amounts import AMOUNTS
 from riskstream.workbench.mapping.proposal.times import TIMES
 
-_OTHER_ENCODING = "cp1252"
+OTHER_ENCODING = "cp1252"
 _TITLES = 20
 """Lines that may stand above the names."""
 _WIDEST = 100
@@ -77,9 +77,9 @@ def _in_an_encoding(file: Path) -> Opened:
             break
     except Fatal as error:
         if "is no utf-8" in error.what:
-            layout = Layout(encoding=_OTHER_ENCODING)
-        elif "holds a NUL" in error.what:
-            layout = Layout(encoding=wide_encoding(head_of(files.paths[0])))
+            layout = Layout(encoding=OTHER_ENCODING)
+        elif "holds a NUL" in error.what and is_wide(head := head_of(files.paths[0])):
+            layout = Layout(encoding=wide_encoding(head))
         else:
             raise
         return Opened(Files(file, layout), layout)
