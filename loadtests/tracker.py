@@ -24,7 +24,7 @@ from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, one_by_one
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.durations import HOUR_MS
@@ -113,10 +113,10 @@ def feed(records: list[Record], flush_each: int, spent: Spent) -> list[Output]:
     for first in range(0, len(records), TAKE):
         taken = records[first : first + TAKE]
         spent.on("decode", accepted.decode, taken, 0)
-        out += spent.on("take", core.take, 0, taken, 0)
+        out += one_by_one(spent.on("take", core.take, 0, taken, 0))
         since += len(taken)
         if since >= flush_each or first + TAKE >= len(records):
-            out += spent.on("flush", core.flush, 0)
+            out += one_by_one(spent.on("flush", core.flush, 0))
             since = 0
     return out
 

@@ -33,7 +33,7 @@ from riskstream.platform.kafka.lanes.ports import (
     Batch,
     ReadResult,
 )
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, one_by_one
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.tracker.core import TrackerCore
@@ -312,9 +312,10 @@ def states(random: Random, counts: Counter[str]) -> None:
             )
             for row in range(n)
         ]
-        outputs = core.take(0, _records("scores.v1", at, [(b"c", each) for each in values]), 0)
+        taken = _records("scores.v1", at, [(b"c", each) for each in values])
+        outputs = list(one_by_one(core.take(0, taken, 0)))
         at += n
-        outputs += core.flush(0)
+        outputs += list(one_by_one(core.flush(0)))
         written |= {each.key: each.value for each in outputs if each.topic == STATE}
         counts["counted_scores"] += n
         if random.random() < 0.3:

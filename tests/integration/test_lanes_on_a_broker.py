@@ -27,7 +27,15 @@ class TestExactInPython(ExactSuite):
 
 
 class TestDerived(DerivedSuite):
-    """Transactions."""
+    """Transactions; compiled code takes the records."""
+
+
+class TestDerivedInPython(DerivedSuite):
+    """The same by confluent-kafka's own calls."""
+
+    @pytest.fixture
+    def world(self, bare: Chain) -> LaneWorld:
+        return RealWorld(bare, "python")
 
 
 class TestForward(ForwardSuite):

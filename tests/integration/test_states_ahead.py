@@ -9,6 +9,7 @@ from tests.support.own_topics import OwnTopics, wait_until
 
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead, is_before_end
+from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.derived_start import Committed, read_states
 from riskstream.platform.kafka.record import Record
 from riskstream.runtime.errors import Fatal
@@ -28,6 +29,10 @@ class _Restoring(Counting):
         self.found[partition] = [record.value for record in records]
 
 
+def _settings(own: OwnTopics) -> DerivedSettings:
+    return DerivedSettings(kafka=own.kafka, group=own.group, source=own.source, instance="0")
+
+
 def _send(own: OwnTopics, topic: str, first: int, stop: int) -> None:
     producer = BulkProducer(own.kafka, "states")
     values = [b"%d" % n for n in range(first, stop)]
@@ -40,19 +45,19 @@ def test_each_record_is_restored_once_in_order(bare: Chain) -> None:
     work = _Restoring(own)
     (topic,) = work.state_topics
     _send(own, topic, 0, 500)
-    ahead = StatesAhead(own.kafka, work.state_topics)
+    ahead = StatesAhead(_settings(own), work.state_topics)
     wait_until(lambda: topic in ahead._read and not is_before_end(ahead._read[topic][0]), 20)
     _send(own, topic, 500, 700)
     committed = dict.fromkeys(range(4), NONE)
     seen: list[int] = []
-    read_states(own.kafka, work, None, committed, lambda: seen.append(1), ahead)
+    read_states(_settings(own), work, None, committed, lambda: seen.append(1), ahead)
     found = work.found
     assert sorted(int(each or b"") for part in found.values() for each in part) == list(range(700))
     assert all(
         [int(each or b"") for each in part] == sorted(map(int, part)) for part in found.values()
     )  # type: ignore[arg-type]
     work.found = {}
-    read_states(own.kafka, work, None, committed, lambda: seen.append(1), ahead)
+    read_states(_settings(own), work, None, committed, lambda: seen.append(1), ahead)
     assert work.found == found  # nothing is left of what was read ahead
     ahead.close()
 
@@ -61,17 +66,17 @@ def test_what_is_not_wanted_is_dropped(bare: Chain, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("riskstream.platform.kafka.lanes.derived_ahead._KEPT_S", 0.3)
     own = OwnTopics.made(bare)
     _send(own, own.output, 0, 50)
-    ahead = StatesAhead(own.kafka, [own.output])
+    ahead = StatesAhead(_settings(own), [own.output])
     wait_until(lambda: not ahead._thread.is_alive(), 20)
     assert ahead.taken() == {}
 
 
 def test_a_topic_that_is_not_there_is_told_to_whoever_reads_then(bare: Chain) -> None:
     own = OwnTopics.made(bare)
-    ahead = StatesAhead(own.kafka, ["no-such-topic"])
+    ahead = StatesAhead(_settings(own), ["no-such-topic"])
     time.sleep(0.2)
     assert ahead.taken() == {}
     work = _Restoring(own)
     work.state_topics = ("no-such-topic",)  # type: ignore[misc]
     with pytest.raises(Fatal, match="no topic no-such-topic"):
-        read_states(own.kafka, work, None, {0: NONE}, lambda: None, ahead)
+        read_states(_settings(own), work, None, {0: NONE}, lambda: None, ahead)

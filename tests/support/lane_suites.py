@@ -310,6 +310,7 @@ class DerivedSuite:
             flush_ms=100,
             group_protocol="classic",
             session_timeout_ms=world.session_ms,
+            client=world.client,
         )
 
         def lane(stop: threading.Event) -> DerivedLane:

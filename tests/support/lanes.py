@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
 from riskstream.platform.kafka.lanes.ports import Intake
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Made, Output, OutputRows, Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from tests.support.own_topics import OwnTopics
 
@@ -61,13 +62,20 @@ class Counting:
     def start(self, partition: int, flushed: int | None) -> int:  # noqa: ARG002
         return flushed or 0
 
-    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Made]:
+        """One record alone, the others as rows: a lane writes both."""
         out = []
         for record in records:
             self._counts[partition] += 1
             if record.offset >= committed:
                 out.append(self._of(self._output, partition))
-        return out
+        rows = OutputRows(
+            topic=self._output,
+            partition=partition,
+            keys=Joined.of([each.key for each in out[1:]]),
+            values=Joined.of([each.value for each in out[1:]]),
+        )
+        return [*out[:1], rows]
 
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
         return []

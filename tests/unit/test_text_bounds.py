@@ -22,6 +22,7 @@ from riskstream.domain.contracts.catalog import contracts, topics
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import MAX_FRAME_BYTES
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.record import one_by_one
 from riskstream.platform.kafka.schemas import TopicSchemas
 from riskstream.runtime.errors import Rejected
 
@@ -72,9 +73,10 @@ def test_an_alert_of_a_score_at_its_bounds_can_be_written() -> None:
         "model_version": "m" * 256,
         "decision": "BLOCK",
     }
-    [alert] = core.take(
+    made = core.take(
         0, [record_of("scores.v1", b"c-1", codec("score.v1").encode(score(**widest)))], committed=0
     )
+    [alert] = one_by_one(made)
     assert decoded(codec("alert.v1"), alert.value)["reasons"] == widest["reasons"]
     long = codec("score.v1").encode(score(src=1, prev=0, reasons=["r"] * 9))
     with pytest.raises(SchemaWait, match="reasons has 9 items"):

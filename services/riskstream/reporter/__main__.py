@@ -21,7 +21,10 @@ def main() -> None:
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         compile_all()
         coverage = Coverage(
-            grace_s=settings.grace_s, so_far=settings.so_far, base_currency=settings.base_currency
+            grace_s=settings.grace_s,
+            so_far=settings.so_far,
+            base_currency=settings.base_currency,
+            client=settings.client,
         )
         folder, metrics = ReportFolder(settings.out, settings.keep), ReporterMetrics()
         reporter = Reporter(

@@ -9,6 +9,7 @@ import structlog
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.sole_writer import SoleWriter
 from riskstream.platform.telemetry.metrics import ReporterMetrics
@@ -27,12 +28,13 @@ _RECORDS = "risk-reports.v1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """What a report covers: a window that ended `grace_s` ago, or with `so_far` the newest as it
-    stands; in one currency.
+    stands; in one currency. `client`: how scores come from Kafka's.
     """
 
     grace_s: int
     so_far: bool
     base_currency: str = "EUR"
+    client: Way = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ class Reporter:
         self._writer = None
         if self._writes_totals:
             self._writer = SoleWriter(self._bootstrap, TOPIC, "reporter-totals").__enter__()
-        follower = Follower(self._bootstrap, self._metrics, self._coverage.base_currency)
+        covered = self._coverage
+        follower = Follower(self._bootstrap, self._metrics, covered.base_currency, covered.client)
         if self._writes_totals or TOPIC in TopicAdmin(self._bootstrap).partitions():
             follower.restore()
         return follower

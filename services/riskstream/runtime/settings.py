@@ -166,6 +166,11 @@ class GroupSettings(MoneySettings):
         le=300_000,
         description="session timeout, ms; only the classic protocol uses it",
     )
+    client: Literal["auto", "python"] = Field(
+        default="auto",
+        description="how records pass to and from Kafka: `auto` by compiled calls of librdkafka "
+        "where all checks of it pass, `python` by calls of confluent-kafka for each record",
+    )
 
 
 class DerivedLaneSettings(GroupSettings):

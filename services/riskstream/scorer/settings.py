@@ -124,11 +124,6 @@ class ScorerSettings(GroupSettings):
     output_kafka: Annotated[str, Word("ADDR")] = Field(
         default="", description="bootstrap servers for the producer [default: the same as --kafka]"
     )
-    client: Literal["auto", "python"] = Field(
-        default="auto",
-        description="how records pass to and from Kafka: `auto` by compiled calls of librdkafka "
-        "where all checks of it pass, `python` by calls of confluent-kafka for each record",
-    )
     client_id: Annotated[str, Word("NAME")] = Field(
         default="",
         description="name of the producer in broker logs and quotas [default: the group]",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.platform.kafka.accepted import AcceptedScores, ScoreBatch
-from riskstream.platform.kafka.record import Output, Record, RecordParts, Records
+from riskstream.platform.kafka.record import Made, Record, RecordParts, Records
 from riskstream.runtime.observer import Observer
 from riskstream.tracker.fold import Fold
 from riskstream.tracker.outputs import ALERTS, STATE, Outputs, Standings
@@ -92,7 +92,7 @@ class TrackerCore:
         self._reader.last[partition] = max(last, owned.standing.position)
         return flushed
 
-    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Output]:
+    def take(self, partition: int, records: Sequence[Record], committed: int) -> list[Made]:
         """Fold the accepted ones in; their alerts, and states that must be written before a tile
         leaves.
 
@@ -160,19 +160,19 @@ class TrackerCore:
             **(record.trace.logged() if record.trace else {}),
         )
 
-    def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002  all is written by take and flush
+    def settle(self, partition: int, committed: int) -> list[Made]:  # noqa: ARG002  all is written by take and flush
         return []
 
-    def flush(self, partition: int) -> list[Output]:
+    def flush(self, partition: int) -> list[Made]:
         """The states that changed since the last flush; the last one says that it is the last."""
         owned = self._owned[partition]
         slots = owned.customers.take_changed()
-        keys = owned.customers.keys(slots)
+        keys = owned.customers.joined_keys(slots)
         standings = Standings.all_at(owned.standing, len(keys))
         states = owned.customers.states.of(slots)
         out = self._outputs.states(partition, keys, states, standings, end_flush=True)
         self._count()
-        return out
+        return [*out]
 
     def drop(self, partition: int) -> None:
         self._owned.pop(partition, None)

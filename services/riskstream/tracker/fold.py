@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.risk.customers.table import CustomerTable, EarlyStates
 from riskstream.platform.kafka.accepted import ScoreBatch
-from riskstream.platform.kafka.record import Output
+from riskstream.platform.kafka.record import Made, Output, OutputRows
 from riskstream.runtime.observer import Observer
 from riskstream.tracker.outputs import DECISIONS, Outputs, Standings
 
@@ -29,18 +29,15 @@ class Fold:
         rows: NDArray[np.int64],
         standings: Standings,
         is_alerted: NDArray[np.bool_],
-    ) -> list[Output]:
-        """Fold rows of one partition in; states that a tile is about to leave, and alerts but for
-        those that were written before, by row. `standings`: before each row.
+    ) -> list[Made]:
+        """Fold rows of one partition in; states that a tile is about to leave, then alerts but for
+        those that were written before. `standings`: before each row.
         """
         at = np.flatnonzero(self._counts(batch, rows))
         if not len(at):
             return []
         early = self._states(customers, batch, rows[at], standings, at)
-        alerts = self._alerts(batch, rows[at][~is_alerted[at]])
-        # where a score has both, the state comes first; most batches have no early ones
-        ordered = sorted([*early, *alerts], key=lambda each: each[0]) if early else alerts
-        return [output for _, output in ordered]
+        return [*early, *self._alerts(batch, rows[at][~is_alerted[at]])]
 
     def _counts(self, batch: ScoreBatch, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of them states hold: good ones in the base currency. A scorer of before did not
@@ -61,22 +58,21 @@ class Fold:
         rows: NDArray[np.int64],
         standings: Standings,
         places: NDArray[np.int64],
-    ) -> list[tuple[int, Output]]:
-        """Fold accepted scores that count in; the states that tiles are about to leave, each with
-        the row of its score. `places`: of each of them in `standings`.
+    ) -> list[OutputRows]:
+        """Fold accepted scores that count in; the states that tiles are about to leave, in order.
+        `places`: of each of them in `standings`.
         """
         early, partition = self._early, batch.records[0].partition
-        out: list[tuple[int, Output]] = []
+        out: list[OutputRows] = []
         starts, lengths = batch.columns.span("customer_id")
         slots = customers.slots_of(batch.columns.data, starts[rows], lengths[rows])
 
         def drain() -> None:
             used = int(early.used[0])
             at = early.rows[:used]
-            keys = customers.keys(early.slots[:used])
+            keys = customers.joined_keys(early.slots[:used])
             states = early.states.of(slice(used))
-            found = self._outputs.states(partition, keys, states, standings.of(places[at]))
-            out.extend(zip(rows[at].tolist(), found, strict=True))
+            out.extend(self._outputs.states(partition, keys, states, standings.of(places[at])))
             early.clear()
 
         customers.apply(slots, batch.counts(rows), early, drain)
@@ -84,8 +80,8 @@ class Fold:
             drain()
         return out
 
-    def _alerts(self, batch: ScoreBatch, rows: NDArray[np.int64]) -> list[tuple[int, Output]]:
-        """Alerts of accepted scores that count, each with its row."""
+    def _alerts(self, batch: ScoreBatch, rows: NDArray[np.int64]) -> list[Output]:
+        """Alerts of accepted scores that count."""
         decisions = batch.columns.numbers("decision")[rows]
         is_alert = decisions != _APPROVE
         if not is_alert.any():
@@ -94,6 +90,6 @@ class Fold:
             many = int((decisions == code).sum())
             self._observer.count("alerts", many, decision=DECISIONS[code].lower())
         return [
-            (row, self._outputs.alert(batch.records[row], batch.columns, row))
+            self._outputs.alert(batch.records[row], batch.columns, row)
             for row in rows[is_alert].tolist()
         ]

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import Columns, symbols_of
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.records import Alert
 from riskstream.domain.risk.counted import NO_NUMBER
 from riskstream.domain.risk.customer_risk import Standing
 from riskstream.domain.risk.customers.table import States
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, OutputRows, Record
 
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
 DECISIONS = symbols_of(STATE, "last_decision")
@@ -61,37 +62,35 @@ class Outputs:
     def states(
         self,
         partition: int,
-        keys: list[bytes],
+        keys: Joined,
         states: States,
         standings: Standings,
         *,
         end_flush: bool = False,
-    ) -> list[Output]:
+    ) -> list[OutputRows]:
         """A record of each state, in their order; with `end_flush` the last one says that it is
         the last.
         """
-        out: list[Output] = []
+        out: list[OutputRows] = []
         for first in range(0, len(keys), _AT_ONCE):
             rows = slice(first, first + _AT_ONCE)
             ends_here = end_flush and first + _AT_ONCE >= len(keys)
+            mine = keys.rows(np.arange(first, min(first + _AT_ONCE, len(keys))))
             frames = self._encoded(
-                partition, keys[rows], states.of(rows), standings.of(rows), ends_flush=ends_here
+                partition, mine, states.of(rows), standings.of(rows), ends_flush=ends_here
             )
-            out += [
-                Output(topic=STATE, partition=partition, key=key, value=value)
-                for key, value in zip(keys[rows], frames, strict=True)
-            ]
+            out.append(OutputRows(topic=STATE, partition=partition, keys=mine, values=frames))
         return out
 
     def _encoded(
         self,
         partition: int,
-        keys: list[bytes],
+        keys: Joined,
         states: States,
         standings: Standings,
         *,
         ends_flush: bool,
-    ) -> list[bytes]:
+    ) -> Joined:
         n, encoder = len(keys), self._states
         numbers = {
             "src": states.srcs,
@@ -109,13 +108,12 @@ class Outputs:
         encoder.numbers("ends_flush")[n - 1] = ends_flush
         encoder.floats("last_score")[:n] = states.last_scores
         starts, lengths = encoder.spans("customer_id")
-        lengths[:n] = np.fromiter(map(len, keys), np.int32, n)
-        starts[:n] = np.cumsum(lengths[:n]) - lengths[:n]
+        lengths[:n] = keys.sizes
+        starts[:n] = keys.ends - keys.sizes
         for history, name in enumerate(("hourly", "daily")):
             starts, lengths = encoder.spans(name)
             starts[:n], lengths[:n] = states.firsts[:, history], states.sizes[:, history]
-        joined = b"".join(keys) or b"\0"
-        return encoder.encode(n, np.frombuffer(joined, np.uint8), states.tiles).present()
+        return encoder.encode(n, keys.data, states.tiles)
 
 
 def _alert_of(record: Record, columns: Columns, row: int) -> Alert:

@@ -23,7 +23,7 @@ from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.kafka.dead_letters import DeadLetter
 from riskstream.platform.kafka.lanes.ports import Intake
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, one_by_one
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.profiler.shuffle import LABELS, TRANSACTIONS, ShuffleCore
@@ -101,7 +101,9 @@ def test_the_tracker_leaves_scores_of_another_currency_out_of_states_and_alerts(
         for at, currency in enumerate(["EUR", "JPY"])
     ]
     alerts = core.take(0, records, 0)
-    [state] = [codec("customer-risk.v1").decode(each.value) for each in core.flush(0)]
+    [state] = [
+        codec("customer-risk.v1").decode(each.value) for each in list(one_by_one(core.flush(0)))
+    ]
     assert (len(alerts), state["daily"][0]["amount_minor"], state["base_currency"]) == (
         1,
         1000,

@@ -10,7 +10,7 @@ from tests.support.customer_state import CustomerState
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.domain.risk.customer_risk import Standing, whole_after
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, one_by_one
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.errors import Fatal
@@ -55,9 +55,10 @@ def test_a_review_without_a_score_is_an_alert_as_sure_as_can_be() -> None:
         value=value,
         appended_at=NOW_MS,
     )
-    alert = next(each for each in core.take(0, [record], committed=0) if each.topic == ALERTS)
+    made = one_by_one(core.take(0, [record], committed=0))
+    alert = next(each for each in made if each.topic == ALERTS)
     assert codec("alert.v1").decode(alert.value)["score"] == 1.0
-    assert [each.topic for each in core.flush(0)] == ["customer-risk.v1"]
+    assert [each.topic for each in list(one_by_one(core.flush(0)))] == ["customer-risk.v1"]
 
 
 @pytest.mark.parametrize("value", [b"{broken}", None, b"\0\0\0\0\7" + b"x" * 20, LARGE])
@@ -84,7 +85,7 @@ def test_a_score_that_cannot_be_read_holds_the_partition_and_nothing_is_folded_i
         core.take(0, records, committed=0)
     assert held.value.rows == [1]
     assert not held.value.is_over()
-    assert not core.flush(0)
+    assert not list(one_by_one(core.flush(0)))
     assert core.take(0, records[:1], committed=0)
 
 
@@ -115,7 +116,7 @@ def test_a_held_score_is_left_out_where_a_person_says_so_and_the_states_say_what
         for at, each in enumerate(values)
     ]
     core.take(0, records, committed=0)
-    [state] = core.flush(0)
+    [state] = list(one_by_one(core.flush(0)))
     found = codec("customer-risk.v1").decode(state.value)
     assert found["daily"][0]["transactions"] == 2, "one that can be read is never left out"
     assert (found["position"], found["whole_from"]) == (2, whole_after(NOW_MS))
@@ -158,18 +159,18 @@ def test_lost_group_offsets_double_neither_states_nor_alerts() -> None:
     before.restore(0, [])
     assert before.start(0, None) == 0
     assert len(before.take(0, scores[:6], committed=0)) == 6
-    states = _as_records(before.flush(0))
+    states = _as_records(list(one_by_one(before.flush(0))))
     # committed; the process died before the next flush
-    alerts = _as_records(before.take(0, scores[6:8], committed=0))
+    alerts = _as_records(list(one_by_one(before.take(0, scores[6:8], committed=0))))
     after = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     after.resume(0, None)
     after.restore(0, [*states, *alerts])
     assert after.start(0, None) == 6
     assert after.take(0, scores[6:8], committed=0) == []
-    assert len(after.flush(0)) == 2
-    [alert] = after.take(0, scores[8:], committed=0)
+    assert len(list(one_by_one(after.flush(0)))) == 2
+    [alert] = list(one_by_one(after.take(0, scores[8:], committed=0)))
     assert codec("alert.v1").decode(alert.value)["src"] == 8
-    [state] = after.flush(0)
+    [state] = list(one_by_one(after.flush(0)))
     assert (
         sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"])
         == 3
@@ -198,15 +199,15 @@ def test_states_of_an_older_tracker_are_not_doubled_when_the_offsets_are_lost() 
     before.resume(0, None)
     before.restore(0, [])
     before.take(0, scores[:3], committed=0)
-    [state] = before.flush(0)
+    [state] = list(one_by_one(before.flush(0)))
     old = {**codec("customer-risk.v1").decode(state.value), "position": -1, "score_offset": -1}
     after = TrackerCore(MetricsObserver(TrackerMetrics(CollectorRegistry()), "tracker"))
     after.resume(0, None)
     after.restore(0, _as_records([replace(state, value=codec("customer-risk.v1").encode(old))]))
     assert after.start(0, None) == 0
-    [alert] = after.take(0, scores, committed=0)
+    [alert] = list(one_by_one(after.take(0, scores, committed=0)))
     assert codec("alert.v1").decode(alert.value)["src"] == 3
-    [state] = after.flush(0)
+    [state] = list(one_by_one(after.flush(0)))
     found = codec("customer-risk.v1").decode(state.value)
     assert (found["position"], found["score_offset"], found["daily"][0]["transactions"]) == (
         3,
@@ -234,7 +235,7 @@ def test_a_fresh_tracker_whose_scores_begin_late_says_from_when_its_states_are_w
         appended_at=NOW_MS,
     )
     core.take(0, [record], committed=0)
-    [state] = core.flush(0)
+    [state] = list(one_by_one(core.flush(0)))
     expected = 0 if first == 0 else whole_after(codec("score.v1").decode(value)["src_appended_at"])
     assert codec("customer-risk.v1").decode(state.value)["whole_from"] == expected
     assert metrics.whole_from._value.get() == expected / 1000
@@ -259,7 +260,10 @@ def test_the_last_state_of_a_flush_says_so() -> None:
         for at in range(3)
     ]
     core.take(0, records, committed=0)
-    ends = [codec("customer-risk.v1").decode(each.value)["ends_flush"] for each in core.flush(0)]
+    ends = [
+        codec("customer-risk.v1").decode(each.value)["ends_flush"]
+        for each in list(one_by_one(core.flush(0)))
+    ]
     assert ends == [False, False, True]
 
 
@@ -300,7 +304,7 @@ def test_a_state_that_cannot_be_read_is_counted_and_its_windows_are_said_to_lack
         appended_at=NOW_MS,
     )
     core.take(0, [record], committed=0)
-    [state] = core.flush(0)
+    [state] = list(one_by_one(core.flush(0)))
     found = codec("customer-risk.v1").decode(state.value)
     assert (found["whole_from"], found["daily"][0]["transactions"]) == (whole_after(NOW_MS), 1)
 
@@ -343,7 +347,7 @@ def test_an_erased_customer_does_not_come_back() -> None:
         appended_at=NOW_MS,
     )
     core.take(0, [accepted], committed=0)
-    [state] = core.flush(0)
+    [state] = list(one_by_one(core.flush(0)))
     records = [
         Record(
             topic=state.topic,
@@ -361,7 +365,7 @@ def test_an_erased_customer_does_not_come_back() -> None:
     core.restore(0, records)
     again = codec("score.v1").encode(score(customer_id="c-1", src=1, prev=0, transaction_id="t-2"))
     core.take(0, [replace(accepted, offset=1, value=again)], committed=0)
-    [state] = core.flush(0)
+    [state] = list(one_by_one(core.flush(0)))
     assert (
         sum(tile["transactions"] for tile in codec("customer-risk.v1").decode(state.value)["daily"])
         == 1

@@ -13,7 +13,7 @@ from tests.support.customer_state import FIELDS, CustomerState
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import HOURLY_KEPT
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, one_by_one
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
@@ -157,7 +157,7 @@ def test_an_hour_is_written_with_what_left_it_before_it_leaves() -> None:
         _scored(src, START + src * HOUR_MS, 100, decision="REVIEW") for src in range(HOURLY_KEPT)
     ]
     taken = _taken(core, scores)
-    core.flush(0)
+    list(one_by_one(core.flush(0)))
     corrections = [
         _scored(HOURLY_KEPT, START + HOUR_MS, 30, takes=scores[0]),
         _scored(99, START + 60 * HOUR_MS, 1),
@@ -175,7 +175,7 @@ def test_an_hour_is_written_with_what_left_it_before_it_leaves() -> None:
 
 def _taken(core: TrackerCore, scores: list[dict[str, Any]]) -> list[Output]:
     values = [codec("score.v1").encode(each) for each in scores]
-    return core.take(
+    made = core.take(
         0,
         [
             Record(
@@ -191,3 +191,4 @@ def _taken(core: TrackerCore, scores: list[dict[str, Any]]) -> list[Output]:
         ],
         committed=0,
     )
+    return list(one_by_one(made))

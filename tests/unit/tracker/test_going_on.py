@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, score
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.platform.kafka.record import Output, Record
+from riskstream.platform.kafka.record import Output, Record, one_by_one
 from riskstream.platform.telemetry.metrics import TrackerMetrics
 from riskstream.platform.telemetry.observing import MetricsObserver
 from riskstream.tracker.core import TrackerCore
@@ -87,10 +87,10 @@ def _live(kafka: _Kafka, scores: list[Record], steps: list[tuple[int, bool]]) ->
     for count, flush in steps:
         taken = scores[at : at + count]
         if taken:
-            outputs = core.take(0, taken, committed)
+            outputs = list(one_by_one(core.take(0, taken, committed)))
             at += len(taken)
             if flush or any(each.topic == STATE for each in outputs):
-                outputs += core.flush(0)
+                outputs += list(one_by_one(core.flush(0)))
                 flushed, metadata = at, core.metadata(0)
             for each in outputs:
                 kafka.topics[each.topic].append(each)

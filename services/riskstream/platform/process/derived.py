@@ -19,6 +19,7 @@ def derived_settings(settings: DerivedLaneSettings, source: str) -> DerivedSetti
         flush_ms=settings.flush_ms,
         group_protocol=settings.group_protocol,
         session_timeout_ms=settings.session_timeout_ms,
+        client=settings.client,
     )
 
 

@@ -18,6 +18,16 @@ _STAGE_S = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3
 _AGES_S = (*_LATENCY_S, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
+def _native(service: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(
+        f"riskstream_{service}_native_client",
+        "1 where compiled code takes records from Kafka's client or puts them there, 0 where "
+        "Python does",
+        ["side"],
+        registry=registry,
+    )
+
+
 def _lag(service: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(
         f"riskstream_{service}_lag_seconds",
@@ -158,13 +168,7 @@ class LaneMetrics:
             "Time of the last pass of the polling loop",
             registry=registry,
         )
-        self.native = Gauge(
-            "riskstream_scorer_native_client",
-            "1 where compiled code takes records from Kafka's client or puts them there, 0 where "
-            "Python does",
-            ["side"],
-            registry=registry,
-        )
+        self.native = _native("scorer", registry)
 
 
 class InForceMetrics:
@@ -271,6 +275,7 @@ class DerivedMetrics:
             registry,
         )
         self.lag = _lag(service, registry)
+        self.native = _native(service, registry)
         self.aborts = Counter(
             f"riskstream_{service}_aborts_total", "Kafka transactions aborted", registry=registry
         )

@@ -9,11 +9,14 @@ says that it stands.
 """
 
 import time
+from contextlib import closing
+from functools import partial
 from threading import Event
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from riskstream.platform.kafka.clients.native.choice import take_of
 from riskstream.platform.kafka.lanes.derived_intake import DerivedIntake
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_partitions import DerivedPartitions
@@ -51,11 +54,12 @@ class DerivedLane:
         self._stop, self._view = stop, view
         self._is_broken = False
         """An exception ended a step: memory may be ahead of the log."""
-        self._member = Member(settings, [settings.source], metrics)
+        take = partial(take_of, way=settings.client, shown=metrics.native)
+        self._member = Member(settings, [settings.source], metrics, take)
         self._partitions = DerivedPartitions(settings, work, view, self._member, metrics)
         spans = HopSpans(tracer, settings.source, settings.group)
         self._intake = DerivedIntake(settings.source, work, self._partitions, spans)
-        self._transactions = Transactions(settings.kafka, settings.group, settings.instance, stop)
+        self._transactions = Transactions(settings, stop, metrics.native)
 
     @property
     def is_ready(self) -> bool:
@@ -77,17 +81,15 @@ class DerivedLane:
     def run(self) -> None:
         """Poll, apply, commit; drain on stop."""
         self._partitions.read_ahead()
-        try:
-            self._run()
-        finally:
-            self._partitions.close()
-
-    def _run(self) -> None:
-        with self._member.joined(
-            on_assign=self._partitions.on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._partitions.forget,
-            on_expired=self._partitions.on_expired,
+        with (
+            closing(self._partitions),
+            closing(self._transactions),
+            self._member.joined(
+                on_assign=self._partitions.on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._partitions.forget,
+                on_expired=self._partitions.on_expired,
+            ),
         ):
             try:
                 self._go_round()
@@ -125,11 +127,10 @@ class DerivedLane:
         self._partitions.forget(client, partitions)
 
     def _poll(self) -> None:
-        first = self._member.client.poll(0.02)
-        if first is None:
+        if not self._member.wait(0.02):
             return
         self._metrics.stages.begin()
-        moved = self._intake.take(self._member.take(first, _MOST))
+        moved = self._intake.take(self._member.polled(_MOST))
         for number, (offset, appended_at) in moved.items():
             self._member.lag.taken(self._settings.source, number, offset, appended_at)
         fault_point("taken")

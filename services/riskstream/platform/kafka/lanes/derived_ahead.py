@@ -8,6 +8,7 @@ from contextlib import suppress
 from threading import Event, Thread
 
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
+from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.record import Records
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.machine import monotonic
@@ -21,8 +22,8 @@ class StatesAhead:
     refuses it gives nothing: whoever reads then is told.
     """
 
-    def __init__(self, kafka: str, topics: Sequence[str]) -> None:
-        self._kafka, self._topics = kafka, topics
+    def __init__(self, settings: DerivedSettings, topics: Sequence[str]) -> None:
+        self._settings, self._topics = settings, topics
         self._wanted = Event()
         self._read: dict[str, tuple[ColumnReader, list[Records]]] = {}
         self._thread = Thread(target=self._run, name="states-ahead", daemon=True)
@@ -48,7 +49,7 @@ class StatesAhead:
             for topic in self._topics:
                 if self._wanted.is_set():
                     return
-                reader, parts = self._read[topic] = ColumnReader(self._kafka, topic), []
+                reader, parts = self._read[topic] = self._reader(topic), []
                 while not self._wanted.is_set() and monotonic() < end and is_before_end(reader):
                     parts += reader.columns(0.1)
             if self._wanted.wait(max(end - monotonic(), 0)):
@@ -56,6 +57,9 @@ class StatesAhead:
         for reader, _ in self._read.values():
             reader.close()
         self._read = {}
+
+    def _reader(self, topic: str) -> ColumnReader:
+        return ColumnReader(self._settings.kafka, topic, way=self._settings.client)
 
 
 def is_before_end(reader: ColumnReader) -> bool:

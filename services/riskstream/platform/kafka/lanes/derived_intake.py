@@ -4,25 +4,17 @@ record that must wait.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from confluent_kafka import Message
-from numpy.typing import NDArray
 
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_partitions import DerivedPartitions
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.ports import DerivedWork
 from riskstream.platform.kafka.record import Made, Records
-from riskstream.platform.kafka.traced import contexts_in
-from riskstream.platform.telemetry.context import TraceContext
-
-# what the client's types call optional is there in a record that was read
-_OFFSET: Any = Message.offset
-_PARTITION: Any = Message.partition
-_TIMESTAMP: Any = Message.timestamp
 
 
 class DerivedIntake:
@@ -35,12 +27,12 @@ class DerivedIntake:
         self._taken = self._taken_ns = 0
         """Records since the last commit, and when the first sampled one of them was taken."""
 
-    def take(self, messages: list[Message]) -> dict[int, tuple[int, int]]:
+    def take(self, polled: Polled) -> dict[int, tuple[int, int]]:
         """Give the work the records; of each partition that moved the last one's (offset, append
         time in ms since 1970).
         """
         moved: dict[int, tuple[int, int]] = {}
-        for number, given in self._by_partition(messages).items():
+        for number, given in self._by_partition(polled).items():
             part = self._partitions.parts[number]
             outputs, records = self._fold(number, given, part.committed)
             if not records:
@@ -63,43 +55,23 @@ class DerivedIntake:
         """Nothing was taken since the last commit."""
         self._taken = self._taken_ns = 0
 
-    def _by_partition(self, messages: list[Message]) -> dict[int, Records]:
-        """Those of partitions that are taken up and were not revoked inside consume, from where
+    def _by_partition(self, polled: Polled) -> dict[int, Records]:
+        """Those of partitions that are taken up and were not revoked while we waited, from where
         each stands.
         """
         taken: dict[int, Records] = {}
-        offsets = np.fromiter(map(_OFFSET, messages), np.int64, len(messages))
-        numbers = np.fromiter(map(_PARTITION, messages), np.int32, len(messages))
-        for number in np.unique(numbers).tolist():
+        for number in np.unique(polled.partitions).tolist():
             part = self._partitions.parts.get(number)
             if part is None:
                 continue
-            rows = np.flatnonzero(numbers == number)
-            at = offsets[rows]
+            rows = np.flatnonzero(polled.partitions == number)
+            at = polled.offsets[rows]
             before = np.maximum.accumulate(np.append(part.position - 1, at[:-1]))
             rows = rows[at > before]  # the others are of a fetch before the seek: they were taken
             if len(rows):
-                mine = (
-                    messages
-                    if len(rows) == len(messages)
-                    else [messages[row] for row in rows.tolist()]
-                )
-                taken[number] = self._records(part, number, offsets[rows], mine)
+                records = polled.records(self._source, number, rows)
+                taken[number] = self._traced(part, records) if records.traces else records
         return taken
-
-    def _records(
-        self, part: Part, number: int, offsets: NDArray[np.int64], messages: list[Message]
-    ) -> Records:
-        times = map(_TIMESTAMP, messages)
-        return Records(
-            topic=self._source,
-            partition=number,
-            offsets=offsets,
-            appended_at=np.fromiter((at for _, at in times), np.int64, len(messages)),
-            keys=list(map(Message.key, messages)),
-            values=list(map(Message.value, messages)),
-            traces=self._traces(part, number, offsets, messages),
-        )
 
     def _fold(
         self, number: int, records: Records, committed: int
@@ -116,20 +88,22 @@ class DerivedIntake:
                 records = records[:first]
         return [], records
 
-    def _traces(
-        self, part: Part, number: int, offsets: NDArray[np.int64], messages: list[Message]
-    ) -> dict[int, TraceContext]:
-        """By index our span of each sampled record, of which nothing was committed before."""
+    def _traced(self, part: Part, records: Records) -> Records:
+        """With our span of each sampled record, of which nothing was committed before, in place of
+        its own context.
+        """
+        number, offsets = records.partition, records.offsets
         contexts = {
             row: context
-            for row, context in contexts_in(messages).items()
+            for row, context in records.traces.items()
             if offsets[row] >= part.committed
         }
         if not contexts:
-            return {}
+            return replace(records, traces={})
         hops = self._spans.begin(
             list(contexts.values()), [number] * len(contexts), offsets[list(contexts)].tolist()
         )
         part.hops += hops
         self._taken_ns = self._taken_ns or time.time_ns()
-        return {row: hop.context for row, hop in zip(contexts, hops, strict=True)}
+        ours = {row: hop.context for row, hop in zip(contexts, hops, strict=True)}
+        return replace(records, traces=ours)

@@ -63,7 +63,7 @@ class DerivedPartitions:
     def read_ahead(self) -> None:
         """Read the states while there is nothing else to do."""
         if self._settings.reads_ahead:
-            self._ahead = StatesAhead(self._settings.kafka, self._work.state_topics)
+            self._ahead = StatesAhead(self._settings, self._work.state_topics)
 
     def close(self) -> None:
         if self._ahead is not None:
@@ -130,8 +130,9 @@ class DerivedPartitions:
         for number in numbers:
             self._work.drop(number)
             self._work.resume(number, committed[number].metadata)
-        kafka, see = self._settings.kafka, self._member.see
-        waiting = read_states(kafka, self._work, self._view, committed, see, self._ahead)
+        waiting = read_states(
+            self._settings, self._work, self._view, committed, self._member.see, self._ahead
+        )
         self._state_waits = list(waiting.values())
         for number, wait in waiting.items():
             self._work.drop(number)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from riskstream.platform.kafka.clients.native.choice import Way
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerivedSettings:
@@ -19,3 +21,4 @@ class DerivedSettings:
     flush_ms: int = 1000
     group_protocol: str = "consumer"
     session_timeout_ms: int = 6000
+    client: Way = "auto"

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,6 +13,7 @@ from riskstream.platform.kafka.clients.client import translated
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.clients.tails import newest_records
 from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead
+from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.ports import DerivedWork, View
 from riskstream.platform.kafka.record import Record, RecordParts, Records
 
@@ -64,7 +65,7 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 @_no_search_for_cycles()
 def read_states(
-    kafka: str,
+    settings: DerivedSettings,
     work: DerivedWork,
     view: View | None,
     committed: dict[int, Committed],
@@ -78,10 +79,16 @@ def read_states(
     others can go on. `see` is called while it is reading; `ahead` has read some already.
     """
     states: dict[int, list[Records]] = {number: [] for number in committed}
-    begun = ahead.taken() if ahead is not None else {}
-    for topic in work.state_topics:
-        reader, read = begun.get(topic) or (ColumnReader(kafka, topic), [])
-        with reader:
+    with ExitStack() as readers:
+        begun = ahead.taken() if ahead is not None else {}
+        for reader, _ in begun.values():
+            readers.callback(reader.close)
+        for topic in work.state_topics:
+            if topic not in begun:
+                reader = ColumnReader(settings.kafka, topic, way=settings.client)
+                readers.callback(reader.close)
+                begun[topic] = reader, []
+            reader, read = begun[topic]
             reader.look_at_ends()
             for part in chain(read, reader.columns_until_end()):
                 see()
@@ -91,7 +98,7 @@ def read_states(
     if any(each.flushed is None for each in committed.values()):
         for topic in work.tail_topics:
             see()
-            tails += newest_records(kafka, topic)
+            tails += newest_records(settings.kafka, topic)
     waiting: dict[int, SchemaWait] = {}
     for number, parts in states.items():
         last = RecordParts.of(record for record in tails if record.partition == number)

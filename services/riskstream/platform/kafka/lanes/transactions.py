@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from prometheus_client import Gauge
 
 from riskstream.platform.kafka.clients.client import producer_of, producing, translated
+from riskstream.platform.kafka.clients.native.choice import put_of
+from riskstream.platform.kafka.clients.put import Put, Records
 from riskstream.platform.kafka.clients.refusals import ADVICE, FENCED
-from riskstream.platform.kafka.record import Made, Output, one_by_one
+from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
+from riskstream.platform.kafka.record import Made, Output, OutputRows
 from riskstream.platform.kafka.traced import header_of
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.faults import fault_point
@@ -30,8 +35,12 @@ class Transactions:
     ends.
     """
 
-    def __init__(self, kafka: str, group: str, instance: str, stop: Event) -> None:
+    def __init__(self, settings: DerivedSettings, stop: Event, native: Gauge) -> None:
+        """`native`: as `put_of` shows it."""
+        kafka, group, instance = settings.kafka, settings.group, settings.instance
         self._group, self._instance, self._stop = group, instance, stop
+        self._way, self._native = settings.client, native
+        self._puts: dict[str, Put] = {}
         self.failure: Fatal | None = None
         """Set where the client says that it cannot go on."""
         self.waited_at = monotonic()
@@ -64,8 +73,11 @@ class Transactions:
         self.waited_at, self.is_under_way = monotonic(), True
         try:
             self._producer.begin_transaction()
-            for output in one_by_one(outputs):
-                self._produce(output)
+            for each in outputs:
+                if isinstance(each, Output):
+                    self._produce(each)
+                else:
+                    self._produce_rows(each)
             fault_point("begun")
             self._patiently(self._producer.send_offsets_to_transaction, offsets, group, 10)
             fault_point("sent")
@@ -116,6 +128,30 @@ class Transactions:
             except BufferError:
                 self._producer.poll(0.02)
                 self.waited_at = monotonic()
+
+    def _produce_rows(self, rows: OutputRows) -> None:
+        """Many of one topic and partition, in order; what the put does not take is produced alone,
+        which waits for room or says why.
+        """
+        put = self._puts.get(rows.topic)
+        if put is None:
+            put = put_of(self._producer, rows.topic, self._way, self._native)
+            self._puts[rows.topic] = put
+        n = len(rows)
+        records = Records(rows.values, rows.keys, np.full(n, rows.partition, np.int32))
+        at = 0
+        while (at := put.put(records, at, n)) < n:
+            frame, key, partition = records.row(at)
+            self._produce(
+                Output(topic=rows.topic, partition=partition, key=key or b"", value=frame or b"")
+            )
+            at += 1
+
+    def close(self) -> None:
+        """Give back what is held of the client; nothing is written any more."""
+        for each in self._puts.values():
+            each.close()
+        self._puts.clear()
 
     def _patiently(self, call: Callable[..., Any], *arguments: Any) -> None:
         """A step of a transaction; again where the broker did not answer in time, for the outcome
