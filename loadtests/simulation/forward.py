@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from loadtests.simulation.plan import GROUP, PARTITIONS, Deed
 from loadtests.simulation.world import ADDRESS, World
 from riskstream.platform.kafka.lanes.forward import ForwardLane, ForwardSettings
-from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.lanes.ports import Forwarded, Intake
 from riskstream.platform.kafka.memory.log import Entry
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 
@@ -24,8 +24,9 @@ class Through:
     def __init__(self) -> None:
         self.broken: list[tuple[int, str]] = []
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        self.broken, out = [], []
+    def take(self, intake: Intake) -> Forwarded:
+        self.broken = []
+        out: list[tuple[bytes, bytes, int]] = []
         for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True)):
             if (value or b"").startswith(b"bad"):
                 self.broken.append((row, "bad"))
@@ -33,7 +34,7 @@ class Through:
                 out.append(
                     (key or b"", b"%d:%d" % (intake.partitions[row], intake.offsets[row]), row)
                 )
-        return out
+        return Forwarded.of(out)
 
 
 class Forward:

@@ -39,4 +39,12 @@ class TestDerivedInPython(DerivedSuite):
 
 
 class TestForward(ForwardSuite):
-    """At least once, in order."""
+    """At least once, in order; compiled code takes and puts the records."""
+
+
+class TestForwardInPython(ForwardSuite):
+    """The same by confluent-kafka's own calls."""
+
+    @pytest.fixture
+    def world(self, bare: Chain) -> LaneWorld:
+        return RealWorld(bare, "python")

@@ -405,6 +405,7 @@ class ForwardSuite:
             commit_ms=50,
             group_protocol="classic",
             session_timeout_ms=world.session_ms,
+            client=world.client,
         )
         return world.start(
             lambda stop: ForwardLane(

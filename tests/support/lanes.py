@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.kafka.lanes.derived import DerivedLane, DerivedSettings
-from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.lanes.ports import Forwarded, Intake
 from riskstream.platform.kafka.record import Made, Output, OutputRows, Record
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from tests.support.own_topics import OwnTopics
@@ -137,8 +137,10 @@ class Through:
 
     broken: ClassVar[list[tuple[int, str]]] = []
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        return [
-            (key or b"", value or b"", row)
-            for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True))
-        ]
+    def take(self, intake: Intake) -> Forwarded:
+        return Forwarded.of(
+            [
+                (key or b"", value or b"", row)
+                for row, (key, value) in enumerate(zip(intake.keys, intake.values, strict=True))
+            ]
+        )

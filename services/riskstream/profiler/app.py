@@ -83,6 +83,7 @@ class Profiler:
             dead_letter_bytes=dead_letter_bytes,
             group_protocol=settings.group_protocol,
             session_timeout_ms=settings.session_timeout_ms,
+            client=settings.client,
         )
         core = ShuffleCore(
             tuple(self._features.profiles),

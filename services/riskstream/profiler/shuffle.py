@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk import validity
 from riskstream.domain.risk.features.declare import Entity
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.owned.key_kernel import hash_kernel, join_kernel
+from riskstream.domain.risk.features.owned.key_slots import no_room
 from riskstream.domain.risk.features.profiles.entity_profiles import EVENT, LABELLED
 from riskstream.domain.risk.judge import Judge, Keys, LabelJudge
-from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.lanes.ports import Forwarded, Intake
 
 TRANSACTIONS, LABELS, EVENTS = "transactions.v1", "labels.v1", "profile-events.v1"
 UNREADABLE = "unreadable"
@@ -54,8 +56,8 @@ class ShuffleCore:
         none are the scorer's.
         """
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]:
-        """(key, frame, source row) of each profile event; of one entity in the source's order.
+    def take(self, intake: Intake) -> Forwarded:
+        """The profile events of some records; of one entity in the source's order.
 
         Rejected records have none, and corrections: a profile keeps what was said first, for its
         tiles cannot give it back. SchemaWait while the schema of a record is being asked for.
@@ -82,10 +84,9 @@ class ShuffleCore:
 
     def _events(
         self, intake: Intake, columns: Columns, good: NDArray[np.bool_], kind: int
-    ) -> list[tuple[bytes, bytes, int]]:
+    ) -> Forwarded:
         hashes = transaction_hashes(columns)
-        out: list[tuple[bytes, bytes, int]] = []
-        raw = columns.data.tobytes()
+        out: list[Forwarded] = []
         for index, entity in enumerate(self._entities):
             starts, lengths = columns.span(entity.key)
             rows = np.flatnonzero(good & (lengths > 0))
@@ -114,16 +115,23 @@ class ShuffleCore:
                 bank.nulls("known_at")[:n] = 0
                 for name in ("outcome", "source", "known_at"):
                     bank.numbers(name)[:n] = columns.numbers(name)[rows]
-            frames = bank.encode(n, columns.data).present()
-            spans = zip(
-                starts[rows].tolist(),
-                (starts[rows] + lengths[rows]).tolist(),
-                frames,
-                rows.tolist(),
-                strict=True,
-            )
-            out += [(raw[start:end], frame, row) for start, end, frame, row in spans]
-        return out
+            keys = _texts(columns, entity.key, rows)
+            out.append(Forwarded(keys, bank.encode(n, columns.data), rows))
+        return Forwarded(
+            Joined.chained([each.keys for each in out]),
+            Joined.chained([each.frames for each in out]),
+            np.concatenate([np.zeros(0, np.int64), *(each.rows for each in out)]),
+        )
+
+
+def _texts(columns: Columns, name: str, rows: NDArray[np.int64]) -> Joined:
+    """The values of a text field of some records."""
+    starts, lengths = columns.span(name)
+    ends = np.cumsum(lengths[rows], dtype=np.int64)
+    out = np.empty(int(ends[-1]), np.uint8)
+    if not join_kernel(columns.data, starts, lengths, rows, out):
+        raise no_room("keys of", len(rows), "ShuffleCore")
+    return Joined(out, ends, np.zeros(len(rows), np.uint8))
 
 
 def transaction_hashes(columns: Columns) -> NDArray[np.int64]:

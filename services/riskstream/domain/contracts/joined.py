@@ -46,6 +46,23 @@ class Joined(Sequence[bytes | None]):
         made._items = given
         return made
 
+    @classmethod
+    def chained(cls, parts: "Sequence[Joined]") -> "Joined":
+        """The items of all parts, one part behind another."""
+        if len(parts) == 1:
+            return parts[0]
+        used = [int(part.ends[-1]) if len(part) else 0 for part in parts]
+        begins = np.cumsum([0, *used])
+        none = np.zeros(0, np.uint8)
+        return cls(
+            np.concatenate([none, *(part.data[:n] for part, n in zip(parts, used, strict=True))]),
+            np.concatenate(
+                [np.zeros(0, np.int64)]
+                + [part.ends + at for part, at in zip(parts, begins, strict=False)]
+            ),
+            np.concatenate([none, *(part.nulls for part in parts)]),
+        )
+
     @property
     def sizes(self) -> NDArray[np.int64]:
         """Length of each item, 0 of None."""

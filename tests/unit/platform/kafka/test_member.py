@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from riskstream.platform.kafka.clients.client import IN_MEMORY
+from riskstream.platform.kafka.clients.polled import PythonTake
 from riskstream.platform.kafka.lanes.forward import ForwardSettings
 from riskstream.platform.kafka.lanes.member import Member
 from riskstream.platform.kafka.record import Place
@@ -44,6 +45,10 @@ class Client:
         assert topics == ["t"]
         self.told = told
 
+    def poll(self, timeout_s: float) -> Message:
+        assert timeout_s == 0
+        return self.waiting.pop(0)
+
     def consume(self, most: int, timeout_s: float) -> list[Message]:
         assert (most, timeout_s) == (9, 0)
         given, self.waiting = self.waiting, []
@@ -59,14 +64,29 @@ class Client:
         self.told[what](self, [TopicPartition("t", 3)])
 
 
+class OfMessages(PythonTake):
+    """Gives the client's messages as they are."""
+
+    def polled(self, most: int) -> Any:
+        return self.messages(most)
+
+
 class Lane:
     """A lane that notes what it is told."""
 
     def __init__(self, *, is_end: bool = True) -> None:
+        self.client: Any = IN_MEMORY[AT]
         self.seen: list[object] = []
         self.is_end, self.registry = is_end, CollectorRegistry()
         settings = ForwardSettings(kafka=AT, group="g", sources=("t",), output="o")
-        self.member = Member(settings, settings.sources, ProfilerMetrics(self.registry))
+        metrics = ProfilerMetrics(self.registry)
+        self.member = Member(settings, settings.sources, metrics, OfMessages)
+
+    def take(self, *messages: Message) -> Any:
+        """What the member gives of these."""
+        self.client.waiting = list(messages)
+        assert self.member.wait(0)
+        return self.member.polled(10)
 
     def joined(self) -> Any:
         return self.member.joined(
@@ -102,8 +122,8 @@ def test_records_come_in_order_and_what_is_none_is_told(client: Client) -> None:
     lane = Lane()
     end, expired = error_of(KafkaError._PARTITION_EOF), error_of(KafkaError.OFFSET_OUT_OF_RANGE)
     with lane.joined():
-        client.waiting = [Message(5, end), Message(6), Message(7, expired), Message(8)]
-        taken = lane.member.take(Message(4), 10)  # type: ignore[arg-type]
+        told = [Message(5, end), Message(6), Message(7, expired), Message(8)]
+        taken = lane.take(Message(4), *told)
     assert [each.offset() for each in taken] == [4, 6, 8]
     assert lane.seen == [("end", ("t", 3), 5), ("expired", ("t", 3))]
 
@@ -114,7 +134,7 @@ def test_lag_is_none_at_an_end_of_now_alone(client: Client, is_end: bool) -> Non
     with lane.joined():
         client.says("on_assign")
         lane.member.lag.taken("t", 3, 4, 1000)
-        lane.member.take(Message(5, error_of(KafkaError._PARTITION_EOF)), 10)  # type: ignore[arg-type]
+        lane.take(Message(5, error_of(KafkaError._PARTITION_EOF)))
         assert lane.lag_s is not None
         assert (lane.lag_s == 0) == is_end
 
@@ -134,14 +154,14 @@ def test_a_partition_is_let_go_after_the_lane_was_told(client: Client, how: str,
 def test_the_worlds_errors_pass(client: Client) -> None:
     lane = Lane()
     with lane.joined():
-        assert lane.member.take(Message(0, error_of(KafkaError._TRANSPORT)), 10) == []  # type: ignore[arg-type]
+        assert lane.take(Message(0, error_of(KafkaError._TRANSPORT))) == []
     assert lane.seen == []
 
 
 def test_an_error_that_a_person_must_see_to_ends_the_member(client: Client) -> None:
     lane, refused = Lane(), error_of(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     with pytest.raises(Fatal, match=r"Kafka refused: .* \(t\[3\]\)"), lane.joined():
-        lane.member.take(Message(0, refused), 10)  # type: ignore[arg-type]
+        lane.take(Message(0, refused))
     assert client.is_closed
 
 
@@ -149,7 +169,7 @@ def test_a_client_that_is_lost_ends_the_member_whatever_the_error_is(client: Cli
     lane = Lane()
     lost = error_of(KafkaError.UNKNOWN_MEMBER_ID, fatal=True)
     with pytest.raises(Fatal, match="the consumer failed: said so"), lane.joined():
-        lane.member.take(Message(0, lost), 10)  # type: ignore[arg-type]
+        lane.take(Message(0, lost))
     assert client.is_closed
 
 

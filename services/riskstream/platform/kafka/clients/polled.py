@@ -25,8 +25,9 @@ Told = tuple[Place, int, KafkaError]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """n records of one topic as they were read, each partition in order. `appended_at`: ms since
-    1970 UTC. `traces`: by index the context of each sampled record.
+    """n records as they were read, each partition in order. `appended_at`: ms since 1970 UTC.
+    `traces`: by index the context of each sampled record. `topics`: by topic the indices of its
+    records; partitions are of one topic where nobody asks for it.
     """
 
     values: Joined
@@ -35,6 +36,7 @@ class Polled:
     offsets: NDArray[np.int64]
     appended_at: NDArray[np.int64]
     traces: dict[int, TraceContext]
+    topics: dict[str, NDArray[np.int64]]
 
     @classmethod
     def of(cls, messages: list[Message]) -> "Polled":
@@ -49,6 +51,7 @@ class Polled:
                 map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n
             ),
             traces=contexts_in(messages),
+            topics=_rows_by(list(map(Message.topic, messages))),
         )
 
     def __len__(self) -> int:
@@ -80,7 +83,19 @@ class Polled:
             offsets=self.offsets[is_kept],
             appended_at=self.appended_at[is_kept],
             traces={int(places[at]): each for at, each in self.traces.items() if is_kept[at]},
+            topics={topic: places[rows[is_kept[rows]]] for topic, rows in self.topics.items()},
         )
+
+
+def _rows_by(topics: Sequence[str | None]) -> dict[str, NDArray[np.int64]]:
+    """By topic its indices."""
+    names = dict.fromkeys(topics)
+    if len(names) == 1:
+        return {name or "": np.arange(len(topics)) for name in names}
+    return {
+        name or "": np.array([at for at, each in enumerate(topics) if each == name], np.int64)
+        for name in names
+    }
 
 
 class Take(Protocol):

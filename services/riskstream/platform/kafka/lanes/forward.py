@@ -7,28 +7,30 @@ twice is written the same.
 """
 
 import time
-from operator import itemgetter
+from contextlib import closing
+from functools import partial
 from threading import Event
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from numpy.typing import NDArray
 
 from riskstream.domain.contracts.writers import SchemaWait
+from riskstream.platform.kafka.clients.native.choice import take_of
+from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.forward_outputs import ForwardOutputs
 from riskstream.platform.kafka.lanes.forward_partitions import ForwardPartitions
 from riskstream.platform.kafka.lanes.forward_settings import ForwardSettings
 from riskstream.platform.kafka.lanes.hop_spans import HopSpans
 from riskstream.platform.kafka.lanes.member import Member
-from riskstream.platform.kafka.lanes.ports import ForwardWork, Intake
+from riskstream.platform.kafka.lanes.ports import Forwarded, ForwardWork, Intake
 from riskstream.platform.kafka.lanes.waits import firsts
-from riskstream.platform.kafka.traced import contexts_in
 from riskstream.platform.telemetry.metrics import ProfilerMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.faults import fault_point
 from riskstream.runtime.machine import monotonic
 
 __all__ = ["ForwardLane", "ForwardSettings"]
-_MILLISECONDS = itemgetter(1)
 _NEVER = 1 << 62
 
 
@@ -45,9 +47,10 @@ class ForwardLane:
     ) -> None:
         self._settings, self._work, self._metrics, self._stop = settings, work, metrics, stop
         self._spans = {topic: HopSpans(tracer, topic, settings.group) for topic in settings.sources}
-        self._member = Member(settings, settings.sources, metrics)
+        take = partial(take_of, way=settings.client, shown=metrics.native)
+        self._member = Member(settings, settings.sources, metrics, take)
         self._partitions = ForwardPartitions(settings.group, self._member, metrics)
-        self._outputs = ForwardOutputs(settings, self._member)
+        self._outputs = ForwardOutputs(settings, self._member, metrics.native)
 
     @property
     def is_ready(self) -> bool:
@@ -63,11 +66,14 @@ class ForwardLane:
 
     def run(self) -> None:
         """Poll, forward, commit; drain on stop."""
-        with self._member.joined(
-            on_assign=self._partitions.on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._partitions.forget,
-            on_expired=self._partitions.on_expired,
+        with (
+            closing(self._outputs),
+            self._member.joined(
+                on_assign=self._partitions.on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._partitions.forget,
+                on_expired=self._partitions.on_expired,
+            ),
         ):
             try:
                 self._go_round()
@@ -96,79 +102,74 @@ class ForwardLane:
         self._partitions.forget(client, partitions)
 
     def _poll(self) -> None:
-        first = self._member.client.poll(0.02)
-        if first is None:
+        if not self._member.wait(0.02):
             return
-        by_topic: dict[str, list[Message]] = {}
-        for message in self._member.take(first, self._settings.max_batch):
-            by_topic.setdefault(message.topic() or "", []).append(message)
-        for topic, messages in by_topic.items():
-            self._forward(topic, messages)
+        polled = self._member.polled(self._settings.max_batch)
+        for topic, rows in polled.topics.items():
+            is_ours = self._owned(topic, polled, rows)
+            self._forward(topic, polled if is_ours.all() else polled.kept(is_ours))
 
-    def _forward(self, topic: str, messages: list[Message]) -> None:
+    def _forward(self, topic: str, polled: Polled) -> None:
         """1 take what is ours, 2 outputs and dead letters, 3 move on; what is acknowledged is
         committed later.
         """
         started_ns = time.time_ns()
         # 1
-        taken = self._taken(topic, self._owned(topic, messages))
+        taken = self._taken(topic, polled)
         if taken is None:
             return
-        owned, intake, outputs = taken
-        spans, traces = self._spans[topic], contexts_in(owned)
-        rows = list(traces)
+        owned, intake, made = taken
+        spans, rows = self._spans[topic], list(owned.traces)
         begun = spans.begin(
-            list(traces.values()), intake.partitions[rows].tolist(), intake.offsets[rows].tolist()
+            list(owned.traces.values()),
+            intake.partitions[rows].tolist(),
+            intake.offsets[rows].tolist(),
         )
         hops = dict(zip(rows, begun, strict=True))
         # 2
-        self._outputs.send(outputs, hops)
+        self._outputs.send(made, hops)
         self._outputs.send_dead_letters(intake, self._work.broken, hops)
         fault_point("forwarded")
         # 3
         self._move(intake)
         spans.end(list(hops.values()), len(owned), started_ns, time.time_ns())
-        self._metrics.shuffled.inc(len(outputs))
+        self._metrics.shuffled.inc(len(made))
         self._metrics.event_age_seconds.observe(intake.appended_at)
 
-    def _owned(self, topic: str, messages: list[Message]) -> list[Message]:
-        """Those from where each partition stands; none of one that was revoked inside consume, or
-        is not taken up yet.
+    def _owned(self, topic: str, polled: Polled, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: those of a topic from where each partition stands; none of one that was revoked
+        while we waited, or is not taken up yet.
         """
-        positions = self._partitions.positions
-        return [
-            each
-            for each in messages
-            if (each.offset() or 0) >= positions.get((topic, each.partition() or 0), _NEVER)
-        ]
+        numbers = polled.partitions[rows]
+        least = np.full(int(numbers.max(initial=-1)) + 1, _NEVER)
+        for number in np.unique(numbers).tolist():
+            least[number] = self._partitions.positions.get((topic, number), _NEVER)
+        out = np.zeros(len(polled), np.bool_)
+        out[rows] = polled.offsets[rows] >= least[numbers]
+        return out
 
-    def _taken(
-        self, topic: str, messages: list[Message]
-    ) -> tuple[list[Message], Intake, list[tuple[bytes, bytes, int]]] | None:
-        """The messages up to the first of each partition whose schema is not known yet, and what
+    def _taken(self, topic: str, polled: Polled) -> tuple[Polled, Intake, Forwarded] | None:
+        """The records up to the first of each partition whose schema is not known yet, and what
         comes of them.
         """
-        while messages:
-            n = len(messages)
+        while len(polled):
             intake = Intake(
                 topic=topic,
-                values=list(map(Message.value, messages)),
-                keys=list(map(Message.key, messages)),
-                partitions=np.fromiter(map(Message.partition, messages), np.int32, n),
-                offsets=np.fromiter(map(Message.offset, messages), np.int64, n),
-                appended_at=np.fromiter(
-                    map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n
-                ),
+                values=polled.values,
+                keys=polled.keys,
+                partitions=polled.partitions,
+                offsets=polled.offsets,
+                appended_at=polled.appended_at,
             )
             try:
-                return messages, intake, self._work.take(intake)
+                return polled, intake, self._work.take(intake)
             except SchemaWait as wait:
                 first = firsts(intake.partitions.tolist(), intake.offsets.tolist(), wait)
+                is_before = np.ones(len(polled), np.bool_)
                 for partition, offset in first.items():
                     self._partitions.waits.begin(topic, partition, offset, wait)
-                messages = [
-                    m for m in messages if (m.offset() or 0) < first.get(m.partition() or 0, _NEVER)
-                ]
+                    is_before &= (polled.partitions != partition) | (polled.offsets < offset)
+                polled = polled.kept(is_before)
         return None
 
     def _move(self, intake: Intake) -> None:

@@ -4,8 +4,10 @@ them.
 
 from typing import Any
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
+from prometheus_client import Gauge
 
 from riskstream.platform.kafka.clients.client import (
     GAPLESS,
@@ -15,9 +17,11 @@ from riskstream.platform.kafka.clients.client import (
     translated,
 )
 from riskstream.platform.kafka.clients.limits import fitted, producer_bytes
+from riskstream.platform.kafka.clients.native.choice import put_of
+from riskstream.platform.kafka.clients.put import Records
 from riskstream.platform.kafka.lanes.forward_settings import ForwardSettings
 from riskstream.platform.kafka.lanes.member import Member
-from riskstream.platform.kafka.lanes.ports import Intake
+from riskstream.platform.kafka.lanes.ports import Forwarded, Intake
 from riskstream.platform.kafka.rejects import dead_letter_headers
 from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.span import Hop
@@ -33,10 +37,12 @@ class ForwardOutputs:
     client is broken.
     """
 
-    def __init__(self, settings: ForwardSettings, member: Member) -> None:
+    def __init__(self, settings: ForwardSettings, member: Member, native: Gauge) -> None:
+        """`native`: as `put_of` shows it."""
         self._settings, self._member = settings, member
         self.failure: Fatal | Retryable | None = None
         self._producer = producer_of({**producing(settings.kafka, settings.group), **GAPLESS})
+        self._put = put_of(self._producer, settings.output, settings.client, native)
 
     def poll(self) -> None:
         """Take delivery reports. KafkaException where the client is broken."""
@@ -46,14 +52,38 @@ class ForwardOutputs:
         """End with this, but for a failure of before: that was its cause."""
         self.failure = self.failure or translated(error, self._settings.group)
 
-    def send(self, outputs: list[tuple[bytes, bytes, int]], hops: dict[int, Hop]) -> None:
+    def close(self) -> None:
+        """Give back what is held of the client; nothing is sent any more."""
+        self._put.close()
+
+    def send(self, made: Forwarded, hops: dict[int, Hop]) -> None:
         """Outputs as the work gave them, to the partition of their key. `hops`: by row of the
         source.
+
+        Only the last one, and those with a hop, have a delivery report: after one that was refused
+        the client, which leaves no gap, sends nothing more and says so.
         """
-        for at, (key, frame, row) in enumerate(outputs):
-            if at == len(outputs) // 2:
+        n, half = len(made), len(made) // 2
+        named = np.flatnonzero(np.isin(made.rows, list(hops))).tolist() if hops else []
+        records = Records(made.frames, made.keys, np.full(n, -1, np.int32))
+        done = 0
+        for stop in sorted({half, n - 1, *named}) if n else ():
+            self._put_all(records, done, stop)
+            done = stop
+            if stop == half:
                 fault_point("forwarding")
-            self._produce((self._settings.output, frame, key, -1), hops.get(row))
+            if stop == n - 1 or stop in named:
+                self._produce_row(records, stop, hops.get(int(made.rows[stop])))
+                done += 1
+
+    def _put_all(self, records: Records, first: int, stop: int) -> None:
+        while (first := self._put.put(records, first, stop)) < stop:
+            self._produce_row(records, first, None)  # waits for room, or says why
+            first += 1
+
+    def _produce_row(self, records: Records, at: int, hop: Hop | None) -> None:
+        frame, key, partition = records.row(at)
+        self._produce((self._settings.output, frame, key, partition), hop)
 
     def send_dead_letters(
         self, intake: Intake, broken: list[tuple[int, str]], hops: dict[int, Hop]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from riskstream.platform.kafka.clients.limits import producer_bytes
+from riskstream.platform.kafka.clients.native.choice import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +25,4 @@ class ForwardSettings:
     commit_ms: int = 1000
     group_protocol: str = "consumer"
     session_timeout_ms: int = 6000
+    client: Way = "auto"

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from prometheus_client import Counter, Gauge
 
 from riskstream.platform.kafka.clients.client import consumer, group_settings, translated
 from riskstream.platform.kafka.clients.giants import Giants, is_giant
-from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Take, Told, sorted_out
+from riskstream.platform.kafka.clients.polled import Polled, PythonTake, Take, Told
 from riskstream.platform.kafka.clients.starts import is_expired
 from riskstream.platform.kafka.lanes.lag import Lag
 from riskstream.platform.kafka.lanes.membership import Membership, OnPartitions
@@ -137,16 +137,6 @@ class Member:
         self.loop_seen = monotonic()
         return self.loop_seen
 
-    def take(self, first: Message, most: int) -> list[Message]:
-        """`first` and what has already arrived behind it, at most `most`: the records in order,
-        after errors were told.
-
-        Fatal where an error says that the member cannot go on.
-        """
-        good, told = sorted_out([first, *self.client.consume(most - 1, 0)])
-        self._sort_all(told)
-        return good
-
     def wait(self, timeout_s: float) -> bool:
         """True once something has arrived, which `polled` gives; False after `timeout_s`
         seconds.
@@ -154,7 +144,10 @@ class Member:
         return self._take.wait(timeout_s)
 
     def polled(self, most: int) -> Polled:
-        """What has arrived, at most `most` records, as columns; else as `take`."""
+        """What has arrived, at most `most` records, as columns, after errors were told.
+
+        Fatal where an error says that the member cannot go on.
+        """
         found, told = self._take.polled(most)
         self._sort_all(told)
         return found

@@ -1,12 +1,13 @@
 """What a lane needs from others: the work done on records, and the store of its rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstream.domain.contracts.joined import Joined
 from riskstream.platform.kafka.record import Made, Record
 from riskstream.platform.telemetry.context import TraceContext
 
@@ -318,15 +319,39 @@ class Intake:
     """Records of one topic as they were read, each partition in order."""
 
     topic: str
-    values: list[bytes | None]
-    keys: list[bytes | None]
+    values: Sequence[bytes | None]
+    keys: Sequence[bytes | None]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     appended_at: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """n outputs in order: keys, frames, and of which row of the source each is."""
+
+    keys: Joined
+    frames: Joined
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, outputs: Sequence[tuple[bytes, bytes, int]]) -> "Forwarded":
+        """Of (key, frame, row) of each."""
+        return cls(
+            Joined.of([key for key, _, _ in outputs]),
+            Joined.of([frame for _, frame, _ in outputs]),
+            np.array([row for _, _, row in outputs], np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes, int]]:
+        yield from zip(self.keys.present(), self.frames.present(), self.rows.tolist(), strict=True)
+
+
 class ForwardWork(Protocol):
-    """The pure part of a forward lane: (key, frame, row of the source) of each output, in order.
+    """The pure part of a forward lane: what is written of some records.
 
     `broken`: (row, reason) of each record of the last `take` that is none of the topic's contract.
     """
@@ -334,4 +359,4 @@ class ForwardWork(Protocol):
     @property
     def broken(self) -> list[tuple[int, str]]: ...
 
-    def take(self, intake: Intake) -> list[tuple[bytes, bytes, int]]: ...
+    def take(self, intake: Intake) -> Forwarded: ...

@@ -22,7 +22,9 @@ CALLS = (
     "rd_kafka_produce",
 )
 _CONSUME, _DESTROY, _TIMESTAMP, _HEADERS, _HEADER_GET, _PRODUCE = range(6)
-_ERROR, _PARTITION, _VALUE, _VALUE_SIZE, _KEY, _KEY_SIZE, _OFFSET = 0, 16, 24, 32, 40, 48, 56
+_ERROR, _TOPIC, _PARTITION, _VALUE, _VALUE_SIZE, _KEY, _KEY_SIZE, _OFFSET = (
+    0, 8, 16, 24, 32, 40, 48, 56,
+)  # fmt: skip
 """Where the fields of a rd_kafka_message_t stand."""
 _COPY = 2
 """RD_KAFKA_MSG_F_COPY: the producer copies the value; it always copies the key."""
@@ -95,26 +97,29 @@ def wait_kernel(calls, queue, timeout_ms, pointers):  # type: ignore[no-untyped-
 
 
 @kernel(
-    f"int64(int64[::1], int64, int64, int64, int64[::1], {_U8}, int64[:, ::1], int64[::1])",
+    f"int64(int64[::1], int64, int64, int64, int64[::1], {_U8}, int64[:, ::1], int64[::1], "
+    "int64[::1])",
     allocates=False,
     nogil=True,
 )
-def fetch_kernel(calls, queue, have, most, pointers, name, traces, totals):  # type: ignore[no-untyped-def]
+def fetch_kernel(calls, queue, have, most, pointers, name, traces, topics, totals):  # type: ignore[no-untyped-def]
     """To the `have` pointers what has arrived behind them, `most` messages together; how many.
 
-    `totals`: bytes of their values, of their keys, and of their headers `name` (a C text), whose
-    address and size `traces` [:, 2] gives by message, size 0 where it has none.
+    `topics` is given the handle of each record's topic, 0 of an error. `totals`: bytes of their
+    values, of their keys, and of their headers `name` (a C text), whose address and size `traces`
+    [:, 2] gives by message, size 0 where it has none.
     """
-    n, room = have, min(most, len(pointers), len(traces)) - have
+    n, room = have, min(most, len(pointers), len(traces), len(topics)) - have
     if room > 0:
         rest = (queue, types.int32(0), pointers.ctypes.data + 8 * have, types.uint64(room))
         n += max(_call_long(calls[_CONSUME], rest), 0)
     totals[:] = 0
     for at in range(n):
         message = pointers[at]
-        traces[at, 1] = 0
+        traces[at, 1] = topics[at] = 0
         if _half(message + _ERROR) != 0:
             continue
+        topics[at] = _word(message + _TOPIC)
         totals[0] += _word(message + _VALUE_SIZE)
         totals[1] += _word(message + _KEY_SIZE)
         where = traces.ctypes.data + 16 * at

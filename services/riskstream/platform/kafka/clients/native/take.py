@@ -45,7 +45,7 @@ class _Message(ctypes.Structure):
 
 
 class NativeTake:
-    """Of a consumer of one topic. A sampled trace is found even where another header's name is not
+    """Of a consumer. A sampled trace is found even where another header's name is not
     UTF-8.
     """
 
@@ -104,16 +104,30 @@ class NativeTake:
         if len(self._pointers) < most:
             self._pointers = np.append(self._pointers[:1], np.zeros(most - 1, np.int64))
         traces, totals = np.empty((most, 2), np.int64), np.zeros(3, np.int64)
+        topics = np.empty(most, np.int64)
         n = fetch_kernel(
-            self._calls, self._queue, self._have, most, self._pointers, _NAME, traces, totals
-        )
+            self._calls, self._queue, self._have, most, self._pointers,
+            _NAME, traces, topics, totals,
+        )  # fmt: skip
         self._have = 0
-        return self._copied(n, traces, *totals.tolist())
+        return self._copied(n, traces, self._by_topic(topics[:n]), totals.tolist())
+
+    def _by_topic(self, topics: np.ndarray) -> dict[str, np.ndarray]:
+        """By name the indices of each topic's records, of their handles; the messages are there
+        still.
+        """
+        of_records = topics[topics != 0]
+        name = self._call["rd_kafka_topic_name"]
+        return {
+            name(handle).decode(): np.flatnonzero(of_records == handle)
+            for handle in np.unique(of_records).tolist()
+        }
 
     def _copied(
-        self, n: int, traces: np.ndarray, value_bytes: int, key_bytes: int, trace_bytes: int
+        self, n: int, traces: np.ndarray, topics: dict[str, np.ndarray], totals: list[int]
     ) -> tuple[Polled, list[Told]]:
         """The n messages as records, and what the others tell; none of them is kept."""
+        value_bytes, key_bytes, trace_bytes = totals
         values, keys = np.empty(value_bytes, np.uint8), np.empty(key_bytes, np.uint8)
         value_ends, key_ends = np.empty(n, np.int64), np.empty(n, np.int64)
         value_nulls, key_nulls = np.empty(n, np.uint8), np.empty(n, np.uint8)
@@ -142,6 +156,7 @@ class NativeTake:
             offsets=offsets[:records],
             appended_at=times[:records],
             traces=_contexts(trace_data, trace_ends) if trace_bytes else {},
+            topics=topics,
         ), told
 
     def _told_by(self, pointer: int) -> Told:
