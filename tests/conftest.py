@@ -2,7 +2,7 @@
 model.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -45,6 +45,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: _ORDER.get(_group(item), 3 if item.nodeid.startswith(_SERVERS) else 4)
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """End the stack of a group after its last test: its services would go on beside all others."""
+    yield
+    if isinstance(item, pytest.Function) and (nextitem is None or _group(nextitem) != _group(item)):
+        for name in _STACKS:
+            for fixture in item._fixtureinfo.name2fixturedefs.get(name, ()):
+                fixture.finish(item._request)  # type: ignore[arg-type]  # it wants the node alone
 
 
 _STACKS = ("chain", "bare")
