@@ -4,6 +4,7 @@ does not read. The `check` that it prints reads the file as it is proposed.
 
 import shlex
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,30 @@ def test_amounts_with_the_sign_of_book_keepers_are_refunds(tmp_path: Path, writt
     assert "negative: REFUND" in other.line("amount_minor")
     assert not _is_unsure(other.line("amount_minor"))
     assert other.counted("kind") == "PURCHASE 38, REFUND 2"
+
+
+def _of_side(is_credit: bool, n: int) -> str:
+    return f"{n + 1},50" if (n % 4 == 0) == is_credit else "0,00"
+
+
+@pytest.mark.parametrize("names", [("Debit Amount", "Credit Amount"), ("Credit amt", "Debit amt")])
+def test_amounts_of_two_sides_are_added_up(tmp_path: Path, names: tuple[str, str]) -> None:
+    sides = {name: partial(_of_side, name.startswith("C")) for name in names}
+    found = _mapped(tmp_path, sides, amount=None)
+    assert "expression: debit + credit" in found.line("amount_minor")
+    assert _is_unsure(found.line("amount_minor"))
+    assert found.counted("least amount") == "1.50 EUR"
+    assert found.counted("kind") == "PURCHASE 30, REFUND 10"
+
+
+def test_an_empty_side_of_an_account_is_named(tmp_path: Path) -> None:
+    sides = {
+        "Debit Amount": lambda n: f"{n + 1}.50" if n % 4 else "",
+        "Credit Amount": lambda n: "" if n % 4 else f"{n + 1}.50",
+    }
+    found = _mapped(tmp_path, sides, amount=None)
+    assert "rows of which the amount is in Credit Amount have none" in found.line("amount_minor")
+    assert found.counted("left out") == "10"
 
 
 def test_many_amounts_below_zero_are_unsure(tmp_path: Path) -> None:

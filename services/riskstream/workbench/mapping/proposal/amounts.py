@@ -6,6 +6,7 @@ from typing import Any
 from riskstream.workbench.mapping.columns_seen import Seen
 from riskstream.workbench.mapping.proposal.currencies import digits_said
 from riskstream.workbench.mapping.proposal.draft import Draft
+from riskstream.workbench.mapping.proposal.sides import other_side, take_sides
 from riskstream.workbench.mapping.proposal.writings import Writing, writing_of
 
 AMOUNTS = (
@@ -41,6 +42,9 @@ def propose_amount(draft: Draft) -> None:
         value["scale"] = 100
     draft.has_fractions = writing.scale != 1
     value |= _written(draft, each, writing, doubts)
+    other = None if writing.below else other_side(each, found)
+    if other is not None:
+        doubts.append(take_sides(draft, each, other, value))
     if writing.below * 2 > writing.fit:
         _take_debits(draft, each, writing, value, doubts)
     elif writing.below:
@@ -52,7 +56,7 @@ def propose_amount(draft: Draft) -> None:
         doubts.append(f"some values do not fit, like {writing.misfit!r}: {writing.why}")
     units = "minor units" if is_minor else "major units"
     why = "; ".join([*doubts, f"{units}, like {each.examples}"])
-    only = each.name if len(value) == 1 else value
+    only = each.name if value == {"column": each.name} else value
     draft.take(each, "amount_minor", only, why, unsure=bool(doubts))
 
 
