@@ -51,8 +51,8 @@ class Work:
         return max([self.samples[0][0], *(at for at, done, _ in self.samples if not done)])
 
     def _first(self) -> tuple[float, int, float]:
-        """From where CPU counts: a tenth of the work, or where all was done between two looks before
-        it.
+        """From where CPU counts: a tenth of the work; the look before it where all was done
+        between two.
         """
         least, wanted = 0 if self.whole else 0.1 * self.wanted(), self.wanted()
         begun = [each for each in self.samples if each[1] < wanted]
