@@ -67,15 +67,15 @@ class Bench:
                 for name in ALL
             }
             watch(list(works.values()))
+            began = works["scorer"].began_at()
+            scorer = works["scorer"].done_at() - began
+            self._figure("together, scorer, wall", scorer, "s")
+            for name in ALL:
+                self._figure(f"together, {name}, CPU a record", works[name].cpu_us(), "us")
+            for name in ("tracker", "profiler", "reporter"):
+                took = works[name].done_at() - began
+                self._most(f"together, {name}, wall over the scorer's", took / scorer, GOAL_WALL)
             progress.close()
-        began = works["scorer"].began_at()
-        scorer = works["scorer"].done_at() - began
-        self._figure("together, scorer, wall", scorer, "s")
-        for name in ALL:
-            self._figure(f"together, {name}, CPU a record", works[name].cpu_us(), "us")
-        for name in ("tracker", "profiler", "reporter"):
-            took = works[name].done_at() - began
-            self._most(f"together, {name}, wall over the scorer's", took / scorer, GOAL_WALL)
 
     def alone(self, count: int) -> None:
         """One service after the other; each finds what the one before wrote."""
@@ -109,10 +109,8 @@ class Bench:
             "scorer": (lambda: progress.ends(SCORES), lambda: count),
             "gateway": (lambda: progress.ends(SCORES), lambda: count),
             "tracker": (lambda: progress.committed("tracker", SCORES), lambda: count),
-            "shuffle": (
-                lambda: progress.committed("profiler-shuffle", TRANSACTIONS, LABELS),
-                lambda: count + labels,
-            ),
+            # each record gives an event of a terminal and one of a device
+            "shuffle": (lambda: progress.ends(EVENTS), lambda: 2 * (count + labels)),
             "owner": (lambda: progress.committed("profiler", EVENTS), events),
             "profiler": (lambda: progress.committed("profiler", EVENTS), events),
             "reporter": (progress.reported, lambda: count),

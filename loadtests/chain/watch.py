@@ -51,8 +51,12 @@ class Work:
         return max([self.samples[0][0], *(at for at, done, _ in self.samples if not done)])
 
     def _first(self) -> tuple[float, int, float]:
-        least = 0 if self.whole else 0.1 * self.wanted()
-        return next(each for each in self.samples if each[1] >= least)
+        """From where CPU counts: a tenth of the work; the look before it where all was done
+        between two.
+        """
+        least, wanted = 0 if self.whole else 0.1 * self.wanted(), self.wanted()
+        begun = [each for each in self.samples if each[1] < wanted]
+        return next((each for each in begun if each[1] >= least), begun[-1])
 
     def cpu_us(self) -> float:
         """CPU us a record, with the last flush."""

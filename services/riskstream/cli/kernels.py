@@ -8,9 +8,9 @@ import click
 
 import riskstream.domain.contracts.columns_kernel
 import riskstream.domain.risk.bodies
+import riskstream.domain.risk.features.keys.key_kernel
 import riskstream.domain.risk.features.owned.input_kernel
 import riskstream.domain.risk.features.owned.kernel
-import riskstream.domain.risk.features.owned.key_kernel
 import riskstream.domain.risk.features.owned.move_kernel
 import riskstream.domain.risk.features.owned.repeats_kernel
 import riskstream.domain.risk.features.owned.row_kernel

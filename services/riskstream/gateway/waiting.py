@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
-from riskstream.platform.kafka.clients.read import RELAXED, TopicReader
-from riskstream.platform.kafka.record import Record
-from riskstream.platform.kafka.traced import context_in
+from riskstream.platform.kafka.clients.read import RELAXED
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
+from riskstream.platform.kafka.record import Records
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
@@ -50,8 +50,8 @@ class ScoreWaiters:
         self._loop = loop
         self._waiters: dict[tuple[str, str], list[_Caller]] = {}
         self._accepted = AcceptedScores()
-        self._reader = TopicReader(
-            bootstrap, [SCORES], start="end", committed_only=False, fetching=RELAXED
+        self._reader = ColumnReader(
+            bootstrap, SCORES, start="end", committed_only=False, fetching=RELAXED
         )
         self._done = threading.Event()
         self.is_reading = True
@@ -113,11 +113,11 @@ class ScoreWaiters:
         try:
             while not self._done.is_set():
                 try:
-                    records = self._reader.poll(0.1, 2000)
+                    found = self._reader.columns(0.1)
                 except Retryable as error:
                     log.warning("scores cannot be read now", error=str(error))
                     continue
-                if records:  # also while nobody waits: what was accepted before tells a repeat
+                for records in found:
                     self._wake(records)
         except Fatal as error:
             log.error("scores cannot be read", error=str(error))
@@ -126,20 +126,25 @@ class ScoreWaiters:
             log.exception("scores are read no more")
             self.is_reading = False
 
-    def _wake(self, records: list[Record]) -> None:
-        columns, rows = self._accepted.take(records, wait_s=0)
-        nulls = columns.is_null("transaction_id")
-        for row in rows:
-            if nulls[row]:
-                continue
-            key = (columns.text("customer_id", row), columns.text("transaction_id", row))
+    def _wake(self, records: Records) -> None:
+        """Wake who waits for a score of one partition. Also while nobody does, scores are accepted:
+        what was before tells a repeat.
+        """
+        batch = self._accepted.decode(records, wait_s=0)
+        rows, columns = self._accepted.rows_of_one(batch, records.partition), batch.columns
+        if not self._waiters:
+            return
+        rows = rows[columns.is_null("transaction_id")[rows] == 0]
+        keys = zip(
+            columns.texts("customer_id", rows), columns.texts("transaction_id", rows), strict=True
+        )
+        for row, key in zip(rows.tolist(), keys, strict=True):
             if key in self._waiters:
-                record = records[row]
                 score = {
                     **columns.record(row),
-                    "partition": record.partition,
+                    "partition": records.partition,
                     "read_at_ns": time.time_ns(),
-                    "trace": context_in(record.headers) if record.headers else None,
+                    "trace": records.traces.get(row),
                 }
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 

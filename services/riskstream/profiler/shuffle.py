@@ -14,8 +14,8 @@ from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk import validity
 from riskstream.domain.risk.features.declare import Entity
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel, join_kernel
-from riskstream.domain.risk.features.owned.key_slots import no_room
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel, join_kernel
+from riskstream.domain.risk.features.keys.key_slots import no_room
 from riskstream.domain.risk.features.profiles.entity_profiles import EVENT, LABELLED
 from riskstream.domain.risk.judge import Judge, Keys, LabelJudge
 from riskstream.platform.kafka.lanes.ports import Forwarded, Intake

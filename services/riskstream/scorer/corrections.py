@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import Columns
 from riskstream.domain.risk.features.declare import Kind
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 from riskstream.domain.risk.features.owned.repeats import Corrected
 from riskstream.scorer.flags import FLAG_ORIGINAL_UNKNOWN
 

@@ -15,9 +15,9 @@ from riskstream.domain.contracts.writers import SchemaWait, find
 from riskstream.domain.risk import validity
 from riskstream.domain.risk.bodies import Bodies
 from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.keys.key_kernel import UNKNOWN, hash_kernel
 from riskstream.domain.risk.features.owned.events import NO_IDS, NOT_KNOWN, Events
 from riskstream.domain.risk.features.owned.input_kernel import input_kernel
-from riskstream.domain.risk.features.owned.key_kernel import UNKNOWN, hash_kernel
 from riskstream.domain.risk.features.owned.repeats import Told
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.judge import Judge, Keys

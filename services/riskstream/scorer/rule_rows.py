@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.columns import Columns
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from riskstream.domain.contracts.writers import SchemaWait, is_known
 from riskstream.domain.risk.customer_risk import Standing, check_place, check_sums
 from riskstream.domain.risk.customers.kernel import ERASE, LEAVE, LOAD
 from riskstream.domain.risk.customers.table import Loaded
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel, same_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel, same_kernel
 from riskstream.platform.kafka.record import Record, RecordParts, Records
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer

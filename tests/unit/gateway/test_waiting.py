@@ -9,7 +9,7 @@ from tests.support.builders import score
 from riskstream.domain.contracts.codec import codec
 from riskstream.gateway.waiting import ScoreWaiters
 from riskstream.platform.kafka.accepted import AcceptedScores
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 
 
 class _Fed:
@@ -21,14 +21,14 @@ class _Fed:
         self._done = done
         self.todo: list[Any] = []
 
-    def poll(self, *_: Any) -> list[Record]:
+    def columns(self, _: float) -> list[Records]:
         if not self.todo:
             self._done.set()
             return []
         next_one = self.todo.pop(0)
         if isinstance(next_one, Exception):
             raise next_one
-        return [next_one]
+        return [Records.of([next_one])]
 
 
 def _waiters() -> tuple[ScoreWaiters, _Fed]:

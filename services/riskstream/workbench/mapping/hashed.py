@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 
 
 def hashes(column: pa.ChunkedArray) -> NDArray[np.uint64]:

@@ -14,7 +14,7 @@ from riskstream.domain.contracts.columns_kernel import rows_kernel
 from riskstream.domain.risk.counted import Counts
 from riskstream.domain.risk.customers.kernel import COLUMNS, LOAD
 from riskstream.domain.risk.customers.table import CustomerTable, EarlyStates, Loaded
-from riskstream.domain.risk.features.owned.key_kernel import join_kernel, same_kernel, sort_kernel
+from riskstream.domain.risk.features.keys.key_kernel import join_kernel, same_kernel, sort_kernel
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 

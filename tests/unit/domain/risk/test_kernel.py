@@ -11,8 +11,8 @@ from tests.support.stream import Stream
 from tests.support.vectors import by_name, column
 
 from riskstream.domain.risk.features.declare import CUSTOMER, Aggregate, Feature, FeatureSet
+from riskstream.domain.risk.features.keys.key_kernel import UNKNOWN
 from riskstream.domain.risk.features.owned.kernel import RING_CAP, TOTAL_BITS
-from riskstream.domain.risk.features.owned.key_kernel import UNKNOWN
 from riskstream.domain.risk.features.owned.repeats_kernel import DUPLICATE, GOOD, REPLAY
 from riskstream.domain.risk.features.standard import STANDARD
 

@@ -11,8 +11,8 @@ from tests.support.builders import frame
 from riskstream.domain.contracts.column_encoder import ColumnEncoder
 from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.contracts.columns_kernel import UNKNOWN_SCHEMA, decode_kernel
+from riskstream.domain.risk.features.keys.key_kernel import SHORT, resolve_kernel
 from riskstream.domain.risk.features.owned.events import Events
-from riskstream.domain.risk.features.owned.key_kernel import SHORT, resolve_kernel
 from riskstream.domain.risk.features.owned.row_kernel import pack_kernel
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.profiles.profile_kernel import (

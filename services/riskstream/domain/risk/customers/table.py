@@ -18,7 +18,7 @@ from riskstream.domain.risk.customers.kernel import (
     apply_kernel,
     load_kernel,
 )
-from riskstream.domain.risk.features.owned.key_slots import (
+from riskstream.domain.risk.features.keys.key_slots import (
     PER_KEY,
     KeySlots,
     PerSlot,

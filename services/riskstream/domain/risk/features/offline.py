@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import Entity, Feature, FeatureSet, bits_of
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 from riskstream.domain.risk.features.owned.events import Events
 from riskstream.domain.risk.features.owned.input_kernel import input_kernel
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
 from riskstream.domain.risk.features.owned.repeats_kernel import LIVE
 from riskstream.domain.risk.features.owned.table import KeyTable
 from riskstream.domain.risk.features.profiles.profile_kernel import ADD, LABEL, READ

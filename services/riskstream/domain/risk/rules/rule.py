@@ -8,7 +8,7 @@ import numpy as np
 
 from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.owned.key_kernel import hash_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 from riskstream.domain.risk.rules.expression import Expression, parse
 from riskstream.domain.risk.rules.inputs import inputs_of
 from riskstream.domain.risk.rules.names import Kind, Name, RuleError

@@ -1,24 +1,6 @@
-"""Kernels that move state without changing it: keys into new buckets, the rest closer together."""
-
-import numpy as np
+"""The kernel that moves state closer together without changing it."""
 
 from riskstream.runtime.kernel import kernel
-
-
-@kernel("boolean(int64, uint64[::1], int32[::1])")
-def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
-    """Put slots 0..used-1 into empty buckets (-1), a power of two of them. False, and nothing done,
-    where they are too few.
-    """
-    if used > len(hashes) or used >= len(buckets):
-        return False
-    mask = np.uint64(len(buckets) - 1)
-    for slot in range(used):
-        bucket = hashes[slot] & mask
-        while buckets[bucket] >= 0:
-            bucket = (bucket + np.uint64(1)) & mask
-        buckets[bucket] = slot
-    return True
 
 
 @kernel(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet
+from riskstream.domain.risk.features.keys.key_kernel import KNOWN, UNKNOWN
+from riskstream.domain.risk.features.keys.key_slots import no_room
 from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES
-from riskstream.domain.risk.features.owned.key_kernel import KNOWN, UNKNOWN
-from riskstream.domain.risk.features.owned.key_slots import no_room
 from riskstream.domain.risk.features.owned.repeats_kernel import SIZE
 from riskstream.domain.risk.features.owned.row_kernel import (
     HEAD,

@@ -15,9 +15,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES, Edges, Rings, Tiles
-from riskstream.domain.risk.features.owned.key_kernel import FRESH
-from riskstream.domain.risk.features.owned.key_slots import (
+from riskstream.domain.risk.features.keys.key_kernel import FRESH
+from riskstream.domain.risk.features.keys.key_slots import (
     PER_KEY,
     KeySlots,
     PerSlot,
@@ -25,6 +24,7 @@ from riskstream.domain.risk.features.owned.key_slots import (
     no_room,
     power_of_two,
 )
+from riskstream.domain.risk.features.owned.kernel import RING_CAP, TILES, Edges, Rings, Tiles
 from riskstream.domain.risk.features.owned.move_kernel import compact_kernel
 from riskstream.domain.risk.features.owned.repeats import Repeats
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.risk.features.declare import FeatureSet, Kind, bits_of
+from riskstream.domain.risk.features.keys.key_slots import no_room
 from riskstream.domain.risk.features.owned import kernel as k
 from riskstream.domain.risk.features.owned.corrections import correct
 from riskstream.domain.risk.features.owned.corrections_kernel import REFUND_AT
 from riskstream.domain.risk.features.owned.events import Events
-from riskstream.domain.risk.features.owned.key_slots import no_room
 from riskstream.domain.risk.features.owned.repeats import Told
 from riskstream.domain.risk.features.owned.rows import RowArrays
 

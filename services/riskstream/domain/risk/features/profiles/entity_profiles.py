@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.risk.features.declare import Entity, Feature
-from riskstream.domain.risk.features.owned.key_slots import KeySlots
+from riskstream.domain.risk.features.keys.key_slots import KeySlots
 from riskstream.domain.risk.features.profiles.labels import Labels
 from riskstream.domain.risk.features.profiles.profile_kernel import (
     ADD,

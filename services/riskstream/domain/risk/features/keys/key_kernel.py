@@ -1,5 +1,5 @@
 """Kernels that find the slot of a key: an open-addressing hash table over flat arrays, which
-`slot_arrays.py` explains.
+`key_slots.py` explains.
 """
 
 import numpy as np
@@ -207,4 +207,20 @@ def same_kernel(data, starts, lengths, other, other_starts, other_lengths, same)
                 is_same = False
                 break
         same[i] = is_same
+    return True
+
+
+@kernel("boolean(int64, uint64[::1], int32[::1])")
+def rebuild_kernel(used, hashes, buckets):  # type: ignore[no-untyped-def]
+    """Put slots 0..used-1 into empty buckets (-1), a power of two of them. False, and nothing done,
+    where they are too few.
+    """
+    if used > len(hashes) or used >= len(buckets):
+        return False
+    mask = np.uint64(len(buckets) - 1)
+    for slot in range(used):
+        bucket = hashes[slot] & mask
+        while buckets[bucket] >= 0:
+            bucket = (bucket + np.uint64(1)) & mask
+        buckets[bucket] = slot
     return True

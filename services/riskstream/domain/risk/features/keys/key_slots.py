@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.joined import Joined
-from riskstream.domain.risk.features.owned.key_kernel import (
+from riskstream.domain.risk.features.keys.key_kernel import (
     KNOWN,
     NO_SLOT,
     SHORT,
     join_kernel,
+    rebuild_kernel,
     resolve_kernel,
     sort_kernel,
 )
-from riskstream.domain.risk.features.owned.move_kernel import rebuild_kernel
 from riskstream.runtime.errors import Fatal
 
 PerSlot = Mapping[str, tuple[Any, ...]]
