@@ -17,7 +17,9 @@ _LONG_DIGITS = 16
 """Digits of a number that a spreadsheet, or a float, rounds."""
 _BYTES = "Array(uint8, 1, 'C', readonly=True)"
 _SPACE, _APOSTROPHE, _MINUS, _POINT, _ZERO, _NINE, _EQUALS = 32, 39, 45, 46, 48, 57, 61
-_E, _SMALL = 69, 32
+_E, _SMALL, _COMMA = 69, 32, 44
+_SHORTEST_POWER = 6
+"""Bytes of 2E+015."""
 _WORDS = np.array([each in b"#(-<?GNSTU\\gnstu" for each in range(256)])
 """By its first byte, whether a text may be such a word."""
 _WIDE_SPACES = np.array([each in b"\xa0\x8b\xbf" for each in range(256)])
@@ -32,11 +34,15 @@ def _is_odd_number(data, start, size):  # type: ignore[no-untyped-def]
         return 1
     if size < 3:
         return 0
-    if data[end - 1] == _ZERO and (data[end - 2] == _POINT or size >= _LONG_DIGITS):
+    if data[end - 1] == _ZERO and data[end - 2] == _POINT:
         return 1
-    for at in range(max(start + 1, end - 5), end - 2):
-        if data[at] == _E or data[at] == _E + _SMALL:
-            return 1
+    second = data[start + 1]
+    if second == _E or second == _E + _SMALL:
+        return 1 if 3 < size <= _SHORTEST_POWER else 0
+    if second == _POINT or second == _COMMA:
+        for at in range(end - 5, end - 2):
+            if at > start and (data[at] == _E or data[at] == _E + _SMALL):
+                return 1
     is_day = size == 10 or size == 19
     return 1 if is_day and data[start + 4] == _MINUS and data[start + 7] == _MINUS else 0
 
@@ -48,6 +54,7 @@ def looks_kernel(data, ends, validity, first, found):  # type: ignore[no-untyped
     formula, has a space around it, is like a date, or ends like 7.0, 2E+15 or a rounded number.
     """
     found[SUSPECTS], found[SHORTEST], found[LONGEST] = 0, NONE_BYTES, 0
+    long_numbers, rounded = 0, 0
     for i in range(len(ends) - 1):
         bit = first + i
         if len(validity) > 0 and (validity[bit >> 3] >> (bit & 7)) & 1 == 0:
@@ -64,7 +71,11 @@ def looks_kernel(data, ends, validity, first, found):  # type: ignore[no-untyped
         if a <= _SPACE or a == _APOSTROPHE or a == _EQUALS or z <= _SPACE or _WIDE_SPACES[z]:
             found[SUSPECTS] += 1
         elif is_counted and (is_number or a == _MINUS):
-            found[SUSPECTS] += _is_odd_number(data, start, size)
+            is_odd = _is_odd_number(data, start, size)
+            found[SUSPECTS] += is_odd
+            if not is_odd and size >= _LONG_DIGITS:
+                long_numbers += 1
+                rounded += z == _ZERO
         elif size == 6 and data[start + 3] == _MINUS:
             found[SUSPECTS] += 1
         elif is_number:
@@ -73,3 +84,5 @@ def looks_kernel(data, ends, validity, first, found):  # type: ignore[no-untyped
             )
         elif not is_counted and size <= LONGEST_WORD and _WORDS[a]:
             found[SUSPECTS] += 1
+    if long_numbers == rounded:
+        found[SUSPECTS] += rounded

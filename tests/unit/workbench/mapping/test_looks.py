@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskstream.workbench.mapping.looks import looks_of
@@ -20,9 +20,15 @@ SHAPES = (
 SUSPECT = "|".join([*SHAPES, *map(re.escape, [*NO_IDS, *TOTALS, *map(str.upper, TOTALS)])])
 
 
+@settings(deadline=None)  # the first call may compile the kernel
 @given(st.from_regex(re.compile(SUSPECT, re.ASCII), fullmatch=True))
 def test_each_text_that_is_no_id_is_a_suspect(text: str) -> None:
     assert looks_of(pa.array(["c-1", text])).suspects == 1
+
+
+def test_long_numbers_are_suspects_where_all_end_in_zero() -> None:
+    assert looks_of(pa.array(["4532015112830360", "c", "4532015112830370"])).suspects == 2
+    assert looks_of(pa.array(["4532015112830360", "4532015112830371"])).suspects == 0
 
 
 def test_words_for_no_value_are_as_short_as_the_kernel_counts_on() -> None:
