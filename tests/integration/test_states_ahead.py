@@ -46,16 +46,17 @@ def test_each_record_is_restored_once_in_order(bare: Chain) -> None:
     (topic,) = work.state_topics
     _send(own, topic, 0, 500)
     ahead = StatesAhead(_settings(own), work.state_topics)
-    wait_until(lambda: topic in ahead._read and not is_before_end(ahead._read[topic][0]), 20)
+    wait_until(
+        lambda: topic in ahead._read and not is_before_end(ahead._read[topic][0]), "all is read"
+    )
     _send(own, topic, 500, 700)
     committed = dict.fromkeys(range(4), NONE)
     seen: list[int] = []
     read_states(_settings(own), work, None, committed, lambda: seen.append(1), ahead)
     found = work.found
-    assert sorted(int(each or b"") for part in found.values() for each in part) == list(range(700))
-    assert all(
-        [int(each or b"") for each in part] == sorted(map(int, part)) for part in found.values()
-    )  # type: ignore[arg-type]
+    numbers = [[int(each or b"") for each in part] for part in found.values()]
+    assert sorted(each for part in numbers for each in part) == list(range(700))
+    assert all(part == sorted(part) for part in numbers)
     work.found = {}
     read_states(_settings(own), work, None, committed, lambda: seen.append(1), ahead)
     assert work.found == found  # nothing is left of what was read ahead
@@ -67,7 +68,7 @@ def test_what_is_not_wanted_is_dropped(bare: Chain, monkeypatch: pytest.MonkeyPa
     own = OwnTopics.made(bare)
     _send(own, own.output, 0, 50)
     ahead = StatesAhead(_settings(own), [own.output])
-    wait_until(lambda: not ahead._thread.is_alive(), 20)
+    wait_until(lambda: not ahead._thread.is_alive(), "it is dropped")
     assert ahead.taken() == {}
 
 
@@ -77,6 +78,6 @@ def test_a_topic_that_is_not_there_is_told_to_whoever_reads_then(bare: Chain) ->
     time.sleep(0.2)
     assert ahead.taken() == {}
     work = _Restoring(own)
-    work.state_topics = ("no-such-topic",)  # type: ignore[misc]
+    work.state_topics = ("no-such-topic",)
     with pytest.raises(Fatal, match="no topic no-such-topic"):
         read_states(_settings(own), work, None, {0: NONE}, lambda: None, ahead)
