@@ -57,6 +57,7 @@ def command(folder: Path) -> list[str]:
         "-Dorg.apache.avro.specific.use_custom_coders=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
         "--enable-native-access=ALL-UNNAMED",
+        f"-XX:ErrorFile={folder / 'crash.log'}",
         "-cp",
         f"{folder / 'classes'}:{folder / 'jars'}/*",
         "Main",

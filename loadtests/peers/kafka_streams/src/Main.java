@@ -13,6 +13,7 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.state.Stores;
 import riskstream.Score;
 import riskstream.Transaction;
+import sun.misc.Signal;
 
 /**
  * A peer: Kafka Streams with the Processor API. Each customer's history is a row of a persistent
@@ -34,10 +35,13 @@ public final class Main {
                 ended.countDown();
             }
         });
-        Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
+        // not by a shutdown hook: ONNX Runtime frees its memory in one, and hooks run side by side
+        Signal.handle(new Signal("TERM"), signal -> ended.countDown());
         streams.start();
         ended.await();
-        Runtime.getRuntime().halt(1); // after an error; a signal ends the process by the hook
+        boolean isBroken = streams.state() == KafkaStreams.State.ERROR;
+        streams.close();
+        Runtime.getRuntime().halt(isBroken ? 1 : 0);
     }
 
     static Topology topology(Map<String, String> given) {

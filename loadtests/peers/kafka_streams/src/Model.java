@@ -20,6 +20,7 @@ final class Model {
     Model(String path) {
         try {
             OrtEnvironment environment = OrtEnvironment.getEnvironment();
+            environment.setTelemetry(false);
             OrtSession.SessionOptions options = new OrtSession.SessionOptions();
             options.setIntraOpNumThreads(1);
             options.setInterOpNumThreads(1);
