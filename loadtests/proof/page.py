@@ -58,7 +58,8 @@ WHAT = {
         "report back to its caller"
     ),
     "kill-recovery": (
-        "1,000,000 customers in Redis, kill -9 twenty times: until every partition scores again"
+        "1,000,000 customers, kill -9 of a scorer twenty times and of the tracker five times: "
+        "until every partition goes on, within 8 s"
     ),
     "drains": (
         "500,000 transactions and their labels before a service runs: drained cold, and with "
