@@ -44,7 +44,7 @@ proof: $(READY) ## Run the long proofs (kills, outages): build/proof/*.json (an 
 chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain ## Run every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain bench-growth ## Run every bench
 
 bench-features: $(READY) build/peers/pandas/.ready ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)

@@ -8,7 +8,7 @@ from tests.support.lanes import Counting
 from tests.support.own_topics import OwnTopics, wait_until
 
 from riskstream.platform.kafka.clients.produce import BulkProducer
-from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead, is_before_end
+from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.derived_start import Committed, read_states
 from riskstream.platform.kafka.record import Record
@@ -46,9 +46,7 @@ def test_each_record_is_restored_once_in_order(bare: Chain) -> None:
     (topic,) = work.state_topics
     _send(own, topic, 0, 500)
     ahead = StatesAhead(_settings(own), work.state_topics)
-    wait_until(
-        lambda: topic in ahead._read and not is_before_end(ahead._read[topic][0]), "all is read"
-    )
+    wait_until(lambda: topic in ahead._read and not ahead._read[topic][0].has_more, "all is read")
     _send(own, topic, 500, 700)
     committed = dict.fromkeys(range(4), NONE)
     seen: list[int] = []

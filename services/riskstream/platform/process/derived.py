@@ -10,7 +10,6 @@ from riskstream.runtime.settings import DerivedLaneSettings
 def derived_settings(settings: DerivedLaneSettings, source: str) -> DerivedSettings:
     """As the service has them, over one source topic."""
     return DerivedSettings(
-        reads_ahead=True,
         kafka=settings.kafka,
         group=settings.group,
         source=source,
@@ -20,6 +19,7 @@ def derived_settings(settings: DerivedLaneSettings, source: str) -> DerivedSetti
         group_protocol=settings.group_protocol,
         session_timeout_ms=settings.session_timeout_ms,
         client=settings.client,
+        reads_ahead=True,
     )
 
 

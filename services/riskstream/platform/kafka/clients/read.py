@@ -181,7 +181,7 @@ class TopicReader:
         """The same, as lists of what each poll gave."""
         end = monotonic() + deadline_s
         records, self._kept = self._kept, []
-        while records or self._is_before_ends(self.positions):
+        while records or self.has_more:
             self._check_time(end, deadline_s)
             if given := self._up_to_ends(records):
                 yield given
@@ -194,6 +194,11 @@ class TopicReader:
                 where=str(list(self.counts)),
                 do="try again",
             )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something up to the ends was not given out yet."""
+        return self._is_before_ends(self.positions)
 
     def _is_before_ends(self, positions: dict[tuple[str, int], int]) -> bool:
         return any(positions[place] < at for place, at in self.ends.items())

@@ -50,7 +50,7 @@ class StatesAhead:
                 if self._wanted.is_set():
                     return
                 reader, parts = self._read[topic] = self._reader(topic), []
-                while not self._wanted.is_set() and monotonic() < end and is_before_end(reader):
+                while not self._wanted.is_set() and monotonic() < end and reader.has_more:
                     parts += reader.columns(0.1)
             if self._wanted.wait(max(end - monotonic(), 0)):
                 return
@@ -60,8 +60,3 @@ class StatesAhead:
 
     def _reader(self, topic: str) -> ColumnReader:
         return ColumnReader(self._settings.kafka, topic, way=self._settings.client)
-
-
-def is_before_end(reader: ColumnReader) -> bool:
-    """Whether it has not given all that was there when it was made."""
-    return any(reader.positions[place] < at for place, at in reader.ends.items())

@@ -15,10 +15,10 @@ class DerivedSettings:
     group: str
     source: str
     instance: str
-    reads_ahead: bool = False
-    """Whether state topics are read while the process waits for partitions."""
     commit_ms: int = 200
     flush_ms: int = 1000
     group_protocol: str = "consumer"
     session_timeout_ms: int = 6000
     client: Way = "auto"
+    reads_ahead: bool = False
+    """Whether state topics are read while the process waits for partitions."""

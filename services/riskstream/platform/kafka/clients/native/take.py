@@ -45,9 +45,7 @@ class _Message(ctypes.Structure):
 
 
 class NativeTake:
-    """Of a consumer. A sampled trace is found even where another header's name is not
-    UTF-8.
-    """
+    """Of a consumer. A sampled trace is found even where another header's name is not UTF-8."""
 
     def __init__(self, client: Consumer, library: Library) -> None:
         # kept: the queue must be gone before the client is
