@@ -11,7 +11,7 @@ from riskstream.platform.kafka.clients.produce import BulkProducer
 from riskstream.platform.kafka.lanes.derived_ahead import StatesAhead
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.derived_start import Committed, read_states
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.errors import Fatal
 from riskstream.workbench.local.chain import Chain
 
@@ -45,7 +45,7 @@ def test_each_record_is_restored_once_in_order(bare: Chain) -> None:
     work = _Restoring(own)
     (topic,) = work.state_topics
     _send(own, topic, 0, 500)
-    ahead = StatesAhead(_settings(own), work.state_topics)
+    ahead = StatesAhead(_settings(own), work)
     wait_until(lambda: topic in ahead._read and not ahead._read[topic][0].has_more, "all is read")
     _send(own, topic, 500, 700)
     committed = dict.fromkeys(range(4), NONE)
@@ -61,21 +61,61 @@ def test_each_record_is_restored_once_in_order(bare: Chain) -> None:
     ahead.close()
 
 
+class _Foreseeing(_Restoring):
+    """Keeps what is foreseen, and what of it is dropped."""
+
+    def __init__(self, own: OwnTopics) -> None:
+        super().__init__(own)
+        self.foreseen: dict[int, list[bytes | None]] = {}
+        self.dropped: list[int] = []
+
+    def foresee(self, partition: int, records: Records) -> None:
+        self.foreseen.setdefault(partition, []).extend(records.values)
+
+    def drop(self, partition: int) -> None:
+        self.dropped.append(partition)
+
+
+def test_what_is_foreseen_is_restored_first_or_dropped(
+    bare: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = OwnTopics.made(bare)
+    work = _Foreseeing(own)
+    (topic,) = work.state_topics
+    _send(own, topic, 0, 500)
+    ahead = StatesAhead(_settings(own), work)
+    wait_until(lambda: topic in ahead._read and not ahead._read[topic][0].has_more, "all is read")
+    _send(own, topic, 500, 600)
+    read_states(_settings(own), work, None, {0: NONE, 2: NONE}, lambda: None, ahead)
+    assert sorted(work.found) == [0, 2]
+    for partition, found in work.found.items():
+        foreseen = work.foreseen.get(partition, [])
+        assert found[: len(foreseen)] == foreseen
+    others = {each for each in work.foreseen if each not in work.found}
+    assert set(work.dropped) == others
+    monkeypatch.setattr("riskstream.platform.kafka.lanes.derived_ahead._KEPT_S", 0.3)
+    work = _Foreseeing(own)
+    ahead = StatesAhead(_settings(own), work)
+    wait_until(lambda: not ahead._thread.is_alive(), "it is dropped")
+    assert set(work.dropped) == set(work.foreseen) != set()
+
+
 def test_what_is_not_wanted_is_dropped(bare: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("riskstream.platform.kafka.lanes.derived_ahead._KEPT_S", 0.3)
     own = OwnTopics.made(bare)
     _send(own, own.output, 0, 50)
-    ahead = StatesAhead(_settings(own), [own.output])
+    work = _Restoring(own)
+    ahead = StatesAhead(_settings(own), work)
     wait_until(lambda: not ahead._thread.is_alive(), "it is dropped")
     assert ahead.taken() == {}
 
 
 def test_a_topic_that_is_not_there_is_told_to_whoever_reads_then(bare: Chain) -> None:
     own = OwnTopics.made(bare)
-    ahead = StatesAhead(_settings(own), ["no-such-topic"])
-    time.sleep(0.2)
-    assert ahead.taken() == {}
     work = _Restoring(own)
     work.state_topics = ("no-such-topic",)
+    ahead = StatesAhead(_settings(own), work)
+    time.sleep(0.2)
+    assert ahead.taken() == {}
     with pytest.raises(Fatal, match="no topic no-such-topic"):
         read_states(_settings(own), work, None, {0: NONE}, lambda: None, ahead)

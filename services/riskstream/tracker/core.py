@@ -68,6 +68,10 @@ class TrackerCore:
             else text
         )
 
+    def foresee(self, partition: int, records: Records) -> None:
+        """Load states before it is known who gets their partition."""
+        self._restorer.foresee(partition, records)
+
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the partition's newest states and where they stand, and the newest alerts; call
         `resume` first. SchemaWait as `Restorer`.
@@ -176,6 +180,7 @@ class TrackerCore:
 
     def drop(self, partition: int) -> None:
         self._owned.pop(partition, None)
+        self._restorer.forget(partition)
         self._count()
 
     def _count(self) -> None:

@@ -30,6 +30,10 @@ class Owned:
         whole_from = whole_after(appended_at)
         self.standing = replace(self.standing, whole_from=max(self.standing.whole_from, whole_from))
 
+    def goes_on_from(self, loaded: "Owned") -> None:
+        """Take over states that were loaded apart, and where they stand."""
+        self.customers, self.standing, self.is_new = loaded.customers, loaded.standing, False
+
     def stands_at(self, src: int, score_offset: int) -> None:
         """Every score up to this one is in."""
         self.standing = replace(self.standing, position=src, score_offset=score_offset)

@@ -1,6 +1,7 @@
 """Loads what the tracker itself wrote: states of customers, and its newest alerts. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +43,24 @@ class _Newest:
         return record.offset == self._offsets[record.topic, record.key]
 
 
+@dataclass(slots=True)
+class _Foreseen:
+    """States that were loaded before their partition was given to anyone. `parts`: of which
+    records; `is_plain`: False where one of them needs to be looked at with all others.
+    """
+
+    owned: Owned = field(default_factory=Owned)
+    parts: list[Records] = field(default_factory=list)
+    is_plain: bool = True
+
+    def begins(self, parts: Sequence[Records]) -> bool:
+        """Whether these parts are the first of some."""
+        mine = self.parts
+        return len(parts) >= len(mine) and all(
+            ours is theirs for ours, theirs in zip(mine, parts, strict=False)
+        )
+
+
 class Restorer:
     """Fills what the tracker holds of a partition from the records of its own topics."""
 
@@ -50,6 +69,26 @@ class Restorer:
         self._alerts, self._states = codec("alert.v1"), codec(STATE)
         self._decoder = ColumnDecoder(STATE)
         self._bounds = ColumnBounds(STATE, self._decoder.layout)
+        self._foreseen: dict[int, _Foreseen] = {}
+
+    def foresee(self, partition: int, records: Records) -> None:
+        """Load the next states of a partition. `restore` goes on behind them, where nothing but
+        good states of this partition was foreseen.
+        """
+        foreseen = self._foreseen.setdefault(partition, _Foreseen())
+        foreseen.parts.append(records)
+        for part in _short(records):
+            if not foreseen.is_plain:
+                break
+            columns, is_good = self._judged(foreseen.owned, partition, part.keys, part.values)
+            if is_good.all():
+                _load_good(foreseen.owned, part.keys, columns)
+            else:
+                foreseen.is_plain, foreseen.owned = False, Owned()
+
+    def forget(self, partition: int) -> None:
+        """Let go of what was foreseen."""
+        self._foreseen.pop(partition, None)
 
     def restore(self, owned: Owned, partition: int, records: RecordParts) -> None:
         """Load the newest states of a partition and where they stand, and its newest alerts.
@@ -58,9 +97,13 @@ class Restorer:
         score before its own. SchemaWait where the newest record of a key is of a schema that is not
         known: a version that knows it reads it.
         """
-        newest = _Newest(records)
+        newest, parts = _Newest(records), records.parts
+        foreseen = self._foreseen.pop(partition, None)
+        if foreseen is not None and foreseen.is_plain and foreseen.begins(parts):
+            owned.goes_on_from(foreseen.owned)
+            parts = parts[len(foreseen.parts) :]
         states: list[Records] = []
-        for part in records.parts:
+        for part in parts:
             if part.topic == ALERTS:
                 for record in part:
                     self._see_alert(owned, record, newest)
@@ -82,9 +125,7 @@ class Restorer:
         """Take some states, in the order of the topic: the last of a key counts."""
         columns, is_good = self._judged(owned, partition, records.keys, records.values)
         if is_good.all():
-            deeds = np.full(len(records), LOAD, np.uint8)
-            slots = owned.customers.slots_of(*_joined(records.keys))
-            owned.customers.load(deeds, slots, _loaded(columns))
+            _load_good(owned, records.keys, columns)
             return
         keys = [_NO_KEY if key is None else key for key in records.keys]
         frames = list(records.values)
@@ -154,6 +195,12 @@ class Restorer:
         if record.topic == STATE:
             owned.may_lack(record.appended_at)
         return True
+
+
+def _load_good(owned: Owned, keys: Sequence[bytes | None], columns: Columns) -> None:
+    """Take states in order, all of them good."""
+    slots = owned.customers.slots_of(*_joined(keys))
+    owned.customers.load(np.full(len(keys), LOAD, np.uint8), slots, _loaded(columns))
 
 
 def _joined(

@@ -226,7 +226,10 @@ def _core(
         )
         for at, (key, value) in enumerate(kept)
     ]
-    core.restore(0, records if rng.random() < 0.5 else _in_parts(records, rng))
+    given = RecordParts.of(records) if rng.random() < 0.5 else _in_parts(records, rng)
+    for part in given.parts[: rng.randint(0, len(given.parts))]:
+        core.foresee(0, part)
+    core.restore(0, given)
     return core, seen
 
 

@@ -3,12 +3,13 @@
 A killed owner keeps them until its session ends, for seconds in which there is nothing else to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from threading import Event, Thread
 
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
+from riskstream.platform.kafka.lanes.ports import DerivedWork, ForeseeingWork
 from riskstream.platform.kafka.record import Records
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.machine import monotonic
@@ -18,12 +19,13 @@ _KEPT_S = 30.0
 
 
 class StatesAhead:
-    """Reads on a thread, from its making until `taken` or `close`. Where Kafka does not answer or
-    refuses it gives nothing: whoever reads then is told.
+    """Reads on a thread, from its making until `taken` or `close`, and lets the work foresee what
+    was read. Where Kafka does not answer or refuses it gives nothing: whoever reads then is told.
     """
 
-    def __init__(self, settings: DerivedSettings, topics: Sequence[str]) -> None:
-        self._settings, self._topics = settings, topics
+    def __init__(self, settings: DerivedSettings, work: DerivedWork) -> None:
+        self._settings, self._work = settings, work
+        self._foreseen: set[int] = set()
         self._wanted = Event()
         self._read: dict[str, tuple[ColumnReader, list[Records]]] = {}
         self._thread = Thread(target=self._run, name="states-ahead", daemon=True)
@@ -39,6 +41,12 @@ class StatesAhead:
         found, self._read = self._read, {}
         return found
 
+    def drop_others(self, owned: Collection[int]) -> None:
+        """Let the work forget what it foresaw of partitions that were given to others."""
+        for number in self._foreseen.difference(owned):
+            self._work.drop(number)
+        self._foreseen.clear()
+
     def close(self) -> None:
         for reader, _ in self.taken().values():
             reader.close()
@@ -46,17 +54,25 @@ class StatesAhead:
     def _run(self) -> None:
         end = monotonic() + _KEPT_S
         with suppress(Fatal, Retryable):
-            for topic in self._topics:
+            for topic in self._work.state_topics:
                 if self._wanted.is_set():
                     return
                 reader, parts = self._read[topic] = self._reader(topic), []
                 while not self._wanted.is_set() and monotonic() < end and reader.has_more:
-                    parts += reader.columns(0.1)
+                    parts += self._seen(reader.columns(0.1))
             if self._wanted.wait(max(end - monotonic(), 0)):
                 return
         for reader, _ in self._read.values():
             reader.close()
         self._read = {}
+        self.drop_others(())
+
+    def _seen(self, parts: list[Records]) -> list[Records]:
+        if isinstance(self._work, ForeseeingWork):
+            for each in parts:
+                self._foreseen.add(each.partition)
+                self._work.foresee(each.partition, each)
+        return parts
 
     def _reader(self, topic: str) -> ColumnReader:
         return ColumnReader(self._settings.kafka, topic, way=self._settings.client)

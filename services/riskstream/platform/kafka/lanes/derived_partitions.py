@@ -63,7 +63,7 @@ class DerivedPartitions:
     def read_ahead(self) -> None:
         """Read the states while there is nothing else to do."""
         if self._settings.reads_ahead:
-            self._ahead = StatesAhead(self._settings, self._work.state_topics)
+            self._ahead = StatesAhead(self._settings, self._work)
 
     def close(self) -> None:
         if self._ahead is not None:

@@ -109,6 +109,8 @@ def read_states(
         except SchemaWait as wait:
             waiting[number] = wait
         see()
+    if ahead is not None:
+        ahead.drop_others(committed)
     return waiting
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstream.domain.contracts.joined import Joined
-from riskstream.platform.kafka.record import Made, Record
+from riskstream.platform.kafka.record import Made, Record, Records
 from riskstream.platform.telemetry.context import TraceContext
 
 LIVE, REPLAY, SKIP, REPLAY_DUPLICATE, JUDGE = 0, 1, 2, 3, 4
@@ -302,6 +302,18 @@ class DerivedWork(Protocol):
     def metadata(self, partition: int) -> str: ...
 
     def drop(self, partition: int) -> None: ...
+
+
+@runtime_checkable
+class ForeseeingWork(Protocol):
+    """A DerivedWork that can take states in before it is known who gets their partition."""
+
+    def foresee(self, partition: int, records: Records) -> None:
+        """Records of a state topic, in order, from the first on. `restore` gets the same objects
+        again, before any other; `drop` forgets them. It is called on a thread that nothing else
+        of the work runs beside.
+        """
+        ...
 
 
 class View(Protocol):
