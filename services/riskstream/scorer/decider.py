@@ -9,6 +9,7 @@ from riskstream.domain.risk.decision import APPROVE, BLOCK, REVIEW, decide
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.reasons import MAX_REASONS, Reasons
 from riskstream.domain.risk.rules.book import RuleBook
+from riskstream.domain.risk.rules.field_rows import FieldRows
 from riskstream.scorer.answers import tell_again
 from riskstream.scorer.flags import FLAG_GPU_LOST, FLAG_NO_SCORE, FLAG_NO_STAGE2
 from riskstream.scorer.fold import Applied, Fold
@@ -146,7 +147,10 @@ class Decider:
         their reasons, into the banks.
         """
         seen = BatchRows(
-            columns=columns, rows=rows, features=self._features, vectors=vectors, scores=scores
+            fields=FieldRows(columns=columns, rows=rows),
+            features=self._features,
+            vectors=vectors,
+            scores=scores,
         )
         codes, counts = self._out.codes("reasons")
         named, named_counts = self._out.codes("rules")

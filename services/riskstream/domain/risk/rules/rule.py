@@ -1,7 +1,8 @@
 """A rule: when it is true of a transaction, what is done; and what may be named in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,29 @@ def names_of(features: FeatureSet) -> dict[str, Name]:
     """Fields of the transaction, the inputs and features of the set, `hour`, `weekday`, and the
     score. Where a field and an input share a name, it is the field.
     """
-    fields = contract("transaction.v1").schema["fields"]
-    inputs = inputs_of(features, {field["name"] for field in fields})
     out = {"score": Name(kind=Kind.NUMBER)}
-    out |= {name: Name(kind=Kind.NUMBER, input=which) for name, which in inputs.items()}
+    out |= _inputs(features)
     out |= {each.name: Name(kind=Kind.NUMBER) for each in features.features}
-    for field in fields:
+    return out | _fields()
+
+
+def names_alone(sets: Iterable[FeatureSet]) -> dict[str, Name]:
+    """Of `names_of` some sets what a transaction says by itself: its fields and their inputs."""
+    out: dict[str, Name] = {}
+    for features in sets:
+        out |= _inputs(features)
+    return out | _fields()
+
+
+def _inputs(features: FeatureSet) -> dict[str, Name]:
+    inputs = inputs_of(features, _fields())
+    return {name: Name(kind=Kind.NUMBER, input=which) for name, which in inputs.items()}
+
+
+@cache
+def _fields() -> dict[str, Name]:
+    out: dict[str, Name] = {}
+    for field in contract("transaction.v1").schema["fields"]:
         kind: Any = field["type"]
         if isinstance(kind, list):
             kind = next(each for each in kind if each != "null")
