@@ -37,7 +37,7 @@ class Caller(threading.Thread):
             )
             try:
                 connection.request(
-                    "POST", "/v1/decisions?deadline_ms=8000", json.dumps(body).encode()
+                    "POST", "/v1/decisions?deadline_ms=5000", json.dumps(body).encode()
                 )
                 answer = connection.getresponse()
                 answer.read()

@@ -127,7 +127,7 @@ def _decide(guarded: Guarded, number: int) -> dict[str, Any]:
         )
     )
     asked = urllib.request.Request(
-        f"{guarded.gateway}/v1/decisions?deadline_ms=8000",
+        f"{guarded.gateway}/v1/decisions?deadline_ms=5000",
         body.encode(),
         {"Content-Type": "application/json"},
     )

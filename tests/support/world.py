@@ -35,7 +35,13 @@ class World:
         self.admin = TopicAdmin(self.kafka)
         self._starts = {
             topic: self.ends(topic)
-            for topic in ("transactions.v1", SCORES, "alerts.v1", "transactions.v1.dlq")
+            for topic in (
+                "transactions.v1",
+                SCORES,
+                "alerts.v1",
+                "answers.v1",
+                "transactions.v1.dlq",
+            )
         }
         self._producer = BulkProducer(self.kafka, "test")
 

@@ -1,6 +1,7 @@
 """Starts the gateway: `python -m riskstream.gateway`."""
 
-from riskstream.gateway.app import Gateway
+from riskstream.gateway.app import HttpDoor
+from riskstream.gateway.handler import Handler
 from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.serving import http_server
@@ -9,7 +10,6 @@ from riskstream.platform.kafka.currency import prove_currency
 from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import GatewayMetrics
-from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.kernel import compile_all
 from riskstream.runtime.run import run_main, stop_event
 
@@ -22,15 +22,15 @@ def main() -> int:
         process.prove(TopicNeeds.of_catalog("gateway"))
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         metrics = GatewayMetrics()
-        gateway = Gateway(settings, rates, SystemClock(), metrics, process.tracer)
-        server = http_server(gateway.app(lambda: server.is_draining), settings, metrics)
+        handler = Handler(settings, metrics)
+        door = HttpDoor(settings, rates, metrics, handler, process.tracer)
+        server = http_server(door.app(lambda: server.is_draining), settings, metrics)
         compile_all()
-        # uvicorn drains on a signal, then raises it again: that must not end us before our own end
-        stop_event()
+        stop_event()  # uvicorn raises a signal again once it has drained: that must not end us
         process.serve(
             lambda: server.run(sockets=[listening]),
-            is_alive=lambda: gateway.is_alive,
-            is_ready=lambda: gateway.is_ready and not server.is_draining,
+            is_alive=lambda: handler.is_alive,
+            is_ready=lambda: handler.is_ready and not server.is_draining,
         )
         return server.exit_code
 

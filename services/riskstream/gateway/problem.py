@@ -109,18 +109,6 @@ def rejected(score: dict[str, Any]) -> Problem:
     )
 
 
-def late(transaction_id: str, deadline_ms: int) -> Problem:
-    """504: no score came within the caller's deadline."""
-    return Problem(
-        status=504,
-        code="deadline",
-        title="No decision within the deadline",
-        detail=f"{deadline_ms} ms have passed; the decision may still come: read scores.v1, or ask "
-        "again with the same id",
-        more=(("transaction_id", transaction_id),),
-    )
-
-
 def failed(request_id: str) -> Problem:
     """500: an exception that nobody expected; the log has it under the request's id."""
     return Problem(

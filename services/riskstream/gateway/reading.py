@@ -9,6 +9,7 @@ from starlette.requests import Request
 from riskstream.gateway.problem import Problem, too_large
 from riskstream.gateway.settings import GatewaySettings
 
+LEAST_DEADLINE_MS = 20
 _JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json|text/json", re.IGNORECASE)
 
 
@@ -38,7 +39,12 @@ def deadline_ms_of(request: Request, settings: GatewaySettings) -> int:
     most, text = settings.max_deadline_ms, given[0]
     if len(given) > 1:
         raise _bad_deadline(f"deadline_ms is given {len(given)} times", most)
-    if len(text) > 9 or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+    if (
+        len(text) > 9
+        or not text.isascii()
+        or not text.isdigit()
+        or not LEAST_DEADLINE_MS <= int(text) <= most
+    ):
         raise _bad_deadline(f"deadline_ms is {text[:32]}", most)
     return int(text)
 
@@ -48,7 +54,7 @@ def _bad_deadline(what: str, most: int) -> Problem:
         status=400,
         code="bad-deadline",
         title="The deadline is wrong",
-        detail=f"{what}; give whole ms once, 1 to {most}",
+        detail=f"{what}; give whole ms once, {LEAST_DEADLINE_MS} to {most}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.runtime.settings import MoneySettings, too_short
 from riskstream.runtime.settings_help import Word
 
@@ -33,13 +34,31 @@ class GatewaySettings(MoneySettings):
         description="largest request body that is accepted, bytes",
     )
     deadline_ms: int = Field(
-        default=500,
-        ge=1,
-        le=30_000,
+        default=150,
+        ge=20,
+        le=5000,
         description="deadline of a decision when the caller gives none, ms",
     )
     max_deadline_ms: int = Field(
-        default=10_000, ge=1, le=60_000, description="longest deadline a caller may give, ms"
+        default=5000, ge=20, le=5000, description="longest deadline a caller may give, ms"
+    )
+    approve_up_to_minor: int = Field(
+        default=5000,
+        ge=0,
+        le=MAX_AMOUNT_MINOR,
+        description="largest amount that is approved where no score comes in time, in minor units "
+        "of the base currency; larger ones are reviewed",
+    )
+    spool: Path | None = Field(
+        default=None,
+        description="file that keeps answers while Kafka cannot be reached [default: "
+        "gateway-<port>.spool in riskstream's folder of state]",
+    )
+    spool_bytes: int = Field(
+        default=67_108_864,
+        ge=65_536,
+        le=8_589_934_592,
+        description="largest size of the spool, bytes; answers that do not fit are counted as lost",
     )
     max_waiting: int = Field(
         default=2000,

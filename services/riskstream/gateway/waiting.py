@@ -3,6 +3,8 @@
 import asyncio
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,24 +15,37 @@ from riskstream.platform.kafka.clients.read import RELAXED
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.record import Records
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic
 
+_WATCHED_S, _MOST_WATCHED = 600.0, 50_000
+"""How long a score is waited for on behalf of a caller who is answered; and of how many callers.
+"""
 log = structlog.get_logger("gateway")
 
 
 @dataclass(slots=True, eq=False)
-class _Caller:
-    """One that waits. `place`: its own record's (partition, offset); `early`: scores of its id that
-    came before that was known.
+class Call:
+    """One caller that waits. `future`: its score, with `partition`, `read_at_ns` and `trace`; None
+    where it gave up. `place`: its own record's (partition, offset); `early`: scores of its id that
+    came before that was known. `told`: the decision that it was told without a score.
     """
 
-    future: asyncio.Future[dict[str, Any]]
-    is_by_place: bool
+    key: tuple[str, str]
+    future: asyncio.Future[dict[str, Any] | None]
     place: tuple[int, int] | None = None
     early: list[dict[str, Any]] = field(default_factory=list)
+    told: str | None = None
 
-    def offer(self, score: dict[str, Any]) -> bool:
-        """Give it a score of its id; True where that is its answer."""
-        if not self.is_by_place or self.place == (score["partition"], score["src"]):
+    def give_up(self) -> None:
+        """Wait no longer."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def takes(self, score: dict[str, Any]) -> bool:
+        """Offer a score of its id; True where that is its answer: of its own record alone, for
+        another caller may use the same id with another body.
+        """
+        if self.place == (score["partition"], score["src"]):
             if not self.future.done():
                 self.future.set_result(score)
             return True
@@ -40,15 +55,23 @@ class _Caller:
 
 
 class ScoreWaiters:
-    """Waiters by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions;
-    `len` counts callers.
+    """Calls by (customer_id, transaction_id). Reads scores.v1 from its end on, all partitions;
+    `len` counts those that wait.
+
+    `on_late`: told of a score that came after its caller was `told` something else to go by.
     """
 
-    _callers = 0
+    _waiting = 0
 
-    def __init__(self, bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiters: dict[tuple[str, str], list[_Caller]] = {}
+    def __init__(
+        self,
+        bootstrap: str,
+        loop: asyncio.AbstractEventLoop,
+        on_late: Callable[[Call, dict[str, Any]], None],
+    ) -> None:
+        self._loop, self._on_late = loop, on_late
+        self._calls: dict[tuple[str, str], list[Call]] = {}
+        self._watched: deque[tuple[float, Call]] = deque()
         self._accepted = AcceptedScores()
         self._reader = ColumnReader(
             bootstrap, SCORES, start="end", committed_only=False, fetching=RELAXED
@@ -59,50 +82,56 @@ class ScoreWaiters:
         self._thread.start()
 
     def __len__(self) -> int:
-        return self._callers
+        return self._waiting
 
-    def wait_for(
-        self, customer_id: str, transaction_id: str, *, by_place: bool = False
-    ) -> "asyncio.Future[dict[str, Any]]":
-        """A future of the score, with its `partition`, `read_at_ns` and `trace`; call it before the
-        transaction is sent.
+    def call(self, customer_id: str, transaction_id: str) -> Call:
+        """One that waits for the score of a transaction; make it before the transaction is sent."""
+        call = Call((customer_id, transaction_id), self._loop.create_future())
+        self._calls.setdefault(call.key, []).append(call)
+        self._waiting += 1
+        return call
 
-        `by_place`: of that record alone of which `sent` tells, for another caller may use the same
-        id with another body.
-        """
-        future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        self._waiters.setdefault((customer_id, transaction_id), []).append(
-            _Caller(future, by_place)
-        )
-        self._callers += 1
-        return future
-
-    def sent(
-        self,
-        customer_id: str,
-        transaction_id: str,
-        future: "asyncio.Future[dict[str, Any]]",
-        place: tuple[int, int],
-    ) -> None:
+    def sent(self, call: Call, place: tuple[int, int]) -> None:
         """The caller's record stands at this (partition, offset)."""
-        for caller in self._waiters.get((customer_id, transaction_id), []):
-            if caller.future is future:
-                caller.place = place
-                early, caller.early = caller.early, []
-                if any(caller.offer(score) for score in early):
-                    self.forget(customer_id, transaction_id, future)
-                return
+        call.place = place
+        early, call.early = call.early, []
+        for score in early:
+            self._offer(call, score)
 
-    def forget(
-        self, customer_id: str, transaction_id: str, future: "asyncio.Future[dict[str, Any]]"
-    ) -> None:
+    def watch(self, call: Call, told: str) -> None:
+        """The caller was told a decision without a score: wait for its score on its behalf, for ten
+        minutes.
+        """
+        if call not in self._calls.get(call.key, []):
+            return
+        self._waiting -= 1
+        call.told, now = told, monotonic()
+        self._watched.append((now, call))
+        while self._watched and (
+            len(self._watched) > _MOST_WATCHED or self._watched[0][0] < now - _WATCHED_S
+        ):
+            self._remove(self._watched.popleft()[1])
+
+    def forget(self, call: Call) -> None:
         """The caller is gone."""
-        waiting = self._waiters.get((customer_id, transaction_id), [])
-        left = [caller for caller in waiting if caller.future is not future]
-        self._callers -= len(waiting) - len(left)
-        waiting[:] = left
-        if not waiting:
-            self._waiters.pop((customer_id, transaction_id), None)
+        if self._remove(call) and call.told is None:
+            self._waiting -= 1
+
+    def _remove(self, call: Call) -> bool:
+        mine = self._calls.get(call.key, [])
+        if call not in mine:
+            return False
+        mine.remove(call)
+        if not mine:
+            del self._calls[call.key]
+        return True
+
+    def _offer(self, call: Call, score: dict[str, Any]) -> None:
+        if not call.takes(score):
+            return
+        if call.told is not None:
+            self._on_late(call, score)
+        self.forget(call)
 
     def close(self) -> None:
         self._done.set()
@@ -132,14 +161,14 @@ class ScoreWaiters:
         """
         batch = self._accepted.decode(records, wait_s=0)
         rows, columns = self._accepted.rows_of_one(batch, records.partition), batch.columns
-        if not self._waiters:
+        if not self._calls:
             return
         rows = rows[columns.is_null("transaction_id")[rows] == 0]
         keys = zip(
             columns.texts("customer_id", rows), columns.texts("transaction_id", rows), strict=True
         )
         for row, key in zip(rows.tolist(), keys, strict=True):
-            if key in self._waiters:
+            if key in self._calls:
                 score = {
                     **columns.record(row),
                     "partition": records.partition,
@@ -149,6 +178,5 @@ class ScoreWaiters:
                 self._loop.call_soon_threadsafe(self._settle, key, score)
 
     def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
-        for caller in list(self._waiters.get(key, [])):
-            if caller.offer(score):
-                self.forget(*key, caller.future)
+        for call in list(self._calls.get(key, [])):
+            self._offer(call, score)

@@ -91,8 +91,8 @@ def test_the_environment_sets_and_an_unknown_key_fails(monkeypatch: pytest.Monke
         ),
         (
             "gateway",
-            ["--deadline-ms", "20000"],
-            ("max_deadline_ms 10000 is less than deadline_ms 20000"),
+            ["--deadline-ms", "2000", "--max-deadline-ms", "1000"],
+            ("max_deadline_ms 1000 is less than deadline_ms 2000"),
         ),
         ("lag", ["--topics", "scores.v1,alerts.v1,scores.v1"], "topics names scores.v1 2 times"),
         ("reporter", ["--every-s", "-1"], "setting every_s is wrong"),

@@ -15,6 +15,7 @@ ProfileOutcome = Literal["UNKNOWN", "FRAUD", "GENUINE"]
 ProfileStep = Literal["UNKNOWN", "EVENT", "LABEL"]
 ReleaseStatus = Literal["UNKNOWN", "ACTIVE", "WITHDRAWN"]
 RuleAction = Literal["UNKNOWN", "REVIEW", "BLOCK"]
+Rung = Literal["UNKNOWN", "SCORE", "RULES", "AMOUNT"]
 Verdict = Literal["UNKNOWN", "GOOD", "REJECTED", "DUPLICATE"]
 
 
@@ -61,7 +62,7 @@ class Answer:
     customer_id: str
     """Customer, and the record's key. Bounds: at most 256 bytes."""
     outcome: AnswerOutcome
-    """How the call ended."""
+    """How the call ended: with the score's decision, its rejection, or without a score, by the ladder."""
     decision: Decision | None = None
     """The decision that was told."""
     score: float | None = None
@@ -76,6 +77,14 @@ class Answer:
     """Time from the request to the answer."""
     answered_at: int
     """When it was answered, UTC."""
+    answer_id: str = ""
+    """Of this answer; an answer that was written twice has the same. Bounds: at most 64 bytes."""
+    rung: Rung = "UNKNOWN"
+    """What the decision rests on: the score; rules of the transaction alone and its amount; or its amount. UNKNOWN where none was told."""
+    reasons: tuple[str, ...] = ()
+    """Reason codes that were told. Bounds: at most 240 bytes each, at most 8 items."""
+    rules_version: str | None = None
+    """Version of the rules that decided without a score. Bounds: at most 256 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

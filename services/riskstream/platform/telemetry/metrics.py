@@ -446,6 +446,36 @@ class GatewayMetrics:
             ["problem"],
             registry=registry,
         )
+        self._make_answers(registry)
+
+    def _make_answers(self, registry: CollectorRegistry) -> None:
+        self.answers = Counter(
+            "riskstream_gateway_answers_total",
+            "Decisions told, by what they rest on: score, rules, amount; unknown: rejected",
+            ["rung"],
+            registry=registry,
+        )
+        self.late_scores = Counter(
+            "riskstream_gateway_late_scores_total",
+            "Scores that came after the ladder had decided, by whether they agree",
+            ["with_answer"],
+            registry=registry,
+        )
+        self.answers_spooled = Counter(
+            "riskstream_gateway_answers_spooled_total",
+            "Answers that the broker did not take in time, kept in the spool",
+            registry=registry,
+        )
+        self.answers_lost = Counter(
+            "riskstream_gateway_answers_lost_total",
+            "Answers that were told and recorded nowhere: the spool was full",
+            registry=registry,
+        )
+        self.spool_bytes = Gauge(
+            "riskstream_gateway_spool_bytes",
+            "Bytes of answers that wait in the spool",
+            registry=registry,
+        )
 
 
 class ReporterMetrics:

@@ -79,7 +79,10 @@ def start_service(
     ]
     return Service(
         name=name,
-        server=Server(name, command, folder / f"{name}.log", env),
+        # what it keeps over restarts is of this folder's cluster, not of the user's own
+        server=Server(
+            name, command, folder / f"{name}.log", {"XDG_STATE_HOME": str(folder), **(env or {})}
+        ),
         telemetry=f"http://127.0.0.1:{port}",
     )
 

@@ -153,8 +153,11 @@ def put(
 class AwaitedProducer:
     """Sends single records from an event loop; each awaits the broker's acknowledgement."""
 
-    def __init__(self, bootstrap: str, name: str, loop: asyncio.AbstractEventLoop) -> None:
-        self._producer = producer(bootstrap, name)
+    def __init__(
+        self, bootstrap: str, name: str, loop: asyncio.AbstractEventLoop, **overrides: Any
+    ) -> None:
+        """`overrides`: settings of the client."""
+        self._producer = producer(bootstrap, name, **overrides)
         self._loop = loop
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
@@ -166,6 +169,12 @@ class AwaitedProducer:
         """(partition, offset) once the broker has the record; Retryable where it could not take it
         in time.
         """
+        return await self.begin(topic, key, value, context)
+
+    def begin(
+        self, topic: str, key: bytes, value: bytes, context: TraceContext | None = None
+    ) -> "asyncio.Future[tuple[int, int]]":
+        """As `send`, without waiting: whoever wants to wait for less long than the client does."""
         future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
 
         def on_delivered(error: KafkaError | None, message: Message) -> None:
@@ -179,28 +188,7 @@ class AwaitedProducer:
             raise Retryable(what="the producer's queue is full", where=topic) from error
         except KafkaException as error:
             raise translated(error, topic) from error
-        return await future
-
-    def post(
-        self,
-        topic: str,
-        key: bytes,
-        value: bytes,
-        on_error: Callable[[str], None],
-        context: TraceContext | None = None,
-    ) -> None:
-        """Send without waiting; `on_error` is told, on another thread, when the broker did not take
-        it.
-        """
-
-        def on_delivered(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                on_error(error.str())
-
-        try:
-            self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
-        except (BufferError, KafkaException) as error:
-            on_error(str(error))
+        return future
 
     def close(self) -> None:
         """Deliver what is queued, 5 s at most, and end."""

@@ -56,9 +56,13 @@ class TopicFollower:
         self._problem = ""
         self._thread = threading.Thread(target=self._run, name="table", daemon=True)
 
+    def begin(self) -> None:
+        """Start, without waiting for what is there."""
+        self._thread.start()
+
     def start(self, deadline_s: float = 30.0) -> None:
         """Return when everything was read once; Retryable where that takes too long."""
-        self._thread.start()
+        self.begin()
         if not self._is_read.wait(deadline_s):
             why = self._problem or f"not in {deadline_s:.0f} s"
             raise Retryable(
