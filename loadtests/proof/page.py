@@ -61,6 +61,14 @@ WHAT = {
         "1,000,000 customers, kill -9 of a scorer twenty times and of the tracker five times: "
         "until every partition goes on, within 8 s"
     ),
+    "gateway-scorer-away": (
+        "the only scorer killed for 30 s under 200 decisions a second: who was answered, in time, "
+        "by what; accepted and lost"
+    ),
+    "gateway-broker-away": (
+        "the only broker frozen for a minute under decisions and plain transactions: answers "
+        "within 2 s, memory, accepted and lost"
+    ),
     "drains": (
         "500,000 transactions and their labels before a service runs: drained cold, and with "
         "all of them killed midway"

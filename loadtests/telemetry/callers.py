@@ -65,7 +65,7 @@ class Callers:
                     self.sampled.append(context)
             try:
                 connection.request(
-                    "POST", "/v1/decisions?deadline_ms=10000", self._body(number), headers
+                    "POST", "/v1/decisions?deadline_ms=5000", self._body(number), headers
                 )
                 answer = connection.getresponse()
                 body = answer.read()
