@@ -84,6 +84,44 @@ def test_a_repeat_is_told_the_first_answer_and_another_body_is_409(world: World)
     assert len({answer["decision"] for status, _, answer in found if status == 200}) == 1
 
 
+def test_a_batch_has_a_status_for_each_of_its_transactions(world: World) -> None:
+    at = _now_ms()
+    names = [f"{world.tag}-{number}" for number in range(2500)]
+    bodies = [
+        request(transaction_id=name, customer_id=f"c-{name}", occurred_at=at) for name in names
+    ]
+    bodies[7] = {**bodies[7], "kind": "GIFT"}
+    bodies[8] = {**bodies[8], "customer_id": "\u00e9\u20ac"}
+    status, _, answer = world.post("/v1/transactions:batch", json.dumps(bodies).encode())
+    assert (status, answer["accepted"], answer["refused"]) == (200, 2499, 1)
+    items = answer["items"]
+    assert [each["status"] for each in items] == [202] * 7 + [400] + [202] * 2492
+    assert items[7]["errors"][0]["path"] == "$.kind"
+    places = {(each["partition"], each["offset"]): each["transaction_id"] for each in items[8:]}
+    found = {
+        (each.record.partition, each.score.src): each.score
+        for each in world.accepted(2499, lambda score: str(score.transaction_id) in set(names))
+    }
+    assert {place: score.transaction_id for place, score in found.items()}.items() >= places.items()
+    assert {score.verdict for score in found.values()} == {"GOOD"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"[" + b"{}," * 10_000 + b"{}]", 400, "too-many-items"),
+        (b"{}", 400, "not-an-array"),
+        (b"[" + b" " * 8_388_608 + b"]", 413, "body-too-large"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_refused_whole(
+    world: World, body: bytes, status: int, code: str
+) -> None:
+    found, kind, answer = world.post("/v1/transactions:batch", body)
+    assert (found, kind) == (status, "application/problem+json")
+    assert answer["type"] == f"urn:riskstream:problem:{code}"
+
+
 def test_a_label_by_http_and_by_file_reaches_its_topic(world: World, tmp_path: Path) -> None:
     label = {
         "label_id": f"l-{world.tag}",

@@ -23,8 +23,8 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answer_log answers app asking edge handler ladder_rules listening "
-    "protocol "
+    "gateway": "__main__ answer_log answers app asking batches edge handler ladder_rules listening "
+    "protocol sending "
     "serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.answers import problem_handlers
+from riskstream.gateway.batches import Batches
 from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
@@ -41,12 +42,14 @@ class HttpDoor:
     ) -> None:
         self._settings, self._rates, self._metrics = settings, rates, metrics
         self._handler, self._clock, self._tracer = handler, handler.clock, tracer
+        self._batches = Batches(settings, rates, metrics, handler)
         self._reading = metrics.stage_seconds.labels("read")
 
     def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
         """The ASGI application. While it `is_draining`, each answer is a connection's last."""
         posted: dict[str, Answering] = {
             "/v1/transactions": self._accept,
+            "/v1/transactions:batch": self._batches.accept,
             "/v1/decisions": self._decide,
             "/v1/labels": self._label,
         }
@@ -71,7 +74,7 @@ class HttpDoor:
     async def _accept(self, request: Request) -> Response:
         """POST /v1/transactions: 202 once the broker has the record."""
         transaction = await self._transaction(request)
-        partition, offset = await self._handler.accept(transaction, request.state.trace)
+        partition, offset = await self._handler.sender.accept(transaction, request.state.trace)
         body = {
             "transaction_id": transaction.transaction_id,
             "partition": partition,
@@ -84,7 +87,7 @@ class HttpDoor:
         with self._reading.time():
             body = await read_body(request, self._settings.max_body_bytes)
             label = read_label(body, self._clock.now_ms(), self._rates.base)
-        partition, offset = await self._handler.label(label, request.state.trace)
+        partition, offset = await self._handler.sender.label(label, request.state.trace)
         return _json(202, {"label_id": label.label_id, "partition": partition, "offset": offset})
 
     async def _decide(self, request: Request) -> Response:

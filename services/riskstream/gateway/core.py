@@ -11,6 +11,9 @@ from riskstream.domain.contracts.records import Label, Transaction
 from riskstream.gateway.problem import invalid
 from riskstream.gateway.rates import Rates
 
+FILLED = ("base_amount_minor", "base_currency", "rates_version")
+"""Fields of a transaction that are filled in where they are left out."""
+
 
 def read_label(body: bytes, now_ms: int, base: str = "EUR") -> Label:
     """The label in a body, known now and its loss in the base currency where it does not say;
@@ -39,9 +42,7 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     """The transaction in a body, its base amount filled in where it has none; Problem with all that
     is wrong.
     """
-    values, faults = _read(
-        "transaction.v1", ("base_amount_minor", "base_currency", "rates_version"), body, now_ms
-    )
+    values, faults = _read("transaction.v1", FILLED, body, now_ms)
     values |= _base(values, rates, faults)
     if values.get("corrects") is not None and values["corrects"] == values.get("transaction_id"):
         detail = "it is the transaction's own transaction_id"

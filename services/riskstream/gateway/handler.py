@@ -1,5 +1,5 @@
-"""The one handler behind every door: a transaction or label in, an answer out. It knows no
-transport.
+"""The one handler behind every door, which knows no transport. What is only to be accepted goes to
+its `sender`.
 
 A decision: 1 wait for the score, 2 send, 3 at the deadline step down the ladder, 4 record the
 answer, 5 answer.
@@ -7,42 +7,31 @@ answer, 5 answer.
 
 import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.records import Label, Transaction
+from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway.answer_log import AnswerLog
 from riskstream.gateway.asking import LadderQueue
 from riskstream.gateway.decided import Decided
 from riskstream.gateway.ladder import Ladder, Step
 from riskstream.gateway.ladder_rules import follow_rules
-from riskstream.gateway.problem import busy
+from riskstream.gateway.sending import TRANSACTIONS, Sender
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.spool import Spool, spool_of
 from riskstream.gateway.traced import RequestTrace
 from riskstream.gateway.waiting import Call, ScoreWaiters
-from riskstream.platform.kafka.clients.produce import AwaitedProducer
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.clock import Clock, SystemClock
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
-TRANSACTIONS, LABELS = "transactions.v1", "labels.v1"
-_REPLY_S = 1.8
-"""Longest wait for the broker to take a record: a 503 comes within two seconds."""
 _RECORDING_S, _RECORDING_SHARE = 0.015, 0.25
 """Kept of a deadline to record the answer: so long, and at most that share of it."""
-_CLIENT: dict[str, Any] = {
-    "message.timeout.ms": 2000,
-    "queue.buffering.max.messages": 20_000,
-    "queue.buffering.max.kbytes": 16_384,
-}
-"""What is not taken after that is not taken at all: nothing piles up while the broker is away."""
 
 
 class Handler:
@@ -53,15 +42,11 @@ class Handler:
     ) -> None:
         """`clock`: the machine's, unless it is given."""
         self._settings, self._metrics, self.clock = settings, metrics, clock or SystemClock()
-        self._sending, self._scoring = map(metrics.stage_seconds.labels, ("send", "wait"))
-        self._transactions, self._answers, self._labels = (
-            codec("transaction.v1"),
-            codec("answer.v1"),
-            codec("label.v1"),
-        )
+        self._scoring = metrics.stage_seconds.labels("wait")
+        self._transactions, self._answers = codec("transaction.v1"), codec("answer.v1")
         self._ladder = Ladder(settings.approve_up_to_minor)
         self._asked = LadderQueue(self._ladder)
-        self._producer: AwaitedProducer
+        self.sender: Sender
         self._waiters: ScoreWaiters | None = None
         self._log: AnswerLog
 
@@ -80,8 +65,8 @@ class Handler:
         loop, kafka = asyncio.get_running_loop(), self._settings.kafka
         where = self._settings.spool or spool_of(self._settings.port)
         spool = Spool(where, self._settings.spool_bytes)
-        self._producer = AwaitedProducer(kafka, "gateway", loop, **_CLIENT)
-        self._log = AnswerLog(self._producer, spool, self._metrics)
+        self.sender = Sender(kafka, loop, self._metrics)
+        self._log = AnswerLog(self.sender.producer, spool, self._metrics)
         self._waiters = await asyncio.to_thread(ScoreWaiters, kafka, loop, self._on_late)
         rules = follow_rules(kafka, lambda book: setattr(self._ladder, "next_book", book))
         draining = asyncio.create_task(self._log.drain())
@@ -91,19 +76,8 @@ class Handler:
             draining.cancel()
             await asyncio.to_thread(rules.stop)
             await asyncio.to_thread(self._waiters.close)
-            await asyncio.to_thread(self._producer.close)
+            await asyncio.to_thread(self.sender.producer.close)
             spool.close()
-
-    async def accept(self, transaction: Transaction, trace: RequestTrace | None) -> tuple[int, int]:
-        """(partition, offset) once the broker has the transaction; Problem where it did not take
-        it in time.
-        """
-        frame = self._transactions.encode(transaction)
-        return await self._put(TRANSACTIONS, transaction.customer_id, frame, trace)
-
-    async def label(self, label: Label, trace: RequestTrace | None) -> tuple[int, int]:
-        """As `accept`."""
-        return await self._put(LABELS, label.customer_id, self._labels.encode(label), trace)
 
     async def decide(
         self,
@@ -172,46 +146,9 @@ class Handler:
                 self._waiters.sent(call, place)
 
         try:
-            self._begin(TRANSACTIONS, key, frame, trace, on_done)
+            self.sender.begin(TRANSACTIONS, key, frame, trace, on_done)
         except (Retryable, Fatal):
             call.give_up()
-
-    async def _put(
-        self, topic: str, key: str, frame: bytes, trace: RequestTrace | None
-    ) -> tuple[int, int]:
-        try:
-            sent = self._begin(topic, key.encode(), frame, trace)
-            async with asyncio.timeout(_REPLY_S):
-                return await asyncio.shield(sent)
-        except TimeoutError as error:
-            raise busy("Kafka has not answered yet") from error
-        except (Retryable, Fatal) as error:
-            raise busy(str(error)) from error
-
-    def _begin(
-        self,
-        topic: str,
-        key: bytes,
-        frame: bytes,
-        trace: RequestTrace | None,
-        on_done: Callable[[tuple[int, int] | None], None] = lambda _: None,
-    ) -> "asyncio.Future[tuple[int, int]]":
-        """Send a record; `on_done` is told where it stands, None where Kafka did not take it."""
-        context, started_ns = trace.sending() if trace else None, time.time_ns()
-
-        def done(sent: "asyncio.Future[tuple[int, int]]") -> None:
-            is_taken = not sent.cancelled() and sent.exception() is None
-            place = sent.result() if is_taken else None
-            self._sending.observe((time.time_ns() - started_ns) / 1e9)
-            if is_taken:
-                self._metrics.appended.labels(topic).inc()
-            if trace is not None and context is not None:
-                trace.sent(topic, context, started_ns, place)
-            on_done(place)
-
-        sent = self._producer.begin(topic, key, frame, context)
-        sent.add_done_callback(done)
-        return sent
 
     def _see(self, score: dict[str, Any], trace: RequestTrace | None) -> None:
         self._metrics.event_age_seconds.observe(

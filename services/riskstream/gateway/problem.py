@@ -79,6 +79,17 @@ def busy(detail: str, code: str = "unavailable") -> Problem:
     )
 
 
+def overloaded(most: int) -> Problem:
+    """429: as many batches are read as may be; decisions go before them."""
+    return Problem(
+        status=429,
+        code="overloaded",
+        title="Too many batches at a time",
+        detail=f"{most} batches are read already, so that decisions do not wait; try again",
+        headers=(("Retry-After", "1"),),
+    )
+
+
 def rejected(score: dict[str, Any]) -> Problem:
     """What the scorer's rejection means to the caller: 409 where the id was used with another body,
     else 422.

@@ -65,7 +65,7 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
     limits = Limits(
         max_connections=_connections(settings.max_connections),
         max_head_bytes=settings.max_head_bytes,
-        max_body_bytes=settings.max_body_bytes,
+        max_body_bytes=max(settings.max_body_bytes, settings.max_batch_bytes),
         receive_s=settings.receive_timeout_s,
     )
     protocol: Any = partial(GuardedProtocol, limits=limits, on_refused=on_refused)

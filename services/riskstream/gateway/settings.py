@@ -33,6 +33,22 @@ class GatewaySettings(MoneySettings):
         le=1_048_576,
         description="largest request body that is accepted, bytes",
     )
+    max_batch_bytes: int = Field(
+        default=8_388_608,
+        ge=1024,
+        le=67_108_864,
+        description="largest body of many transactions that is accepted, bytes",
+    )
+    max_batch_items: int = Field(
+        default=10_000, ge=1, le=100_000, description="most transactions of one body"
+    )
+    max_batches: int = Field(
+        default=8,
+        ge=1,
+        le=1000,
+        description="most bodies of many transactions at a time; more are answered 429, so that "
+        "decisions do not wait behind them",
+    )
     deadline_ms: int = Field(
         default=150,
         ge=20,

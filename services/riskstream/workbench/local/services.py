@@ -67,6 +67,7 @@ def start_service(
     wait_ready.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    env = {"XDG_STATE_HOME": str(folder), **(env or {})}  # what it keeps is of its cluster
     port = free_port()
     module = name.split("-")[0]
     command = [
@@ -79,10 +80,7 @@ def start_service(
     ]
     return Service(
         name=name,
-        # what it keeps over restarts is of this folder's cluster, not of the user's own
-        server=Server(
-            name, command, folder / f"{name}.log", {"XDG_STATE_HOME": str(folder), **(env or {})}
-        ),
+        server=Server(name, command, folder / f"{name}.log", env),
         telemetry=f"http://127.0.0.1:{port}",
     )
 

@@ -5,6 +5,7 @@ waits.
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -22,6 +23,9 @@ from riskstream.platform.kafka.traced import header_of
 from riskstream.platform.telemetry.context import TraceContext
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.exits import Exit
+
+Place = tuple[int, int]
+"""Partition and offset."""
 
 
 class BulkProducer:
@@ -190,6 +194,26 @@ class AwaitedProducer:
             raise translated(error, topic) from error
         return future
 
+    def begin_many(
+        self, topic: str, keys: Sequence[bytes], frames: Sequence[bytes]
+    ) -> "asyncio.Future[list[Place | None]]":
+        """Where each record stands, once the broker has them: None of one that it did not take in
+        time, or that the queue has no room for.
+        """
+        future: asyncio.Future[list[Place | None]] = self._loop.create_future()
+        places: list[Place | None] = [None] * len(keys)
+        told, produce, by_key = _Told(self._loop, future, places), self._producer.produce, -1
+        sent = 0
+        try:
+            for at, (key, frame) in enumerate(zip(keys, frames, strict=True)):
+                # by position: to read names takes a third of the call
+                produce(topic, frame, key, by_key, partial(told.of, at))
+                sent += 1
+        except (BufferError, KafkaException):
+            pass  # those that follow would fail alike
+        told.expect(sent)
+        return future
+
     def close(self) -> None:
         """Deliver what is queued, 5 s at most, and end."""
         self._producer.flush(5)
@@ -199,6 +223,38 @@ class AwaitedProducer:
     def _poll(self) -> None:
         while not self._done.is_set():
             self._producer.poll(0.1)
+
+
+class _Told:
+    """Counts delivery reports of many records, which come on the polling thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: "asyncio.Future[list[Place | None]]",
+        places: list[Place | None],
+    ) -> None:
+        self._loop, self._future, self._places = loop, future, places
+        self._told, self._sent = 0, -1
+
+    def of(self, at: int, error: KafkaError | None, message: Message) -> None:
+        """The report of record `at`."""
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self._places[at] = partition, offset
+        self._told += 1
+        if self._told == self._sent:
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def expect(self, sent: int) -> None:
+        """So many reports come, or have come."""
+        self._sent = sent
+        if self._told == sent:
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if not self._future.done():
+            self._future.set_result(self._places)
 
 
 def _headers(context: TraceContext | None) -> dict[str, Any]:
