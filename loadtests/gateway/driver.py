@@ -1,5 +1,8 @@
 """An open-loop driver of the HTTP door, a process of its own: requests come when they are due,
-whatever became of those before. Prints one line of JSON a request.
+whatever became of those before. Prints one line of JSON a request, once all are answered.
+
+It writes HTTP by itself over kept connections: a client library takes more of a core than the
+gateway.
 
 `python -m loadtests.gateway.driver URL PATH RATE SECONDS TAG`
 """
@@ -8,63 +11,115 @@ import asyncio
 import json
 import sys
 import time
+import urllib.parse
+from typing import Any, cast
 
-import aiohttp
+import uvloop
 
-CONNECTIONS = 2000
-PATIENCE_S = 30
+PATIENCE_S = 30.0
+_BODY = (
+    '{"transaction_id":"%s","customer_id":"%s-c%d","account_token":"tok","channel":"ECOM",'
+    '"kind":"PURCHASE","amount_minor":%d,"currency":"EUR","occurred_at":%d}'
+)
+_KEPT = ("rung", "flags", "decision", "partition", "offset", "elapsed_ms", "detail")
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection: a request at a time."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self.is_open = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport, self.is_open = cast(asyncio.Transport, transport), True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("closed"))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, mark, rest = self._buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return
+        lines = head.decode("latin-1").lower().split("\r\n")
+        size = next(int(line[15:]) for line in lines if line.startswith("content-length:"))
+        if len(rest) < size:
+            return
+        self._buffer = rest[size:]
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((int(lines[0].split(" ")[1]), rest[:size]))
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """(status, body)."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._answer
 
 
 class Driver:
     """`rate`: requests a second. Ids begin with `tag`."""
 
     def __init__(self, url: str, path: str, rate: float, seconds: float, tag: str) -> None:
-        self._url, self._rate, self._tag = url + path, rate, tag
-        self._count = round(rate * seconds)
+        where = urllib.parse.urlsplit(url)
+        self._host, self._port = str(where.hostname), int(where.port or 80)
+        self._head = (
+            f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
+        )
+        self._rate, self._count, self._tag = rate, round(rate * seconds), tag
+        self._spare: list[Connection] = []
+        self.said: list[dict[str, Any]] = []
 
     async def run(self) -> None:
         """Send all of them; return when each is answered, or given up."""
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            began, waiting = time.perf_counter() + 0.1, set()
-            for number in range(self._count):
-                due = began + number / self._rate
-                if (wait := due - time.perf_counter()) > 0:
-                    await asyncio.sleep(wait)
-                task = asyncio.create_task(self._ask(session, number, due))
-                waiting.add(task)
-                task.add_done_callback(waiting.discard)
-            await asyncio.gather(*waiting)
+        began, waiting = time.perf_counter() + 0.1, set()
+        for number in range(self._count):
+            due = began + number / self._rate
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            task = asyncio.create_task(self._ask(number, due))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+        await asyncio.gather(*waiting)
 
-    async def _ask(self, session: aiohttp.ClientSession, number: int, due: float) -> None:
-        name, said = f"{self._tag}-{number}", {}
+    async def _ask(self, number: int, due: float) -> None:
+        name = f"{self._tag}-{number}"
+        now_ms = int(time.time() * 1000)
+        body = _BODY % (name, self._tag, number % 500, 1000 + number % 9777, now_ms)
+        request = f"{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        said: dict[str, Any] = {}
         try:
-            async with session.post(self._url, json=self._body(name, number)) as answer:
-                status, said = answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            connection = await self._connection()
+            status, raw = await connection.ask(request)
+            said = json.loads(raw)
+            self._spare.append(connection)
+        except (OSError, TimeoutError, ValueError) as error:
             status, said = 0, {"detail": repr(error)}
-        kept = ("rung", "flags", "decision", "partition", "offset", "elapsed_ms", "detail")
-        line = {key: said[key] for key in kept if key in said}
         took_ms = (time.perf_counter() - due) * 1000
-        print(json.dumps({"id": name, "status": status, "took_ms": took_ms, **line}))
+        kept = {key: said[key] for key in _KEPT if key in said}
+        self.said.append({"id": name, "status": status, "took_ms": took_ms, **kept})
 
-    def _body(self, name: str, number: int) -> dict[str, object]:
-        return {
-            "transaction_id": name,
-            "customer_id": f"{self._tag}-c{number % 500}",
-            "account_token": "tok",
-            "channel": "ECOM",
-            "kind": "PURCHASE",
-            "amount_minor": 1000 + number % 9777,
-            "currency": "EUR",
-            "occurred_at": int(time.time() * 1000),
-        }
+    async def _connection(self) -> Connection:
+        while self._spare:
+            if (connection := self._spare.pop()).is_open:
+                return connection
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, self._host, self._port)
+        return connection
 
 
 def main() -> None:
     url, path, rate, seconds, tag = sys.argv[1:6]
-    asyncio.run(Driver(url, path, float(rate), float(seconds), tag).run())
+    driver = Driver(url, path, float(rate), float(seconds), tag)
+    uvloop.run(driver.run())
+    for each in driver.said:
+        print(json.dumps(each))
 
 
 if __name__ == "__main__":

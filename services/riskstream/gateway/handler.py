@@ -30,6 +30,8 @@ from riskstream.runtime.clock import Clock, SystemClock
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
+_TELL_S = 0.1
+"""Between two log lines on late scores: they come by the thousand when a scorer comes back."""
 _RECORDING_S, _RECORDING_SHARE = 0.015, 0.25
 """Kept of a deadline to record the answer: so long, and at most that share of it."""
 
@@ -46,6 +48,7 @@ class Handler:
         self._transactions, self._answers = codec("transaction.v1"), codec("answer.v1")
         self._ladder = Ladder(settings.approve_up_to_minor)
         self._asked = LadderQueue(self._ladder)
+        self._tells_at = 0.0
         self.sender: Sender
         self._waiters: ScoreWaiters | None = None
         self._log: AnswerLog
@@ -161,7 +164,9 @@ class Handler:
         """A score came after its caller was told a decision without it."""
         is_same = score["decision"] == call.told
         self._metrics.late_scores.labels("agrees" if is_same else "disagrees").inc()
-        if not is_same:
+        now = self.clock.monotonic()
+        if not is_same and now >= self._tells_at:
+            self._tells_at = now + _TELL_S
             log.warning(
                 "a late score disagrees with what the caller was told",
                 transaction_id=call.key[1],

@@ -20,6 +20,8 @@ from riskstream.runtime.machine import monotonic
 _WATCHED_S, _MOST_WATCHED = 600.0, 50_000
 """How long a score is waited for on behalf of a caller who is answered; and of how many callers.
 """
+_LATE, _AT_ONCE = ("src", "decision", "verdict"), 100
+"""What is read of a score for a caller who is answered; and how many are handed over together."""
 log = structlog.get_logger("gateway")
 
 
@@ -167,16 +169,29 @@ class ScoreWaiters:
         keys = zip(
             columns.texts("customer_id", rows), columns.texts("transaction_id", rows), strict=True
         )
+        found: list[tuple[tuple[str, str], dict[str, Any]]] = []
         for row, key in zip(rows.tolist(), keys, strict=True):
-            if key in self._calls:
-                score = {
+            if (calls := self._calls.get(key)) is None:
+                continue
+            # those of callers who were answered come by the thousand when a scorer comes back
+            is_late = all(call.told is not None for call in calls)
+            score = (
+                {name: columns.value(name, row) for name in _LATE}
+                if is_late
+                else {
                     **columns.record(row),
-                    "partition": records.partition,
                     "read_at_ns": time.time_ns(),
                     "trace": records.traces.get(row),
                 }
-                self._loop.call_soon_threadsafe(self._settle, key, score)
+            )
+            found.append((key, score | {"partition": records.partition}))
+            if not is_late or len(found) == _AT_ONCE:
+                self._loop.call_soon_threadsafe(self._settle, found)
+                found = []
+        if found:
+            self._loop.call_soon_threadsafe(self._settle, found)
 
-    def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
-        for call in list(self._calls.get(key, [])):
-            self._offer(call, score)
+    def _settle(self, found: list[tuple[tuple[str, str], dict[str, Any]]]) -> None:
+        for key, score in found:
+            for call in list(self._calls.get(key, [])):
+                self._offer(call, score)
