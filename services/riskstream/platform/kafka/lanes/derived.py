@@ -32,7 +32,7 @@ from riskstream.runtime.faults import fault_point
 from riskstream.runtime.machine import monotonic, now_ms
 
 __all__ = ["DerivedLane", "DerivedSettings"]
-_MOST = 4096
+_MOST = 16_384
 """Records that are taken at once."""
 _NONE = np.zeros(0, np.int64)
 
