@@ -2,7 +2,7 @@
 
 import pytest
 
-from riskstream.platform.kafka.lanes.derived_pace import Pace
+from riskstream.platform.kafka.lanes.derived_pace import IDLE_S, Pace
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 
 SETTINGS = DerivedSettings(
@@ -23,7 +23,11 @@ def test_a_commit_waits_a_tenth_of_how_far_behind_the_lane_is(behind_ms: int, wa
 def test_a_lane_that_finds_nothing_more_commits_what_it_has() -> None:
     pace = Pace(SETTINGS, 0.0)
     assert not pace.is_due(0.5, 10_000)
-    assert pace.is_due(0.5, 0)
+    assert not pace.is_due(0.6, None), "a fetch may take so long"
+    assert pace.is_due(0.5 + IDLE_S + 0.01, None)
+    pace.committed(0.8, is_flushed=False)
+    assert pace.is_due(0.95, None)
+    assert not pace.is_due(0.95, 10_000), "more came"
 
 
 def test_state_is_written_each_flush_ms_with_a_commit() -> None:

@@ -126,18 +126,20 @@ class DerivedLane:
             self._commit(flush=True)
         self._partitions.forget(client, partitions)
 
-    def _poll(self) -> int:
-        """Take what is there; how long ago the newest of it arrived in Kafka, ms, as far as the
-        work says.
+    def _poll(self) -> int | None:
+        """Take what is there; how long ago the newest of it arrived in Kafka, ms, 0 where the work
+        does not say. None where nothing came.
         """
         if not self._member.wait(0.02):
-            return 0
+            return None
         self._metrics.stages.begin()
         moved = self._intake.take(self._member.polled(_MOST))
         for number, (offset, appended_at) in moved.items():
             self._member.lag.taken(self._settings.source, number, offset, appended_at)
         fault_point("taken")
         self._metrics.stages.mark("take")
+        if not moved:  # ends and errors, or records that were taken before
+            return None
         arrived = [at for number in moved if (at := self._work.arrived_at(number)) is not None]
         return now_ms() - max(arrived) if arrived else 0
 

@@ -7,6 +7,9 @@ change is written. Whatever waits for a commit gets a tenth later by it at most.
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 
 SHARE = 10
+IDLE_S = 0.2
+"""After so long without a record the lane has read all there is: a busy broker's fetch takes less.
+"""
 
 
 class Pace:
@@ -14,13 +17,18 @@ class Pace:
 
     def __init__(self, settings: DerivedSettings, now: float) -> None:
         self._commit_ms, self._flush_ms = settings.commit_ms, settings.flush_ms
-        self._committed_at = self._flushed_at = now
+        self._committed_at = self._flushed_at = self._came_at = now
+        self._behind_ms = 0
 
-    def is_due(self, now: float, behind_ms: int) -> bool:
+    def is_due(self, now: float, behind_ms: int | None) -> bool:
         """Whether to commit. `behind_ms`: how long ago the newest record of the last poll arrived;
-        0 where that brought none.
+        None where that brought none.
         """
-        wait_ms = max(self._commit_ms, min(behind_ms // SHARE, self._flush_ms))
+        if behind_ms is not None:
+            self._behind_ms, self._came_at = behind_ms, now
+        elif now - self._came_at >= IDLE_S:
+            self._behind_ms = 0
+        wait_ms = max(self._commit_ms, min(self._behind_ms // SHARE, self._flush_ms))
         return now - self._committed_at >= wait_ms / 1000
 
     def is_flush_due(self, now: float) -> bool:
