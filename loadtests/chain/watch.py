@@ -21,7 +21,7 @@ LOOK_S, SETTLE_S = 0.2, 2.5
 class Work:
     """One service's task. `done` and `wanted`: records so far and in all. `whole`: its CPU counts
     from the first look on, not from a tenth of the work. `read`: records that it read, where these
-    are more than `wanted`.
+    are more than `wanted`. `spent_before`: CPU seconds before its first record, where it says so.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Work:
     wanted: Callable[[], int]
     whole: bool = False
     read: Callable[[], int] | None = None
+    spent_before: Callable[[], float] | None = None
     samples: list[tuple[float, int, float]] = field(default_factory=list)
     """(time, records done, CPU seconds)."""
 
@@ -60,6 +61,8 @@ class Work:
 
     def cpu_us(self) -> float:
         """CPU us a record, with the last flush."""
+        if self.spent_before is not None:
+            return (self.samples[-1][2] - self.spent_before()) / self.wanted() * 1e6
         _, done, cpu = self._first()
         records = self.read() if self.read is not None else self.wanted() - done
         return (self.samples[-1][2] - cpu) / records * 1e6

@@ -33,6 +33,9 @@ class Echo:
         self._gate.wait()
         return []
 
+    def arrived_at(self, partition: int) -> int | None:  # noqa: ARG002
+        return None
+
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
         return []
 
@@ -76,6 +79,9 @@ class Counting:
             values=Joined.of([each.value for each in out[1:]]),
         )
         return [*out[:1], rows]
+
+    def arrived_at(self, partition: int) -> int | None:  # noqa: ARG002
+        return None
 
     def settle(self, partition: int, committed: int) -> list[Output]:  # noqa: ARG002
         return []

@@ -151,6 +151,10 @@ class ProfilerCore:
         self._observer.count("bad", bad)
         return []
 
+    def arrived_at(self, partition: int) -> int:
+        """When the newest transaction or label of the last `take` was appended to its topic, ms."""
+        return self._partitions[partition].log.arrived_at
+
     def settle(self, partition: int, committed: int) -> list[Made]:
         """The vectors that changed; none while what was committed or shown before is taken
         again.

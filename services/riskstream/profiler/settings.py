@@ -47,7 +47,11 @@ class ProfilerSettings(DerivedLaneSettings):
         description="consumer group of the second stage; the first stage is <group>-shuffle",
     )
     commit_ms: int = Field(
-        default=100, ge=10, le=5000, description="time between Kafka transactions, ms"
+        default=100,
+        ge=10,
+        le=5000,
+        description="time between Kafka transactions, ms; a profiler that is far behind waits a "
+        "tenth of how late it is, at most flush_ms",
     )
     flush_ms: int = Field(
         default=2000, ge=10, le=60_000, description="time between writes of the state, ms"

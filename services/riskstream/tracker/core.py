@@ -164,6 +164,9 @@ class TrackerCore:
             **(record.trace.logged() if record.trace else {}),
         )
 
+    def arrived_at(self, partition: int) -> int | None:  # noqa: ARG002  alerts wait for no one
+        return None
+
     def settle(self, partition: int, committed: int) -> list[Made]:  # noqa: ARG002  all is written by take and flush
         return []
 

@@ -80,6 +80,21 @@ def _core() -> tuple[ProfilerCore, ProfilerMetrics]:
     return core, metrics
 
 
+def _records(frames: list[bytes | None], first: int) -> list[Record]:
+    return [
+        Record(
+            topic="profile-events.v1",
+            partition=2,
+            offset=first + place,
+            appended_at=0,
+            key=b"k",
+            value=frame,
+            headers=[],
+        )
+        for place, frame in enumerate(frames)
+    ]
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 300), at_once=st.sampled_from([1, 3, 2048]))
 def test_outputs_are_those_of_one_event_after_the_other(
@@ -92,19 +107,7 @@ def test_outputs_are_those_of_one_event_after_the_other(
         frames, at = _frames(rng, count), 0
         while at < count:
             taken = frames[at : at + rng.choice([1, 7, 60, 300])]
-            records = [
-                Record(
-                    topic="profile-events.v1",
-                    partition=2,
-                    offset=at + place,
-                    appended_at=0,
-                    key=b"k",
-                    value=frame,
-                    headers=[],
-                )
-                for place, frame in enumerate(taken)
-            ]
-            assert core.take(2, records, 0) == []
+            assert core.take(2, _records(taken, at), 0) == []
             oracle.take(taken, at)
             at += len(taken)
             if rng.random() < 0.7:
@@ -183,3 +186,11 @@ def test_a_set_of_many_features_is_read_too() -> None:
     )
     frame = codec("terminal-risk.v1").encode(vector.record())
     assert VectorReader(TERMINAL, 70, wide.label).read(2, [frame]).packed(2) == [vector.packed()]
+
+
+def test_when_the_newest_record_of_the_last_ones_arrived() -> None:
+    core, _ = _core()
+    for first, times, newest in ((0, (5, 9, 7), 9), (3, (6, 2), 6)):
+        frames = [event(first + at, src_appended_at=T0 + ms) for at, ms in enumerate(times)]
+        core.take(2, _records([*frames, b"broken"], first), 0)
+        assert core.arrived_at(2) == T0 + newest

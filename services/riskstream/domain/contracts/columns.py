@@ -136,8 +136,11 @@ class Columns:
         """True where a text field of a decoded record is `value`, which is not empty."""
         starts, lengths = self.span(name)
         out: NDArray[np.bool_] = (self.status == OK) & (lengths == len(value))
+        begins = starts[out]
+        same = np.ones(len(begins), np.bool_)
         for at, byte in enumerate(value):
-            out[out] = self.data[starts[out] + at] == byte
+            same &= self.data[begins + at] == byte
+        out[out] = same
         return out
 
     def floats_of(self, name: str, index: int, count: int) -> NDArray[np.float32]:

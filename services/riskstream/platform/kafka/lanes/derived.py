@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from riskstream.platform.kafka.clients.native.choice import take_of
 from riskstream.platform.kafka.lanes.derived_intake import DerivedIntake
+from riskstream.platform.kafka.lanes.derived_pace import Pace
 from riskstream.platform.kafka.lanes.derived_part import Part
 from riskstream.platform.kafka.lanes.derived_partitions import DerivedPartitions
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
@@ -28,10 +29,10 @@ from riskstream.platform.kafka.lanes.transactions import Transactions
 from riskstream.platform.telemetry.metrics import DerivedMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 from riskstream.runtime.faults import fault_point
-from riskstream.runtime.machine import monotonic
+from riskstream.runtime.machine import monotonic, now_ms
 
 __all__ = ["DerivedLane", "DerivedSettings"]
-_MOST = 4096
+_MOST = 16_384
 """Records that are taken at once."""
 _NONE = np.zeros(0, np.int64)
 
@@ -102,39 +103,45 @@ class DerivedLane:
             raise self._transactions.failure
 
     def _go_round(self) -> None:
-        committed_at = flushed_at = monotonic()
+        pace = Pace(self._settings, monotonic())
         while not self._stop.is_set() and self._transactions.failure is None:
             self._member.check()
             self._partitions.open()
             self._partitions.go_on_at_heads()
             self._partitions.waits.take_up()
-            self._poll()
+            behind_ms = self._poll()
             self._metrics.waiting.set(self._partitions.waiting)
             now = self._member.see()
-            if now - committed_at < self._settings.commit_ms / 1000:
+            if not pace.is_due(now, behind_ms):
                 continue
-            flush = now - flushed_at >= self._settings.flush_ms / 1000
+            flush = pace.is_flush_due(now)
             self._commit(flush=flush)
             # idle partitions as well: what it lost or did not take
             if flush and self._view is not None:
                 self._view.show(list(self._partitions.parts), [])
-            committed_at = now
-            flushed_at = now if flush else flushed_at
+            pace.committed(now, is_flushed=flush)
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         if self._transactions.failure is None and not self._is_broken:
             self._commit(flush=True)
         self._partitions.forget(client, partitions)
 
-    def _poll(self) -> None:
+    def _poll(self) -> int | None:
+        """Take what is there; how long ago the newest of it arrived in Kafka, ms, 0 where the work
+        does not say. None where nothing came.
+        """
         if not self._member.wait(0.02):
-            return
+            return None
         self._metrics.stages.begin()
         moved = self._intake.take(self._member.polled(_MOST))
         for number, (offset, appended_at) in moved.items():
             self._member.lag.taken(self._settings.source, number, offset, appended_at)
         fault_point("taken")
         self._metrics.stages.mark("take")
+        if not moved:  # ends and errors, or records that were taken before
+            return None
+        arrived = [at for number in moved if (at := self._work.arrived_at(number)) is not None]
+        return now_ms() - max(arrived) if arrived else 0
 
     def _commit(self, *, flush: bool) -> None:
         """One transaction: 1 outputs, 2 changed state when `flush`, 3 offsets with metadata, 4

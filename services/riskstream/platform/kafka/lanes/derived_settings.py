@@ -8,7 +8,7 @@ from riskstream.platform.kafka.clients.native.choice import Way
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerivedSettings:
     """What a derived lane is told. State is written at most each `flush_ms`, everything else each
-    `commit_ms`.
+    `commit_ms`, less often where the lane is far behind (`derived_pace.py`).
     """
 
     kafka: str

@@ -29,7 +29,8 @@ IN_STATE = "state"
 
 class ProfileLog:
     """Takes frames of one partition in order. `clock_ms`: the latest event time seen; `repeats`:
-    records dropped.
+    records dropped; `arrived_at`: when the newest source record of the last frames was appended,
+    ms.
     """
 
     def __init__(self, features: FeatureSet) -> None:
@@ -37,7 +38,7 @@ class ProfileLog:
             entity: Profiles(entity, mine) for entity, mine in features.profiles.items()
         }
         self._counted = {entity: bits_of(features.kinds_of(entity)) for entity in features.profiles}
-        self.clock_ms = 0
+        self.clock_ms = self.arrived_at = 0
         self.repeats = 0
         self._decoder = ColumnDecoder("profile-event.v1")
         self._bounds = ColumnBounds("profile-event.v1", self._decoder.layout)
@@ -53,6 +54,7 @@ class ProfileLog:
         if (wait := columns.waits()) is not None:
             raise wait
         readable = (columns.status == 0) & ~self._bounds.broken(columns)
+        self.arrived_at = int(columns.numbers("src_appended_at").max(where=readable, initial=0))
         accepted = self._accept(
             columns.numbers("kind"),
             columns.numbers("src_partition"),
