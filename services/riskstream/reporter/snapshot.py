@@ -5,25 +5,24 @@ where the states stand.
 from collections import defaultdict
 from typing import Any
 
-from riskstream.domain.contracts.bounds import decoded
-from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.counted import Series
-from riskstream.domain.risk.customer_risk import check_place, check_sums
+from riskstream.domain.risk.customers.state_columns import STATE
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.clients.tails import newest_records
-from riskstream.platform.kafka.record import Record, Records
-from riskstream.platform.kafka.traced import context_in
+from riskstream.platform.kafka.record import Records
 from riskstream.platform.telemetry.metrics import ReporterMetrics
+from riskstream.reporter.alerts import AlertColumns, Alerts
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
-from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Totals
+from riskstream.reporter.states import States
+from riskstream.reporter.totals import KEPT_MS, TOPIC, Totals
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.machine import now_ms
 
-STATES, ALERTS = "customer-risk.v1", "alerts.v1"
+ALERTS = "alerts.v1"
 IDLE_MS = 60_000
 """A partition without a score for so long, whose scores are all in its states, is not waited
 for.
@@ -43,13 +42,9 @@ class Follower:
         self._bootstrap, self._metrics, self._base_currency = bootstrap, metrics, base_currency
         self._way = way
         self._snapshot, self.totals = Snapshot(), Totals()
-        self._states, self._alerts, self._scores = (
-            codec("customer-risk.v1"),
-            codec("alert.v1"),
-            AcceptedScores(),
-        )
+        self._states = States(self._snapshot, base_currency)
+        self._scores, self._alerts = AcceptedScores(), AlertColumns()
         self._state_offsets: dict[tuple[str, int], int] = {}
-        self._half: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._traced: list[TracedAlert] = []
         self._unreadable = 0
         self._score_ends: dict[int, int] = {}
@@ -72,7 +67,7 @@ class Follower:
         self._read_scores()
         counted = self._read_alerts()
         if self._snapshot.event_time:
-            self._snapshot.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
+            self._snapshot.tiles.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
         control = self.totals.control()
         control.alerts, control.traced, control.unreadable = (
             counted,
@@ -82,29 +77,11 @@ class Follower:
         return self._snapshot, control
 
     def _read_states(self) -> None:
-        """A flush is taken whole or not at all: what follows the last record that ends one waits
-        for the next round.
-        """
-        with TopicReader(self._bootstrap, [STATES], offsets=self._state_offsets) as reader:
-            for record in reader.until_end():
-                if record.value is None:
-                    self._snapshot.erase(
-                        (record.key or b"").decode(errors="replace"), record.partition
-                    )
-                    continue
-                try:
-                    state = decoded(self._states, record.value)
-                    check_place(state, record.key, record.partition)
-                    check_sums(state, self._base_currency)
-                except Rejected:
-                    self._cannot_read(STATES)
-                    continue
-                half = self._half[record.partition]
-                half.append(state)
-                if state["ends_flush"]:
-                    for each in half:
-                        self._snapshot.add(each)
-                    half.clear()
+        with ColumnReader(
+            self._bootstrap, STATE, offsets=self._state_offsets, way=self._way
+        ) as reader:
+            for records in reader.columns_until_end():
+                self._cannot_read(STATE, self._states.take(records))
             self._state_offsets = dict(reader.positions)
 
     def _read_scores(self) -> None:
@@ -152,8 +129,7 @@ class Follower:
         states stand.
         """
         batch = self._scores.decode(records)
-        for _ in range(len(records) - int(batch.is_score.sum())):
-            self._cannot_read(SCORES)
+        self._cannot_read(SCORES, len(records) - int(batch.is_score.sum()))
         return batch.series(self._base_currency)
 
     def _read_alerts(self) -> int:
@@ -161,54 +137,39 @@ class Follower:
         places = {
             (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
         }
-        found: dict[int, list[tuple[Alerted, Record]]] = defaultdict(list)
-        with TopicReader(self._bootstrap, [ALERTS], offsets=places) as reader:
-            for record in reader.until_end():
-                try:
-                    alert = decoded(self._alerts, record.value)
-                except Rejected:
-                    self._cannot_read(ALERTS)
-                    continue
-                said = Alerted(
-                    offset=record.offset,
-                    src=alert["src"],
-                    occurred_at=alert["occurred_at"],
-                    is_block=alert["decision"] == "BLOCK",
-                )
-                found[record.partition].append((said, record))
+        parts: dict[int, list[Alerts]] = defaultdict(list)
+        with ColumnReader(self._bootstrap, ALERTS, offsets=places, way=self._way) as reader:
+            for records in reader.columns_until_end():
+                alerts = self._alerts.read(records)
+                self._cannot_read(ALERTS, len(records) - len(alerts.offsets))
+                if len(alerts.offsets):
+                    parts[records.partition].append(alerts)
             ends = {number: at for (_, number), at in reader.positions.items()}
-        count = 0
-        for number, pairs in found.items():
-            until = self._snapshot.position.get(number, -1)
-            counted = {
-                each.offset
-                for each in self.totals.of(number).take_alerts((each for each, _ in pairs), until)
-            }
-            count += len(counted)
-            for said, record in pairs:
-                if (
-                    said.offset in counted
-                    and record.headers
-                    and (context := context_in(record.headers)) is not None
-                ):
+        count, until_of = 0, self._snapshot.position.get
+        found = {number: Alerts.chained(each) for number, each in parts.items()}
+        for number, alerts in found.items():
+            until = until_of(number, -1)
+            rows = self.totals.of(number).take_alerts(alerts, until)
+            count += len(rows)
+            for row in rows.tolist() if alerts.traces else ():
+                if (context := alerts.traces.get(row)) is not None:
                     traced = TracedAlert(
                         partition=number,
-                        offset=record.offset,
+                        offset=int(alerts.offsets[row]),
                         src_partition=number,
-                        src=said.src,
-                        occurred_at=said.occurred_at,
+                        src=int(alerts.srcs[row]),
+                        occurred_at=int(alerts.occurred_at[row]),
                         context=context,
                     )
                     self._traced.append(traced)
         for number, mine in self.totals.partitions.items():
-            left = len(found[number]) and found[number][-1][0].src > self._snapshot.position.get(
-                number, -1
-            )
-            if not mine.is_behind and not left:
+            is_left = number in found and found[number].srcs[-1] > until_of(number, -1)
+            if not mine.is_behind and not is_left:
                 mine.caught_up(self._score_ends[number], ends[number])
         del self._traced[:-TRACES_KEPT]
         return count
 
-    def _cannot_read(self, topic: str) -> None:
-        self._unreadable += 1
-        self._metrics.unreadable.labels(topic=topic).inc()
+    def _cannot_read(self, topic: str, records: int = 1) -> None:
+        if records:
+            self._unreadable += records
+            self._metrics.unreadable.labels(topic=topic).inc(records)
