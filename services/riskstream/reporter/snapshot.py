@@ -64,8 +64,12 @@ class Follower:
         where they stand.
         """
         self._read_states()
-        self._read_scores()
-        counted = self._read_alerts()
+        places = {
+            (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
+        }
+        with self._reader(ALERTS, places) as alerts:
+            self._read_scores(dict(alerts.positions))
+            counted = self._read_alerts(alerts)
         if self._snapshot.event_time:
             self._snapshot.tiles.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
         control = self.totals.control()
@@ -77,25 +81,22 @@ class Follower:
         return self._snapshot, control
 
     def _read_states(self) -> None:
-        with ColumnReader(
-            self._bootstrap, STATE, offsets=self._state_offsets, way=self._way
-        ) as reader:
+        with self._reader(STATE, self._state_offsets) as reader:
             for records in reader.columns_until_end():
                 self._cannot_read(STATE, self._states.take(records))
             self._state_offsets = dict(reader.positions)
 
-    def _read_scores(self) -> None:
+    def _reader(self, topic: str, places: dict[tuple[str, int], int], **asked: Any) -> ColumnReader:
+        return ColumnReader(self._bootstrap, topic, offsets=places, way=self._way, **asked)
+
+    def _read_scores(self, first_alerts: dict[tuple[str, int], int]) -> None:
+        """A partition is left where scores begin that the states do not hold yet."""
         places = {
             (SCORES, number): each.score_offset for number, each in self.totals.partitions.items()
         }
         heard_by = now_ms()
-        with (
-            ColumnReader(
-                self._bootstrap, SCORES, offsets=places, committed_only=False, way=self._way
-            ) as reader,
-            TopicReader(self._bootstrap, [ALERTS]) as alerts,
-        ):
-            firsts, first_alerts = dict(reader.positions), dict(alerts.positions)
+        with self._reader(SCORES, places, committed_only=False) as reader:
+            firsts = dict(reader.positions)
             begun: set[int] = set()
             for records in reader.columns_until_end():
                 number = records.partition
@@ -103,7 +104,10 @@ class Follower:
                     self._begin(number, firsts, first_alerts, int(records.appended_at[0]))
                     begun.add(number)
                 until = self._snapshot.position.get(number, -1)
-                self.totals.of(number).take_scores(self._series(records), until)
+                mine = self.totals.of(number)
+                mine.take_scores(self._series(records), until)
+                if mine.is_behind:
+                    reader.leave(number)
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, heard_by)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
@@ -132,19 +136,15 @@ class Follower:
         self._cannot_read(SCORES, len(records) - int(batch.is_score.sum()))
         return batch.series(self._base_currency)
 
-    def _read_alerts(self) -> int:
+    def _read_alerts(self, reader: ColumnReader) -> int:
         """How many were counted now; those that are traced are kept until a report has them."""
-        places = {
-            (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
-        }
         parts: dict[int, list[Alerts]] = defaultdict(list)
-        with ColumnReader(self._bootstrap, ALERTS, offsets=places, way=self._way) as reader:
-            for records in reader.columns_until_end():
-                alerts = self._alerts.read(records)
-                self._cannot_read(ALERTS, len(records) - len(alerts.offsets))
-                if len(alerts.offsets):
-                    parts[records.partition].append(alerts)
-            ends = {number: at for (_, number), at in reader.positions.items()}
+        for records in reader.columns_until_end():
+            alerts = self._alerts.read(records)
+            self._cannot_read(ALERTS, len(records) - len(alerts.offsets))
+            if len(alerts.offsets):
+                parts[records.partition].append(alerts)
+        ends = {number: at for (_, number), at in reader.positions.items()}
         count, until_of = 0, self._snapshot.position.get
         found = {number: Alerts.chained(each) for number, each in parts.items()}
         for number, alerts in found.items():
