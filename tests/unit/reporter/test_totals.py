@@ -96,7 +96,7 @@ def test_alerts_wait_for_the_states_and_count_once() -> None:
     assert mine.take_alerts(alerts, 4).tolist() == [0, 1]
     assert mine.hours[START // HOUR_MS * HOUR_MS] == [0, 0, 2, 1, 0, 0, 0, 0]
     assert mine.alert_offset == 3
-    left = Alerts(*(each[3:] for each in alerts[:4]), traces={})
+    left = Alerts(np.array([3]), srcs[3:], np.array([START]), np.zeros(1, np.bool_), {})
     assert mine.take_alerts(left, 4).tolist() == []
     assert mine.take_alerts(left, 5).tolist() == [0]
 
