@@ -34,8 +34,9 @@ from riskstream.platform.kafka.lanes.ports import (
     ReadResult,
 )
 from riskstream.platform.kafka.record import Record, Records, one_by_one
-from riskstream.reporter.core import WIDTH_MS, Control, Snapshot, report
+from riskstream.reporter.core import Snapshot
 from riskstream.reporter.states import States
+from riskstream.reporter.sums import sums_of
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.tracker.core import TrackerCore
@@ -335,8 +336,8 @@ def states(random: Random, counts: Counter[str]) -> None:
                 reported.take(Records.of(_records(STATE, 0, list(damaged.items()))))
             if random.random() < 0.3:
                 snapshot.tiles.forget(NOW_MS + int(random.integers(0, at + 1)) * step_ms)
-            for grain in WIDTH_MS:
-                report(grain, snapshot, Control(), grace_ms=0, so_far=True)
+            for history in range(2):
+                sums_of(snapshot.tiles, history, int(random.integers(0, NOW_MS)), 2**62)
 
 
 def _records(topic: str, first: int, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Record]:

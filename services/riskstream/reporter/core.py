@@ -27,7 +27,6 @@ SUMS = (
 WIDTH_MS = {"HOURLY": HOUR_MS, "DAILY": DAY_MS}
 _FAR = int(np.iinfo(np.int64).max)
 HISTORIES = {"HOURLY": 0, "DAILY": 1}
-TOP_CUSTOMERS = 20
 TILE = ("start_at", *SUMS, "alert_amount_minor")
 """The columns of a tile."""
 

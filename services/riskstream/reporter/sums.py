@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.risk.customers.tiles import AT_ONCE, TileTable
+from riskstream.domain.risk.customers.tiles import TileTable
 from riskstream.domain.risk.customers.tiles_kernel import sums_kernel
 from riskstream.domain.risk.features.keys.key_slots import grown, no_room
 
 TOP_CUSTOMERS = 20
+_AT_ONCE = 8192
+"""Tiles that are added up at once: they stay in a core's cache."""
 
 
 class Sums(NamedTuple):
@@ -45,8 +47,8 @@ def sums_of(tiles: TileTable, history: int, least: int, most: int) -> Sums:
     names = tiles.names[1:]
     counted, top, customers = tiles.names.index("transactions"), _Top(names), 0
     windows, used = np.zeros((64, len(names) + 2), np.int64), np.zeros(2, np.int64)
-    totals, whose = np.empty((AT_ONCE, len(names)), np.int64), np.empty(AT_ONCE, np.int64)
-    for part in tiles.parts(history, least, most):
+    totals, whose = np.empty((_AT_ONCE, len(names)), np.int64), np.empty(_AT_ONCE, np.int64)
+    for part in tiles.parts(history, least, most, _AT_ONCE):
         done, n, used[1] = 0, len(part.owners), 0
         if n > len(whose):
             totals, whose = np.empty((n, len(names)), np.int64), np.empty(n, np.int64)

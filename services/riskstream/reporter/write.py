@@ -17,6 +17,8 @@ from riskstream.reporter.page import page
 from riskstream.runtime.files import whole
 
 _ROWS = pa.schema([("customer_id", pa.string()), *((name, pa.int64()) for name in TILE)])
+_AT_ONCE = 131_072
+"""Rows of a row group of the Parquet file, 11 MB."""
 _NAME = re.compile(r"(hourly|daily)-\d{8}T\d{6}Z")
 ENDINGS = ("html", "json", "parquet")
 _SHAPE = {
@@ -65,7 +67,7 @@ def tables(grain: str, snapshot: Snapshot, least: int, most: int) -> Iterator[pa
     """A row of each customer and window that begins from `least` to `most`, by customer and by
     window: what goes into the Parquet file.
     """
-    for part in snapshot.tiles.parts(HISTORIES[grain], least, most):
+    for part in snapshot.tiles.parts(HISTORIES[grain], least, most, _AT_ONCE):
         names = snapshot.tiles.names_of(part.owners)
         ends = pa.py_buffer(np.concatenate([[0], names.ends]).astype(np.int32))
         text = pa.StringArray.from_buffers(len(part.owners), ends, pa.py_buffer(names.data))

@@ -12,8 +12,8 @@ from tests.support.snapshots import Pair, PlainStates, frame_of, records_of, row
 
 from riskstream.domain.contracts.catalog import contract
 from riskstream.domain.contracts.writers import Schema, SchemaWait, Unknown, use
-from riskstream.domain.risk.customers import tiles
 from riskstream.domain.risk.customers.state_columns import STATE
+from riskstream.reporter import sums, write
 from riskstream.reporter.core import WIDTH_MS, Control, Snapshot, report
 from riskstream.reporter.states import States
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
@@ -143,7 +143,8 @@ def test_any_history_gives_what_the_oracle_gives(first: int) -> None:
 
 def test_a_part_ends_before_a_customer_who_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 4 tiles: one customer has more of them in two partitions."""
-    monkeypatch.setattr(tiles, "AT_ONCE", 4)
+    monkeypatch.setattr(sums, "_AT_ONCE", 4)
+    monkeypatch.setattr(write, "_AT_ONCE", 4)
     for seed in range(400, 420):
         _both(seed)
 

@@ -55,6 +55,7 @@ def _after(totals: Totals, records: list[tuple[bytes, bytes | None]]) -> Totals:
     return totals
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 60), st.integers(0, 5), st.lists(st.integers(0, 60), max_size=8), st.booleans()
 )

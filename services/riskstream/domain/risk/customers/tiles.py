@@ -31,8 +31,6 @@ from riskstream.domain.risk.features.keys.key_slots import (
 
 ERASED = b"(erased)"
 """Stands for every customer whose state was erased."""
-AT_ONCE = 131_072
-"""Tiles that `TileTable.parts` gives at once: 11 MB."""
 _FULL = np.array([HOURLY_KEPT, DAILY_KEPT], np.int64)
 
 
@@ -133,7 +131,7 @@ class TileTable(KeySlots):
             if done == n:
                 return
             used, needed = int(self._tiles_used[0]), int(self._whole_from[2])
-            size = max(used + needed + 2 * (n - done), 5 * len(self.tiles) // 4)
+            size = max(used + needed + 2 * (n - done), 3 * len(self.tiles) // 2)
             self.tiles = grown(self.tiles, size, 0)
 
     def _pool(self, partition: int) -> int:
@@ -153,14 +151,14 @@ class TileTable(KeySlots):
         if not forget_kernel(*given):
             raise no_room("tiles of", self.used, "TileTable")
 
-    def parts(self, history: int, least: int, most: int) -> Iterator[Part]:
+    def parts(self, history: int, least: int, most: int, at_once: int) -> Iterator[Part]:
         """Tiles that begin from `least` to `most`, by customers' names and by start: those of one
         customer in several partitions added up, and never in two parts. A part is good until the
-        next one.
+        next one, and has `at_once` tiles at most, or those of one customer.
         """
         self._sort()
-        out = np.empty((AT_ONCE, len(self.names)), np.int64)
-        owners, cursors = np.empty(AT_ONCE, np.int64), np.zeros(64, np.int64)
+        out = np.empty((at_once, len(self.names)), np.int64)
+        owners, cursors = np.empty(at_once, np.int64), np.zeros(64, np.int64)
         used, done, n = np.zeros(1, np.int64), 0, len(self._order)
         while done < n:
             before, done = (
