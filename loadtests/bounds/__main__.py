@@ -27,6 +27,7 @@ TESTS = (
     "tests/unit/scorer",
     "tests/unit/platform/kafka/test_native_client.py",
     "tests/unit/tracker",
+    "tests/unit/reporter/test_states.py",
 )
 _CACHE = Path("build/bounds/numba")
 

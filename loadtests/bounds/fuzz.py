@@ -33,7 +33,10 @@ from riskstream.platform.kafka.lanes.ports import (
     Batch,
     ReadResult,
 )
-from riskstream.platform.kafka.record import Record, one_by_one
+from riskstream.platform.kafka.record import Record, Records, one_by_one
+from riskstream.reporter.core import Snapshot
+from riskstream.reporter.states import States
+from riskstream.reporter.sums import sums_of
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.tracker.core import TrackerCore
@@ -291,9 +294,12 @@ class _Silent:
 
 def states(random: Random, counts: Counter[str]) -> None:
     """Scores of up to 300 customers through the tracker's core: full histories, corrections, late
-    ones; then a core that begins with what was written, some of it damaged.
+    ones; then a core that begins with what was written, some of it damaged, and a reporter's tiles
+    of that.
     """
     core, written, at = TrackerCore(_Silent()), dict[bytes, bytes | None](), 0
+    snapshot = Snapshot()
+    reported = States(snapshot, "EUR")
     customers, step_ms = int(random.integers(1, 300)), int(10 ** random.uniform(5, 8.5))
     core.resume(0, None)
     for _ in range(int(random.integers(1, 8))):
@@ -326,6 +332,12 @@ def states(random: Random, counts: Counter[str]) -> None:
             core.resume(0, f"last={at - 1}")
             with contextlib.suppress(SchemaWait):  # a damaged id of a schema: some are left out
                 core.restore(0, _records(STATE, 0, list(damaged.items())))
+            with contextlib.suppress(SchemaWait):
+                reported.take(Records.of(_records(STATE, 0, list(damaged.items()))))
+            if random.random() < 0.3:
+                snapshot.tiles.forget(NOW_MS + int(random.integers(0, at + 1)) * step_ms)
+            for history in range(2):
+                sums_of(snapshot.tiles, history, int(random.integers(0, NOW_MS)), 2**62)
 
 
 def _records(topic: str, first: int, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Record]:

@@ -302,3 +302,16 @@ def test_a_reader_of_columns_gives_what_one_of_records_gives(
             wanted[each.partition].append((each.offset, each.appended_at, each.key, each.value))
     assert found == wanted
     assert found[0][0][0] >= 7
+
+
+@pytest.mark.parametrize("way", ["auto", "python"])
+def test_a_reader_of_columns_gives_nothing_more_of_a_partition_that_it_left(
+    own: OwnTopics, way: Way
+) -> None:
+    with ColumnReader(own.kafka, own.source, way=way) as columns:
+        end = columns.ends[own.source, 1]
+        columns.leave(0)
+        found = [each for some in columns.columns_until_end(60) for each in some]
+        assert columns.positions[own.source, 0] == 0
+        assert columns.positions[own.source, 1] == end > 0
+    assert {each.partition for each in found} == set(range(1, PARTITIONS))

@@ -16,9 +16,9 @@ from tests.support.browser import looked_at
 from riskstream.cli.check import command as check
 from riskstream.cli.compare import command as compare_command
 from riskstream.domain.risk.features.standard import STANDARD
-from riskstream.reporter.core import TOP_CUSTOMERS
 from riskstream.reporter.page import MAX_BARS
 from riskstream.reporter.page import page as report_page
+from riskstream.reporter.sums import TOP_CUSTOMERS
 from riskstream.runtime.durations import HOUR_MS
 from riskstream.workbench.checks.compare import compare
 from riskstream.workbench.checks.compare_page import page as compare_page

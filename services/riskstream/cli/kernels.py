@@ -8,13 +8,17 @@ import click
 
 import riskstream.domain.contracts.columns_kernel
 import riskstream.domain.risk.bodies
+import riskstream.domain.risk.customers.kernel
+import riskstream.domain.risk.customers.tiles_kernel
 import riskstream.domain.risk.features.keys.key_kernel
+import riskstream.domain.risk.features.owned.corrections_kernel
 import riskstream.domain.risk.features.owned.input_kernel
 import riskstream.domain.risk.features.owned.kernel
 import riskstream.domain.risk.features.owned.move_kernel
 import riskstream.domain.risk.features.owned.repeats_kernel
 import riskstream.domain.risk.features.owned.row_kernel
 import riskstream.domain.risk.features.profiles.profile_kernel
+import riskstream.domain.risk.hours_kernel
 import riskstream.domain.risk.partition
 import riskstream.domain.risk.resample_kernel
 import riskstream.domain.risk.shap_kernel

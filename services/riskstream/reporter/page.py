@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from riskstream.domain.risk.money import digits_of, shown
-from riskstream.reporter.core import TOP_CUSTOMERS
+from riskstream.reporter.sums import TOP_CUSTOMERS
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 880, 200, 70, 28, 10
 LETTER = 9.5

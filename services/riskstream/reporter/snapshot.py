@@ -5,25 +5,24 @@ where the states stand.
 from collections import defaultdict
 from typing import Any
 
-from riskstream.domain.contracts.bounds import decoded
-from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.counted import Series
-from riskstream.domain.risk.customer_risk import check_place, check_sums
+from riskstream.domain.risk.customers.state_columns import STATE
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.clients.tails import newest_records
-from riskstream.platform.kafka.record import Record, Records
-from riskstream.platform.kafka.traced import context_in
+from riskstream.platform.kafka.record import Records
 from riskstream.platform.telemetry.metrics import ReporterMetrics
+from riskstream.reporter.alerts import AlertColumns, Alerts
 from riskstream.reporter.core import Control, Snapshot, TracedAlert
-from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, Totals
+from riskstream.reporter.states import States
+from riskstream.reporter.totals import KEPT_MS, TOPIC, Totals
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.machine import now_ms
 
-STATES, ALERTS = "customer-risk.v1", "alerts.v1"
+ALERTS = "alerts.v1"
 IDLE_MS = 60_000
 """A partition without a score for so long, whose scores are all in its states, is not waited
 for.
@@ -43,13 +42,9 @@ class Follower:
         self._bootstrap, self._metrics, self._base_currency = bootstrap, metrics, base_currency
         self._way = way
         self._snapshot, self.totals = Snapshot(), Totals()
-        self._states, self._alerts, self._scores = (
-            codec("customer-risk.v1"),
-            codec("alert.v1"),
-            AcceptedScores(),
-        )
+        self._states = States(self._snapshot, base_currency)
+        self._scores, self._alerts = AcceptedScores(), AlertColumns()
         self._state_offsets: dict[tuple[str, int], int] = {}
-        self._half: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._traced: list[TracedAlert] = []
         self._unreadable = 0
         self._score_ends: dict[int, int] = {}
@@ -69,10 +64,14 @@ class Follower:
         where they stand.
         """
         self._read_states()
-        self._read_scores()
-        counted = self._read_alerts()
+        places = {
+            (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
+        }
+        with self._reader(ALERTS, places) as alerts:
+            self._read_scores(dict(alerts.positions))
+            counted = self._read_alerts(alerts)
         if self._snapshot.event_time:
-            self._snapshot.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
+            self._snapshot.tiles.forget(max(self._snapshot.event_time.values()) - KEPT_MS)
         control = self.totals.control()
         control.alerts, control.traced, control.unreadable = (
             counted,
@@ -82,43 +81,22 @@ class Follower:
         return self._snapshot, control
 
     def _read_states(self) -> None:
-        """A flush is taken whole or not at all: what follows the last record that ends one waits
-        for the next round.
-        """
-        with TopicReader(self._bootstrap, [STATES], offsets=self._state_offsets) as reader:
-            for record in reader.until_end():
-                if record.value is None:
-                    self._snapshot.erase(
-                        (record.key or b"").decode(errors="replace"), record.partition
-                    )
-                    continue
-                try:
-                    state = decoded(self._states, record.value)
-                    check_place(state, record.key, record.partition)
-                    check_sums(state, self._base_currency)
-                except Rejected:
-                    self._cannot_read(STATES)
-                    continue
-                half = self._half[record.partition]
-                half.append(state)
-                if state["ends_flush"]:
-                    for each in half:
-                        self._snapshot.add(each)
-                    half.clear()
+        with self._reader(STATE, self._state_offsets) as reader:
+            for records in reader.columns_until_end():
+                self._cannot_read(STATE, self._states.take(records))
             self._state_offsets = dict(reader.positions)
 
-    def _read_scores(self) -> None:
+    def _reader(self, topic: str, places: dict[tuple[str, int], int], **asked: Any) -> ColumnReader:
+        return ColumnReader(self._bootstrap, topic, offsets=places, way=self._way, **asked)
+
+    def _read_scores(self, first_alerts: dict[tuple[str, int], int]) -> None:
+        """A partition is left where scores begin that the states do not hold yet."""
         places = {
             (SCORES, number): each.score_offset for number, each in self.totals.partitions.items()
         }
         heard_by = now_ms()
-        with (
-            ColumnReader(
-                self._bootstrap, SCORES, offsets=places, committed_only=False, way=self._way
-            ) as reader,
-            TopicReader(self._bootstrap, [ALERTS]) as alerts,
-        ):
-            firsts, first_alerts = dict(reader.positions), dict(alerts.positions)
+        with self._reader(SCORES, places, committed_only=False) as reader:
+            firsts = dict(reader.positions)
             begun: set[int] = set()
             for records in reader.columns_until_end():
                 number = records.partition
@@ -126,7 +104,10 @@ class Follower:
                     self._begin(number, firsts, first_alerts, int(records.appended_at[0]))
                     begun.add(number)
                 until = self._snapshot.position.get(number, -1)
-                self.totals.of(number).take_scores(self._series(records), until)
+                mine = self.totals.of(number)
+                mine.take_scores(self._series(records), until)
+                if mine.is_behind:
+                    reader.leave(number)
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, heard_by)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}
@@ -152,63 +133,43 @@ class Follower:
         states stand.
         """
         batch = self._scores.decode(records)
-        for _ in range(len(records) - int(batch.is_score.sum())):
-            self._cannot_read(SCORES)
+        self._cannot_read(SCORES, len(records) - int(batch.is_score.sum()))
         return batch.series(self._base_currency)
 
-    def _read_alerts(self) -> int:
+    def _read_alerts(self, reader: ColumnReader) -> int:
         """How many were counted now; those that are traced are kept until a report has them."""
-        places = {
-            (ALERTS, number): each.alert_offset for number, each in self.totals.partitions.items()
-        }
-        found: dict[int, list[tuple[Alerted, Record]]] = defaultdict(list)
-        with TopicReader(self._bootstrap, [ALERTS], offsets=places) as reader:
-            for record in reader.until_end():
-                try:
-                    alert = decoded(self._alerts, record.value)
-                except Rejected:
-                    self._cannot_read(ALERTS)
-                    continue
-                said = Alerted(
-                    offset=record.offset,
-                    src=alert["src"],
-                    occurred_at=alert["occurred_at"],
-                    is_block=alert["decision"] == "BLOCK",
-                )
-                found[record.partition].append((said, record))
-            ends = {number: at for (_, number), at in reader.positions.items()}
-        count = 0
-        for number, pairs in found.items():
-            until = self._snapshot.position.get(number, -1)
-            counted = {
-                each.offset
-                for each in self.totals.of(number).take_alerts((each for each, _ in pairs), until)
-            }
-            count += len(counted)
-            for said, record in pairs:
-                if (
-                    said.offset in counted
-                    and record.headers
-                    and (context := context_in(record.headers)) is not None
-                ):
+        parts: dict[int, list[Alerts]] = defaultdict(list)
+        for records in reader.columns_until_end():
+            alerts = self._alerts.read(records)
+            self._cannot_read(ALERTS, len(records) - len(alerts.offsets))
+            if len(alerts.offsets):
+                parts[records.partition].append(alerts)
+        ends = {number: at for (_, number), at in reader.positions.items()}
+        count, until_of = 0, self._snapshot.position.get
+        found = {number: Alerts.chained(each) for number, each in parts.items()}
+        for number, alerts in found.items():
+            until = until_of(number, -1)
+            rows = self.totals.of(number).take_alerts(alerts, until)
+            count += len(rows)
+            for row in rows.tolist() if alerts.traces else ():
+                if (context := alerts.traces.get(row)) is not None:
                     traced = TracedAlert(
                         partition=number,
-                        offset=record.offset,
+                        offset=int(alerts.offsets[row]),
                         src_partition=number,
-                        src=said.src,
-                        occurred_at=said.occurred_at,
+                        src=int(alerts.srcs[row]),
+                        occurred_at=int(alerts.occurred_at[row]),
                         context=context,
                     )
                     self._traced.append(traced)
         for number, mine in self.totals.partitions.items():
-            left = len(found[number]) and found[number][-1][0].src > self._snapshot.position.get(
-                number, -1
-            )
-            if not mine.is_behind and not left:
+            is_left = number in found and found[number].srcs[-1] > until_of(number, -1)
+            if not mine.is_behind and not is_left:
                 mine.caught_up(self._score_ends[number], ends[number])
         del self._traced[:-TRACES_KEPT]
         return count
 
-    def _cannot_read(self, topic: str) -> None:
-        self._unreadable += 1
-        self._metrics.unreadable.labels(topic=topic).inc()
+    def _cannot_read(self, topic: str, records: int = 1) -> None:
+        if records:
+            self._unreadable += records
+            self._metrics.unreadable.labels(topic=topic).inc(records)

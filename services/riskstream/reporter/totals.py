@@ -17,6 +17,7 @@ from riskstream.domain.risk.customer_risk import whole_after
 from riskstream.domain.risk.hours_kernel import hours_kernel
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
+from riskstream.reporter.alerts import Alerts
 from riskstream.reporter.core import SUMS, Control, sums_of_alert
 from riskstream.runtime.durations import DAY_MS, HOUR_MS
 from riskstream.runtime.errors import Rejected
@@ -29,16 +30,6 @@ far.
 """
 
 _NOTHING = [0] * len(SUMS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alerted:
-    """What counts of one record of alerts.v1."""
-
-    offset: int
-    src: int
-    occurred_at: int
-    is_block: bool
 
 
 @dataclass(slots=True)
@@ -120,19 +111,24 @@ class PartitionTotals:
             self.hours[int(starts[at])] = sums[at].tolist()
         self.changed.update(starts.tolist())
 
-    def take_alerts(self, alerts: Iterable[Alerted], until: int) -> list[Alerted]:
-        """Count new alerts up to `until`; those that were counted."""
-        out = []
-        for each in alerts:
-            if each.src > until:
-                break
-            self.is_moved = True
-            self.alert_offset = each.offset + 1
-            if each.src > self.alert_src:
-                self.alert_src = each.src
-                self._add(each.occurred_at, sums_of_alert(each.is_block))
-                out.append(each)
-        return out
+    def take_alerts(self, alerts: Alerts, until: int) -> NDArray[np.int64]:
+        """Count new alerts up to `until`; the rows of those that were counted."""
+        behind = np.flatnonzero(alerts.srcs > until)
+        srcs = alerts.srcs[: int(behind[0])] if len(behind) else alerts.srcs
+        if not len(srcs):
+            return np.zeros(0, np.int64)
+        self.is_moved = True
+        self.alert_offset = int(alerts.offsets[len(srcs) - 1]) + 1
+        newest = np.maximum.accumulate(np.concatenate([[self.alert_src], srcs]))
+        rows = np.flatnonzero(srcs > newest[:-1])
+        self.alert_src = int(newest[-1])
+        hours = alerts.occurred_at[rows] - alerts.occurred_at[rows] % HOUR_MS
+        pairs, counts = np.unique(
+            np.stack([hours, alerts.is_block[rows]], axis=1), axis=0, return_counts=True
+        )
+        for (start, is_block), count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            self._add(start, tuple(count * each for each in sums_of_alert(bool(is_block))))
+        return rows
 
     def caught_up(self, score_offset: int, alert_offset: int) -> None:
         """Everything up to these offsets was counted, markers of transactions included: none of it

@@ -7,16 +7,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstream.domain.contracts.bounds import ColumnBounds, decoded
+from riskstream.domain.contracts.bounds import decoded
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.columns import ColumnDecoder, Columns
-from riskstream.domain.contracts.columns_kernel import OK
-from riskstream.domain.contracts.joined import Joined
+from riskstream.domain.contracts.columns import Columns
 from riskstream.domain.contracts.writers import SchemaWait, is_known
-from riskstream.domain.risk.customer_risk import Standing, check_place, check_sums
+from riskstream.domain.risk.customer_risk import Standing
 from riskstream.domain.risk.customers.kernel import ERASE, LEAVE, LOAD
+from riskstream.domain.risk.customers.state_columns import StateColumns, name_of, spans_of
 from riskstream.domain.risk.customers.table import Loaded
-from riskstream.domain.risk.features.keys.key_kernel import hash_kernel, same_kernel
+from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 from riskstream.platform.kafka.record import Record, RecordParts, Records
 from riskstream.runtime.errors import Rejected
 from riskstream.runtime.observer import Observer
@@ -65,10 +64,8 @@ class Restorer:
     """Fills what the tracker holds of a partition from the records of its own topics."""
 
     def __init__(self, observer: Observer, base_currency: str) -> None:
-        self._observer, self._base_currency = observer, base_currency
-        self._alerts, self._states = codec("alert.v1"), codec(STATE)
-        self._decoder = ColumnDecoder(STATE)
-        self._bounds = ColumnBounds(STATE, self._decoder.layout)
+        self._observer = observer
+        self._alerts, self._columns = codec("alert.v1"), StateColumns(base_currency)
         self._foreseen: dict[int, _Foreseen] = {}
 
     def foresee(self, partition: int, records: Records) -> None:
@@ -133,12 +130,12 @@ class Restorer:
         is_again = False
         for row in np.flatnonzero(~is_good).tolist():
             record = records[row]
-            keys[row] = (record.key or b"").decode(errors="replace").encode()
+            keys[row] = name_of(record.key)
             # erased: an older state that is not compacted away yet does not count
             if record.value is None:
                 continue
             try:
-                frames[row] = self._alone(record, partition)
+                frames[row] = self._columns.alone(partition, record.key, record.value)
                 keys[row], is_again = record.key or b"", True
             except Rejected as error:
                 if not self._see_fault(owned, record, error, newest):
@@ -146,7 +143,7 @@ class Restorer:
         if is_again:  # its schema has become known
             columns, is_good = self._judged(owned, partition, keys, frames)
             deeds[is_good] = LOAD
-        owned.customers.load(deeds, owned.customers.slots_of(*_joined(keys)), _loaded(columns))
+        owned.customers.load(deeds, owned.customers.slots_of(*spans_of(keys)), _loaded(columns))
 
     def _judged(
         self,
@@ -158,21 +155,9 @@ class Restorer:
         """(the states as columns, which of them are this partition's, their customer's and of our
         currency); those in their place tell where the partition stands.
         """
-        columns = self._decoder.decode(frames)
-        is_good = np.empty(len(keys), np.bool_)
-        same_kernel(columns.data, *columns.span("customer_id"), *_joined(keys), is_good)
-        is_good &= (columns.status == OK) & ~self._bounds.broken(columns)
-        is_good &= columns.numbers("src_partition") == partition
+        columns, is_good = self._columns.placed(partition, keys, frames)
         owned.standing = _later(owned.standing, columns, is_good)
-        is_good &= columns.is_text("base_currency", self._base_currency.encode())
-        return columns, is_good
-
-    def _alone(self, record: Record, partition: int) -> bytes:
-        """The frame of one state in our own schema; Rejected where it is none, or misplaced."""
-        state = decoded(self._states, record.value)
-        check_place(state, record.key, partition)
-        check_sums(state, self._base_currency)
-        return self._states.encode(state)
+        return columns, is_good & self._columns.is_of_currency(columns)
 
     def _see_fault(self, owned: Owned, record: Record, error: Rejected, newest: _Newest) -> bool:
         """Whether what was held of its key is forgotten. Its customer starts empty, and the windows
@@ -199,17 +184,8 @@ class Restorer:
 
 def _load_good(owned: Owned, keys: Sequence[bytes | None], columns: Columns) -> None:
     """Take states in order, all of them good."""
-    slots = owned.customers.slots_of(*_joined(keys))
+    slots = owned.customers.slots_of(*spans_of(keys))
     owned.customers.load(np.full(len(keys), LOAD, np.uint8), slots, _loaded(columns))
-
-
-def _joined(
-    keys: Sequence[bytes | None],
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
-    """(bytes, starts, lengths); no bytes of a key that is none, which no customer has."""
-    joined = Joined.of(keys)
-    sizes = joined.sizes
-    return joined.data, joined.ends - sizes, sizes.astype(np.int32)
 
 
 def _short(part: Records) -> list[Records]:
@@ -224,7 +200,7 @@ def _different_keys(parts: list[Records]) -> int:
     hashes = []
     for part in parts:
         hashes.append(np.empty(len(part), np.uint64))
-        hash_kernel(*_joined(part.keys), hashes[-1])
+        hash_kernel(*spans_of(part.keys), hashes[-1])
     ordered = np.sort(np.concatenate(hashes))
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 

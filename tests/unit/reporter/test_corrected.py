@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.builders import NOW_MS, counted, score
 from tests.support.counted import series
 from tests.support.customer_state import CustomerState
+from tests.support.snapshots import add
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.risk.customer_risk import HOURLY_KEPT
@@ -103,7 +104,7 @@ def _world() -> tuple[Snapshot, Control]:
     state, snapshot = CustomerState(customer_id="c-1"), Snapshot()
     for each in _scores():
         state.add(counted(each))
-    snapshot.add(state.record(0))
+    add(snapshot, state.record(0))
     totals = Totals()
     totals.partitions[0] = _counted()
     control = totals.control()
@@ -171,7 +172,7 @@ def test_hours_that_a_state_no_longer_holds_are_left_out_of_reports_that_remembe
     for src in range(HOURLY_KEPT + 1):
         state.add(counted(score(src=src, occurred_at=START + src * HOUR_MS)))
         control.add_score(START + src * HOUR_MS, 1000)
-        snapshot.add(state.record(0))
+        add(snapshot, state.record(0))
     before = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
     assert before is not None
     assert (before["windows"][0]["start_at"], before["is_reconciled"]) == (START, True)
@@ -180,7 +181,7 @@ def test_hours_that_a_state_no_longer_holds_are_left_out_of_reports_that_remembe
     state.add(counted(score(src=60, occurred_at=at, **leaves)))
     control.add_score(at, 1000)
     control.take_out(START, 1000)
-    snapshot.add(state.record(0))
+    add(snapshot, state.record(0))
     for grain, start in (("HOURLY", START + HOUR_MS), ("DAILY", START)):
         found = report(grain, snapshot, control, grace_ms=0, so_far=True)
         assert found is not None

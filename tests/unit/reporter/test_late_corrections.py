@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.builders import NOW_MS, counted, score
 from tests.support.customer_state import CustomerState
+from tests.support.snapshots import add
 
 from riskstream.domain.risk.customer_risk import HOURLY_KEPT
 from riskstream.reporter.core import Control, Snapshot, report
@@ -54,7 +55,7 @@ class _Book:
         """
         snapshot = Snapshot()
         for each in records:
-            snapshot.add(each)
+            add(snapshot, each)
         found = report(grain, snapshot, self.control, grace_ms=0, so_far=True)
         assert found is not None
         assert found["is_reconciled"]

@@ -14,8 +14,9 @@ from riskstream.domain.risk.customer_risk import whole_after
 from riskstream.domain.risk.hours_kernel import hours_kernel
 from riskstream.platform.kafka.positions import AcceptedReader
 from riskstream.platform.kafka.record import Record
+from riskstream.reporter.alerts import Alerts
 from riskstream.reporter.core import sums_of_score, sums_taken_out
-from riskstream.reporter.totals import KEPT_MS, TOPIC, Alerted, PartitionTotals, Totals
+from riskstream.reporter.totals import KEPT_MS, TOPIC, PartitionTotals, Totals
 from riskstream.runtime.durations import HOUR_MS
 
 START = 1_717_200_000_000
@@ -54,6 +55,7 @@ def _after(totals: Totals, records: list[tuple[bytes, bytes | None]]) -> Totals:
     return totals
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 60), st.integers(0, 5), st.lists(st.integers(0, 60), max_size=8), st.booleans()
 )
@@ -90,14 +92,14 @@ def _all(totals: Totals) -> list[tuple[bytes, bytes | None]]:
 
 def test_alerts_wait_for_the_states_and_count_once() -> None:
     mine = PartitionTotals()
-    alerts = [
-        Alerted(offset=at, src=src, occurred_at=START, is_block=src == 3)
-        for at, src in enumerate((1, 3, 3, 5))
-    ]
-    assert [each.src for each in mine.take_alerts(alerts, 4)] == [1, 3]
+    srcs = np.array([1, 3, 3, 5])
+    alerts = Alerts(np.arange(4), srcs, np.full(4, START), srcs == 3, {})
+    assert mine.take_alerts(alerts, 4).tolist() == [0, 1]
     assert mine.hours[START // HOUR_MS * HOUR_MS] == [0, 0, 2, 1, 0, 0, 0, 0]
     assert mine.alert_offset == 3
-    assert [each.src for each in mine.take_alerts(alerts[3:], 5)] == [5]
+    left = Alerts(np.array([3]), srcs[3:], np.array([START]), np.zeros(1, np.bool_), {})
+    assert mine.take_alerts(left, 4).tolist() == []
+    assert mine.take_alerts(left, 5).tolist() == [0]
 
 
 def test_what_expired_before_it_was_counted_is_said_and_what_was_counted_is_not() -> None:

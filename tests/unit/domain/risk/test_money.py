@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support.builders import counted, score
 from tests.support.counted import series
 from tests.support.customer_state import CustomerState
+from tests.support.snapshots import add
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.domain.risk.features.sets import SETS
@@ -56,7 +57,7 @@ def test_states_control_totals_and_reports_add_to_the_last_minor_unit(amounts: l
         )
         state.add(counted(said, AT_MS))
         totals.of(0).take_scores(series([counted(said, AT_MS, offset=src)]), len(amounts))
-    snapshot.add(state.record(0))
+    add(snapshot, state.record(0))
     control: Control = totals.control()
     for src in range(len(amounts)):
         control.add_alert(AT_MS + src * 600_000, is_block=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.builders import NOW_MS, counted, score
 from tests.support.customer_state import CustomerState
 from tests.support.profile_log import T0, event, taken, vector
+from tests.support.snapshots import add
 from tests.support.stream import Stream
 from tests.support.vectors import column
 
@@ -197,7 +198,7 @@ def test_states_and_reports_show_refunds_beside_what_was_spent() -> None:
         state.add(counted(said, at))
         control.add_score(at, amount, is_refund=kind == "REFUND")
     control.add_alert(at, True)
-    snapshot.add(state.record(0))
+    add(snapshot, state.record(0))
     found = report("HOURLY", snapshot, control, grace_ms=0, so_far=True)
     assert found is not None
     assert found["is_reconciled"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from confluent_kafka import TopicPartition
 
 from riskstream.platform.kafka.clients.native.choice import Way, take_of
 from riskstream.platform.kafka.clients.polled import Polled, Take
@@ -59,6 +60,12 @@ class ColumnReader(TopicReader):
                     yield each
                 elif stop:
                     yield each[:stop]
+
+    def leave(self, partition: int) -> None:
+        """Give nothing more of a partition: what is left of it is for another reader."""
+        place = self._topic, partition
+        self.ends[place] = min(self.ends[place], self._fetched[place])
+        self._consumer.pause([TopicPartition(*place)])
 
     def close(self) -> None:
         if self._take is not None:
