@@ -71,7 +71,7 @@ class NullFold(Fold):
 
     def _find(
         self, batch: Batch, columns: Columns, is_good: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
+    ) -> tuple[NDArray[np.int32], dict[int, NDArray[np.int32]]]:
         return np.zeros(len(is_good), np.int32), {}
 
 

@@ -145,8 +145,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "mode",
         "a record that was answered is answered again as new",
         "riskstream.platform.kafka.lanes.exact.intake",
-        "modes[row], answers[row] = replay_modes[recorded.verdict], recorded.answer",
-        "answers[row] = recorded.answer",
+        "modes[rows[is_there & (codes == code)]] = replay_modes[owned.recorded.name(code)]",
+        "modes[rows[is_there & (codes == code)]] = LIVE",
     ),
     Mutation(
         "drop",

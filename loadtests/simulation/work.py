@@ -77,8 +77,8 @@ class SimpleAnswers:
         "DUPLICATE": REPLAY_DUPLICATE,
     }
 
-    def read(self, frames: list[bytes]) -> Answers:
-        scores = [Score(*marshal.loads(frame)) for frame in frames]
+    def read(self, frames: Sequence[bytes | None]) -> Answers:
+        scores = [Score(*marshal.loads(frame or b"")) for frame in frames]
         n = len(scores)
         return Answers(
             is_answer=np.ones(n, np.bool_),

@@ -310,8 +310,28 @@ def test_a_reader_of_columns_gives_nothing_more_of_a_partition_that_it_left(
 ) -> None:
     with ColumnReader(own.kafka, own.source, way=way) as columns:
         end = columns.ends[own.source, 1]
-        columns.leave(0)
+        columns.leave(own.source, 0)
         found = [each for some in columns.columns_until_end(60) for each in some]
         assert columns.positions[own.source, 0] == 0
         assert columns.positions[own.source, 1] == end > 0
     assert {each.partition for each in found} == set(range(1, PARTITIONS))
+
+
+@pytest.mark.parametrize("way", ["auto", "python"])
+def test_a_reader_of_two_topics_gives_each_partition_of_each(own: OwnTopics, way: Way) -> None:
+    client = producer_of(producing(own.kafka, "test"))
+    for at in range(300):
+        client.produce(own.output, b"%d" % at, None, at % PARTITIONS)
+    assert client.flush(10) == 0
+    found: dict[tuple[str, int], list[tuple[int, bytes | None]]] = {}
+    with ColumnReader(own.kafka, own.output, own.source, way=way, is_told=False) as columns:
+        for some in columns.columns_until_end(60):
+            mine = found.setdefault((some.topic, some.partition), [])
+            mine += zip(some.offsets.tolist(), some.values, strict=True)
+        assert columns.positions == columns.ends
+    wanted: dict[tuple[str, int], list[tuple[int, bytes | None]]] = {}
+    with TopicReader(own.kafka, [own.output, own.source]) as records:
+        for each in records.until_end(60):
+            wanted.setdefault((each.topic, each.partition), []).append((each.offset, each.value))
+    assert found == wanted
+    assert len(found) == 2 * PARTITIONS

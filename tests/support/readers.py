@@ -168,7 +168,7 @@ def scorer_recovers_answers(_: bytes, value: bytes) -> None:
     found, good = tail.empty(), codec("score.v1").encode(score(src=5, prev=4))
     if any(VALUES[name] == value for name in OURS_UNKNOWN):
         with pytest.raises(Hold) as held:
-            tail._collect([value, good], [0, 1], -1, found)
+            tail._collect([value, good], np.arange(2), -1, found)
         schema = int.from_bytes(value[1:5], "big")
         assert f"at offset 0 has schema {schema}, which this scorer" in held.value.why
         assert "`riskstream topics apply` of the version that wrote it" in held.value.why
@@ -176,7 +176,7 @@ def scorer_recovers_answers(_: bytes, value: bytes) -> None:
             "it names the runbook last"
         )
         return
-    tail._collect([value, good], [0, 1], -1, found)
+    tail._collect([value, good], np.arange(2), -1, found)
     assert found.highest() >= 5
 
 

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import click
 
-from riskstream.cli.options import base_currency_option, features_option, kafka_option
+from riskstream.cli.options import (
+    base_currency_option,
+    client_option,
+    features_option,
+    kafka_option,
+)
 from riskstream.cli.outputs import parquet_of, write_parquet
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.native.choice import Way
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.runtime.durations import DAY_MS, DAY_S
 from riskstream.runtime.errors import Fatal
@@ -54,6 +60,7 @@ WORDS = {
     "left out",
 )
 @base_currency_option
+@client_option
 def command(
     kafka: str,
     features: FeatureSet,
@@ -61,6 +68,7 @@ def command(
     as_of: datetime | None,
     label_delay_days: int,
     base_currency: str,
+    way: Way,
 ) -> None:
     """Write the features that scorers logged, joined with the labels that came up to 120 days
     later.
@@ -73,11 +81,11 @@ def command(
     check_currency(kafka, base_currency)
     rows = LoggedRows(features, base_currency)
     for topic, take in ((LABELS, rows.take_labels), (SCORES, rows.take_scores)):
-        with TopicReader(kafka, [topic], committed_only=False) as reader:
+        with ColumnReader(kafka, topic, way=way, is_told=False, committed_only=False) as reader:
             with bar(
                 topic, sum(reader.ends[place] - at for place, at in reader.positions.items())
             ) as advance:
-                for records in reader.batches_until_end(_DEADLINE_S):
+                for records in reader.columns_until_end(_DEADLINE_S):
                     take(records)
                     advance(len(records))
     then = None if as_of is None else int(as_of.replace(tzinfo=UTC).timestamp() * 1000)

@@ -130,6 +130,19 @@ def _redis_url(url: str) -> str:
         raise click.BadParameter(str(error)) from error
 
 
+def client_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--client WAY, given as `way`: as the services' setting."""
+    return click.option(
+        "--client",
+        "way",
+        type=click.Choice(["auto", "python"]),
+        default="auto",
+        show_default=True,
+        help="how records are read: `auto` by compiled calls of librdkafka where all checks of it "
+        "pass, `python` by calls of confluent-kafka for each record",
+    )(function)
+
+
 def base_currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--base-currency CODE: as the services' setting."""
     return click.option(

@@ -13,6 +13,7 @@ from riskstream.cli.data import inputs_of, reading_of
 from riskstream.cli.options import (
     InputData,
     base_currency_option,
+    client_option,
     data_options,
     features_option,
     kafka_option,
@@ -20,17 +21,18 @@ from riskstream.cli.options import (
 from riskstream.cli.outputs import begins_with, json_with
 from riskstream.cli.progress import bar
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.platform.kafka.clients.read import TopicReader
+from riskstream.platform.kafka.clients.native.choice import Way
+from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.currency import check_currency
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Records
 from riskstream.runtime.durations import DAY_S
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import check_file, whole
 from riskstream.runtime.words import count_of
-from riskstream.workbench.checks.offline_parity import Offline, OfflineParity
+from riskstream.workbench.checks.offline_parity import OfflineParity
 from riskstream.workbench.checks.parity import ParityCheck
-from riskstream.workbench.rows.transactions import Transactions, read_transactions
+from riskstream.workbench.rows.transactions import read_transactions
 
 PROFILE_EVENTS = "profile-events.v1"
 _DEADLINE_S = DAY_S
@@ -66,6 +68,7 @@ _DEADLINE_S = DAY_S
     help="file to write the counts to, as Prometheus metrics",
 )
 @base_currency_option
+@client_option
 def command(
     kafka: str,
     features: FeatureSet,
@@ -78,6 +81,7 @@ def command(
     json_out: Path | None,
     metrics: Path | None,
     base_currency: str,
+    way: Way,
 ) -> None:
     """Check that the features in each score equal those computed again, bit for bit.
 
@@ -89,15 +93,22 @@ def command(
     # first: what is wrong with the file is said before the topics are read
     sent = read_transactions(data, reading_of(mapping, accepted, base_currency)) if data else None
     check_currency(kafka, base_currency)
-    check = _scores(kafka, source, output, features, base_currency)
+    with ColumnReader(kafka, output, source, **_as_logged(way)) as reader:
+        _check_begins_at_0(reader, source, "the state of older records is not known", kafka)
+        check = ParityCheck(features, source, reader.counts[source], base_currency)
+        _take_all(reader, "records", check.take)
     found = check.finish()
     if features.profiles:
-        _profiles(kafka, check)
+        _profiles(kafka, check, way)
     _show(asdict(found), features.label, found.is_whole)
     counts = asdict(found)
     is_whole = found.is_whole
     if sent is not None:
-        offline = _offline(kafka, output, sent, features, id_prefix)
+        with bar("features of the file", None):
+            against = OfflineParity(sent, features, id_prefix)
+        with ColumnReader(kafka, output, **_as_logged(way)) as reader:
+            _take_all(reader, "scores", against.take)
+        offline = against.found
         counts |= {f"offline_{name}": value for name, value in asdict(offline).items()}
         is_whole = is_whole and offline.is_whole
         _show(asdict(offline), f"{features.label} against training", offline.is_whole)
@@ -126,20 +137,14 @@ def _check_outputs(json_out: Path | None, metrics: Path | None, inputs: list[Pat
         )
 
 
-def _scores(
-    kafka: str, source: str, output: str, features: FeatureSet, base_currency: str
-) -> ParityCheck:
-    """The check after it took every transaction and score."""
-    with TopicReader(kafka, [source, output], committed_only=False) as reader:
-        _check_begins_at_0(reader, source, "the state of older records is not known", kafka)
-        check = ParityCheck(features, source, reader.counts[source], base_currency)
-        _take_all(reader, "records", check.take)
-    return check
+def _as_logged(way: Way) -> dict[str, Any]:
+    """How scores and transactions are read: as they stand there, aborted ones too."""
+    return {"way": way, "is_told": False, "committed_only": False}
 
 
-def _profiles(kafka: str, check: ParityCheck) -> None:
+def _profiles(kafka: str, check: ParityCheck, way: Way) -> None:
     """The vectors of profiles, from profile-events.v1."""
-    with TopicReader(kafka, [PROFILE_EVENTS]) as reader:
+    with ColumnReader(kafka, PROFILE_EVENTS, way=way, is_told=False) as reader:
         _check_begins_at_0(
             reader, PROFILE_EVENTS, "the profiles of older records are not known", kafka
         )
@@ -152,18 +157,7 @@ def _profiles(kafka: str, check: ParityCheck) -> None:
         )
 
 
-def _offline(
-    kafka: str, output: str, sent: Transactions, features: FeatureSet, prefix: str
-) -> Offline:
-    """The logged vectors against those of the file's rows."""
-    with bar("features of the file", None):
-        check = OfflineParity(sent, features, prefix)
-    with TopicReader(kafka, [output], committed_only=False) as reader:
-        _take_all(reader, "scores", check.take)
-    return check.found
-
-
-def _check_begins_at_0(reader: TopicReader, name: str, unknown: str, kafka: str) -> None:
+def _check_begins_at_0(reader: ColumnReader, name: str, unknown: str, kafka: str) -> None:
     """Fatal, with what is `unknown`, where the topic's first records were deleted."""
     for (topic, number), first in reader.positions.items():
         if topic == name and first > 0:
@@ -174,11 +168,11 @@ def _check_begins_at_0(reader: TopicReader, name: str, unknown: str, kafka: str)
             )
 
 
-def _take_all(reader: TopicReader, what: str, take: Callable[[list[Record]], None]) -> None:
-    """Give `take` each batch up to the topics' ends, under a bar that is named `what`."""
+def _take_all(reader: ColumnReader, what: str, take: Callable[[Records], None]) -> None:
+    """Give `take` all records up to the topics' ends, under a bar that is named `what`."""
     total = sum(reader.ends[place] - at for place, at in reader.positions.items())
     with bar(what, total) as advance:
-        for records in reader.batches_until_end(_DEADLINE_S):
+        for records in reader.columns_until_end(_DEADLINE_S):
             take(records)
             advance(len(records))
 

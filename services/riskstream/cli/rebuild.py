@@ -6,6 +6,7 @@ import click
 
 from riskstream.cli.options import (
     base_currency_option,
+    client_option,
     features_option,
     kafka_option,
     redis_option,
@@ -19,6 +20,7 @@ from riskstream.platform.adapters.redis_state import RedisStateStore
 from riskstream.platform.adapters.snapshot_places import place_of
 from riskstream.platform.adapters.snapshot_shelf import Shelf
 from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.native.choice import Way
 from riskstream.platform.kafka.currency import check_currency
 from riskstream.platform.kafka.lanes.exact.rebuild import Rebuild, Rebuilt
 from riskstream.platform.kafka.lanes.exact.settings import Route
@@ -56,6 +58,7 @@ from riskstream.scorer.fold import Fold
     "[default: $RISKSTREAM_SCORER_SNAPSHOTS]",
 )
 @base_currency_option
+@client_option
 @click.option(
     "--discard",
     is_flag=True,
@@ -71,6 +74,7 @@ def command(
     only: tuple[int, ...],
     place: str,
     base_currency: str,
+    way: Way,
     discard: bool,
 ) -> None:
     """Rebuild the scorers' state from topics and snapshots. Stop all scorers of the group first.
@@ -109,7 +113,7 @@ def command(
         else None
     )
     try:
-        route = Route(kafka=kafka, group=group, source=source, output=output)
+        route = Route(kafka=kafka, group=group, source=source, output=output, client=way)
         rebuild = Rebuild(route, ScoreAnswerReader(), store, snapshots)
         for number in wanted:
             with bar(f"partition {number}", None) as advance:

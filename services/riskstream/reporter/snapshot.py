@@ -107,7 +107,7 @@ class Follower:
                 mine = self.totals.of(number)
                 mine.take_scores(self._series(records), until)
                 if mine.is_behind:
-                    reader.leave(number)
+                    reader.leave(SCORES, number)
             for number in {number for _, number in firsts} - begun:
                 self._begin(number, firsts, first_alerts, heard_by)
             self._score_ends = {number: at for (_, number), at in reader.positions.items()}

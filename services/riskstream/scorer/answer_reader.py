@@ -24,7 +24,7 @@ class ScoreAnswerReader:
         self._decoder = ColumnDecoder("score.v1")
         self.verdicts: Sequence[str] = self._decoder.layout.field("verdict").symbols
 
-    def read(self, frames: list[bytes]) -> Answers:
+    def read(self, frames: Sequence[bytes | None]) -> Answers:
         """SchemaWait where a record's schema is not told in half a minute."""
         columns = self._decoder.decode_known(frames)
         is_answer = columns.status == 0

@@ -15,7 +15,7 @@ from riskstream.domain.contracts.writers import SchemaWait, find
 from riskstream.domain.risk import validity
 from riskstream.domain.risk.bodies import Bodies
 from riskstream.domain.risk.features.declare import FeatureSet
-from riskstream.domain.risk.features.keys.key_kernel import UNKNOWN, hash_kernel
+from riskstream.domain.risk.features.keys.key_kernel import KNOWN, UNKNOWN, hash_kernel
 from riskstream.domain.risk.features.owned.events import NO_IDS, NOT_KNOWN, Events
 from riskstream.domain.risk.features.owned.input_kernel import input_kernel
 from riskstream.domain.risk.features.owned.repeats import Told
@@ -50,7 +50,7 @@ class Judged:
     reject: NDArray[np.uint8]
     is_good: NDArray[np.bool_]
     slots: NDArray[np.int32]
-    fresh: dict[int, list[int]]
+    fresh: dict[int, NDArray[np.int32]]
     rows: dict[int, list[bytes]]
 
 
@@ -105,7 +105,7 @@ class Fold:
             is_good &= batch.modes != SKIP
         is_good &= columns.status == 0
         slots, fresh = self._find(batch, columns, is_good)
-        key = self.table.key
+        keys_of = self.table.keys
         return Judged(
             batch=batch,
             columns=columns,
@@ -114,7 +114,7 @@ class Fold:
             is_good=is_good,
             slots=slots,
             fresh=fresh,
-            rows={partition: list(map(key, mine)) for partition, mine in fresh.items()},
+            rows={partition: keys_of(mine) for partition, mine in fresh.items()},
         )
 
     def apply(
@@ -165,7 +165,7 @@ class Fold:
         """(key, row) of each customer that changed since the last call."""
         slots = self.table.changed_slots(partition)
         self.table.changed[slots] = 0
-        return list(zip(map(self.table.key, slots.tolist()), self.table.pack(slots), strict=True))
+        return list(zip(self.table.keys(slots), self.table.pack(slots), strict=True))
 
     def take_all(self, partition: int) -> list[tuple[bytes, bytes]]:
         """(key, row) of each customer of a partition."""
@@ -177,7 +177,7 @@ class Fold:
 
     def _find(
         self, batch: Batch, columns: Columns, is_good: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
+    ) -> tuple[NDArray[np.int32], dict[int, NDArray[np.int32]]]:
         """Slot of each good record; by partition the slots that are new, whose rows are to be
         read.
         """
@@ -185,22 +185,23 @@ class Fold:
         slots, fresh = self.table.resolve(
             columns.data, starts, lengths, batch.partitions, is_good.view(np.uint8)
         )
-        wanted: dict[int, list[int]] = {}
-        for slot in fresh.tolist():
-            wanted.setdefault(int(self.table.partitions[slot]), []).append(slot)
-        return slots, wanted
+        if not len(fresh):
+            return slots, {}
+        numbers = self.table.partitions[fresh]
+        return slots, {each: fresh[numbers == each] for each in np.unique(numbers).tolist()}
 
-    def _load(self, fresh: dict[int, list[int]], found: ReadResult) -> None:
+    def _load(self, fresh: dict[int, NDArray[np.int32]], found: ReadResult) -> None:
         """The rows that were read into their slots; a row that could not be read is unknown, not
         new (W1).
         """
         for partition, mine in fresh.items():
             rows = found.rows.get(partition)
-            for at, slot in enumerate(mine):
-                if rows is None:
-                    self.table.statuses[slot] = UNKNOWN
-                else:
-                    self.table.load(slot, rows[at])
+            self.table.statuses[mine] = UNKNOWN if rows is None else KNOWN
+            if rows is None:
+                continue
+            for slot, row in zip(mine.tolist(), rows, strict=True):
+                if row is not None:
+                    self.table.load(slot, row)
 
     def _abandoned(
         self, judged: Judged, live: NDArray[np.bool_], abandoned: frozenset[int]

@@ -15,7 +15,7 @@ from riskstream.domain.contracts.writers import Schema, SchemaWait, Unknown, wai
 from riskstream.domain.risk.features.standard import STANDARD
 from riskstream.domain.risk.tree_paths import NO_TREES
 from riskstream.platform.kafka.lanes.ports import LIVE, Batch
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.scorer.core import ScorerCore
 from riskstream.scorer.policy import Policy
 from riskstream.workbench.checks.parity import ParityCheck
@@ -84,8 +84,8 @@ def test_junk_with_the_id_of_no_schema_is_compared_as_the_rejection_that_it_was(
     slow = Slow()
     writers.use(slow)
     check = ParityCheck(STANDARD, "transactions.v1", 1, "EUR")
-    check.take([_record("transactions.v1", at, value) for at, value in enumerate(values)])
-    check.take([_record("scores.v1", at, value) for at, value in enumerate(outcome.frames)])
+    for topic, frames in (("transactions.v1", values), ("scores.v1", outcome.frames)):
+        check.take(Records.of([_record(topic, at, each) for at, each in enumerate(frames)]))
     found = check.finish()
     assert slow.asked > 3
     assert (found.compared, found.rejected, found.problems) == (2, 1, [])

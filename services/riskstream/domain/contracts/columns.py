@@ -143,6 +143,18 @@ class Columns:
         out[out] = same
         return out
 
+    def names_one(
+        self, name: str, rows: NDArray[np.int64], words: Sequence[bytes]
+    ) -> NDArray[np.bool_]:
+        """bool[n]: whether the list of texts of each of these rows has one of the words in it."""
+        starts, lengths = self.span(name)
+        out = np.zeros(len(rows), np.bool_)
+        for at in np.flatnonzero(lengths[rows] > 1).tolist():  # an empty list is one byte, or none
+            start = int(starts[rows[at]])
+            raw = self.data[start : start + int(lengths[rows[at]])].tobytes()
+            out[at] = any(word in raw for word in words)
+        return out
+
     def floats_of(self, name: str, index: int, count: int) -> NDArray[np.float32]:
         """The `count` floats of an array field of one record, as they stand in its frame."""
         row = self.layout.field(name).bank_row
@@ -151,6 +163,21 @@ class Columns:
             return np.array(_floats(self.data[start : start + length].tobytes()), np.float32)
         stop = start + length - 1  # the array's end mark
         return self.data[stop - 4 * count : stop].view(np.float32)
+
+    def float_rows(self, name: str, rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+        """float32[n, count]: as `floats_of` of each of these rows."""
+        starts, lengths = self.span(name)
+        ends, sizes = starts[rows] + lengths[rows] - 1, lengths[rows]
+        is_one_block = (sizes > 4 * count) & (sizes <= 4 * count + 10)
+        if not is_one_block.all():
+            found = [self.floats_of(name, row, count) for row in rows.tolist()]
+            return np.stack(found) if found else np.empty((0, count), np.float32)
+        # every piece of the data that is so long, of which those that begin there are copied
+        pieces: NDArray[np.void] = np.ndarray(
+            (max(len(self.data) - 4 * count + 1, 0),), f"V{4 * count}", self.data, strides=(1,)
+        )
+        floats: NDArray[np.float32] = pieces[ends - 4 * count].view(np.float32)
+        return floats.reshape(len(rows), count)
 
     def rows(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(int64[items, columns], int64[n] ends): the items of an array of records of integers, of

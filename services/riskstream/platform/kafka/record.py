@@ -62,6 +62,25 @@ class Records(Sequence[Record]):
             traces={at: each.trace for at, each in enumerate(records) if each.trace is not None},
         )
 
+    def rows(self, rows: NDArray[np.int64]) -> "Records":
+        """Those at `rows`, which rise. Joined bytes stay joined."""
+        if len(rows) == len(self):
+            return self
+        traces = {}
+        if self.traces:
+            traces = {
+                new: self.traces[row] for new, row in enumerate(rows.tolist()) if row in self.traces
+            }
+        return Records(
+            topic=self.topic,
+            partition=self.partition,
+            offsets=self.offsets[rows],
+            appended_at=self.appended_at[rows],
+            keys=_at(self.keys, rows),
+            values=_at(self.values, rows),
+            traces=traces,
+        )
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -109,6 +128,12 @@ class Records(Sequence[Record]):
             headers=[],
             trace=self.traces.get(index % len(self)),
         )
+
+
+def _at(items: Sequence[bytes | None], rows: NDArray[np.int64]) -> Sequence[bytes | None]:
+    if isinstance(items, Joined):
+        return items.rows(rows)
+    return [items[row] for row in rows.tolist()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,14 @@ same rows of a file.
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from riskstream.domain.contracts.columns import Columns
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
 from riskstream.platform.kafka.accepted import AcceptedScores
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Records
+from riskstream.workbench.checks.score_columns import equal_floats
 from riskstream.workbench.rows.transactions import Transactions
 
 SHOWN = 20
@@ -53,43 +57,38 @@ class OfflineParity:
         }
         self._accepted = AcceptedScores()
 
-    def take(self, records: list[Record]) -> None:
-        """Scores as they were read; repeats, rejected ones, other sets and transactions that the
-        file has not are passed over.
+    def take(self, records: Records) -> None:
+        """Scores of one partition as they were read; repeats, rejected ones, other sets and
+        transactions that the file has not are passed over.
         """
-        columns, accepted = self._accepted.take(records)
-        flag_starts, flag_lengths = columns.span("flags")
-        is_good = columns.numbers("verdict") == GOOD
-        wide, label = len(self._features.names), self._features.label
-        for at in accepted:
-            if not is_good[at]:
-                continue
-            row = self._rows.get(
-                (columns.text("customer_id", at), columns.text("transaction_id", at))
-            )
-            if row is None or columns.text("feature_set", at) != label:
-                continue
-            flags = columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes()
-            if b"cold" in flags:
-                self.found.cold += 1
-                continue
-            logged = columns.floats_of("features", at, wide)
-            ours = self._vectors[row]
-            self.found.rows += 1
-            self.found.stale += b"stale" in flags
-            if logged[: self._owned].tobytes() != ours[: self._owned].tobytes():
-                self.found.owned_differ += 1
-                if len(self.found.problems) < SHOWN:
-                    pairs = zip(
-                        self._features.names,
-                        logged[: self._owned].tolist(),
-                        ours.tolist(),
-                        strict=False,
-                    )
-                    names = [name for name, a, b in pairs if a != b and (a == a or b == b)]
-                    self.found.problems.append(f"row {row} of the file: {', '.join(names)} differ")
-            if self._owned < wide:
-                if logged[self._owned :].tobytes() == ours[self._owned :].tobytes():
-                    self.found.profiles_equal += 1
-                else:
-                    self.found.profiles_differ += 1
+        batch = self._accepted.decode(records)
+        columns, rows = batch.columns, self._accepted.rows_of_one(batch, records.partition)
+        is_ours = columns.is_text("feature_set", self._features.label.encode())
+        rows = rows[((columns.numbers("verdict") == GOOD) & is_ours)[rows]]
+        customers, ids = (columns.texts(name, rows) for name in ("customer_id", "transaction_id"))
+        places = [self._rows.get(name, -1) for name in zip(customers, ids, strict=True)]
+        of_file = np.array(places, np.int64)
+        is_cold = columns.names_one("flags", rows, [b"cold"]) & (of_file >= 0)
+        self.found.cold += int(is_cold.sum())
+        is_compared = (of_file >= 0) & ~is_cold
+        rows, of_file = rows[is_compared], of_file[is_compared]
+        self.found.rows += len(rows)
+        self.found.stale += int(columns.names_one("flags", rows, [b"stale"]).sum())
+        wide, ours = len(self._features.names), self._vectors[of_file]
+        is_equal = equal_floats(columns, rows, ours[:, : self._owned], wide)
+        self.found.owned_differ += int((~is_equal).sum())
+        for at in np.flatnonzero(~is_equal)[: SHOWN - len(self.found.problems)].tolist():
+            self._note(columns, int(rows[at]), int(of_file[at]))
+        if self._owned < wide:
+            is_equal = equal_floats(columns, rows, ours[:, self._owned :], wide, self._owned)
+            self.found.profiles_equal += int(is_equal.sum())
+            self.found.profiles_differ += int((~is_equal).sum())
+
+    def _note(self, columns: Columns, row: int, of_file: int) -> None:
+        """Say which features of the score in `row` differ."""
+        logged = columns.floats_of("features", row, len(self._features.names))[: self._owned]
+        pairs = zip(
+            self._features.names, logged.tolist(), self._vectors[of_file].tolist(), strict=False
+        )
+        names = [name for name, a, b in pairs if a != b and (a == a or b == b)]
+        self.found.problems.append(f"row {of_file} of the file: {', '.join(names)} differ")

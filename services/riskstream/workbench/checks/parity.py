@@ -11,20 +11,36 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from riskstream.domain.contracts.columns import ColumnDecoder, Columns
+from riskstream.domain.contracts.columns import Columns
 from riskstream.domain.contracts.writers import when_known
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.lanes.ports import LIVE, REPLAY, REPLAY_DUPLICATE, Batch, ReadResult
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Records
 from riskstream.scorer.flags import FLAG_COLD, FLAG_PARTIAL
 from riskstream.scorer.fold import VERDICT_DUPLICATE, Applied, Fold
 from riskstream.workbench.checks.parity_found import Parity
 from riskstream.workbench.checks.profile_parity import ProfileParity
-from riskstream.workbench.checks.score_columns import floats_of, part_of
+from riskstream.workbench.checks.score_columns import equal_floats
 
-CHUNK = 2048
+_UNLIKE = FLAG_COLD.encode(), FLAG_PARTIAL.encode()
+"""Flags of scores of a state that the topics alone do not give."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Accepted scores of one partition: `rows` of some columns, and of which source offsets they
+    are, which rise.
+    """
+
+    columns: Columns
+    rows: NDArray[np.int64]
+    srcs: NDArray[np.int64]
+
+    def __getitem__(self, some: slice | NDArray[np.bool_]) -> "_Scores":
+        return _Scores(self.columns, self.rows[some], self.srcs[some])
 
 
 @dataclass(slots=True)
@@ -33,10 +49,24 @@ class _Partition:
     state.
     """
 
+    number: int
     fold: Fold
-    transactions: deque[Record] = field(default_factory=deque)
-    scores: deque[tuple[int, bytes]] = field(default_factory=deque)
-    pairs: list[tuple[Record, bytes]] = field(default_factory=list)
+    transactions: deque[Records] = field(default_factory=deque)
+    scores: deque[_Scores] = field(default_factory=deque)
+
+    def taken(self) -> tuple[Records, _Scores]:
+        """Of the first transactions and the first scores those that no later one of the other side
+        can belong to.
+        """
+        records, scores = self.transactions.popleft(), self.scores.popleft()
+        up_to = min(records.offsets[-1], scores.srcs[-1])
+        read = int(np.searchsorted(records.offsets, up_to, "right"))
+        answered = int(np.searchsorted(scores.srcs, up_to, "right"))
+        if read < len(records):
+            self.transactions.appendleft(records.rows(np.arange(read, len(records))))
+        if answered < len(scores.srcs):
+            self.scores.appendleft(scores[answered:])
+        return records.rows(np.arange(read)), scores[:answered]
 
 
 class ParityCheck:
@@ -51,135 +81,122 @@ class ParityCheck:
         self.found = Parity()
         self._features, self._source, self._count = features, source, partition_count
         self._accepted = AcceptedScores()
-        self._decoder = ColumnDecoder("score.v1")
-        self._transactions = ColumnDecoder("transaction.v1")
         self._partitions: dict[int, _Partition] = {}
         self._owned = len(features.inputs) + len(features.owned)
         self.profiles = ProfileParity(features, self.found)
         """Its events are to be taken when all scores were."""
 
-    def take(self, records: list[Record]) -> None:
-        """Records of both topics as they were read."""
-        mine = [record for record in records if record.topic != self._source]
-        columns, rows = self._accepted.take(mine)
-        srcs = columns.numbers("src").tolist()
-        for row in rows:
-            self._of(mine[row].partition).scores.append((srcs[row], mine[row].value or b""))
-        for record in records:
-            if record.topic == self._source:
-                self._of(record.partition).transactions.append(record)
-        for number, partition in self._partitions.items():
+    def take(self, records: Records) -> None:
+        """Records of one partition, of either topic, as they were read."""
+        if not len(records):
+            return
+        partition = self._of(records.partition)
+        if records.topic == self._source:
+            partition.transactions.append(records)
+        else:
+            batch = self._accepted.decode(records)
+            rows = self._accepted.rows_of_one(batch, records.partition)
+            if len(rows):
+                srcs = batch.columns.numbers("src")[rows]
+                partition.scores.append(_Scores(batch.columns, rows, srcs))
+        while partition.scores and partition.transactions:
             self._pair(partition)
-            while len(partition.pairs) >= CHUNK:
-                self._compare(number, partition, partition.pairs[:CHUNK])
-                del partition.pairs[:CHUNK]
 
     def finish(self) -> Parity:
-        for number, partition in self._partitions.items():
-            if partition.pairs:
-                self._compare(number, partition, partition.pairs)
-                partition.pairs = []
-            for src, _ in partition.scores:
-                self.found.without_source += 1
-                self.found.note(f"partition {number} src {src}: no such transaction")
+        for partition in self._partitions.values():
+            for scores in partition.scores:
+                self._note_missing(partition, scores.srcs)
         return self.found
 
     def _of(self, number: int) -> _Partition:
         if number not in self._partitions:
-            self._partitions[number] = _Partition(fold=Fold(self._features, self._base_currency))
+            fold = Fold(self._features, self._base_currency)
+            self._partitions[number] = _Partition(number, fold)
         return self._partitions[number]
 
     def _pair(self, partition: _Partition) -> None:
         """Join by position; a transaction that was passed over (aborted upstream) has no score."""
-        while partition.scores and partition.transactions:
-            src, frame = partition.scores[0]
-            record = partition.transactions.popleft()
-            if record.offset > src:  # its transaction is gone from the source, or was never there
-                partition.transactions.appendleft(record)
-                partition.scores.popleft()
-                self.found.without_source += 1
-                self.found.note(f"partition {record.partition} src {src}: no such transaction")
-            elif record.offset == src:
-                partition.scores.popleft()
-                partition.pairs.append((record, frame))
+        records, scores = partition.taken()
+        at = np.searchsorted(records.offsets, scores.srcs)
+        is_there = at < len(records)
+        is_there[is_there] = records.offsets[at[is_there]] == scores.srcs[is_there]
+        self._note_missing(partition, scores.srcs[~is_there])
+        if is_there.any():
+            self._compare(partition, records.rows(at[is_there]), scores[is_there])
 
-    def _compare(
-        self, number: int, partition: _Partition, pairs: list[tuple[Record, bytes]]
-    ) -> None:
-        logged = self._decoder.decode_known([frame for _, frame in pairs])
-        # of a state that the topics alone do not give
-        unlike = FLAG_COLD.encode(), FLAG_PARTIAL.encode()
-        flags = [part_of(logged, "flags", at) for at in range(len(pairs))]
-        is_flagged = np.array([any(flag in each for flag in unlike) for each in flags])
-        is_duplicate = logged.numbers("verdict") == VERDICT_DUPLICATE
-        modes = np.where(is_flagged, np.where(is_duplicate, REPLAY_DUPLICATE, REPLAY), LIVE).astype(
-            np.uint8
-        )
-        records = [record for record, _ in pairs]
-        offsets = np.array([record.offset for record in records], np.int64)
-        batch = Batch(
-            values=[record.value for record in records],
-            keys=[record.key for record in records],
-            partitions=np.full(len(records), number, np.int32),
-            offsets=offsets,
-            prevs=offsets - 1,
-            appended_at=np.array([record.appended_at for record in records], np.int64),
-            modes=modes,
-            partition_count=self._count,
-        )
+    def _note_missing(self, partition: _Partition, srcs: NDArray[np.int64]) -> None:
+        """Scores whose transactions are gone from the source, or were never there."""
+        self.found.without_source += len(srcs)
+        for src in srcs[: self.found.left].tolist():
+            self.found.note(f"partition {partition.number} src {src}: no such transaction")
+
+    def _compare(self, partition: _Partition, records: Records, scores: _Scores) -> None:
+        """Compare verdicts and the columns that the scorer owns, of scores and their
+        transactions.
+        """
+        logged, rows, found = scores.columns, scores.rows, self.found
+        verdicts = logged.numbers("verdict")[rows]
+        is_flagged = logged.names_one("flags", rows, _UNLIKE)
+        batch = self._batch(records, verdicts, is_flagged)
         judged = when_known(lambda: partition.fold.prepare(batch))
         applied = partition.fold.apply(judged, ReadResult.empty(judged.rows))
-        transactions = (
-            self._transactions.decode_known([record.value for record in records])
-            if self._features.profiles
-            else None
-        )
-        for at in range(len(pairs)):
-            if is_flagged[at]:
-                self.found.flagged += 1
-                continue
-            if (
-                self._compare_one(number, int(offsets[at]), logged, applied, at)
-                and transactions is not None
-            ):
-                self.profiles.note(
-                    logged, transactions, at, f"partition {number} src {int(offsets[at])}"
-                )
+        is_other = ~is_flagged & (verdicts != applied.verdicts)
+        is_left = ~is_flagged & ~is_other
+        is_rejected = logged.is_null("feature_set")[rows] != 0
+        is_ours = logged.is_text("feature_set", self._features.label.encode())[rows] & ~is_rejected
+        found.flagged += int(is_flagged.sum())
+        found.verdicts_differ += int(is_other.sum())
+        found.rejected += int((is_left & is_rejected).sum())
+        found.other_set += int((is_left & ~is_rejected & ~is_ours).sum())
+        compared = np.flatnonzero(is_left & is_ours)
+        found.compared += len(compared)
+        wide, ours = len(self._features.names), applied.vectors[compared, : self._owned]
+        is_equal = equal_floats(logged, rows[compared], ours, wide)
+        found.vectors_differ += int((~is_equal).sum())
+        unlike = [*np.flatnonzero(is_other).tolist(), *compared[~is_equal].tolist()]
+        for at in sorted(unlike)[: found.left]:
+            if is_other[at]:
+                said = f"verdict {verdicts[at]} logged, {applied.verdicts[at]} computed"
+                found.note(f"partition {partition.number} src {scores.srcs[at]}: {said}")
+            else:
+                self._note_vector(partition, scores, applied, at)
+        if self._features.profiles:
+            for at in compared.tolist():
+                place = f"partition {partition.number} src {scores.srcs[at]}"
+                self.profiles.note(logged, rows[at], judged.columns, at, place)
 
-    def _compare_one(
-        self, number: int, src: int, logged: Columns, applied: Applied, at: int
-    ) -> bool:
-        """Compare verdict and the columns that the scorer owns; True where there is a vector of
-        this set.
-        """
-        verdicts = logged.numbers("verdict")[at], applied.verdicts[at]
-        if verdicts[0] != verdicts[1]:
-            self.found.verdicts_differ += 1
-            self.found.note(
-                f"partition {number} src {src}: verdict {verdicts[0]} logged, {verdicts[1]} "
-                "computed"
-            )
-            return False
-        if logged.is_null("feature_set")[at]:
-            self.found.rejected += 1
-            return False
-        if logged.text("feature_set", at) != self._features.label:
-            self.found.other_set += 1
-            return False
-        self.found.compared += 1
-        ours = applied.vectors[at, : self._owned]
-        theirs = floats_of(logged, at, len(self._features.names))[: self._owned]
-        if ours.tobytes() != theirs.tobytes():
-            self.found.vectors_differ += 1
-            names = [
-                name
-                for name, a, b in zip(
-                    self._features.names, ours.tolist(), theirs.tolist(), strict=False
-                )
-                if a != b and (a == a or b == b)
-            ]
-            self.found.note(
-                f"partition {number} src {src} {logged.text('customer_id', at)}: "
-                f"{', '.join(names)} differ"
-            )
-        return True
+    def _batch(
+        self, records: Records, verdicts: NDArray[np.int64], is_flagged: NDArray[np.bool_]
+    ) -> Batch:
+        """What the scorer saw; flagged scores are applied as they were recorded."""
+        recorded = np.where(verdicts == VERDICT_DUPLICATE, REPLAY_DUPLICATE, REPLAY)
+        return Batch(
+            values=records.values,
+            keys=records.keys,
+            partitions=np.full(len(records), records.partition, np.int32),
+            offsets=records.offsets,
+            prevs=records.offsets - 1,
+            appended_at=records.appended_at,
+            modes=np.where(is_flagged, recorded, LIVE).astype(np.uint8),
+            partition_count=self._count,
+        )
+
+    def _note_vector(
+        self, partition: _Partition, scores: _Scores, applied: Applied, at: int
+    ) -> None:
+        """Say which features of a score differ."""
+        logged, row, wide = scores.columns, int(scores.rows[at]), len(self._features.names)
+        customer = logged.text("customer_id", row)
+        place = f"partition {partition.number} src {scores.srcs[at]} {customer}"
+        theirs = np.array(logged.value("features", row), np.float32)
+        if len(theirs) != wide:
+            self.found.note(f"{place}: {len(theirs)} features, not {wide}")
+            return
+        pairs = zip(
+            self._features.names[: self._owned],
+            applied.vectors[at, : self._owned].tolist(),
+            theirs.tolist(),
+            strict=False,
+        )
+        names = [name for name, a, b in pairs if a != b and (a == a or b == b)]
+        self.found.note(f"{place}: {', '.join(names)} differ")

@@ -37,6 +37,11 @@ class Parity:
             or self.profiles_differ
         )
 
+    @property
+    def left(self) -> int:
+        """How many more problems are said in words."""
+        return SHOWN - len(self.problems)
+
     def note(self, words: str) -> None:
         """Say a problem, one of the first."""
         if len(self.problems) < SHOWN:

@@ -13,7 +13,7 @@ from riskstream.domain.risk.features.declare import Entity, FeatureSet
 from riskstream.domain.risk.features.profiles.entity_profiles import Profiles
 from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import NEVER
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Records
 from riskstream.workbench.checks.parity_found import Parity
 from riskstream.workbench.checks.score_columns import floats_of, part_of
 
@@ -38,6 +38,9 @@ class ProfileParity:
     def __init__(self, features: FeatureSet, found: Parity) -> None:
         self.found, self._features = found, features
         self._used: dict[int, list[_Used]] = {}
+        """By partition of profile-events.v1; the first offset comes last once its events are
+        read.
+        """
         self._logs: dict[int, ProfileLog] = {}
         self._owned = len(features.inputs) + len(features.owned)
         self._wide = {entity: len(mine) for entity, mine in features.profiles.items()}
@@ -46,12 +49,12 @@ class ProfileParity:
             for entity, mine in features.profiles.items()
         }
 
-    def note(self, logged: Columns, transactions: Columns, at: int, words: str) -> None:
-        """Keep the profiles' vectors of the score in row `at` until the events are taken; `words`
-        name the score.
+    def note(self, logged: Columns, row: int, transactions: Columns, at: int, words: str) -> None:
+        """Keep the profiles' vectors of the score in `row` until the events are taken; its
+        transaction is in row `at`, and `words` name the score.
         """
-        vector = floats_of(logged, at, len(self._features.names))[self._owned :]
-        places = longs(part_of(logged, "profiles", at))
+        vector = floats_of(logged, row, len(self._features.names))[self._owned :]
+        places = longs(part_of(logged, "profiles", row))
         start = 0
         for index, (entity, wide) in enumerate(self._wide.items()):
             mine = vector[start : start + wide]
@@ -82,25 +85,25 @@ class ProfileParity:
                     self._empty[entity],
                 )
 
-    def take(self, records: list[Record]) -> None:
-        """Records of profile-events.v1 in order by partition, from its beginning; call it when all
-        scores were taken.
+    def take(self, records: Records) -> None:
+        """Records of one partition of profile-events.v1, in order from its beginning; call it when
+        all scores were taken.
         """
-        for number in sorted({record.partition for record in records}):
-            log = self._logs.setdefault(number, ProfileLog(self._features))
-            wanted = self._used.get(number, [])
+        if not len(records):
+            return
+        number = records.partition
+        wanted = self._used.get(number, [])
+        if number not in self._logs:
+            self._logs[number] = ProfileLog(self._features)
             wanted.sort(key=lambda each: -each.as_of)
-            mine = [record for record in records if record.partition == number]
-            done = 0
-            while wanted and wanted[-1].as_of <= mine[-1].offset:
-                used = wanted.pop()
-                stop = done
-                while stop < len(mine) and mine[stop].offset <= used.as_of:
-                    stop += 1
-                _fold(log, mine[done:stop])
-                done = stop
-                self._compare(used, log.profiles[used.entity].read(used.key, used.closed_at))
-            _fold(log, mine[done:])
+        log, done = self._logs[number], 0
+        while wanted and wanted[-1].as_of <= records.offsets[-1]:
+            used = wanted.pop()
+            stop = int(np.searchsorted(records.offsets, used.as_of, "right"))
+            _fold(log, records, done, stop)
+            done = max(done, stop)
+            self._compare(used, log.profiles[used.entity].read(used.key, used.closed_at))
+        _fold(log, records, done, len(records))
 
     def _compare(self, used: _Used, computed: NDArray[np.float32]) -> None:
         self.found.profiles_compared += 1
@@ -119,6 +122,8 @@ class ProfileParity:
         return sum(map(len, self._used.values()))
 
 
-def _fold(log: ProfileLog, records: list[Record]) -> None:
-    """Fold records of one partition of profile-events.v1 in."""
-    when_known(lambda: log.take([record.value for record in records]))
+def _fold(log: ProfileLog, records: Records, first: int, stop: int) -> None:
+    """Fold records first..stop-1 of one partition of profile-events.v1 in."""
+    if first < stop:
+        values = records.rows(np.arange(first, stop)).values
+        when_known(lambda: log.take(values))

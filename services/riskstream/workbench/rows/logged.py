@@ -5,7 +5,7 @@ The vector is the one that was used, so that no feature is computed again and no
 came after.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riskstream.domain.contracts.columns import ColumnDecoder
+from riskstream.domain.contracts.columns import ColumnDecoder, Columns
 from riskstream.domain.risk.features.declare import LABEL_DELAY_MS, FeatureSet
 from riskstream.domain.risk.features.owned.repeats_kernel import GOOD
 from riskstream.domain.risk.features.profiles.labels import FRAUD, standings
 from riskstream.platform.kafka.accepted import AcceptedScores
-from riskstream.platform.kafka.record import Record
+from riskstream.platform.kafka.record import Record, Records
 from riskstream.runtime.durations import DAY_MS
 from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
@@ -59,7 +59,7 @@ class Joined:
 
 @dataclass(slots=True)
 class _Part:
-    """Scores of one poll."""
+    """Scores of one partition and poll."""
 
     texts: dict[str, list[str]]
     numbers: dict[str, NDArray[np.int64]]
@@ -82,63 +82,49 @@ class LoggedRows:
         self._newest_ms = 0
         self._scores, self._said = AcceptedScores(), ColumnDecoder("label.v1")
 
-    def take_scores(self, records: list[Record]) -> None:
-        """Repeats and what was rejected are passed over; cold scores and those of other sets are
-        counted.
+    def take_scores(self, given: Sequence[Record]) -> None:
+        """Of one partition. Repeats and what was rejected are passed over; cold scores and those of
+        other sets are counted.
         """
-        columns, accepted = self._scores.take(records)
-        numbers = {
-            name: columns.numbers(name)
-            for name in ("src", "verdict", "occurred_at", "base_amount_minor")
-        }
-        flag_starts, flag_lengths = columns.span("flags")
-        is_base = columns.is_text("base_currency", self._base.encode())
-        wide, kept = len(self._features.names), []
-        for at in accepted:
-            if numbers["verdict"][at] != GOOD or columns.is_null("score")[at]:
-                continue
-            if columns.text("feature_set", at) != self._features.label:
-                self.found.other_set += 1
-            elif not is_base[at]:
-                self.found.other_currency += 1
-            elif (
-                b"cold"
-                in columns.data[flag_starts[at] : flag_starts[at] + flag_lengths[at]].tobytes()
-            ):
-                self.found.cold += 1
-            else:
-                kept.append(at)
-        if not kept:
+        records = Records.of(given)
+        batch = self._scores.decode(records)
+        columns, rows = batch.columns, self._scores.rows_of_one(batch, records.partition)
+        is_scored = (columns.numbers("verdict") == GOOD) & (columns.is_null("score") == 0)
+        rows = rows[is_scored[rows]]
+        is_ours = columns.is_text("feature_set", self._features.label.encode())[rows]
+        self.found.other_set += int((~is_ours).sum())
+        rows = rows[is_ours]
+        is_base = columns.is_text("base_currency", self._base.encode())[rows]
+        self.found.other_currency += int((~is_base).sum())
+        rows = rows[is_base]
+        is_cold = columns.names_one("flags", rows, [b"cold"])
+        self.found.cold += int(is_cold.sum())
+        rows = rows[~is_cold]
+        if not len(rows):
             return
-        rows = np.array(kept)
-        place = {"partition": np.array([records[at].partition for at in kept], np.int64)}
-        self._parts.append(
-            _Part(
-                texts={
-                    name: columns.texts(name, rows) for name in ("transaction_id", "customer_id")
-                },
-                numbers={
-                    **place,
-                    **{
-                        name: numbers[name][rows]
-                        for name in ("src", "occurred_at", "base_amount_minor")
-                    },
-                    "decision": columns.numbers("decision")[rows],
-                },
-                score=columns.numbers("score")[rows],
-                stage2_score=np.where(
-                    columns.is_null("stage2_score")[rows] == 0,
-                    columns.numbers("stage2_score")[rows],
-                    np.float32(np.nan),
-                ),
-                vectors=np.stack([columns.floats_of("features", at, wide) for at in kept]),
-            )
-        )
-        self._newest_ms = max(self._newest_ms, int(numbers["occurred_at"][rows].max()))
+        self._parts.append(self._part(columns, rows, records.partition))
+        self._newest_ms = max(self._newest_ms, int(columns.numbers("occurred_at")[rows].max()))
 
-    def take_labels(self, records: list[Record]) -> None:
+    def _part(self, columns: Columns, rows: NDArray[np.int64], partition: int) -> _Part:
+        names = ("src", "occurred_at", "base_amount_minor", "decision")
+        return _Part(
+            texts={name: columns.texts(name, rows) for name in ("transaction_id", "customer_id")},
+            numbers={
+                "partition": np.full(len(rows), partition, np.int64),
+                **{name: columns.numbers(name)[rows] for name in names},
+            },
+            score=columns.numbers("score")[rows],
+            stage2_score=np.where(
+                columns.is_null("stage2_score")[rows] == 0,
+                columns.numbers("stage2_score")[rows],
+                np.float32(np.nan),
+            ),
+            vectors=columns.float_rows("features", rows, len(self._features.names)),
+        )
+
+    def take_labels(self, given: Sequence[Record]) -> None:
         """All that are said of a transaction are kept until `table` knows as of when."""
-        columns = self._said.decode_known([record.value for record in records])
+        columns = self._said.decode_known(Records.of(given).values)
         good = np.flatnonzero(columns.status == 0)
         known, happened = columns.numbers("known_at"), columns.numbers("occurred_at")
         ranks = standings(
@@ -146,11 +132,13 @@ class LoggedRows:
         )
         is_late = known - happened > MAX_LATE_MS
         self.found.late += int(is_late[good].sum())
-        for at in good[~is_late[good]].tolist():
-            said = int(ranks[at]), int(known[at]), int(columns.numbers("outcome")[at])
-            name = columns.text("customer_id", at), columns.text("transaction_id", at)
-            self._labels.setdefault(name, []).append(said)
-            self._newest_ms = max(self._newest_ms, int(known[at]))
+        rows = good[~is_late[good]]
+        said = (each[rows].tolist() for each in (ranks, known, columns.numbers("outcome")))
+        names = (columns.texts(name, rows) for name in ("customer_id", "transaction_id"))
+        for name, each in zip(zip(*names, strict=True), zip(*said, strict=True), strict=True):
+            self._labels.setdefault(name, []).append(each)
+        if len(rows):
+            self._newest_ms = max(self._newest_ms, int(known[rows].max()))
 
     def table(self, as_of_ms: int | None = None, delay_ms: int = LABEL_DELAY_MS) -> pa.Table:
         """Rows by time, then position. A label counts that was known by then; without one a row is

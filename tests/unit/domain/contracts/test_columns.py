@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.builders import score
 
 from riskstream.domain.contracts import columns as columns_module
 from riskstream.domain.contracts.catalog import Contract, contract, contracts, schema_id, shipped
@@ -316,3 +317,29 @@ def _example() -> dict[str, Any]:
     path = shipped("schemas") / "examples" / "transaction.v1" / "card-purchase.json"
     record: dict[str, Any] = json.loads(path.read_text())
     return record
+
+
+def test_lists_of_many_rows_are_those_of_each_row() -> None:
+    said = [
+        score(features=[0.5 * at, -1.0, 2.0], flags=flags)
+        for at, flags in enumerate([[], ["cold"], ["stale", "cold"], ["scolded"], ["partial"]])
+    ]
+    frames = [codec("score.v1").encode(each) for each in said]
+    columns = ColumnDecoder("score.v1").decode([b"", *frames])
+    rows = np.array([1, 3, 4, 5])
+    found = columns.float_rows("features", rows, 3)
+    assert found.tolist() == [
+        [0.0, -1.0, 2.0],
+        [1.0, -1.0, 2.0],
+        [1.5, -1.0, 2.0],
+        [2.0, -1.0, 2.0],
+    ]
+    one_by_one = [columns.floats_of("features", row, 3).tolist() for row in rows.tolist()]
+    assert found.tolist() == one_by_one
+    assert columns.float_rows("features", rows[:0], 3).shape == (0, 3)
+    assert columns.names_one("flags", rows, [b"cold", b"parti"]).tolist() == [
+        False,
+        True,
+        True,  # part of a word counts: flags are ours, and none is part of another
+        True,
+    ]

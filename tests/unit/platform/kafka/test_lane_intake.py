@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import Message, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from riskstream.domain.contracts.writers import SchemaWait
 from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.intake import batch_of
-from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase, Recorded
+from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase
+from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.exact.waits import LaneWaits
 from riskstream.platform.kafka.lanes.ports import (
     JUDGE,
@@ -47,8 +49,12 @@ def _polled(*offsets: int) -> Polled:
     )
 
 
-def _replaying(recorded: dict[int, Recorded], judged_to: int = -1) -> Owned:
-    """A partition whose rows hold the source up to 7, and whose answers are known up to 10."""
+def _replaying(*good: int, judged_to: int = -1) -> Owned:
+    """A partition whose rows hold the source up to 7, and whose answers are known up to 10; those
+    of the `good` offsets are there.
+    """
+    recorded, srcs = Verdicts(ScoreAnswerReader().verdicts), np.array(good, np.int64)
+    recorded.add(srcs, srcs - 1, srcs, np.ones(len(srcs), np.int64), {}, 100 + srcs)
     return Owned(
         partition=1,
         number=1,
@@ -77,23 +83,20 @@ def _replaying(recorded: dict[int, Recorded], judged_to: int = -1) -> Owned:
 def test_what_was_taken_before_is_left_out_and_nothing_is_skipped(
     offsets: tuple[int, ...], taken: list[int], prevs: list[int]
 ) -> None:
-    recorded = {
-        at: Recorded(verdict="GOOD", prev=at - 1, reason=None, output_offset=at)
-        for at in (8, 9, 10)
-    }
-    owned = _replaying(recorded)
+    owned = _replaying(8, 9, 10)
     batch = batch_of(_polled(*offsets), {1: owned}, MODES, _hold)
     assert batch is not None
     assert batch.offsets.tolist() == taken
     assert batch.prevs.tolist() == prevs
     assert batch.modes.tolist() == [REPLAY if at <= 10 else LIVE for at in taken]
+    assert batch.answers is not None
+    assert batch.answers.tolist() == [100 + at if at <= 10 else 0 for at in taken]
 
 
 def test_an_answered_record_without_a_verdict_is_judged_again_where_state_was_lost_else_held() -> (
     None
 ):
-    recorded = {10: Recorded(verdict="GOOD", prev=9, reason=None, output_offset=3)}
-    owned = _replaying(recorded, judged_to=9)
+    owned = _replaying(10, judged_to=9)
     owned.whole_since = 123
     batch = batch_of(_polled(8, 9, 10, 11), {1: owned}, MODES, _hold)
     assert batch is not None

@@ -1,4 +1,4 @@
-"""A reader without a group that gives the records of one topic as columns, by partition."""
+"""A reader without a group that gives records as columns, by topic and partition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,17 +17,25 @@ _MOST = 8192
 
 
 class ColumnReader(TopicReader):
-    """Reads one topic. `columns` and `columns_until_end` are what it is asked by, nothing else.
+    """Reads one topic, or several. `columns` and `columns_until_end` are what it is asked by,
+    nothing else.
 
-    `way`: as `take_of`.
+    `way`, `is_told`: as `take_of`.
     """
 
     _take: Take | None = None
 
-    def __init__(self, bootstrap: str, topic: str, *, way: Way = "auto", **asked: Any) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *topics: str,
+        way: Way = "auto",
+        is_told: bool = True,
+        **asked: Any,
+    ) -> None:
         """`asked`: as a TopicReader is."""
-        self._topic, self._way = topic, way
-        super().__init__(bootstrap, [topic], **asked)
+        self._way, self._is_told = way, is_told
+        super().__init__(bootstrap, list(topics), **asked)
 
     def columns(self, timeout_s: float) -> list[Records]:
         """What is there, of each partition in order, waiting for the first record only."""
@@ -37,7 +45,7 @@ class ColumnReader(TopicReader):
         polled, told = self._take.polled(_MOST)
         out = self._by_partition(polled)
         for each in out:
-            place = self._topic, each.partition
+            place = each.topic, each.partition
             self._fetched[place] = max(self._fetched[place], int(each.offsets[-1]) + 1)
         self._see(told)
         self.positions = dict(self._fetched)
@@ -55,15 +63,16 @@ class ColumnReader(TopicReader):
                 place: min(at, self.ends[place]) for place, at in self._fetched.items()
             }
             for each in found:
-                stop = int(np.searchsorted(each.offsets, self.ends[self._topic, each.partition]))
+                limit = self.ends[each.topic, each.partition]
+                stop = int(np.searchsorted(each.offsets, limit))
                 if stop == len(each):
                     yield each
                 elif stop:
-                    yield each[:stop]
+                    yield each.rows(np.arange(stop))
 
-    def leave(self, partition: int) -> None:
+    def leave(self, topic: str, partition: int) -> None:
         """Give nothing more of a partition: what is left of it is for another reader."""
-        place = self._topic, partition
+        place = topic, partition
         self.ends[place] = min(self.ends[place], self._fetched[place])
         self._consumer.pause([TopicPartition(*place)])
 
@@ -74,12 +83,13 @@ class ColumnReader(TopicReader):
 
     def _by_partition(self, polled: Polled) -> list[Records]:
         return [
-            polled.records(self._topic, number, np.flatnonzero(polled.partitions == number))
-            for number in np.unique(polled.partitions).tolist()
+            polled.records(topic, number, rows[polled.partitions[rows] == number])
+            for topic, rows in polled.topics.items()
+            for number in np.unique(polled.partitions[rows]).tolist()
         ]
 
     def _assign(self) -> None:
         if self._take is None:
-            self._take = take_of(self._consumer, self._way)
+            self._take = take_of(self._consumer, self._way, is_told=self._is_told)
         self._take.own(self._places())
         super()._assign()

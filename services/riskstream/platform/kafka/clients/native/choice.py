@@ -1,5 +1,5 @@
 """Which way records go between a client and a lane: compiled where every check passes, else by
-confluent-kafka's own calls. Said once in the log, and by a metric.
+confluent-kafka's own calls. Said in the log, and by a metric.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,35 @@ _T = TypeVar("_T", Take, Put)
 library = cache(Library)
 
 
-def take_of(client: Consumer, way: Way, shown: Gauge | None = None) -> Take:
-    """How a consumer's records are taken. `shown`: 1 by label `side` where compiled code serves."""
+def take_of(
+    client: Consumer, way: Way, shown: Gauge | None = None, *, is_told: bool = True
+) -> Take:
+    """How a consumer's records are taken. `shown`: 1 by label `side` where compiled code serves.
+
+    `is_told`: the log says which way it is; else only that compiled code cannot serve, once.
+    """
     if not isinstance(client, Consumer):  # Kafka in memory
         return PythonTake(client)
+    if not is_told:
+        return _untold(client, way)
     native: Callable[[Library], Take] = partial(NativeTake, client)
     return _chosen("take", way, shown, native, partial(PythonTake, client))
+
+
+def _untold(client: Consumer, way: Way) -> Take:
+    """As `take_of`, for what is short: a command, or the opening of one partition."""
+    if way == "python":
+        return PythonTake(client)
+    try:
+        return NativeTake(client, library())
+    except Unfit as why:
+        _warn(str(why))
+        return PythonTake(client)
+
+
+@cache
+def _warn(why: str) -> None:
+    log.warning("records go by confluent-kafka's own calls", side="take", why=why)
 
 
 def put_of(client: Producer, topic: str, way: Way, shown: Gauge | None = None) -> Put:

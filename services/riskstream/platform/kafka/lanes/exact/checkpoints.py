@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from riskstream.platform.kafka.lanes.exact.owned import Owned, PendingCheckpoint
+from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import LaneWork, StateStore
 from riskstream.platform.telemetry.metrics import LaneMetrics
 from riskstream.runtime.errors import Retryable
@@ -101,6 +102,6 @@ class Checkpoints:
         owned.highest_stored_src = max(owned.highest_stored_src, stored_src)
         owned.stored_src = max(owned.stored_src, pending.copied_to_src)
         if owned.stored_src >= owned.known_src:
-            owned.recorded = {}
+            owned.recorded = Verdicts()
         self._metrics.checkpoints.inc()
         return True

@@ -52,7 +52,8 @@ def batch_of(
         prevs[rows[0]] = owned.position
         prevs[rows[1:]] = offsets[rows[:-1]]
         if offsets[rows[0]] <= owned.known_src:
-            unknown = _replay_modes(owned, replay_modes, rows, offsets, modes, answers)
+            before = rows[: int(np.searchsorted(mine, owned.known_src, "right"))]
+            unknown = _replay_modes(owned, replay_modes, before, offsets, modes, answers)
             if unknown is not None:
                 hold(owned, _ANSWER_GONE.format(unknown))
                 others = {number: each for number, each in running.items() if number != partition}
@@ -90,20 +91,15 @@ def scored_at(batch: Batch, outcome: Outcome) -> NDArray[np.int64]:
 def _replay_modes(
     owned: Owned, replay_modes: Mapping[str, int], rows: Any, offsets: Any, modes: Any, answers: Any
 ) -> int | None:
-    """B3 for recorded records: their verdict decides, and what they were answered is kept; or they
-    are judged again.
+    """B3 for recorded records, those at `rows`: their verdict decides, and what they were answered
+    is kept; or they are judged again.
 
     The offset of one that cannot be, else None.
     """
-    for row in rows:
-        offset = int(offsets[row])
-        if offset > owned.known_src:
-            return None
-        recorded = owned.recorded.get(offset)
-        if recorded is None:
-            if offset > owned.judged_to:
-                return offset
-            modes[row] = JUDGE
-            continue
-        modes[row], answers[row] = replay_modes[recorded.verdict], recorded.answer
-    return None
+    mine = offsets[rows]
+    is_there, codes, said = owned.recorded.find(mine)
+    modes[rows], answers[rows] = JUDGE, np.where(is_there, said, 0)
+    for code in np.unique(codes[is_there]).tolist():
+        modes[rows[is_there & (codes == code)]] = replay_modes[owned.recorded.name(code)]
+    unknown = mine[~is_there & (mine > owned.judged_to)]
+    return int(unknown[0]) if len(unknown) else None

@@ -1,29 +1,39 @@
 """A4 of the protocol: what the tail of the output says of source offsets after s. Reads only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
+from numpy.typing import NDArray
 
 from riskstream.platform.kafka.clients.client import raise_if_error
 from riskstream.platform.kafka.clients.giants import end_of, is_giant
+from riskstream.platform.kafka.clients.native.choice import Way, take_of
 from riskstream.platform.kafka.clients.starts import is_expired
 from riskstream.platform.kafka.lanes.exact.standing import Hold, Standing
 from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import AnswerReader
 from riskstream.runtime.errors import Retryable
+from riskstream.runtime.machine import monotonic
 
 log = structlog.get_logger("lane")
 _TIMEOUT_S = 10.0
 _STEP_BACK = 10_000
+_MOST = 10_000
+"""Records that are taken at once."""
 
 
 class OutputTail:
     """Reads verdicts of one output topic. `steps` grows with each piece; for the watchdog."""
 
-    def __init__(self, bootstrap: str, output: str, answers: AnswerReader) -> None:
+    def __init__(
+        self, bootstrap: str, output: str, answers: AnswerReader, way: Way = "auto"
+    ) -> None:
+        """`way`: as `take_of`."""
         self._bootstrap, self._output, self._answers = bootstrap, output, answers
+        self._way = way
         self.steps = 0
 
     def empty(self) -> Verdicts:
@@ -53,51 +63,68 @@ class OutputTail:
     ) -> None:
         if start >= end:
             return
-        client.assign([TopicPartition(self._output, partition, start)])
-        position = start
-        quiet_s = 0.0
-        while position < end:
-            messages = client.consume(10_000, 0.2)
-            self.steps += len(messages)
-            frames, offsets = [], []
-            for message in messages:
-                if message.error() is not None:
-                    if is_expired(message.error()):
+        take = take_of(client, self._way, is_told=False)
+        position, heard_at = start, monotonic()
+
+        def go_on_at(offset: int) -> None:
+            place = [TopicPartition(self._output, partition, offset)]
+            take.own(place)
+            client.assign(place)
+
+        try:
+            go_on_at(start)
+            while position < end:
+                if not take.wait(0.2):
+                    if monotonic() - heard_at > _TIMEOUT_S:
                         raise Retryable(
-                            what=f"records of {self._output} expired meanwhile",
-                            where=f"partition {partition}",
+                            what=f"no answer from {self._output}", where=f"partition {partition}"
                         )
-                    if is_giant(message.error()):  # no score of ours
-                        position = end_of(
-                            self._bootstrap, self._output, partition, message.offset()
-                        )
-                        client.assign([TopicPartition(self._output, partition, position)])
-                        continue
-                    raise_if_error(message.error(), f"{self._output}[{partition}]")
-                    position = max(position, message.offset())
                     continue
-                position = message.offset() + 1
-                if message.offset() < end:
-                    frames.append(message.value())
-                    offsets.append(message.offset())
-            quiet_s = 0.0 if messages else quiet_s + 0.2
-            if quiet_s > _TIMEOUT_S:
-                raise Retryable(
-                    what=f"no answer from {self._output}", where=f"partition {partition}"
-                )
-            self._collect(frames, offsets, stored_src, found)
+                polled, told = take.polled(_MOST)
+                self.steps += len(polled) + len(told)
+                if len(polled):
+                    position = int(polled.offsets[-1]) + 1
+                    is_asked = polled.offsets < end
+                    kept = polled if is_asked.all() else polled.kept(is_asked)
+                    self._collect(kept.values, kept.offsets, stored_src, found)
+                for _, offset, error in told:
+                    behind = self._behind(partition, offset, error)
+                    if is_giant(error):
+                        go_on_at(behind)
+                    position = max(position, behind)
+                heard_at = monotonic()
+            client.assign([])  # nothing of this read comes to whoever asks the client next
+        finally:
+            take.close()
+
+    def _behind(self, partition: int, offset: int, error: KafkaError) -> int:
+        """Where it goes on after what the client told at an offset; Retryable where it cannot."""
+        if is_expired(error):
+            raise Retryable(
+                what=f"records of {self._output} expired meanwhile",
+                where=f"partition {partition}",
+            )
+        if is_giant(error):  # no score of ours
+            return end_of(self._bootstrap, self._output, partition, offset)
+        raise_if_error(error, f"{self._output}[{partition}]")
+        return offset
 
     def _collect(
-        self, frames: list[bytes], offsets: list[int], stored_src: int, found: Verdicts
+        self,
+        frames: Sequence[bytes | None],
+        offsets: NDArray[np.int64],
+        stored_src: int,
+        found: Verdicts,
     ) -> None:
-        if not frames:
+        if not len(frames):
             return
         read = self._answers.read(frames)
         if read.is_unread.any():
             at = int(read.is_unread.argmax())
+            schema = int.from_bytes((frames[at] or b"")[1:5], "big")
             raise Hold(
                 why=f"the record of {self._output} at offset {offsets[at]} has schema "
-                f"{int.from_bytes(frames[at][1:5], 'big')}, which this scorer does not know. So "
+                f"{schema}, which this scorer does not know. So "
                 "the scorer cannot tell which transaction it answers. Run `riskstream topics "
                 "apply` of the version that wrote it, and the partition goes on by itself. If no "
                 "riskstream version wrote it, see docs/runbooks/PartitionHeld.md"
@@ -106,10 +133,12 @@ class OutputTail:
             ~read.is_answer
         ).tolist():  # who counts answers misses what it may stand in the place of
             log.error(
-                "a record that is not a score is left out", topic=self._output, offset=offsets[row]
+                "a record that is not a score is left out",
+                topic=self._output,
+                offset=int(offsets[row]),
             )
         kept = np.flatnonzero((read.srcs > stored_src) & read.is_answer)
-        srcs, outputs = read.srcs[kept], np.array(offsets, np.int64)[kept]
+        srcs, outputs = read.srcs[kept], offsets[kept]
         reasons: dict[int, str] = {}
         for row in read.reasons:
             if (src := int(read.srcs[row])) > stored_src:

@@ -2,10 +2,10 @@
 (docs/protocol.md).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from riskstream.platform.kafka.lanes.exact.verdicts import Verdicts
 from riskstream.platform.kafka.lanes.ports import Mark
 
 REJECT_WINDOW = 1000
@@ -21,22 +21,6 @@ class Phase(Enum):
     RUNNING = "running"
     WAITING = "waiting"
     HELD = "held"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What the output says of a source offset: verdict, reason, the offset before it, and where in
-    the output it stands.
-
-    `answer`: how it was answered, as the key's row keeps it (`risk.features.repeats.answers_of`), 0
-    where that is not known.
-    """
-
-    verdict: str
-    prev: int
-    reason: str | None
-    output_offset: int
-    answer: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +42,7 @@ class Recovered:
     known_src: int
     identity: str
     partition_count: int
-    recorded: Mapping[int, Recorded]
+    recorded: Verdicts
     whole_since: int = 0
     judged_to: int = -1
 
@@ -97,7 +81,7 @@ class Owned:
     acked_src: int = -1
     acked_output_offset: int = -1
     highest_stored_src: int = -1
-    recorded: Mapping[int, Recorded] = field(default_factory=dict)
+    recorded: Verdicts = field(default_factory=Verdicts)
     whole_since: int = 0
     judged_to: int = -1
     pending: PendingCheckpoint | None = None

@@ -2,16 +2,18 @@
 records, through the fold of the lane's own work. Nothing is scored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 
 from riskstream.domain.contracts.writers import when_known
 from riskstream.platform.kafka.clients.client import consumer, raise_if_error
 from riskstream.platform.kafka.clients.giants import end_of, is_giant
+from riskstream.platform.kafka.clients.native.choice import take_of
 from riskstream.platform.kafka.clients.polled import Polled
 from riskstream.platform.kafka.lanes.exact.intake import batch_of
 from riskstream.platform.kafka.lanes.exact.owned import Owned, Phase, Recovered
@@ -27,8 +29,11 @@ from riskstream.platform.kafka.lanes.ports import (
     Snapshots,
 )
 from riskstream.runtime.errors import Fatal, Retryable
+from riskstream.runtime.machine import monotonic
 
 _ROWS_A_CHECKPOINT = 20_000
+_AT_ONCE = 4096
+"""Records that are applied together, at most."""
 _QUIET_S = 30.0
 
 
@@ -88,16 +93,20 @@ class Rebuild:
                     kept=True,
                 )
             self._store.clear(partition)
+            loaded = None
             if by_topics.whole_since and self._snapshots is not None:
-                self._snapshots.restore(partition, by_topics.identity, by_topics.start)
-            found = self._recovery("degrade").recover(partition)
+                loaded = self._snapshots.restore(partition, by_topics.identity, by_topics.start)
+            # of whole topics and an empty store everything is known by now
+            is_known = not (by_topics.whole_since or by_topics.start or by_topics.judged_to >= 0)
+            found = by_topics if is_known else self._recovery("degrade").recover(partition)
         except Hold as hold:
             raise Fatal(
                 what=hold.why,
                 where=f"{self._source}[{partition}]",
                 do="see docs/runbooks/redis-lost.md",
             ) from hold
-        return self._replay(found, partition, work, progress)
+        stored = ReadResult.empty if loaded is None else self._stored
+        return self._replay(found, partition, work, stored, progress)
 
     def _recovery(self, on_state_lost: OnStateLost) -> Recovery:
         return Recovery(self._route, self._answers, self._store, on_state_lost)
@@ -111,8 +120,14 @@ class Rebuild:
         return found if found.highest_stored_src >= 0 else None
 
     def _replay(
-        self, found: Recovered, partition: int, work: FoldWork[Any], progress: Callable[[int], None]
+        self,
+        found: Recovered,
+        partition: int,
+        work: FoldWork[Any],
+        stored: Callable[[dict[int, list[bytes]]], ReadResult],
+        progress: Callable[[int], None],
     ) -> Rebuilt:
+        """Apply what was answered, and write it. `stored`: the store's rows of some keys."""
         owned = Owned(
             partition=partition,
             number=1,
@@ -124,33 +139,27 @@ class Rebuild:
             partition_count=found.partition_count,
             identity=found.identity,
         )
-        reader = consumer(self._route.kafka, f"{self._route.group}-rebuild")
         applied = written = since = 0
-        quiet_s = 0.0
         try:
-            reader.assign([TopicPartition(self._source, partition, found.start)])
-            while owned.position < found.known_src:
-                polled = self._read(reader, partition, found.known_src)
-                quiet_s = 0.0 if len(polled) else quiet_s + 0.2
-                if quiet_s > _QUIET_S:
-                    raise Retryable(
-                        what=f"no answer from {self._source} at {owned.position + 1}",
-                        where=f"partition {partition}",
+            with closing(self._read(found, partition)) as parts:
+                for polled in parts:
+                    batch = batch_of(
+                        polled, {partition: owned}, self._answers.replay_modes, _refuse
                     )
-                batch = batch_of(polled, {partition: owned}, self._answers.replay_modes, _refuse)
-                if batch is None:
-                    continue
-                prepared = when_known(partial(work.prepare, batch))
-                work.apply(prepared, self._stored(prepared.rows))
-                owned.position = int(batch.offsets[-1])
-                applied += len(polled)
-                since += len(polled)
-                progress(len(polled))
-                if since >= _ROWS_A_CHECKPOINT or owned.position >= found.known_src:
-                    written += self._write(found, partition, owned.position, work)
-                    since = 0
+                    if batch is None:
+                        continue
+                    prepared = when_known(partial(work.prepare, batch))
+                    work.apply(prepared, stored(prepared.rows))
+                    owned.position = int(batch.offsets[-1])
+                    applied += len(polled)
+                    since += len(polled)
+                    progress(len(polled))
+                    if since >= _ROWS_A_CHECKPOINT or owned.position >= found.known_src:
+                        written += self._write(found, partition, owned.position, work)
+                        since = 0
+                    if owned.position >= found.known_src:
+                        break
         finally:
-            reader.close()
             work.drop(partition)
         return Rebuilt(
             applied=applied,
@@ -159,25 +168,45 @@ class Rebuild:
             whole_since=found.whole_since,
         )
 
-    def _read(self, reader: Consumer, partition: int, known_src: int) -> Polled:
-        """The records up to `known_src` that have arrived; a batch that is too large to read is
-        passed over.
+    def _read(self, found: Recovered, partition: int) -> Generator[Polled, None, None]:
+        """The records up to `known_src`, as they come; a batch that is too large to read is passed
+        over. It ends only where there is nothing to read.
         """
-        messages = reader.consume(2048, 0.2)
-        for message in messages:
-            error = message.error()
-            if error is not None and is_giant(error):
-                behind = end_of(self._route.kafka, self._source, partition, message.offset() or 0)
-                reader.assign([TopicPartition(self._source, partition, behind)])
-                continue
-            raise_if_error(error, f"{self._source}[{partition}]")
-        return Polled.of(
-            [
-                each
-                for each in messages
-                if each.error() is None and (each.offset() or 0) <= known_src
-            ]
-        )
+        if found.position >= found.known_src:
+            return
+        client = consumer(self._route.kafka, f"{self._route.group}-rebuild")
+        take = take_of(client, self._route.client, is_told=False)
+
+        def go_on_at(offset: int) -> None:
+            place = [TopicPartition(self._source, partition, offset)]
+            take.own(place)
+            client.assign(place)
+
+        try:
+            go_on_at(found.start)
+            heard_at, last = monotonic(), found.position
+            while True:
+                if monotonic() - heard_at > _QUIET_S:
+                    raise Retryable(
+                        what=f"no answer from {self._source} at {last + 1}",
+                        where=f"partition {partition}",
+                    )
+                if not take.wait(0.2):
+                    continue
+                polled, told = take.polled(_AT_ONCE)
+                is_asked = polled.offsets <= found.known_src
+                polled = polled if is_asked.all() else polled.kept(is_asked)
+                if len(polled):
+                    yield polled
+                    heard_at, last = monotonic(), int(polled.offsets[-1])
+                for _, offset, error in told:
+                    if is_giant(error):
+                        go_on_at(end_of(self._route.kafka, self._source, partition, offset))
+                    else:
+                        raise_if_error(error, f"{self._source}[{partition}]")
+        finally:
+            take.close()
+            client.close()
 
     def _write(self, found: Recovered, partition: int, src: int, work: FoldWork[Any]) -> int:
         """Write the rows as of source offset `src`; how many they were."""

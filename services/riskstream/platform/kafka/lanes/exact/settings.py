@@ -11,13 +11,14 @@ from riskstream.platform.kafka.lanes.ports import OnStateLost, Snapshots
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a lane's records come from and go to: the brokers, its group, its source and its
-    output.
+    output. `client`: how records pass from Kafka's client.
     """
 
     kafka: str
     group: str
     source: str
     output: str
+    client: Way = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,4 +56,10 @@ class LaneSettings:
 
     @property
     def route(self) -> Route:
-        return Route(kafka=self.kafka, group=self.group, source=self.source, output=self.output)
+        return Route(
+            kafka=self.kafka,
+            group=self.group,
+            source=self.source,
+            output=self.output,
+            client=self.client,
+        )

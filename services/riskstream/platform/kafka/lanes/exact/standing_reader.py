@@ -32,7 +32,7 @@ class StandingReader:
 
     def __init__(self, route: Route, answers: AnswerReader) -> None:
         self._bootstrap, self._source, self._output = route.kafka, route.source, route.output
-        self._tail = OutputTail(route.kafka, route.output, answers)
+        self._tail = OutputTail(route.kafka, route.output, answers, route.client)
         self._admin = admin_client(route.kafka)
         self._begun = 0
 

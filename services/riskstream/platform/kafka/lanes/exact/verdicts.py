@@ -3,12 +3,11 @@ millions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from riskstream.platform.kafka.lanes.exact.owned import Recorded
 
 MOST = 8_000_000
 """Verdicts of a partition that are kept, the newest: 240 MB. Older records of a longer replay are
@@ -18,12 +17,28 @@ _ROOM = 1.25
 _KINDS = (np.int64, np.int64, np.int64, np.uint8, np.uint32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the output says of a source offset: verdict, reason, the offset before it, and where in
+    the output it stands.
+
+    `answer`: how it was answered, as the key's row keeps it (`risk.features.repeats.answers_of`), 0
+    where that is not known.
+    """
+
+    verdict: str
+    prev: int
+    reason: str | None
+    output_offset: int
+    answer: int = 0
+
+
 class Verdicts(Mapping[int, Recorded]):
     """By source offset what its first record in the output says. Add in any order; then read,
     mostly in rising order.
     """
 
-    def __init__(self, symbols: Sequence[str], most: int = MOST) -> None:
+    def __init__(self, symbols: Sequence[str] = (), most: int = MOST) -> None:
         """`symbols`: names of the verdicts by their code. `most`: as MOST, in verdicts."""
         self._symbols, self._most = symbols, most
         self._columns: tuple[NDArray[Any], ...] = tuple(np.empty(0, kind) for kind in _KINDS)
@@ -93,6 +108,23 @@ class Verdicts(Mapping[int, Recorded]):
             output_offset=int(outputs[row]),
             answer=int(answers[row]),
         )
+
+    def find(
+        self, srcs: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.int64]]:
+        """(whether it is here, its verdict's code, its answer) of each source offset; the others
+        say nothing where it is not.
+        """
+        known, _, _, codes, answers = self._settle()
+        if not len(known):
+            nothing = np.zeros(len(srcs), np.int64)
+            return nothing != 0, nothing.astype(np.uint8), nothing
+        rows = np.minimum(np.searchsorted(known, srcs), len(known) - 1)
+        return known[rows] == srcs, codes[rows], answers[rows].astype(np.int64)
+
+    def name(self, code: int) -> str:
+        """The verdict of a code."""
+        return self._symbols[code]
 
     def __getitem__(self, src: int) -> Recorded:
         found = self.get(src)
