@@ -42,6 +42,16 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     values, faults = _read(
         "transaction.v1", ("base_amount_minor", "base_currency", "rates_version"), body, now_ms
     )
+    complete(values, rates, faults)
+    if faults:
+        raise invalid(faults)
+    return Transaction(**values)
+
+
+def complete(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> None:
+    """Fills in a transaction's base amount where it has none; adds to `faults` what its fields say
+    of each other that is wrong.
+    """
     values |= _base(values, rates, faults)
     if values.get("corrects") is not None and values["corrects"] == values.get("transaction_id"):
         detail = "it is the transaction's own transaction_id"
@@ -53,9 +63,6 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
                 allowed="the id of another one, or nothing",
             )
         )
-    if faults:
-        raise invalid(faults)
-    return Transaction(**values)
 
 
 def _read(
