@@ -69,7 +69,7 @@ def _pure_modules() -> list[Path]:
     for service in SERVICES:
         shells = SHELLS[service].split()
         assert all((PACKAGE / service / f"{each}.py").is_file() for each in shells)
-        found += [each for each in (PACKAGE / service).glob("*.py") if each.stem not in shells]
+        found += [each for each in (PACKAGE / service).rglob("*.py") if each.stem not in shells]
     return found
 
 
