@@ -23,7 +23,7 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answers app edge listening protocol serving traced waiting",
+    "gateway": "__main__ answers app edge iso_door listening protocol serving traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",
