@@ -44,6 +44,15 @@ class _Draft:
     origins: dict[str, tuple[Slot, int]]
     refused: set[str]
 
+    def repeat(self, first: str, name: str) -> None:
+        """Gives a field what another one has, which comes from the same place."""
+        if first in self.refused:
+            self.refused.add(name)
+        if first in self.data:
+            self.data[name] = self.data[first]
+        if first in self.origins:
+            self.origins[name] = self.origins[first]
+
 
 class Converter:
     """Converts by one mapping. `key` is that of the accounts' tokens."""
@@ -52,6 +61,7 @@ class Converter:
         self._mapping, self._rates, self._now_ms, self._key = mapping, rates, now_ms, key
         self._door = door(CONTRACT, FILLED)
         self._bounds = bounds_of(CONTRACT)
+        self._twins = _twins(mapping.fields)
 
     def convert(self, places: Places, number: int) -> tuple[Item, int | None]:
         """(the innermost instance's transaction, its amount times 10^PLACES); None: it has no
@@ -61,6 +71,9 @@ class Converter:
         draft = _Draft(places=places, data={}, faults=list(mine.faults), origins={}, refused=set())
         total: int | None = None
         for name, source in self._mapping.fields.items():
+            if name in self._twins:
+                draft.repeat(self._twins[name], name)
+                continue
             used = self._first(source, places, number)
             if used is None:
                 if source.value is not None:
@@ -186,6 +199,18 @@ class Converter:
             detail=f"{detail} (line {line})",
             allowed=fault.allowed,
         )
+
+
+def _twins(fields: dict[str, Source]) -> dict[str, str]:
+    """Texts that come from the same place as an earlier one: an account that is the customer."""
+    firsts: dict[Source, str] = {}
+    bounds, found = bounds_of(CONTRACT), {}
+    for name, source in fields.items():
+        if bounds[name].kind == "string":
+            first = firsts.setdefault(source, name)
+            if first != name:
+                found[name] = first
+    return found
 
 
 def _ends(paths: list[str]) -> str:

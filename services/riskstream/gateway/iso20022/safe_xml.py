@@ -153,7 +153,8 @@ class SafeXml:
         self._size = 0
         if self._depth > limits.max_depth:
             raise over(f"elements are more than {limits.max_depth} deep{self._at()}")
-        self._check_names()
+        if len(self._parser.intern) > limits.max_names:
+            self._check_names()
         if attributes:
             if len(attributes) > limits.max_attributes:
                 raise over(

@@ -1,6 +1,7 @@
 """What is read of a good message, what is left out, and which totals must hold."""
 
 import json
+import re
 from datetime import datetime
 
 import msgspec
@@ -65,6 +66,14 @@ def test_a_transaction_is_the_one_that_the_json_door_reads_and_fits_a_frame() ->
     assert found == Transaction(**item.values)
     frame = codec("transaction.v1").encode(Transaction(**item.values))
     assert codec("transaction.v1").decode(frame)["transaction_id"] == "T-1"
+
+
+def test_a_prefix_is_the_same_as_none() -> None:
+    plain = pacs008([credit(), credit(2)])
+    head, body = plain.split("?>", 1)
+    prefixed = re.sub(r"<(/?)([A-Z])", r"<\1p:\2", body).replace("xmlns=", "xmlns:p=")
+    assert "<p:Document xmlns:p=" in prefixed
+    assert read(f"{head}?>{prefixed}") == read(plain)
 
 
 def test_groups_of_pain_001_keep_their_debtors_apart() -> None:
