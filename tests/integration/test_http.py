@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,28 @@ def test_a_batch_has_a_status_for_each_of_its_transactions(world: World) -> None
     }
     assert {place: score.transaction_id for place, score in found.items()}.items() >= places.items()
     assert {score.verdict for score in found.values()} == {"GOOD"}
+
+
+def test_a_message_of_iso_20022_is_taken_transaction_by_transaction(world: World) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/iso20022.md").read_text()
+    [example] = re.findall(r"```xml\n(.*?)```", page, re.DOTALL)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    uetr = str(uuid.uuid4())
+    message = re.sub(r"<UETR>.*?</UETR>", f"<UETR>{uetr}</UETR>", example)
+    message = re.sub(r"<CreDtTm>.*?</CreDtTm>", f"<CreDtTm>{now}</CreDtTm>", message)
+    headers = {"Content-Type": "application/xml"}
+    status, _, answer = world.post("/v1/iso20022", message.encode(), **headers)
+    assert (status, answer["accepted"]) == (207, 1)
+    [item] = answer["items"]
+    assert (item["status"], item["transaction_id"]) == (202, uetr)
+    [score] = world.scores(1, lambda score: score.transaction_id == uetr)
+    assert (score.verdict, score.base_amount_minor) == ("GOOD", 1050)
+    bomb = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>'
+    before = world.ends("transactions.v1")
+    status, kind, problem = world.post("/v1/iso20022", bomb, **headers)
+    assert (status, kind) == (400, "application/problem+json")
+    assert problem["type"] == "urn:riskstream:problem:xml-document-type"
+    assert world.ends("transactions.v1") == before
 
 
 @pytest.mark.parametrize(

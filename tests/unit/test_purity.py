@@ -23,9 +23,8 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answer_log answers app asking batches edge handler ladder_rules listening "
-    "protocol sending "
-    "serving spool traced waiting",
+    "gateway": "__main__ answer_log answers app asking batches edge handler iso_door ladder_rules "
+    "listening protocol sending serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",
@@ -71,7 +70,7 @@ def _pure_modules() -> list[Path]:
     for service in SERVICES:
         shells = SHELLS[service].split()
         assert all((PACKAGE / service / f"{each}.py").is_file() for each in shells)
-        found += [each for each in (PACKAGE / service).glob("*.py") if each.stem not in shells]
+        found += [each for each in (PACKAGE / service).rglob("*.py") if each.stem not in shells]
     return found
 
 

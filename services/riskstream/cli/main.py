@@ -18,6 +18,7 @@ COMMANDS = {
     "simulate": ("simulate", "write simulated transactions with attacks and late labels"),
     "map": ("map", "propose a mapping for a file of your own"),
     "check": ("check", "show what a file holds, and which of its rows would be left out"),
+    "iso20022": ("iso20022", "check messages of ISO 20022, and show how they are mapped"),
     "replay": ("replay", "send the rows of your own files as transactions and labels"),
     "labels": ("labels", "send the labels of a file"),
     "features": ("features", "compute features for the transactions of a file"),

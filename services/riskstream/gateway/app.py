@@ -14,10 +14,11 @@ from starlette.routing import Route
 from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.answers import problem_handlers
-from riskstream.gateway.batches import Batches
+from riskstream.gateway.batches import Batches, BulkGate
 from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
+from riskstream.gateway.iso_door import IsoDoor
 from riskstream.gateway.problem import rejected
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.reading import deadline_ms_of, read_body
@@ -42,14 +43,17 @@ class HttpDoor:
     ) -> None:
         self._settings, self._rates, self._metrics = settings, rates, metrics
         self._handler, self._clock, self._tracer = handler, handler.clock, tracer
+        self._bulk = BulkGate(settings.max_batches)
         self._batches = Batches(settings, rates, metrics, handler)
+        self._iso = IsoDoor.of(settings, rates, handler)
         self._reading = metrics.stage_seconds.labels("read")
 
     def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
         """The ASGI application. While it `is_draining`, each answer is a connection's last."""
         posted: dict[str, Answering] = {
             "/v1/transactions": self._accept,
-            "/v1/transactions:batch": self._batches.accept,
+            "/v1/transactions:batch": self._many(self._batches.accept),
+            "/v1/iso20022": self._many(self._iso.post),
             "/v1/decisions": self._decide,
             "/v1/labels": self._label,
         }
@@ -99,6 +103,15 @@ class HttpDoor:
         if decided.score is not None and decided.score["verdict"] == "REJECTED":
             raise rejected(decided.score)
         return _json(200, decided.body())
+
+    def _many(self, route: Answering) -> Answering:
+        """A route of many transactions, which has to wait its turn."""
+
+        async def answered(request: Request) -> Response:
+            with self._bulk.place():
+                return await route(request)
+
+        return answered
 
     async def _transaction(self, request: Request) -> Transaction:
         with self._reading.time():

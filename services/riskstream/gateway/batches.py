@@ -1,6 +1,8 @@
 """`POST /v1/transactions:batch`: many transactions in one body, a status for each."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -21,30 +23,42 @@ meanwhile.
 """
 
 
+class BulkGate:
+    """Lets in `most` bodies of many transactions at a time; more are shed."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._under_way = most, 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one body; Problem where there is none."""
+        if self._under_way >= self._most:
+            raise overloaded(self._most)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+
 class Batches:
-    """The route. As many bodies at a time as the settings allow; more are shed."""
+    """The route."""
 
     def __init__(
         self, settings: GatewaySettings, rates: Rates, metrics: GatewayMetrics, handler: Handler
     ) -> None:
         self._settings, self._rates, self._metrics = settings, rates, metrics
-        self._handler, self._under_way = handler, 0
+        self._handler = handler
         self._spare: list[BatchReader] = []
 
     async def accept(self, request: Request) -> Response:
         """200 with a status an item; 503 where Kafka took none of them."""
-        if self._under_way >= self._settings.max_batches:
-            raise overloaded(self._settings.max_batches)
-        self._under_way += 1
-        try:
-            body = await read_body(request, self._settings.max_batch_bytes)
-            batch = await self._read(body)
-            sent = [at for at, frame in enumerate(batch.frames) if frame is not None]
-            places = await self._handler.sender.accept_many(
-                [batch.keys[at] or b"" for at in sent], [batch.frames[at] or b"" for at in sent]
-            )
-        finally:
-            self._under_way -= 1
+        body = await read_body(request, self._settings.max_batch_bytes)
+        batch = await self._read(body)
+        sent = [at for at, frame in enumerate(batch.frames) if frame is not None]
+        places = await self._handler.sender.accept_many(
+            [batch.keys[at] or b"" for at in sent], [batch.frames[at] or b"" for at in sent]
+        )
         if sent and not any(places):
             raise busy("Kafka took none of them")
         told = self._told(batch, dict(zip(sent, places, strict=True)))

@@ -43,6 +43,16 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     is wrong.
     """
     values, faults = _read("transaction.v1", FILLED, body, now_ms)
+    complete(values, rates, faults)
+    if faults:
+        raise invalid(faults)
+    return Transaction(**values)
+
+
+def complete(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> None:
+    """Fills in a transaction's base amount where it has none; adds to `faults` what its fields say
+    of each other that is wrong.
+    """
     values |= _base(values, rates, faults)
     if values.get("corrects") is not None and values["corrects"] == values.get("transaction_id"):
         detail = "it is the transaction's own transaction_id"
@@ -54,9 +64,6 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
                 allowed="the id of another one, or nothing",
             )
         )
-    if faults:
-        raise invalid(faults)
-    return Transaction(**values)
 
 
 def _read(

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -136,7 +137,7 @@ class Handler:
         context = trace.context if trace else None
         key, answer = transaction.customer_id.encode(), self._answers.encode(record)
         await self._log.write(key, answer, end, context)
-        return decided
+        return replace(decided, elapsed_ms=(self.clock.monotonic() - started) * 1000)
 
     def _send(self, call: Call, frame: bytes, trace: RequestTrace | None) -> None:
         """Send the caller's transaction. The call gives up where Kafka does not take it."""

@@ -55,9 +55,9 @@ def invalid(faults: list[Fault]) -> Problem:
     )
 
 
-def too_large(most: int) -> Problem:
+def too_large(most: int, do: str = "send one record") -> Problem:
     """413: the body has more bytes than the gateway takes."""
-    detail = f"{most} bytes at most; send one record"
+    detail = f"{most} bytes at most; {do}"
     return Problem(
         status=413,
         code="body-too-large",

@@ -106,6 +106,16 @@ class GatewaySettings(MoneySettings):
         le=300,
         description="how long the gateway still answers after SIGTERM while /readyz says no, s",
     )
+    iso20022_mappings: tuple[Path, ...] = Field(
+        default=(),
+        description="YAML files in place of the mappings of ISO 20022 that come with the gateway, "
+        "separated by commas",
+    )
+    account_key: Path | None = Field(
+        default=None,
+        description="file with the key of the tokens that stand for accounts in messages of ISO "
+        "20022 [default: no key: whoever knows an IBAN can compute its token]",
+    )
     rates: Path | None = Field(
         default=None,
         description="YAML file of exchange rates [default: the rates that come with the gateway]",

@@ -67,7 +67,10 @@ class Door:
         """The values given that are right, and all that is wrong. Unreadable where the body is no
         JSON object.
         """
-        data = read_object(body, self.what)
+        return self.checked(read_object(body, self.what), now_ms)
+
+    def checked(self, data: dict[str, Any], now_ms: int) -> tuple[dict[str, Any], list[Fault]]:
+        """The same of fields that were read already: texts, whole numbers, lists of them."""
         faults = (
             [_twice(key) for key in data.twice[:MAX_FAULTS]] if isinstance(data, Repeated) else []
         )

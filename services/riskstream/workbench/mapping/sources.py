@@ -180,7 +180,7 @@ class SourceReader:
             raise wrong(self._path, f"{key}.unit is {unit}, none of {', '.join(UNITS_MS)}")
         try:
             ZoneInfo(zone)
-        except (ValueError, OSError) as error:
+        except (ValueError, KeyError, OSError) as error:  # an unknown zone is a KeyError
             raise wrong(self._path, f"{key}.zone {zone} is no name like Europe/Berlin") from error
         if why := _why_no_format(known.get("format", "")):
             raise wrong(self._path, f"{key}.format {known['format']!r} {why}")

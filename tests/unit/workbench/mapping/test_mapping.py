@@ -233,6 +233,7 @@ def test_an_old_timestamp_of_parquet_is_no_other_year(tmp_path: Path) -> None:
     [
         (_mapping(when="{column: when, format: '%Q'}"), "a letter that strptime does not know"),
         (_mapping(when="{column: when, format: '%d %d'}"), "names a part twice"),
+        (_mapping(when="{column: when, zone: Europe/Nowhere}"), "no name like Europe/Berlin"),
         (_mapping("{column: amount, symbol: '-'}"), "may be part of a number"),
         (_mapping("{column: amount, symbol: 'No 1'}"), "may be part of a number"),
         ('file: {separator: "\\n"}\n' + _mapping(), "not one ASCII character"),

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from threading import Event, Thread
 
+import structlog
+
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
 from riskstream.platform.kafka.lanes.derived_settings import DerivedSettings
 from riskstream.platform.kafka.lanes.ports import DerivedWork, ForeseeingWork
@@ -14,6 +16,7 @@ from riskstream.platform.kafka.record import Records
 from riskstream.runtime.errors import Fatal, Retryable
 from riskstream.runtime.machine import monotonic
 
+log = structlog.get_logger("derived")
 _KEPT_S = 30.0
 """What was read is dropped after so long without a partition: this process stands by."""
 
@@ -39,6 +42,9 @@ class StatesAhead:
         self._wanted.set()
         self._thread.join()
         found, self._read = self._read, {}
+        for topic, (reader, parts) in found.items():
+            count = sum(len(each) for each in parts)
+            log.info("read ahead", topic=topic, records=count, is_all=not reader.has_more)
         return found
 
     def drop_others(self, owned: Collection[int]) -> None:
