@@ -1,6 +1,7 @@
 """Starts the gateway: `python -m riskstream.gateway`."""
 
 from riskstream.gateway.app import Gateway
+from riskstream.gateway.auth.guard import open_guard
 from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.serving import http_server
@@ -11,7 +12,7 @@ from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.clock import SystemClock
 from riskstream.runtime.kernel import compile_all
-from riskstream.runtime.run import run_main, stop_event
+from riskstream.runtime.run import run_main
 
 
 def main() -> int:
@@ -22,17 +23,15 @@ def main() -> int:
         process.prove(TopicNeeds.of_catalog("gateway"))
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         metrics = GatewayMetrics()
+        around = open_guard(settings, process, metrics)
         gateway = Gateway(settings, rates, SystemClock(), metrics, process.tracer)
-        server = http_server(gateway.app(lambda: server.is_draining), settings, metrics)
+        server = http_server(gateway.app(lambda: server.is_draining, around), settings, metrics)
         compile_all()
-        # uvicorn drains on a signal, then raises it again: that must not end us before our own end
-        stop_event()
-        process.serve(
-            lambda: server.run(sockets=[listening]),
+        return process.serve(
+            lambda: server.serve_on(listening),
             is_alive=lambda: gateway.is_alive,
             is_ready=lambda: gateway.is_ready and not server.is_draining,
         )
-        return server.exit_code
 
 
 if __name__ == "__main__":

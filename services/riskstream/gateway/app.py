@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.records import Transaction
@@ -69,8 +70,14 @@ class Gateway:
         """False once scores are read no more: a restart is the cure."""
         return self._waiters is None or self._waiters.is_reading
 
-    def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
-        """The ASGI application. While it `is_draining`, each answer is a connection's last."""
+    def app(
+        self,
+        is_draining: Callable[[], bool] = lambda: False,
+        around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    ) -> Edge:
+        """The ASGI application. While it `is_draining`, each answer is a connection's last.
+        `around` the routes stands who lets callers in (`auth/guard.py`).
+        """
         posted: dict[str, Handler] = {
             "/v1/transactions": self._accept,
             "/v1/decisions": self._decide,
@@ -86,7 +93,7 @@ class Gateway:
         )
         app.router.redirect_slashes = False  # a redirect would name whatever host the caller names
         names = {path: path.removeprefix("/v1/") for path in posted}
-        return Edge(app, names, self._metrics, self._tracer, is_draining)
+        return Edge(around(app), names, self._metrics, self._tracer, is_draining)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ import resource
 import time
 from functools import partial
 from signal import SIGTERM
+from socket import socket
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,7 @@ from riskstream.gateway.protocol import SPARE_CONNECTIONS, GuardedProtocol, Limi
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.exits import Exit
+from riskstream.runtime.run import stop_event
 
 log = structlog.get_logger("gateway")
 _FILES = 256
@@ -36,6 +38,13 @@ class DrainingServer(uvicorn.Server):
     @property
     def is_draining(self) -> bool:
         return self._ends_at is not None or self.should_exit
+
+    def serve_on(self, listening: socket) -> Exit:
+        """Serve a bound socket until a signal ends it; what the process ends with."""
+        # uvicorn drains on a signal, then raises it again: that must not end us before our own end
+        stop_event()
+        self.run(sockets=[listening])
+        return self.exit_code
 
     @property
     def exit_code(self) -> Exit:

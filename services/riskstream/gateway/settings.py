@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from riskstream.runtime.settings import MoneySettings, too_short
+from riskstream.gateway.auth.settings import AccessSettings
+from riskstream.runtime.settings import too_short
 from riskstream.runtime.settings_help import Word
 
 
-class GatewaySettings(MoneySettings):
+class GatewaySettings(AccessSettings):
     """Accept transactions and labels by HTTP, write them to Kafka, and answer callers with
     decisions.
 

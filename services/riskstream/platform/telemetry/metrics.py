@@ -448,6 +448,21 @@ class GatewayMetrics:
         )
 
 
+class AccessMetrics:
+    """Metrics of who may call the gateway."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.keys = Gauge(
+            "riskstream_gateway_keys", "API keys that are not revoked", registry=registry
+        )
+        self.keys_refused = Gauge(
+            "riskstream_gateway_keys_refused",
+            "Records of api-keys.v1 that are refused and let nobody in",
+            ["reason"],
+            registry=registry,
+        )
+
+
 class ReporterMetrics:
     """Metrics of the reporter."""
 

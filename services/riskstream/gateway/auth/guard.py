@@ -1,0 +1,82 @@
+"""Around the routes: who calls, and may it do this. What is refused reaches no route."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from riskstream.gateway.answers import answer
+from riskstream.gateway.auth.caller import ANYBODY, Caller, scope_of
+from riskstream.gateway.auth.credentials import credential_of
+from riskstream.gateway.auth.live_keys import follow_keys
+from riskstream.gateway.auth.problems import missing_scope, no_credentials
+from riskstream.gateway.problem import Problem
+from riskstream.gateway.settings import GatewaySettings
+from riskstream.platform.process.process import Process
+from riskstream.platform.telemetry.metrics import AccessMetrics, GatewayMetrics
+from riskstream.runtime.clock import Clock, SystemClock
+
+log = structlog.get_logger("gateway")
+
+
+class Keys(Protocol):
+    """Knows API keys."""
+
+    def caller_of(self, key: str, now_ms: int) -> Caller: ...
+
+
+class Access:
+    """Who a credential lets in; for every door, whatever its transport. Raises Problem."""
+
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._keys, self._clock = keys, clock
+
+    def caller_of(self, credential: str | None) -> Caller:
+        """The caller by a key or token."""
+        if credential is None:
+            raise no_credentials()
+        return self._keys.caller_of(credential, self._clock.now_ms())
+
+
+class Guard:
+    """The ASGI application around `app`. Without `access` anybody may call."""
+
+    def __init__(self, app: ASGIApp, access: Access | None, metrics: GatewayMetrics) -> None:
+        self._app, self._access, self._metrics = app, access, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                scope["state"]["caller"] = self._admitted(scope)
+            except Problem as problem:
+                self._metrics.problems.labels(problem=problem.code).inc()
+                await answer(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _admitted(self, scope: Scope) -> Caller:
+        if self._access is None:
+            return ANYBODY
+        caller = self._access.caller_of(credential_of(scope["headers"]))
+        needed = scope_of(scope["method"], scope["path"])
+        if needed is not None and needed not in caller.scopes:
+            raise missing_scope(needed)
+        return caller
+
+
+def open_guard(
+    settings: GatewaySettings, process: Process, metrics: GatewayMetrics
+) -> Callable[[ASGIApp], Guard]:
+    """What puts a guard around an application, by the settings. Retryable where Kafka does not
+    answer.
+    """
+    if settings.auth == "none":
+        log.warning("no key is asked for: anybody who reaches the port may call", auth="none")
+        return lambda app: Guard(app, None, metrics)
+    keys, follower = follow_keys(settings.kafka, AccessMetrics())
+    process.holds(follower.stop)
+    if not len(keys):
+        log.warning("there is no API key yet", do="make one with `riskstream keys create`")
+    access = Access(keys, SystemClock())
+    return lambda app: Guard(app, access, metrics)
