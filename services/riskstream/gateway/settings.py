@@ -81,6 +81,7 @@ class GatewaySettings(AccessSettings):
         """As of every service: a deadline that no caller may ask for, and one port for two
         doors.
         """
+        yield from super().contradictions()
         yield from too_short("max_deadline_ms", "deadline_ms", self)
         if self.port == self.telemetry_port:
             yield f"port and telemetry_port are both {self.port}", "give each a port of its own"

@@ -9,13 +9,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from riskstream.gateway.answers import answer
 from riskstream.gateway.auth.caller import ANYBODY, Caller, scope_of
 from riskstream.gateway.auth.credentials import credential_of
+from riskstream.gateway.auth.jwks import LiveKeySet, is_url
 from riskstream.gateway.auth.live_keys import follow_keys
 from riskstream.gateway.auth.problems import missing_scope, no_credentials
+from riskstream.gateway.auth.tokens import TokenRules, Tokens
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.settings import GatewaySettings
+from riskstream.platform.adapters.api_keys import PREFIX
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import AccessMetrics, GatewayMetrics
 from riskstream.runtime.clock import Clock, SystemClock
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("gateway")
 
@@ -29,14 +34,16 @@ class Keys(Protocol):
 class Access:
     """Who a credential lets in; for every door, whatever its transport. Raises Problem."""
 
-    def __init__(self, keys: Keys, clock: Clock) -> None:
-        self._keys, self._clock = keys, clock
+    def __init__(self, keys: Keys, clock: Clock, tokens: Tokens | None = None) -> None:
+        self._keys, self._clock, self._tokens = keys, clock, tokens
 
-    def caller_of(self, credential: str | None) -> Caller:
+    async def caller_of(self, credential: str | None) -> Caller:
         """The caller by a key or token."""
         if credential is None:
             raise no_credentials()
-        return self._keys.caller_of(credential, self._clock.now_ms())
+        if self._tokens is None or credential.startswith(PREFIX):
+            return self._keys.caller_of(credential, self._clock.now_ms())
+        return await self._tokens.caller_of(credential)
 
 
 class Guard:
@@ -48,17 +55,17 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
-                scope["state"]["caller"] = self._admitted(scope)
+                scope["state"]["caller"] = await self._admitted(scope)
             except Problem as problem:
                 self._metrics.problems.labels(problem=problem.code).inc()
                 await answer(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _admitted(self, scope: Scope) -> Caller:
+    async def _admitted(self, scope: Scope) -> Caller:
         if self._access is None:
             return ANYBODY
-        caller = self._access.caller_of(credential_of(scope["headers"]))
+        caller = await self._access.caller_of(credential_of(scope["headers"]))
         needed = scope_of(scope["method"], scope["path"])
         if needed is not None and needed not in caller.scopes:
             raise missing_scope(needed)
@@ -74,9 +81,34 @@ def open_guard(
     if settings.auth == "none":
         log.warning("no key is asked for: anybody who reaches the port may call", auth="none")
         return lambda app: Guard(app, None, metrics)
-    keys, follower = follow_keys(settings.kafka, AccessMetrics())
+    access_metrics = AccessMetrics()
+    keys, follower = follow_keys(settings.kafka, access_metrics)
     process.holds(follower.stop)
-    if not len(keys):
+    clock = SystemClock()
+    tokens = _tokens(settings, process, clock, access_metrics) if settings.jwt_jwks else None
+    if not len(keys) and tokens is None:
         log.warning("there is no API key yet", do="make one with `riskstream keys create`")
-    access = Access(keys, SystemClock())
+    access = Access(keys, clock, tokens)
     return lambda app: Guard(app, access, metrics)
+
+
+def _tokens(
+    settings: GatewaySettings, process: Process, clock: Clock, metrics: AccessMetrics
+) -> Tokens:
+    """Fatal where the JWK set is a file that cannot be read; one behind a URL may come later."""
+    source = LiveKeySet(settings.jwt_jwks, metrics)
+    process.holds(source.follow(settings.jwt_refresh_s))
+    if not source.is_known and not is_url(settings.jwt_jwks):
+        raise Fatal(
+            what="the JWK set cannot be read",
+            where=settings.jwt_jwks,
+            do="give jwt_jwks a file that is one, or a URL",
+            exit_code=Exit.INPUT,
+        )
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        algorithms=tuple(settings.jwt_algorithms.split(",")),
+        leeway_s=settings.jwt_leeway_s,
+    )
+    return Tokens(rules, source, clock)

@@ -1,10 +1,31 @@
 """Settings of who may call the gateway."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from riskstream.gateway.auth.jwks import FAMILIES, is_url
 from riskstream.runtime.settings import MoneySettings
+from riskstream.runtime.settings_help import Word
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+def _jwks(source: str) -> str:
+    if source.startswith("http://") and urlsplit(source).hostname not in _THIS_MACHINE:
+        raise ValueError("who is on the way could change the keys: give an https URL or a file")
+    if "://" in source and not is_url(source):
+        raise ValueError("it is neither an https URL nor a file")
+    return source
+
+
+def _algorithms(names: str) -> str:
+    unknown = [each for each in names.split(",") if each not in FAMILIES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not one of {', '.join(FAMILIES)}")
+    return names
 
 
 class AccessSettings(MoneySettings):
@@ -15,3 +36,28 @@ class AccessSettings(MoneySettings):
         description="`required`: every request needs an API key or a token (docs/auth.md); `none`: "
         "anybody may call",
     )
+    jwt_jwks: Annotated[str, Word("URL|PATH"), AfterValidator(_jwks)] = Field(
+        default="",
+        description="JWK set with the public keys of tokens: an https URL or a file; without it no "
+        "token is taken",
+    )
+    jwt_issuer: str = Field(default="", description="`iss` that tokens must have")
+    jwt_audience: str = Field(default="", description="`aud` that tokens must have")
+    jwt_algorithms: Annotated[str, Word("NAMES"), AfterValidator(_algorithms)] = Field(
+        default="RS256,PS256,ES256,EdDSA",
+        description="signatures that tokens may have, with commas between them",
+    )
+    jwt_leeway_s: int = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="how far the clock of who issues tokens may differ from ours, s",
+    )
+    jwt_refresh_s: float = Field(
+        default=300, ge=1, le=86_400, description="time between two reads of the JWK set, s"
+    )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Tokens of just anybody's audience are none of ours."""
+        if self.jwt_jwks and not (self.jwt_issuer and self.jwt_audience):
+            yield "jwt_jwks is given without jwt_issuer or jwt_audience", "give all three"

@@ -461,6 +461,16 @@ class AccessMetrics:
             ["reason"],
             registry=registry,
         )
+        self.token_keys = Gauge(
+            "riskstream_gateway_token_keys",
+            "Public keys that tokens may be signed with",
+            registry=registry,
+        )
+        self.token_keys_errors = Counter(
+            "riskstream_gateway_token_keys_errors_total",
+            "Times that the keys of tokens could not be read; the last ones stay in use",
+            registry=registry,
+        )
 
 
 class ReporterMetrics:

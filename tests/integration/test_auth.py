@@ -1,0 +1,106 @@
+"""A gateway that asks for keys, on a real Kafka."""
+
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.support.builders import request
+
+from riskstream.cli.keys import command
+from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.platform.adapters.api_keys import id_of, make_key
+from riskstream.platform.kafka.clients.admin import TopicAdmin
+from riskstream.platform.kafka.clients.produce import put
+from riskstream.workbench.local.chain import Chain
+from riskstream.workbench.local.server import free_port
+from riskstream.workbench.local.services import start_service, wait_ready
+
+IN_FORCE_S = 5.0
+
+
+class Gateway:
+    """A gateway of its own, that asks for keys."""
+
+    def __init__(self, kafka: str, folder: Path) -> None:
+        self.kafka, port = kafka, free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.service = start_service(
+            "gateway-auth", folder, "--kafka", kafka, "--port", str(port), "--auth", "required"
+        )
+        wait_ready([self.service])
+
+    def send(self, key: str | None) -> int:
+        """The status of a transaction."""
+        row = request(transaction_id=secrets.token_hex(4), occurred_at=int(time.time() * 1000))
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        asked = urllib.request.Request(
+            f"{self.url}/v1/transactions", json.dumps(row).encode(), headers
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def until(self, key: str, status: int) -> None:
+        """Return when a key is answered so; fails where that takes longer than is promised."""
+        end = time.monotonic() + IN_FORCE_S
+        while (found := self.send(key)) != status:
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
+
+    def run(self, *given: str) -> str:
+        done = CliRunner().invoke(command, [*given, "--kafka", self.kafka])
+        assert done.exception is None, done.output
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def gateway(bare: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    kafka = bare.stack.kafka
+    TopicAdmin(kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
+    found = Gateway(kafka, tmp_path_factory.mktemp("auth"))
+    yield found
+    found.service.server.stop()
+
+
+def _sent(kafka: str) -> int:
+    return sum(TopicAdmin(kafka).end_offsets("transactions.v1", DEFAULT_PARTITIONS))
+
+
+def test_a_key_is_in_force_and_revoked_while_the_gateway_runs(gateway: Gateway) -> None:
+    before = _sent(gateway.kafka)
+    key = gateway.run("create", "payments", "--scope", "transactions:write")
+    other = gateway.run("create", "back office", "--scope", "labels:write")
+    assert gateway.send(None) == 401
+    assert gateway.send(make_key(secrets.token_bytes)[1]) == 401
+    gateway.until(other, 403)
+    assert _sent(gateway.kafka) == before, "nothing of them reached Kafka"
+    gateway.until(key, 202)
+    gateway.run("revoke", str(id_of(key)))
+    gateway.until(key, 401)
+    sent = _sent(gateway.kafka)
+    assert gateway.send(key) == 401
+    assert _sent(gateway.kafka) == sent > before
+
+
+def test_an_unreadable_record_closes_its_key_alone(gateway: Gateway) -> None:
+    key = gateway.run("create", "one", "--scope", "all")
+    other = gateway.run("create", "two", "--scope", "all")
+    gateway.until(key, 202)
+    put(gateway.kafka, "api-keys.v1", str(id_of(key)).encode(), b"\xff" * 30)
+    gateway.until(key, 401)
+    assert gateway.send(other) == 202
+    assert "refused" in gateway.run("list")
+    metrics = urllib.request.urlopen(f"{gateway.service.telemetry}/metrics", timeout=5).read()
+    assert b'riskstream_gateway_keys_refused{reason="unreadable"} 1.0' in metrics
+    gateway.run("revoke", str(id_of(key)))
+    assert "refused" not in gateway.run("list")
