@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import unquote_plus
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riskstream.gateway.answers import answer
 from riskstream.gateway.auth.caller import ANYBODY, Caller, scope_of
+from riskstream.gateway.auth.cards import card_number, holds_card_number
 from riskstream.gateway.auth.credentials import credential_of
 from riskstream.gateway.auth.jwks import LiveKeySet, is_url
 from riskstream.gateway.auth.live_keys import follow_keys
@@ -23,6 +25,8 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 
 log = structlog.get_logger("gateway")
+_REPEATED = frozenset((b"x-deadline-ms", b"content-type", b"content-encoding"))
+"""Headers of which refusals repeat the beginning."""
 
 
 class Keys(Protocol):
@@ -55,6 +59,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
+                _check_target(scope)
                 scope["state"]["caller"] = await self._admitted(scope)
             except Problem as problem:
                 self._metrics.problems.labels(problem=problem.code).inc()
@@ -70,6 +75,18 @@ class Guard:
         if needed is not None and needed not in caller.scopes:
             raise missing_scope(needed)
         return caller
+
+
+def _check_target(scope: Scope) -> None:
+    """Problem where a card number stands in what is repeated in answers, logs or traces."""
+    if holds_card_number(scope["path"]):
+        raise card_number("the path")
+    query = scope["query_string"]
+    if query and holds_card_number(unquote_plus(query.decode("latin-1"))):
+        raise card_number("the query")
+    for name, value in scope["headers"]:
+        if name in _REPEATED and holds_card_number(value.decode("latin-1")):
+            raise card_number(f"the header {name.decode()}")
 
 
 def open_guard(

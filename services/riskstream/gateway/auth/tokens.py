@@ -106,7 +106,7 @@ def _is_signed(token: str, key: Any, algorithm: str) -> bool:
 
 
 def _object(part: str) -> dict[str, Any]:
-    """A part of a token. Problem where it is no JSON object, or says something twice."""
+    """A part of a token. Problem where it is no JSON object, or has a member twice."""
     try:
         raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
         found = json.loads(raw, object_pairs_hook=_once)
@@ -120,7 +120,7 @@ def _object(part: str) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a member stands twice")
+        raise ValueError("a member appears twice")
     return found
 
 
