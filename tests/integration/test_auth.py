@@ -1,7 +1,9 @@
 """A gateway that asks for keys, on a real Kafka."""
 
+import asyncio
 import json
 import secrets
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -10,13 +12,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from redis.asyncio import Redis
 from tests.support.builders import request
 
 from riskstream.cli.keys import command
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
 from riskstream.platform.adapters.api_keys import id_of, make_key
+from riskstream.platform.adapters.redis_buckets import RedisBuckets
 from riskstream.platform.kafka.clients.admin import TopicAdmin
 from riskstream.platform.kafka.clients.produce import put
+from riskstream.runtime.errors import Retryable
 from riskstream.workbench.local.chain import Chain
 from riskstream.workbench.local.server import free_port
 from riskstream.workbench.local.services import start_service, wait_ready
@@ -104,3 +109,35 @@ def test_an_unreadable_record_closes_its_key_alone(gateway: Gateway) -> None:
     assert b'riskstream_gateway_keys_refused{reason="unreadable"} 1.0' in metrics
     gateway.run("revoke", str(id_of(key)))
     assert "refused" not in gateway.run("list")
+
+
+def test_buckets_in_redis_are_shared_and_fill_again(bare: Chain) -> None:
+    name = secrets.token_hex(4)
+
+    async def take() -> None:
+        one, other = (RedisBuckets(bare.stack.redis, timeout_ms=10_000) for _ in range(2))
+        assert (await one.take(name, 1, 5, 3))[:2] == (3, 2)
+        assert (await other.take(name, 1, 5, 3))[:2] == (2, 0)
+        granted, left, wait_s = await one.take(name, 1, 5, 3)
+        assert (granted, left) == (0, 0)
+        assert 0 < wait_s <= 1
+        await asyncio.sleep(wait_s + 0.01)
+        assert (await other.take(name, 1, 5, 3))[0] == 1
+        found = await asyncio.gather(*[one.take(f"{name}-2", 1, 20, 1) for _ in range(30)])
+        assert 20 <= sum(granted for granted, _, _ in found) <= 21
+        plain = Redis.from_url(bare.stack.redis)
+        assert 0 < await plain.ttl(f"{{riskstream.limit}}:{name}") <= 6
+        await plain.aclose()
+
+    asyncio.run(take())
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_redis_that_is_away_or_silent_is_told_soon(accepts: bool) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if accepts:
+            silent.listen()
+        found = RedisBuckets(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_ms=50)
+        with pytest.raises(Retryable):
+            asyncio.run(found.take("c", 1, 1, 1))

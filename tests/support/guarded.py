@@ -11,6 +11,7 @@ from starlette.routing import Route
 from riskstream.domain.contracts.codec import codec
 from riskstream.gateway.answers import problem_handlers
 from riskstream.gateway.auth.guard import Access, Guard
+from riskstream.gateway.auth.limits import Limits
 from riskstream.gateway.auth.live_keys import LiveKeys
 from riskstream.gateway.edge import Edge
 from riskstream.platform.adapters.api_keys import digest_of, make_key
@@ -28,7 +29,8 @@ class KeyTopic:
     """api-keys.v1 in memory, and the keys that a gateway has of it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.live = LiveKeys(AccessMetrics(registry))
+        self.metrics = AccessMetrics(registry)
+        self.live = LiveKeys(self.metrics)
         self.written: list[Record] = []
         self._made = 0
 
@@ -78,7 +80,7 @@ def frame_of(key: str, *scopes: str, **changes: Any) -> bytes:
 class Guarded:
     """`reached` holds the path and the caller's name of each request that a route saw."""
 
-    def __init__(self, **access: Any) -> None:
+    def __init__(self, rate_per_s: int = 0, burst: int = 0) -> None:
         self.registry = CollectorRegistry()
         self.clock = ManualClock()
         self.keys = KeyTopic(self.registry)
@@ -91,8 +93,9 @@ class Guarded:
 
         routes = [Route(path, reach, methods=["POST", "GET"]) for path in PATHS]
         inner = Starlette(routes=routes, exception_handlers=problem_handlers(metrics))
-        self.access = Access(self.keys.live, self.clock, **access)
-        guard = Guard(inner, self.access, metrics)
+        self.access = Access(self.keys.live, self.clock)
+        self.limits = Limits(self.clock, self.keys.metrics, rate_per_s=rate_per_s, burst=burst)
+        guard = Guard(inner, self.access, self.limits, metrics)
         self.app = Edge(guard, {}, metrics, NO_TRACER, lambda: False)
 
     def ask(self, target: str = "/v1/transactions", **given: Any) -> Answered:

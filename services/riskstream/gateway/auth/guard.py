@@ -5,15 +5,16 @@ from typing import Protocol
 from urllib.parse import unquote_plus
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riskstream.gateway.answers import answer
 from riskstream.gateway.auth.caller import ANYBODY, Caller, scope_of
 from riskstream.gateway.auth.cards import card_number, holds_card_number
 from riskstream.gateway.auth.credentials import credential_of
 from riskstream.gateway.auth.jwks import LiveKeySet, is_url
+from riskstream.gateway.auth.limits import Limits
 from riskstream.gateway.auth.live_keys import follow_keys
-from riskstream.gateway.auth.problems import missing_scope, no_credentials
+from riskstream.gateway.auth.problems import missing_scope, no_credentials, too_often
 from riskstream.gateway.auth.tokens import TokenRules, Tokens
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.settings import GatewaySettings
@@ -53,28 +54,50 @@ class Access:
 class Guard:
     """The ASGI application around `app`. Without `access` anybody may call."""
 
-    def __init__(self, app: ASGIApp, access: Access | None, metrics: GatewayMetrics) -> None:
-        self._app, self._access, self._metrics = app, access, metrics
+    def __init__(
+        self, app: ASGIApp, access: Access | None, limits: Limits, metrics: GatewayMetrics
+    ) -> None:
+        self._app, self._access, self._limits, self._metrics = app, access, limits, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                _check_target(scope)
-                scope["state"]["caller"] = await self._admitted(scope)
-            except Problem as problem:
-                self._metrics.problems.labels(problem=problem.code).inc()
-                await answer(problem)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers: list[tuple[bytes, bytes]] = []
 
-    async def _admitted(self, scope: Scope) -> Caller:
+        async def send_with_limits(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].extend(headers)
+            await send(message)
+
+        try:
+            _check_target(scope)
+            caller = await self._caller(scope)
+            allowance = await self._limits.take(caller)
+            if allowance is not None:
+                if allowance.wait_s:
+                    raise too_often(allowance)
+                headers += [
+                    (name.lower().encode(), value.encode()) for name, value in allowance.headers()
+                ]
+            _check_scope(scope, caller)
+        except Problem as problem:
+            self._metrics.problems.labels(problem=problem.code).inc()
+            await answer(problem)(scope, receive, send_with_limits)
+            return
+        scope["state"]["caller"] = caller
+        await self._app(scope, receive, send_with_limits if headers else send)
+
+    async def _caller(self, scope: Scope) -> Caller:
         if self._access is None:
             return ANYBODY
-        caller = await self._access.caller_of(credential_of(scope["headers"]))
-        needed = scope_of(scope["method"], scope["path"])
-        if needed is not None and needed not in caller.scopes:
-            raise missing_scope(needed)
-        return caller
+        return await self._access.caller_of(credential_of(scope["headers"]))
+
+
+def _check_scope(scope: Scope, caller: Caller) -> None:
+    needed = scope_of(scope["method"], scope["path"])
+    if needed is not None and needed not in caller.scopes:
+        raise missing_scope(needed)
 
 
 def _check_target(scope: Scope) -> None:
@@ -95,18 +118,27 @@ def open_guard(
     """What puts a guard around an application, by the settings. Retryable where Kafka does not
     answer.
     """
+    clock, access_metrics = SystemClock(), AccessMetrics()
+    limits = _limits(settings, clock, access_metrics)
     if settings.auth == "none":
         log.warning("no key is asked for: anybody who reaches the port may call", auth="none")
-        return lambda app: Guard(app, None, metrics)
-    access_metrics = AccessMetrics()
+        return lambda app: Guard(app, None, limits, metrics)
     keys, follower = follow_keys(settings.kafka, access_metrics)
     process.holds(follower.stop)
-    clock = SystemClock()
     tokens = _tokens(settings, process, clock, access_metrics) if settings.jwt_jwks else None
     if not len(keys) and tokens is None:
         log.warning("there is no API key yet", do="make one with `riskstream keys create`")
     access = Access(keys, clock, tokens)
-    return lambda app: Guard(app, access, metrics)
+    return lambda app: Guard(app, access, limits, metrics)
+
+
+def _limits(settings: GatewaySettings, clock: Clock, metrics: AccessMetrics) -> Limits:
+    shared = None
+    if settings.redis is not None:
+        from riskstream.platform.adapters.redis_buckets import RedisBuckets  # only where asked for
+
+        shared = RedisBuckets(settings.redis.get_secret_value())
+    return Limits(clock, metrics, shared, rate_per_s=settings.rate_per_s, burst=settings.rate_burst)
 
 
 def _tokens(

@@ -1,5 +1,6 @@
 """Refusals of callers, with the WWW-Authenticate header that says what would be right: RFC 6750."""
 
+from riskstream.gateway.auth.buckets import Allowance
 from riskstream.gateway.problem import Problem
 
 _REALM = 'Bearer realm="riskstream"'
@@ -38,4 +39,18 @@ def missing_scope(needed: str) -> Problem:
         detail=f"the scope {needed} is needed",
         more=(("scope", needed),),
         headers=(("WWW-Authenticate", f'{_REALM}, error="insufficient_scope", scope="{needed}"'),),
+    )
+
+
+def too_often(allowance: Allowance) -> Problem:
+    """429: the caller has sent as many requests as it may; with when another one may come."""
+    after = allowance.retry_after_s
+    return Problem(
+        status=429,
+        code="rate-limited",
+        title="Too many requests",
+        detail=f"{allowance.rate_per_s} a second may come, and {allowance.burst} at once; "
+        f"try again after {after} s",
+        more=(("violated-policies", ["default"]),),
+        headers=(("Retry-After", str(after)), *allowance.headers()),
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from riskstream.gateway.auth.jwks import FAMILIES, is_url
-from riskstream.runtime.settings import MoneySettings
+from riskstream.runtime.settings import MoneySettings, RedisUrl
 from riskstream.runtime.settings_help import Word
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -55,6 +55,24 @@ class AccessSettings(MoneySettings):
     )
     jwt_refresh_s: float = Field(
         default=300, ge=1, le=86_400, description="time between two reads of the JWK set, s"
+    )
+
+    redis: RedisUrl | None = Field(
+        default=None,
+        description="URL of the Redis whose buckets all gateways share, for limits of callers; "
+        "without it each gateway limits by itself",
+    )
+    rate_per_s: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="requests a second of a caller whose key says none; 0 for no limit",
+    )
+    rate_burst: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="requests that such a caller may send at once; 0 for those of two seconds",
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

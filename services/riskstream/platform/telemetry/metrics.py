@@ -471,6 +471,11 @@ class AccessMetrics:
             "Times that the keys of tokens could not be read; the last ones stay in use",
             registry=registry,
         )
+        self.limits_local = Counter(
+            "riskstream_gateway_limits_local_total",
+            "Requests that were limited by this gateway alone, because Redis did not answer",
+            registry=registry,
+        )
 
 
 class ReporterMetrics:
