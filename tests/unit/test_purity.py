@@ -23,8 +23,8 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answers app auth/guard auth/jwks auth/limits auth/live_keys auth/tokens "
-    "edge listening protocol serving traced waiting",
+    "gateway": "__main__ answers app auth/guard auth/jwks auth/limits auth/live_keys auth/tls "
+    "auth/tokens edge listening protocol serving traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",

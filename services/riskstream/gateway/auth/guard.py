@@ -1,6 +1,6 @@
 """Around the routes: who calls, and may it do this. What is refused reaches no route."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import unquote_plus
 
@@ -15,6 +15,7 @@ from riskstream.gateway.auth.jwks import LiveKeySet, is_url
 from riskstream.gateway.auth.limits import Limits
 from riskstream.gateway.auth.live_keys import follow_keys
 from riskstream.gateway.auth.problems import missing_scope, no_credentials, too_often
+from riskstream.gateway.auth.tls import read_subjects
 from riskstream.gateway.auth.tokens import TokenRules, Tokens
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.settings import GatewaySettings
@@ -39,13 +40,23 @@ class Keys(Protocol):
 class Access:
     """Who a credential lets in; for every door, whatever its transport. Raises Problem."""
 
-    def __init__(self, keys: Keys, clock: Clock, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        clock: Clock,
+        tokens: Tokens | None = None,
+        subjects: Mapping[str, Caller] | None = None,
+    ) -> None:
         self._keys, self._clock, self._tokens = keys, clock, tokens
+        self._subjects = subjects or {}
 
-    async def caller_of(self, credential: str | None) -> Caller:
-        """The caller by a key or token."""
+    async def caller_of(self, credential: str | None, subject: str | None = None) -> Caller:
+        """The caller by a key or token, else by the subject of its certificate."""
         if credential is None:
-            raise no_credentials()
+            found = self._subjects.get(subject) if subject is not None else None
+            if found is None:
+                raise no_credentials()
+            return found
         if self._tokens is None or credential.startswith(PREFIX):
             return self._keys.caller_of(credential, self._clock.now_ms())
         return await self._tokens.caller_of(credential)
@@ -91,7 +102,9 @@ class Guard:
     async def _caller(self, scope: Scope) -> Caller:
         if self._access is None:
             return ANYBODY
-        return await self._access.caller_of(credential_of(scope["headers"]))
+        tls = scope.get("extensions", {}).get("tls", {})
+        credential = credential_of(scope["headers"])
+        return await self._access.caller_of(credential, tls.get("client_cert_name"))
 
 
 def _check_scope(scope: Scope, caller: Caller) -> None:
@@ -126,9 +139,10 @@ def open_guard(
     keys, follower = follow_keys(settings.kafka, access_metrics)
     process.holds(follower.stop)
     tokens = _tokens(settings, process, clock, access_metrics) if settings.jwt_jwks else None
-    if not len(keys) and tokens is None:
+    subjects = read_subjects(settings.tls_subjects) if settings.tls_subjects else {}
+    if not len(keys) and tokens is None and not subjects:
         log.warning("there is no API key yet", do="make one with `riskstream keys create`")
-    access = Access(keys, clock, tokens)
+    access = Access(keys, clock, tokens, subjects)
     return lambda app: Guard(app, access, limits, metrics)
 
 

@@ -1,6 +1,7 @@
 """Settings of who may call the gateway."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -75,7 +76,33 @@ class AccessSettings(MoneySettings):
         description="requests that such a caller may send at once; 0 for those of two seconds",
     )
 
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file of the port's certificate and its chain; it is read again where it "
+        "changes [default: no TLS]",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file of the certificate's key, without a password"
+    )
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file of the authorities that sign certificates of callers"
+    )
+    tls_clients: Literal["required", "optional"] = Field(
+        default="required",
+        description="with tls_client_ca: whether callers must have a certificate, or may",
+    )
+    tls_subjects: Path | None = Field(
+        default=None,
+        description="YAML file that gives subjects of callers' certificates their scopes",
+    )
+
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Tokens of just anybody's audience are none of ours."""
         if self.jwt_jwks and not (self.jwt_issuer and self.jwt_audience):
             yield "jwt_jwks is given without jwt_issuer or jwt_audience", "give all three"
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            yield "of tls_certificate and tls_key one is given", "give both, or neither"
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            yield "tls_client_ca is given without tls_certificate", "give both"
+        if self.tls_subjects is not None and self.tls_client_ca is None:
+            yield "tls_subjects is given without tls_client_ca", "give both"
