@@ -1,6 +1,7 @@
 """A gateway that asks for keys, on a real Kafka."""
 
 import asyncio
+import base64
 import json
 import secrets
 import socket
@@ -10,8 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import rsa
 from redis.asyncio import Redis
 from tests.support.builders import request
 
@@ -32,17 +35,40 @@ IN_FORCE_S = 5.0
 class Gateway:
     """A gateway of its own, that asks for keys."""
 
-    def __init__(self, kafka: str, folder: Path) -> None:
+    def __init__(self, kafka: str, redis: str, folder: Path) -> None:
         self.kafka, port = kafka, free_port()
         self.url = f"http://127.0.0.1:{port}"
+        self._signer = rsa.generate_private_key(65_537, 2048)
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self._signer.public_key(), as_dict=True)
+        (folder / "jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "k"}]}))
+        settings = {
+            "auth": "required",
+            "redis": redis,
+            "jwt-jwks": str(folder / "jwks.json"),
+            "jwt-issuer": "https://login.example",
+            "jwt-audience": "riskstream",
+        }
+        given = [each for name, value in settings.items() for each in (f"--{name}", value)]
         self.service = start_service(
-            "gateway-auth", folder, "--kafka", kafka, "--port", str(port), "--auth", "required"
+            "gateway-auth", folder, "--kafka", kafka, "--port", str(port), *given
         )
         wait_ready([self.service])
 
-    def send(self, key: str | None) -> int:
+    def token(self, **changes: object) -> str:
+        claims = {
+            "iss": "https://login.example",
+            "aud": "riskstream",
+            "sub": "payments",
+            "exp": int(time.time()) + 60,
+            "scope": "transactions:write",
+            **changes,
+        }
+        return jwt.encode(claims, self._signer, "RS256", headers={"kid": "k"})
+
+    def send(self, key: str | None, **changes: object) -> int:
         """The status of a transaction."""
-        row = request(transaction_id=secrets.token_hex(4), occurred_at=int(time.time() * 1000))
+        name = f"t-{secrets.token_hex(4)}"
+        row = request(transaction_id=name, occurred_at=int(time.time() * 1000), **changes)
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
@@ -72,7 +98,7 @@ class Gateway:
 def gateway(bare: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     kafka = bare.stack.kafka
     TopicAdmin(kafka).apply(list(topics().values()), DEFAULT_PARTITIONS)
-    found = Gateway(kafka, tmp_path_factory.mktemp("auth"))
+    found = Gateway(kafka, bare.stack.redis, tmp_path_factory.mktemp("auth"))
     yield found
     found.service.server.stop()
 
@@ -109,6 +135,38 @@ def test_an_unreadable_record_closes_its_key_alone(gateway: Gateway) -> None:
     assert b'riskstream_gateway_keys_refused{reason="unreadable"} 1.0' in metrics
     gateway.run("revoke", str(id_of(key)))
     assert "refused" not in gateway.run("list")
+
+
+def test_a_token_lets_in_and_attacks_and_card_numbers_reach_nothing(gateway: Gateway) -> None:
+    good = gateway.token()
+    assert gateway.send(good) == 202
+    before = _sent(gateway.kafka)
+    head, claims, signature = good.split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","kid":"k"}').rstrip(b"=").decode()
+    for token in (
+        f"{none}.{claims}.",
+        f"{head}.{claims}.{'A' * len(signature)}",
+        gateway.token(exp=int(time.time()) - 60),
+        gateway.token(aud="another"),
+        gateway.token(iss="https://evil.example"),
+        jwt.encode({"sub": "x"}, "secret" * 8, "HS256", headers={"kid": "k"}),
+    ):
+        assert gateway.send(token) == 401
+    assert gateway.send(gateway.token(scope="labels:write")) == 403
+    assert gateway.send(good, customer_id="4111 1111 1111 1111") == 422
+    assert _sent(gateway.kafka) == before
+    log = gateway.service.server.log.read_text()
+    assert "4111" not in log
+    assert signature not in log
+
+
+def test_a_key_with_a_rate_gets_429(gateway: Gateway) -> None:
+    key = gateway.run("create", "slow", "--scope", "all", "--rate", "1", "--burst", "3")
+    end = time.monotonic() + IN_FORCE_S
+    while gateway.send(key) == 401:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert 429 in [gateway.send(key) for _ in range(30)]
 
 
 def test_buckets_in_redis_are_shared_and_fill_again(bare: Chain) -> None:
