@@ -149,6 +149,7 @@ def pages() -> dict[str, str]:
         "TrackerMetrics",
         "ProfilerMetrics",
         "GatewayMetrics",
+        "AccessMetrics",
         "ReporterMetrics",
         "LagMetrics",
         "TracingMetrics",

@@ -94,7 +94,7 @@ class Guarded:
             time.sleep(0.05)  # the broker learns of them from the controller a moment later
         self.gateway, self.reports = f"http://127.0.0.1:{free_port()}", folder / "reports"
         given = {
-            "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
+            "gateway": ("--auth", "none", "--port", self.gateway.rsplit(":", 1)[1]),
             "scorer": ("--redis", redis.url, "--model", str(model)),
             "tracker": (),
             "profiler": ("--redis", redis.url),

@@ -19,6 +19,7 @@ from riskstream.domain.risk.features.profiles.log import ProfileLog
 from riskstream.domain.risk.features.profiles.vector import topic_of
 from riskstream.domain.risk.features.sets import SETS
 from riskstream.domain.risk.features.standard import STANDARD_PROFILES
+from riskstream.platform.adapters.key_records import KeyRecords
 from riskstream.platform.adapters.redis_profiles import RedisProfileView
 from riskstream.platform.adapters.release_channel import Channel
 from riskstream.platform.adapters.rule_records import RuleRecords
@@ -214,6 +215,18 @@ def scorer_follows_rules(topic: str) -> Callable[[bytes, bytes], None]:
     return follow
 
 
+def gateway_follows_keys(key: bytes, value: bytes) -> None:
+    """It lets nobody in, and hides no key that is right."""
+    records = KeyRecords()
+    good = json.loads((shipped("schemas") / "examples/api-key.v1/plain.json").read_text())
+    for offset, (at, each) in enumerate(
+        [(key, value), (good["key_id"].encode(), codec("api-key.v1").encode(good))]
+    ):
+        records.take(record_of("api-keys.v1", at, each, offset))
+    assert records.said().keys() == {good["key_id"]}
+    assert [each.offset for each in records.refused()] == [0]
+
+
 def scorer_follows_releases(key: bytes, value: bytes) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -278,6 +291,7 @@ READERS: dict[str, list[Callable[[bytes, bytes], None]]] = {
     "rules.v1": [scorer_follows_rules("rules.v1")],
     "lists.v1": [scorer_follows_rules("lists.v1")],
     "releases.v1": [scorer_follows_releases],
+    "api-keys.v1": [gateway_follows_keys],
     "schemas.v1": [services_ask_for_schemas],
     "owners.v1": [services_read_claims],
     "report-totals.v1": [reporter_restores_totals],

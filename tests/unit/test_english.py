@@ -116,6 +116,7 @@ def test_every_metric_says_what_it_measures() -> None:
         "TrackerMetrics",
         "ProfilerMetrics",
         "GatewayMetrics",
+        "AccessMetrics",
         "ReporterMetrics",
     ):
         getattr(metrics, name)(registry)

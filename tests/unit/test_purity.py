@@ -23,8 +23,9 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answer_log answers app asking batches edge handler iso_door ladder_rules "
-    "listening protocol sending serving spool traced waiting",
+    "gateway": "__main__ answer_log answers app asking auth/guard auth/jwks auth/limits "
+    "auth/live_keys auth/tls auth/tokens batches edge handler iso_door ladder_rules listening "
+    "protocol sending serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",
@@ -70,7 +71,10 @@ def _pure_modules() -> list[Path]:
     for service in SERVICES:
         shells = SHELLS[service].split()
         assert all((PACKAGE / service / f"{each}.py").is_file() for each in shells)
-        found += [each for each in (PACKAGE / service).rglob("*.py") if each.stem not in shells]
+        inside = {
+            path: path.relative_to(PACKAGE / service) for path in (PACKAGE / service).rglob("*.py")
+        }
+        found += [path for path, at in inside.items() if str(at.with_suffix("")) not in shells]
     return found
 
 

@@ -151,7 +151,7 @@ def _show(state: dict[str, Any]) -> bool:
         if each["ended"]:
             click.echo(f"  {'':9} {each['ended']}")
     if state["gateway"]:
-        click.echo(f"  HTTP      {state['gateway']}")
+        click.echo(f"  HTTP      {state['gateway']} (no key needed: --auth none)")
     click.echo(f"  logs      {Path(state['folder']) / 'logs'}")
     return is_well
 

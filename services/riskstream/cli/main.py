@@ -30,6 +30,7 @@ COMMANDS = {
     "release": ("release", "pack, verify, show and activate signed releases"),
     "rules": ("rules", "check rules, try them on past transactions, switch them on and off"),
     "lists": ("lists", "show and change the lists that rules use"),
+    "keys": ("keys", "make, show and revoke API keys of the gateway"),
     "tail": ("tail", "print a topic's records as JSON"),
     "lag": ("lag", "show the lag of consumer groups"),
     "dlq": ("dlq", "list, show and resend rejected records (dead letters)"),

@@ -1,6 +1,7 @@
 """Starts the gateway: `python -m riskstream.gateway`."""
 
 from riskstream.gateway.app import HttpDoor
+from riskstream.gateway.auth.guard import open_guard
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
@@ -11,7 +12,7 @@ from riskstream.platform.kafka.proofs import TopicNeeds
 from riskstream.platform.process.process import Process
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.kernel import compile_all
-from riskstream.runtime.run import run_main, stop_event
+from riskstream.runtime.run import run_main
 
 
 def main() -> int:
@@ -24,15 +25,14 @@ def main() -> int:
         metrics = GatewayMetrics()
         handler = Handler(settings, metrics)
         door = HttpDoor(settings, rates, metrics, handler, process.tracer)
-        server = http_server(door.app(lambda: server.is_draining), settings, metrics)
+        around = open_guard(settings, process, metrics)
+        server = http_server(door.app(lambda: server.is_draining, around), settings, metrics)
         compile_all()
-        stop_event()  # uvicorn raises a signal again once it has drained: that must not end us
-        process.serve(
-            lambda: server.run(sockets=[listening]),
+        return process.serve(
+            lambda: server.serve_on(listening),
             is_alive=lambda: handler.is_alive,
             is_ready=lambda: handler.is_ready and not server.is_draining,
         )
-        return server.exit_code
 
 
 if __name__ == "__main__":

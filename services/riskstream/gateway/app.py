@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
@@ -48,8 +49,14 @@ class HttpDoor:
         self._iso = IsoDoor.of(settings, rates, handler)
         self._reading = metrics.stage_seconds.labels("read")
 
-    def app(self, is_draining: Callable[[], bool] = lambda: False) -> Edge:
-        """The ASGI application. While it `is_draining`, each answer is a connection's last."""
+    def app(
+        self,
+        is_draining: Callable[[], bool] = lambda: False,
+        around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    ) -> Edge:
+        """The ASGI application. While it `is_draining`, each answer is a connection's last.
+        `around` the routes stands who lets callers in (`auth/guard.py`).
+        """
         posted: dict[str, Answering] = {
             "/v1/transactions": self._accept,
             "/v1/transactions:batch": self._many(self._batches.accept),
@@ -67,7 +74,7 @@ class HttpDoor:
         )
         app.router.redirect_slashes = False  # a redirect would name whatever host the caller names
         names = {path: path.removeprefix("/v1/") for path in posted}
-        return Edge(app, names, self._metrics, self._tracer, is_draining)
+        return Edge(around(app), names, self._metrics, self._tracer, is_draining)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

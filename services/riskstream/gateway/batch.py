@@ -14,6 +14,7 @@ from riskstream.domain.contracts.door import Fault
 from riskstream.domain.contracts.json_checks import MAX_AHEAD_MS
 from riskstream.domain.contracts.json_rows import JsonRows, json_rows_reader
 from riskstream.domain.contracts.json_text import Unreadable
+from riskstream.gateway.auth.cards import may_hold_card_number
 from riskstream.gateway.core import FILLED, read_transaction
 from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
@@ -58,7 +59,8 @@ class BatchReader:
             raise invalid([Fault(path="$", code=error.code, detail=error.detail)]) from None
         n = len(rows)
         batch = Batch([""] * n, [None] * n, [None] * n, {})
-        plain = np.flatnonzero(self._filled(rows, now_ms))
+        is_clean = not may_hold_card_number(body)
+        plain = np.flatnonzero(self._filled(rows, now_ms) & is_clean)
         for first in range(0, len(plain), _AT_ONCE):
             self._encode(body, rows, plain[first : first + _AT_ONCE], batch)
         is_alone = np.ones(n, np.bool_)

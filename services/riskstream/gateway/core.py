@@ -8,6 +8,7 @@ from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
 from riskstream.domain.contracts.door import Fault, door
 from riskstream.domain.contracts.json_text import Unreadable
 from riskstream.domain.contracts.records import Label, Transaction
+from riskstream.gateway.auth.cards import check_body
 from riskstream.gateway.problem import invalid
 from riskstream.gateway.rates import Rates
 
@@ -69,6 +70,7 @@ def complete(values: dict[str, Any], rates: Rates, faults: list[Fault]) -> None:
 def _read(
     name: str, filled: tuple[str, ...], body: bytes, now_ms: int
 ) -> tuple[dict[str, Any], list[Fault]]:
+    check_body(body)
     try:
         return door(name, filled).read(body, now_ms)
     except Unreadable as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from riskstream.gateway.auth.cards import holds_card_number
 from riskstream.gateway.traced import RequestTrace
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.platform.telemetry.tracing import Tracer
@@ -93,12 +94,16 @@ class _Answer:
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The caller's X-Request-Id where it has 1 to 128 characters that a log line can hold, else a
-    new one.
+    """The caller's X-Request-Id where it has 1 to 128 characters that a log line can hold, and no
+    card number in them; else a new one.
     """
     for name, value in headers:
         if name == b"x-request-id" and _ID.fullmatch(value):
-            return value
+            return value if not holds_card_number(value.decode()) else new_id()
+    return new_id()
+
+
+def new_id() -> bytes:
     return secrets.token_hex(8).encode()
 
 

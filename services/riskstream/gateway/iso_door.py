@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from riskstream.domain.contracts.records import Transaction
+from riskstream.gateway.auth.cards import card_number, holds_card_number
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.iso20022.converter import Item
 from riskstream.gateway.iso20022.limits import Limits, too_many_bytes
@@ -108,6 +109,9 @@ class IsoDoor:
         number = item.number + 1
         if item.faults:
             return {"number": number, **invalid(list(item.faults)).body()}
+        for name, value in item.values.items():
+            if isinstance(value, str) and holds_card_number(value):
+                return {"number": number, **card_number(f"$.{name}").body()}
         transaction = Transaction(**item.values)
         told = {"number": number, "transaction_id": transaction.transaction_id}
         try:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from riskstream.gateway.auth.tls import subject_of
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.refusals import (
     as_response,
@@ -83,7 +84,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._plain = transport
+        self._plain, self._subject = transport, subject_of(transport)
         self._lingering = Lingering(transport, self._close)
         super().connection_made(cast(asyncio.Transport, self._lingering))
         surplus = len(self.connections) - self._limits.max_connections
@@ -145,6 +146,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_message, self._left = True, self._limits.max_head_bytes
         super().on_message_begin()
+        if self._subject is not None:
+            self.scope["extensions"] = {"tls": {"client_cert_name": self._subject}}
 
     def on_headers_complete(self) -> None:
         method = self.parser.get_method()

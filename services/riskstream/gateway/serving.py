@@ -4,21 +4,26 @@ import resource
 import time
 from functools import partial
 from signal import SIGTERM
+from socket import socket
 from types import FrameType
 from typing import Any
 
 import structlog
 import uvicorn
 
+from riskstream.gateway.auth.tls import Certificates, certificates_of
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.protocol import SPARE_CONNECTIONS, GuardedProtocol, Limits
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.exits import Exit
+from riskstream.runtime.run import stop_event
 
 log = structlog.get_logger("gateway")
 _FILES = 256
 """Files that the process needs beside its connections: Kafka's, the telemetry port's, libraries."""
+_RENEW_TICKS = 100
+"""Ticks of uvicorn, ten a second, between two looks for a new certificate."""
 _STOP_S = 5
 """Seconds for an answer to leave, over the longest deadline."""
 
@@ -28,14 +33,23 @@ class DrainingServer(uvicorn.Server):
     one, or Ctrl-C, at once.
     """
 
-    def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, drain_s: float, certificates: Certificates | None = None
+    ) -> None:
         super().__init__(config)
-        self._drain_s = drain_s
+        self._drain_s, self._certificates = drain_s, certificates
         self._ends_at: float | None = None
 
     @property
     def is_draining(self) -> bool:
         return self._ends_at is not None or self.should_exit
+
+    def serve_on(self, listening: socket) -> Exit:
+        """Serve a bound socket until a signal ends it; what the process ends with."""
+        # uvicorn drains on a signal, then raises it again: that must not end us before our own end
+        stop_event()
+        self.run(sockets=[listening])
+        return self.exit_code
 
     @property
     def exit_code(self) -> Exit:
@@ -52,6 +66,8 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
+        if self._certificates is not None and counter % _RENEW_TICKS == 0:
+            self._certificates.renew()
         return await super().on_tick(counter)
 
 
@@ -69,6 +85,7 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
         receive_s=settings.receive_timeout_s,
     )
     protocol: Any = partial(GuardedProtocol, limits=limits, on_refused=on_refused)
+    certificates = certificates_of(settings)
     longest_s = max(settings.max_deadline_ms, settings.deadline_ms) / 1000
     config = uvicorn.Config(
         app,
@@ -83,8 +100,9 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
         lifespan="on",
         timeout_keep_alive=settings.idle_timeout_s,
         timeout_graceful_shutdown=int(longest_s) + _STOP_S,
+        ssl_context_factory=None if certificates is None else lambda *_: certificates.context,
     )
-    server = DrainingServer(config, settings.drain_s)
+    server = DrainingServer(config, settings.drain_s, certificates)
     metrics.connections.set_function(lambda: len(server.server_state.connections))
     return server
 

@@ -8,11 +8,12 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from riskstream.domain.contracts.catalog import MAX_AMOUNT_MINOR
-from riskstream.runtime.settings import MoneySettings, too_short
+from riskstream.gateway.auth.settings import AccessSettings
+from riskstream.runtime.settings import too_short
 from riskstream.runtime.settings_help import Word
 
 
-class GatewaySettings(MoneySettings):
+class GatewaySettings(AccessSettings):
     """Accept transactions and labels by HTTP, write them to Kafka, and answer callers with
     decisions.
 
@@ -106,7 +107,7 @@ class GatewaySettings(MoneySettings):
         le=300,
         description="how long the gateway still answers after SIGTERM while /readyz says no, s",
     )
-    iso20022_mappings: tuple[Path, ...] = Field(
+    iso20022_mappings: Annotated[tuple[Path, ...], Word("NAMES")] = Field(
         default=(),
         description="YAML files in place of the mappings of ISO 20022 that come with the gateway, "
         "separated by commas",
@@ -125,6 +126,7 @@ class GatewaySettings(MoneySettings):
         """As of every service: a deadline that no caller may ask for, and one port for two
         doors.
         """
+        yield from super().contradictions()
         yield from too_short("max_deadline_ms", "deadline_ms", self)
         if self.port == self.telemetry_port:
             yield f"port and telemetry_port are both {self.port}", "give each a port of its own"

@@ -25,9 +25,8 @@ def spool_of(port: int) -> Path:
 
 
 class Spool:
-    """One process's file. Fatal where it cannot be opened, or another process has it.
-
-    Appends are not synced to the disk: they outlive this process, not the machine.
+    """One process's file; Fatal where another one has it. What is appended outlives the process,
+    not the machine.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -45,7 +44,7 @@ class Spool:
                 exit_code=Exit.INPUT,
             ) from error
         self._begin = 0
-        self.size = self._whole_size()
+        self.size = max((at for at, _, _ in self.records()), default=0)
         os.ftruncate(self._file, self.size)
 
     @property
@@ -58,15 +57,13 @@ class Spool:
         frame = _HEAD.pack(len(key), len(value), zlib.crc32(value, zlib.crc32(key))) + key + value
         if self.size + len(frame) > self._max_bytes:
             return False
-        try:
-            if os.write(self._file, frame) != len(frame):
-                raise OSError("the disk is full")
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._file, self.size)
-            return False
-        self.size += len(frame)
-        return True
+        with suppress(OSError):
+            if os.write(self._file, frame) == len(frame):
+                self.size += len(frame)
+                return True
+        with suppress(OSError):
+            os.ftruncate(self._file, self.size)
+        return False
 
     def records(self) -> Iterator[tuple[int, bytes, bytes]]:
         """(where the next one begins, key, value) of each that is not dropped, in order."""
@@ -98,9 +95,3 @@ class Spool:
         if len(body) < key_size + value_size or zlib.crc32(body) != crc:
             return None
         return at + _HEAD.size + len(body), body[:key_size], body[key_size:]
-
-    def _whole_size(self) -> int:
-        at = 0
-        while (found := self._record(at)) is not None:
-            at = found[0]
-        return at

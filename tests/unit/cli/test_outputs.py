@@ -51,6 +51,8 @@ FOLDERS: dict[tuple[str, str], tuple[str, ...]] = {
 READ = {"--data", "--scores", "--labels", "--key", "--mapping", "--parity", "--schemas", "--model"}
 ONLY_READ = {
     ("report list", "--out"),
+    ("iso20022 check", "--rates"),
+    ("iso20022 check", "--account-key"),
     ("report show", "--out"),
     ("local status", "--dir"),
     # below the folder of a stack that runs

@@ -174,5 +174,22 @@ def test_what_is_no_array_of_few_is_refused(body: bytes, code: str) -> None:
     assert found == {code}
 
 
+def test_a_card_number_is_refused_where_it_stands_and_the_others_are_taken() -> None:
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"account_token": "4111 1111 1111 1111"},
+        {"terminal_id": "é"},
+        {"mcc": None},
+    ]
+    parts = [
+        json.dumps(request(transaction_id=f"t-{at}", **kind), ensure_ascii=False).encode()
+        for at, kind in enumerate(kinds)
+    ]
+    _is_read_as_alone(parts)
+    batch = READER.read(b"[" + b",".join(parts) + b"]", NOW_MS, 10)
+    assert {at: each.code for at, each in batch.problems.items()} == {1: "card-number"}
+    assert b"4111" not in json.dumps(batch.problems[1].body()).encode()
+
+
 def test_an_empty_array_is_an_empty_batch() -> None:
     assert len(READER.read(b" [ ] ", NOW_MS, 10)) == 0

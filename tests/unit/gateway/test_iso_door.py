@@ -92,3 +92,11 @@ def test_nothing_is_given_on_of_a_message_that_is_refused(
         _post(body, kept, 100_000, **headers)
     assert caught.value.status == status
     assert kept.ids == []
+
+
+def test_a_card_number_in_a_message_is_refused_and_not_repeated() -> None:
+    kept = _Kept()
+    body = pacs008([credit(1), credit(2), credit(4)])
+    found = _post(body.replace(">T-2<", ">4111111111111111<"), kept)
+    assert [each["status"] for each in found["items"]] == [202, 422, 202]
+    assert "4111" not in json.dumps(found)

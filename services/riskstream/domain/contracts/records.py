@@ -88,6 +88,32 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One API key of the gateway, without its secret. Key: key_id."""
+
+    key_id: str
+    """Which key it is, and the record's key. It is no secret. Bounds: 1 to 32 bytes."""
+    name: str
+    """Who the key is for. Bounds: 1 to 128 bytes."""
+    secret_sha256: str
+    """SHA-256 of the whole key in hexadecimal digits. Bounds: 64 to 64 bytes."""
+    scopes: tuple[str, ...]
+    """What the caller may do; a gateway grants nothing for one that it does not know. Bounds: at most 64 bytes each, at most 32 items."""
+    created_at: int
+    """When it was made, UTC."""
+    expires_at: int | None = None
+    """From when on it is refused, UTC; null: never."""
+    revoked_at: int | None = None
+    """When it was revoked, for ever, UTC; null: it was not."""
+    changed_by: str = ""
+    """Who made or revoked it. Bounds: at most 256 bytes."""
+    rate_per_s: int = 0
+    """Requests a second that the caller may send; 0: as many as the gateway's setting says. Bounds: from 0, to 1,000,000."""
+    burst: int = 0
+    """Requests that the caller may send at once; 0: as many as in two seconds. Bounds: from 0, to 10,000,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardRisk:
     """Risk vector of one customer, by what labels say, over closed tiles, with the one before it. Key: customer_id."""
 

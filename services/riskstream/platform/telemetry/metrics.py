@@ -478,6 +478,36 @@ class GatewayMetrics:
         )
 
 
+class AccessMetrics:
+    """Metrics of who may call the gateway."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.keys = Gauge(
+            "riskstream_gateway_keys", "API keys that are not revoked", registry=registry
+        )
+        self.keys_refused = Gauge(
+            "riskstream_gateway_keys_refused",
+            "Records of api-keys.v1 that are refused and let nobody in",
+            ["reason"],
+            registry=registry,
+        )
+        self.token_keys = Gauge(
+            "riskstream_gateway_token_keys",
+            "Public keys that tokens may be signed with",
+            registry=registry,
+        )
+        self.token_keys_errors = Counter(
+            "riskstream_gateway_token_keys_errors_total",
+            "Times that the keys of tokens could not be read; the last ones stay in use",
+            registry=registry,
+        )
+        self.limits_local = Counter(
+            "riskstream_gateway_limits_local_total",
+            "Requests that were limited by this gateway alone, because Redis did not answer",
+            registry=registry,
+        )
+
+
 class ReporterMetrics:
     """Metrics of the reporter."""
 

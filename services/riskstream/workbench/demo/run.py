@@ -259,6 +259,7 @@ def _serve(chain: Chain, view: View) -> None:
     view.say(f"gateway {chain.gateway}   kafka {chain.stack.kafka}   redis {chain.stack.redis}")
     for service in chain.services.values():
         view.say(f"{service.name:9} {service.telemetry}/metrics")
+    view.say("the gateway asks nobody for a key here (--auth none): docs/auth.md")
     view.say("try:")
     print(
         f"curl -s -X POST {chain.gateway}/v1/decisions -H 'Content-Type: application/json' -d "

@@ -82,7 +82,7 @@ class Chain:
             "scorer": ("--redis", redis, *model),
             "tracker": ("--instance", name),
             "profiler": ("--instance", name, "--redis", redis),
-            "gateway": ("--port", self.gateway.rsplit(":", 1)[1]),
+            "gateway": ("--auth", "none", "--port", self.gateway.rsplit(":", 1)[1]),
             "reporter": (),
         }[name.split("-")[0]]
         service = start_service(

@@ -125,7 +125,7 @@ def arguments_of(name: str, wanted: Wanted) -> list[str]:
     if name == "profiler" and wanted.features and SETS[wanted.features].profiles:
         arguments += ["--features", wanted.features]
     if name == "gateway":
-        arguments += ["--port", str(wanted.gateway_port)]
+        arguments += ["--auth", "none", "--port", str(wanted.gateway_port)]
     return arguments
 
 

@@ -67,8 +67,7 @@ def start_service(
     wait_ready.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    env = {"XDG_STATE_HOME": str(folder), **(env or {})}  # what it keeps is of its cluster
-    port = free_port()
+    env, port = {"XDG_STATE_HOME": str(folder), **(env or {})}, free_port()
     module = name.split("-")[0]
     command = [
         sys.executable,

@@ -47,6 +47,7 @@ def _types(schema: Any) -> list[dict[str, Any]]:
 
 def test_the_contracts_that_the_design_names_are_there() -> None:
     assert set(NAMES) == {
+        "api-key.v1",
         "transaction.v1",
         "score.v1",
         "alert.v1",
@@ -111,6 +112,7 @@ def test_every_topic_names_a_contract_and_keeps_append_time() -> None:
         assert each.why
         assert each.producers
     assert {each.name for each in topics().values() if each.is_compacted} == {
+        "api-keys.v1",
         "customer-risk.v1",
         "terminal-risk.v1",
         "device-risk.v1",

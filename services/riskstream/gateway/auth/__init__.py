@@ -1,0 +1,1 @@
+"""Who may call the gateway, what for, and how often; and that nobody sends card numbers."""
