@@ -51,7 +51,8 @@ class Caller(threading.Thread):
 
 def test_it_drains_under_load_before_it_ends(world: World, tmp_path: Path) -> None:
     port = free_port()
-    arguments = ("--kafka", world.kafka, "--port", str(port), "--drain-s", str(DRAIN_S))
+    given = ("--kafka", world.kafka, "--port", str(port), "--drain-s", str(DRAIN_S))
+    arguments = (*given, "--auth", "none")
     service = start_service("gateway-drain", tmp_path, *arguments)
     try:
         wait_ready([service])
