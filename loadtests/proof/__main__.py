@@ -117,17 +117,27 @@ def main() -> int:
     parser.add_argument(
         "--page", type=Path, default=None, help="write the page of the docs there, from all results"
     )
+    parser.add_argument(
+        "--client",
+        choices=["auto", "python"],
+        default="auto",
+        help="how services pass records to and from Kafka; results of python are in a folder of "
+        "their own",
+    )
     given = parser.parse_args()
+    out = OUT if given.client == "auto" else OUT / given.client
+    for service in ("SCORER", "TRACKER", "PROFILER", "REPORTER"):
+        os.environ[f"RISKSTREAM_{service}_CLIENT"] = given.client
     names = [name for name in given.only.split(",") if name] or list(PROOFS)
     unknown = [name for name in names if name not in PROOFS]
     if unknown:
         parser.error(f"no proof {unknown[0]}: one of {', '.join(PROOFS)}")
     model = small_model(Path("build/loadtests/model"))
-    OUT.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in names:
         started = time.monotonic()
-        folder = OUT / "runs" / name
+        folder = out / "runs" / name
         shutil.rmtree(folder, ignore_errors=True)
         try:
             counts, problems = PROOFS[name](folder, model, given.seed)
@@ -141,7 +151,7 @@ def main() -> int:
             "seed": given.seed,
             "counts": dict(sorted(counts.items())),
         }
-        (OUT / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+        (out / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
         print(
             f"PROOF {name}: {'ok' if not problems else 'WRONG'} in {result['seconds']} s",
             flush=True,
@@ -150,7 +160,7 @@ def main() -> int:
             print(f"  {problem[:400]}", flush=True)
         failed += [name] if problems else []
     if given.page:
-        write_page(given.page, OUT)
+        write_page(given.page, out, given.client)
     print(
         f"{len(names) - len(failed)} of {len(names)} proofs "
         f"hold{': not ' + ', '.join(failed) if failed else ''}"

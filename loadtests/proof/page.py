@@ -88,6 +88,16 @@ WHAT = {
     "chaos": "ten minutes of the mix (`make chaos`), three brokers",
     "chaos-faust": "three minutes of the same against `--runtime faust`; published, no goal",
 }
+_HEADS = {
+    "auto": "# What was proved\n\n"
+    '<!-- Written by `make proof ARGS="--page docs/proof.md"`. -->\n'
+    "By the compiled client, which services use unless they are told otherwise. By calls of "
+    "confluent-kafka for each record: [with the Python client](proof-python.md).\n",
+    "python": "# What was proved with the Python client\n\n"
+    '<!-- Written by `make proof ARGS="--client python --page docs/proof-python.md"`. -->\n'
+    "As [what was proved](proof.md), with scorers, tracker, profiler and reporter under "
+    "`--client python`: the way that takes over where the compiled client cannot serve.\n",
+}
 _SHOWN = ("source_records", "scores_accepted", "raw_duplicates", "lost", "features_differ")
 _MOST_SHOWN = 4
 _ROW = re.compile(r"\| `([\w-]+)` \| .* \| (\d{4}-\d\d-\d\d) \| (\S+) \| ([\d,]+) \| .*\|")
@@ -95,8 +105,11 @@ _COUNTED = re.compile(r"- `([\w-]+)` \(seed (\d+)\): (.*)")
 _COUNT = re.compile(r"(.+?) (-?\d{1,3}(?:,\d{3})*)(?:, |$)")
 
 
-def write_page(path: Path, folder: Path) -> None:
-    """One row a proof, then every count. What `folder` lacks stays as the page has it."""
+def write_page(path: Path, folder: Path, client: str = "auto") -> None:
+    """One row a proof, then every count. What `folder` lacks stays as the page has it.
+
+    `client`: that of the services, as their setting says it.
+    """
     results = _on_page(path)
     for file in folder.glob("*.json"):
         if file.stem in WHAT:
@@ -119,7 +132,7 @@ def write_page(path: Path, folder: Path) -> None:
         counted = ", ".join(f"{key} {value:,}" for key, value in result["counts"].items())
         details.append(f"- `{name}` (seed {result['seed']}): {counted}")
     path.write_text(
-        '# What was proved\n\n<!-- Written by `make proof ARGS="--page docs/proof.md"`. -->\n'
+        f"{_HEADS[client]}\n"
         f"Each was run last on the day in its row, on a machine with {os.cpu_count()} "
         f"cores ({platform.machine()}) that "
         "ran everything: brokers, Redis, services, load and checker.\n"

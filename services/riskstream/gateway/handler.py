@@ -33,7 +33,7 @@ from riskstream.runtime.errors import Fatal, Retryable
 log = structlog.get_logger("gateway")
 _TELL_S = 0.1
 """Between two log lines on late scores: they come by the thousand when a scorer comes back."""
-_RECORDING_S, _RECORDING_SHARE = 0.015, 0.25
+_RECORDING_S, _RECORDING_SHARE = 0.03, 0.25
 """Kept of a deadline to record the answer: so long, and at most that share of it."""
 
 
