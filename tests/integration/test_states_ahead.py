@@ -72,7 +72,7 @@ class _Foreseeing(_Restoring):
     def foresee(self, partition: int, records: Records) -> None:
         self.foreseen.setdefault(partition, []).extend(records.values)
 
-    def drop(self, partition: int) -> None:
+    def forget(self, partition: int) -> None:
         self.dropped.append(partition)
 
 

@@ -72,6 +72,10 @@ class TrackerCore:
         """Load states before it is known who gets their partition."""
         self._restorer.foresee(partition, records)
 
+    def forget(self, partition: int) -> None:
+        """Let go of what was foreseen."""
+        self._restorer.forget(partition)
+
     def restore(self, partition: int, records: Iterable[Record]) -> None:
         """Load the partition's newest states and where they stand, and the newest alerts; call
         `resume` first. SchemaWait as `Restorer`.
@@ -183,7 +187,6 @@ class TrackerCore:
 
     def drop(self, partition: int) -> None:
         self._owned.pop(partition, None)
-        self._restorer.forget(partition)
         self._count()
 
     def _count(self) -> None:

@@ -1,6 +1,8 @@
 """States that are loaded before their partition is given: the tracker holds what it holds else."""
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +89,7 @@ def _parts(rng: random.Random, bad: float) -> RecordParts:
 
 def _held(core: TrackerCore, parts: RecordParts) -> tuple[object, ...]:
     """What a core holds of them: what it writes of later scores, and where it stands."""
+    core.drop(0)  # as the lane does
     core.resume(0, None)
     try:
         core.restore(0, parts)
@@ -116,10 +119,28 @@ def test_only_the_same_records_go_on_behind_what_was_foreseen() -> None:
     assert _held(core, parts) == _held(_core(), parts)
 
 
-def test_what_is_dropped_is_loaded_anew() -> None:
+def test_what_was_foreseen_is_not_loaded_again() -> None:
+    parts, core = _parts(random.Random(1), 0.0), _core()
+    for part in parts.parts[:-1]:
+        core.foresee(0, part)
+    loaded: list[int] = []
+    placed = core._restorer._columns.placed
+
+    def seen(partition: int, keys: Sequence[bytes | None], frames: Any) -> Any:
+        loaded.append(len(keys))
+        return placed(partition, keys, frames)
+
+    core._restorer._columns.placed = seen  # type: ignore[method-assign]
+    core.drop(0)
+    core.resume(0, None)
+    core.restore(0, parts)
+    assert loaded == [len(parts.parts[-1])]
+
+
+def test_what_is_forgotten_is_loaded_anew() -> None:
     parts, core = _parts(random.Random(1), 0.0), _core()
     for part in parts.parts:
         core.foresee(0, part)
-    core.drop(0)
+    core.forget(0)
     assert not core._restorer._foreseen
     assert _held(core, parts) == _held(_core(), parts)

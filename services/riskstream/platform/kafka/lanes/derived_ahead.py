@@ -49,8 +49,9 @@ class StatesAhead:
 
     def drop_others(self, owned: Collection[int]) -> None:
         """Let the work forget what it foresaw of partitions that were given to others."""
-        for number in self._foreseen.difference(owned):
-            self._work.drop(number)
+        if isinstance(self._work, ForeseeingWork):
+            for number in self._foreseen.difference(owned):
+                self._work.forget(number)
         self._foreseen.clear()
 
     def close(self) -> None:

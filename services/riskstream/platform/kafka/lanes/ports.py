@@ -316,9 +316,13 @@ class ForeseeingWork(Protocol):
 
     def foresee(self, partition: int, records: Records) -> None:
         """Records of a state topic, in order, from the first on. `restore` gets the same objects
-        again, before any other; `drop` forgets them. It is called on a thread that nothing else
-        of the work runs beside.
+        again, before any other. It is called on a thread that nothing else of the work runs
+        beside.
         """
+        ...
+
+    def forget(self, partition: int) -> None:
+        """Let go of what was foreseen of a partition: another process got it."""
         ...
 
 
