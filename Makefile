@@ -9,7 +9,7 @@ BIG ?=
 # Threads of OpenMP that wait without spinning; Java without its slow compiler, for brokers of minutes; bytecode is kept, whatever the shell says.
 TESTING := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-growth bench-chain soak gpu-check deploy-check peers lint gen lock format clean
+.PHONY: help setup demo unit test test-bounds test-files simulation proof chaos bench bench-scorer bench-features bench-models bench-rules bench-telemetry bench-growth bench-chain bench-gateway soak gpu-check deploy-check peers lint gen lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ proof: $(READY) ## Run the long proofs (kills, outages): build/proof/*.json (an 
 chaos: $(READY) ## Break a local cluster at random and check every record; ARGS="--minutes 10 --seed 7"
 	@$(BIN)/python -m loadtests.chaos $(ARGS)
 
-bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain bench-growth ## Run every bench
+bench: bench-scorer bench-features bench-models bench-rules bench-telemetry bench-chain bench-growth bench-gateway ## Run every bench
 
 bench-features: $(READY) build/peers/pandas/.ready ## Time the handbook's features against pandas: build/bench/features.json (5 minutes)
 	@$(BIN)/python -m loadtests.features.bench $(ARGS)
@@ -60,6 +60,9 @@ bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each ser
 
 bench-chain: $(READY) ## Measure each service a core, and the whole chain from one backlog: build/bench/chain.json (8 minutes)
 	@$(BIN)/python -m loadtests.chain $(ARGS)
+
+bench-gateway: $(READY) build/peers/fastapi/.ready ## Measure the gateway beside a plain FastAPI app: build/bench/gateway.json (4 minutes)
+	@$(BIN)/python -m loadtests.gateway.bench $(ARGS)
 
 bench-growth: $(READY) ## Measure costs by keys, windows, trees, partitions, processes: build/bench/growth.json (9 minutes)
 	@$(BIN)/python -m loadtests.growth $(ARGS)
@@ -86,13 +89,14 @@ build/gpu/.ready: requirements/scorer-gpu.txt
 bench-scorer: peers ## Time the scorer against its peers: build/bench/scorer.json (32 minutes)
 	@$(BIN)/python -m loadtests.peers.bench $(ARGS)
 
-peers: $(READY) $(patsubst %,build/peers/%/.ready,quix kafka-streams bytewax pathway pandas) ## Install the peers that benches compare with
+peers: $(READY) $(patsubst %,build/peers/%/.ready,quix kafka-streams bytewax pathway pandas fastapi) ## Install the peers that benches compare with
 
 build/peers/pandas/.ready: loadtests/features/pandas.txt
+build/peers/fastapi/.ready: loadtests/gateway/fastapi.txt
 build/peers/quix/.ready: loadtests/peers/quix.txt
 build/peers/bytewax/.ready: loadtests/peers/bytewax.txt
 build/peers/pathway/.ready: loadtests/peers/pathway.txt
-build/peers/pandas/.ready build/peers/quix/.ready build/peers/bytewax/.ready build/peers/pathway/.ready:
+build/peers/pandas/.ready build/peers/quix/.ready build/peers/bytewax/.ready build/peers/pathway/.ready build/peers/fastapi/.ready:
 	@$(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
 	  && touch $@ || { rm -rf $(@D); echo "peers: $(notdir $(@D)) could not be installed; the bench skips it" >&2; }
 
