@@ -23,7 +23,7 @@ from loadtests.proof.clients import clients
 from loadtests.proof.drains import drains
 from loadtests.proof.holds import expired
 from loadtests.proof.old import old
-from loadtests.proof.outages import broker_away, scorer_away
+from loadtests.proof.outages import broker_away, bulk_beside, scorer_away
 from loadtests.proof.page import write_page
 from loadtests.proof.profiles import freshness, handbook
 from loadtests.proof.recovery import kill_recovery
@@ -101,6 +101,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "kill-recovery": kill_recovery,
     "gateway-scorer-away": scorer_away,
     "gateway-broker-away": broker_away,
+    "gateway-bulk": bulk_beside,
     "drains": drains,
     "old": old,
     "profile-freshness": freshness,

@@ -2,14 +2,17 @@
 was accepted is lost.
 """
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +80,43 @@ def broker_away(folder: Path, model: Path, _seed: int) -> Found:
             problems.append(f"the gateway grew by {counts['growth_mib']} MiB")
         _compare(chain, [*said, *answers], counts, problems)
     return counts, problems
+
+
+def bulk_beside(folder: Path, model: Path, _seed: int) -> Found:
+    """Decisions beside eight callers of the dearest batches there are: 10,000 objects each of which
+    every field is wrong.
+    """
+    with Chain(folder / "chain", model, names=("scorer", "gateway")) as chain:
+        body = b"[" + b",".join([b"{}"] * 10_000) + b"]"
+        driver = _Driver(chain, f"/v1/decisions?deadline_ms={DEADLINE_MS}", 50, 40, "d")
+        time.sleep(5)
+        end = time.monotonic() + 30
+        with ThreadPoolExecutor(8) as callers:
+            statuses = list(callers.map(lambda _: _post_until(chain, body, end), range(8)))
+        said = driver.ended()
+        counts, problems = _decided(said)
+        for found in statuses:
+            counts.update({f"batches_{status}": count for status, count in found.items()})
+        if not counts["batches_200"]:
+            problems.append("the schedule did not hurt: no batch was read")
+        _compare(chain, said, counts, problems)
+    return counts, problems
+
+
+def _post_until(chain: Chain, body: bytes, end: float) -> Counter[int]:
+    """Statuses of batches that are posted one after the other until then."""
+    found = Counter[int]()
+    where = urllib.parse.urlsplit(chain.gateway).netloc
+    while time.monotonic() < end:
+        connection = http.client.HTTPConnection(where, timeout=60)
+        connection.request(
+            "POST", "/v1/transactions:batch", body, {"Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        found[answer.status] += 1
+    return found
 
 
 class _Driver:

@@ -69,6 +69,10 @@ WHAT = {
         "the only broker frozen for a minute under decisions and plain transactions: answers "
         "within 2 s, memory, accepted and lost"
     ),
+    "gateway-bulk": (
+        "decisions beside eight callers of batches of 10,000 wrong transactions each: answered in "
+        "time"
+    ),
     "drains": (
         "500,000 transactions and their labels before a service runs: drained cold, and with "
         "all of them killed midway"

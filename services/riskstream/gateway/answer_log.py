@@ -25,6 +25,13 @@ class AnswerLog:
     def __init__(self, producer: AwaitedProducer, spool: Spool, metrics: GatewayMetrics) -> None:
         self._producer, self._spool, self._metrics = producer, spool, metrics
         self._is_told_full = False
+        if spool.damaged:
+            metrics.answers_lost.inc()
+            log.error(
+                "the spool of answers is damaged; what stands behind the damage is set aside",
+                path=spool.damaged,
+                do="keep that file, and tell whoever reads answers.v1",
+            )
         metrics.spool_bytes.set_function(lambda: spool.waiting)
 
     async def write(
@@ -59,13 +66,15 @@ class AnswerLog:
                 await self._deliver()
             except (Retryable, Fatal) as error:
                 log.warning("spooled answers are not delivered yet", why=str(error))
+            except Exception:  # a task that ends would leave all of them where they are, unseen
+                log.exception("spooled answers cannot be delivered; trying again")
             await asyncio.sleep(_DRAIN_S)
 
     async def _deliver(self) -> None:
         while self._spool.waiting:
             some = list(islice(self._spool.records(), _AT_ONCE))
             if not some:
-                return
+                raise Retryable(what="the spool of answers cannot be read on", where="the gateway")
             sent = [self._producer.begin(TOPIC, key, frame) for _, key, frame in some]
             for found in await asyncio.gather(*sent, return_exceptions=True):
                 if isinstance(found, BaseException):

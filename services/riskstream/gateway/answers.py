@@ -11,7 +11,10 @@ from starlette.responses import Response
 from riskstream.gateway.problem import Problem, failed
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 
-ROUTES = "POST /v1/transactions, /v1/decisions, /v1/labels; GET /subjects, /schemas (docs/http.md)"
+ROUTES = (
+    "POST /v1/decisions, /v1/transactions, /v1/transactions:batch, /v1/iso20022, /v1/labels; GET "
+    "/subjects, /schemas (docs/http.md)"
+)
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 
 

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 from riskstream.domain.contracts.records import Transaction
 from riskstream.gateway import registry
 from riskstream.gateway.answers import problem_handlers
-from riskstream.gateway.batches import Batches, BulkGate
+from riskstream.gateway.batches import Batches
+from riskstream.gateway.bulk import BulkGate
 from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
@@ -45,8 +46,8 @@ class HttpDoor:
         self._settings, self._rates, self._metrics = settings, rates, metrics
         self._handler, self._clock, self._tracer = handler, handler.clock, tracer
         self._bulk = BulkGate(settings.max_batches)
-        self._batches = Batches(settings, rates, metrics, handler)
-        self._iso = IsoDoor.of(settings, rates, handler)
+        self._batches = Batches(settings, rates, metrics, handler, self._bulk)
+        self._iso = IsoDoor.of(settings, rates, handler, self._bulk)
         self._reading = metrics.stage_seconds.labels("read")
 
     def app(
@@ -103,7 +104,7 @@ class HttpDoor:
 
     async def _decide(self, request: Request) -> Response:
         """POST /v1/decisions: 200 with the decision, within the deadline."""
-        started = self._clock.monotonic()
+        started: float = request.state.started
         deadline_ms = deadline_ms_of(request, self._settings)
         transaction = await self._transaction(request)
         decided = await self._handler.decide(transaction, deadline_ms, started, request.state.trace)

@@ -47,7 +47,9 @@ class Edge:
             trace = RequestTrace.begin(
                 self._tracer, path, _header(scope["headers"], b"traceparent")
             )
-        scope.setdefault("state", {}).update(trace=trace, request_id=answer.request_id.decode())
+        scope.setdefault("state", {}).update(
+            trace=trace, request_id=answer.request_id.decode(), started=time.monotonic()
+        )
         if trace is None:
             await self._answered(scope, receive, answer)
         else:

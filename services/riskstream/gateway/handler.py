@@ -7,6 +7,7 @@ answer, 5 answer.
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,6 +32,8 @@ from riskstream.runtime.clock import Clock, SystemClock
 from riskstream.runtime.errors import Fatal, Retryable
 
 log = structlog.get_logger("gateway")
+_SWITCH_S = 0.001
+"""A thread that reads many transactions gives way to the event loop after so long."""
 _TELL_S = 0.1
 """Between two log lines on late scores: they come by the thousand when a scorer comes back."""
 _RECORDING_S, _RECORDING_SHARE = 0.03, 0.25
@@ -43,7 +46,8 @@ class Handler:
     def __init__(
         self, settings: GatewaySettings, metrics: GatewayMetrics, clock: Clock | None = None
     ) -> None:
-        """`clock`: the machine's, unless it is given."""
+        """`clock`: the machine's, unless it is given. Fatal where the spool cannot be used."""
+        self._spool = Spool(settings.spool or spool_of(settings.port), settings.spool_bytes)
         self._settings, self._metrics, self.clock = settings, metrics, clock or SystemClock()
         self._scoring = metrics.stage_seconds.labels("wait")
         self._transactions, self._answers = codec("transaction.v1"), codec("answer.v1")
@@ -67,10 +71,9 @@ class Handler:
     async def running(self) -> AsyncIterator[None]:
         """The clients, from the doors' opening to their closing."""
         loop, kafka = asyncio.get_running_loop(), self._settings.kafka
-        where = self._settings.spool or spool_of(self._settings.port)
-        spool = Spool(where, self._settings.spool_bytes)
+        sys.setswitchinterval(_SWITCH_S)
         self.sender = Sender(kafka, loop, self._metrics)
-        self._log = AnswerLog(self.sender.producer, spool, self._metrics)
+        self._log = AnswerLog(self.sender.producer, self._spool, self._metrics)
         self._waiters = await asyncio.to_thread(ScoreWaiters, kafka, loop, self._on_late)
         rules = follow_rules(kafka, lambda book: setattr(self._ladder, "next_book", book))
         draining = asyncio.create_task(self._log.drain())
@@ -81,7 +84,7 @@ class Handler:
             await asyncio.to_thread(rules.stop)
             await asyncio.to_thread(self._waiters.close)
             await asyncio.to_thread(self.sender.producer.close)
-            spool.close()
+            self._spool.close()
 
     async def decide(
         self,

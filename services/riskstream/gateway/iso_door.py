@@ -4,7 +4,7 @@ was read, and each gets a status of its own.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from riskstream.domain.contracts.records import Transaction
-from riskstream.gateway.auth.cards import card_number, holds_card_number
+from riskstream.gateway.auth.cards import (
+    card_number,
+    holds_card_number,
+    scrubbed,
+    without_cards,
+)
+from riskstream.gateway.bulk import BulkGate
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.iso20022.converter import Item
 from riskstream.gateway.iso20022.limits import Limits, too_many_bytes
@@ -34,7 +40,7 @@ Accept = Callable[[Transaction], Awaitable[tuple[int, int]]]
 was not taken. Calls before its first wait are in the message's order.
 """
 _XML = ("application/xml", "text/xml")
-_AT_ONCE = 256
+_AT_ONCE = 64
 """Transactions that are given on beside each other."""
 
 
@@ -48,9 +54,12 @@ class IsoDoor:
     accept: Accept
     limits: Limits
     account_key: bytes = b""
+    gate: BulkGate = field(default_factory=lambda: BulkGate(1))
 
     @classmethod
-    def of(cls, settings: GatewaySettings, rates: Rates, handler: Handler) -> "IsoDoor":
+    def of(
+        cls, settings: GatewaySettings, rates: Rates, handler: Handler, gate: BulkGate
+    ) -> "IsoDoor":
         """As the settings say; Fatal where a file of theirs cannot be used."""
         return cls(
             mappings=read_mappings(settings.iso20022_mappings),
@@ -61,6 +70,7 @@ class IsoDoor:
                 max_bytes=settings.max_batch_bytes, max_transactions=settings.max_batch_items
             ),
             account_key=_key_of(settings.account_key),
+            gate=gate,
         )
 
     async def post(self, request: Request) -> Response:
@@ -68,7 +78,10 @@ class IsoDoor:
         nothing given on, where the message as a whole is refused.
         """
         parts = await self._body(request)
-        items, summary = await asyncio.to_thread(self._read, parts)
+        try:
+            items, summary = await self.gate.apart(self._read, parts)
+        except Problem as problem:
+            raise without_cards(problem) from None
         found: list[dict[str, Any]] = []
         for at in range(0, len(items), _AT_ONCE):
             found += await asyncio.gather(*map(self._take, items[at : at + _AT_ONCE]))
@@ -80,7 +93,8 @@ class IsoDoor:
             "items": found,
             "left_out": [{"path": path, "count": count} for path, count in summary.left_out],
         }
-        return Response(msgspec.json.encode(body), 207, media_type="application/json")
+        told = await self.gate.apart(lambda: msgspec.json.encode(scrubbed(body)))
+        return Response(told, 207, media_type="application/json")
 
     async def _body(self, request: Request) -> list[bytes]:
         check_media(request)
@@ -107,11 +121,11 @@ class IsoDoor:
     async def _take(self, item: Item) -> dict[str, Any]:
         """The answer to one transaction."""
         number = item.number + 1
-        if item.faults:
-            return {"number": number, **invalid(list(item.faults)).body()}
         for name, value in item.values.items():
             if isinstance(value, str) and holds_card_number(value):
                 return {"number": number, **card_number(f"$.{name}").body()}
+        if item.faults:
+            return {"number": number, **invalid(list(item.faults)).body()}
         transaction = Transaction(**item.values)
         told = {"number": number, "transaction_id": transaction.transaction_id}
         try:

@@ -13,20 +13,20 @@ LEAST_DEADLINE_MS = 20
 _JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json|text/json", re.IGNORECASE)
 
 
-async def read_body(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int, do: str = "send one record") -> bytes:
     """The body, if it is JSON by its headers and small enough; nothing more is read of one that is
     not.
     """
     _check_media(request)
     length = request.headers.get("content-length", "")
     if len(length) > 15 or (length.isdigit() and int(length) > most):
-        raise too_large(most)
+        raise too_large(most, do)
     parts = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise too_large(most)
+            raise too_large(most, do)
         parts.append(part)
     return b"".join(parts)
 

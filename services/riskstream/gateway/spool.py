@@ -45,6 +45,7 @@ class Spool:
             ) from error
         self._begin = 0
         self.size = max((at for at, _, _ in self.records()), default=0)
+        self.damaged = self._set_aside(path)
         os.ftruncate(self._file, self.size)
 
     @property
@@ -80,6 +81,18 @@ class Spool:
         if until == self.size:
             os.ftruncate(self._file, 0)
             self._begin = self.size = 0
+
+    def _set_aside(self, path: Path) -> str:
+        """Keep what stands behind a damaged record in a file beside; its name, "" where there is
+        nothing, or only a record that a kill cut off.
+        """
+        rest = os.pread(self._file, self._max_bytes, self.size)
+        head = _HEAD.unpack(rest[: _HEAD.size]) if len(rest) >= _HEAD.size else (0, 0, 0)
+        if len(rest) < _HEAD.size + head[0] + head[1] <= self._max_bytes or not any(rest):
+            return ""
+        aside = path.with_name(f"{path.name}.damaged")
+        aside.write_bytes(rest)
+        return str(aside)
 
     def close(self) -> None:
         os.close(self._file)

@@ -29,7 +29,8 @@ log = structlog.get_logger("gateway")
 class Call:
     """One caller that waits. `future`: its score, with `partition`, `read_at_ns` and `trace`; None
     where it gave up. `place`: its own record's (partition, offset); `early`: scores of its id that
-    came before that was known. `told`: the decision that it was told without a score.
+    came before that was known. `told`: the decision that it was told without a score; `missed`: its
+    score, where that came after it gave up.
     """
 
     key: tuple[str, str]
@@ -37,6 +38,7 @@ class Call:
     place: tuple[int, int] | None = None
     early: list[dict[str, Any]] = field(default_factory=list)
     told: str | None = None
+    missed: dict[str, Any] | None = None
 
     def give_up(self) -> None:
         """Wait no longer."""
@@ -104,6 +106,9 @@ class ScoreWaiters:
         """The caller was told a decision without a score: wait for its score on its behalf, for ten
         minutes.
         """
+        if call.missed is not None:
+            call.told = told
+            self._on_late(call, call.missed)
         if call not in self._calls.get(call.key, []):
             return
         self._waiting -= 1
@@ -133,6 +138,8 @@ class ScoreWaiters:
             return
         if call.told is not None:
             self._on_late(call, score)
+        elif call.future.result() is None:
+            call.missed = score  # it came between giving up and being told
         self.forget(call)
 
     def close(self) -> None:

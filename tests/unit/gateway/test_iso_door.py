@@ -100,3 +100,15 @@ def test_a_card_number_in_a_message_is_refused_and_not_repeated() -> None:
     found = _post(body.replace(">T-2<", ">4111111111111111<"), kept)
     assert [each["status"] for each in found["items"]] == [202, 422, 202]
     assert "4111" not in json.dumps(found)
+
+
+def test_a_card_number_anywhere_in_a_message_is_not_repeated() -> None:
+    card = "4111111111111111"
+    body = pacs008([credit(1), credit(2, f"{card}x"), credit(4)])
+    for old, new in ((">M-1<", f">{card}<"), ("<Nm>Debtor", f"<Nm>{card}"), ("ChrgBr", f"c{card}")):
+        assert old in body
+        found = _post(body.replace(old, new), _Kept())
+        assert card not in json.dumps(found)
+    with pytest.raises(Problem) as refused:
+        _post(body.replace("<NbOfTxs>3<", f"<NbOfTxs>{card}<"), _Kept())
+    assert card not in json.dumps(refused.value.body())

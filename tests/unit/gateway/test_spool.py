@@ -26,6 +26,23 @@ def test_what_is_kept_is_there_after_a_kill(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "answers").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_stands_behind_damage_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "answers"
+    spool = Spool(path, 2**16)
+    ends = [spool.size for each in ROWS if spool.append(*each)]
+    spool.close()
+    raw = bytearray(path.read_bytes())
+    raw[ends[4] + 14] ^= 255
+    path.write_bytes(raw)
+    spool = Spool(path, 2**16)
+    assert _rows(spool) == ROWS[:5]
+    assert spool.damaged == f"{path}.damaged"
+    assert Path(spool.damaged).read_bytes() == raw[ends[4] :]
+    spool.close()
+    spool = Spool(path, 2**16)
+    assert (spool.damaged, _rows(spool)) == ("", ROWS[:5])
+
+
 @settings(max_examples=60, deadline=None)
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=40))
 def test_a_record_that_was_cut_off_ends_the_file(

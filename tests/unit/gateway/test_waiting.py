@@ -119,6 +119,24 @@ def test_a_score_that_is_there_before_its_place_is_known_is_the_callers() -> Non
     asyncio.run(run())
 
 
+def test_a_score_between_giving_up_and_being_told_is_late_too() -> None:
+    async def run() -> None:
+        late.clear()
+        waiters, reader = _waiters()
+        call = waiters.call("c-1", "t-1")
+        waiters.sent(call, (0, 0))
+        call.give_up()
+        reader.todo = [_record(0, src=0, prev=-1, decision="BLOCK")]
+        waiters._read()
+        await asyncio.sleep(0)
+        waiters.watch(call, "APPROVE")
+        assert [(each.told, score["decision"]) for each, score in late] == [("APPROVE", "BLOCK")]
+        assert not waiters._calls
+        assert len(waiters) == 0
+
+    asyncio.run(run())
+
+
 def test_a_late_score_is_told_and_those_who_waited_too_long_are_let_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,8 @@ _WORD = re.compile(r"[0-9A-Za-z]+")
 _TWICE = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _DOTS = frozenset((0xB7, 0x66B, 0x2022, 0x2024, 0x2027, 0x3002, 0xFF0E, 0xFF61))
 _MINUS = 0x2212
+_SCRUBBED = "(it looks like a card number)"
+_SLICE, _OVERLAP = 65_536, 512
 _AMOUNTS_AND_TIMES = ("_minor", "_at")
 
 
@@ -87,10 +90,33 @@ def may_hold_card_number(body: bytes) -> bool:
     """False where no part of a body without escapes holds a card number; True may be more than
     there is.
     """
+    # in slices: the expression does not give way to other threads while it searches one
+    return any(_may_hold(body[at : at + _SLICE + _OVERLAP]) for at in range(0, len(body), _SLICE))
+
+
+def _may_hold(body: bytes) -> bool:
     if body.isascii():
         return any(_is_hit(found[0].decode()) for found in _RUN_OF_BYTES.finditer(body))
     plain = _plain(body.decode(errors="replace"))
     return any(_is_hit(found[0]) for found in _RUN.finditer(plain))
+
+
+def scrubbed(value: Any) -> Any:
+    """JSON values, without texts that hold a card number."""
+    if isinstance(value, str):
+        return _SCRUBBED if holds_card_number(value) else value
+    if isinstance(value, dict):
+        return {scrubbed(key): scrubbed(each) for key, each in value.items()}
+    return [scrubbed(each) for each in value] if isinstance(value, list) else value
+
+
+def without_cards(problem: Problem) -> Problem:
+    """The problem, without what it repeats of a body that is a card number."""
+    errors = tuple(
+        Fault(path=scrubbed(each.path), code=each.code, detail=scrubbed(each.detail))
+        for each in problem.errors
+    )
+    return replace(problem, detail=scrubbed(problem.detail), errors=errors)
 
 
 def holds_card_number(text: str) -> bool:

@@ -78,9 +78,7 @@ def change_currency(kafka: str, currency: str) -> str | None:
 
 
 def _currencies(kafka: str, topic: str, contract: str) -> set[str]:
-    """Base currencies of the newest records; those that cannot be read, and rejected ones, say
-    none.
-    """
+    """Base currencies of the newest records; unreadable and rejected ones say none."""
     found: set[str] = set()
     for record in newest_records(kafka, topic):
         try:

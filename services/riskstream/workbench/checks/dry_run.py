@@ -61,9 +61,7 @@ class Outcome:
 def dry_run(
     rules: list[Rule], rows: TriedRows, lists: Lists, progress: Any = lambda _: None
 ) -> list[Outcome]:
-    """An outcome a rule, then one of all together (any that is true; its action is the
-    strongest).
-    """
+    """An outcome a rule, then one of all together (any is true; its action is the strongest)."""
     n = len(rows.occurred_at)
     matched = np.zeros((len(rules), n), np.bool_)
     for start in range(0, n, CHUNK):

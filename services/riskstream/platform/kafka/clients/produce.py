@@ -180,6 +180,7 @@ class AwaitedProducer:
     ) -> "asyncio.Future[tuple[int, int]]":
         """As `send`, without waiting: whoever wants to wait for less long than the client does."""
         future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
+        future.add_done_callback(_see)
 
         def on_delivered(error: KafkaError | None, message: Message) -> None:
             self._loop.call_soon_threadsafe(
@@ -259,6 +260,12 @@ class _Told:
 
 def _headers(context: TraceContext | None) -> dict[str, Any]:
     return {"headers": header_of(context)} if context is not None else {}
+
+
+def _see(future: "asyncio.Future[tuple[int, int]]") -> None:
+    """Nobody may wait any more: that it failed is not worth a line of asyncio's."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _settle(

@@ -1,0 +1,37 @@
+"""Bodies of many transactions: how many at a time, and apart from callers of decisions."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from riskstream.gateway.problem import overloaded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BulkGate:
+    """Lets in `most` bodies at a time; more are shed. Of those one at a time is worked on: threads
+    share one interpreter, and each of them would hold up the event loop.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._under_way = most, 0
+        self._turn = asyncio.Semaphore(1)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one body; Problem where there is none."""
+        if self._under_way >= self._most:
+            raise overloaded(self._most)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def apart(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        """Do the work on another thread, when its turn comes."""
+        async with self._turn:
+            return await asyncio.to_thread(work, *given, **named)
