@@ -67,7 +67,8 @@ class Batches:
         items: list[dict[str, Any]] = []
         refused = Counter[str]()
         for at, name in enumerate(batch.ids):
-            problem, place = batch.problems.get(at), places.get(at)
+            # let go of one by one, on this thread: all at once they hold up the event loop
+            problem, place = batch.problems.pop(at, None), places.get(at)
             item: dict[str, Any] = {"index": at}
             if name:
                 item["transaction_id"] = name

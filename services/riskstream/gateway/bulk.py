@@ -1,6 +1,7 @@
 """Bodies of many transactions: how many at a time, and apart from callers of decisions."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -34,4 +35,10 @@ class BulkGate:
     async def apart(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """Do the work on another thread, when its turn comes."""
         async with self._turn:
-            return await asyncio.to_thread(work, *given, **named)
+            # a hundred thousand objects in no cycles: to look for some among them, again and again,
+            # holds up every thread
+            gc.disable()
+            try:
+                return await asyncio.to_thread(work, *given, **named)
+            finally:
+                gc.enable()
