@@ -117,7 +117,7 @@ def test_rules_that_a_transaction_alone_answers_decide(alone: Chain) -> None:
     assert told["reasons"] == ["FAR"]
 
 
-def test_a_late_score_that_disagrees_is_counted(alone: Chain) -> None:
+def test_a_late_score_that_disagrees_raises_an_alert(alone: Chain) -> None:
     for name, decision in (("agrees", "APPROVE"), ("differs", "BLOCK")):
         body = _post(alone, "/v1/decisions?deadline_ms=100", _body(name, amount_minor=1))[2]
         assert body["decision"] == "APPROVE"
@@ -133,6 +133,14 @@ def test_a_late_score_that_disagrees_is_counted(alone: Chain) -> None:
         producer.flush()
     for word in ("agrees", "disagrees"):
         _until(partial(_is_late, alone, word), f"no late score {word}")
+    _until(lambda: bool(_alerts(alone)), "no alert")
+    found = [(each["transaction_id"], each["told"], each["decision"]) for each in _alerts(alone)]
+    assert found == [("differs", "APPROVE", "BLOCK")]
+
+
+def _alerts(chain: Chain) -> list[dict[str, Any]]:
+    with TopicReader(chain.stack.kafka, ["alerts.v1"]) as reader:
+        return [codec("alert.v1").decode(each.value) for each in reader.until_end()]
 
 
 def _is_late(chain: Chain, word: str) -> bool:

@@ -145,3 +145,25 @@ def key_of(tag: str, partition: int) -> bytes:
         if not misplaced[0]:
             return key
     raise AssertionError(f"no key for partition {partition}")
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    """A valid alert record, with some fields changed."""
+    src = changes.get("src", 0)
+    return {
+        "alert_id": f"transactions.v1-0-{src}",
+        "kind": "score",
+        "transaction_id": f"t-{src}",
+        "customer_id": "c-1",
+        "score": 0.5,
+        "decision": "REVIEW",
+        "told": None,
+        "reasons": (),
+        "base_amount_minor": 100,
+        "base_currency": "EUR",
+        "occurred_at": NOW_MS,
+        "src_partition": 0,
+        "src": src,
+        "model_version": "m-1",
+        "raised_at": NOW_MS,
+    } | changes

@@ -1,7 +1,7 @@
 """Derived and forward lanes that a test runs in its own process, on threads."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
@@ -18,7 +18,8 @@ class Echo:
     """A derived lane's work that notes what it takes."""
 
     def __init__(self, state_topic: str, gate: threading.Event) -> None:
-        self.state_topics, self.tail_topics, self._gate = (state_topic,), (), gate
+        self.state_topics, self._gate = (state_topic,), gate
+        self.tails: dict[str, Callable[[Record], bool]] = {}
         self.taken: list[int] = []
 
     def resume(self, partition: int, metadata: str | None) -> None: ...
@@ -54,7 +55,8 @@ class Counting:
     """
 
     def __init__(self, state: str, output: str) -> None:
-        self.state_topics, self.tail_topics, self._output = (state,), (), output
+        self.state_topics, self._output = (state,), output
+        self.tails: dict[str, Callable[[Record], bool]] = {}
         self._counts: dict[int, int] = {}
 
     def resume(self, partition: int, metadata: str | None) -> None: ...

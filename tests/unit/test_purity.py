@@ -24,7 +24,7 @@ ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
     "gateway": "__main__ answer_log answers app asking bulk auth/guard auth/jwks auth/limits "
-    "auth/live_keys auth/tls auth/tokens batches edge handler iso_door ladder_rules listening "
+    "auth/live_keys auth/tls auth/tokens batches edge handler iso_door late ladder_rules listening "
     "protocol sending serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",

@@ -92,7 +92,7 @@ def _works() -> list[tuple[str, DerivedWork]]:
 def test_what_a_derived_lane_restores_from_is_readable_to_its_service() -> None:
     """A start without offsets reads them; the broker would refuse it then and not before."""
     for service, work in _works():
-        for name in (*work.state_topics, *work.tail_topics):
+        for name in (*work.state_topics, *work.tails):
             each = topics()[name]
             is_own_state = service in each.producers and each.is_compacted
             assert is_own_state or service in each.consumers, f"{service}: {name}"

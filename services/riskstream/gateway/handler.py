@@ -22,6 +22,7 @@ from riskstream.gateway.asking import LadderQueue
 from riskstream.gateway.decided import Decided
 from riskstream.gateway.ladder import Ladder, Step
 from riskstream.gateway.ladder_rules import follow_rules
+from riskstream.gateway.late import LateAlerts
 from riskstream.gateway.sending import TRANSACTIONS, Sender
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.spool import Spool, spool_of
@@ -57,6 +58,7 @@ class Handler:
         self.sender: Sender
         self._waiters: ScoreWaiters | None = None
         self._log: AnswerLog
+        self._late: LateAlerts
 
     @property
     def is_ready(self) -> bool:
@@ -74,13 +76,16 @@ class Handler:
         sys.setswitchinterval(_SWITCH_S)
         self.sender = Sender(kafka, loop, self._metrics)
         self._log = AnswerLog(self.sender.producer, self._spool, self._metrics)
+        self._late = LateAlerts(self.sender.producer, self._metrics)
         self._waiters = await asyncio.to_thread(ScoreWaiters, kafka, loop, self._on_late)
         rules = follow_rules(kafka, lambda book: setattr(self._ladder, "next_book", book))
-        draining = asyncio.create_task(self._log.drain())
+        tasks = [asyncio.create_task(each) for each in (self._log.drain(), self._late.send())]
         try:
             yield
         finally:
-            draining.cancel()
+            for task in tasks:
+                task.cancel()
+            self._late.close()
             await asyncio.to_thread(rules.stop)
             await asyncio.to_thread(self._waiters.close)
             await asyncio.to_thread(self.sender.producer.close)
@@ -168,8 +173,11 @@ class Handler:
         """A score came after its caller was told a decision without it."""
         is_same = score["decision"] == call.told
         self._metrics.late_scores.labels("agrees" if is_same else "disagrees").inc()
+        if is_same or call.told is None:
+            return
+        self._late.raise_on(score, call.told, score["appended_at"])
         now = self.clock.monotonic()
-        if not is_same and now >= self._tells_at:
+        if now >= self._tells_at:
             self._tells_at = now + _TELL_S
             log.warning(
                 "a late score disagrees with what the caller was told",

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from riskstream.domain.contracts.columns import Columns
+from riskstream.gateway.late import FIELDS as LATE_FIELDS
 from riskstream.platform.kafka.accepted import SCORES, AcceptedScores
 from riskstream.platform.kafka.clients.read import RELAXED
 from riskstream.platform.kafka.clients.read_columns import ColumnReader
@@ -20,8 +22,8 @@ from riskstream.runtime.machine import monotonic
 _WATCHED_S, _MOST_WATCHED = 600.0, 50_000
 """How long a score is waited for on behalf of a caller who is answered; and of how many callers.
 """
-_LATE, _AT_ONCE = ("src", "decision", "verdict"), 100
-"""What is read of a score for a caller who is answered; and how many are handed over together."""
+_AT_ONCE = 100
+"""Scores for callers who are answered that are handed over together."""
 log = structlog.get_logger("gateway")
 
 
@@ -180,18 +182,16 @@ class ScoreWaiters:
         for row, key in zip(rows.tolist(), keys, strict=True):
             if (calls := self._calls.get(key)) is None:
                 continue
-            # those of callers who were answered come by the thousand when a scorer comes back
             is_late = all(call.told is not None for call in calls)
-            score = (
-                {name: columns.value(name, row) for name in _LATE}
-                if is_late
-                else {
-                    **columns.record(row),
+            if is_late:
+                score = _late(columns, row, calls)
+            else:
+                score = columns.record(row) | {
                     "read_at_ns": time.time_ns(),
                     "trace": records.traces.get(row),
                 }
-            )
-            found.append((key, score | {"partition": records.partition}))
+            place = {"partition": records.partition, "appended_at": int(records.appended_at[row])}
+            found.append((key, score | place))
             if not is_late or len(found) == _AT_ONCE:
                 self._loop.call_soon_threadsafe(self._settle, found)
                 found = []
@@ -202,3 +202,13 @@ class ScoreWaiters:
         for key, score in found:
             for call in list(self._calls.get(key, [])):
                 self._offer(call, score)
+
+
+def _late(columns: Columns, row: int, calls: list[Call]) -> dict[str, Any]:
+    """What is needed of a score whose callers are answered: they come by the thousand when a scorer
+    comes back.
+    """
+    decision = columns.value("decision", row)
+    if all(call.told == decision for call in calls):
+        return {"src": columns.value("src", row), "decision": decision}
+    return {name: columns.value(name, row) for name in LATE_FIELDS}

@@ -1,6 +1,6 @@
 """The owner stage's core: accepted profile events in, vectors and parts of the state out. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,8 @@ class ProfilerCore:
         return (STATE, *self._topics)
 
     @property
-    def tail_topics(self) -> tuple[str, ...]:
-        return ()
+    def tails(self) -> Mapping[str, Callable[[Record], bool]]:
+        return {}
 
     def resume(self, partition: int, metadata: str | None) -> None:
         self._partitions[partition] = _Partition(log=ProfileLog(self._features))

@@ -10,6 +10,7 @@ from riskstream.domain.contracts.bounds import ColumnBounds, decoded
 from riskstream.domain.contracts.codec import codec
 from riskstream.domain.contracts.columns import ColumnDecoder
 from riskstream.domain.contracts.columns_kernel import OK
+from riskstream.domain.risk.decision import SCORE
 from riskstream.platform.kafka.record import Records
 from riskstream.platform.telemetry.context import TraceContext
 from riskstream.runtime.errors import Rejected
@@ -52,24 +53,28 @@ class AlertColumns:
         self._codec, self._decoder = codec(_CONTRACT), ColumnDecoder(_CONTRACT)
         self._bounds = ColumnBounds(_CONTRACT, self._decoder.layout)
 
-    def read(self, records: Records) -> Alerts:
-        """Those of some records of one partition that can be read; SchemaWait while the schema of
-        one is being asked for.
+    def read(self, records: Records) -> tuple[Alerts, int]:
+        """Alerts that stand for a score, of some records of one partition, and how many records
+        cannot be read. Gateways raise others. SchemaWait while the schema of one is being asked
+        for.
         """
         columns = self._decoder.decode(records.values)
         is_good = (columns.status == OK) & ~self._bounds.broken(columns)
         srcs, times = columns.numbers("src").copy(), columns.numbers("occurred_at").copy()
         is_block = columns.numbers("decision") == columns.symbols("decision").index("BLOCK")
+        is_counted, unreadable = is_good & columns.is_text("kind", SCORE.encode()), 0
         for row in np.flatnonzero(~is_good).tolist():
             try:
                 said = decoded(self._codec, records.values[row])
             except Rejected:
+                unreadable += 1
                 continue
             srcs[row], times[row] = said["src"], said["occurred_at"]
-            is_block[row], is_good[row] = said["decision"] == "BLOCK", True
-        rows = np.flatnonzero(is_good)
+            is_block[row], is_counted[row] = said["decision"] == "BLOCK", said["kind"] == SCORE
+        rows = np.flatnonzero(is_counted)
         traces = records.traces
         if traces:
             places = dict(zip(rows.tolist(), range(len(rows)), strict=True))
             traces = {places[at]: each for at, each in traces.items() if at in places}
-        return Alerts(records.offsets[rows], srcs[rows], times[rows], is_block[rows], traces)
+        found = Alerts(records.offsets[rows], srcs[rows], times[rows], is_block[rows], traces)
+        return found, unreadable

@@ -140,8 +140,8 @@ class Follower:
         """How many were counted now; those that are traced are kept until a report has them."""
         parts: dict[int, list[Alerts]] = defaultdict(list)
         for records in reader.columns_until_end():
-            alerts = self._alerts.read(records)
-            self._cannot_read(ALERTS, len(records) - len(alerts.offsets))
+            alerts, unreadable = self._alerts.read(records)
+            self._cannot_read(ALERTS, unreadable)
             if len(alerts.offsets):
                 parts[records.partition].append(alerts)
         ends = {number: at for (_, number), at in reader.positions.items()}

@@ -1,6 +1,6 @@
 """The tracker's core: accepted scores in, alerts and customer states out. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +44,11 @@ class TrackerCore:
         return (STATE,)
 
     @property
-    def tail_topics(self) -> tuple[str, ...]:
+    def tails(self) -> Mapping[str, Callable[[Record], bool]]:
         """The newest alert says up to where alerts were written, whatever became of the group's
         offsets.
         """
-        return (ALERTS,)
+        return {ALERTS: self._restorer.is_own_alert}
 
     def resume(self, partition: int, metadata: str | None) -> None:
         self._reader.resume(partition, metadata)

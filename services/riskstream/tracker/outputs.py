@@ -13,6 +13,7 @@ from riskstream.domain.contracts.records import Alert
 from riskstream.domain.risk.counted import NO_NUMBER
 from riskstream.domain.risk.customer_risk import Standing
 from riskstream.domain.risk.customers.table import States
+from riskstream.domain.risk.decision import SCORE
 from riskstream.platform.kafka.record import Output, OutputRows, Record
 
 ALERTS, STATE = "alerts.v1", "customer-risk.v1"
@@ -120,7 +121,7 @@ def _alert_of(record: Record, columns: Columns, row: int) -> Alert:
     src, score = columns.value("src", row), columns.value("score", row)
     return Alert(
         alert_id=f"transactions.v1-{record.partition}-{src}",
-        kind="score",
+        kind=SCORE,
         transaction_id=columns.value("transaction_id", row),
         customer_id=columns.text("customer_id", row),
         score=NO_NUMBER if score is None else score,

@@ -15,6 +15,7 @@ from riskstream.domain.risk.customer_risk import Standing
 from riskstream.domain.risk.customers.kernel import ERASE, LEAVE, LOAD
 from riskstream.domain.risk.customers.state_columns import StateColumns, name_of, spans_of
 from riskstream.domain.risk.customers.table import Loaded
+from riskstream.domain.risk.decision import SCORE
 from riskstream.domain.risk.features.keys.key_kernel import hash_kernel
 from riskstream.platform.kafka.record import Record, RecordParts, Records
 from riskstream.runtime.errors import Rejected
@@ -102,7 +103,7 @@ class Restorer:
         states: list[Records] = []
         for part in parts:
             if part.topic == ALERTS:
-                for record in part:
+                for record in filter(self.is_own_alert, part):
                     self._see_alert(owned, record, newest)
             else:
                 states += _short(part)
@@ -111,6 +112,13 @@ class Restorer:
             self._load(owned, partition, part, newest)
             if not number:  # what the first ones take tells of the others
                 owned.customers.expect(_different_keys(states))
+
+    def is_own_alert(self, record: Record) -> bool:
+        """Whether the tracker wrote it: gateways raise alerts too. True where it cannot be read."""
+        try:
+            return bool(decoded(self._alerts, record.value)["kind"] == SCORE)
+        except (Rejected, SchemaWait):
+            return True
 
     def _see_alert(self, owned: Owned, record: Record, newest: _Newest) -> None:
         try:

@@ -16,17 +16,18 @@ ProfileStep = Literal["UNKNOWN", "EVENT", "LABEL"]
 ReleaseStatus = Literal["UNKNOWN", "ACTIVE", "WITHDRAWN"]
 RuleAction = Literal["UNKNOWN", "REVIEW", "BLOCK"]
 Rung = Literal["UNKNOWN", "SCORE", "RULES", "AMOUNT"]
+Told = Literal["UNKNOWN", "APPROVE", "REVIEW", "BLOCK"]
 Verdict = Literal["UNKNOWN", "GOOD", "REJECTED", "DUPLICATE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An accepted score that was not approved. Key: customer_id."""
+    """An accepted score that was not approved, or one that came after its caller had been told something else. Key: customer_id."""
 
     alert_id: str
     """Derived from the source position, so a repeat has the same id. Bounds: at most 256 bytes."""
     kind: str = "score"
-    """What raised it. Bounds: at most 64 bytes."""
+    """What raised it: `score`, a decision of the score; `late_score`, a score that disagrees with what the gateway had told the caller. Bounds: at most 64 bytes."""
     transaction_id: str
     """Transaction. Bounds: at most 256 bytes."""
     customer_id: str
@@ -34,7 +35,7 @@ class Alert:
     score: float
     """Estimated probability of fraud, 0 to 1."""
     decision: Decision
-    """REVIEW or BLOCK."""
+    """REVIEW or BLOCK; of a late score also APPROVE."""
     reasons: tuple[str, ...] = ()
     """Up to 4 reason codes, the strongest first. Bounds: at most 240 bytes each, at most 8 items."""
     base_amount_minor: int
@@ -51,6 +52,8 @@ class Alert:
     """Version of the model that scored it. Bounds: at most 256 bytes."""
     raised_at: int
     """Append time of the score, UTC."""
+    told: Told | None = None
+    """What the caller had been told without the score, where kind is late_score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

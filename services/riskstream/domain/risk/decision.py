@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 APPROVE, REVIEW, BLOCK = 1, 2, 3
 """Indices of the contract's enum Decision."""
+SCORE, LATE_SCORE = "score", "late_score"
+"""What raises an alert: the contract's `kind`."""
 
 
 def decide(scores: NDArray[np.float32], review_from: float, block_from: float) -> NDArray[np.int64]:

@@ -461,6 +461,12 @@ class GatewayMetrics:
             ["with_answer"],
             registry=registry,
         )
+        self.late_alerts = Counter(
+            "riskstream_gateway_late_alerts_total",
+            "Alerts on scores that came late and disagree: sent to Kafka, or lost",
+            ["outcome"],
+            registry=registry,
+        )
         self.answers_spooled = Counter(
             "riskstream_gateway_answers_spooled_total",
             "Answers that the broker did not take in time, kept in the spool",

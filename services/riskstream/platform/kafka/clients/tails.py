@@ -1,17 +1,21 @@
 """The newest records of each partition of a topic, without reading the topic."""
 
+from collections.abc import Callable
+
 from riskstream.platform.kafka.clients.read import TopicReader
 from riskstream.platform.kafka.record import Record
 
 _LOOK_BACK = (64, 4096, 262_144)
 
 
-def newest_records(bootstrap: str, topic: str) -> list[Record]:
-    """Some of the newest committed records of each partition, in order: at least the last one,
-    where there is one.
+def newest_records(
+    bootstrap: str, topic: str, is_wanted: Callable[[Record], bool] = lambda _: True
+) -> list[Record]:
+    """Some of the newest committed records of each partition that are wanted, in order: at least
+    the last one, where there is one.
 
-    Markers of transactions and aborted records stand behind it, so ever more is read until it is
-    found.
+    Markers of transactions, aborted records and others stand behind it, so ever more is read until
+    it is found.
     """
     with TopicReader(bootstrap, [topic], start="end") as probe:
         ends = probe.ends
@@ -24,7 +28,7 @@ def newest_records(bootstrap: str, topic: str) -> list[Record]:
             whole = {
                 number for (_, number), at in reader.positions.items() if at > asked[topic, number]
             }
-            found += (records := list(reader.until_end()))
+            found += (records := [each for each in reader.until_end() if is_wanted(each)])
         left -= whole | {record.partition for record in records}
         if not left:
             break

@@ -96,9 +96,9 @@ def read_states(
                     states[part.partition].append(part)
     tails: list[Record] = []
     if any(each.flushed is None for each in committed.values()):
-        for topic in work.tail_topics:
+        for topic, is_own in work.tails.items():
             see()
-            tails += newest_records(settings.kafka, topic)
+            tails += newest_records(settings.kafka, topic, is_own)
     waiting: dict[int, SchemaWait] = {}
     for number, parts in states.items():
         last = RecordParts.of(record for record in tails if record.partition == number)

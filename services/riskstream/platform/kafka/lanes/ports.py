@@ -1,6 +1,6 @@
 """What a lane needs from others: the work done on records, and the store of its rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -272,7 +272,7 @@ class DerivedWork(Protocol):
     to commit of it.
 
     `resume` comes first, then `restore` with the state topics' records of a partition and, where
-    the group's offsets are lost, some of the newest of each tail topic; `start` says where to go
+    the group's offsets are lost, some of the newest of each of `tails`; `start` says where to go
     on. `take` folds source records in, those below `committed` silently; `settle` gives what is
     written at each commit, `flush` the states that changed.
     """
@@ -281,7 +281,9 @@ class DerivedWork(Protocol):
     def state_topics(self) -> tuple[str, ...]: ...
 
     @property
-    def tail_topics(self) -> tuple[str, ...]: ...
+    def tails(self) -> Mapping[str, Callable[[Record], bool]]:
+        """Topics, and of each what tells this work's own records from those of others."""
+        ...
 
     def resume(self, partition: int, metadata: str | None) -> None: ...
 
