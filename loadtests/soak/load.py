@@ -13,8 +13,10 @@ from riskstream.platform.kafka.accepted import AcceptedScores
 from riskstream.platform.kafka.clients.client import GAPLESS
 from riskstream.platform.kafka.clients.read import TopicReader
 
-CUSTOMERS = 1000
-"""So few that all windows are full after ten minutes at 500/s: then nothing may grow."""
+CUSTOMERS_A_RATE = 2
+"""Customers for each transaction a second: so few that all windows are full after ten minutes, and
+then nothing may grow.
+"""
 
 
 class Load:
@@ -38,7 +40,7 @@ class Load:
 
     def _run(self) -> None:
         start = time.monotonic()
-        for number, (key, frame) in enumerate(_rows()):
+        for number, (key, frame) in enumerate(_rows(max(int(CUSTOMERS_A_RATE * self._rate), 1))):
             at = start + number / self._rate
             if (left := at - time.monotonic()) > 0:
                 time.sleep(left)
@@ -51,10 +53,10 @@ class Load:
             self.sent += 1
 
 
-def _rows() -> Iterator[tuple[bytes, bytes]]:
+def _rows(customers: int) -> Iterator[tuple[bytes, bytes]]:
     random, encode = np.random.default_rng(1), codec("transaction.v1").encode
     for number in itertools.count():
-        who = int(random.integers(0, CUSTOMERS))
+        who = int(random.integers(0, customers))
         yield (
             f"c{who:06}".encode(),
             encode(
