@@ -26,7 +26,7 @@ unit: $(READY) ## Run the tests that need nothing but Python (90 s)
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist loadgroup --confcutdir=tests/unit tests/unit $(ARGS)
 
 test: $(READY) ## Run every test, against a real Kafka and a real Redis (at most 15 minutes)
-	@$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 40 --durations-min 3 $(ARGS)
 
 test-bounds: $(READY) ## Fuzz the kernels for 5 minutes, with bound checks and canaries; ARGS="--seconds 60 --seed 9"
 	@$(BIN)/python -m loadtests.bounds $(ARGS)

@@ -31,6 +31,7 @@ from loadtests.proof.releases import releases
 from loadtests.proof.rolling import rolling
 from loadtests.proof.snapshots import snapshots
 from loadtests.proof.stage import play
+from loadtests.proof.tokens import keycloak
 from loadtests.proof.traces import traces
 
 Found = tuple[Counter[str], list[str]]
@@ -102,6 +103,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "gateway-scorer-away": scorer_away,
     "gateway-broker-away": broker_away,
     "gateway-bulk": bulk_beside,
+    "gateway-keycloak": keycloak,
     "drains": drains,
     "old": old,
     "profile-freshness": freshness,

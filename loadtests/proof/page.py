@@ -73,6 +73,10 @@ WHAT = {
         "decisions beside eight callers of batches of 10,000 wrong transactions each: answered in "
         "time"
     ),
+    "gateway-keycloak": (
+        "tokens of a real Keycloak: good ones let in, over a change of keys and while it is down; "
+        "others refused"
+    ),
     "drains": (
         "500,000 transactions and their labels before a service runs: drained cold, and with "
         "all of them killed midway"
