@@ -13,12 +13,12 @@ from riskstream.domain.risk.features.sets import set_of
 from riskstream.domain.risk.rules.book import read_book
 from riskstream.domain.risk.rules.listed import Entry, entries_of, values_of
 from riskstream.domain.risk.rules.rule import Rule, names_of
+from riskstream.platform.adapters.named_records import Refused
 from riskstream.platform.adapters.rule_records import (
     CONTRACTS,
     LISTS,
     REASONS,
     RULES,
-    Refused,
     RuleRecords,
 )
 from riskstream.platform.kafka.clients.produce import put

@@ -9,12 +9,12 @@ import structlog
 from riskstream.domain.risk.features.declare import FeatureSet
 from riskstream.domain.risk.rules.book import RuleBook, read_book
 from riskstream.domain.risk.rules.rule import names_of
+from riskstream.platform.adapters.named_records import Refused
 from riskstream.platform.adapters.rule_records import (
     CONTRACTS,
     LISTS,
     REASONS,
     RULES,
-    Refused,
     RuleRecords,
 )
 from riskstream.platform.kafka.clients.table import TopicFollower

@@ -11,7 +11,8 @@ import structlog
 from riskstream.gateway.auth.caller import Caller
 from riskstream.gateway.auth.problems import bad_credentials
 from riskstream.platform.adapters.api_keys import digest_of, id_of
-from riskstream.platform.adapters.key_records import KEYS, REASONS, KeyRecords, RefusedKey
+from riskstream.platform.adapters.key_records import KEYS, REASONS, KeyRecords
+from riskstream.platform.adapters.named_records import Refused
 from riskstream.platform.kafka.clients.table import TopicFollower
 from riskstream.platform.kafka.record import Record
 from riskstream.platform.telemetry.metrics import AccessMetrics
@@ -38,7 +39,7 @@ class LiveKeys:
         self._metrics = metrics
         self._records = KeyRecords()
         self._keys: dict[str, _Key] = {}
-        self._told: set[RefusedKey] = set()
+        self._told: set[Refused] = set()
         for reason in REASONS:
             metrics.keys_refused.labels(reason).set(0)
 
@@ -77,7 +78,7 @@ class LiveKeys:
             raise bad_credentials("the key has expired")
         return found.caller
 
-    def _tell(self, refused: list[RefusedKey]) -> None:
+    def _tell(self, refused: list[Refused]) -> None:
         counts = Counter(each.reason for each in refused)
         for reason in REASONS:
             self._metrics.keys_refused.labels(reason).set(counts[reason])
