@@ -19,6 +19,7 @@ from loadtests.bounds.__main__ import run as run_bounds
 from loadtests.chaos.run import run_chaos
 from loadtests.model import small_model
 from loadtests.proof import schedules as named
+from loadtests.proof.burst import burst
 from loadtests.proof.clients import clients
 from loadtests.proof.drains import drains
 from loadtests.proof.holds import expired
@@ -103,6 +104,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "gateway-scorer-away": scorer_away,
     "gateway-broker-away": broker_away,
     "gateway-bulk": bulk_beside,
+    "gateway-burst": burst,
     "gateway-keycloak": keycloak,
     "drains": drains,
     "old": old,

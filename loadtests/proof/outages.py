@@ -33,16 +33,16 @@ MOST_GROWTH_MIB, MOST_WAIT_MS = 64, 2000
 def scorer_away(folder: Path, model: Path, _seed: int) -> Found:
     """The only scorer killed for 30 s under 200 decisions a second."""
     with Chain(folder / "chain", model, names=("scorer", "gateway")) as chain:
-        driver = _Driver(chain, f"/v1/decisions?deadline_ms={DEADLINE_MS}", RATE, 60, "s")
+        driver = Driven(chain, f"/v1/decisions?deadline_ms={DEADLINE_MS}", RATE, 60, "s")
         time.sleep(10)
         _kill(chain, "scorer")
         time.sleep(30)
         chain.start("scorer")
         said = driver.ended()
-        counts, problems = _decided(said)
+        counts, problems = judge_decisions(said)
         if not counts["rung_rules"]:
             problems.append("the schedule did not hurt: the ladder decided nothing")
-        _compare(chain, said, counts, problems)
+        compare(chain, said, counts, problems)
     return counts, problems
 
 
@@ -53,8 +53,8 @@ def broker_away(folder: Path, model: Path, _seed: int) -> Found:
         assert cluster is not None
         pid = chain.services["gateway"].server.pid
         path = f"/v1/decisions?deadline_ms={DEADLINE_MS}"
-        decisions = _Driver(chain, path, 50, 90, "b")
-        plain = _Driver(chain, "/v1/transactions", 50, 90, "p")
+        decisions = Driven(chain, path, 50, 90, "b")
+        plain = Driven(chain, "/v1/transactions", 50, 90, "p")
         time.sleep(15)
         before = rss_mib(pid)
         os.kill(cluster.servers[0].pid, signal.SIGSTOP)
@@ -64,7 +64,7 @@ def broker_away(folder: Path, model: Path, _seed: int) -> Found:
             peak = max(peak, rss_mib(pid))
         os.kill(cluster.servers[0].pid, signal.SIGCONT)
         said, answers = decisions.ended(), plain.ended()
-        counts, problems = _decided(said)
+        counts, problems = judge_decisions(said)
         counts["growth_mib"] = round(peak - before)
         counts["accepted"] = sum(each["status"] == 202 for each in answers)
         counts["refused"] = sum(each["status"] == 503 for each in answers)
@@ -78,7 +78,7 @@ def broker_away(folder: Path, model: Path, _seed: int) -> Found:
             problems.append(f"an answer came after {counts['slowest_ms']} ms")
         if counts["growth_mib"] > MOST_GROWTH_MIB:
             problems.append(f"the gateway grew by {counts['growth_mib']} MiB")
-        _compare(chain, [*said, *answers], counts, problems)
+        compare(chain, [*said, *answers], counts, problems)
     return counts, problems
 
 
@@ -88,18 +88,18 @@ def bulk_beside(folder: Path, model: Path, _seed: int) -> Found:
     """
     with Chain(folder / "chain", model, names=("scorer", "gateway")) as chain:
         body = b"[" + b",".join([b"{}"] * 10_000) + b"]"
-        driver = _Driver(chain, f"/v1/decisions?deadline_ms={DEADLINE_MS}", 50, 40, "d")
+        driver = Driven(chain, f"/v1/decisions?deadline_ms={DEADLINE_MS}", 50, 40, "d")
         time.sleep(5)
         end = time.monotonic() + 30
         with ThreadPoolExecutor(8) as callers:
             statuses = list(callers.map(lambda _: _post_until(chain, body, end), range(8)))
         said = driver.ended()
-        counts, problems = _decided(said)
+        counts, problems = judge_decisions(said)
         for found in statuses:
             counts.update({f"batches_{status}": count for status, count in found.items()})
         if not counts["batches_200"]:
             problems.append("the schedule did not hurt: no batch was read")
-        _compare(chain, said, counts, problems)
+        compare(chain, said, counts, problems)
     return counts, problems
 
 
@@ -119,7 +119,7 @@ def _post_until(chain: Chain, body: bytes, end: float) -> Counter[int]:
     return found
 
 
-class _Driver:
+class Driven:
     """A driver under way."""
 
     def __init__(self, chain: Chain, path: str, rate: float, seconds: float, tag: str) -> None:
@@ -133,7 +133,7 @@ class _Driver:
         return [json.loads(line) for line in out.splitlines()]
 
 
-def _decided(said: Said) -> Found:
+def judge_decisions(said: Said) -> Found:
     """Every one is answered 200 with a decision, in time by the gateway's own clock."""
     counts, problems = Counter[str](), list[str]()
     counts["decisions"] = len(said)
@@ -154,7 +154,7 @@ def _decided(said: Said) -> Found:
     return counts, problems
 
 
-def _compare(chain: Chain, said: Said, counts: Counter[str], problems: list[str]) -> None:
+def compare(chain: Chain, said: Said, counts: Counter[str], problems: list[str]) -> None:
     """What callers were told with what is in the topics, once all is scored."""
     kafka = chain.stack.kafka
     admin = TopicAdmin(kafka)

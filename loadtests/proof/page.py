@@ -73,6 +73,10 @@ WHAT = {
         "decisions beside eight callers of batches of 10,000 wrong transactions each: answered in "
         "time"
     ),
+    "gateway-burst": (
+        "ten times the usual for a minute, with 16 callers of batches of 1,000: decisions in "
+        "time, bulk shed with 429, memory"
+    ),
     "gateway-keycloak": (
         "tokens of a real Keycloak: good ones let in, over a change of keys and while it is down; "
         "others refused"

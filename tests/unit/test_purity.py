@@ -25,7 +25,7 @@ ALLOWED = ("telemetry.context", "telemetry.group_lag")
 SHELLS = {
     "gateway": "__main__ answer_log answers app asking bulk auth/guard auth/jwks auth/limits "
     "auth/live_keys auth/tls auth/tokens batches edge handler iso_door late ladder_rules listening "
-    "protocol sending serving spool traced waiting",
+    "pressure protocol sending serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",

@@ -45,7 +45,7 @@ class HttpDoor:
     ) -> None:
         self._settings, self._rates, self._metrics = settings, rates, metrics
         self._handler, self._clock, self._tracer = handler, handler.clock, tracer
-        self._bulk = BulkGate(settings.max_batches)
+        self._bulk = BulkGate(settings.max_batches, handler.pressure)
         self._batches = Batches(settings, rates, metrics, handler, self._bulk)
         self._iso = IsoDoor.of(settings, rates, handler, self._bulk)
         self._reading = metrics.stage_seconds.labels("read")

@@ -45,6 +45,7 @@ class Batches:
         body = await read_body(request, self._settings.max_batch_bytes, "send fewer at a time")
         is_quick = len(body) <= _QUICK_BYTES and body.count(b"{") <= _QUICK_ITEMS
         batch = self._read(body) if is_quick else await self._gate.apart(self._read, body)
+        self._gate.spend(len(batch))
         sent = [at for at, frame in enumerate(batch.frames) if frame is not None]
         places = await self._handler.sender.accept_many(
             [batch.keys[at] or b"" for at in sent], [batch.frames[at] or b"" for at in sent]

@@ -23,6 +23,7 @@ from riskstream.gateway.decided import Decided
 from riskstream.gateway.ladder import Ladder, Step
 from riskstream.gateway.ladder_rules import follow_rules
 from riskstream.gateway.late import LateAlerts
+from riskstream.gateway.pressure import Pressure
 from riskstream.gateway.sending import TRANSACTIONS, Sender
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.gateway.spool import Spool, spool_of
@@ -55,6 +56,8 @@ class Handler:
         self._ladder = Ladder(settings.approve_up_to_minor)
         self._asked = LadderQueue(self._ladder)
         self._tells_at = 0.0
+        self.pressure = Pressure()
+        metrics.bulk_rate.set_function(lambda: self.pressure.rate)
         self.sender: Sender
         self._waiters: ScoreWaiters | None = None
         self._log: AnswerLog
@@ -79,7 +82,10 @@ class Handler:
         self._late = LateAlerts(self.sender.producer, self._metrics)
         self._waiters = await asyncio.to_thread(ScoreWaiters, kafka, loop, self._on_late)
         rules = follow_rules(kafka, lambda book: setattr(self._ladder, "next_book", book))
-        tasks = [asyncio.create_task(each) for each in (self._log.drain(), self._late.send())]
+        tasks = [
+            asyncio.create_task(each)
+            for each in (self._log.drain(), self._late.send(), self.pressure.watch())
+        ]
         try:
             yield
         finally:
@@ -101,6 +107,7 @@ class Handler:
         """The decision, recorded, within `deadline_ms` of `started` (the clock's monotonic time,
         s).
         """
+        self.pressure.decides()
         loop, waiters = asyncio.get_running_loop(), self._waiters
         assert waiters is not None
         end = loop.time() + deadline_ms / 1000 - (self.clock.monotonic() - started)

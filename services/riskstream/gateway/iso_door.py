@@ -26,6 +26,7 @@ from riskstream.gateway.iso20022.limits import Limits, too_many_bytes
 from riskstream.gateway.iso20022.mapping import Mapping as Declared
 from riskstream.gateway.iso20022.mapping import read_mappings
 from riskstream.gateway.iso20022.message import Summary, read_message
+from riskstream.gateway.pressure import Pressure
 from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.settings import GatewaySettings
@@ -54,7 +55,7 @@ class IsoDoor:
     accept: Accept
     limits: Limits
     account_key: bytes = b""
-    gate: BulkGate = field(default_factory=lambda: BulkGate(1))
+    gate: BulkGate = field(default_factory=lambda: BulkGate(1, Pressure()))
 
     @classmethod
     def of(
@@ -82,6 +83,7 @@ class IsoDoor:
             items, summary = await self.gate.apart(self._read, parts)
         except Problem as problem:
             raise without_cards(problem) from None
+        self.gate.spend(len(items))
         found: list[dict[str, Any]] = []
         for at in range(0, len(items), _AT_ONCE):
             found += await asyncio.gather(*map(self._take, items[at : at + _AT_ONCE]))

@@ -79,13 +79,13 @@ def busy(detail: str, code: str = "unavailable") -> Problem:
     )
 
 
-def overloaded(most: int) -> Problem:
-    """429: as many batches are read as may be; decisions go before them."""
+def overloaded(why: str) -> Problem:
+    """429: no more batches are read now; decisions go before them."""
     return Problem(
         status=429,
         code="overloaded",
         title="Too many batches at a time",
-        detail=f"{most} batches are read already, so that decisions do not wait; try again",
+        detail=f"{why}, and decisions go first; try again",
         headers=(("Retry-After", "1"),),
     )
 

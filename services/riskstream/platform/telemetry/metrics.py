@@ -440,6 +440,11 @@ class GatewayMetrics:
         self.connections = Gauge(
             "riskstream_gateway_connections", "Open connections", registry=registry
         )
+        self.bulk_rate = Gauge(
+            "riskstream_gateway_bulk_rate",
+            "Transactions a second let in from bodies of many: fewer where decisions would be late",
+            registry=registry,
+        )
         self.problems = Counter(
             "riskstream_gateway_problems_total",
             "Requests refused, by problem",
