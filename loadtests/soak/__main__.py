@@ -79,7 +79,12 @@ def main() -> int:
     }
     (given.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     series = {
-        name: {"hours": each.hours, "rss_mib": each.rss_mib, "handles": each.handles}
+        name: {
+            "hours": each.hours,
+            "rss_mib": each.rss_mib,
+            "own_mib": each.own_mib,
+            "handles": each.handles,
+        }
         for name, each in samples.items()
     }
     (given.out / "samples.json").write_text(json.dumps(series) + "\n")

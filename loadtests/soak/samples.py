@@ -5,37 +5,46 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from riskstream.workbench.local.services import Service, cpu_s
+from riskstream.workbench.local.services import Service, cpu_s, own_mib
 
 MOST_MIB_AN_HOUR, MOST_HANDLES = 1.0, 2.0
-"""The slope of resident memory, and handles that the last fifth has more than the first."""
+"""The slope of resident memory without pages of files, which come and go with the kernel's need of
+them; and handles that the last fifth has more than the first.
+"""
 MOST_P99 = 1.5
 """p99 of the last fifth over that of the first. Noise of a small machine is within it."""
 
 
 @dataclass(slots=True)
 class Samples:
-    """A service by time: hours since the start, MiB resident, open handles, CPU seconds."""
+    """A service by time: hours since the start, MiB resident, those of them that are its own, open
+    handles, CPU seconds.
+    """
 
     hours: list[float] = field(default_factory=list)
     rss_mib: list[float] = field(default_factory=list)
+    own_mib: list[float] = field(default_factory=list)
     handles: list[int] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
 
     def take(self, service: Service, hours: float) -> None:
         self.hours.append(hours)
         self.rss_mib.append(service.rss_mib())
+        self.own_mib.append(own_mib(service.server.pid))
         self.handles.append(handles_of(service.server.pid))
         self.cpu_s.append(cpu_s(service.server.pid))
 
     def record(self, warm_h: float) -> dict[str, Any]:
         """Figures of the time after the first `warm_h` hours."""
         first = next(at for at, hours in enumerate(self.hours) if hours >= warm_h)
-        hours, rss, handles = self.hours[first:], self.rss_mib[first:], self.handles[first:]
+        hours, handles = self.hours[first:], self.handles[first:]
+        rss, own = self.rss_mib[first:], self.own_mib[first:]
         grown = ends(handles)
         return {
             "rss_mib": round(median(rss), 1),
-            "mib_an_hour": round(slope(hours, rss), 3),
+            "own_mib": round(median(own), 1),
+            "mib_an_hour": round(slope(hours, own), 3),
+            "rss_mib_an_hour": round(slope(hours, rss), 3),
             "handles": handles[-1],
             "handles_more": grown[1] - grown[0],
             "cpu_cores": round((self.cpu_s[-1] - self.cpu_s[first]) / 3600 / span(hours), 4),

@@ -40,9 +40,11 @@ def test_a_slope_is_that_of_the_line_through_all_points() -> None:
 
 def test_what_grows_is_told() -> None:
     hours = [n / 100 for n in range(100)]
-    flat = Samples(hours, [100.0] * 100, [40] * 100, [n * 1.0 for n in range(100)])
+    of_files = [200.0 + 9 * each for each in hours]
+    flat = Samples(hours, of_files, [100.0] * 100, [40] * 100, [n * 1.0 for n in range(100)])
     grows = Samples(
         hours,
+        of_files,
         [100.0 + 2 * each for each in hours],
         [40 + n // 10 for n in range(100)],
         [n * 1.0 for n in range(100)],
@@ -50,6 +52,7 @@ def test_what_grows_is_told() -> None:
     figures = {"scorer": flat.record(0.1), "tracker": grows.record(0.1)}
     assert figures["scorer"]["cpu_cores"] == pytest.approx(100 / 3600, rel=0.01)
     assert figures["tracker"]["mib_an_hour"] == pytest.approx(2)
+    assert figures["scorer"]["rss_mib_an_hour"] == pytest.approx(9)
     assert problems({"scorer": figures["scorer"]}, (5.0, 5.0)) == []
     assert problems(figures, (5.0, 9.0)) == [
         "tracker: memory grows by 2.00 MiB an hour",

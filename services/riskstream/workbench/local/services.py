@@ -47,11 +47,24 @@ def is_ready(telemetry: str) -> bool:
 
 def rss_mib(pid: int) -> float:
     """Resident memory of a process, MiB; 0 where it is gone."""
+    return _mib(pid)[0]
+
+
+def own_mib(pid: int) -> float:
+    """Resident memory of a process without the pages of files, which the kernel takes back and
+    loads again as it likes; MiB.
+    """
+    resident, of_files = _mib(pid)
+    return resident - of_files
+
+
+def _mib(pid: int) -> tuple[float, float]:
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        _, resident, of_files = Path(f"/proc/{pid}/statm").read_text().split()[:3]
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    page = os.sysconf("SC_PAGE_SIZE") / 2**20
+    return int(resident) * page, int(of_files) * page
 
 
 def cpu_s(pid: int) -> float:
