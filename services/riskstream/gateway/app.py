@@ -21,9 +21,9 @@ from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.iso_door import IsoDoor
-from riskstream.gateway.problem import rejected
+from riskstream.gateway.problem import Problem, rejected
 from riskstream.gateway.rates import Rates
-from riskstream.gateway.reading import deadline_ms_of, read_body
+from riskstream.gateway.reading import deadline_ms_of, origin_of, read_body
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
@@ -68,6 +68,7 @@ class HttpDoor:
         app = Starlette(
             routes=[
                 *(Route(path, handler, methods=["POST"]) for path, handler in posted.items()),
+                Route("/v1/decisions/{transaction_id:path}", self._told, methods=["GET"]),
                 *registry.routes(),
             ],
             lifespan=self._lifespan,
@@ -85,14 +86,15 @@ class HttpDoor:
 
     async def _accept(self, request: Request) -> Response:
         """POST /v1/transactions: 202 once the broker has the record."""
+        origin = origin_of(request)
         transaction = await self._transaction(request)
-        partition, offset = await self._handler.sender.accept(transaction, request.state.trace)
+        accepted = await self._handler.accept(transaction, request.state.trace, *origin)
         body = {
             "transaction_id": transaction.transaction_id,
-            "partition": partition,
-            "offset": offset,
+            "partition": accepted.partition,
+            "offset": accepted.offset,
         }
-        return _json(202, body)
+        return _json(202, body, is_replayed=accepted.is_replayed)
 
     async def _label(self, request: Request) -> Response:
         """POST /v1/labels: 202 once the broker has the record."""
@@ -105,12 +107,27 @@ class HttpDoor:
     async def _decide(self, request: Request) -> Response:
         """POST /v1/decisions: 200 with the decision, within the deadline."""
         started: float = request.state.started
-        deadline_ms = deadline_ms_of(request, self._settings)
+        deadline_ms, origin = deadline_ms_of(request, self._settings), origin_of(request)
         transaction = await self._transaction(request)
-        decided = await self._handler.decide(transaction, deadline_ms, started, request.state.trace)
+        decided = await self._handler.decide(
+            transaction, deadline_ms, started, request.state.trace, *origin
+        )
         if decided.score is not None and decided.score["verdict"] == "REJECTED":
             raise rejected(decided.score)
-        return _json(200, decided.body())
+        return _json(200, decided.body(), is_replayed=decided.replayed is not None)
+
+    async def _told(self, request: Request) -> Response:
+        """GET /v1/decisions/{transaction_id}: 200 with what the caller was told."""
+        named = request.query_params.getlist("customer_id")
+        if len(named) > 1:
+            raise Problem(
+                status=400,
+                code="bad-customer",
+                title="The customer is given more than once",
+                detail=f"customer_id is given {len(named)} times; give it once",
+            )
+        transaction_id = request.path_params["transaction_id"]
+        return _json(200, await self._handler.told(transaction_id, named[0] if named else None))
 
     def _many(self, route: Answering) -> Answering:
         """A route of many transactions, which has to wait its turn."""
@@ -130,5 +147,6 @@ class HttpDoor:
             )
 
 
-def _json(status: int, value: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+def _json(status: int, value: dict[str, Any], *, is_replayed: bool = False) -> Response:
+    headers = {"Idempotent-Replayed": "true"} if is_replayed else None
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")

@@ -14,8 +14,10 @@ from riskstream.domain.contracts.door import Fault
 from riskstream.domain.contracts.json_checks import MAX_AHEAD_MS
 from riskstream.domain.contracts.json_rows import JsonRows, json_rows_reader
 from riskstream.domain.contracts.json_text import Unreadable
+from riskstream.domain.risk.bodies import Bodies
 from riskstream.gateway.auth.cards import may_hold_card_number
 from riskstream.gateway.core import FILLED, read_transaction
+from riskstream.gateway.once.identity import BodyHashes, name_of
 from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
 
@@ -25,14 +27,16 @@ _AT_ONCE = 1024
 
 @dataclass(slots=True)
 class Batch:
-    """n transactions. Of each its id, key and frame, or None and a problem; an id is "" where it
-    cannot be read.
+    """n transactions. Of each its id, key, frame and the hash of its body, or None and a problem;
+    an id is "" where it cannot be read.
     """
 
     ids: list[str]
     keys: list[bytes | None]
     frames: list[bytes | None]
     problems: dict[int, Problem]
+    bodies: list[int]
+    names: list[bytes]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -46,6 +50,7 @@ class BatchReader:
         self._reader, self._codec = json_rows_reader(NAME, FILLED), codec(NAME)
         texts = tuple(self._reader.texts)
         self._encoder = ColumnEncoder(NAME, capacity=_AT_ONCE, from_input=texts)
+        self._bodies, self._hashes = Bodies(self._encoder.layout), BodyHashes()
         self._words = {
             "base_currency": rates.base.encode(),
             "rates_version": rates.version.encode(),
@@ -58,7 +63,7 @@ class BatchReader:
         except Unreadable as error:
             raise invalid([Fault(path="$", code=error.code, detail=error.detail)]) from None
         n = len(rows)
-        batch = Batch([""] * n, [None] * n, [None] * n, {})
+        batch = Batch([""] * n, [None] * n, [None] * n, {}, [0] * n, [b""] * n)
         is_clean = not may_hold_card_number(body)
         plain = np.flatnonzero(self._filled(rows, now_ms) & is_clean)
         for first in range(0, len(plain), _AT_ONCE):
@@ -67,6 +72,10 @@ class BatchReader:
         is_alone[plain] = False
         for at in np.flatnonzero(is_alone).tolist():
             self._read_alone(body[rows.begins[at] : rows.ends[at]], at, now_ms, batch)
+        alone = [at for at in np.flatnonzero(is_alone).tolist() if at not in batch.problems]
+        found = self._hashes.of([batch.frames[at] or b"" for at in alone]) if alone else []
+        for at, hashed in zip(alone, found, strict=True):
+            batch.bodies[at] = hashed
         return batch
 
     def _filled(self, rows: JsonRows, now_ms: int) -> NDArray[np.bool_]:
@@ -118,7 +127,9 @@ class BatchReader:
             lengths[:n] = np.where(is_given, lengths[:n], size)
             data.append(np.frombuffer(word or b"\0", np.uint8))
             begin += max(len(word), 1)
-        frames = out.encode(n, np.concatenate(data))
+        joined = np.concatenate(data)
+        frames = out.encode(n, joined)
+        bodies = self._bodies.hashes(out.filled(n, joined), np.ones(n, np.bool_))
         ids, keys = columns.span("transaction_id"), columns.span("customer_id")
         places = zip(
             some.tolist(),
@@ -127,11 +138,14 @@ class BatchReader:
             keys[0][some].tolist(),
             keys[1][some].tolist(),
             frames.present(),
+            bodies.tolist(),
             strict=True,
         )
-        for at, id_at, id_size, key_at, key_size, frame in places:
-            batch.ids[at] = body[id_at : id_at + id_size].decode()
-            batch.keys[at], batch.frames[at] = body[key_at : key_at + key_size], frame
+        for at, id_at, id_size, key_at, key_size, frame, hashed in places:
+            raw, key = body[id_at : id_at + id_size], body[key_at : key_at + key_size]
+            batch.ids[at] = raw.decode()
+            batch.keys[at], batch.frames[at], batch.bodies[at] = key, frame, hashed
+            batch.names[at] = name_of(key, raw)
 
     def _read_alone(self, body: bytes, at: int, now_ms: int, batch: Batch) -> None:
         try:
@@ -141,6 +155,7 @@ class BatchReader:
             return
         batch.ids[at] = found.transaction_id
         batch.keys[at], batch.frames[at] = found.customer_id.encode(), self._codec.encode(found)
+        batch.names[at] = name_of(found.customer_id.encode(), found.transaction_id.encode())
 
 
 def _codes(rows: JsonRows, name: str) -> NDArray[np.int64]:

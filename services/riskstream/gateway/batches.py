@@ -10,9 +10,10 @@ from starlette.responses import Response
 from riskstream.gateway.batch import Batch, BatchReader
 from riskstream.gateway.bulk import BulkGate
 from riskstream.gateway.handler import Handler
-from riskstream.gateway.problem import busy
+from riskstream.gateway.once.several import Many
+from riskstream.gateway.problem import Problem, busy
 from riskstream.gateway.rates import Rates
-from riskstream.gateway.reading import read_body
+from riskstream.gateway.reading import read_body, spend
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.kafka.clients.produce import Place
 from riskstream.platform.telemetry.metrics import GatewayMetrics
@@ -46,13 +47,19 @@ class Batches:
         is_quick = len(body) <= _QUICK_BYTES and body.count(b"{") <= _QUICK_ITEMS
         batch = self._read(body) if is_quick else await self._gate.apart(self._read, body)
         self._gate.spend(len(batch))
+        await spend(request, len(batch))
         sent = [at for at, frame in enumerate(batch.frames) if frame is not None]
-        places = await self._handler.sender.accept_many(
-            [batch.keys[at] or b"" for at in sent], [batch.frames[at] or b"" for at in sent]
-        )
-        if sent and not any(places):
+        many = Many.of(batch, sent)
+        await self._handler.accept_many(many)
+        if sent and not any(many.found):
             raise busy("Kafka took none of them")
-        given = batch, dict(zip(sent, places, strict=True))
+        places = {}
+        for at, found in zip(sent, many.found, strict=True):
+            if isinstance(found, Problem):
+                batch.problems[at] = found
+            else:
+                places[at] = found
+        given = batch, places, {sent[at] for at in many.again}
         told = self._told(*given) if is_quick else await self._gate.apart(self._told, *given)
         return Response(told, 200, media_type="application/json")
 
@@ -64,7 +71,7 @@ class Batches:
         finally:
             self._spare.append(reader)
 
-    def _told(self, batch: Batch, places: dict[int, Place | None]) -> bytes:
+    def _told(self, batch: Batch, places: dict[int, Place | None], again: set[int]) -> bytes:
         items: list[dict[str, Any]] = []
         refused = Counter[str]()
         for at, name in enumerate(batch.ids):
@@ -75,6 +82,8 @@ class Batches:
                 item["transaction_id"] = name
             if problem is None and place is not None:
                 item |= {"status": 202, "partition": place[0], "offset": place[1]}
+                if at in again:
+                    item["replayed"] = True
             else:
                 problem = problem or busy("Kafka did not take it")
                 refused[problem.code] += 1

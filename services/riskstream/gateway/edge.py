@@ -17,7 +17,12 @@ from riskstream.platform.telemetry.tracing import Tracer
 
 log = structlog.get_logger("gateway")
 _ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-_REGISTRY = ("/schemas", "/subjects")
+_BEGINNINGS = (
+    ("/v1/decisions/", "decisions/{id}"),
+    ("/schemas", "registry"),
+    ("/subjects", "registry"),
+)
+"""Of paths that no POST route has, and their names in metrics."""
 
 
 class Edge:
@@ -57,7 +62,9 @@ class Edge:
                 await self._answered(scope, receive, answer)
                 trace.end(answer.status)
                 log.info("answered", path=path, status=answer.status)
-        route = self._routes.get(path) or ("registry" if path.startswith(_REGISTRY) else "other")
+        route = self._routes.get(path) or next(
+            (name for begin, name in _BEGINNINGS if path.startswith(begin)), "other"
+        )
         self._metrics.requests.labels(route=route, status=str(answer.status)).inc()
         exemplar = {"trace_id": trace.context.trace_id} if trace else None
         self._metrics.request_seconds.labels(route=route).observe(

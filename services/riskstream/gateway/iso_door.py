@@ -20,7 +20,7 @@ from riskstream.gateway.auth.cards import (
     without_cards,
 )
 from riskstream.gateway.bulk import BulkGate
-from riskstream.gateway.handler import Handler
+from riskstream.gateway.handler import Accepted, Handler
 from riskstream.gateway.iso20022.converter import Item
 from riskstream.gateway.iso20022.limits import Limits, too_many_bytes
 from riskstream.gateway.iso20022.mapping import Mapping as Declared
@@ -29,6 +29,7 @@ from riskstream.gateway.iso20022.message import Summary, read_message
 from riskstream.gateway.pressure import Pressure
 from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
+from riskstream.gateway.reading import spend
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.runtime.causes import cause
 from riskstream.runtime.clock import Clock
@@ -36,8 +37,8 @@ from riskstream.runtime.errors import Fatal
 from riskstream.runtime.exits import Exit
 from riskstream.runtime.files import read_regular
 
-Accept = Callable[[Transaction], Awaitable[tuple[int, int]]]
-"""Gives a transaction on: (partition, offset) once it is kept; Problem, and nothing else, where it
+Accept = Callable[[Transaction], Awaitable[Accepted]]
+"""Gives a transaction on: where it stands once it is kept; Problem, and nothing else, where it
 was not taken. Calls before its first wait are in the message's order.
 """
 _XML = ("application/xml", "text/xml")
@@ -66,7 +67,7 @@ class IsoDoor:
             mappings=read_mappings(settings.iso20022_mappings),
             rates=rates,
             clock=handler.clock,
-            accept=lambda transaction: handler.sender.accept(transaction, None),
+            accept=lambda transaction: handler.accept(transaction, None),
             limits=Limits(
                 max_bytes=settings.max_batch_bytes, max_transactions=settings.max_batch_items
             ),
@@ -84,6 +85,7 @@ class IsoDoor:
         except Problem as problem:
             raise without_cards(problem) from None
         self.gate.spend(len(items))
+        await spend(request, len(items))
         found: list[dict[str, Any]] = []
         for at in range(0, len(items), _AT_ONCE):
             found += await asyncio.gather(*map(self._take, items[at : at + _AT_ONCE]))
@@ -131,10 +133,12 @@ class IsoDoor:
         transaction = Transaction(**item.values)
         told = {"number": number, "transaction_id": transaction.transaction_id}
         try:
-            partition, offset = await self.accept(transaction)
+            found = await self.accept(transaction)
         except Problem as problem:
             return {**told, **problem.body()}
-        return {**told, "status": 202, "partition": partition, "offset": offset}
+        place = {"partition": found.partition, "offset": found.offset}
+        again = {"replayed": True} if found.is_replayed else {}
+        return {**told, "status": 202, **place, **again}
 
 
 def _key_of(path: Path | None) -> bytes:

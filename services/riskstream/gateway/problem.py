@@ -91,9 +91,7 @@ def overloaded(why: str) -> Problem:
 
 
 def rejected(score: dict[str, Any]) -> Problem:
-    """What the scorer's rejection means to the caller: 409 where the id was used with another body,
-    else 422.
-    """
+    """422: what the scorer's rejection means to the caller."""
     reason = score["reason"]
     more = (("transaction_id", score["transaction_id"]), ("reason", reason))
     if reason == "id_reused":
@@ -102,7 +100,7 @@ def rejected(score: dict[str, Any]) -> Problem:
             "send the same body"
         )
         return Problem(
-            status=409,
+            status=422,
             code="id-reused",
             title="The transaction id was used with another body",
             detail=detail,

@@ -6,6 +6,8 @@ import re
 
 from starlette.requests import Request
 
+from riskstream.gateway.auth.caller import ANYBODY
+from riskstream.gateway.once.refusing import checked_key
 from riskstream.gateway.problem import Problem, too_large
 from riskstream.gateway.settings import GatewaySettings
 
@@ -47,6 +49,19 @@ def deadline_ms_of(request: Request, settings: GatewaySettings) -> int:
     ):
         raise _bad_deadline(f"deadline_ms is {text[:32]}", most)
     return int(text)
+
+
+def origin_of(request: Request) -> tuple[str | None, str]:
+    """(the Idempotency-Key, None without one; the caller's name)."""
+    key = checked_key(request.headers.getlist("idempotency-key"))
+    return key, getattr(request.state, "caller", ANYBODY).name
+
+
+async def spend(request: Request, count: int) -> None:
+    """Let the caller pay for so many transactions, where anything limits it: one is paid for."""
+    pay = getattr(request.state, "spend", None)
+    if pay is not None:
+        await pay(count - 1)
 
 
 def _bad_deadline(what: str, most: int) -> Problem:

@@ -5,11 +5,11 @@ them: within two seconds.
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from riskstream.domain.contracts.codec import codec
-from riskstream.domain.contracts.records import Label, Transaction
+from riskstream.domain.contracts.records import Label
+from riskstream.gateway.once.asks import BROKER_MS
 from riskstream.gateway.problem import busy
 from riskstream.gateway.traced import RequestTrace
 from riskstream.platform.kafka.clients.produce import AwaitedProducer, Place
@@ -17,12 +17,10 @@ from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.runtime.errors import Fatal, Retryable
 
 TRANSACTIONS, LABELS = "transactions.v1", "labels.v1"
-_REPLY_S = 1.8
+REPLY_S = 1.8
 """Longest wait for the broker to take a record."""
-_AT_ONCE = 1000
-"""Records of many that are under way at a time: callers of decisions come between."""
 _CLIENT: dict[str, Any] = {
-    "message.timeout.ms": 2000,
+    "message.timeout.ms": BROKER_MS,
     "queue.buffering.max.messages": 20_000,
     "queue.buffering.max.kbytes": 16_384,
 }
@@ -36,37 +34,48 @@ class Sender:
         self, kafka: str, loop: asyncio.AbstractEventLoop, metrics: GatewayMetrics
     ) -> None:
         self._metrics, self._sending = metrics, metrics.stage_seconds.labels("send")
-        self._transactions, self._labels = codec("transaction.v1"), codec("label.v1")
+        self._labels = codec("label.v1")
         self.producer = AwaitedProducer(kafka, "gateway", loop, **_CLIENT)
 
-    async def accept(self, transaction: Transaction, trace: RequestTrace | None) -> Place:
-        """Where it stands, once the broker has it; Problem where it did not take it in time."""
-        frame = self._transactions.encode(transaction)
-        return await self._put(TRANSACTIONS, transaction.customer_id, frame, trace)
-
     async def label(self, label: Label, trace: RequestTrace | None) -> Place:
-        """As `accept`."""
-        return await self._put(LABELS, label.customer_id, self._labels.encode(label), trace)
+        """Where it stands, once the broker has it; Problem where it did not take it in time."""
+        return await self.put(LABELS, label.customer_id, self._labels.encode(label), trace)
 
-    async def accept_many(self, keys: list[bytes], frames: list[bytes]) -> list[Place | None]:
-        """Where each transaction stands, once the broker has them; None of one that it did not take
-        within the time that a single one has.
+    def begin_many(
+        self, keys: list[bytes], frames: list[bytes]
+    ) -> "asyncio.Future[list[Place | None]]":
+        """Where each of some transactions stands, once the broker has them; None of one that it did
+        not take.
         """
-        out: list[Place | None] = []
-        end = asyncio.get_running_loop().time() + _REPLY_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(end):
-                for at in range(0, len(keys), _AT_ONCE):
-                    some = slice(at, at + _AT_ONCE)
-                    sent = self.producer.begin_many(TRANSACTIONS, keys[some], frames[some])
-                    out += await asyncio.shield(sent)
-        self._metrics.appended.labels(TRANSACTIONS).inc(sum(each is not None for each in out))
-        return out + [None] * (len(keys) - len(out))
+        sent = self.producer.begin_many(TRANSACTIONS, keys, frames)
+        sent.add_done_callback(self._count)
+        return sent
 
-    async def _put(self, topic: str, key: str, frame: bytes, trace: RequestTrace | None) -> Place:
+    def _count(self, sent: "asyncio.Future[list[Place | None]]") -> None:
+        if not sent.cancelled():
+            taken = sum(each is not None for each in sent.result())
+            self._metrics.appended.labels(TRANSACTIONS).inc(taken)
+
+    async def put(
+        self,
+        topic: str,
+        key: str,
+        frame: bytes,
+        trace: RequestTrace | None,
+        on_done: Callable[[Place | None], None] = lambda _: None,
+    ) -> Place:
+        """As `begin`, and wait for it; Problem where Kafka did not take it in time. `on_done` is
+        told in the end, whoever waits.
+        """
         try:
-            sent = self.begin(topic, key.encode(), frame, trace)
-            async with asyncio.timeout(_REPLY_S):
+            sent = self.begin(topic, key.encode(), frame, trace, on_done)
+        except BaseException as error:
+            on_done(None)
+            if isinstance(error, Retryable | Fatal):
+                raise busy(str(error)) from error
+            raise
+        try:
+            async with asyncio.timeout(REPLY_S):
                 return await asyncio.shield(sent)
         except TimeoutError as error:
             raise busy("Kafka has not answered yet") from error

@@ -77,6 +77,25 @@ class GatewaySettings(AccessSettings):
         le=8_589_934_592,
         description="largest size of the spool, bytes; answers that do not fit are counted as lost",
     )
+    remember_s: int = Field(
+        default=86_400,
+        ge=60,
+        le=604_800,
+        description="how long a transaction that comes again is answered as the first time, s",
+    )
+    remember_entries: int = Field(
+        default=250_000,
+        ge=1000,
+        le=100_000_000,
+        description="most transactions and keys that this gateway remembers by itself; the oldest "
+        "are forgotten first",
+    )
+    remember_bytes: int = Field(
+        default=67_108_864,
+        ge=1_048_576,
+        le=68_719_476_736,
+        description="most memory for them, bytes",
+    )
     max_waiting: int = Field(
         default=2000,
         ge=1,

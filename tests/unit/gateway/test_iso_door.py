@@ -12,6 +12,7 @@ from tests.support.builders import NOW_MS
 from tests.support.iso20022 import MAPPINGS, RATES, credit, pacs008
 
 from riskstream.domain.contracts.records import Transaction
+from riskstream.gateway.handler import Accepted
 from riskstream.gateway.iso20022.limits import Limits
 from riskstream.gateway.iso_door import IsoDoor
 from riskstream.gateway.problem import Problem, busy
@@ -24,11 +25,11 @@ class _Kept:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
-    async def accept(self, transaction: Transaction) -> tuple[int, int]:
+    async def accept(self, transaction: Transaction) -> Accepted:
         if transaction.transaction_id == "T-3":
             raise busy("Kafka did not take it")
         self.ids.append(transaction.transaction_id)
-        return 2, len(self.ids)
+        return Accepted(2, len(self.ids))
 
 
 def _post(body: str, kept: _Kept, most: int = 1 << 20, **headers: str) -> dict[str, Any]:

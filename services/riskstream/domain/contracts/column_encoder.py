@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from riskstream.domain.contracts import plan as p
 from riskstream.domain.contracts.catalog import contract
-from riskstream.domain.contracts.columns import plans_of
+from riskstream.domain.contracts.columns import Columns, plans_of
 from riskstream.domain.contracts.columns_kernel import FIXED, encode_kernel
 from riskstream.domain.contracts.joined import Joined
 from riskstream.domain.contracts.writers import wire_id
@@ -128,6 +128,22 @@ class ColumnEncoder:
         """(codes [capacity, 8], how many of them count) of an array of texts."""
         row = self._text_arrays[name]
         return self._codes[row], self._code_counts[row]
+
+    def filled(self, n: int, data: NDArray[np.uint8]) -> Columns:
+        """What records 0..n-1 hold, as if they had been decoded; valid until the banks change.
+        Texts must come from the input, whose bytes `data` are.
+        """
+        return Columns(
+            layout=self.layout,
+            status=np.zeros(n, np.uint8),
+            data=data,
+            ints=self._ints,
+            floats=self._floats,
+            doubles=self._doubles,
+            starts=self._starts,
+            lengths=self._lengths,
+            nulls=self._nulls,
+        )
 
     def encode(
         self, n: int, data: NDArray[np.uint8], items: NDArray[np.int64] = NO_ITEMS

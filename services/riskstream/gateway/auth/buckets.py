@@ -43,11 +43,21 @@ class LocalBuckets:
 
     def take(self, name: str, rate_per_s: int, burst: int, now_s: float) -> tuple[int, float]:
         """(left, seconds until there is another): one was taken where that is 0."""
-        tokens, at_s = self._held.pop(name, (float(burst), now_s))
-        tokens = min(float(burst), tokens + max(now_s - at_s, 0.0) * rate_per_s)
+        tokens = self._filled(name, rate_per_s, burst, now_s)
         is_taken = tokens >= 1 - _ROUNDING
-        tokens = max(tokens - is_taken, 0.0)
+        tokens -= is_taken
+        self._keep(name, tokens, now_s)
+        return max(int(tokens), 0), 0.0 if is_taken else (1 - tokens) / rate_per_s
+
+    def spend(self, name: str, rate_per_s: int, burst: int, count: int, now_s: float) -> None:
+        """Take so many, also what is not there."""
+        self._keep(name, self._filled(name, rate_per_s, burst, now_s) - count, now_s)
+
+    def _filled(self, name: str, rate_per_s: int, burst: int, now_s: float) -> float:
+        tokens, at_s = self._held.pop(name, (float(burst), now_s))
+        return min(float(burst), tokens + max(now_s - at_s, 0.0) * rate_per_s)
+
+    def _keep(self, name: str, tokens: float, now_s: float) -> None:
         self._held[name] = tokens, now_s
         if len(self._held) > MAX_CALLERS:
             del self._held[next(iter(self._held))]
-        return int(tokens), 0.0 if is_taken else (1 - tokens) / rate_per_s

@@ -1,6 +1,7 @@
 """Around the routes: who calls, and may it do this. What is refused reaches no route."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 from urllib.parse import unquote_plus
 
@@ -97,6 +98,7 @@ class Guard:
             await answer(problem)(scope, receive, send_with_limits)
             return
         scope["state"]["caller"] = caller
+        scope["state"]["spend"] = partial(self._limits.spend, caller)
         await self._app(scope, receive, send_with_limits if headers else send)
 
     async def _caller(self, scope: Scope) -> Caller:

@@ -30,6 +30,8 @@ class SharedBuckets(Protocol):
         self, name: str, rate_per_s: int, burst: int, wanted: int
     ) -> tuple[int, int, float]: ...
 
+    async def spend(self, name: str, rate_per_s: int, burst: int, count: int) -> None: ...
+
 
 @dataclass(slots=True)
 class _Lease:
@@ -63,10 +65,9 @@ class Limits:
 
     async def take(self, caller: Caller) -> Allowance | None:
         """What a caller may send after this request; None where nothing limits it."""
-        rate = caller.rate_per_s or self._rate_per_s
+        rate, burst = self._rate_of(caller)
         if rate == 0:
             return None
-        burst = caller.burst or (self._burst if not caller.rate_per_s else 0) or 2 * rate
         if self._shared is not None and self._clock.monotonic() >= self._away_until_s:
             try:
                 return await self._from_shared(self._shared, caller.name, rate, burst)
@@ -76,6 +77,28 @@ class Limits:
             self._metrics.limits_local.inc()
         left, wait_s = self._local.take(caller.name, rate, burst, self._clock.monotonic())
         return Allowance(rate_per_s=rate, burst=burst, left=left, wait_s=wait_s)
+
+    async def spend(self, caller: Caller, count: int) -> None:
+        """Take so many more for a request that was let in, also what is not there: the caller then
+        waits until its rate has paid for them.
+        """
+        rate, burst = self._rate_of(caller)
+        if rate == 0 or count <= 0:
+            return
+        if self._shared is not None and self._clock.monotonic() >= self._away_until_s:
+            lease = self._leases.setdefault(caller.name, _Lease())
+            kept = min(lease.left, count)
+            try:
+                lease.left = 0
+                await self._shared.spend(caller.name, rate, burst, count - kept)
+                return
+            except (Retryable, Fatal) as error:
+                self._on_away(str(error))
+        self._local.spend(caller.name, rate, burst, count, self._clock.monotonic())
+
+    def _rate_of(self, caller: Caller) -> tuple[int, int]:
+        rate = caller.rate_per_s or self._rate_per_s
+        return rate, caller.burst or (self._burst if not caller.rate_per_s else 0) or 2 * rate
 
     async def _from_shared(
         self, shared: SharedBuckets, name: str, rate: int, burst: int

@@ -64,8 +64,8 @@ class AccessSettings(MoneySettings):
 
     redis: Annotated[RedisUrl | None, Word("URL")] = Field(
         default=None,
-        description="URL of the Redis whose buckets all gateways share, for limits of callers; "
-        "without it each gateway limits by itself",
+        description="URL of the Redis in which gateways limit callers and remember transactions "
+        "together; without it each gateway does so by itself",
     )
     rate_per_s: int = Field(
         default=0,

@@ -19,12 +19,13 @@ local tokens = burst
 if held[1] then
   tokens = math.min(burst, tonumber(held[1]) + math.max(0, now - tonumber(held[2])) * rate)
 end
-local granted = math.min(wanted, math.floor(tokens))
+local granted = math.max(0, math.min(wanted, math.floor(tokens)))
+if ARGV[4] == 'spend' then granted = wanted end
 tokens = tokens - granted
 local kept, at = string.format('%.6f', tokens), string.format('%.6f', now)
 redis.call('HSET', KEYS[1], 'tokens', kept, 'at', at)
-redis.call('EXPIRE', KEYS[1], math.ceil(burst / rate) + 1)
-return {granted, math.floor(tokens), math.ceil(math.max(0, 1 - tokens) / rate * 1000)}
+redis.call('EXPIRE', KEYS[1], math.ceil((burst - math.min(0, tokens)) / rate) + 1)
+return {granted, math.max(0, math.floor(tokens)), math.ceil(math.max(0, 1 - tokens) / rate * 1000)}
 """
 
 
@@ -46,11 +47,21 @@ class RedisBuckets:
         self, name: str, rate_per_s: int, burst: int, wanted: int
     ) -> tuple[int, int, float]:
         """(granted, left, seconds until there is another): `granted` is 0 to `wanted`."""
-        try:
-            granted, left, wait_ms = await self._script(
-                keys=[f"{{riskstream.limit}}:{name}"], args=[rate_per_s, burst, wanted]
-            )
-        except (redis.RedisError, OSError) as error:
-            found = error if isinstance(error, redis.RedisError) else redis.RedisError(str(error))
-            raise translated(found, self._url) from error
+        granted, left, wait_ms = await self._run(name, rate_per_s, burst, wanted, "take")
         return int(granted), int(left), int(wait_ms) / 1000
+
+    async def spend(self, name: str, rate_per_s: int, burst: int, count: int) -> None:
+        """Take so many, also what is not there."""
+        await self._run(name, rate_per_s, burst, count, "spend")
+
+    async def _run(
+        self, name: str, rate_per_s: int, burst: int, wanted: int, how: str
+    ) -> tuple[int, int, int]:
+        try:
+            found: tuple[int, int, int] = await self._script(
+                keys=[f"{{riskstream.limit}}:{name}"], args=[rate_per_s, burst, wanted, how]
+            )
+            return found
+        except (redis.RedisError, OSError) as error:
+            refused = error if isinstance(error, redis.RedisError) else redis.RedisError(str(error))
+            raise translated(refused, self._url) from error

@@ -452,6 +452,31 @@ class GatewayMetrics:
             registry=registry,
         )
         self._make_answers(registry)
+        self._make_once(registry)
+
+    def _make_once(self, registry: CollectorRegistry) -> None:
+        self.replayed = Counter(
+            "riskstream_gateway_replayed_total",
+            "Transactions that came again and were answered as the first time, by kind: decision, "
+            "transaction",
+            ["kind"],
+            registry=registry,
+        )
+        self.once_local = Counter(
+            "riskstream_gateway_once_local_total",
+            "Transactions that one gateway alone remembers, because Redis did not answer",
+            registry=registry,
+        )
+        self.remembered = Gauge(
+            "riskstream_gateway_remembered",
+            "Transactions and keys that this gateway remembers",
+            registry=registry,
+        )
+        self.remembered_bytes = Gauge(
+            "riskstream_gateway_remembered_bytes",
+            "Memory that they take, about",
+            registry=registry,
+        )
 
     def _make_answers(self, registry: CollectorRegistry) -> None:
         self.answers = Counter(

@@ -41,6 +41,11 @@ class Shared:
             granted += 1
         return granted, left, wait_s
 
+    async def spend(self, name: str, rate_per_s: int, burst: int, count: int) -> None:
+        if self.is_away:
+            raise Retryable(what="no answer", where="Redis")
+        self._held.spend(name, rate_per_s, burst, count, self._clock.monotonic())
+
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
@@ -104,6 +109,20 @@ def test_a_fast_caller_asks_the_shared_buckets_seldom(runner: asyncio.Runner) ->
     assert len(gateways.shared.asked) < 30
     assert max(gateways.shared.asked) == 100
     assert gateways.let_in(1500) == 500
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_caller_pays_for_each_transaction_of_a_body(
+    runner: asyncio.Runner, is_away: bool
+) -> None:
+    gateways = Gateways(runner, rate_per_s=100, burst=50)
+    gateways.shared.is_away = is_away
+    assert gateways.let_in(1) == 1
+    runner.run(gateways.limits[0].spend(Caller(name="c", scopes=frozenset()), 999))
+    gateways.clock.advance(9400)
+    assert gateways.let_in(1) == 0, "less than 950 of 1,000 are paid for"
+    gateways.clock.advance(120)
+    assert gateways.let_in(10) == 2
 
 
 def test_a_slow_caller_takes_no_more_than_it_sends(runner: asyncio.Runner) -> None:
