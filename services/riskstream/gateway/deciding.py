@@ -94,10 +94,12 @@ class Deciding:
             )
             decided = await self._decide(wanted, found)
             decided = replace(decided, elapsed_ms=(self._clock.monotonic() - started) * 1000)
-            await self._record(decided, found, end, trace)
+            await self._record(decided, end, trace)
+            decided = replace(decided, elapsed_ms=(self._clock.monotonic() - started) * 1000)
+            await self._remember(decided, found, end)
         finally:
             found.leave()
-        return replace(decided, elapsed_ms=(self._clock.monotonic() - started) * 1000)
+        return decided
 
     async def _decide(self, wanted: Wanted, flight: Flight) -> Decided:
         """By the score, or by the ladder where there is none in time."""
@@ -137,16 +139,17 @@ class Deciding:
             elapsed_ms=0,
         )
 
-    async def _record(
-        self, decided: Decided, flight: Flight, end: float, trace: RequestTrace | None
-    ) -> None:
-        """4 record the answer, then remember it: what is replayed was recorded."""
-        transaction, score = decided.transaction, decided.score
+    async def _record(self, decided: Decided, end: float, trace: RequestTrace | None) -> None:
+        """4 record the answer."""
         record = decided.record(secrets.token_hex(16), self._clock.now_ms())
         self._metrics.answers.labels(record["rung"].lower()).inc()
         context = trace.context if trace else None
-        key, answer = transaction.customer_id.encode(), self._answers.encode(record)
+        key, answer = decided.transaction.customer_id.encode(), self._answers.encode(record)
         await self.log.write(key, answer, end, context)
+
+    async def _remember(self, decided: Decided, flight: Flight, end: float) -> None:
+        """What is replayed was recorded before."""
+        score = decided.score
         if score is not None and score["reason"] == "id_reused":
             flight.drop()  # the id is another body's, which the scorer knows and we did not
             return
