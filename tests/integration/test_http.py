@@ -249,10 +249,11 @@ def test_the_pages_curl_lines_do_what_it_says(world: World) -> None:
         )
         for line in lines
     ]
-    assert len(answers) == 4
+    assert len(answers) == 5
     assert answers[0]["decision"] in ("APPROVE", "REVIEW", "BLOCK")
-    assert all("offset" in answer for answer in answers[1:3])
-    assert answers[3]["id"] == contracts()["score.v1"].id
+    assert all("offset" in answer for answer in answers[1:4])
+    assert answers[2] == answers[0]
+    assert answers[4]["id"] == contracts()["score.v1"].id
 
 
 def test_metrics_and_health_are_on_the_telemetry_port_alone(world: World) -> None:

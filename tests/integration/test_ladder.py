@@ -136,6 +136,9 @@ def test_a_late_score_that_disagrees_raises_an_alert(alone: Chain) -> None:
     _until(lambda: bool(_alerts(alone)), "no alert")
     found = [(each["transaction_id"], each["told"], each["decision"]) for each in _alerts(alone)]
     assert found == [("differs", "APPROVE", "BLOCK")]
+    with urllib.request.urlopen(f"{alone.gateway}/v1/decisions/differs") as answer:
+        told = json.load(answer)
+    assert (told["decision"], told["late_score"]["decision"]) == ("APPROVE", "BLOCK")
 
 
 def _alerts(chain: Chain) -> list[dict[str, Any]]:

@@ -68,18 +68,21 @@ class Once:
             loop.call_soon(self._turn)
         self._asked.append((ask, future))
         try:
-            async with asyncio.timeout(patience_s):
-                return await future
-        except TimeoutError:
-            if ask.flight is None:
-                raise under_way() from None
-            # the shared memory is too slow for this caller
-            ask.flight.is_mine = ask.flight.is_shared = True
-            return ask.flight
+            while True:
+                await asyncio.wait({future}, timeout=patience_s)
+                if future.done():
+                    return future.result()
+                if ask.flight is not None:
+                    break
         except BaseException:
+            future.cancel()
             if ask.flight is not None:
                 ask.flight.drop()
             raise
+        # the shared memory is too slow for this caller
+        future.cancel()
+        ask.flight.is_mine = ask.flight.is_shared = True
+        return ask.flight
 
     def _turn(self) -> None:
         asked, self._asked = self._asked, []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog.testing
@@ -234,3 +235,29 @@ def test_another_key_is_refused(given: list[str]) -> None:
     with pytest.raises(Problem) as refused:
         checked_key(given)
     assert (refused.value.status, refused.value.code) == (400, "bad-idempotency-key")
+
+
+def test_a_caller_in_a_hurry_does_not_wait_for_a_slow_shared_memory() -> None:
+    gateways = Gateways(1, is_shared=True)
+    store = gateways.store
+    assert store is not None
+    reserve = store.reserve
+
+    async def slow(*given: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await reserve(*given)
+
+    store.reserve = slow  # type: ignore[method-assign]
+
+    async def hurry() -> None:
+        until = asyncio.get_running_loop().time() + 5
+        first = await gateways.each[0].begin(asked(), until, 0.0)
+        assert isinstance(first, Flight)
+        first.placed(gateways.publish(first))
+        assert await gateways.accept(asked()) == (0, 0)
+        await asyncio.sleep(0.06)
+        gateways.restart(0)
+        assert await gateways.accept(asked()) == (0, 0), "others know it in the end"
+
+    gateways.run(hurry())
+    gateways.close()
