@@ -119,22 +119,26 @@ def test_the_store_in_redis_does_what_the_one_of_the_tests_does(two: Two) -> Non
     tag, made = secrets.token_bytes(8), packed(Known(1, (2, 3)))
     told = packed(Known(1, (2, 4), b"{}"))
 
-    def row(name: int, body: int = 1, token: bytes = b"1" * 8, **given: bytes) -> Row:
+    def row(name: int, body: int = 1, token: bytes = b"1" * 8, **given: Any) -> Row:
         return Row(tag + name.to_bytes(8, "big"), pending(body, token), **given)
 
     async def steps(store: Remembered) -> list[Any]:
-        keyed = {"key": tag + b"k" * 8, "print": b"12345678"}
+        keyed: dict[str, Any] = {"key": tag + b"k" * 8, "print": b"12345678"}
         out: list[Any] = [
             await store.reserve([row(1), row(2, **keyed)], [5000, 5000]),
             await store.reserve([row(1, 2, b"2" * 8), row(1, 1, b"3" * 8)], [5000, 5000]),
             await store.reserve([row(3, **keyed | {"print": b"another1"})], [5000]),
-            await store.settle([row(1, token=b"4" * 8, value=made)]),
-            await store.get(row(1).name),
-            await store.settle([row(1, value=made), row(2, **keyed)]),
+        ]
+        await store.settle([row(1, token=b"4" * 8, value=made)])
+        out.append(await store.get(row(1).name))
+        await store.settle([row(1, value=made), row(2, **keyed)])
+        out += [
             await store.get(row(1).name),
             await store.get(row(2).name),
             await store.reserve([row(2, **keyed | {"print": b"another1"})], [5000]),
-            await store.settle([row(1, value=told, id=tag + b"i" * 8)]),
+        ]
+        await store.settle([row(1, value=told, id=tag + b"i" * 8)])
+        out += [
             await store.with_id(tag + b"i" * 8),
             await store.get(row(1).name),
             await store.reserve([row(9)], [1]),

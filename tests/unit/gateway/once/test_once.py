@@ -247,7 +247,7 @@ def test_a_caller_in_a_hurry_does_not_wait_for_a_slow_shared_memory() -> None:
         await asyncio.sleep(0.05)
         return await reserve(*given)
 
-    store.reserve = slow  # type: ignore[method-assign]
+    store.reserve = slow  # type: ignore[method-assign, assignment]
 
     async def hurry() -> None:
         until = asyncio.get_running_loop().time() + 5
