@@ -139,6 +139,8 @@ def test_a_late_score_that_disagrees_raises_an_alert(alone: Chain) -> None:
     with urllib.request.urlopen(f"{alone.gateway}/v1/decisions/differs") as answer:
         told = json.load(answer)
     assert (told["decision"], told["late_score"]["decision"]) == ("APPROVE", "BLOCK")
+    with urllib.request.urlopen(f"{alone.gateway}/v1/decisions/agrees") as answer:
+        assert json.load(answer)["late_score"] == {"decision": "APPROVE"}
 
 
 def _alerts(chain: Chain) -> list[dict[str, Any]]:

@@ -129,7 +129,9 @@ def told_of(known: Known, transaction_id: str) -> dict[str, Any]:
 
 
 def with_late(told: bytes, score: dict[str, Any]) -> bytes:
-    """What is remembered, with the score that came after the caller was told."""
+    """What is remembered, with the score that came after the caller was told: of one that agrees
+    its decision alone.
+    """
     names = ("decision", "score", "verdict")
-    late = {name: score[name] for name in names}
+    late = {name: score[name] for name in names if name in score}
     return msgspec.json.encode(msgspec.json.decode(told) | {"late_score": late})
