@@ -40,13 +40,14 @@ _FRAMING = 8
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Of connections: how many, the bytes of a request's head and body, and the seconds until a
-    request has arrived.
+    request has arrived. `max_streams`: requests of an HTTP/2 connection at a time.
     """
 
     max_connections: int
     max_head_bytes: int
     max_body_bytes: int
     receive_s: float
+    max_streams: int
 
 
 class Lingering:

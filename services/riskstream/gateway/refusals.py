@@ -33,6 +33,11 @@ def headers_too_large(most: int) -> Problem:
     return _problem(431, "headers-too-large", "The headers are too large", f"{most} bytes at most")
 
 
+def too_many_frames() -> Problem:
+    detail = "the connection sends frames without requests, or takes its requests back"
+    return _problem(429, "too-many-frames", "Too many frames at once", detail)
+
+
 def too_many(most: int) -> Problem:
     return busy(f"{most} connections are open already", "too-many-connections")
 
@@ -41,16 +46,19 @@ def _problem(status: int, code: str, title: str, detail: str) -> Problem:
     return Problem(status=status, code=code, title=title, detail=detail)
 
 
-def as_response(problem: Problem) -> bytes:
-    """The whole HTTP response; it is the connection's last."""
+def as_message(problem: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """(headers, body) of the answer, whatever its transport."""
     body = msgspec.json.encode(problem.body())
     headers = [
         *problem.headers,
         ("content-type", "application/problem+json"),
         ("content-length", str(len(body))),
     ]
-    lines = [
-        f"{name.lower()}: {value}\r\n".encode()
-        for name, value in [*headers, ("connection", "close")]
-    ]
+    return [(name.lower().encode(), value.encode()) for name, value in headers], body
+
+
+def as_response(problem: Problem) -> bytes:
+    """The whole response of HTTP/1.1; it is the connection's last."""
+    headers, body = as_message(problem)
+    lines = [b"%s: %s\r\n" % each for each in [*headers, (b"connection", b"close")]]
     return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])

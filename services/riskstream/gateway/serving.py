@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 
 from riskstream.gateway.auth.tls import Certificates, certificates_of
+from riskstream.gateway.either import EitherProtocol
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.protocol import SPARE_CONNECTIONS, GuardedProtocol, Limits
 from riskstream.gateway.settings import GatewaySettings
@@ -78,14 +79,21 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
         metrics.problems.labels(problem=problem.code).inc()
         metrics.requests.labels(route="none", status=str(problem.status)).inc()
 
+    def is_draining() -> bool:
+        return server.is_draining
+
     limits = Limits(
         max_connections=_connections(settings.max_connections),
         max_head_bytes=settings.max_head_bytes,
         max_body_bytes=max(settings.max_body_bytes, settings.max_batch_bytes),
         receive_s=settings.receive_timeout_s,
+        max_streams=settings.max_streams,
     )
-    protocol: Any = partial(GuardedProtocol, limits=limits, on_refused=on_refused)
-    certificates = certificates_of(settings)
+    given: dict[str, Any] = {"limits": limits, "on_refused": on_refused}
+    protocol: Any = partial(GuardedProtocol, **given)
+    if settings.http2:
+        protocol = partial(EitherProtocol, is_draining=is_draining, **given)
+    certificates = certificates_of(settings, ["h2", "http/1.1"] if settings.http2 else None)
     longest_s = max(settings.max_deadline_ms, settings.deadline_ms) / 1000
     config = uvicorn.Config(
         app,
@@ -102,7 +110,7 @@ def http_server(app: Any, settings: GatewaySettings, metrics: GatewayMetrics) ->
         timeout_graceful_shutdown=int(longest_s) + _STOP_S,
         ssl_context_factory=None if certificates is None else lambda *_: certificates.context,
     )
-    server = DrainingServer(config, settings.drain_s, certificates)
+    server: DrainingServer = DrainingServer(config, settings.drain_s, certificates)
     metrics.connections.set_function(lambda: len(server.server_state.connections))
     return server
 

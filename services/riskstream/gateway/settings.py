@@ -105,6 +105,16 @@ class GatewaySettings(AccessSettings):
     max_connections: int = Field(
         default=4096, ge=1, le=100_000, description="most open connections at a time"
     )
+    http2: bool = Field(
+        default=True,
+        description="serve HTTP/2 too, on the same port: with TLS by ALPN, else by its preface",
+    )
+    max_streams: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="most requests of one HTTP/2 connection at a time",
+    )
     max_head_bytes: int = Field(
         default=16_384,
         ge=1024,

@@ -19,12 +19,17 @@ _NO_PASSWORD = b""
 
 
 class Certificates:
-    """The port's TLS context. Fatal where a file is missing, or does not fit another."""
+    """The port's TLS context; `protocols`: their names in ALPN, the best one first. Fatal where a
+    file is missing, or does not fit another.
+    """
 
-    def __init__(self, certificate: Path, key: Path, settings: AccessSettings) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, settings: AccessSettings, protocols: list[str]
+    ) -> None:
         self._certificate, self._key = certificate, key
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.set_alpn_protocols(protocols)
         self._changed_at = self._changed()
         try:
             self._load()
@@ -60,11 +65,14 @@ class Certificates:
         return tuple(each.stat().st_mtime_ns if each.exists() else 0 for each in found)
 
 
-def certificates_of(settings: AccessSettings) -> Certificates | None:
-    """None where the port is without TLS."""
+def certificates_of(
+    settings: AccessSettings, protocols: list[str] | None = None
+) -> Certificates | None:
+    """None where the port is without TLS. `protocols`: HTTP/1.1 alone, unless they are given."""
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
-    return Certificates(settings.tls_certificate, settings.tls_key, settings)
+    names = protocols or ["http/1.1"]
+    return Certificates(settings.tls_certificate, settings.tls_key, settings, names)
 
 
 def subject_of(transport: Any) -> str | None:

@@ -4,12 +4,14 @@ import http.client
 import ipaddress
 import json
 import os
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 from tests.support.guarded import Guarded
+from tests.support.http2_peer import SocketPeer
 
 from riskstream.gateway.auth.caller import SCOPES
 from riskstream.gateway.auth.tls import certificates_of, read_subjects
@@ -114,11 +117,30 @@ class Port:
             server.should_exit = True
             thread.join()
 
-    def ask(self, *files: Path, key: str | None = None, path: str = "/v1/transactions") -> int:
+    def ask(
+        self,
+        *files: Path,
+        key: str | None = None,
+        path: str = "/v1/transactions",
+        version: str = "1.1",
+    ) -> int:
         """The status, by a certificate where files of one are given."""
         context = ssl.create_default_context(cafile=str(self.authority.pem))
         if files:
             context.load_cert_chain(files[0], files[1])
+        if version == "2":
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            plain = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as peer:
+                assert peer.selected_alpn_protocol() == "h2"
+                client = SocketPeer(peer)
+                more = [] if key is None else [("authorization", f"Bearer {key}")]
+                number = client.ask(path, b"{}", *more)
+                client.send()
+                got = client.until_over(number)
+            if number not in got.status:
+                raise ConnectionResetError("it was not answered")
+            return got.status[number]
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=5)
         try:
             headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -158,7 +180,9 @@ def _with_callers(port: Port, tmp_path: Path, clients: str) -> None:
     port.guarded.access._subjects = read_subjects(tmp_path / "subjects.yaml")
 
 
-def test_a_certificates_subject_gives_its_scopes(port: Port, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_certificates_subject_gives_its_scopes(port: Port, tmp_path: Path, version: str) -> None:
+    ask = partial(port.ask, version=version)
     _with_callers(port, tmp_path, "required")
     known = port.callers.make("CN=payments,O=Bank", "known")
     nothing = port.callers.make("CN=nothing,O=Bank", "nothing")
@@ -166,16 +190,16 @@ def test_a_certificates_subject_gives_its_scopes(port: Port, tmp_path: Path) -> 
     strange = port.authority.make("CN=payments,O=Bank", "strange")
     key = port.guarded.keys.make("labels:write")
     with port.serving():
-        assert port.ask(*known) == 200
-        assert port.ask(*known, path="/v1/labels") == 403
-        assert port.ask(*nothing) == 403
-        assert port.ask(*unknown) == 401
+        assert ask(*known) == 200
+        assert ask(*known, path="/v1/labels") == 403
+        assert ask(*nothing) == 403
+        assert ask(*unknown) == 401
         # a key counts before the certificate, and a wrong one is not made up for
-        assert port.ask(*known, key=key, path="/v1/labels") == 200
-        assert port.ask(*known, key="rsk_wrong") == 401
+        assert ask(*known, key=key, path="/v1/labels") == 200
+        assert ask(*known, key="rsk_wrong") == 401
         for files in ((), strange):
             with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
-                port.ask(*files)
+                ask(*files)
     assert [name for _, name in port.guarded.reached] == [
         "certificate:CN=payments,O=Bank",
         f"key:{key.split('_')[1]}",
