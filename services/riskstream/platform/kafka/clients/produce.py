@@ -26,6 +26,8 @@ from riskstream.runtime.exits import Exit
 
 Place = tuple[int, int]
 """Partition and offset."""
+_Report = tuple["asyncio.Future[Place]", KafkaError | None, int | None, int | None]
+"""What Kafka says of one record, and who waits for it."""
 
 
 class BulkProducer:
@@ -163,6 +165,7 @@ class AwaitedProducer:
         """`overrides`: settings of the client."""
         self._producer = producer(bootstrap, name, **overrides)
         self._loop = loop
+        self._reports: list[_Report] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._thread.start()
@@ -183,9 +186,7 @@ class AwaitedProducer:
         future.add_done_callback(_see)
 
         def on_delivered(error: KafkaError | None, message: Message) -> None:
-            self._loop.call_soon_threadsafe(
-                _settle, future, error, message.partition(), message.offset()
-            )
+            self._reports.append((future, error, message.partition(), message.offset()))
 
         try:
             self._producer.produce(topic, value, key, on_delivery=on_delivered, **_headers(context))
@@ -222,8 +223,12 @@ class AwaitedProducer:
         self._thread.join()
 
     def _poll(self) -> None:
+        """The loop is woken once for all reports that came together."""
         while not self._done.is_set():
             self._producer.poll(0.1)
+            if self._reports:
+                reports, self._reports = self._reports, []
+                self._loop.call_soon_threadsafe(_settle_all, reports)
 
 
 class _Told:
@@ -266,6 +271,11 @@ def _see(future: "asyncio.Future[tuple[int, int]]") -> None:
     """Nobody may wait any more: that it failed is not worth a line of asyncio's."""
     if not future.cancelled():
         future.exception()
+
+
+def _settle_all(reports: list[_Report]) -> None:
+    for report in reports:
+        _settle(*report)
 
 
 def _settle(
