@@ -7,6 +7,7 @@ from itertools import islice
 
 import structlog
 
+from riskstream.gateway.sending import arrives
 from riskstream.gateway.spool import Spool
 from riskstream.platform.kafka.clients.produce import AwaitedProducer
 from riskstream.platform.telemetry.context import TraceContext
@@ -24,6 +25,7 @@ class AnswerLog:
 
     def __init__(self, producer: AwaitedProducer, spool: Spool, metrics: GatewayMetrics) -> None:
         self._producer, self._spool, self._metrics = producer, spool, metrics
+        self._appended = metrics.appended.labels(TOPIC)
         self._is_told_full = False
         if spool.damaged:
             metrics.answers_lost.inc()
@@ -42,12 +44,14 @@ class AnswerLog:
         """
         try:
             sent = self._producer.begin(TOPIC, key, frame, context)
-            async with asyncio.timeout_at(until):
-                await asyncio.shield(sent)
-            self._metrics.appended.labels(TOPIC).inc()
-        except (TimeoutError, Retryable, Fatal):
-            # what is still under way may arrive as well: an answer's id tells that it is the same
-            self._keep(key, frame)
+            if await arrives(sent, until - asyncio.get_running_loop().time()):
+                sent.result()
+                self._appended.inc()
+                return
+        except (Retryable, Fatal):
+            pass
+        # what is still under way may arrive as well: an answer's id tells that it is the same
+        self._keep(key, frame)
 
     def _keep(self, key: bytes, frame: bytes) -> None:
         if self._spool.append(key, frame):
