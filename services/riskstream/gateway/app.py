@@ -1,6 +1,6 @@
 """The HTTP door: routes, bodies and headers to the handler, what it gives to responses."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from riskstream.gateway.core import read_label, read_transaction
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.iso_door import IsoDoor
+from riskstream.gateway.posted import Answering, Posted
 from riskstream.gateway.problem import Problem, rejected
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.reading import deadline_ms_of, origin_of, read_body
@@ -29,7 +30,6 @@ from riskstream.platform.telemetry.metrics import GatewayMetrics
 from riskstream.platform.telemetry.tracing import NO_TRACER, Tracer
 
 log = structlog.get_logger("gateway")
-Answering = Callable[[Request], Awaitable[Response]]
 
 
 class HttpDoor:
@@ -65,6 +65,7 @@ class HttpDoor:
             "/v1/decisions": self._decide,
             "/v1/labels": self._label,
         }
+        handlers = problem_handlers(self._metrics)
         app = Starlette(
             routes=[
                 *(Route(path, handler, methods=["POST"]) for path, handler in posted.items()),
@@ -72,11 +73,13 @@ class HttpDoor:
                 *registry.routes(),
             ],
             lifespan=self._lifespan,
-            exception_handlers=problem_handlers(self._metrics),
+            exception_handlers=handlers,
         )
         app.router.redirect_slashes = False  # a redirect would name whatever host the caller names
         names = {path: path.removeprefix("/v1/") for path in posted}
-        return Edge(around(app), names, self._metrics, self._tracer, is_draining)
+        return Edge(
+            around(Posted(posted, app, handlers)), names, self._metrics, self._tracer, is_draining
+        )
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
