@@ -119,10 +119,16 @@ class Codec:
         return record
 
 
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """Fields of a generated record; to ask for them takes as long as to read them."""
+    return tuple(field.name for field in fields(kind))
+
+
 def as_mapping(record: Mapping[str, Any] | object) -> Mapping[str, Any]:
     """A generated record as a dict one level deep; a mapping as it is."""
     if is_dataclass(record) and not isinstance(record, type):
-        return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+        return {name: _plain(getattr(record, name)) for name in _names(type(record))}
     assert isinstance(record, Mapping)
     return record
 
