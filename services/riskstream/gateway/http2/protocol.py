@@ -115,6 +115,8 @@ class Http2Protocol(asyncio.Protocol):
         try:
             for frame in self._reader.frames(data):
                 self._take(frame)
+                if self._out.is_over:
+                    return
         except FrameTooLarge:
             self._fail(ErrorCodes.FRAME_SIZE_ERROR, malformed("a frame is too large"))
         except (HeadTooLarge, DenialOfServiceError) as error:

@@ -127,6 +127,18 @@ async def test_requests_that_are_taken_back_at_once_end_the_connection() -> None
 
 
 @in_a_loop
+async def test_a_route_is_told_that_its_request_was_taken_back() -> None:
+    wire = Wire()
+    number = wire.peer.ask("/slow", None, is_whole=False)
+    await wire.turn()
+    wire.peer.conn.reset_stream(number)
+    await wire.turn()
+    assert wire.left == ["/slow"]
+    assert not wire.server.tasks
+    assert not wire.is_over
+
+
+@in_a_loop
 async def test_a_busy_peers_windows_and_pings_are_no_flood() -> None:
     wire = Wire()
     window = frame(8, payload=b"\0\0\0\1")
@@ -314,9 +326,10 @@ async def test_connections_over_the_limit_get_503_and_end() -> None:
     wire.protocol = type(wire.protocol)(wire.protocol._door)
     wire.protocol.connection_made(wire.transport)
     wire.transport.written.clear()
-    number = wire.peer.ask("/echo")
+    number, _ = wire.peer.ask("/echo"), wire.peer.ask("/echo")
     got = (await wire.turn()).got
     assert (got.status[number], got.headers[number]["retry-after"]) == (503, "1")
+    assert len(wire.refused) == 1
     assert wire.is_over
     assert wire.seen == []
 
