@@ -112,6 +112,7 @@ gen: $(READY) ## Write the generated files: records, pages of docs, files of dep
 	@$(BIN)/python -m riskstream.domain.contracts.generate
 	@$(BIN)/ruff format -q services/riskstream/domain/contracts/records.py
 	@$(BIN)/python scripts/docs.py
+	@$(BIN)/python scripts/openapi.py
 	@$(BIN)/python scripts/deploy_files.py
 
 lock: $(READY) ## Write requirements/*.txt again, hashed, from pyproject.toml

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 uv="${UV:-uv}"
 command -v "$uv" >/dev/null || { echo "error: uv is missing (PATH): pip install uv, or give UV=/path/to/uv" >&2; exit 2; }
-for extra in gateway scorer scorer-gpu faust tracker profiler lag reporter trainer xgboost local cli dev; do
+for extra in gateway scorer scorer-gpu faust tracker profiler lag reporter trainer xgboost local cli client dev; do
   "$uv" pip compile pyproject.toml --extra "$extra" --generate-hashes --no-emit-index-url --universal \
     --python-version 3.11 --no-header --no-annotate --quiet -o "requirements/$extra.txt"
   echo "requirements/$extra.txt"

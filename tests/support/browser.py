@@ -22,7 +22,7 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 _DARK = "--blink-settings=preferredColorScheme=0"
-_LOOK = """
+LOOK = """
 const rgb = text => text.match(/[\\d.]+/g).map(Number);
 const bright = ([r, g, b]) => [r, g, b].map(v => v / 255)
   .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -67,6 +67,9 @@ function look(frame) {
     texts: texts.length, ground: rgb(view.getComputedStyle(page.body).backgroundColor),
     dashes: {a: lines('a'), b: lines('b')}};
 }
+"""
+"""JavaScript: `look(frame)` says how a page looks."""
+_LOOK_AT_ALL = """
 onload = () => {
   const found = {};
   for (const frame of document.querySelectorAll('iframe')) found[frame.title] = look(frame);
@@ -90,7 +93,8 @@ def looked_at(pages: Mapping[str, str], width: int, *, is_dark: bool = False) ->
     with tempfile.TemporaryDirectory(prefix="riskstream-browser-") as folder:
         path = Path(folder) / "pages.html"
         path.write_text(
-            f"<!doctype html><meta charset=utf-8><script>{_LOOK}</script><body>{frames}</body>"
+            "<!doctype html><meta charset=utf-8>"
+            f"<script>{LOOK}{_LOOK_AT_ALL}</script><body>{frames}</body>"
         )
         done = subprocess.run(
             [

@@ -13,7 +13,7 @@ from riskstream.platform.telemetry.metrics import GatewayMetrics
 
 ROUTES = (
     "POST /v1/decisions, /v1/transactions, /v1/transactions:batch, /v1/iso20022, /v1/labels; GET "
-    "/v1/decisions/{transaction_id}, /subjects, /schemas (docs/http.md)"
+    "/v1/decisions/{transaction_id}, /subjects, /schemas, /docs, /openapi.json (docs/http.md)"
 )
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 

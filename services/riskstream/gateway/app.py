@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from riskstream.domain.contracts.records import Transaction
-from riskstream.gateway import registry
+from riskstream.gateway import public, registry
 from riskstream.gateway.answers import problem_handlers
 from riskstream.gateway.batches import Batches
 from riskstream.gateway.bulk import BulkGate
@@ -71,6 +71,7 @@ class HttpDoor:
                 *(Route(path, handler, methods=["POST"]) for path, handler in posted.items()),
                 Route("/v1/decisions/{transaction_id:path}", self._told, methods=["GET"]),
                 *registry.routes(),
+                *public.routes(),
             ],
             lifespan=self._lifespan,
             exception_handlers=handlers,

@@ -41,7 +41,9 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
+class DoorField:
+    """How a door takes one field."""
+
     name: str
     check: Check
     bounds: Bounds
@@ -60,7 +62,7 @@ class Door:
         self._name, self.what = name, name.split(".")[0]
         types = {field["name"]: field["type"] for field in contract(name).schema["fields"]}
         bounds = bounds_of(name)
-        self._fields = tuple(_field(bounds[each], types[each], each in filled) for each in types)
+        self.fields = tuple(_field(bounds[each], types[each], each in filled) for each in types)
         self._names = frozenset(types)
 
     def read(self, body: bytes, now_ms: int) -> tuple[dict[str, Any], list[Fault]]:
@@ -76,7 +78,7 @@ class Door:
         )
         values: dict[str, Any] = {}
         known = 0
-        for field in self._fields:
+        for field in self.fields:
             if field.name not in data:
                 if field.is_needed:
                     faults.append(_missing(field))
@@ -125,7 +127,7 @@ def path_of(key: str) -> str:
     )
 
 
-def _field(bounds: Bounds, kind: Any, is_filled: bool) -> _Field:
+def _field(bounds: Bounds, kind: Any, is_filled: bool) -> DoorField:
     branches = kind if isinstance(kind, list) else [kind]
     is_time = any(
         isinstance(each, dict) and each.get("logicalType") == "timestamp-millis"
@@ -135,7 +137,7 @@ def _field(bounds: Bounds, kind: Any, is_filled: bool) -> _Field:
         any(isinstance(each, dict) and each.get("type") == "enum" for each in branches)
         and not bounds.is_nullable
     )
-    return _Field(
+    return DoorField(
         name=bounds.name,
         check=check_of(bounds, is_time),
         bounds=bounds,
@@ -146,7 +148,7 @@ def _field(bounds: Bounds, kind: Any, is_filled: bool) -> _Field:
     )
 
 
-def _faults_of(field: _Field, value: Any, now_ms: int) -> list[Fault]:
+def _faults_of(field: DoorField, value: Any, now_ms: int) -> list[Fault]:
     if not field.bounds.is_array:
         wrong = field.check(value, now_ms)
         return [_fault(field, f"$.{field.name}", wrong)] if wrong else []
@@ -175,11 +177,11 @@ def _faults_of(field: _Field, value: Any, now_ms: int) -> list[Fault]:
     ]
 
 
-def _fault(field: _Field, path: str, detail: str) -> Fault:
+def _fault(field: DoorField, path: str, detail: str) -> Fault:
     return Fault(path=path, code=field.code, detail=detail, allowed=field.allowed)
 
 
-def _missing(field: _Field) -> Fault:
+def _missing(field: DoorField) -> Fault:
     detail = f"the field {field.name} is missing"
     return Fault(path=f"$.{field.name}", code="missing-field", detail=detail, allowed=field.allowed)
 

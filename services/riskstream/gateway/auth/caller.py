@@ -10,6 +10,13 @@ SCOPES = {
     "registry:read": "read schemas",
 }
 """Each scope, and what it allows."""
+PUBLIC = {
+    "/openapi.json": "openapi.json",
+    "/docs": "docs.html",
+    "/docs/page.css": "docs.css",
+    "/docs/page.js": "docs.js",
+}
+"""Paths that ask nobody for a key, and the file of `gateway/pages/` that each serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

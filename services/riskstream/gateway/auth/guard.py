@@ -9,7 +9,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riskstream.gateway.answers import answer
-from riskstream.gateway.auth.caller import ANYBODY, Caller, scope_of
+from riskstream.gateway.auth.caller import ANYBODY, PUBLIC, Caller, scope_of
 from riskstream.gateway.auth.cards import card_number, holds_card_number
 from riskstream.gateway.auth.credentials import credential_of
 from riskstream.gateway.auth.jwks import LiveKeySet, is_url
@@ -72,7 +72,7 @@ class Guard:
         self._app, self._access, self._limits, self._metrics = app, access, limits, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
             return
         headers: list[tuple[bytes, bytes]] = []
