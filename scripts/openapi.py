@@ -4,6 +4,7 @@ the bodies that the Python client takes; with --check fails where a file is not 
 
 import json
 import sys
+import textwrap
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from typing import Any
 from openapi_routes import PAYMENT, ROOT, Route, posted, read
 
 from riskstream.domain.contracts.catalog import topics
+from riskstream.domain.contracts.door import MAX_FAULTS
 from riskstream.domain.contracts.json_schema import body_schema, field_schema
 from riskstream.gateway.auth.caller import SCOPES
 from riskstream.gateway.core import FILLED
-from riskstream.gateway.problem import MAX_FAULTS
 from riskstream.gateway.problem_codes import ALL
 from riskstream.gateway.reading import LEAST_DEADLINE_MS
 from riskstream.gateway.settings import GatewaySettings
@@ -108,13 +109,13 @@ def _refusals(route: Route) -> dict[str, Any]:
     for status, codes in sorted(found.items()):
         words = "\n".join(f"- `{code}`: {route.problems[code].when}" for code in sorted(codes))
         kinds = [f"urn:riskstream:problem:{code}" for code in sorted(codes)]
-        schema = {
+        schema: dict[str, Any] = {
             "allOf": [
                 _ref("Problem"),
                 {"properties": {"type": {"enum": kinds}, "status": {"const": status}}},
             ]
         }
-        content = {PROBLEM: {"schema": schema}}
+        content: dict[str, Any] = {PROBLEM: {"schema": schema}}
         if status == 404 and route.answer_media == _REGISTRY:
             content[_REGISTRY] = {"schema": _ref("RegistryError")}
         names = ["X-Request-Id", "RateLimit", "RateLimit-Policy", *_BY_STATUS.get(status, ())]
@@ -380,10 +381,43 @@ def _security() -> dict[str, Any]:
     }
 
 
+_BODIES = (
+    '"""The bodies that the client takes. Made by `make gen`: change a schema, not this file."""\n'
+)
+_PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+
+
+def bodies() -> str:
+    """The bodies as TypedDicts; what may be left out may be None too, as the client leaves it
+    out.
+    """
+    out = [_BODIES, "from typing import Literal, NotRequired, TypedDict\n"]
+    for name in ("Transaction", "Label"):
+        schema = _schemas()[name]
+        out += [f"\nclass {name}Body(TypedDict):", _quoted(schema["description"]) + "\n"]
+        for field, each in schema["properties"].items():
+            types = each["type"] if isinstance(each["type"], list) else [each["type"]]
+            kind = _PYTHON[types[0]]
+            if "enum" in each:
+                kind = f"Literal{json.dumps([word for word in each['enum'] if word])}"
+            is_needed = field in schema["required"]
+            kind = kind if is_needed else f"NotRequired[{kind} | None]"
+            out += [f"    {field}: {kind}", _quoted(each["description"])]
+        out.append("")
+    return "\n".join(out).rstrip("\n") + "\n"
+
+
+def _quoted(text: str) -> str:
+    """As a docstring, its closing quotes on a line of their own where it has several."""
+    lines = textwrap.wrap(text, 88)
+    between = "" if len(lines) == 1 else "\n    "
+    return '    """' + "\n    ".join(lines) + f'{between}"""'
+
+
 def files() -> dict[Path, str]:
     """Text of each file by its path."""
     text = json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
-    return {PACKAGE / "gateway/pages/openapi.json": text}
+    return {PACKAGE / "gateway/pages/openapi.json": text, PACKAGE / "client/bodies.py": bodies()}
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -254,6 +255,17 @@ def test_the_pages_curl_lines_do_what_it_says(world: World) -> None:
     assert all("offset" in answer for answer in answers[1:4])
     assert answers[2] == answers[0]
     assert answers[4]["id"] == contracts()["score.v1"].id
+
+
+def test_the_example_of_the_client_gets_a_decision(world: World) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples/decide.py"
+    done = subprocess.run(
+        [sys.executable, str(example), world.chain.gateway],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.fullmatch(r"(APPROVE|REVIEW|BLOCK) SCORE 0\.\d+.*\n", done.stdout), done.stdout
 
 
 def test_metrics_and_health_are_on_the_telemetry_port_alone(world: World) -> None:
