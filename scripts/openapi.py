@@ -292,7 +292,7 @@ def _parameters() -> dict[str, Any]:
             "header",
             "Idempotency-Key",
             "A name of this request: a repeat with the same is done once.",
-            {"type": "string", "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"},
+            {"type": "string"},
             "order-1001",
         ),
         "X-Request-Id": _parameter(

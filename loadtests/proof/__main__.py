@@ -17,6 +17,7 @@ from pathlib import Path
 
 from loadtests.bounds.__main__ import run as run_bounds
 from loadtests.chaos.run import run_chaos
+from loadtests.gateway import fuzz
 from loadtests.model import small_model
 from loadtests.proof import schedules as named
 from loadtests.proof.burst import burst
@@ -106,6 +107,7 @@ PROOFS: dict[str, Callable[[Path, Path, int], Found]] = {
     "gateway-bulk": bulk_beside,
     "gateway-burst": burst,
     "gateway-keycloak": keycloak,
+    "gateway-fuzz": fuzz.proof,
     "drains": drains,
     "old": old,
     "profile-freshness": freshness,

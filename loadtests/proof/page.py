@@ -81,6 +81,10 @@ WHAT = {
         "tokens of a real Keycloak: good ones let in, over a change of keys and while it is down; "
         "others refused"
     ),
+    "gateway-fuzz": (
+        "requests that the gateway's OpenAPI allows, and such as it forbids: no 500, no hang, "
+        "each answer as the document has it"
+    ),
     "drains": (
         "500,000 transactions and their labels before a service runs: drained cold, and with "
         "all of them killed midway"

@@ -273,6 +273,13 @@ def test_metrics_and_health_are_on_the_telemetry_port_alone(world: World) -> Non
         assert world.get(path)[:2] == (404, "application/problem+json")
 
 
+def test_a_deadline_that_is_wrong_is_refused_beside_another(world: World) -> None:
+    status, _, answer = world.post(
+        "/v1/decisions?deadline_ms=soon", json.dumps(request()).encode(), **{"X-Deadline-Ms": "50"}
+    )
+    assert (status, answer["type"]) == (400, "urn:riskstream:problem:bad-deadline")
+
+
 def test_a_deadline_that_is_given_twice_is_refused(world: World) -> None:
     status, _, answer = world.post(
         "/v1/decisions?deadline_ms=50&deadline_ms=500", json.dumps(request()).encode()

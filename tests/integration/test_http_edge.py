@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.http2_peer import SocketPeer
 from tests.support.http_server import Running, http_running, read_all
 
@@ -359,3 +361,54 @@ def test_a_good_client_is_answered_beside_an_attack() -> None:
             peer.close()
         assert sorted(times)[50] < MOST_LAG_S
         assert found.lag_s < MOST_LAG_S
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Running]:
+    with http_running(receive_timeout_s=0.1, idle_timeout_s=1) as found:
+        yield found
+
+
+_pieces = st.sampled_from(
+    [
+        b"POST /echo HTTP/1.1\r\n",
+        b"GET /echo HTTP/1.1\r\n",
+        b"POST /echo HTTP/9.9\r\n",
+        b"Host: a\r\n",
+        b"Content-Length: 2\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 2, 2\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"transfer-encoding : chunked\r\n",
+        b"Expect: 100-continue\r\n",
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n",
+        b"Upgrade: websocket\r\n",
+        b"X-Request-Id: a\r\n\tb\r\n",
+        b"X: y\rz\r\n",
+        b"X: \x00\r\n",
+        b"\r\n",
+        b"\n",
+        b"{}",
+        b"2\r\n{}\r\n",
+        b"0\r\n\r\n",
+        b"fffffffffffffffff\r\n",
+        b'2;a="b\r\n',
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        GOOD,
+    ]
+) | st.binary(max_size=9)
+
+
+@given(st.lists(_pieces, max_size=9))
+@settings(max_examples=25, deadline=None)
+def test_no_bytes_break_the_server_or_hold_a_connection(
+    hasty: Running, pieces: list[bytes]
+) -> None:
+    """Each connection ends by itself or answers, and no answer is a fault of ours."""
+    answer = hasty.send(b"".join([*pieces, b"\r\n\r\n"]), quiet_s=0.4)
+    statuses = {int(line[9:12]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")}
+    assert statuses <= {100, 200, 204, 400, 404, 405, 408, 413, 414, 415, 429, 431}, answer
+    last = GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close")
+    assert hasty.send(last, quiet_s=5.0).endswith(b"\r\n\r\n2")
+    assert [each for each in hasty.events if each["event"] == "request failed"] == []

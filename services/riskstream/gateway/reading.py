@@ -35,10 +35,16 @@ async def read_body(request: Request, most: int, do: str = "send one record") ->
 
 def deadline_ms_of(request: Request, settings: GatewaySettings) -> int:
     """The caller's deadline, by header before query; the default where there is none."""
-    given = request.headers.getlist("x-deadline-ms") or request.query_params.getlist("deadline_ms")
+    by_query = _given_ms(request.query_params.getlist("deadline_ms"), settings.max_deadline_ms)
+    by_header = _given_ms(request.headers.getlist("x-deadline-ms"), settings.max_deadline_ms)
+    return by_header or by_query or settings.deadline_ms
+
+
+def _given_ms(given: list[str], most: int) -> int:
+    """0 where nothing is given. One that is wrong is refused, even beside one that counts more."""
     if not given:
-        return settings.deadline_ms
-    most, text = settings.max_deadline_ms, given[0]
+        return 0
+    text = given[0]
     if len(given) > 1:
         raise _bad_deadline(f"deadline_ms is given {len(given)} times", most)
     if (
