@@ -70,6 +70,12 @@ def test_services_start_twice_in_a_row_and_leave_nothing(folder: Path) -> None:
 
     os.kill(pids[0], signal.SIGKILL)
     _until(lambda: _local(folder, "services", "status")[0] == 1)
+    code, said = _local(folder, "services", "up", *QUICK)
+    assert code == 0, said
+    assert "ended by itself" in said
+    assert not any(map(_is_there, pids))
+    pids = _pids(folder)
+    assert all(map(_is_there, pids))
     assert _local(folder, "services", "down") == (0, "ended\n")
     assert not any(map(_is_there, pids))
     assert _local(folder, "services", "status") == (3, "not running\n")

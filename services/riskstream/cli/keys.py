@@ -12,6 +12,8 @@ from riskstream.cli.saved_keys import SavedKeys, state_of
 from riskstream.gateway.auth.caller import SCOPES
 from riskstream.platform.adapters.api_keys import digest_of, id_of, make_key
 from riskstream.platform.adapters.key_records import REASONS
+from riskstream.runtime.errors import Fatal
+from riskstream.runtime.exits import Exit
 
 _BY = click.option("--by", default="", help="your name, kept with the change")
 _SCOPES = "; ".join(f"{name}: {what}" for name, what in SCOPES.items())
@@ -61,6 +63,13 @@ def create(
     by: str,
 ) -> None:
     """Make a key for NAME, and print it. It is shown this once: only its hash is kept."""
+    if expires is not None and expires <= _now_ms():
+        raise Fatal(
+            what="the key would be refused from the start",
+            where="--expires",
+            do="give a day from today on, or a time to come, in UTC",
+            exit_code=Exit.INPUT,
+        )
     key_id, key = make_key(secrets.token_bytes)
     SavedKeys.read(kafka).save(
         {

@@ -50,7 +50,8 @@ def services() -> None:
     help="only this service; may be repeated [default: all]",
 )
 def up(folder: Path, model: Path, gateway_port: int, only: tuple[str, ...]) -> Exit:
-    """Start the services and return when each is ready. Services that run already stay as they are.
+    """Start the services and return when each is ready. Services that run already stay as they are,
+    unless one of them has ended: then all are started again.
 
     It makes the topics that are missing. Other settings of a service come from the environment, as
     RISKSTREAM_SCORER_LOG_LEVEL. The exit code is 3 if the stack is not up or a port is taken.

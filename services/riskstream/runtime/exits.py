@@ -19,7 +19,11 @@ class Exit(IntEnum):
 
 
 MEANINGS: dict[Exit, tuple[str, str, str]] = {
-    Exit.DONE: ("done", "It did what was asked, or was stopped by SIGTERM.", "nothing"),
+    Exit.DONE: (
+        "done",
+        "It did what was asked, or was stopped by SIGTERM. The gateway ends with it on Ctrl-C too.",
+        "nothing",
+    ),
     Exit.NO: (
         "no",
         "A check does not hold (parity, reports, a rule's `max_share`, a damaged snapshot), no row "
@@ -66,6 +70,10 @@ MEANINGS: dict[Exit, tuple[str, str, str]] = {
         "Kafka or Redis could not be reached in time, or a group gave a process no partition.",
         "start it again once that is available",
     ),
-    Exit.INTERRUPTED: ("interrupted", "Ctrl-C, or a replay that was stopped.", "run it again"),
+    Exit.INTERRUPTED: (
+        "interrupted",
+        "Ctrl-C, of all but the gateway, or a replay that was stopped.",
+        "run it again",
+    ),
 }
 """Of each code: a word or two, what it means, and what to do."""

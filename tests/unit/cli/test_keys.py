@@ -76,6 +76,13 @@ def test_a_key_that_was_found_somewhere_is_revoked_by_itself(topic: Topic) -> No
     assert topic.guarded.by(key).status == 401
 
 
+@pytest.mark.parametrize("day", ["2020-01-31", "2026-01-31T18:00:00"])
+def test_a_key_that_has_expired_is_not_made(topic: Topic, day: str) -> None:
+    with pytest.raises(Fatal, match="--expires"):
+        topic.run("create", "p", "--scope", "all", "--expires", day)
+    assert topic.guarded.keys.written == []
+
+
 def test_scopes_expiry_and_rate_are_kept(topic: Topic) -> None:
     topic.run(
         *("create", "p", "--scope", "labels:write", "--scope", "decisions:read"),

@@ -72,8 +72,12 @@ def up(folder: Path, wanted: Wanted, echo: Callable[[str], None]) -> tuple[dict[
     check_folder(mine, "--dir", is_own=has_stack, is_replaced=False)
     state = running(mine)
     if state is not None and state["kafka"] == stack["kafka"]:
-        return state, True
-    if state is not None:
+        ended = [each["name"] for each in state["services"] if _has_ended(each)]
+        if not ended:
+            return state, True
+        echo(f"ending the services, as {', '.join(ended)} ended by itself")
+        _CHAIN.down(mine)
+    elif state is not None:
         echo("ending the services of an older stack")
         _CHAIN.down(mine)
     if "scorer" in wanted.names and wanted.model:
@@ -83,6 +87,15 @@ def up(folder: Path, wanted: Wanted, echo: Callable[[str], None]) -> tuple[dict[
         check_port(wanted.gateway_port, "the gateway", do)
     given = asdict(wanted) | {"kafka": stack["kafka"], "redis": stack["redis"]}
     return _CHAIN.up(mine, given, echo)
+
+
+def _has_ended(service: dict[str, Any]) -> bool:
+    """Whether the process of a service is gone, whatever its supervisor knows yet."""
+    try:
+        os.kill(service["pid"], 0)
+    except ProcessLookupError:
+        return True
+    return bool(service["ended"])
 
 
 def down(folder: Path) -> bool:
