@@ -21,6 +21,19 @@ _BODY = (
     '{"transaction_id":"%s","customer_id":"%s-c%d","account_token":"tok","channel":"ECOM",'
     '"kind":"PURCHASE","amount_minor":%d,"currency":"EUR","occurred_at":%d}'
 )
+_LABEL = (
+    '{"label_id":"%s","transaction_id":"%s","customer_id":"%s-c%d","outcome":"GENUINE",'
+    '"source":"IMPORT","occurred_at":%d}'
+)
+_MESSAGE = (
+    '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"><FIToFICstmrCdtTrf>'
+    "<GrpHdr><MsgId>%s</MsgId><CreDtTm>%s</CreDtTm><NbOfTxs>1</NbOfTxs></GrpHdr><CdtTrfTxInf>"
+    "<PmtId><EndToEndId>e</EndToEndId><TxId>%s</TxId></PmtId>"
+    '<IntrBkSttlmAmt Ccy="EUR">%d.00</IntrBkSttlmAmt>'
+    "<DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></DbtrAcct>"
+    "<CdtrAcct><Id><IBAN>GB29NWBK60161331926819</IBAN></Id></CdtrAcct>"
+    "</CdtTrfTxInf></FIToFICstmrCdtTrf></Document>"
+)
 _KEPT = ("rung", "flags", "decision", "partition", "offset", "elapsed_ms", "detail")
 
 
@@ -64,14 +77,26 @@ class Connection(asyncio.Protocol):
 
 
 class Driver:
-    """`rate`: requests a second. Ids begin with `tag`."""
+    """`rate`: requests a second, each with so many `items`. Ids begin with `tag`."""
 
-    def __init__(self, url: str, path: str, rate: float, seconds: float, tag: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        path: str,
+        rate: float,
+        seconds: float,
+        tag: str,
+        *,
+        items: int = 1,
+        key: str = "",
+    ) -> None:
         where = urllib.parse.urlsplit(url)
         self._host, self._port = str(where.hostname), int(where.port or 80)
+        self._path, self._items = path, items
+        media = "xml" if "iso20022" in path else "json"
         self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
-        )
+            f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/{media}\r\n"
+        ) + (f"Authorization: Bearer {key}\r\n" if key else "")
         self._rate, self._count, self._tag = rate, round(rate * seconds), tag
         self._spare: list[Connection] = []
         self.said: list[dict[str, Any]] = []
@@ -90,8 +115,7 @@ class Driver:
 
     async def _ask(self, number: int, due: float) -> None:
         name = f"{self._tag}-{number}"
-        now_ms = int(time.time() * 1000)
-        body = _BODY % (name, self._tag, number % 500, 1000 + number % 9777, now_ms)
+        body = self._body(name, number)
         request = f"{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
         said: dict[str, Any] = {}
         try:
@@ -104,6 +128,20 @@ class Driver:
         took_ms = (time.perf_counter() - due) * 1000
         kept = {key: said[key] for key in _KEPT if key in said}
         self.said.append({"id": name, "status": status, "took_ms": took_ms, **kept})
+
+    def _body(self, name: str, number: int) -> str:
+        now_ms = int(time.time() * 1000)
+        if "iso20022" in self._path:
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            return _MESSAGE % (name, at, name, 1 + number % 97)
+        if "labels" in self._path:
+            return _LABEL % (name, name, self._tag, number % 500, now_ms)
+        names = [name] if self._items == 1 else [f"{name}-{at}" for at in range(self._items)]
+        bodies = [
+            _BODY % (each, self._tag, (number + at) % 500, 1000 + number % 9777, now_ms)
+            for at, each in enumerate(names)
+        ]
+        return bodies[0] if "batch" not in self._path else f"[{','.join(bodies)}]"
 
     async def _connection(self) -> Connection:
         while self._spare:
