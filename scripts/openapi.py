@@ -91,7 +91,10 @@ def _operation(route: Route) -> dict[str, Any]:
         out["requestBody"] = {"required": True, "content": {route.media: content}}
     good = {
         "description": route.summary,
-        "headers": _header_refs("X-Request-Id", "RateLimit", "RateLimit-Policy"),
+        "headers": _header_refs(
+            *("X-Request-Id", "RateLimit", "RateLimit-Policy"),
+            *(["Idempotent-Replayed"] if "Idempotency-Key" in route.asks else []),
+        ),
         "content": {
             route.answer_media: {"schema": _ref(route.answer), "example": route.told},
         },
@@ -162,7 +165,7 @@ def _schemas() -> dict[str, Any]:
         "Label": body_schema("label.v1", ("known_at", "base_currency")),
         "Iso20022": {"type": "string", "description": "pacs.008 or pain.001 as XML in UTF-8."},
         "Decision": _decision(),
-        "Told": {**_decision(), "description": "What the caller was told."},
+        "Told": _told(),
         "Accepted": _object({"transaction_id": _TEXT, **_PLACE}),
         "AcceptedLabel": _object({"label_id": _TEXT, **_PLACE}),
         "Batch": _object(
@@ -222,6 +225,14 @@ def _decision() -> dict[str, Any]:
     )
 
 
+def _told() -> dict[str, Any]:
+    """What is kept of a decision: the score that came too late stands beside it."""
+    told = _decision()
+    late = {name: told["properties"][name] for name in ("decision", "score", "verdict")}
+    told["properties"]["late_score"] = _object(late)
+    return {**told, "description": "What the caller was told."}
+
+
 def _item(number: str) -> dict[str, Any]:
     """One of many: accepted with its place, or refused as a problem."""
     known: dict[str, Any] = {number: _COUNT, "transaction_id": _TEXT}
@@ -238,8 +249,7 @@ def _problem() -> dict[str, Any]:
         {
             "type": {
                 "type": "string",
-                "enum": [f"urn:riskstream:problem:{code}" for code in sorted(ALL)]
-                + ["urn:riskstream:problem:unknown-decision"],
+                "enum": [f"urn:riskstream:problem:{code}" for code in sorted(ALL)],
                 "description": "What went wrong, for programs.",
             },
             "title": {"type": "string", "description": "The same for people, in short."},
@@ -314,7 +324,7 @@ def _parameters() -> dict[str, Any]:
             "path", "transaction_id", "Id of the transaction.", _NAME, "t-1001"
         ),
         "customer_id": _parameter(
-            "query", "customer_id", "Customer of the transaction.", _NAME, "c-1", needed=True
+            "query", "customer_id", "Customer of the transaction.", _NAME, "c-1"
         ),
         "subject": _parameter(
             "path", "subject", "A topic with `-value`.", {"type": "string"}, subjects[0]
@@ -332,12 +342,12 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 256}
 
 
 def _parameter(
-    where: str, name: str, text: str, schema: dict[str, Any], example: Any, *, needed: bool = False
+    where: str, name: str, text: str, schema: dict[str, Any], example: Any
 ) -> dict[str, Any]:
     return {
         "name": name,
         "in": where,
-        "required": needed or where == "path",
+        "required": where == "path",
         "description": text,
         "schema": schema,
         "example": example,
@@ -352,6 +362,7 @@ def _headers() -> dict[str, Any]:
         "Retry-After": "Seconds until it is worth trying again.",
         "WWW-Authenticate": "What would be right (RFC 6750).",
         "Allow": "Methods of the path.",
+        "Idempotent-Replayed": "`true` where it was done before, and is answered again.",
     }
     out: dict[str, Any] = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()

@@ -14,7 +14,9 @@ from riskstream.gateway.problem_codes import (
     FIELDS,
     JSON,
     KAFKA,
+    LOOKED_UP,
     MANY,
+    ONCE,
     ONE,
     ROUTES,
     SCORER,
@@ -26,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 AT_MS = 1_717_236_000_000
 _JSON = "application/json"
 EVERY = CALLER | CONNECTION | ROUTES
-RECORD = EVERY | BODY | JSON | ONE | FIELDS | KAFKA
+RECORD = EVERY | BODY | JSON | ONE | FIELDS | KAFKA | ONCE
 
 PAYMENT = {
     "transaction_id": "t-1001",
@@ -184,7 +186,7 @@ def posted() -> tuple[Route, ...]:
             body="Transactions",
             examples={"two": [{**PAYMENT, "transaction_id": "t-1004"}, AT_A_TERMINAL]},
             asks=("Idempotency-Key",),
-            problems=EVERY | BODY | JSON | MANY | BULK | KAFKA,
+            problems=EVERY | BODY | JSON | MANY | BULK | KAFKA | ONCE,
         ),
         Route(
             method="post",
@@ -251,12 +253,13 @@ def read() -> tuple[Route, ...]:
             name="decision",
             tag="decisions",
             summary="Look up a decision",
-            text="What the caller was told, for at least 24 hours.",
+            text="What the caller was told, for at least 24 hours. `late_score` is the score that "
+            "came after that. Without `customer_id` the id must be that of one customer alone.",
             scope="decisions:read",
             answer="Told",
             told=DECISION,
             asks=("transaction_id", "customer_id"),
-            problems=EVERY | LOOKED_UP,
+            problems=EVERY | LOOKED_UP | SCORER,
         ),
         Route(
             method="get",
@@ -323,6 +326,3 @@ def read() -> tuple[Route, ...]:
             problems=EVERY,
         ),
     )
-
-
-LOOKED_UP = {"unknown-decision": Known(404, "no decision on this transaction is kept")}

@@ -13,6 +13,7 @@ from riskstream.gateway.auth.limits import Limits
 from riskstream.gateway.decided import Decided
 from riskstream.gateway.edge import Edge
 from riskstream.gateway.handler import Handler
+from riskstream.gateway.pressure import Pressure
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.telemetry.metrics import AccessMetrics, GatewayMetrics
@@ -55,6 +56,7 @@ class FakeHandler:
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.sender, self.score = clock, FakeSender(), dict(SCORE)
+        self.pressure = Pressure()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -105,14 +105,14 @@ class AsyncClient:
         return Accepted.of(await self._post("/v1/labels", body_of(label), options), "label_id")
 
     async def decision(
-        self, transaction_id: str, customer_id: str, **options: Unpack[Options]
+        self, transaction_id: str, customer_id: str = "", **options: Unpack[Options]
     ) -> Decision:
         """What a caller was told of a transaction; Refused with 404 where nothing is kept."""
         request = Request(
             method="GET",
             path=f"/v1/decisions/{quote(transaction_id, safe='')}",
             headers=headers_of(options),
-            query=(("customer_id", customer_id),),
+            query=(("customer_id", customer_id),) if customer_id else (),
             timeout_s=options.get("timeout_s", self._timeout_s),
         )
         return Decision.of(await self._call(request))

@@ -86,7 +86,7 @@ class Client:
         return self._run(self._client.label(label, **options))
 
     def decision(
-        self, transaction_id: str, customer_id: str, **options: Unpack[Options]
+        self, transaction_id: str, customer_id: str = "", **options: Unpack[Options]
     ) -> Decision:
         """As `AsyncClient.decision`."""
         return self._run(self._client.decision(transaction_id, customer_id, **options))

@@ -68,6 +68,17 @@ SCORER = {
     "rejected": Known(422, "the scorer rejected it, and `reason` says why"),
 }
 """What a decision may end with."""
+ONCE = {
+    "bad-idempotency-key": Known(400, "the Idempotency-Key is given twice, or has another form"),
+    "key-reused": Known(422, "the Idempotency-Key was used with another body"),
+    "under-way": Known(503, "the same transaction came a moment ago and is not answered yet"),
+}
+"""Of what is published once."""
+LOOKED_UP = {
+    "unknown-decision": Known(404, "no decision on this transaction is kept"),
+    "which-customer": Known(409, "several customers have this transaction id: name one"),
+}
+"""What looking up a decision may end with."""
 CALLER = {
     "card-number": Known(422, "a card number stands in the request: send a token"),
     "no-credentials": Known(401, "nothing says who calls"),
@@ -91,6 +102,6 @@ ROUTES = {"http": Known(404, "no such path; with 405, another method is in Allow
 
 ALL = (
     FIELDS | JSON | ONE | MANY | XML | XML_ITEM | BODY | KAFKA | BULK | DEADLINE | SCORER
-    | CALLER | CONNECTION | ROUTES
+    | ONCE | LOOKED_UP | CALLER | CONNECTION | ROUTES
 )  # fmt: skip
 """All of them by code."""
