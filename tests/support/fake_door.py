@@ -12,7 +12,9 @@ from riskstream.gateway.auth.guard import Access, Guard
 from riskstream.gateway.auth.limits import Limits
 from riskstream.gateway.decided import Decided
 from riskstream.gateway.edge import Edge
-from riskstream.gateway.handler import Handler
+from riskstream.gateway.handler import Accepted, Handler
+from riskstream.gateway.once.lookup import unknown_decision, which_customer
+from riskstream.gateway.once.several import Many
 from riskstream.gateway.pressure import Pressure
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.settings import GatewaySettings
@@ -38,21 +40,13 @@ class FakeSender:
     def __init__(self) -> None:
         self.taken: list[Transaction | Label | bytes] = []
 
-    async def accept(self, transaction: Transaction, _: object) -> tuple[int, int]:
-        self.taken.append(transaction)
-        return 0, len(self.taken)
-
     async def label(self, label: Label, _: object) -> tuple[int, int]:
         self.taken.append(label)
         return 0, len(self.taken)
 
-    async def accept_many(self, keys: list[bytes], frames: list[bytes]) -> list[tuple[int, int]]:
-        self.taken += frames
-        return [(0, at) for at in range(len(keys))]
-
 
 class FakeHandler:
-    """Decides at once, by `score`."""
+    """Decides at once, by `score`; of decisions it knows the one of `t-1`."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.sender, self.score = clock, FakeSender(), dict(SCORE)
@@ -62,9 +56,15 @@ class FakeHandler:
     async def running(self) -> AsyncIterator[None]:
         yield
 
-    async def decide(
-        self, transaction: Transaction, deadline_ms: int, _started: float, _trace: object
-    ) -> Decided:
+    async def accept(self, transaction: Transaction, *_: object) -> Accepted:
+        self.sender.taken.append(transaction)
+        return Accepted(0, len(self.sender.taken))
+
+    async def accept_many(self, many: Many) -> None:
+        self.sender.taken += many.frames
+        many.found = [(0, at) for at in range(len(many.frames))]
+
+    async def decide(self, transaction: Transaction, deadline_ms: int, *_: object) -> Decided:
         ids = {"transaction_id": transaction.transaction_id}
         return Decided(
             transaction=transaction,
@@ -74,6 +74,16 @@ class FakeHandler:
             deadline_ms=deadline_ms,
             elapsed_ms=1.0,
         )
+
+    async def told(self, transaction_id: str, customer_id: str | None) -> dict[str, Any]:
+        if transaction_id != "t-1":
+            raise unknown_decision()
+        if customer_id is None:
+            raise which_customer()
+        names = ("decision", "score", "reasons", "flags", "verdict", "model_version")
+        told = {"transaction_id": transaction_id, "rung": "SCORE"}
+        place = {"partition": 1, "offset": 7, "elapsed_ms": 1.0}
+        return told | {name: self.score[name] for name in names} | place
 
 
 def fake_door(

@@ -63,18 +63,17 @@ BODY = {
 KAFKA = {"unavailable": Known(503, "Kafka did not take the record in time")}
 BULK = {"overloaded": Known(429, "too many bodies of many transactions at a time")}
 DEADLINE = {"bad-deadline": Known(400, "the deadline is no whole number from 20 to 5,000")}
-SCORER = {
-    "id-reused": Known(409, "the id was used with another body"),
-    "rejected": Known(422, "the scorer rejected it, and `reason` says why"),
-}
+SCORER = {"rejected": Known(422, "the scorer rejected it, and `reason` says why")}
 """What a decision may end with."""
 ONCE = {
     "bad-idempotency-key": Known(400, "the Idempotency-Key is given twice, or has another form"),
     "key-reused": Known(422, "the Idempotency-Key was used with another body"),
+    "id-reused": Known(422, "the transaction id was used with another body"),
     "under-way": Known(503, "the same transaction came a moment ago and is not answered yet"),
 }
 """Of what is published once."""
 LOOKED_UP = {
+    "bad-customer": Known(400, "customer_id is given more than once"),
     "unknown-decision": Known(404, "no decision on this transaction is kept"),
     "which-customer": Known(409, "several customers have this transaction id: name one"),
 }
@@ -90,6 +89,9 @@ CALLER = {
 """Of every route that asks who calls."""
 CONNECTION = {
     "malformed-request": Known(400, "the request is not HTTP"),
+    "too-many-frames": Known(
+        429, "the connection sent too many frames of HTTP/2 that carry nothing"
+    ),
     "slow-request": Known(408, "the request did not arrive in time"),
     "target-too-long": Known(414, "the first line is too long"),
     "headers-too-large": Known(431, "the headers are too large"),

@@ -21,10 +21,10 @@ async def look_up(once: Once, transaction_id: str, customer_id: str | None) -> d
         mine = once.memory.with_id(near(raw))
         names = await once.shared.with_id(digest(raw)) if once.shared is not None else []
         if max(len(mine), len(names)) > 1:
-            raise _which_customer()
+            raise which_customer()
         known = await _known(once, mine[0] if mine else None, names[0] if names else None)
     if known is None or known.told is None:
-        raise _unknown()
+        raise unknown_decision()
     told = told_of(known, transaction_id)
     if told["verdict"] == "REJECTED":
         raise rejected(told)
@@ -40,7 +40,8 @@ async def _known(once: Once, name: int | None, digested: bytes | None) -> Known 
     return known
 
 
-def _unknown() -> Problem:
+def unknown_decision() -> Problem:
+    """404."""
     return Problem(
         status=404,
         code="unknown-decision",
@@ -50,7 +51,8 @@ def _unknown() -> Problem:
     )
 
 
-def _which_customer() -> Problem:
+def which_customer() -> Problem:
+    """409."""
     return Problem(
         status=409,
         code="which-customer",
