@@ -46,7 +46,7 @@ def main() -> int:
     with Chain(given.out / "chain", model, say, names=SERVICES) as chain:
         started = time.monotonic()
         kafka = chain.stack.kafka
-        with Latencies(kafka, started) as latencies, Load(kafka, given.rate) as load:
+        with Latencies(kafka, started) as latencies, Load(kafka, given.rate, given.hours) as load:
             end, said = started + given.hours * 3600, 0
             while (now := time.monotonic()) < end:
                 time.sleep(min(_EVERY_S, end - now))
