@@ -45,7 +45,11 @@ class HttpDoor:
     ) -> None:
         self._settings, self._rates, self._metrics = settings, rates, metrics
         self._handler, self._clock, self._tracer = handler, handler.clock, tracer
-        self._bulk = BulkGate(settings.max_batches, handler.pressure)
+        self._bulk = BulkGate(
+            settings.max_batches,
+            handler.pressure,
+            settings.max_batches * settings.max_batch_bytes,
+        )
         self._batches = Batches(settings, rates, metrics, handler, self._bulk)
         self._iso = IsoDoor.of(settings, rates, handler, self._bulk)
         self._reading = metrics.stage_seconds.labels("read")
@@ -60,8 +64,8 @@ class HttpDoor:
         """
         posted: dict[str, Answering] = {
             "/v1/transactions": self._accept,
-            "/v1/transactions:batch": self._many(self._batches.accept),
-            "/v1/iso20022": self._many(self._iso.post),
+            "/v1/transactions:batch": self._batches.accept,
+            "/v1/iso20022": self._iso.post,
             "/v1/decisions": self._decide,
             "/v1/labels": self._label,
         }
@@ -132,15 +136,6 @@ class HttpDoor:
             )
         transaction_id = request.path_params["transaction_id"]
         return _json(200, await self._handler.told(transaction_id, named[0] if named else None))
-
-    def _many(self, route: Answering) -> Answering:
-        """A route of many transactions, which has to wait its turn."""
-
-        async def answered(request: Request) -> Response:
-            with self._bulk.place():
-                return await route(request)
-
-        return answered
 
     async def _transaction(self, request: Request) -> Transaction:
         with self._reading.time():

@@ -43,7 +43,13 @@ class Batches:
 
     async def accept(self, request: Request) -> Response:
         """200 with a status an item; 503 where Kafka took none of them."""
-        body = await read_body(request, self._settings.max_batch_bytes, "send fewer at a time")
+        most, do = self._settings.max_batch_bytes, "send fewer at a time"
+        with self._gate.receiving() as count:
+            body = await read_body(request, most, do, count)
+            with self._gate.place():
+                return await self._accepted(request, body)
+
+    async def _accepted(self, request: Request, body: bytes) -> Response:
         is_quick = len(body) <= _QUICK_BYTES and body.count(b"{") <= _QUICK_ITEMS
         batch = self._read(body) if is_quick else await self._gate.apart(self._read, body)
         self._gate.spend(len(batch))

@@ -19,17 +19,42 @@ class BulkGate:
     loop.
     """
 
-    def __init__(self, most: int, pressure: Pressure) -> None:
-        self._most, self._pressure, self._under_way = most, pressure, 0
+    def __init__(self, most: int, pressure: Pressure, most_bytes: int = 2**63) -> None:
+        """`most_bytes`: of all bodies that are held at a time, whole ones or parts."""
+        self._most, self._pressure, self._most_bytes = most, pressure, most_bytes
+        self._under_way = self._held = 0
         self._turn = asyncio.Semaphore(1)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one body; Problem where there is none."""
+    def check(self) -> None:
+        """Problem where there is no place for a body now."""
         if self._under_way >= self._most:
             raise overloaded(f"{self._most} batches are read already")
         if not self._pressure.is_open:
             raise overloaded("decisions would be late")
+
+    @contextmanager
+    def receiving(self) -> Iterator[Callable[[int], None]]:
+        """What is to be told of each part of a body, bytes: they count as held until the end. A
+        body that is received slowly takes no place from others. Problem where there is no room.
+        """
+        mine = 0
+
+        def count(size: int) -> None:
+            nonlocal mine
+            if self._held + size > self._most_bytes:
+                raise overloaded(f"batches of {self._held:,} bytes are received already")
+            mine, self._held = mine + size, self._held + size
+
+        self.check()
+        try:
+            yield count
+        finally:
+            self._held -= mine
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one body that was received; Problem where there is none."""
+        self.check()
         self._under_way += 1
         try:
             yield

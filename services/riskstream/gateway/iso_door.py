@@ -79,7 +79,12 @@ class IsoDoor:
         """1 read all of the message, 2 give its transactions on, 3 answer 207. Problem, and
         nothing given on, where the message as a whole is refused.
         """
-        parts = await self._body(request)
+        with self.gate.receiving() as count:
+            parts = await self._body(request, count)
+            with self.gate.place():
+                return await self._given_on(request, parts)
+
+    async def _given_on(self, request: Request, parts: list[bytes]) -> Response:
         try:
             items, summary = await self.gate.apart(self._read, parts)
         except Problem as problem:
@@ -100,7 +105,7 @@ class IsoDoor:
         told = await self.gate.apart(lambda: msgspec.json.encode(scrubbed(body)))
         return Response(told, 207, media_type="application/json")
 
-    async def _body(self, request: Request) -> list[bytes]:
+    async def _body(self, request: Request, count: Callable[[int], None]) -> list[bytes]:
         check_media(request)
         most, size = self.limits.max_bytes, 0
         length = request.headers.get("content-length", "")
@@ -111,6 +116,7 @@ class IsoDoor:
             size += len(part)
             if size > most:
                 raise too_many_bytes(most)
+            count(len(part))
             parts.append(part)
         return parts
 

@@ -3,6 +3,7 @@ wrong.
 """
 
 import re
+from collections.abc import Callable
 
 from starlette.requests import Request
 
@@ -15,9 +16,14 @@ LEAST_DEADLINE_MS = 20
 _JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json|text/json", re.IGNORECASE)
 
 
-async def read_body(request: Request, most: int, do: str = "send one record") -> bytes:
+async def read_body(
+    request: Request,
+    most: int,
+    do: str = "send one record",
+    count: Callable[[int], None] = lambda _: None,
+) -> bytes:
     """The body, if it is JSON by its headers and small enough; nothing more is read of one that is
-    not.
+    not. `count` is told of each part, bytes.
     """
     _check_media(request)
     length = request.headers.get("content-length", "")
@@ -29,6 +35,7 @@ async def read_body(request: Request, most: int, do: str = "send one record") ->
         size += len(part)
         if size > most:
             raise too_large(most, do)
+        count(len(part))
         parts.append(part)
     return b"".join(parts)
 

@@ -103,3 +103,17 @@ def test_a_loop_that_is_held_up_is_seen() -> None:
         task.cancel()
 
     asyncio.run(run())
+
+
+def test_a_body_that_comes_slowly_takes_no_place_and_all_of_them_have_room_for_so_much() -> None:
+    gate = BulkGate(1, Pressure(), most_bytes=100)
+    with gate.receiving() as slow, gate.receiving() as quick:
+        slow(60)
+        quick(40)
+        with gate.place(), pytest.raises(Problem), gate.place():
+            pass
+        with pytest.raises(Problem) as refused:
+            quick(1)
+        assert refused.value.status == 429
+    with gate.receiving() as later:
+        later(100)
