@@ -2,6 +2,7 @@
 come alone. Pure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from riskstream.domain.contracts.door import Fault
 from riskstream.domain.contracts.json_checks import MAX_AHEAD_MS
 from riskstream.domain.contracts.json_rows import JsonRows, json_rows_reader
 from riskstream.domain.contracts.json_text import Unreadable
+from riskstream.domain.contracts.plan import Field
+from riskstream.domain.contracts.records import Transaction
 from riskstream.domain.risk.bodies import Bodies
 from riskstream.gateway.auth.cards import may_hold_card_number
 from riskstream.gateway.core import FILLED, read_transaction
@@ -42,29 +45,33 @@ class Batch:
         return len(self.ids)
 
 
-class BatchReader:
-    """Reads bodies, one at a time: it keeps its banks."""
+class RowsBatcher:
+    """Rows to a batch, one body at a time: it keeps its banks. `fields` and `texts`: of the rows'
+    reader. `read_alone`: of the bytes of one transaction, the clock in ms.
+    """
 
-    def __init__(self, rates: Rates) -> None:
-        self._rates = rates
-        self._reader, self._codec = json_rows_reader(NAME, FILLED), codec(NAME)
-        texts = tuple(self._reader.texts)
-        self._encoder = ColumnEncoder(NAME, capacity=_AT_ONCE, from_input=texts)
+    def __init__(
+        self,
+        rates: Rates,
+        fields: tuple[Field, ...],
+        texts: frozenset[str],
+        read_alone: Callable[[bytes, Rates, int], Transaction],
+    ) -> None:
+        self._rates, self._fields, self._texts = rates, fields, texts
+        self._transaction, self._codec = read_alone, codec(NAME)
+        self._encoder = ColumnEncoder(NAME, capacity=_AT_ONCE, from_input=tuple(texts))
         self._bodies, self._hashes = Bodies(self._encoder.layout), BodyHashes()
         self._words = {
             "base_currency": rates.base.encode(),
             "rates_version": rates.version.encode(),
         }
 
-    def read(self, body: bytes, now_ms: int, most: int) -> Batch:
-        """The transactions of a body, `most` at most. Problem where it is no array of them."""
-        try:
-            rows = self._reader.read(body, most)
-        except Unreadable as error:
-            raise invalid([Fault(path="$", code=error.code, detail=error.detail)]) from None
+    def batch(self, body: bytes, rows: JsonRows, now_ms: int, *, is_clean: bool) -> Batch:
+        """The transactions of a body whose rows are read; `is_clean`: no text of a plain one holds
+        a card number.
+        """
         n = len(rows)
         batch = Batch([""] * n, [None] * n, [None] * n, {}, [0] * n, [b""] * n)
-        is_clean = not may_hold_card_number(body)
         plain = np.flatnonzero(self._filled(rows, now_ms) & is_clean)
         for first in range(0, len(plain), _AT_ONCE):
             self._encode(body, rows, plain[first : first + _AT_ONCE], batch)
@@ -108,10 +115,10 @@ class BatchReader:
 
     def _encode(self, body: bytes, rows: JsonRows, some: NDArray[np.int64], batch: Batch) -> None:
         out, columns, n = self._encoder, rows.columns, len(some)
-        for field in self._reader.fields:
+        for field in self._fields:
             if field.null_row >= 0:
                 out.nulls(field.name)[:n] = columns.is_null(field.name)[some]
-            if field.name in self._reader.texts:
+            if field.name in self._texts:
                 starts, lengths = columns.span(field.name)
                 mine = out.spans(field.name)
                 mine[0][:n], mine[1][:n] = starts[some], lengths[some]
@@ -149,13 +156,30 @@ class BatchReader:
 
     def _read_alone(self, body: bytes, at: int, now_ms: int, batch: Batch) -> None:
         try:
-            found = read_transaction(body, self._rates, now_ms)
+            found = self._transaction(body, self._rates, now_ms)
         except Problem as problem:
             batch.problems[at] = problem
             return
         batch.ids[at] = found.transaction_id
         batch.keys[at], batch.frames[at] = found.customer_id.encode(), self._codec.encode(found)
         batch.names[at] = name_of(found.customer_id.encode(), found.transaction_id.encode())
+
+
+class BatchReader:
+    """Reads bodies of JSON, one at a time."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._reader = json_rows_reader(NAME, FILLED)
+        fields, texts = self._reader.fields, self._reader.texts
+        self._batcher = RowsBatcher(rates, fields, texts, read_transaction)
+
+    def read(self, body: bytes, now_ms: int, most: int) -> Batch:
+        """The transactions of a body, `most` at most. Problem where it is no array of them."""
+        try:
+            rows = self._reader.read(body, most)
+        except Unreadable as error:
+            raise invalid([Fault(path="$", code=error.code, detail=error.detail)]) from None
+        return self._batcher.batch(body, rows, now_ms, is_clean=not may_hold_card_number(body))
 
 
 def _codes(rows: JsonRows, name: str) -> NDArray[np.int64]:

@@ -14,13 +14,23 @@ from riskstream.gateway.rates import Rates
 
 FILLED = ("base_amount_minor", "base_currency", "rates_version")
 """Fields of a transaction that are filled in where they are left out."""
+LABEL_FILLED = ("known_at", "base_currency")
+"""Those of a label."""
 
 
 def read_label(body: bytes, now_ms: int, base: str = "EUR") -> Label:
     """The label in a body, known now and its loss in the base currency where it does not say;
     Problem with all that is wrong.
     """
-    values, faults = _read("label.v1", ("known_at", "base_currency"), body, now_ms)
+    return _label(*_read("label.v1", LABEL_FILLED, body, now_ms), now_ms, base)
+
+
+def label_of(data: dict[str, Any], now_ms: int, base: str) -> Label:
+    """As `read_label`, of fields that were read already."""
+    return _label(*door("label.v1", LABEL_FILLED).checked(data, now_ms), now_ms, base)
+
+
+def _label(values: dict[str, Any], faults: list[Fault], now_ms: int, base: str) -> Label:
     if (
         all(fault.path != "$.base_currency" for fault in faults)
         and values.setdefault("base_currency", base) != base
@@ -43,7 +53,15 @@ def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     """The transaction in a body, its base amount filled in where it has none; Problem with all that
     is wrong.
     """
-    values, faults = _read("transaction.v1", FILLED, body, now_ms)
+    return _transaction(*_read("transaction.v1", FILLED, body, now_ms), rates)
+
+
+def transaction_of(data: dict[str, Any], rates: Rates, now_ms: int) -> Transaction:
+    """As `read_transaction`, of fields that were read already."""
+    return _transaction(*door("transaction.v1", FILLED).checked(data, now_ms), rates)
+
+
+def _transaction(values: dict[str, Any], faults: list[Fault], rates: Rates) -> Transaction:
     complete(values, rates, faults)
     if faults:
         raise invalid(faults)

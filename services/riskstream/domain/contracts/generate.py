@@ -1,4 +1,4 @@
-"""Writes `domain/contracts/records.py` from `schemas/`: `make gen`."""
+"""Writes `domain/contracts/records.py` and `schemas/gateway.proto` from `schemas/`: `make gen`."""
 
 import json
 import keyword
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from riskstream.domain.contracts.bounds import Bounds, bounds_of
-from riskstream.domain.contracts.catalog import contracts
+from riskstream.domain.contracts.catalog import contracts, shipped
+from riskstream.domain.contracts.proto_model import grown, numbers_file, proto_file
+from riskstream.domain.contracts.proto_text import proto_text
 
 HEAD = '''"""The records of the contracts. Made by `make gen`: change a schema, not this file."""
 
@@ -87,6 +89,14 @@ def main() -> None:
     path = Path(__file__).with_name("records.py")
     path.write_text(Generator().text())
     print(f"wrote {path.name}: {sum(1 for _ in contracts())} contracts")
+    numbers = grown(numbers_file())
+    _write("gateway.numbers.json", json.dumps(numbers, indent=1) + "\n")
+    _write("gateway.proto", proto_text(proto_file(numbers)))
+
+
+def _write(name: str, text: str) -> None:
+    (shipped("schemas") / name).write_text(text)
+    print(f"wrote {name}")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class JsonRowsReader:
         needed = nullable = 0
         for at, each in enumerate(bounds.values()):
             field = self._layout.field(each.name)
-            self._fields[at] = _row(each, field, len(symbols))
+            self._fields[at] = field_row(each, field, len(symbols))
             symbols += [symbol.encode() for symbol in each.symbols]
             may_be_null = each.is_nullable or each.name in filled
             nullable |= may_be_null << at
@@ -146,7 +146,7 @@ def json_rows_reader(name: str, filled: tuple[str, ...] = ()) -> JsonRowsReader:
     return JsonRowsReader(name, filled)
 
 
-def _row(bounds: Bounds, field: Field, first_symbol: int) -> tuple[int, ...]:
+def field_row(bounds: Bounds, field: Field, first_symbol: int) -> tuple[int, ...]:
     """A field as the kernel takes it."""
     if bounds.symbols:
         first = first_symbol + (bounds.symbols[0] == "UNKNOWN")

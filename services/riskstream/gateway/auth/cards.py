@@ -86,6 +86,16 @@ def check_body(body: bytes) -> None:
         raise card_number(path)
 
 
+def check_values(values: dict[str, Any]) -> None:
+    """The same of fields that were read already: texts and whole numbers."""
+    members = [
+        (name, _Whole(value) if isinstance(value, int) else value) for name, value in values.items()
+    ]
+    path = next(_paths(_Members(members)), None)
+    if path is not None:
+        raise card_number(path)
+
+
 def may_hold_card_number(body: bytes) -> bool:
     """False where no part of a body without escapes holds a card number; True may be more than
     there is.
