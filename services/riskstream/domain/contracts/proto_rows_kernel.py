@@ -99,6 +99,8 @@ def _item(  # type: ignore[no-untyped-def]
         else:
             size, at = _length(data, at, end)
             if at >= 0:
+                if fields[field, 5] and size != fields[field, 4]:
+                    return np.uint64(0)
                 found = _digits(data, at, size, fields[field, 5] != 0)
                 if found < 0 or size < fields[field, 3] or size > fields[field, 4]:
                     return np.uint64(0)

@@ -26,6 +26,7 @@ TEXTS = [
     "2024-05-06-17-18-19-20", "r" * 64, "t-1",
 ]  # fmt: skip
 AMOUNTS = [0, -1, 1, 9999, 10_000, 10**13, 10**13 + 1, 2**63 - 1, -(2**63), 4111111111111111]
+CODES = [0, -1, 9999, 10_000, 2**31 - 1, -(2**31)]
 TIMES = [0, -1, NOW_MS, NOW_MS // 1000, NOW_MS * 1000, NOW_MS + 86_400_000, 31_535_999_999]
 _NAMES = [
     "transaction_id", "customer_id", "account_token", "terminal_id", "merchant_id", "country",
@@ -39,7 +40,7 @@ CHANGES = st.fixed_dictionaries(
         **dict.fromkeys(_NAMES, _text),
         "amount_minor": _amount,
         "base_amount_minor": _amount,
-        "mcc": st.sampled_from([None, 0, -1, 9999, 10_000, 2**31 - 1, -(2**31)]),
+        "mcc": st.sampled_from([None, *CODES]),
         "occurred_at": st.sampled_from([None, *TIMES]),
         "channel": st.sampled_from([None, *numbers_of("Channel")]),
         "kind": st.sampled_from([None, *numbers_of("Kind")]),
@@ -61,10 +62,8 @@ def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(CHANGES, min_size=1, max_size=6))
-def test_json_and_protobuf_give_one_record_or_the_same_faults(rows: list[dict[str, Any]]) -> None:
-    bodies = [_given(each) for each in rows]
+def _are_read_alike(bodies: list[dict[str, Any]]) -> None:
+    """As JSON, as a message alone, and in a batch."""
     told = []
     for body in bodies:
         raw = transaction(body).SerializeToString()
@@ -76,10 +75,36 @@ def test_json_and_protobuf_give_one_record_or_the_same_faults(rows: list[dict[st
     assert (made.sequence, made.problem, len(made.batch)) == (-7, None, len(bodies))
     for at, each in enumerate(told):
         if isinstance(each, dict):
-            assert (made.batch.frames[at], made.batch.problems[at].body()) == (None, each)
+            assert made.batch.frames[at] is None
+            assert made.batch.problems[at].body() == each
         else:
             assert made.batch.frames[at] == codec("transaction.v1").encode(each)
             assert made.batch.keys[at] == each.customer_id.encode()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(CHANGES, min_size=4, max_size=8))
+def test_json_and_protobuf_give_one_record_or_the_same_faults(rows: list[dict[str, Any]]) -> None:
+    _are_read_alike([_given(each) for each in rows])
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (_NAMES, TEXTS),
+        (["amount_minor", "base_amount_minor"], AMOUNTS),
+        (["mcc"], CODES),
+        (["occurred_at"], TIMES),
+        (["channel"], list(numbers_of("Channel"))),
+        (["kind"], list(numbers_of("Kind"))),
+    ],
+)
+def test_each_value_of_a_field_is_judged_as_json_judges_it(
+    names: list[str], values: list[Any]
+) -> None:
+    for also in ({}, {"base_currency": "EUR"}, {"base_amount_minor": 5, "base_currency": "EUR"}):
+        for name in names:
+            _are_read_alike([_given({**also, name: value}) for value in (None, *values)])
 
 
 def test_plain_ones_are_read_as_columns() -> None:
