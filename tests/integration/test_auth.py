@@ -11,15 +11,19 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import jwt
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import rsa
 from redis.asyncio import Redis
 from tests.support.builders import request
+from tests.support.protos import batch, transaction
+from tests.support.rpc_server import method, stream
 
 from riskstream.cli.keys import command
 from riskstream.domain.contracts.catalog import DEFAULT_PARTITIONS, topics
+from riskstream.gateway.rpc.messages import message_class
 from riskstream.platform.adapters.api_keys import id_of, make_key
 from riskstream.platform.adapters.redis_buckets import RedisBuckets
 from riskstream.platform.kafka.clients.admin import TopicAdmin
@@ -36,13 +40,14 @@ class Gateway:
     """A gateway of its own, that asks for keys."""
 
     def __init__(self, kafka: str, redis: str, folder: Path) -> None:
-        self.kafka, port = kafka, free_port()
+        self.kafka, port, self.rpc = kafka, free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._signer = rsa.generate_private_key(65_537, 2048)
         jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self._signer.public_key(), as_dict=True)
         (folder / "jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "k"}]}))
         settings = {
             "auth": "required",
+            "grpc-port": str(self.rpc),
             "redis": redis,
             "jwt-jwks": str(folder / "jwks.json"),
             "jwt-issuer": "https://login.example",
@@ -121,6 +126,42 @@ def test_a_key_is_in_force_and_revoked_while_the_gateway_runs(gateway: Gateway) 
     sent = _sent(gateway.kafka)
     assert gateway.send(key) == 401
     assert _sent(gateway.kafka) == sent > before
+
+
+def test_the_grpc_door_asks_for_the_same_keys_and_writes_to_kafka(gateway: Gateway) -> None:
+    key = gateway.run("create", "stream", "--scope", "transactions:write")
+    gateway.until(key, 202)
+    before, now_ms = _sent(gateway.kafka), int(time.time() * 1000)
+    rows = [request(transaction_id=f"g-{at}", occurred_at=now_ms) for at in range(300)]
+    rows[7] = request(transaction_id="g-7", occurred_at=now_ms + 86_400_000)
+    mine = [("authorization", f"Bearer {key}")]
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.rpc}") as channel:
+        told = list(stream(channel)(iter([batch(1, rows), batch(2, rows[:2])]), metadata=mine))
+        assert [(each.accepted, each.refused) for each in told] == [(299, 1), (2, 0)]
+        assert told[0].receipts[7].problem.errors[0].code == "bad-time"
+        assert len({each.offset for each in told[0].receipts}) > 1
+        one = method(channel, "Accept", "Receipt")
+        first, again = told[0].receipts[0], one(transaction(rows[0]), metadata=mine)
+        for each in (again, told[1].receipts[0]):  # published once, whichever way it comes
+            assert (each.replayed, each.partition) == (True, first.partition)
+            assert each.offset == first.offset
+        assert one(transaction(rows[7] | {"occurred_at": now_ms}), metadata=mine).replayed is False
+        assert _sent(gateway.kafka) == before + 300
+        asked = message_class("DecisionRequest")(transaction=transaction(rows[0]))
+        decide = method(channel, "Decide", "DecisionReply")
+        with pytest.raises(grpc.RpcError) as caught:
+            decide(asked, metadata=mine)
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+        scopes = ("--scope", "decisions:write", "--scope", "decisions:read")
+        other = gateway.run("create", "decider", *scopes)
+        gateway.until(other, 403)
+        theirs = [("x-api-key", other)]
+        reply = decide(asked, metadata=theirs, timeout=5)
+        assert (reply.transaction_id, list(reply.flags)) == ("g-0", ["no_score_in_time"])
+        query = message_class("DecisionQuery")(transaction_id="g-0")
+        looked_up = method(channel, "GetDecision", "DecisionReply")
+        assert looked_up(query, metadata=theirs, timeout=5) == reply
+        assert decide(asked, metadata=theirs, timeout=5).replayed
 
 
 def test_an_unreadable_record_closes_its_key_alone(gateway: Gateway) -> None:

@@ -23,11 +23,12 @@ counts and logs; time and chance come in as arguments.
 ALLOWED = ("telemetry.context", "telemetry.group_lag")
 """A trace's name and a group's lag are values that records carry, and reach no library."""
 SHELLS = {
-    "gateway": "__main__ answer_log answers app asking bulk auth/guard auth/jwks auth/limits "
-    "auth/live_keys auth/tls auth/tokens batches deciding edge either handler http2/outgoing "
-    "http2/protocol http2/requests http2/stream iso_door late ladder_rules listening once/flight "
-    "once/many once/once once/opening once/shared pressure protocol sending serving spool traced "
-    "waiting",
+    "gateway": "__main__ answer_log answers app asking auth/guard auth/jwks auth/limits "
+    "auth/live_keys auth/tls auth/tokens batches bulk deciding doors edge either handler "
+    "http2/outgoing http2/protocol http2/requests http2/stream iso_door ladder_rules late "
+    "listening once/flight once/many once/once once/opening once/shared pressure protocol "
+    "rpc/calls rpc/certificates rpc/door rpc/health rpc/server rpc/stream rpc/traced sending "
+    "serving spool traced waiting",
     "lag": "__main__ app",
     "profiler": "__main__ app stages",
     "reporter": "__main__ app rounds snapshot traced",

@@ -1,11 +1,9 @@
 """Starts the gateway: `python -m riskstream.gateway`."""
 
-from riskstream.gateway.app import HttpDoor
-from riskstream.gateway.auth.guard import open_guard
+from riskstream.gateway.doors import open_doors
 from riskstream.gateway.handler import Handler
 from riskstream.gateway.listening import bound
 from riskstream.gateway.rates import read_rates
-from riskstream.gateway.serving import http_server
 from riskstream.gateway.settings import GatewaySettings
 from riskstream.platform.kafka.currency import prove_currency
 from riskstream.platform.kafka.proofs import TopicNeeds
@@ -24,9 +22,7 @@ def main() -> int:
         prove_currency(settings.kafka, settings.base_currency, "scores.v1", "score.v1")
         metrics = GatewayMetrics()
         handler = Handler(settings, metrics)
-        door = HttpDoor(settings, rates, metrics, handler, process.tracer)
-        around = open_guard(settings, process, metrics)
-        server = http_server(door.app(lambda: server.is_draining, around), settings, metrics)
+        server = open_doors(settings, rates, metrics, handler, process)
         compile_all()
         return process.serve(
             lambda: server.serve_on(listening),

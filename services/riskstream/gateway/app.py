@@ -1,7 +1,7 @@
 """The HTTP door: routes, bodies and headers to the handler, what it gives to responses."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -58,10 +58,13 @@ class HttpDoor:
         self,
         is_draining: Callable[[], bool] = lambda: False,
         around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+        beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> Edge:
         """The ASGI application. While it `is_draining`, each answer is a connection's last.
-        `around` the routes stands who lets callers in (`auth/guard.py`).
+        `around` the routes stands who lets callers in (`auth/guard.py`), `beside` them what
+        else the handler serves.
         """
+        self._beside = beside
         posted: dict[str, Answering] = {
             "/v1/transactions": self._accept,
             "/v1/transactions:batch": self._batches.accept,
@@ -88,7 +91,7 @@ class HttpDoor:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with self._handler.running():
+        async with self._handler.running(), self._beside():
             log.info("serving", host=self._settings.host, port=self._settings.port)
             yield
 

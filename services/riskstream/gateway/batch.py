@@ -26,6 +26,7 @@ from riskstream.gateway.rates import Rates
 
 NAME = "transaction.v1"
 _AT_ONCE = 1024
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -72,7 +73,8 @@ class RowsBatcher:
         """
         n = len(rows)
         batch = Batch([""] * n, [None] * n, [None] * n, {}, [0] * n, [b""] * n)
-        plain = np.flatnonzero(self._filled(rows, now_ms) & is_clean)
+        is_worth_it = is_clean and bool(rows.is_plain.any())
+        plain = np.flatnonzero(self._filled(rows, now_ms)) if is_worth_it else _NONE
         for first in range(0, len(plain), _AT_ONCE):
             self._encode(body, rows, plain[first : first + _AT_ONCE], batch)
         is_alone = np.ones(n, np.bool_)

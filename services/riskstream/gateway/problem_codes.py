@@ -106,4 +106,11 @@ ALL = (
     FIELDS | JSON | ONE | MANY | XML | XML_ITEM | BODY | KAFKA | BULK | DEADLINE | SCORER
     | ONCE | LOOKED_UP | CALLER | CONNECTION | ROUTES
 )  # fmt: skip
-"""All of them by code."""
+"""All of HTTP by code."""
+RPC = {
+    "malformed-message": Known(400, "the bytes are no such message of protobuf"),
+    "idle-stream": Known(408, "nothing came in the stream for long"),
+    "slow-reader": Known(408, "the receipts of the stream were not read"),
+    "ending": Known(503, "the gateway ends: send the rest in a new stream"),
+}
+"""Of gRPC alone, which has those of HTTP too."""

@@ -53,14 +53,14 @@ def _given_ms(given: list[str], most: int) -> int:
         return 0
     text = given[0]
     if len(given) > 1:
-        raise _bad_deadline(f"deadline_ms is given {len(given)} times", most)
+        raise bad_deadline(f"deadline_ms is given {len(given)} times", most)
     if (
         len(text) > 9
         or not text.isascii()
         or not text.isdigit()
         or not LEAST_DEADLINE_MS <= int(text) <= most
     ):
-        raise _bad_deadline(f"deadline_ms is {text[:32]}", most)
+        raise bad_deadline(f"deadline_ms is {text[:32]}", most)
     return int(text)
 
 
@@ -77,7 +77,7 @@ async def spend(request: Request, count: int) -> None:
         await pay(count - 1)
 
 
-def _bad_deadline(what: str, most: int) -> Problem:
+def bad_deadline(what: str, most: int) -> Problem:
     return Problem(
         status=400,
         code="bad-deadline",

@@ -28,6 +28,21 @@ class GatewaySettings(AccessSettings):
         default="127.0.0.1", description="address to serve HTTP on"
     )
     port: int = Field(default=8080, ge=1, le=65535, description="port to serve HTTP on")
+    grpc_port: int = Field(
+        default=0, ge=0, le=65535, description="port to serve gRPC on; 0 for no such door"
+    )
+    grpc_max_streams: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="most streams of transactions by gRPC that are open at a time",
+    )
+    grpc_idle_timeout_s: int = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="longest time that a stream or a connection of gRPC brings nothing, s",
+    )
     max_body_bytes: int = Field(
         default=65_536,
         ge=1024,
@@ -159,3 +174,7 @@ class GatewaySettings(AccessSettings):
         yield from too_short("max_deadline_ms", "deadline_ms", self)
         if self.port == self.telemetry_port:
             yield f"port and telemetry_port are both {self.port}", "give each a port of its own"
+        if self.grpc_port and self.grpc_port in (self.port, self.telemetry_port):
+            yield f"another door has grpc_port {self.grpc_port} too", "give each a port of its own"
+        if self.grpc_port and self.tls_client_ca is not None and self.tls_clients == "optional":
+            yield "gRPC cannot ask for certificates and go on without", "give tls_clients required"

@@ -20,7 +20,7 @@ from riskstream.gateway import registry
 from riskstream.gateway.auth.caller import PUBLIC, scope_of
 from riskstream.gateway.auth.guard import Access
 from riskstream.gateway.core import FILLED
-from riskstream.gateway.problem_codes import ALL
+from riskstream.gateway.problem_codes import ALL, RPC
 from riskstream.runtime.clock import ManualClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -156,9 +156,12 @@ def test_every_code_of_the_gateway_is_known() -> None:
             written |= set(re.findall(r'refusal\(\s*"([a-z-]+)"', text))
             written |= set(re.findall(r'_problem\(\d+, "([a-z-]+)"', text))
             written |= set(re.findall(r'fault\(node, "([a-z-]+)"', text))
+            written |= set(re.findall(r'(?:_late\(|busy\(.*, )"([a-z-]+)"', text))
     written |= {"no-token-keys", "too-many-connections"}
     assert len(written) > 30
-    assert written - set(ALL) == set()
+    assert written - set(ALL) == set(RPC)
+    page = (ROOT / "docs/grpc.md").read_text()
+    assert {each for each in RPC if f"`{each}`" in page} == set(RPC)
     told = set(re.findall(r"urn:riskstream:problem:([a-z-]+)", json.dumps(DOCUMENT)))
     assert set(ALL) <= told
 

@@ -105,6 +105,12 @@ _METHODS = (
         doc="Decides on a transaction, within the deadline, always.",
     ),
     ProtoMethod(
+        name="GetDecision",
+        takes="DecisionQuery",
+        gives="DecisionReply",
+        doc="What was told of a transaction before.",
+    ),
+    ProtoMethod(
         name="SendLabel",
         takes="Label",
         gives="Receipt",
@@ -136,7 +142,7 @@ _WRITTEN = (
                 "string",
                 3,
                 "optional",
-                "As the metadata idempotency-key. Repeats are known by transaction_id.",
+                "Instead of the metadata idempotency-key. Repeats are known by their ids too.",
             ),
         ),
     ),
@@ -155,6 +161,25 @@ _WRITTEN = (
             _plain("partition", "int32", 9, "optional", "Where the transaction stands in Kafka."),
             _plain("offset", "int64", 10, "optional", "Where in that partition."),
             _plain("elapsed_ms", "double", 11, "", "From the request to the answer."),
+            _plain("replayed", "bool", 12, "", "It is the answer to an earlier request."),
+            _plain("late_score", "LateScore", 13, "", "Of GetDecision: the score that came later."),
+        ),
+    ),
+    ProtoMessage(
+        name="DecisionQuery",
+        doc="Which decision to look up.",
+        fields=(
+            _plain("transaction_id", "string", 1, "", "Of the transaction."),
+            _plain("customer_id", "string", 2, "optional", "Where several customers have that id."),
+        ),
+    ),
+    ProtoMessage(
+        name="LateScore",
+        doc="A score that came after the caller was told; of one that agrees its decision alone.",
+        fields=(
+            _plain("decision", "Decision", 1, "", "The scorer's."),
+            _plain("score", "float", 2, "optional", "0 to 1."),
+            _plain("verdict", "Verdict", 3, "optional", "The scorer's."),
         ),
     ),
     ProtoMessage(
@@ -164,6 +189,7 @@ _WRITTEN = (
             _plain("partition", "int32", 1, "optional", "Partition, where it was taken."),
             _plain("offset", "int64", 2, "optional", "Offset, where it was taken."),
             _plain("problem", "Problem", 3, "", "Why it was not taken."),
+            _plain("replayed", "bool", 4, "", "It came before, and stands where it stood then."),
         ),
     ),
     ProtoMessage(

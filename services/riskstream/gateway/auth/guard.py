@@ -1,6 +1,7 @@
 """Around the routes: who calls, and may it do this. What is refused reaches no route."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 from urllib.parse import unquote_plus
@@ -61,6 +62,32 @@ class Access:
         if self._tokens is None or credential.startswith(PREFIX):
             return self._keys.caller_of(credential, self._clock.now_ms())
         return await self._tokens.caller_of(credential)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What lets callers in, at every door: given an ASGI application, it stands around it. Without
+    `access` anybody may call.
+    """
+
+    access: Access | None
+    limits: Limits
+    metrics: GatewayMetrics
+
+    def __call__(self, app: ASGIApp) -> "Guard":
+        return Guard(app, self.access, self.limits, self.metrics)
+
+    async def caller_of(self, credential: str | None, subject: str | None) -> Caller:
+        """Who calls; Problem where nobody is let in by that."""
+        if self.access is None:
+            return ANYBODY
+        return await self.access.caller_of(credential, subject)
+
+    async def take(self, caller: Caller) -> None:
+        """Count a request of the caller's; Problem where it has sent too many."""
+        allowance = await self.limits.take(caller)
+        if allowance is not None and allowance.wait_s:
+            raise too_often(allowance)
 
 
 class Guard:
@@ -127,17 +154,13 @@ def _check_target(scope: Scope) -> None:
             raise card_number(f"the header {name.decode()}")
 
 
-def open_guard(
-    settings: GatewaySettings, process: Process, metrics: GatewayMetrics
-) -> Callable[[ASGIApp], Guard]:
-    """What puts a guard around an application, by the settings. Retryable where Kafka does not
-    answer.
-    """
+def open_guard(settings: GatewaySettings, process: Process, metrics: GatewayMetrics) -> Gate:
+    """What lets callers in, by the settings. Retryable where Kafka does not answer."""
     clock, access_metrics = SystemClock(), AccessMetrics()
     limits = _limits(settings, clock, access_metrics)
     if settings.auth == "none":
         log.warning("no key is asked for: anybody who reaches the port may call", auth="none")
-        return lambda app: Guard(app, None, limits, metrics)
+        return Gate(None, limits, metrics)
     keys, follower = follow_keys(settings.kafka, access_metrics)
     process.holds(follower.stop)
     tokens = _tokens(settings, process, clock, access_metrics) if settings.jwt_jwks else None
@@ -145,7 +168,7 @@ def open_guard(
     if not len(keys) and tokens is None and not subjects:
         log.warning("there is no API key yet", do="make one with `riskstream keys create`")
     access = Access(keys, clock, tokens, subjects)
-    return lambda app: Guard(app, access, limits, metrics)
+    return Gate(access, limits, metrics)
 
 
 def _limits(settings: GatewaySettings, clock: Clock, metrics: AccessMetrics) -> Limits:

@@ -57,5 +57,5 @@ def which_customer() -> Problem:
         status=409,
         code="which-customer",
         title="Several customers have this transaction id",
-        detail="ids are unique within a customer; name the customer as ?customer_id=",
+        detail="ids are unique within a customer; name the customer as customer_id",
     )

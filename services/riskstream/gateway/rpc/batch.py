@@ -12,13 +12,15 @@ from riskstream.domain.contracts.proto_rows import proto_rows_reader, receipts
 from riskstream.gateway.auth.cards import may_hold_card_number
 from riskstream.gateway.batch import Batch, RowsBatcher
 from riskstream.gateway.core import FILLED
+from riskstream.gateway.once.several import Many, Place
 from riskstream.gateway.problem import Problem, busy, invalid
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.rpc.messages import message_class
 from riskstream.gateway.rpc.problems import problem_message
 from riskstream.gateway.rpc.reading import read_transaction
 
-Place = tuple[int, int]
+_FEW = 4
+"""Fewer transactions are read one by one: columns cost as much as so many."""
 _TOLD_IN_FULL = 100
 """Refused transactions of one batch whose faults are all told."""
 
@@ -50,6 +52,8 @@ class RpcBatchReader:
         if not len(found.rows):
             fault = Fault(path="$", code="empty-body", detail="the batch has no transaction")
             return refused(found.sequence, invalid([fault]))
+        if len(found.rows) < _FEW:
+            found.rows.is_plain[:] = False
         is_clean = not may_hold_card_number(found.texts)
         batch = self._batcher.batch(body, found.rows, now_ms, is_clean=is_clean)
         return RpcBatch(found.sequence, batch)
@@ -73,9 +77,9 @@ def sequence_of(body: bytes) -> int:
     return 0
 
 
-def receipt_batch(found: RpcBatch, places: list[Place | None], counts: Counter[str]) -> bytes:
-    """The reply to a batch. `places`: of those with a frame, in their order; `counts` gets the
-    problems by code.
+def receipt_batch(found: RpcBatch, many: Many, counts: Counter[str]) -> bytes:
+    """The reply to a batch. `many`: those with a frame, in their order; `counts` gets the problems
+    by code.
     """
     out = message_class("ReceiptBatch")(sequence=found.sequence)
     if found.problem is not None:
@@ -83,24 +87,30 @@ def receipt_batch(found: RpcBatch, places: list[Place | None], counts: Counter[s
         out.problem.CopyFrom(problem_message(found.problem))
         return bytes(out.SerializeToString())
     n = len(found.batch)
-    if len(places) == n and None not in places:
+    is_whole = len(many.found) == n and all(isinstance(each, tuple) for each in many.found)
+    if is_whole and not many.again:
         out.accepted = n
-        return bytes(out.SerializeToString()) + receipts(np.array(places, np.int64))
-    left = iter(places)
+        return bytes(out.SerializeToString()) + receipts(np.array(many.found, np.int64))
+    left = enumerate(many.found)
     for at, frame in enumerate(found.batch.frames):
-        problem = found.batch.problems.get(at)
-        place = next(left) if frame is not None else None
-        _add(out, place, problem, counts)
+        if frame is None:
+            _add(out, found.batch.problems[at], counts)
+        else:
+            number, each = next(left)
+            _add(out, each, counts, is_replayed=number in many.again)
     out.accepted, out.refused = n - counts.total(), counts.total()
     return bytes(out.SerializeToString())
 
 
-def _add(out: Any, place: Place | None, problem: Problem | None, counts: Counter[str]) -> None:
+def _add(
+    out: Any, found: Place | Problem | None, counts: Counter[str], *, is_replayed: bool = False
+) -> None:
     receipt = out.receipts.add()
-    if problem is None and place is not None:
-        receipt.partition, receipt.offset = place
+    if isinstance(found, tuple):
+        receipt.partition, receipt.offset = found
+        receipt.replayed = is_replayed
         return
-    problem = problem or busy("Kafka did not take it")
+    problem = found or busy("Kafka did not take it")
     counts[problem.code] += 1
     message = problem_message(problem)
     if counts.total() > _TOLD_IN_FULL:

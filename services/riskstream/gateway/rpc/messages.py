@@ -29,6 +29,7 @@ _SCALARS = {
     "int64": _FIELD.TYPE_INT64,
     "float": _FIELD.TYPE_FLOAT,
     "double": _FIELD.TYPE_DOUBLE,
+    "bool": _FIELD.TYPE_BOOL,
 }
 
 

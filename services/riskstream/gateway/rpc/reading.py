@@ -20,9 +20,6 @@ from riskstream.gateway.problem import Problem, invalid
 from riskstream.gateway.rates import Rates
 from riskstream.gateway.rpc.messages import message_class, symbols_of
 
-MAX_KEY_BYTES = 256
-"""Of an idempotency key."""
-
 
 def read_transaction(body: bytes, rates: Rates, now_ms: int) -> Transaction:
     """The transaction in a message's bytes; Problem with all that is wrong."""
@@ -36,19 +33,21 @@ def read_label(body: bytes, now_ms: int, base: str) -> Label:
     return label_of(data, now_ms, base)
 
 
-def read_request(body: bytes, rates: Rates, now_ms: int) -> tuple[Transaction, int | None, str]:
-    """(transaction, deadline in ms or None, idempotency key or "") of a DecisionRequest."""
-    message = _parsed("DecisionRequest", body)
-    unknown = sorted({str(each.field_number) for each in UnknownFieldSet(message)})
-    if unknown:
-        raise invalid([_unknown(number) for number in unknown])
-    key = message.idempotency_key
-    check_values({"idempotency_key": key})
-    if len(key.encode()) > MAX_KEY_BYTES:
-        detail = f"it has {len(key.encode()):,} bytes of UTF-8, {MAX_KEY_BYTES} at most"
-        raise invalid([Fault(path="$.idempotency_key", code="invalid-field", detail=detail)])
+def read_request(
+    body: bytes, rates: Rates, now_ms: int
+) -> tuple[Transaction, int | None, list[str]]:
+    """(transaction, deadline in ms or None, its idempotency keys) of a DecisionRequest."""
+    message = _known("DecisionRequest", body)
+    keys = [message.idempotency_key] if message.HasField("idempotency_key") else []
     deadline = message.deadline_ms if message.HasField("deadline_ms") else None
-    return _transaction(message.transaction, rates, now_ms), deadline, key
+    return _transaction(message.transaction, rates, now_ms), deadline, keys
+
+
+def read_query(body: bytes) -> tuple[str, str | None]:
+    """(transaction's id, customer's or None) of a DecisionQuery."""
+    message = _known("DecisionQuery", body)
+    customer = message.customer_id if message.HasField("customer_id") else None
+    return message.transaction_id, customer
 
 
 def malformed(name: str) -> Problem:
@@ -68,6 +67,15 @@ def _parsed(name: str, body: bytes) -> Any:
         return message_class(name).FromString(body)
     except DecodeError:
         raise malformed(name) from None
+
+
+def _known(name: str, body: bytes) -> Any:
+    """A message without unknown fields; Problem where it has some."""
+    message = _parsed(name, body)
+    unknown = sorted({str(each.field_number) for each in UnknownFieldSet(message)})
+    if unknown:
+        raise invalid([_unknown(number) for number in unknown])
+    return message
 
 
 @cache

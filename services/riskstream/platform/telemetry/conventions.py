@@ -25,6 +25,8 @@ HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS = (
     "http.response.status_code",
 )
 
+RPC_SYSTEM, RPC_SERVICE, RPC_METHOD = "rpc.system", "rpc.service", "rpc.method"
+
 TRACE_ID, SPAN_ID = "trace_id", "span_id"
 """Of log events, as OpenTelemetry's log data model names them."""
 

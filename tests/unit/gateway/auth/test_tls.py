@@ -15,15 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
+from tests.support.builders import request
 from tests.support.guarded import Guarded
 from tests.support.http2_peer import SocketPeer
+from tests.support.protos import transaction
+from tests.support.rpc_server import method, rpc_running
 
 from riskstream.gateway.auth.caller import SCOPES
+from riskstream.gateway.auth.guard import Access
 from riskstream.gateway.auth.tls import certificates_of, read_subjects
 from riskstream.gateway.listening import bound
 from riskstream.gateway.serving import http_server
@@ -288,3 +293,48 @@ def test_subjects_that_cannot_be_read_end_the_start(tmp_path: Path, text: str) -
 )
 def test_settings_that_contradict_each_other_are_told(given: dict[str, Any], word: str) -> None:
     assert [what for what, _ in GatewaySettings(**given).contradictions()] == [word]
+
+
+def test_the_grpc_port_has_the_same_certificates_and_subjects(tmp_path: Path) -> None:
+    port = Port(tmp_path, tls_client_ca=tmp_path / "callers.pem")
+    subjects = tmp_path / "subjects.yaml"
+    subjects.write_text('"CN=payments": [transactions:write]\n"CN=reader": [registry:read]\n')
+    access = Access(port.guarded.keys.live, port.guarded.clock, None, read_subjects(subjects))
+    files = {name: port.callers.make(f"CN={name}", name) for name in ("payments", "reader", "who")}
+    body = transaction(request())
+
+    def ask(rpc_port: int, name: str | None, ca: Path) -> grpc.StatusCode:
+        key, chain = (None, None)
+        if name is not None:
+            key, chain = files[name][1].read_bytes(), files[name][0].read_bytes()
+        given = grpc.ssl_channel_credentials(ca.read_bytes(), key, chain)
+        with grpc.secure_channel(f"127.0.0.1:{rpc_port}", given) as channel:
+            try:
+                method(channel, "Accept", "Receipt")(body, timeout=5)
+            except grpc.RpcError as error:
+                found: grpc.StatusCode = error.code()
+                return found
+        return grpc.StatusCode.OK
+
+    with rpc_running(access, **port.settings) as found:
+        ours = port.authority.pem
+        told = [ask(found.port, name, ours) for name in ("payments", "reader", "who", None)]
+        assert [each.name for each in told] == [
+            "OK", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE",
+        ]  # fmt: skip
+        newer = Authority(tmp_path, "newer")
+        newer.make("CN=gateway", "gateway")
+        assert ask(found.port, "payments", newer.pem).name == "OK"
+        port.key.write_text("no key")
+        assert ask(found.port, "payments", newer.pem).name == "OK", "the old one stays"
+
+
+def test_grpc_refuses_certificates_that_a_caller_may_leave_out() -> None:
+    files = ("tls_client_ca", "tls_certificate", "tls_key")
+    given: dict[str, Any] = dict.fromkeys(files, "a")
+    settings = GatewaySettings(**given, tls_clients="optional", grpc_port=1)
+    assert [what for what, _ in settings.contradictions()] == [
+        "gRPC cannot ask for certificates and go on without"
+    ]
+    settings = GatewaySettings(port=7, grpc_port=7)
+    assert [what for what, _ in settings.contradictions()] == ["another door has grpc_port 7 too"]

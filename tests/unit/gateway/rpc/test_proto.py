@@ -1,11 +1,16 @@
 """The generated proto: what protoc makes of it is what the gateway speaks; no number changes."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
+from tests.support.rpc_server import rpc_running
 
 from riskstream.domain.contracts.catalog import shipped
 from riskstream.domain.contracts.proto_model import (
@@ -41,8 +46,10 @@ FIRST: Numbers = {
 WRITTEN = {
     "DecisionRequest": "transaction deadline_ms idempotency_key",
     "DecisionReply": "transaction_id decision rung score reasons flags verdict model_version "
-    "partition offset elapsed_ms",
-    "Receipt": "partition offset problem",
+    "partition offset elapsed_ms replayed late_score",
+    "DecisionQuery": "transaction_id customer_id",
+    "LateScore": "decision score verdict",
+    "Receipt": "partition offset problem replayed",
     "TransactionBatch": "sequence transactions",
     "ReceiptBatch": "sequence accepted refused receipts problem",
     "Problem": "status code title detail errors retry_after_ms reason",
@@ -90,3 +97,22 @@ def test_a_new_field_gets_the_next_number_and_a_lost_ones_is_kept(tmp_path: Path
     assert _compiled(tmp_path, proto_text(made)) == descriptor(made)
     with pytest.raises(KeyError):
         proto_file(before)
+
+
+def test_the_lines_of_the_page_get_a_decision(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs/grpc.md").read_text()
+    [lines] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    folder, out = shipped("schemas"), f"={tmp_path}"
+    made = ["protoc", f"-I{folder}", f"--python_out{out}", f"--grpc_python_out{out}"]
+    assert protoc.main([*made, str(folder / "gateway.proto")]) == 0
+    with rpc_running() as running:
+        assert "127.0.0.1:9090" in lines
+        done = subprocess.run(
+            [sys.executable, "-c", lines.replace("9090", str(running.port))],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "DECISION_REVIEW ['no_score_in_time', 'not_recorded']\n", done.stderr
+        assert 400 < running.taken.deadlines[0] <= 495

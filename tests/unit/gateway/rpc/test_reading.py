@@ -12,6 +12,8 @@ from tests.support.protos import batch, message, transaction
 
 from riskstream.domain.contracts.codec import codec
 from riskstream.gateway import core
+from riskstream.gateway.once.refusing import other_body
+from riskstream.gateway.once.several import Many
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import read_rates
 from riskstream.gateway.rpc import reading
@@ -165,7 +167,9 @@ def test_a_batch_that_cannot_be_read_is_refused_as_a_whole(
     made = READER.read(raw, NOW_MS)
     assert made.problem is not None
     counts = Counter[str]()
-    told = message_class("ReceiptBatch").FromString(receipt_batch(made, [], counts))
+    told = message_class("ReceiptBatch").FromString(
+        receipt_batch(made, Many([], [], [], []), counts)
+    )
     assert (told.problem.code, told.sequence, len(told.receipts)) == (code, sequence, 0)
     assert counts == {code: 1}
 
@@ -176,41 +180,63 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     READER.read(raw, NOW_MS)
     READER.read(b"\x12" + _size(raw) + raw, NOW_MS)
     _told(reading.read_request, raw)
+    _told(lambda raw, *_: reading.read_query(raw), raw)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (3, 127), (127, 128), (2**31 - 1, 2**63 - 1)])
 def test_receipts_are_told_in_order(place: tuple[int, int]) -> None:
     bodies = [request(), request(mcc=-1), request(transaction_id="t-2")]
-    for rows, places in ((bodies, [place, None]), ([bodies[0]] * 3, [place] * 3)):
+    found: list[tuple[list[dict[str, Any]], list[Any], set[int]]] = [
+        (bodies, [place, None], {0}),
+        (bodies[::2] * 2, [place, other_body(by_key=False), place, place], {2}),
+        ([bodies[0]] * 3, [place] * 3, set()),
+        ([bodies[0]] * 3, [place] * 3, {1}),
+    ]
+    for rows, places, again in found:
         made, counts = READER.read(batch(5, rows).SerializeToString(), NOW_MS), Counter[str]()
-        raw = receipt_batch(made, list(places), counts)
+        sent = [at for at, frame in enumerate(made.batch.frames) if frame is not None]
+        many = Many.of(made.batch, sent)
+        many.found, many.again = places, again
+        raw = receipt_batch(made, many, counts)
         told = message_class("ReceiptBatch").FromString(raw)
         assert (told.sequence, told.accepted, told.refused) == (
             5,
-            3 - counts.total(),
+            len(rows) - counts.total(),
             counts.total(),
         )
         assert (told.receipts[0].partition, told.receipts[0].offset) == place
         codes = [each.problem.code for each in told.receipts]
-        expected = ["", "invalid-field", "unavailable"] if rows is bodies else [""] * 3
-        assert codes == expected
+        expected = {3: [""] * 3, 4: ["", "id-reused", "", ""]}[len(rows)]
+        assert codes == (["", "invalid-field", "unavailable"] if rows is bodies else expected)
+        assert {at for at, each in enumerate(told.receipts) if each.replayed} == again
 
 
 def test_a_request_has_a_deadline_and_a_key() -> None:
     body = message_class("DecisionRequest")(
         transaction=transaction(request()), deadline_ms=0, idempotency_key="k-1"
     )
-    found, deadline, key = reading.read_request(body.SerializeToString(), RATES, NOW_MS)
-    assert (found.transaction_id, deadline, key) == ("t-1", 0, "k-1")
+    found, deadline, keys = reading.read_request(body.SerializeToString(), RATES, NOW_MS)
+    assert (found.transaction_id, deadline, keys) == ("t-1", 0, ["k-1"])
     body.ClearField("deadline_ms")
-    assert reading.read_request(body.SerializeToString(), RATES, NOW_MS)[1] is None
+    body.ClearField("idempotency_key")
+    assert reading.read_request(body.SerializeToString(), RATES, NOW_MS)[1:] == (None, [])
+    body.idempotency_key = ""  # it is given, and no key
+    assert reading.read_request(body.SerializeToString(), RATES, NOW_MS)[2] == [""]
     for raw, path in (
         (body.SerializeToString() + b"\x20\x01", '$["4"]'),
-        (b"\x1a\x80\x04" + b"k" * 512, "$.idempotency_key"),
         (b"", "$.transaction_id"),
     ):
         told = _told(reading.read_request, raw)
         assert told["errors"][0]["path"] == path
+
+
+def test_a_query_has_a_transaction_and_may_have_a_customer() -> None:
+    query = message_class("DecisionQuery")(transaction_id="t-1")
+    assert reading.read_query(query.SerializeToString()) == ("t-1", None)
+    query.customer_id = ""
+    assert reading.read_query(query.SerializeToString()) == ("t-1", "")
+    told = _told(lambda raw, *_: reading.read_query(raw), query.SerializeToString() + b"\x20\x01")
+    assert told["errors"][0]["path"] == '$["4"]'
 
 
 def test_a_label_is_read_as_json_is() -> None:
