@@ -61,7 +61,7 @@ bench-telemetry: $(READY) ## Measure what tracing 1 % of requests costs each ser
 bench-chain: $(READY) ## Measure each service a core, and the whole chain from one backlog: build/bench/chain.json (8 minutes)
 	@$(BIN)/python -m loadtests.chain $(ARGS)
 
-bench-gateway: $(READY) build/peers/fastapi/.ready ## Measure the gateway beside a plain FastAPI app: build/bench/gateway.json (4 minutes)
+bench-gateway: $(READY) build/peers/fastapi/.ready ## Measure the gateway beside a plain FastAPI app: build/bench/gateway.json (7 minutes)
 	@$(BIN)/python -m loadtests.gateway.bench $(ARGS)
 
 bench-growth: $(READY) ## Measure costs by keys, windows, trees, partitions, processes: build/bench/growth.json (9 minutes)

@@ -34,6 +34,8 @@ PEER = ROOT / "build/peers/fastapi"
 CALLERS, BATCHES, BATCH = 32, 8, 100
 """Callers of single transactions and of batches, and how many transactions a batch has."""
 GOALS = {"single": 2.0, "batch": 10.0}
+STREAMS = {1: None, 10: None, BATCH: 6.0}
+"""Transactions a batch of a gRPC stream, and the goal over the plain app's single ones."""
 P50_MS, DECISION_CPU_MS = 6.0, 2.0
 
 
@@ -96,13 +98,14 @@ class Bench:
         """Single transactions and batches, beside the peer."""
         with Chain(folder / "chain", folder, names=()) as chain, ExitStack() as exits:
             kafka, ours, theirs = chain.stack.kafka, free_port(), free_port()
+            rpc = free_port()
             made = CliRunner().invoke(
                 keys,
                 ["create", "bench", "--scope", "all", "--kafka", kafka],
                 catch_exceptions=False,
             )
             key = made.stdout.split()[0]
-            given = ("--kafka", kafka, "--port", str(ours))
+            given = ("--kafka", kafka, "--port", str(ours), "--grpc-port", str(rpc))
             service = start_service("gateway-bench", folder, *given)
             exits.callback(service.server.stop)
             wait_ready([service])
@@ -134,18 +137,45 @@ class Bench:
                 )
                 _say(f"{name}: {median(found[ours]):,.0f} beside {median(found[theirs]):,.0f}")
                 self.rows.append(row)
+                if items == 1:
+                    plain = found[theirs]
+            self._rpc(rpc, gateway, key, plain)
+
+    def _rpc(self, port: int, pid: int, key: str, plain: list[float]) -> None:
+        """The gRPC door beside the plain app's single transactions of the same run."""
+        where = f"127.0.0.1:{port}"
+        kinds: list[tuple[str, list[str], float | None]] = [
+            (f"gRPC stream of batches of {items}", ["stream", where, key, str(items)], goal)
+            for items, goal in STREAMS.items()
+        ]
+        kinds.append(("gRPC single", ["accept", where, key], None))
+        for name, given, goal in kinds:
+            found = [_rpc_a_core(given, pid, self._seconds) for _ in range(self._rounds + 1)][1:]
+            row = Row.compared(
+                f"accepted a second of one core, {name}",
+                plain,
+                found,
+                "transactions/s",
+                goal,
+                higher=True,
+            )
+            _say(f"{name}: {median(found):,.0f} beside {median(plain):,.0f}")
+            self.rows.append(row)
 
     def decisions(self, folder: Path, model: Path) -> None:
         """Of the whole chain: latency at 200/s, and CPU of each service at 75/s."""
         names = ("scorer", "tracker", "gateway")
-        with Chain(folder / "chain", model, names=names) as chain:
+        rpc = free_port()
+        env = {"RISKSTREAM_GATEWAY_GRPC_PORT": str(rpc)}
+        with Chain(folder / "chain", model, names=names, env=env) as chain:
             wait_ready(list(chain.services.values()))
             _ask(chain.gateway, 100, 5, "warm")
             took = [_ask(chain.gateway, 200, 10, f"r{number}") for number in range(self._rounds)]
-            p50 = [sorted(each)[len(each) // 2] for each in took]
-            p99 = [sorted(each)[int(len(each) * 0.99)] for each in took]
-            self._row(Row.most("decision at 200/s, p50", p50, "ms", P50_MS))
-            self._row(Row.figure("decision at 200/s, p99", p99, "ms"))
+            self._latency("decision at 200/s", took)
+            where = f"127.0.0.1:{rpc}"
+            _ask_rpc(where, 100, 2, "g-warm")
+            took = [_ask_rpc(where, 200, 10, f"g{number}") for number in range(self._rounds)]
+            self._latency("decision by gRPC at 200/s", took)
             spent: dict[str, list[float]] = {name: [] for name in names}
             for number in range(self._rounds):
                 before = {name: cpu_s(chain.services[name].server.pid) for name in names}
@@ -158,9 +188,36 @@ class Bench:
             whole = [sum(each) for each in zip(*spent.values(), strict=True)]
             self._row(Row.most("a decision's CPU at 75/s, all", whole, "ms", DECISION_CPU_MS))
 
+    def _latency(self, name: str, took: list[list[float]]) -> None:
+        p50 = [sorted(each)[len(each) // 2] for each in took]
+        p99 = [sorted(each)[int(len(each) * 0.99)] for each in took]
+        self._row(Row.most(f"{name}, p50", p50, "ms", P50_MS))
+        self._row(Row.figure(f"{name}, p99", p99, "ms"))
+
     def _row(self, row: Row) -> None:
         _say(f"{row.name}: {row.ours:.2f} {row.unit}")
         self.rows.append(row)
+
+
+def _rpc_a_core(given: list[str], pid: int, seconds: float) -> float:
+    """Accepted transactions a second of one core, by a caller in a process of its own."""
+    before = cpu_s(pid)
+    out = _rpc_driver(*given, str(seconds))
+    return int(out) / (cpu_s(pid) - before)
+
+
+def _ask_rpc(where: str, rate: float, seconds: float, tag: str) -> list[float]:
+    """As `_ask`, by gRPC."""
+    said = json.loads(_rpc_driver("decide", where, str(rate), str(seconds), tag))
+    wrong = [each for each in said if each["rung"] != 1]
+    if len(wrong) > len(said) / 100:
+        raise RuntimeError(f"{len(wrong)} of {len(said)} were not decided by a score: {wrong[0]}")
+    return [each["took_ms"] for each in said]
+
+
+def _rpc_driver(*given: str) -> str:
+    command = [sys.executable, "-m", "loadtests.gateway.rpc_driver", *given]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _ask(gateway: str, rate: float, seconds: float, tag: str) -> list[float]:
