@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -127,6 +128,7 @@ async def _abort(call: Call, problem: Problem) -> None:
     await call.context.abort(code_of(problem), message_of(problem), told)
 
 
+@lru_cache(maxsize=1024)
 def _subject(pem: bytes | None) -> str | None:
     """The subject of a caller's certificate, as RFC 4514 writes it."""
     return None if pem is None else x509.load_pem_x509_certificate(pem).subject.rfc4514_string()
