@@ -8,6 +8,7 @@ that are kept busy, and an open loop of decisions. Prints JSON.
 
 import asyncio
 import json
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,8 @@ SERVICE = "/riskstream.v1.Gateway"
 CALLERS, WINDOW = 32, 6
 """Callers of single transactions; batches that a stream has on the way."""
 PATIENCE_S = 30.0
+_ID = "#" * 16
+"""Stands for a batch's part of its ids: repeats would not be published."""
 
 
 def _transaction(tag: str, number: int, **more: Any) -> Any:
@@ -40,17 +43,17 @@ def _transaction(tag: str, number: int, **more: Any) -> Any:
 
 
 class Batches:
-    """Made ahead: only the sequence differs, for who sends is to cost little."""
+    """Made ahead, for who sends is to cost little: only the sequence and the ids differ."""
 
     def __init__(self, items: int) -> None:
         card = {"terminal_id": "term-9", "mcc": 5411, "country": "BE"}
-        rows = [_transaction("s", number, **card) for number in range(items)]
+        rows = [_transaction(_ID, at, customer_id=f"c{at}", **card) for at in range(items)]
         made = message_class("TransactionBatch")(transactions=rows)
         self._body = made.SerializeToString()
 
     def of(self, sequence: int) -> bytes:
         head = message_class("TransactionBatch")(sequence=sequence).SerializeToString()
-        return bytes(head + self._body)
+        return bytes(head + self._body.replace(_ID.encode(), secrets.token_hex(8).encode()))
 
 
 async def _stream(target: str, key: str, items: int, seconds: float) -> int:
@@ -76,14 +79,14 @@ async def _stream(target: str, key: str, items: int, seconds: float) -> int:
 
 
 async def _accept(target: str, key: str, seconds: float) -> int:
-    end, accepted = time.monotonic() + seconds, 0
+    end, accepted, tag = time.monotonic() + seconds, 0, secrets.token_hex(4)
 
     async def calls(channel: Any, caller: int) -> None:
         nonlocal accepted
         accept, number = channel.unary_unary(f"{SERVICE}/Accept"), 0
         while time.monotonic() < end:
             number += 1
-            body = _transaction(f"u{caller}", number).SerializeToString()
+            body = _transaction(f"{tag}-{caller}", number).SerializeToString()
             await accept(body, metadata=[("x-api-key", key)], timeout=PATIENCE_S)
             accepted += 1
 
