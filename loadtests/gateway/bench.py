@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ class Load:
 
     def __init__(self, port: int, path: str, items: int, key: str) -> None:
         self._port, self._path, self._items, self._key = port, path, items, key
-        self._sent = 0
+        self._sent, self._tag = 0, secrets.token_hex(4)  # repeats are not published
         self.accepted = 0
 
     async def run(self, seconds: float) -> None:
@@ -68,7 +69,7 @@ class Load:
         for _ in range(self._items):
             self._sent += 1
             rows.append(
-                f'{{"transaction_id":"{self._port}-{self._sent}","customer_id":'
+                f'{{"transaction_id":"{self._tag}-{self._sent}","customer_id":'
                 f'"c-{self._sent % 5000}","account_token":"tok-1","channel":"POS","kind":'
                 f'"PURCHASE","amount_minor":{1000 + self._sent % 977},"currency":"EUR",'
                 f'"terminal_id":"term-9","mcc":5411,"country":"BE","occurred_at":{now_ms}}}'
