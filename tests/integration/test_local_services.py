@@ -21,7 +21,13 @@ QUICK = ("--only", "gateway", "--only", "lag", "--gateway-port", "0")
 def _start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from riskstream.cli.main import main; main()", *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a run in the background has its children ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -8,6 +8,7 @@ import click
 
 import riskstream.domain.contracts.columns_kernel
 import riskstream.domain.contracts.json_rows_kernel
+import riskstream.domain.contracts.proto_rows_kernel
 import riskstream.domain.risk.bodies
 import riskstream.domain.risk.customers.kernel
 import riskstream.domain.risk.customers.tiles_kernel
