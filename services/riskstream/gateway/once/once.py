@@ -28,6 +28,7 @@ class Once:
     def __init__(self, memory: Memory, clock: Clock, shared: Shared | None = None) -> None:
         self.memory, self.clock, self.shared = memory, clock, shared
         self.under_way: dict[int, Flight | Flock] = {}
+        self._keyed: dict[int, Flight] = {}
         self._hashes = BodyHashes()
         self._tokens, self._process = count(), secrets.token_bytes(5)
         self._asked: list[tuple[Ask, asyncio.Future[Look]]] = []
@@ -119,8 +120,9 @@ class Once:
         """What this gateway knows; a flight of the request's own where it knows nothing."""
         name, now_ms = near(ask.name), self.clock.now_ms()
         if ask.key is not None:
-            bound = self.memory.get(near(ask.key), now_ms)
-            if bound is not None and bound.body != ask.print:
+            first, bound = self._keyed.get(near(ask.key)), self.memory.get(near(ask.key), now_ms)
+            stands_for = first.ask.print if first is not None else bound.body if bound else None
+            if stands_for is not None and stands_for != ask.print:
                 raise other_body(by_key=True)
         flight, known = self.under_way.get(name), self.published(name, now_ms)
         if flight is not None and flight is not ask.flight:
@@ -137,6 +139,8 @@ class Once:
             future = asyncio.get_running_loop().create_future()
             mine = pending(ask.body, self.token())
             ask.flight = self.under_way[name] = Flight(ask, mine, self._on_end, future)
+            if ask.key is not None:
+                self._keyed[near(ask.key)] = ask.flight
         # a decision on what was only accepted is asked of the scorer, by the same transaction again
         ask.flight.is_mine = known is not None or self.shared is None or not self.shared.is_asked
         return ask.flight
@@ -193,13 +197,19 @@ class Once:
             self.memory.put(near(ask.key), Known(ask.print, None), now_ms)
 
     def _finish(self, flight: Flight) -> None:
-        if self.under_way.get(flight.name) is flight:
-            del self.under_way[flight.name]
+        self._let_go(flight)
         if not flight.future.done():
             flight.future.set_result(None)
 
+    def _let_go(self, flight: Flight) -> None:
+        if self.under_way.get(flight.name) is flight:
+            del self.under_way[flight.name]
+        key = flight.ask.key
+        if key is not None and self._keyed.get(near(key)) is flight:
+            del self._keyed[near(key)]
+
     def _on_end(self, flight: Flight, known: Known | None) -> "asyncio.Future[None] | None":
-        self.under_way.pop(flight.name, None)
+        self._let_go(flight)
         if known is not None:
             self.remember(flight.ask, known)
         elif flight.told is not None:  # it can be looked up, and the transaction be sent again

@@ -102,6 +102,22 @@ def test_a_repeat_joins_the_first_while_that_is_under_way(gateways: Gateways) ->
     assert len(gateways.published) == 1
 
 
+def test_a_key_stands_for_one_transaction_while_that_is_under_way(gateways: Gateways) -> None:
+    async def both() -> None:
+        first = await gateways.begin(asked("k"))
+        assert isinstance(first, Flight)
+        for other in (asked("k", transaction_id="t-2"), asked("k", amount_minor=3)):
+            with pytest.raises(Problem) as refused:
+                await gateways.begin(other, -1)
+            assert refused.value.code == "key-reused"
+        first.drop()
+        if first.stored is not None:
+            await first.stored
+
+    gateways.run(both())
+    assert gateways.run(gateways.accept(asked("k", transaction_id="t-2"), -1)) == (0, 0)
+
+
 def test_a_repeat_that_waited_as_long_as_it_may_is_told_to_come_again(gateways: Gateways) -> None:
     async def both() -> None:
         first = await gateways.begin(asked())
