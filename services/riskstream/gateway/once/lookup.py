@@ -18,7 +18,7 @@ async def look_up(once: Once, transaction_id: str, customer_id: str | None) -> d
         name = name_of(customer_id.encode(), raw)
         known = await _known(once, near(name), digest(name))
     else:
-        mine = once.memory.with_id(near(raw))
+        mine = once.memory.with_id(near(raw), once.clock.now_ms())
         names = await once.shared.with_id(digest(raw)) if once.shared is not None else []
         if max(len(mine), len(names)) > 1:
             raise which_customer()

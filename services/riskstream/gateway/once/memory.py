@@ -4,7 +4,7 @@ An entry is a row of arrays in a ring and an item of one dict; decisions are byt
 """
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Memory:
         self._until = np.zeros(entries, np.int64)
         self._places = np.zeros((entries, 2), np.int64)
         self._told: dict[int, tuple[bytes, int]] = {}
-        self._by_id: dict[int, tuple[int, ...]] = {}
+        self._by_id: dict[int, int | dict[int, None]] = {}
         self._told_bytes = 0
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Memory:
         if known.told is not None:
             self._told[name] = known.told, id_name
             self._told_bytes += _TOLD_BYTES + len(known.told)
-            self._by_id[id_name] = (*self._by_id.get(id_name, ()), name)
+            self._name_id(id_name, name)
             self._shrink(now_ms, 0)
 
     def put_many(
@@ -105,9 +105,11 @@ class Memory:
             self._told[name] = told, id_name
             self._told_bytes += len(told) - len(before)
 
-    def with_id(self, id_name: int) -> tuple[int, ...]:
-        """Names of the decisions on transactions with this id, one a customer."""
-        return self._by_id.get(id_name, ())
+    def with_id(self, id_name: int, now_ms: int) -> tuple[int, ...]:
+        """Names of the decisions on transactions with this id, one a customer: two at most."""
+        self._shrink(now_ms, 0)
+        found = self._by_id.get(id_name, {})
+        return (found,) if isinstance(found, int) else tuple(islice(found, 2))
 
     def _shrink(self, now_ms: int, room: int) -> None:
         """Forget what is too old, and the oldest until there is room."""
@@ -128,8 +130,16 @@ class Memory:
         if found is None:
             return
         self._told_bytes -= _TOLD_BYTES + len(found[0])
-        left = tuple(each for each in self._by_id.get(found[1], ()) if each != name)
-        if left:
-            self._by_id[found[1]] = left
-        else:
-            self._by_id.pop(found[1], None)
+        names = self._by_id[found[1]]
+        if isinstance(names, dict):
+            del names[name]
+        if names == name or not names:
+            del self._by_id[found[1]]
+
+    def _name_id(self, id_name: int, name: int) -> None:
+        """Most ids have one name; one that very many customers use costs each of them no more."""
+        names = self._by_id.setdefault(id_name, name)
+        if isinstance(names, dict):
+            names[name] = None
+        elif names != name:
+            self._by_id[id_name] = {names: None, name: None}

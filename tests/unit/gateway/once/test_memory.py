@@ -31,7 +31,7 @@ def test_the_oldest_go_first_where_they_take_too_much_memory() -> None:
     assert memory.size <= 10 * ENTRY_BYTES
     assert memory.get(20, 1) is not None
     memory.put(21, Known(21, (0, 21), b"x" * 50 * ENTRY_BYTES), 0, 7)
-    assert (len(memory), memory.size, memory.with_id(7)) == (0, 0, ())
+    assert (len(memory), memory.size, memory.with_id(7, 0)) == (0, 0, ())
 
 
 def test_what_is_too_old_is_not_known_and_makes_room() -> None:
@@ -40,7 +40,7 @@ def test_what_is_too_old_is_not_known_and_makes_room() -> None:
     assert memory.get(1, KEEP_MS - 1) == Known(1, (0, 1), b"told")
     assert memory.get(1, KEEP_MS) is None
     memory.put(2, Known(2, (0, 2)), KEEP_MS)
-    assert (len(memory), memory.with_id(7)) == (1, ())
+    assert (len(memory), memory.with_id(7, KEEP_MS)) == (1, ())
 
 
 def test_decisions_are_found_by_the_id_of_the_transaction() -> None:
@@ -50,9 +50,20 @@ def test_decisions_are_found_by_the_id_of_the_transaction() -> None:
     memory.put(1, Known(1, (0, 1), b"c"), 0, 7)
     memory.late(1, b"later")
     memory.late(3, b"never told")
-    assert sorted(memory.with_id(7)) == [1, 2]
+    assert sorted(memory.with_id(7, 1)) == [1, 2]
     assert memory.get(1, 1) == Known(1, (0, 1), b"later")
     assert memory.get(3, 1) is None
+
+
+def test_an_id_that_many_customers_use_is_looked_up_as_any_other() -> None:
+    memory = Memory(1000, 10**6, KEEP_MS)
+    for name in range(50):
+        memory.put(name, Known(1, (0, name), b"a"), 10 * name, 7)
+    assert memory.with_id(7, 490) == (0, 1)
+    assert memory.with_id(7, KEEP_MS + 470) == (48, 49)
+    assert memory.with_id(7, KEEP_MS + 480) == (49,)
+    assert memory.with_id(7, KEEP_MS + 490) == ()
+    assert (len(memory), memory.size) == (0, 0)
 
 
 @given(
