@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from riskstream.gateway.once.known import unpacked
 from riskstream.gateway.once.ports import Remembered
 from riskstream.platform.adapters.remembered import Row
 from riskstream.platform.telemetry.metrics import GatewayMetrics
@@ -52,7 +53,8 @@ class Shared:
         found = await self._asked(lambda: self._store.reserve(rows, pending_ms))
         if found is None:
             self._metrics.once_local.inc(len(rows))
-        return found
+            return None
+        return [self._readable(each) for each in found]
 
     def settle(self, row: Row) -> "asyncio.Future[None]":
         """Done when the row is settled, or cannot be. Those of one turn of the loop go together."""
@@ -69,7 +71,17 @@ class Shared:
 
     async def get(self, name: bytes) -> bytes | None:
         """None where nothing is known."""
-        return await self._asked(lambda: self._store.get(name))
+        return self._readable(await self._asked(lambda: self._store.get(name)))
+
+    def _readable(self, value: bytes | None) -> bytes | None:
+        """As it is; None of what this version cannot read, so that one goes by its own memory."""
+        if value:
+            try:
+                unpacked(value)
+            except ValueError:
+                self._metrics.once_local.inc()
+                return None
+        return value
 
     async def with_id(self, id_name: bytes) -> list[bytes]:
         return await self._asked(lambda: self._store.with_id(id_name)) or []

@@ -464,7 +464,8 @@ class GatewayMetrics:
         )
         self.once_local = Counter(
             "riskstream_gateway_once_local_total",
-            "Transactions that one gateway alone remembers, because Redis did not answer",
+            "Transactions that one gateway alone remembers, because Redis did not answer, or with "
+            "what the gateway cannot read",
             registry=registry,
         )
         self.remembered = Gauge(

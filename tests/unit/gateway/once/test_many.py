@@ -10,11 +10,13 @@ from tests.support.gateways import Gateways, asked
 
 from riskstream.gateway.batch import BatchReader
 from riskstream.gateway.once.flight import Flight
-from riskstream.gateway.once.identity import BodyHashes
+from riskstream.gateway.once.identity import BodyHashes, digest, name_of
+from riskstream.gateway.once.lookup import look_up
 from riskstream.gateway.once.many import ManyOnce
 from riskstream.gateway.once.several import Many
 from riskstream.gateway.problem import Problem
 from riskstream.gateway.rates import read_rates
+from riskstream.platform.adapters.remembered import Row
 
 READER = BatchReader(read_rates(None))
 
@@ -158,3 +160,19 @@ def test_a_body_is_the_same_alone_and_in_a_batch_however_it_is_written() -> None
     assert len(set(many.bodies)) == len(rows)
     text = json.dumps([dict(reversed(request(**each).items())) for each in rows], indent=3)
     assert READER.read(text.encode(), NOW_MS, 10).bodies == many.bodies
+
+
+def test_what_this_version_cannot_read_of_the_shared_memory_is_as_unknown() -> None:
+    gateways = Gateways(is_shared=True)
+    assert gateways.store is not None
+    of_another_version = [Row(digest(name_of(b"c-1", b"t-0")), b"", value=b"Z" * 9)]
+    gateways.run(gateways.store.settle(of_another_version))
+    assert gateways.run(gateways.accept(asked(transaction_id="t-0"))) == (0, 0)
+    gateways.restart(0)
+    places = gateways.run(Door(gateways).accept(_many(*_ids(2))))
+    assert places == [(0, 1), (0, 2)]
+    gateways.restart(0)
+    with pytest.raises(Problem) as refused:
+        gateways.run(look_up(gateways.each[0], "t-0", "c-1"))
+    assert refused.value.code == "unknown-decision"
+    gateways.close()
