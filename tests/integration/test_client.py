@@ -203,10 +203,11 @@ def test_what_may_pass_is_sent_again_with_the_same_name(harm: list[bytes | float
         (_said(b"200 OK", b"<html></html>", b"xhtml+xml"), BadAnswer),
         (_said(b"202 Accepted", b'{"transaction_id": 7}'), BadAnswer),
         (_said(b"202 Accepted", b"[]"), BadAnswer),
+        (_said(b"202 Accepted", b"{}", b"json", b"Content-Encoding: gzip\r\n"), BadAnswer),
         (_said(b"400 Bad", b"{}", b"problem+json"), Refused),
         (_said(b"302 Found", b"", b"json", b"Location: http://127.0.0.1:1/\r\n"), Refused),
     ],
-    ids=["in an hour", "a page", "other fields", "a list", "400", "elsewhere"],
+    ids=["in an hour", "a page", "other fields", "a list", "not packed", "400", "elsewhere"],
 )
 def test_what_stays_is_told_at_once(harm: list[bytes | float], kind: type[ClientError]) -> None:
     with Hostile(harm, GOOD) as server, Client(server.url, timeout_s=20) as client:

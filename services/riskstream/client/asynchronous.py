@@ -204,6 +204,9 @@ class AsyncClient:
                 raise attempts.failed(NoAnswer(words)) from None
             except httpx2.TransportError as error:
                 found = attempts.lost(error)
+            except httpx2.DecodingError:
+                words = "the answer is not compressed as its headers say"
+                raise attempts.failed(BadAnswer(words)) from None
             if not isinstance(found, Pause):
                 return found
             await asyncio.sleep(found.seconds)
