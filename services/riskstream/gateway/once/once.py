@@ -6,6 +6,7 @@ Requests of one turn of the event loop are looked up together.
 
 import asyncio
 import secrets
+from dataclasses import replace
 from itertools import count
 
 from riskstream.gateway.once.flight import Ask, Flight, Flock
@@ -211,6 +212,7 @@ class Once:
     def _on_end(self, flight: Flight, known: Known | None) -> "asyncio.Future[None] | None":
         self._let_go(flight)
         if known is not None:
+            known = _with_told(known, self.memory.get(flight.name, self.clock.now_ms()))
             self.remember(flight.ask, known)
         elif flight.told is not None:  # it can be looked up, and the transaction be sent again
             told = Known(flight.ask.body, None, flight.told)
@@ -219,6 +221,13 @@ class Once:
             return None
         value = packed(known) if known is not None else b""
         return self.shared.settle(flight.ask.row(flight.mine, value))
+
+
+def _with_told(known: Known, before: Known | None) -> Known:
+    """With what was told before Kafka had the transaction, where nothing was told since."""
+    if known.told is None and before is not None and before.body == known.body:
+        return replace(known, told=before.told)
+    return known
 
 
 async def _slept(flight: Flight, seconds: float) -> None:

@@ -194,6 +194,25 @@ def test_a_decision_whose_record_kafka_did_not_take_is_asked_anew(one: Gateways)
     one.run(fail())
 
 
+def test_a_decision_without_a_record_stays_when_its_transaction_is_accepted(
+    gateways: Gateways,
+) -> None:
+    async def unrecorded() -> None:
+        first = await gateways.begin(asked(deadline_ms=100))
+        assert isinstance(first, Flight)
+        gateways.publish(first)
+        stored = first.tell(TOLD)
+        first.placed(None)
+        await asyncio.sleep(0)
+        assert stored is None
+
+    gateways.run(unrecorded())
+    assert gateways.run(gateways.accept(asked())) == (0, 1)
+    again = gateways.run(gateways.begin(asked(deadline_ms=100), -1))
+    assert isinstance(again, Known)
+    assert (again.place, again.told) == ((0, 1), TOLD)
+
+
 @pytest.mark.parametrize("is_taken", [True, False])
 def test_a_caller_that_went_away_leaves_what_kafka_says(one: Gateways, is_taken: bool) -> None:
     async def leave() -> None:
