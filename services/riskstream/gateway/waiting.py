@@ -22,8 +22,11 @@ from riskstream.runtime.machine import monotonic
 _WATCHED_S, _MOST_WATCHED = 600.0, 50_000
 """How long a score is waited for on behalf of a caller who is answered; and of how many callers.
 """
-_AT_ONCE = 100
-"""Scores for callers who are answered that are handed over together."""
+_AT_ONCE, _A_TURN, _REST_S = 100, 10, 0.005
+"""Scores for callers who are answered: how many are handed over together; how many are told in one
+turn of the event loop, and the rest behind it, s. They come by the thousand when a scorer comes
+back, and callers who wait come between.
+"""
 log = structlog.get_logger("gateway")
 
 
@@ -67,7 +70,7 @@ class ScoreWaiters:
     `on_late`: told of a score that came after its caller was `told` something else to go by.
     """
 
-    _waiting = 0
+    _waiting, _is_settling = 0, False
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class ScoreWaiters:
         self._loop, self._on_late = loop, on_late
         self._calls: dict[tuple[str, str], list[Call]] = {}
         self._watched: deque[tuple[float, Call]] = deque()
+        self._late: deque[tuple[tuple[str, str], dict[str, Any]]] = deque()
         self._accepted = AcceptedScores()
         self._reader = ColumnReader(
             bootstrap, SCORES, start="end", committed_only=False, fetching=RELAXED
@@ -192,16 +196,30 @@ class ScoreWaiters:
                 }
             place = {"partition": records.partition, "appended_at": int(records.appended_at[row])}
             found.append((key, score | place))
-            if not is_late or len(found) == _AT_ONCE:
-                self._loop.call_soon_threadsafe(self._settle, found)
+            if not is_late:
+                self._loop.call_soon_threadsafe(self._settle, *found.pop())
+            elif len(found) == _AT_ONCE:
+                self._loop.call_soon_threadsafe(self._settle_late, found)
                 found = []
         if found:
-            self._loop.call_soon_threadsafe(self._settle, found)
+            self._loop.call_soon_threadsafe(self._settle_late, found)
 
-    def _settle(self, found: list[tuple[tuple[str, str], dict[str, Any]]]) -> None:
-        for key, score in found:
-            for call in list(self._calls.get(key, [])):
-                self._offer(call, score)
+    def _settle(self, key: tuple[str, str], score: dict[str, Any]) -> None:
+        for call in list(self._calls.get(key, [])):
+            self._offer(call, score)
+
+    def _settle_late(self, found: list[tuple[tuple[str, str], dict[str, Any]]]) -> None:
+        self._late.extend(found)
+        if not self._is_settling:
+            self._settle_some()
+
+    def _settle_some(self) -> None:
+        settled = min(_A_TURN, len(self._late))
+        for _ in range(settled):
+            self._settle(*self._late.popleft())
+        self._is_settling = settled > 0
+        if settled:
+            self._loop.call_later(_REST_S, self._settle_some)
 
 
 def _late(columns: Columns, row: int, calls: list[Call]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def _waiters() -> tuple[ScoreWaiters, _Fed]:
     waiters = ScoreWaiters.__new__(ScoreWaiters)
     waiters._loop, waiters._calls, waiters.is_reading = asyncio.get_running_loop(), {}, True
     waiters._watched, waiters._on_late = deque(), lambda call, score: late.append((call, score))
+    waiters._late = deque()
     waiters._accepted, waiters._done = AcceptedScores(), threading.Event()
     reader = _Fed(waiters._done)
     waiters._reader = reader  # type: ignore[assignment]
@@ -174,5 +175,28 @@ def test_a_reader_that_dies_is_seen() -> None:
         reader.todo = [ValueError("anything")]
         waiters._read()
         assert not waiters.is_reading
+
+    asyncio.run(run())
+
+
+def test_late_scores_by_the_hundred_are_told_a_few_a_turn() -> None:
+    async def run() -> None:
+        late.clear()
+        waiters, reader = _waiters()
+        for number in range(250):
+            call = waiters.call("c-1", f"t-{number}")
+            call.give_up()
+            waiters.watch(call, "APPROVE")
+            waiters.sent(call, (0, number))
+        reader.todo = [
+            _record(n, src=n, prev=n - 1, transaction_id=f"t-{n}", decision="BLOCK")
+            for n in range(250)
+        ]
+        waiters._read()
+        await asyncio.sleep(0)
+        assert 0 < len(late) < 50
+        while len(late) < 250:
+            await asyncio.sleep(0.01)
+        assert [call.key[1] for call, _ in late] == [f"t-{n}" for n in range(250)]
 
     asyncio.run(run())
