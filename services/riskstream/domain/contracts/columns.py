@@ -85,6 +85,24 @@ class Columns:
     ids: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     """Schema id of each record, where one of them was not bundled; else empty."""
 
+    @classmethod
+    def empty(
+        cls, layout: p.Layout, data: NDArray[np.uint8], n: int, *, status: int = 0, null: int = 1
+    ) -> "Columns":
+        """Banks for n records that a kernel fills; `null` is what `nulls` begins with."""
+        a, b, c, d, e = (max(rows, 1) for rows in layout.bank_rows)
+        return cls(
+            layout=layout,
+            status=np.full(n, status, np.uint8),
+            data=data,
+            ints=np.zeros((a, n), np.int64),
+            floats=np.zeros((b, n), np.float32),
+            doubles=np.zeros((c, n), np.float64),
+            starts=np.zeros((d, n), np.int64),
+            lengths=np.zeros((d, n), np.int32),
+            nulls=np.full((e, n), null, np.uint8),
+        )
+
     def unread(self) -> NDArray[np.bool_]:
         """Records whose schema nobody knows, or is not ours."""
         out: NDArray[np.bool_] = (self.status == UNKNOWN_SCHEMA) | (self.status == INCOMPATIBLE)
@@ -268,18 +286,7 @@ class ColumnDecoder:
         sizes, ends = joined.sizes, joined.ends
         if n and sizes.max() > MAX_FRAME_BYTES:
             return self._decode_but_large(frames, sizes > MAX_FRAME_BYTES)
-        a, b, c, d, e = self.layout.bank_rows
-        columns = Columns(
-            layout=self.layout,
-            status=np.full(n, UNKNOWN_SCHEMA, np.uint8),
-            data=joined.data,
-            ints=np.zeros((max(a, 1), n), np.int64),
-            floats=np.zeros((max(b, 1), n), np.float32),
-            doubles=np.zeros((max(c, 1), n), np.float64),
-            starts=np.zeros((max(d, 1), n), np.int64),
-            lengths=np.zeros((max(d, 1), n), np.int32),
-            nulls=np.zeros((max(e, 1), n), np.uint8),
-        )
+        columns = Columns.empty(self.layout, joined.data, n, status=UNKNOWN_SCHEMA, null=0)
         for known, plan in self._plans.items():
             self._run(columns, ends, known, plan)
             if not (columns.status == UNKNOWN_SCHEMA).any():

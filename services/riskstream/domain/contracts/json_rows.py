@@ -93,18 +93,7 @@ class JsonRowsReader:
                 code="malformed-json", detail=f"the body is not UTF-8 at byte {error.start}"
             ) from None
         n = min(most, body.count(b",") + 1)
-        a, b, c, d, e = (max(rows, 1) for rows in self._layout.bank_rows)
-        columns = Columns(
-            layout=self._layout,
-            status=np.zeros(n, np.uint8),
-            data=np.frombuffer(body or b"\0", np.uint8).copy(),
-            ints=np.zeros((a, n), np.int64),
-            floats=np.zeros((b, n), np.float32),
-            doubles=np.zeros((c, n), np.float64),
-            starts=np.zeros((d, n), np.int64),
-            lengths=np.zeros((d, n), np.int32),
-            nulls=np.ones((e, n), np.uint8),
-        )
+        columns = Columns.empty(self._layout, np.frombuffer(body or b"\0", np.uint8).copy(), n)
         given, status = np.zeros(n, np.uint64), np.zeros(n, np.uint8)
         begins, ends = np.zeros(n, np.int64), np.zeros(n, np.int64)
         found = json_rows_kernel(
